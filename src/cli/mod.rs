@@ -1,0 +1,8 @@
+//! # cli: the door
+//!
+//! Purpose: arguments and environment become a plan; events become progress; outcomes become exit codes and hints.
+//! May import: app, report, substrate, store, sim, domain
+//! External crates: anyhow, clap, clap_complete, clap_mangen, indicatif, serde_json, tokio, tracing, tracing_subscriber
+//! Never: hold logic worth a unit test
+//! Invariants: stdout is the result only; progress and log go to stderr; every run ends with one sentence and a
+//! documented exit code.

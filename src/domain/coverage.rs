@@ -1,0 +1,140 @@
+//! What was asked of whom, how it ended, and on what basis it is complete.
+
+use std::fmt;
+
+use super::evidence::Media;
+use super::time::UnixSeconds;
+
+/// A source as reports name it: a URL as configured, or `files:<media>` for all local files of one media together.
+///
+/// Local files of one media are one source, so that splitting, renaming or repeating files changes no report.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct SourceId(pub String);
+
+impl SourceId {
+    /// The one source that stands for all local files of a media.
+    pub fn files(media: Media) -> Self {
+        Self(format!("files:{media}"))
+    }
+
+    /// True for [`SourceId::files`].
+    pub fn is_files(&self) -> bool {
+        self.0.starts_with("files:")
+    }
+}
+
+impl fmt::Display for SourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why an answer is believed to be complete, weakest first (CAPTURE.md 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CompletenessBasis {
+    /// No basis at all: nothing came, or the answer was cut off.
+    None,
+    /// A single second holds as much as the source gives; the rest cannot be asked for.
+    Saturated,
+    /// A plain end-of-stored-events on an unpaged answer: suggestive, not evidence.
+    Heuristic,
+    /// Paged down until a page came back strictly below the observed cap, every page ended properly; or a whole file was read.
+    Exhausted,
+    /// The source said definitively that nothing is left (NIP-67 `finish`).
+    FinishHint,
+    /// The set of ids was proven equal (NIP-77).
+    SetEqual,
+}
+
+impl CompletenessBasis {
+    /// The kebab-case name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Saturated => "saturated",
+            Self::Heuristic => "heuristic",
+            Self::Exhausted => "exhausted",
+            Self::FinishHint => "finish-hint",
+            Self::SetEqual => "set-equal",
+        }
+    }
+}
+
+impl fmt::Display for CompletenessBasis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What part of a source was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Slice {
+    /// The kind asked for: a Nostr kind number as text, or a media name.
+    pub kind: String,
+    /// Earliest time asked for; `None` is unbounded.
+    pub from: Option<UnixSeconds>,
+    /// Latest time asked for; `None` is unbounded.
+    pub until: Option<UnixSeconds>,
+}
+
+/// How a fetch of one slice ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SliceEnd {
+    /// The source ended it properly.
+    Ended,
+    /// The source refused (CLOSED, HTTP 4xx).
+    Refused,
+    /// The connection broke or never came.
+    Unreachable,
+    /// A timeout of ours.
+    TimedOut,
+    /// A budget of ours (events, bytes, pages) tripped.
+    BudgetTripped,
+    /// We were told to stop.
+    Cancelled,
+}
+
+/// The record that every fetch leaves: stored after the evidence it speaks of is durable.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct FetchReceipt {
+    /// Whom we asked.
+    pub source: SourceId,
+    /// What we asked for.
+    pub slice: Slice,
+    /// How it ended.
+    pub end: SliceEnd,
+    /// On what basis the answer is complete.
+    pub basis: CompletenessBasis,
+    /// Distinct items that came.
+    pub items: u64,
+    /// Attempts beyond the first.
+    pub retries: u32,
+    /// Items thrown away because they did not match what was asked (wrong kind, filter, subscription), kept as a count.
+    pub misbehaved: u64,
+    /// A reason in plain words where the end was not proper. Inert text, no path, no host name beyond the source.
+    pub reason: String,
+}
+
+/// One row of the report's coverage table: all receipts of one source and slice, joined.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Coverage {
+    /// Whom we asked.
+    pub source: SourceId,
+    /// What we asked for.
+    pub slice: Slice,
+    /// The weakest basis among the receipts, after contradicted claims were withdrawn.
+    pub basis: CompletenessBasis,
+    /// True when the basis meets the requirement.
+    pub complete: bool,
+    /// Distinct items that came.
+    pub items: u64,
+    /// Items that other sources have in this slice and this one lacks.
+    pub missing_here: u64,
+    /// Attempts beyond the first.
+    pub retries: u32,
+    /// Why it is not complete, or empty.
+    pub reason: String,
+}

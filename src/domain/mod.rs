@@ -1,0 +1,44 @@
+//! # domain: the vocabulary every other room speaks
+//!
+//! Purpose: ids, amounts, times, heights, coverage, findings, divergence codes, domain-separated digests, Merkle trees.
+//! May import: nothing
+//! External crates: faster_hex, serde, serde_json, sha2, thiserror
+//! Never: parse foreign formats
+//! Invariants: an id is fixed-width and prints as lower-case hex; arithmetic on money and time is checked.
+
+mod amount;
+mod chain;
+mod code;
+mod coverage;
+mod digest;
+mod evidence;
+mod finding;
+mod id;
+mod merkle;
+mod outcome;
+mod policy;
+mod population;
+mod profile;
+mod text;
+mod time;
+
+pub use amount::{AmountError, MAX_SUPPLY_MSAT, Msat, MsatDelta, Sats};
+pub use chain::{AsOf, BlockHash, BlockHeight, MerkleRootHash, Tip};
+pub use code::{Code, Severity, Step};
+pub use coverage::{CompletenessBasis, Coverage, FetchReceipt, Slice, SliceEnd, SourceId};
+pub use digest::{Digest32, TaggedHasher, sha256};
+pub use evidence::{Media, RawEvidence, Sighting};
+pub use finding::{Divergence, EvidenceRef, Finding, State, Subject};
+pub use id::{
+    AttestationId, BindingId, DescriptorId, EnvelopeId, EvidenceId, FederationSlug, HexError, KeyId, NostrEventId,
+    OperationId, PaymentHash, ProjectKey, PublicKey32, UserKey, WindowId,
+};
+pub use merkle::{MerkleTree, SumLeaf, SumNode, merkle_root, sum_root};
+pub use outcome::{Condition, ExitCode, Outcome};
+pub use policy::{
+    Caps, Checkpoint, CompromisedKey, Direction, HeaderPolicy, KnownGap, PinnedKey, Requirement, SettlementKind,
+    TrustPolicy,
+};
+pub use population::{Counts, Population};
+pub use text::{inert, inert_limited};
+pub use time::{TimeError, UnixMicros, UnixSeconds};

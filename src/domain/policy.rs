@@ -1,0 +1,229 @@
+//! What the operator or auditor trusts and demands. Hashed into every report.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
+
+use super::chain::{BlockHash, BlockHeight};
+use super::coverage::{CompletenessBasis, SourceId};
+use super::digest::{Digest32, sha256};
+use super::id::{FederationSlug, KeyId, PublicKey32};
+use super::time::UnixSeconds;
+
+/// The seven settlement kinds (FORMATS 6.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub enum SettlementKind {
+    /// A project funds its escrow.
+    #[serde(rename = "escrow.deposit")]
+    EscrowDeposit,
+    /// A site rebate is returned or withdrawn.
+    #[serde(rename = "escrow.rebate")]
+    EscrowRebate,
+    /// Unused escrow goes back.
+    #[serde(rename = "escrow.refund")]
+    EscrowRefund,
+    /// Platform fees are taken.
+    #[serde(rename = "platform.accrual")]
+    PlatformAccrual,
+    /// A user is paid.
+    #[serde(rename = "distribution.settled")]
+    DistributionSettled,
+    /// A guardian operator is paid.
+    #[serde(rename = "operator.payout")]
+    OperatorPayout,
+    /// A manual correction.
+    #[serde(rename = "adjustment")]
+    Adjustment,
+}
+
+impl SettlementKind {
+    /// Every kind.
+    pub const ALL: [Self; 7] = [
+        Self::EscrowDeposit,
+        Self::EscrowRebate,
+        Self::EscrowRefund,
+        Self::PlatformAccrual,
+        Self::DistributionSettled,
+        Self::OperatorPayout,
+        Self::Adjustment,
+    ];
+
+    /// The wire name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::EscrowDeposit => "escrow.deposit",
+            Self::EscrowRebate => "escrow.rebate",
+            Self::EscrowRefund => "escrow.refund",
+            Self::PlatformAccrual => "platform.accrual",
+            Self::DistributionSettled => "distribution.settled",
+            Self::OperatorPayout => "operator.payout",
+            Self::Adjustment => "adjustment",
+        }
+    }
+}
+
+impl fmt::Display for SettlementKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for SettlementKind {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or(())
+    }
+}
+
+/// Which way a settlement moves money, seen from the federation's custody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// Into custody.
+    In,
+    /// Out of custody.
+    Out,
+}
+
+impl Direction {
+    /// The wire name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::In => "in",
+            Self::Out => "out",
+        }
+    }
+}
+
+/// A settlement key that is trusted for a federation, in a window of time.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct PinnedKey {
+    /// The Ed25519 key.
+    pub key: PublicKey32,
+    /// Valid from this instant; `None` is always.
+    pub from: Option<UnixSeconds>,
+    /// Valid until this instant (exclusive); `None` is for ever.
+    pub until: Option<UnixSeconds>,
+}
+
+/// A key id that leaked at a known time.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct CompromisedKey {
+    /// The key id.
+    pub kid: KeyId,
+    /// From this instant on, only an anchor before it or a matching settlement makes an envelope count.
+    pub at: UnixSeconds,
+}
+
+/// A header that is trusted without proof.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Checkpoint {
+    /// Its height.
+    pub height: BlockHeight,
+    /// Its hash.
+    pub hash: BlockHash,
+}
+
+/// How headers are judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct HeaderPolicy {
+    /// The chain must pass through this header.
+    pub checkpoint: Checkpoint,
+    /// An anchor must be at least this deep below the tip to be final.
+    pub min_depth: u32,
+    /// Easiest allowed target in compact form: `1d00ffff` on mainnet; test chains are easier.
+    pub pow_limit: u32,
+}
+
+/// A registered absence: what is missing inside it is explained, and still listed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct KnownGap {
+    /// The source it concerns.
+    pub source: SourceId,
+    /// Start.
+    pub from: UnixSeconds,
+    /// End (exclusive).
+    pub until: UnixSeconds,
+    /// Why.
+    pub reason: String,
+    /// Where that is written down.
+    pub cite: String,
+    /// From this instant on the registration no longer explains anything.
+    pub expires: UnixSeconds,
+}
+
+/// What counts as covered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Requirement {
+    /// So many relays must have given a covered answer.
+    pub min_relays: u32,
+    /// The weakest basis that counts.
+    pub basis: CompletenessBasis,
+}
+
+/// Published abuse limits (FORMATS 11); profile data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Caps {
+    /// Class A events per user and UTC day.
+    pub class_a_per_day: u32,
+    /// Class A events per user and UTC month.
+    pub class_a_per_month: u32,
+    /// One site's share of a user's monthly earnings, in percent.
+    pub site_share_percent: u32,
+    /// Class A earnings per user and month that ask for review, in satoshi.
+    pub review_sats_per_month: u64,
+    /// Longest drop window in days.
+    pub drop_window_days: u32,
+}
+
+/// Everything that decides what is believed. Two parties with the same policy and evidence get the same report.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct TrustPolicy {
+    /// The dated profile, for example `orangecheck-2026-10`.
+    pub profile: String,
+    /// Nostr kinds asked for and judged.
+    pub kinds: BTreeSet<u16>,
+    /// Hosts of allowed OpenTimestamps calendars.
+    pub calendars: BTreeSet<String>,
+    /// A pending proof older than this many seconds is overdue.
+    pub ots_overdue_seconds: i64,
+    /// An anchor later than this after the claimed time is late (published interval plus Bitcoin's latency).
+    pub ots_late_seconds: i64,
+    /// How headers are judged.
+    pub headers: HeaderPolicy,
+    /// Trusted settlement keys by federation.
+    pub settlement_keys: BTreeMap<FederationSlug, Vec<PinnedKey>>,
+    /// Allowed direction where the contract is silent, by federation and kind.
+    pub directions: BTreeMap<FederationSlug, BTreeMap<SettlementKind, Direction>>,
+    /// Key ids that leaked.
+    pub compromised: Vec<CompromisedKey>,
+    /// Registered absences.
+    pub gaps: Vec<KnownGap>,
+    /// Relays run by the operator, for the verdict without them.
+    pub operator_relays: BTreeSet<String>,
+    /// What counts as covered.
+    pub require: Requirement,
+    /// Published abuse limits.
+    pub caps: Caps,
+}
+
+impl TrustPolicy {
+    /// sha256 of the policy's canonical JSON (struct order; maps and sets sorted).
+    pub fn digest(&self) -> Digest32 {
+        // A policy holds only text keys, integers and enums, which serde_json always can write.
+        sha256(&serde_json::to_vec(self).expect("a policy has no map with non-text keys"))
+    }
+
+    /// The pinned key of that federation that equals `key` and is valid at `at`.
+    pub fn settlement_key(
+        &self,
+        federation: &FederationSlug,
+        key: &PublicKey32,
+        at: UnixSeconds,
+    ) -> Option<&PinnedKey> {
+        self.settlement_keys.get(federation)?.iter().find(|pin| {
+            pin.key == *key && pin.from.is_none_or(|from| at >= from) && pin.until.is_none_or(|until| at < until)
+        })
+    }
+}

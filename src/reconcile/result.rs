@@ -1,0 +1,133 @@
+//! What reconciliation says.
+
+use std::collections::BTreeMap;
+
+use crate::domain::{Coverage, Digest32, Divergence, SourceId, UnixSeconds};
+
+/// A check that could not be made with the given inputs. Never counted as passed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct Unverifiable {
+    /// The check's name.
+    pub check: String,
+    /// Why it could not be made.
+    pub reason: String,
+    /// How many items it would have covered, where known.
+    pub items: u64,
+    /// True when the configuration declared the check's substrate: the run is then incomplete (exit 3).
+    pub declared: bool,
+}
+
+/// A check that ran, with the size of what it covered.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct CheckRun {
+    /// The check's name.
+    pub check: String,
+    /// Items it covered.
+    pub items: u64,
+    /// Items that disagreed.
+    pub disagreed: u64,
+}
+
+/// What the configuration declared: each declared substrate owes its checks.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Declared {
+    /// Any Nostr relay or archive.
+    pub nostr: bool,
+    /// Relay URLs.
+    pub relays: Vec<SourceId>,
+    /// Every configured source (relays, URLs, `files:<media>`): each owes a receipt.
+    pub sources: Vec<SourceId>,
+    /// OTS calendars or proof files.
+    pub ots: bool,
+    /// Any header source.
+    pub headers: bool,
+    /// Settlement logs.
+    pub settlements: bool,
+    /// Gateway payment logs.
+    pub payment_log: bool,
+    /// Invoice records.
+    pub invoices: bool,
+    /// Envelope key sets.
+    pub keys: bool,
+    /// Price configs.
+    pub projects: bool,
+    /// Custody files.
+    pub custody: bool,
+    /// A balance statement.
+    pub balances: bool,
+}
+
+/// Could the state be rebuilt from what is public?
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reconstructible {
+    /// Envelopes held by any source.
+    pub with_operator: u64,
+    /// Envelopes held by a source that is not the operator's relay.
+    pub without_operator: u64,
+}
+
+/// The balance comparison.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BalanceSummary {
+    /// Users with a recomputed balance.
+    pub users: u64,
+    /// Root of the sum tree over all users.
+    pub root: Option<Digest32>,
+    /// Sum of all balances.
+    pub sum_sats: i128,
+    /// Users compared with a reported balance.
+    pub compared: u64,
+    /// Equal.
+    pub equal: u64,
+    /// Different.
+    pub different: u64,
+    /// How the sample was seeded; empty when all were compared.
+    pub seed: String,
+}
+
+/// Recovery point: how old is the newest thing that would survive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Recovery {
+    /// As-of minus the newest envelope's claimed time.
+    pub rpo_claimed_seconds: Option<i64>,
+    /// As-of minus the newest anchor's block time.
+    pub rpo_provable_seconds: Option<i64>,
+    /// The newest envelope's claimed time.
+    pub newest_envelope: Option<UnixSeconds>,
+    /// The newest anchor's block time.
+    pub newest_anchor: Option<UnixSeconds>,
+}
+
+/// An envelope without an anchored proof: a line of `queues/needs-anchor.ndjson`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct NeedsAnchor {
+    /// Envelope id.
+    pub id: Digest32,
+    /// `absent`, `pending`, `overdue`, `refused` or `header-missing`.
+    pub reason: &'static str,
+}
+
+/// Everything that reconciliation established.
+#[derive(Debug, Clone, Default)]
+pub struct Reconciliation {
+    /// Divergences of all rooms, sorted by (severity descending, code, fingerprint), one per fingerprint.
+    pub divergences: Vec<Divergence>,
+    /// Checks that ran.
+    pub checks: Vec<CheckRun>,
+    /// Checks that could not run.
+    pub unverifiable: Vec<Unverifiable>,
+    /// Coverage by source and slice.
+    pub coverage: Vec<Coverage>,
+    /// With and without the operator.
+    pub reconstructible: Reconstructible,
+    /// Balances.
+    pub balances: BalanceSummary,
+    /// Recovery point.
+    pub recovery: Recovery,
+    /// Queue for anchoring, sorted.
+    pub needs_anchor: Vec<NeedsAnchor>,
+    /// Divergences that ask for a person.
+    pub needs_review: u64,
+    /// Open divergences by age bucket.
+    pub by_age: BTreeMap<String, u64>,
+}

@@ -1,0 +1,8 @@
+//! # sim: worlds that are known to be right
+//!
+//! Purpose: make a seeded honest world (signed envelopes, proofs mined into low-difficulty headers, settlements, key sets,
+//! configs), write it as files, and serve it over loopback by a real relay, calendar and gateway.
+//! May import: domain, evidence
+//! External crates: base64, bitcoin, bytes, ed25519_dalek, faster_hex, futures_util, http_body_util, hyper, hyper_util, serde, serde_json, sha2, thiserror, tokio, tokio_tungstenite
+//! Never: verify, ledger, reconcile, report: what judges must not share code with what it is judged by
+//! Invariants: the same seed and size give the same bytes on every platform.

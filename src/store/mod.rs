@@ -1,0 +1,141 @@
+//! # store: bytes by content address
+//!
+//! Purpose: the append-only evidence log (the truth) and its index (a cache): put-if-absent, scan, side records, durability.
+//! May import: domain
+//! External crates: faster_hex, redb, serde, serde_json, sha2, sled, thiserror, tracing, zstd
+//! Never: decode bytes; know what they mean
+//! Invariants: INV-1 id == digest(bytes) on write and on read; INV-2 putting twice changes nothing; INV-3 what was
+//! acknowledged survives `kill -9`; write order is evidence, then index, then receipt and cursor.
+
+use std::ops::ControlFlow;
+
+use crate::domain::{EvidenceId, FetchReceipt, Media, RawEvidence, Sighting};
+
+/// What became of a record that was put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PutOutcome {
+    /// It was new and is durable now.
+    Inserted,
+    /// The same bytes were already held.
+    AlreadyPresent,
+}
+
+/// Why a store can't go on. Never says anything about the evidence's meaning.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// A file operation failed; a full disk arrives here.
+    #[error("{action} {file}")]
+    Io {
+        /// What was attempted, for example `append to`.
+        action: &'static str,
+        /// The file's name inside the run folder.
+        file: String,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// Another live process holds the run.
+    #[error("the run is held by another process")]
+    Locked,
+    /// The same id with other bytes: never overwritten.
+    #[error("evidence {id} is already held with other bytes")]
+    Conflict {
+        /// The id claimed twice.
+        id: EvidenceId,
+    },
+    /// A sealed or acknowledged record does not check.
+    #[error("the evidence log is damaged at {file}:{offset}: {what}")]
+    Damaged {
+        /// Segment file.
+        file: String,
+        /// Byte offset in it.
+        offset: u64,
+        /// What does not check.
+        what: String,
+    },
+    /// The index engine failed; it can be rebuilt from the log.
+    #[error("the index failed: {0}")]
+    Index(String),
+}
+
+/// Evidence by content address, with side records. One writer; all methods block.
+pub trait EvidenceStore: Send {
+    /// Puts a batch. When it returns, every record of the batch is durable (log synced, then index).
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing of the batch is acknowledged then.
+    fn put(&mut self, batch: &[RawEvidence]) -> Result<Vec<PutOutcome>, StoreError>;
+
+    /// Adds sightings, receipts and cursors. Call it only after the evidence they speak of was put. Durable on return.
+    /// Repeated equal side records are kept once. A cursor replaces the one of the same name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn put_side(&mut self, records: &[SideRecord]) -> Result<(), StoreError>;
+
+    /// True when the id is held.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn contains(&self, id: &EvidenceId) -> Result<bool, StoreError>;
+
+    /// The evidence of that id, its digest checked.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn get(&self, id: &EvidenceId) -> Result<Option<RawEvidence>, StoreError>;
+
+    /// Visits all evidence of these media in unspecified order, each digest checked. The visitor may stop early.
+    /// Streams: memory does not grow with the store.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn scan(
+        &self,
+        media: &[Media],
+        visit: &mut dyn FnMut(EvidenceId, RawEvidence) -> ControlFlow<()>,
+    ) -> Result<(), StoreError>;
+
+    /// Visits all side records in unspecified order.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn scan_side(&self, visit: &mut dyn FnMut(SideRecord) -> ControlFlow<()>) -> Result<(), StoreError>;
+
+    /// The cursor of that name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn cursor(&self, name: &str) -> Result<Option<String>, StoreError>;
+
+    /// All ids, ascending. The `evidence_root` is the Merkle root over their 32 bytes in this order.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn ids(&self) -> Result<Vec<EvidenceId>, StoreError>;
+
+    /// How many pieces of evidence are held.
+    fn len(&self) -> u64;
+
+    /// True when nothing is held.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What stands beside the evidence: where it was seen, how fetches ended, how far we got.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SideRecord {
+    /// Evidence seen at a source. One per (evidence, source) is kept, the first.
+    Sighting(Sighting),
+    /// How the fetch of a slice ended. The latest per (source, slice) wins.
+    Receipt(FetchReceipt),
+    /// A resumable position.
+    Cursor {
+        /// Its name: source and slice.
+        name: String,
+        /// Opaque to the store.
+        value: String,
+    },
+}

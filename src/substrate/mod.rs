@@ -1,0 +1,98 @@
+//! # substrate: where the world comes in
+//!
+//! Purpose: fetch bytes from files, relays, calendars, gateways, header sources and well-known documents, with a receipt
+//! for every slice asked.
+//! May import: domain, evidence
+//! External crates: bytes, fastrand, flate2, futures_util, reqwest, serde, serde_json, thiserror, tokio, tokio_tungstenite, tracing, zstd
+//! Never: verify; write to the store
+//! Invariants: INV-8 no claim of completeness without a basis; INV-11 no address is contacted that the config or an
+//! allow-list did not name; every read, queue and retry is bounded.
+
+use crate::domain::{FetchReceipt, RawEvidence, Sighting, SourceId};
+
+/// A piece of evidence on its way in, with the place it was seen at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Captured {
+    /// The bytes.
+    pub evidence: RawEvidence,
+    /// Who gave them.
+    pub source: SourceId,
+    /// Where in the source, for people: file name, page, frame.
+    pub place: String,
+    /// Byte offset in that place.
+    pub offset: u64,
+}
+
+impl Captured {
+    /// The side record that says where this was seen.
+    pub fn sighting(&self) -> Sighting {
+        Sighting {
+            evidence: self.evidence.id(),
+            source: self.source.clone(),
+            place: self.place.clone(),
+            offset: self.offset,
+        }
+    }
+}
+
+/// The receiver is gone or the run was cancelled: stop fetching.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("fetching was stopped")]
+pub struct Stopped;
+
+/// Where a source puts what it captures. Blocks when the writer is behind (bounded queue).
+pub trait Sink {
+    /// Hands over one piece of evidence.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the source must end now.
+    fn accept(&mut self, captured: Captured) -> Result<(), Stopped>;
+
+    /// True when the run was cancelled; sources look at it between pages.
+    fn cancelled(&self) -> bool;
+}
+
+/// A local failure: the world's failures are receipts.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// A configured file or folder can't be read.
+    #[error("read {path}")]
+    Io {
+        /// The path as configured.
+        path: String,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// The configured address is not usable.
+    #[error("{what}: {address}")]
+    Misconfigured {
+        /// What is wrong, for example `plaintext address outside loopback`.
+        what: &'static str,
+        /// The address as configured.
+        address: String,
+    },
+    /// `--offline` forbids sockets.
+    #[error("--offline forbids contacting {address}")]
+    Offline {
+        /// The address that would have been contacted.
+        address: String,
+    },
+    /// We were told to stop.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
+/// One place that evidence is fetched from. Runs on its own thread; may block; holds no store and no clock but timeouts.
+pub trait EvidenceSource: Send {
+    /// The name in receipts and reports.
+    fn id(&self) -> SourceId;
+
+    /// Fetches everything this source was configured for.
+    ///
+    /// Foreign failures (refused, timed out, cut off) become receipts; what came before them stays captured.
+    ///
+    /// # Errors
+    /// [`SourceError`] for local failures only.
+    fn fetch(&mut self, sink: &mut dyn Sink) -> Result<Vec<FetchReceipt>, SourceError>;
+}

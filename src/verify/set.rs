@@ -1,0 +1,277 @@
+//! What verification hands on: verified facts in canonical order, anchors, findings, and the fate of every population.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::{
+    AttestationId, BindingId, BlockHash, BlockHeight, DescriptorId, Digest32, EnvelopeId, EvidenceId, Finding, KeyId,
+    Population, PublicKey32, Tip, UnixSeconds,
+};
+use crate::evidence::{
+    AttestationMessage, BalanceLine, BindingMessage, CandidateRule, DescriptorForm, InvoiceRecord, OcMeBody, OcMeKind,
+    PaymentLogEntry, ProjectConfig, SettlementEvent,
+};
+
+/// A claim that verification accepted. Only this room can make one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified<T> {
+    fact: T,
+    /// Every piece of evidence that carries it.
+    carriers: BTreeSet<EvidenceId>,
+}
+
+impl<T> Verified<T> {
+    pub(in crate::verify) fn new(fact: T, carrier: EvidenceId) -> Self {
+        Self { fact, carriers: BTreeSet::from([carrier]) }
+    }
+
+    pub(in crate::verify) fn add_carriers(&mut self, more: &BTreeSet<EvidenceId>) {
+        self.carriers.extend(more);
+    }
+
+    /// For unit tests of the rooms above, which start from verified facts.
+    #[cfg(test)]
+    pub(crate) fn assumed(fact: T, carrier: EvidenceId) -> Self {
+        Self::new(fact, carrier)
+    }
+
+    /// The accepted claim.
+    pub fn fact(&self) -> &T {
+        &self.fact
+    }
+
+    /// Every piece of evidence that carries it, ascending.
+    pub fn carriers(&self) -> &BTreeSet<EvidenceId> {
+        &self.carriers
+    }
+
+    /// The carrier with the lowest id: a stable representative.
+    pub fn first_carrier(&self) -> EvidenceId {
+        *self.carriers.first().expect("a verified fact is made with a carrier")
+    }
+}
+
+/// A content-addressed, signed OC Me artifact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedEnvelope {
+    /// sha256 of the signed bytes.
+    pub id: EnvelopeId,
+    /// Which artifact.
+    pub kind: OcMeKind,
+    /// The key that signed.
+    pub kid: KeyId,
+    /// Which rule found the bytes.
+    pub rule: CandidateRule,
+    /// Fields out of the signed bytes.
+    pub body: OcMeBody,
+}
+
+/// An attestation whose id, members and BIP-322 signature hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedAttestation {
+    /// sha256 of the message.
+    pub id: AttestationId,
+    /// What it says.
+    pub message: AttestationMessage,
+    /// `bip322` or `legacy`.
+    pub scheme: String,
+}
+
+/// A binding whose Bitcoin and Nostr signatures hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedBinding {
+    /// sha256 of the message.
+    pub id: BindingId,
+    /// What it says.
+    pub message: BindingMessage,
+}
+
+/// A descriptor whose id is its hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownDescriptor {
+    /// Its id.
+    pub id: DescriptorId,
+    /// Form.
+    pub form: DescriptorForm,
+    /// User address; custody form only.
+    pub address: Option<String>,
+    /// M.
+    pub threshold: u32,
+    /// Guardian addresses, sorted.
+    pub guardians: Vec<String>,
+}
+
+/// A graduation with a quorum of the old descriptor and the user's own signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcceptedGraduation {
+    /// Hash of the canonical message under the profile that matched.
+    pub id: Digest32,
+    /// User address.
+    pub address: String,
+    /// Descriptor left.
+    pub from: DescriptorId,
+    /// `single-key` or `federation`.
+    pub to: String,
+    /// Descriptor entered.
+    pub to_federation: Option<DescriptorId>,
+    /// Claimed time.
+    pub at: UnixSeconds,
+    /// `L` or `J`.
+    pub profile: &'static str,
+}
+
+/// A rotation with a quorum of the old descriptor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcceptedRotation {
+    /// Hash of the canonical message under the profile that matched.
+    pub id: Digest32,
+    /// User address.
+    pub address: String,
+    /// Descriptor left.
+    pub from: DescriptorId,
+    /// Descriptor entered.
+    pub to: DescriptorId,
+    /// Claimed time.
+    pub at: UnixSeconds,
+    /// `L` or `J`.
+    pub profile: &'static str,
+}
+
+/// A settlement whose signature by a pinned key holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedSettlement {
+    /// The event.
+    pub event: SettlementEvent,
+    /// sha256 of the signed bytes: its identity.
+    pub digest: Digest32,
+    /// The pinned key.
+    pub key: PublicKey32,
+    /// A 32-byte preimage that hashes to the payment hash was shown.
+    pub preimage_proven: bool,
+}
+
+/// How far a header may be trusted, strongest last (OTS 4.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeaderTrust {
+    /// Stands alone: its own proof of work is met, and its bits are those pinned for its epoch where known.
+    Isolated,
+    /// Chains into a pinned epoch-end hash.
+    PinnedEpoch,
+    /// Chains to the checkpoint under all rules.
+    Chain,
+}
+
+impl HeaderTrust {
+    /// The kebab-case name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Isolated => "isolated",
+            Self::PinnedEpoch => "pinned-epoch",
+            Self::Chain => "chain",
+        }
+    }
+}
+
+/// A Bitcoin block that commits to a digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Anchor {
+    /// Height.
+    pub height: BlockHeight,
+    /// Header's own time.
+    pub time: UnixSeconds,
+    /// Block hash.
+    pub hash: BlockHash,
+    /// How the header is trusted.
+    pub trust: HeaderTrust,
+    /// Deep enough below the tip (policy `min_depth`); always true for `PinnedEpoch`, false when no tip is known above it.
+    pub is_final: bool,
+    /// The proof.
+    pub proof: EvidenceId,
+}
+
+/// A pending attestation inside a proof.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PendingAnchor {
+    /// Calendar URI as written in the proof. Foreign text.
+    pub uri: String,
+    /// The message at the pending attestation: what a calendar is asked for.
+    pub commitment: Vec<u8>,
+    /// The commitment's own submit time (first four bytes, OTS 2.3), when it has the calendars' shape.
+    pub submitted_at: Option<UnixSeconds>,
+    /// The proof.
+    pub proof: EvidenceId,
+}
+
+/// All that is known about the anchoring of one digest.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AnchorState {
+    /// Blocks whose Merkle root the proof reaches, lowest first.
+    pub confirmed: Vec<Anchor>,
+    /// Heights that the proof names and no known header answers for.
+    pub header_missing: BTreeSet<BlockHeight>,
+    /// Pending attestations.
+    pub pending: BTreeSet<PendingAnchor>,
+    /// Proofs that were refused.
+    pub refused: BTreeSet<EvidenceId>,
+    /// Every proof seen about this digest.
+    pub proofs: BTreeSet<EvidenceId>,
+}
+
+impl AnchorState {
+    /// The lowest verified block.
+    pub fn best(&self) -> Option<&Anchor> {
+        self.confirmed.first()
+    }
+}
+
+/// A key with the sets it was seen in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownKey {
+    /// The Ed25519 key.
+    pub key: PublicKey32,
+    /// True when it stands in an envelope host's set.
+    pub envelope: bool,
+    /// True when it stands in an auth host's set.
+    pub auth: bool,
+}
+
+/// Everything that verification established.
+#[derive(Debug, Clone, Default)]
+pub struct VerifiedSet {
+    /// Signed OC Me artifacts, all kinds.
+    pub envelopes: BTreeMap<EnvelopeId, Verified<SignedEnvelope>>,
+    /// Attestations.
+    pub attestations: BTreeMap<AttestationId, Verified<SignedAttestation>>,
+    /// Bindings.
+    pub bindings: BTreeMap<BindingId, Verified<SignedBinding>>,
+    /// Descriptors.
+    pub descriptors: BTreeMap<DescriptorId, Verified<KnownDescriptor>>,
+    /// Graduations.
+    pub graduations: BTreeMap<Digest32, Verified<AcceptedGraduation>>,
+    /// Rotations.
+    pub rotations: BTreeMap<Digest32, Verified<AcceptedRotation>>,
+    /// Settlements by sha256 of their signed bytes. Two with one operation id both stand here.
+    pub settlements: BTreeMap<Digest32, Verified<SignedSettlement>>,
+    /// Price configs: unsigned, in order of (project, updated_at, evidence).
+    pub configs: Vec<(EvidenceId, ProjectConfig)>,
+    /// Invoice records: unsigned, by evidence id.
+    pub invoices: Vec<(EvidenceId, InvoiceRecord)>,
+    /// Gateway log: unsigned, by (federation, id, evidence).
+    pub payment_log: Vec<(EvidenceId, PaymentLogEntry)>,
+    /// Reported balances: unsigned, by (user, evidence).
+    pub balances: Vec<(EvidenceId, BalanceLine)>,
+    /// Envelope ids whose blank replacement was seen (EVT_BLANKED when the envelope is held), with the carrier.
+    pub blanks: BTreeSet<(Digest32, EvidenceId)>,
+    /// Anchoring by digest (envelope id, attestation id, or a loose proof's digest).
+    pub anchors: BTreeMap<Digest32, AnchorState>,
+    /// Keys by kid.
+    pub keys: BTreeMap<KeyId, KnownKey>,
+    /// The tip of the best header chain from the checkpoint.
+    pub tip: Option<Tip>,
+    /// Distinct Nostr evidence by kind and time: for coverage. (kind, created_at) of every event that decodes.
+    pub events: BTreeMap<EvidenceId, (u16, UnixSeconds)>,
+    /// Everything that was found wrong so far, unsorted.
+    pub findings: Vec<Finding>,
+    /// Fates; `received` is filled in by the caller from the sightings.
+    pub population: Population,
+}
