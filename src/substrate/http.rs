@@ -281,3 +281,27 @@ impl Resolve for PublicOnly {
         })
     }
 }
+
+/// The address of one route under a configured base, whose own path is kept.
+pub(super) fn endpoint(base: &Url, route: &str, query: Option<&str>) -> Url {
+    let mut url = base.clone();
+    url.set_path(&format!("{}{route}", base.path().trim_end_matches('/')));
+    url.set_query(query);
+    url
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_stands_under_its_base() {
+        let base = Url::parse("http://127.0.0.1:8332/core/").unwrap();
+        assert_eq!(
+            endpoint(&base, "/rest/headers/ab.bin", Some("count=5")).as_str(),
+            "http://127.0.0.1:8332/core/rest/headers/ab.bin?count=5"
+        );
+        let bare = Url::parse("https://alice.example").unwrap();
+        assert_eq!(endpoint(&bare, "/timestamp/00", None).as_str(), "https://alice.example/timestamp/00");
+    }
+}
