@@ -4,11 +4,15 @@
 //! The splitter follows strings and brackets only. It never judges a record: what is not JSON comes out like any other
 //! record, and decoding says what is wrong with it. Memory is bounded by the largest record allowed.
 
-use crate::domain::{Digest32, Sha256Stream};
+mod pending;
+mod scan;
+
+use crate::domain::Digest32;
+
+use pending::Pending;
+use scan::{Layout, Nest, Object, is_space};
 
 const BOM: [u8; 3] = [0xef, 0xbb, 0xbf];
-/// The longest container name that is recognised; a longer key is no container.
-const NAME_BYTES_MAX: usize = 32;
 
 /// What the splitter cuts out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,134 +92,6 @@ enum State {
     Whole,
 }
 
-/// Where a scan stands inside nested JSON text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Nest {
-    depth: u32,
-    in_string: bool,
-    escaped: bool,
-}
-
-impl Nest {
-    fn step(&mut self, byte: u8) {
-        if self.in_string {
-            match byte {
-                _ if self.escaped => self.escaped = false,
-                b'\\' => self.escaped = true,
-                b'"' => self.in_string = false,
-                _ => {}
-            }
-            return;
-        }
-        match byte {
-            b'"' => self.in_string = true,
-            b'{' | b'[' => self.depth = self.depth.saturating_add(1),
-            b'}' | b']' => self.depth = self.depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-
-    fn is_open(self) -> bool {
-        self.depth > 0 || self.in_string
-    }
-}
-
-/// The scan of a top-level object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Object {
-    nest: Nest,
-    layout: Layout,
-    key: Key,
-    /// A member that is itself an object or array, and not an array of records, was seen since the last such array.
-    nested: bool,
-    /// An array of records was cut out of it.
-    opened: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Layout {
-    /// No line feed yet.
-    FirstLine,
-    /// A line ended inside the object: the next byte tells a document from a bad line.
-    LineEnded,
-    /// It goes over several lines.
-    Document,
-}
-
-impl Layout {
-    fn after(self, byte: u8) -> Self {
-        match self {
-            _ if byte == b'\n' => Self::LineEnded,
-            Self::FirstLine => Self::FirstLine,
-            Self::LineEnded | Self::Document => Self::Document,
-        }
-    }
-}
-
-/// What is known of the member being scanned at depth one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Key {
-    /// Expecting a key.
-    Expected,
-    /// Inside a key; its bytes so far.
-    Inside { bytes: [u8; NAME_BYTES_MAX], len: usize },
-    /// Behind a key; whether it names a container.
-    Named(bool),
-    /// Behind the colon of a key.
-    Value(bool),
-    /// Inside or behind a value.
-    Done,
-}
-
-impl Object {
-    fn opened_at_brace() -> Self {
-        let nest = Nest { depth: 1, ..Nest::default() };
-        Self { nest, layout: Layout::FirstLine, key: Key::Expected, nested: false, opened: false }
-    }
-
-    /// The rest of a container, behind an array of records.
-    fn behind_array() -> Self {
-        Self { layout: Layout::Document, key: Key::Done, opened: true, ..Self::opened_at_brace() }
-    }
-
-    /// Takes one byte of the object; true when it opens an array of records.
-    fn step(&mut self, byte: u8, names: &[&str]) -> bool {
-        let before = self.nest;
-        self.nest.step(byte);
-        if before.depth != 1 {
-            return false;
-        }
-        let container = matches!(self.key, Key::Value(true)) && byte == b'[';
-        if !before.in_string && matches!(byte, b'{' | b'[') && !container {
-            self.nested = true;
-        }
-        self.key = self.key.step(byte, before, self.nest, names);
-        container
-    }
-}
-
-impl Key {
-    fn step(self, byte: u8, before: Nest, after: Nest, names: &[&str]) -> Self {
-        match self {
-            Self::Expected if byte == b'"' => Self::Inside { bytes: [0; NAME_BYTES_MAX], len: 0 },
-            Self::Inside { bytes, len } if before.in_string && !after.in_string => {
-                let key = bytes.get(..len);
-                Self::Named(names.iter().any(|name| key == Some(name.as_bytes())))
-            }
-            Self::Inside { mut bytes, len } => {
-                if let Some(slot) = bytes.get_mut(len) {
-                    *slot = byte;
-                }
-                Self::Inside { bytes, len: len.saturating_add(1) }
-            }
-            Self::Named(container) if byte == b':' => Self::Value(container),
-            Self::Value(_) if !is_space(byte) => Self::Done,
-            Self::Done if byte == b',' && !before.in_string => Self::Expected,
-            same => same,
-        }
-    }
-}
-
 impl RecordSplitter {
     /// A splitter whose records have at most this many bytes.
     pub fn new(container: Container, record_bytes_max: usize) -> Self {
@@ -237,7 +113,14 @@ impl RecordSplitter {
         let mut rest = chunk;
         while let Some((&byte, tail)) = rest.split_first() {
             rest = match self.state {
-                State::Beginning { whole } if !self.step_beginning(byte, whole) => rest,
+                State::Beginning { whole } => {
+                    if self.step_beginning(byte, whole) {
+                        self.advance(1);
+                        tail
+                    } else {
+                        rest
+                    }
+                }
                 State::Lines => self.feed_line(rest, emit),
                 State::Whole => {
                     self.pending.extend(self.position, rest);
@@ -350,7 +233,7 @@ impl RecordSplitter {
             b'{' | b'[' => {
                 self.pending.clear();
                 self.pending.extend(self.position, &[byte]);
-                self.state = State::Array { in_object: false, nest: Nest { depth: 1, ..Nest::default() } };
+                self.state = State::Array { in_object: false, nest: Nest::opened() };
             }
             b']' => {
                 self.pending.clear();
@@ -424,90 +307,6 @@ impl RecordSplitter {
     }
 }
 
-/// The record being collected.
-#[derive(Debug)]
-struct Pending {
-    limit: usize,
-    offset: u64,
-    bytes: Vec<u8>,
-    length: u64,
-    /// Runs from the moment the limit is passed.
-    hasher: Option<Sha256Stream>,
-}
-
-impl Pending {
-    fn new(limit: usize) -> Self {
-        Self { limit, offset: 0, bytes: Vec::new(), length: 0, hasher: None }
-    }
-
-    /// Appends; leading white space is dropped.
-    fn extend_trimmed(&mut self, position: u64, run: &[u8]) {
-        let blank = if self.length == 0 { run.iter().take_while(|&&byte| is_space(byte)).count() } else { 0 };
-        // A slice's length always fits 64 bits.
-        self.extend(position.saturating_add(blank as u64), &run[blank..]);
-    }
-
-    fn extend(&mut self, position: u64, run: &[u8]) {
-        if run.is_empty() {
-            return;
-        }
-        if self.length == 0 {
-            self.offset = position;
-        }
-        // A slice's length always fits 64 bits.
-        self.length = self.length.saturating_add(run.len() as u64);
-        let room = self.limit.saturating_add(1).saturating_sub(self.bytes.len());
-        if self.hasher.is_none() && run.len() > room {
-            let mut hasher = Sha256Stream::default();
-            hasher.update(&self.bytes);
-            self.hasher = Some(hasher);
-        }
-        if let Some(hasher) = &mut self.hasher {
-            hasher.update(run);
-        }
-        self.bytes.extend_from_slice(&run[..run.len().min(room)]);
-    }
-
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.length = 0;
-        self.hasher = None;
-    }
-
-    /// The record without trailing white space, if there is any.
-    fn take(&mut self) -> Option<Piece> {
-        if self.hasher.is_none() {
-            let kept = self.bytes.iter().rposition(|&byte| !is_space(byte)).map_or(0, |last| last.saturating_add(1));
-            self.bytes.truncate(kept);
-        }
-        self.take_untrimmed()
-    }
-
-    fn take_untrimmed(&mut self) -> Option<Piece> {
-        let (offset, length) = (self.offset, self.length);
-        let bytes = std::mem::take(&mut self.bytes);
-        let hasher = self.hasher.take();
-        self.length = 0;
-        match hasher {
-            Some(hasher) => Some(Piece::Oversized { offset, length, sha256: hasher.finish(), prefix: bytes }),
-            None if bytes.is_empty() => None,
-            None if bytes.len() > self.limit => {
-                Some(Piece::Oversized { offset, length, sha256: crate::domain::sha256(&bytes), prefix: bytes })
-            }
-            None => Some(Piece::Record { offset, bytes }),
-        }
-    }
-
-    /// True when the last line ends inside a string, object or array.
-    fn is_unbalanced(&self) -> bool {
-        let mut nest = Nest::default();
-        for &byte in &self.bytes {
-            nest.step(byte);
-        }
-        nest.is_open()
-    }
-}
-
 impl Piece {
     fn cut_off(self) -> Self {
         match self {
@@ -515,10 +314,6 @@ impl Piece {
             other => other,
         }
     }
-}
-
-const fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
 #[cfg(test)]
