@@ -7,7 +7,13 @@
 //! Invariants: no input panics, recurses without bound or allocates more than its limit; the bytes are kept whatever
 //! becomes of them; fields of signed artifacts are parsed out of the signed bytes, never out of a wrapper.
 
+pub mod balance;
 mod claim;
+mod json;
 pub mod limits;
+pub mod project;
+mod record;
+pub mod settlement;
+pub mod split;
 
 pub use claim::*;
