@@ -108,6 +108,14 @@ impl Tally {
         }
     }
 
+    /// As [`Tally::admit`] for an event that belongs to no open page; true when it is new.
+    fn admit_late(&mut self, key: [u8; 32], bytes: &[u8]) -> bool {
+        let page = std::mem::replace(&mut self.page, 0);
+        let fresh = !self.seen.contains_key(&key) && self.admit(key, bytes) == Novelty::Fresh;
+        self.page = page;
+        fresh
+    }
+
     fn saw_time(&mut self, time: i64) {
         self.newest = Some(self.newest.map_or(time, |newest| newest.max(time)));
     }
@@ -339,7 +347,7 @@ impl<'a> Talk<'a> {
             tally.misbehaved += 1;
             return Ok(());
         };
-        if tally.admit(*sha256(header.id.as_bytes()).as_bytes(), event.as_bytes()) != Novelty::Fresh {
+        if !tally.admit_late(*sha256(header.id.as_bytes()).as_bytes(), event.as_bytes()) {
             return Ok(());
         }
         if let Some(newest) = previous.ended {

@@ -61,23 +61,21 @@ impl Walk {
     }
 
     fn judge(&self, cap: &CapKnowledge) -> (SliceEnd, CompletenessBasis, String) {
-        let blind = || {
-            let reason = "answered only with events that were not asked for".to_owned();
-            (SliceEnd::Ended, CompletenessBasis::None, reason)
-        };
-        let claimed = match &self.ending {
-            Ending::Failed(failure) => return (failure.slice_end(), CompletenessBasis::None, failure.to_string()),
-            Ending::Blind => return blind(),
-            Ending::Bottom(basis) => *basis,
-        };
-        if self.tally.items() == 0 && self.tally.misbehaved > 0 {
-            return blind();
+        if let Ending::Failed(failure) = &self.ending {
+            return (failure.slice_end(), CompletenessBasis::None, failure.to_string());
         }
         // INV-8: a contradicted claim is withdrawn.
         if self.tally.contradicted {
             let reason = "stored events came after the end-of-stored-events".to_owned();
             return (SliceEnd::Ended, CompletenessBasis::None, reason);
         }
+        let claimed = match self.ending {
+            Ending::Bottom(basis) if self.tally.items() > 0 || self.tally.misbehaved == 0 => basis,
+            _ => {
+                let reason = "answered only with events that were not asked for".to_owned();
+                return (SliceEnd::Ended, CompletenessBasis::None, reason);
+            }
+        };
         if let Some(tallest) = self.tallest.filter(|tallest| cap.may_be_cut(tallest.events)) {
             let reason = format!(
                 "the second {} holds at least {} events, as many as the relay gives",
