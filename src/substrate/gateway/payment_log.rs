@@ -219,21 +219,16 @@ impl Log<'_> {
         let Ok(entries) = serde_json::from_slice::<Vec<&RawValue>>(body) else { return Ok(None) };
         let mut page = Page { fresh: 0, smallest: None };
         for (position, entry) in entries.iter().map(|raw| raw.get()).enumerate() {
-            let fresh = match log_id(entry) {
-                Some(id) => {
-                    page.smallest = Some(page.smallest.map_or(id, |smallest| smallest.min(id)));
-                    self.misbehaved += u64::from(cursor.is_some_and(|cursor| id > cursor));
-                    self.admit(id, entry)
-                }
+            let Some(id) = log_id(entry) else {
                 // Paging can't go by it; the decoder says what is wrong with it.
-                None => {
-                    self.unnamed += 1;
-                    self.misbehaved += 1;
-                    self.accept(entry, position)?;
-                    continue;
-                }
+                self.unnamed += 1;
+                self.misbehaved += 1;
+                self.accept(entry, position)?;
+                continue;
             };
-            if fresh {
+            page.smallest = Some(page.smallest.map_or(id, |smallest| smallest.min(id)));
+            self.misbehaved += u64::from(cursor.is_some_and(|cursor| id > cursor));
+            if self.admit(id, entry) {
                 page.fresh += 1;
                 self.accept(entry, position)?;
             }

@@ -9,8 +9,9 @@ use super::super::limits::{REASON_CHARS_MAX, RELAY_STRIKES_MAX};
 use super::super::retry::RetryPolicy;
 use super::cap::CapKnowledge;
 use super::frame::Hint;
-use super::page::{Page, Question, Talk, Tally};
+use super::page::{Page, Question, Talk};
 use super::session::{PageFailure, Session};
+use super::tally::Tally;
 use crate::domain::{CompletenessBasis, FetchReceipt, Slice, SliceEnd, SourceId, UnixSeconds, inert_limited};
 
 /// One kind, fetched as far as it goes. The basis is settled only when every page of the relay is known.
@@ -196,10 +197,7 @@ impl<'a> Walker<'a> {
                 asked_twice = true;
                 continue;
             };
-            if cursor != Some(oldest) {
-                // The second at the edge may be cut: ask it again, inclusive.
-                cursor = Some(oldest);
-            } else {
+            if cursor == Some(oldest) {
                 if let Some(failure) = self.ask_second_alone(walk, &page, oldest).await? {
                     return Ok(Ending::Failed(failure));
                 }
@@ -207,6 +205,9 @@ impl<'a> Walker<'a> {
                     return Ok(Ending::Bottom(CompletenessBasis::Exhausted));
                 }
                 cursor = Some(oldest - 1);
+            } else {
+                // The second at the edge may be cut: ask it again, inclusive.
+                cursor = Some(oldest);
             }
             above = Some(page);
         }

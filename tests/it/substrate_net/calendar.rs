@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use reledger::domain::{FetchReceipt, Media, SliceEnd};
 use reledger::substrate::{CalendarPlan, CalendarSource, EvidenceSource as _, HttpLimits, SourceError};
+use tokio::sync::Barrier;
 
 use super::http_server::{Answer, HttpServer, Request};
 use super::{Collected, broken, complete, fetch, hasty, media, patient, quick_retry, runtime};
@@ -197,23 +199,15 @@ fn a_dead_calendar_is_left_alone_and_holds_up_nobody() {
 }
 
 #[test]
-fn no_more_than_two_requests_are_in_flight_at_one_calendar() {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let (in_flight, peak) = (Arc::clone(&now), Arc::clone(&most));
-    let server = HttpServer::start(move |_, _| {
-        peak.fetch_max(in_flight.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-        // Gives others the chance to come in; the count is of scripts running at once.
-        std::thread::yield_now();
-        in_flight.fetch_sub(1, Ordering::SeqCst);
-        Answer::ok("proof")
-    });
+fn two_requests_are_in_flight_at_one_calendar_and_no_more() {
+    // Each answer waits for a second request: with fewer than two in flight this would never end.
+    let barrier = Arc::new(Barrier::new(2));
+    let server = HttpServer::start(move |_, _| Answer::Together(Arc::clone(&barrier), b"proof".to_vec()));
     let requests = (0..50).map(|byte| (server.base.clone(), vec![byte])).collect();
-    let (sink, _) = ask(requests, &[&server.base]);
+    let (sink, receipts) = ask(requests, &[&server.base]);
     assert_eq!(sink.items.len(), 50);
-    assert!(most.load(Ordering::SeqCst) <= 2);
+    assert_eq!(receipts, [complete(&server.base, kind(), 50)]);
+    assert_eq!(server.most_open(), 2);
 }
 
 #[test]

@@ -112,23 +112,17 @@ fn password_file(folder: &tempfile::TempDir, mode: u32) -> PathBuf {
 fn page(log: &[(u64, Value)], tip: u64, end_position: Option<u64>, size: usize) -> Vec<Value> {
     let mut found = Vec::new();
     let mut take = |low: u64, high: u64| {
-        let inside = log.iter().rev().filter(|(id, _)| (low..high).contains(id)).map(|(_, entry)| entry.clone());
-        found.extend(inside);
+        let from = log.partition_point(|(id, _)| *id < low);
+        let to = log.partition_point(|(id, _)| *id < high);
+        found.extend(log[from..to].iter().rev().map(|(_, entry)| entry.clone()));
     };
     let mut high = end_position.unwrap_or(tip);
     if high < 10_000 {
         take(0, high + 1);
     }
-    while high >= 10_000 {
-        let low = high - 10_000;
-        if low == 0 && high > 10_000 {
-            break;
-        }
-        if low < 10_000 && end_position.is_none_or(|end| end >= 10_000) && low == 0 {
-            break;
-        }
-        take(low, high);
-        high = low;
+    while high > 10_000 {
+        take(high - 10_000, high);
+        high -= 10_000;
     }
     found.truncate(size);
     found
@@ -200,10 +194,10 @@ fn a_log_that_lies_wholly_in_the_hidden_block_is_read() {
 #[test]
 fn no_log_loses_an_entry_at_any_page_size() {
     for tip in [0, 1, 9_999, 10_000, 10_001, 25_000, 30_000] {
-        for step in [1, 7, 997] {
+        for step in [11, 997] {
             let stored = log((0..tip).step_by(step));
             let gateway = Gateway::start(stored.clone(), tip);
-            for size in [1_000, 20_000] {
+            for size in [100, 20_000] {
                 let (sink, receipts) = gateway.read(size);
                 let count = u64::try_from(stored.len()).unwrap();
                 assert_eq!(sink.texts(), entries(&stored), "tip {tip}, every {step}, pages of {size}");

@@ -1,9 +1,11 @@
 //! An HTTP/1.1 server that answers what a script says, byte for byte, and remembers who asked.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Barrier;
 
 use super::runtime;
 
@@ -25,6 +27,8 @@ pub(super) enum Answer {
     Raw(Vec<u8>),
     /// These bytes, then silence until the client leaves.
     Hang(Vec<u8>),
+    /// 200 with this body, once as many requests wait as the barrier counts.
+    Together(Arc<Barrier>, Vec<u8>),
 }
 
 impl Answer {
@@ -39,10 +43,18 @@ impl Answer {
 
 type Script = dyn Fn(&Request, usize) -> Answer + Send + Sync;
 
+/// Who asked, and how many at once.
+#[derive(Default)]
+struct Visits {
+    requests: Mutex<Vec<Request>>,
+    open: AtomicUsize,
+    most_open: AtomicUsize,
+}
+
 /// A running server.
 pub(super) struct HttpServer {
     pub(super) base: String,
-    requests: Arc<Mutex<Vec<Request>>>,
+    visits: Arc<Visits>,
 }
 
 impl HttpServer {
@@ -50,19 +62,24 @@ impl HttpServer {
     pub(super) fn start(script: impl Fn(&Request, usize) -> Answer + Send + Sync + 'static) -> Self {
         let listener = runtime().block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let requests = Arc::new(Mutex::new(Vec::new()));
+        let visits = Arc::new(Visits::default());
         let script: Arc<Script> = Arc::new(script);
-        let seen = Arc::clone(&requests);
+        let seen = Arc::clone(&visits);
         runtime().spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(serve(stream, Arc::clone(&script), Arc::clone(&seen)));
             }
         });
-        Self { base, requests }
+        Self { base, visits }
     }
 
     pub(super) fn requests(&self) -> Vec<Request> {
-        self.requests.lock().unwrap().clone()
+        self.visits.requests.lock().unwrap().clone()
+    }
+
+    /// The most requests that were being answered at one time.
+    pub(super) fn most_open(&self) -> usize {
+        self.visits.most_open.load(Ordering::SeqCst)
     }
 
     pub(super) fn port(&self) -> &str {
@@ -70,25 +87,25 @@ impl HttpServer {
     }
 }
 
-async fn serve(mut stream: TcpStream, script: Arc<Script>, seen: Arc<Mutex<Vec<Request>>>) {
+async fn serve(mut stream: TcpStream, script: Arc<Script>, visits: Arc<Visits>) {
     let Some(request) = read_request(&mut stream).await else { return };
     let nth = {
-        let mut seen = seen.lock().unwrap();
-        seen.push(request.clone());
-        seen.len() - 1
+        let mut requests = visits.requests.lock().unwrap();
+        requests.push(request.clone());
+        requests.len() - 1
     };
-    let (bytes, hang) = match script(&request, nth) {
-        Answer::Full(status, headers, body) => {
-            let mut head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n", body.len());
-            for header in headers {
-                head.push_str(&header);
-                head.push_str("\r\n");
-            }
-            head.push_str("\r\n");
-            ([head.into_bytes(), body].concat(), false)
-        }
+    visits.most_open.fetch_max(visits.open.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+    let mut answer = script(&request, nth);
+    if let Answer::Together(barrier, body) = answer {
+        barrier.wait().await;
+        answer = Answer::ok(body);
+    }
+    visits.open.fetch_sub(1, Ordering::SeqCst);
+    let (bytes, hang) = match answer {
+        Answer::Full(status, headers, body) => (whole(status, &headers, &body), false),
         Answer::Raw(bytes) => (bytes, false),
         Answer::Hang(bytes) => (bytes, true),
+        Answer::Together(..) => unreachable!("replaced above"),
     };
     let _ = stream.write_all(&bytes).await;
     if !hang {
@@ -97,6 +114,16 @@ async fn serve(mut stream: TcpStream, script: Arc<Script>, seen: Arc<Mutex<Vec<R
     // Until the client leaves.
     let mut rest = [0; 1024];
     while matches!(stream.read(&mut rest).await, Ok(count) if count > 0) {}
+}
+
+fn whole(status: u16, headers: &[String], body: &[u8]) -> Vec<u8> {
+    let mut head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n", body.len());
+    for header in headers {
+        head.push_str(header);
+        head.push_str("\r\n");
+    }
+    head.push_str("\r\n");
+    [head.as_bytes(), body].concat()
 }
 
 async fn read_request(stream: &mut TcpStream) -> Option<Request> {
