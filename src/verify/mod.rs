@@ -8,5 +8,6 @@
 //! its evidence; nothing is accepted because of an unsigned member.
 
 mod set;
+pub mod settlement;
 
 pub use set::*;
