@@ -12,6 +12,7 @@ mod claim;
 mod json;
 pub mod limits;
 pub mod project;
+pub mod rails;
 mod record;
 pub mod settlement;
 pub mod split;
