@@ -8,6 +8,10 @@
 //! Invariants: INV-8 no claim of completeness without a basis; INV-11 no address is contacted that the config or an
 //! allow-list did not name; every read, queue and retry is bounded.
 
+mod files;
+
+pub use files::FilesSource;
+
 use crate::domain::{FetchReceipt, RawEvidence, Sighting, SourceId};
 
 /// A piece of evidence on its way in, with the place it was seen at.
