@@ -184,7 +184,7 @@ impl Headers {
         if let Piece::Record { offset, bytes } = &line {
             let mut headers = vec![0; bytes.len() / 2];
             let is_hex = decode_hex(bytes, &mut headers);
-            if is_hex && headers.len() % HEADER_BYTES == 0 {
+            if is_hex && headers.len().is_multiple_of(HEADER_BYTES) {
                 self.position = *offset;
                 self.extend_run(&headers, emit);
                 return;

@@ -139,7 +139,7 @@ impl<'r> Decompressed<'r> {
 
     fn is_bomb(&self) -> bool {
         let Some(taken) = self.taken() else { return false };
-        let allowed = taken.saturating_mul(RATIO_MAX).max(RATIO_FREE_BYTES).min(EXPANDED_BYTES_MAX);
+        let allowed = taken.saturating_mul(RATIO_MAX).clamp(RATIO_FREE_BYTES, EXPANDED_BYTES_MAX);
         self.expanded > allowed
     }
 
