@@ -1,6 +1,8 @@
 //! Goal: the same evidence in files gives the same ids and the same receipt, however it is packed; what can't be read
 //! to its end never counts as complete. Method: real files in a temporary folder, a sink that collects.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read, Write};
@@ -102,7 +104,7 @@ fn every_packing_of_an_archive_gives_the_same_evidence() {
     let (folder, text) = (Folder::new(), archive());
     let (first, second) = text.split_at(text.match_indices('\n').nth(9).unwrap().0 + 1);
     let plain = folder.write("plain/events.jsonl", &text);
-    let (expected, receipt) = read(Media::NostrEvent, &[plain.clone()]);
+    let (expected, receipt) = read(Media::NostrEvent, std::slice::from_ref(&plain));
     complete(&receipt);
     assert_eq!((receipt.items, receipt.slice.kind.as_str()), (25, "nostr-event"));
     assert_eq!(receipt.source, SourceId("files:nostr-event".to_owned()));
@@ -205,7 +207,7 @@ fn a_cut_off_file_is_no_complete_answer() {
     let (_, receipt) = read(Media::NostrEvent, &[folder.write("b.gz", flipped)]);
     incomplete(&receipt, SliceEnd::Unreachable, "a compressed file is damaged");
     let plain = folder.write("a.jsonl", &text[..text.len() - 20]);
-    let (collected, receipt) = read(Media::NostrEvent, &[plain.clone()]);
+    let (collected, receipt) = read(Media::NostrEvent, std::slice::from_ref(&plain));
     incomplete(&receipt, SliceEnd::Unreachable, "a file ends inside a record");
     assert_eq!(collected.0.len(), 25);
     assert_eq!(collected.0[24].place, "a.jsonl (cut off)");
@@ -311,7 +313,8 @@ fn headers_are_cut_into_runs_that_know_their_height() {
 fn headers_as_hex_lines_give_the_same_evidence_as_raw_ones() {
     let folder = Folder::new();
     let raw = headers(HEADERS_PER_RUN_MAX + 5);
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap();
+    let hex = |bytes: &[u8]| bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect::<String>();
     let lines: Vec<String> = raw.chunks(80).map(hex).collect();
     let expected = read(Media::Headers, &[folder.write("5.bin", &raw)]);
     for text in [lines.join("\n"), format!("{}\r\n", lines.join("\r\n").to_uppercase())] {
@@ -330,7 +333,7 @@ fn headers_as_hex_lines_give_the_same_evidence_as_raw_ones() {
 #[test]
 fn a_published_run_of_headers_is_read_as_it_is() {
     let path = fixture("ots/headers/run_515276_515295.headers");
-    let (collected, receipt) = read(Media::Headers, &[path.clone()]);
+    let (collected, receipt) = read(Media::Headers, std::slice::from_ref(&path));
     complete(&receipt);
     assert_eq!(collected.0[0].evidence.bytes, fs::read(path).unwrap());
 }
