@@ -5,3 +5,15 @@
 //! External crates: serde, serde_json, thiserror, tokio, toml, tracing
 //! Never: print; read the environment
 //! Invariants: INV-11; what a report says depends only on evidence, configuration, as-of and version.
+
+mod config;
+mod error;
+mod observer;
+mod plan;
+mod values;
+
+pub use config::Config;
+pub use error::AppError;
+pub use observer::{Cancel, Event, Observer, Silent};
+pub use plan::{PaymentLogPlan, Plan};
+pub use values::{Instant, Span};
