@@ -8,6 +8,7 @@
 //! becomes of them; fields of signed artifacts are parsed out of the signed bytes, never out of a wrapper.
 
 mod claim;
+mod json;
 pub mod limits;
 
 pub use claim::*;
