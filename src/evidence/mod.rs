@@ -7,8 +7,24 @@
 //! Invariants: no input panics, recurses without bound or allocates more than its limit; the bytes are kept whatever
 //! becomes of them; fields of signed artifacts are parsed out of the signed bytes, never out of a wrapper.
 
+mod attest;
+mod binding;
 mod claim;
+mod custody;
+mod decode;
+mod envelope;
+mod fields;
 mod json;
+mod keys;
 pub mod limits;
+mod nostr;
+mod oc_me;
+mod route;
 
 pub use claim::*;
+pub use decode::{Fault, decode};
+pub use envelope::record;
+pub(crate) use envelope::signed_members;
+pub use nostr::serialize_for_id;
+pub use oc_me::{BodyError, parse_body};
+pub use route::relay_gate;
