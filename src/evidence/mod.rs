@@ -7,7 +7,15 @@
 //! Invariants: no input panics, recurses without bound or allocates more than its limit; the bytes are kept whatever
 //! becomes of them; fields of signed artifacts are parsed out of the signed bytes, never out of a wrapper.
 
+pub mod attest;
+mod bech32;
+pub mod binding;
 mod claim;
+pub mod custody;
+mod json;
 pub mod limits;
+mod lines;
+mod ots_member;
+pub mod score;
 
 pub use claim::*;
