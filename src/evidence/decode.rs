@@ -45,6 +45,7 @@ pub fn decode(raw: &RawEvidence) -> Decoded {
         Media::Jwks => key_set(raw, false),
         Media::AuthJwks => key_set(raw, true),
         Media::Activity => answer(raw, envelope::bundle(bytes).map(|carrier| (Claim::Activity(carrier), Vec::new()))),
+        Media::Custody => super::custody::decode_record(bytes),
         Media::OtsProof
         | Media::CalendarReply
         | Media::Headers
@@ -52,7 +53,6 @@ pub fn decode(raw: &RawEvidence) -> Decoded {
         | Media::PaymentLogEntry
         | Media::Invoice
         | Media::ProjectConfig
-        | Media::Custody
         | Media::Balance => answer(raw, Err(Fault::new("no reader for this media"))),
     }
 }

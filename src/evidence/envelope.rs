@@ -8,8 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::json::{self, Json, JsonError, Member};
 use super::limits::RECORD_BYTES_MAX;
-use super::{CandidateRule, EnvelopeCarrier, NostrEvent, OcMeKind, OtsMember, decode::Fault};
-use crate::domain::{BlockHash, BlockHeight, EnvelopeId, KeyId};
+use super::{CandidateRule, EnvelopeCarrier, NostrEvent, OcMeKind, decode::Fault, ots_member};
+use crate::domain::{EnvelopeId, KeyId};
 
 /// Members of a wrapper that never belong to the canonical bytes (FORMATS 3.1, step 1.4).
 const WRAPPER_MEMBERS: [&str; 12] = [
@@ -80,7 +80,7 @@ pub fn record(kind: OcMeKind, declared_id: EnvelopeId, bytes: &[u8]) -> Result<E
     carrier.sig = SIGNATURE_MEMBERS.into_iter().find_map(find).and_then(Json::as_str).and_then(signature);
     carrier.kid = find("kid").and_then(Json::as_str).map(KeyId::from);
     carrier.alg = offered_algorithm(&json);
-    carrier.ots = find("ots").and_then(ots_member);
+    carrier.ots = places.iter().flatten().find_map(|place| ots_member::read(place));
     carrier.wrapper = wrapper(members, nested);
     Ok(carrier)
 }
@@ -211,29 +211,4 @@ fn wrapper(members: &Members<'_>, nested: Option<(&'static str, &Member<'_>)>) -
         out.insert(name, value);
     }
     out
-}
-
-/// An `ots` member in wire or in-memory spelling (FORMATS 9.2); `None` for `null` and for what is not an object.
-///
-/// A proof that is not base64 keeps its text as bytes: the proof's own judge then reports it.
-pub(crate) fn ots_member(json: &Json<'_>) -> Option<OtsMember> {
-    json.members()?;
-    let either = |wire: &str, memory: &str| json.get_some(wire).or_else(|| json.get_some(memory));
-    let proof: String = json.get("proof").and_then(Json::as_str)?.split_ascii_whitespace().collect();
-    let height = either("block_height", "blockHeight").and_then(Json::as_u64);
-    Some(OtsMember {
-        status: json.get("status").and_then(Json::as_str).unwrap_or_default().to_owned(),
-        proof: STANDARD.decode(&proof).unwrap_or_else(|_| proof.into_bytes()),
-        calendars: json
-            .get("calendars")
-            .and_then(Json::as_array)
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|calendar| calendar.as_str().map(str::to_owned))
-            .collect(),
-        block_height: height.and_then(|height| u32::try_from(height).ok()).map(BlockHeight),
-        block_hash: either("block_hash", "blockHash")
-            .and_then(Json::as_str)
-            .and_then(|hash| hash.parse::<BlockHash>().ok()),
-    })
 }

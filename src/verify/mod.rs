@@ -7,9 +7,14 @@
 //! Invariants: pure and CPU-bound; the same claims, policy and headers give the same verdicts; a rejection always carries
 //! its evidence; nothing is accepted because of an unsigned member.
 
+pub mod attest;
+pub mod binding;
+pub mod bip322;
+pub mod custody;
 pub mod envelope;
 pub mod keys;
 pub mod nostr;
+pub mod quorum;
 mod set;
 
 pub use set::*;
