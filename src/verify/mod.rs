@@ -12,9 +12,16 @@ pub mod binding;
 pub mod bip322;
 pub mod custody;
 pub mod envelope;
+pub mod headers;
+mod judge;
 pub mod keys;
+mod merge;
 pub mod nostr;
+pub mod ots;
 pub mod quorum;
+mod run;
 mod set;
+pub mod settlement;
 
+pub use run::{FIRST_PASS, SECOND_PASS, Verifier};
 pub use set::*;
