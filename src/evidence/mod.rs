@@ -7,7 +7,28 @@
 //! Invariants: no input panics, recurses without bound or allocates more than its limit; the bytes are kept whatever
 //! becomes of them; fields of signed artifacts are parsed out of the signed bytes, never out of a wrapper.
 
+pub mod attest;
+mod bech32;
+pub mod binding;
 mod claim;
+pub mod custody;
+mod decode;
+mod envelope;
+mod fields;
+mod json;
+mod keys;
 pub mod limits;
+mod lines;
+mod nostr;
+mod oc_me;
+mod ots_member;
+mod route;
+pub mod score;
 
 pub use claim::*;
+pub use decode::{Fault, decode};
+pub use envelope::record;
+pub(crate) use envelope::signed_members;
+pub use nostr::serialize_for_id;
+pub use oc_me::{BodyError, parse_body};
+pub use route::relay_gate;

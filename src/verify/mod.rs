@@ -7,6 +7,21 @@
 //! Invariants: pure and CPU-bound; the same claims, policy and headers give the same verdicts; a rejection always carries
 //! its evidence; nothing is accepted because of an unsigned member.
 
+pub mod attest;
+pub mod binding;
+pub mod bip322;
+pub mod custody;
+pub mod envelope;
+pub mod headers;
+mod judge;
+pub mod keys;
+mod merge;
+pub mod nostr;
+pub mod ots;
+pub mod quorum;
+mod run;
 mod set;
+pub mod settlement;
 
+pub use run::{FIRST_PASS, SECOND_PASS, Verifier};
 pub use set::*;

@@ -1,0 +1,562 @@
+//! A strict, bounded JSON reader (RFC 8259) that keeps the exact source slice of every member.
+//!
+//! Signed bytes must never be read two ways. So duplicate keys, lone surrogates, trailing bytes and invalid UTF-8 are
+//! errors, numbers stay source text, and no value is re-encoded unless a caller asks for it.
+
+use std::borrow::Cow;
+
+use super::limits::{JSON_DEPTH_MAX, JSON_MEMBERS_MAX};
+
+/// A JSON value that borrows from its source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Json<'a> {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number, as its source text.
+    Number(&'a str),
+    /// A string, unescaped.
+    String(Cow<'a, str>),
+    /// An array.
+    Array(Vec<Json<'a>>),
+    /// An object's members in received order; keys are distinct.
+    Object(Vec<(Cow<'a, str>, Member<'a>)>),
+}
+
+/// One member of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Member<'a> {
+    /// Its value.
+    pub(crate) value: Json<'a>,
+    /// The value's exact source text, without surrounding white space.
+    pub(crate) slice: &'a str,
+}
+
+/// Why a text is not acceptable JSON.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} at byte {offset}")]
+pub(crate) struct JsonError {
+    /// Byte offset of the fault in the input.
+    pub(crate) offset: usize,
+    /// What is wrong there.
+    pub(crate) what: &'static str,
+    /// The key that stands twice in one object, when that is the fault.
+    pub(crate) duplicate_key: Option<String>,
+}
+
+impl<'a> Json<'a> {
+    /// The members when it is an object.
+    pub(crate) fn members(&self) -> Option<&[(Cow<'a, str>, Member<'a>)]> {
+        match self {
+            Self::Object(members) => Some(members),
+            _ => None,
+        }
+    }
+
+    /// The named member with its source slice, when it is an object that has one.
+    pub(crate) fn member(&self, key: &str) -> Option<&Member<'a>> {
+        self.members()?.iter().find(|(name, _)| name == key).map(|(_, member)| member)
+    }
+
+    /// The named member's value, `null` included.
+    pub(crate) fn get(&self, key: &str) -> Option<&Json<'a>> {
+        self.member(key).map(|member| &member.value)
+    }
+
+    /// The named member's value unless it is absent or `null`.
+    pub(crate) fn get_some(&self, key: &str) -> Option<&Json<'a>> {
+        self.get(key).filter(|value| !matches!(value, Json::Null))
+    }
+
+    /// The elements when it is an array.
+    pub(crate) fn as_array(&self) -> Option<&[Json<'a>]> {
+        match self {
+            Self::Array(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The text when it is a string.
+    pub(crate) fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The truth value when it is one.
+    pub(crate) fn as_bool(&self) -> Option<bool> {
+        match self {
+            Self::Bool(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The source text when it is a number.
+    pub(crate) fn as_number(&self) -> Option<&'a str> {
+        match self {
+            Self::Number(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The value of a plain integer token: digits only, so no sign, fraction or exponent.
+    pub(crate) fn as_u64(&self) -> Option<u64> {
+        let text = self.as_number()?;
+        text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+    }
+
+    /// As [`Self::as_u64`], with an optional minus sign; `-0` is refused.
+    pub(crate) fn as_i64(&self) -> Option<i64> {
+        let text = self.as_number()?;
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        (text != "-0" && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
+    }
+
+    /// Compact text in received key order with the escapes of ECMAScript's `JSON.stringify`. Numbers keep their text.
+    pub(crate) fn to_compact(&self) -> String {
+        let mut out = String::new();
+        self.write(&mut out, false);
+        out
+    }
+
+    /// Compact text with keys sorted by UTF-16 code units (RFC 8785, 3.2.3). Numbers keep their text, except that
+    /// `-0` becomes `0`: the family's signed bytes hold integers only, for which that is the canonical form.
+    pub(crate) fn to_jcs(&self) -> String {
+        let mut out = String::new();
+        self.write(&mut out, true);
+        out
+    }
+
+    // Recursion is bounded by JSON_DEPTH_MAX, which the parser enforced.
+    fn write(&self, out: &mut String, sorted: bool) {
+        match self {
+            Self::Null => out.push_str("null"),
+            Self::Bool(true) => out.push_str("true"),
+            Self::Bool(false) => out.push_str("false"),
+            Self::Number("-0") if sorted => out.push('0'),
+            Self::Number(text) => out.push_str(text),
+            Self::String(text) => write_string(out, text),
+            Self::Array(items) => {
+                out.push('[');
+                for (at, item) in items.iter().enumerate() {
+                    if at > 0 {
+                        out.push(',');
+                    }
+                    item.write(out, sorted);
+                }
+                out.push(']');
+            }
+            Self::Object(members) => {
+                let mut order: Vec<_> = members.iter().collect();
+                if sorted {
+                    order.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
+                }
+                write_members(out, order.into_iter().map(|(key, member)| (&**key, &member.value)), sorted);
+            }
+        }
+    }
+}
+
+fn write_members<'j, 'a: 'j>(out: &mut String, members: impl Iterator<Item = (&'j str, &'j Json<'a>)>, sorted: bool) {
+    out.push('{');
+    for (at, (key, value)) in members.enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        write_string(out, key);
+        out.push(':');
+        value.write(out, sorted);
+    }
+    out.push('}');
+}
+
+/// Appends a JSON string: short escapes where JSON has them, other control characters as lower-case `\u00xx`, DEL and
+/// everything else verbatim. This is `JSON.stringify`, RFC 8785 3.2.2.2, and the NIP-01 serialisation alike.
+pub(crate) fn write_string(out: &mut String, text: &str) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    out.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
+            control if control < ' ' => {
+                let code = usize::try_from(u32::from(control)).expect("a control character is below 32");
+                out.push_str("\\u00");
+                out.push(char::from(HEX[code >> 4]));
+                out.push(char::from(HEX[code & 15]));
+            }
+            other => out.push(other),
+        }
+    }
+    out.push('"');
+}
+
+/// Reads exactly one JSON value.
+///
+/// # Errors
+/// [`JsonError`] on anything RFC 8259 does not allow, on duplicate keys, on lone surrogates, on nesting deeper than
+/// `JSON_DEPTH_MAX` and on containers with more than `JSON_MEMBERS_MAX` members.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Json<'_>, JsonError> {
+    let text = std::str::from_utf8(bytes).map_err(|error| JsonError {
+        offset: error.valid_up_to(),
+        what: "invalid UTF-8",
+        duplicate_key: None,
+    })?;
+    let mut reader = Reader { text, at: 0, depth: 0 };
+    reader.skip_space();
+    let value = reader.value()?;
+    reader.skip_space();
+    if reader.at < text.len() { Err(reader.fault("trailing bytes")) } else { Ok(value) }
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+    depth: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn fault(&self, what: &'static str) -> JsonError {
+        JsonError { offset: self.at, what, duplicate_key: None }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn take(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn skip_space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    fn value(&mut self) -> Result<Json<'a>, JsonError> {
+        match self.peek() {
+            Some(b'{') => self.nested(Self::object),
+            Some(b'[') => self.nested(Self::array),
+            Some(b'"') => self.string().map(Json::String),
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(b't') => self.word("true", Json::Bool(true)),
+            Some(b'f') => self.word("false", Json::Bool(false)),
+            Some(b'n') => self.word("null", Json::Null),
+            Some(_) => Err(self.fault("unexpected byte")),
+            None => Err(self.fault("unexpected end")),
+        }
+    }
+
+    fn word(&mut self, word: &str, value: Json<'a>) -> Result<Json<'a>, JsonError> {
+        if !self.text[self.at..].starts_with(word) {
+            return Err(self.fault("unexpected byte"));
+        }
+        self.at += word.len();
+        Ok(value)
+    }
+
+    fn nested(
+        &mut self,
+        container: impl FnOnce(&mut Self) -> Result<Json<'a>, JsonError>,
+    ) -> Result<Json<'a>, JsonError> {
+        if self.depth == JSON_DEPTH_MAX {
+            return Err(self.fault("nested too deep"));
+        }
+        self.depth += 1;
+        self.at += 1; // The opening bracket, which the caller saw.
+        self.skip_space();
+        let value = container(self)?;
+        self.depth -= 1;
+        Ok(value)
+    }
+
+    fn array(&mut self) -> Result<Json<'a>, JsonError> {
+        let mut items = Vec::new();
+        if self.take(b']') {
+            return Ok(Json::Array(items));
+        }
+        loop {
+            if items.len() == JSON_MEMBERS_MAX {
+                return Err(self.fault("too many elements"));
+            }
+            items.push(self.value()?);
+            if self.ends(b']')? {
+                return Ok(Json::Array(items));
+            }
+        }
+    }
+
+    fn object(&mut self) -> Result<Json<'a>, JsonError> {
+        let mut members = Vec::new();
+        let mut offsets = Vec::new();
+        if self.take(b'}') {
+            return Ok(Json::Object(members));
+        }
+        loop {
+            if members.len() == JSON_MEMBERS_MAX {
+                return Err(self.fault("too many members"));
+            }
+            offsets.push(self.at);
+            let key = self.string()?;
+            self.skip_space();
+            if !self.take(b':') {
+                return Err(self.fault("colon expected"));
+            }
+            self.skip_space();
+            let start = self.at;
+            let value = self.value()?;
+            members.push((key, Member { value, slice: &self.text[start..self.at] }));
+            if self.ends(b'}')? {
+                break;
+            }
+        }
+        match first_duplicate(&members, &offsets) {
+            Some((offset, key)) => {
+                Err(JsonError { offset, what: "duplicate key", duplicate_key: Some(key.to_owned()) })
+            }
+            None => Ok(Json::Object(members)),
+        }
+    }
+
+    /// After an element: true at the closing bracket, false after a comma.
+    fn ends(&mut self, close: u8) -> Result<bool, JsonError> {
+        self.skip_space();
+        if self.take(close) {
+            return Ok(true);
+        }
+        if !self.take(b',') {
+            return Err(self.fault("comma or closing bracket expected"));
+        }
+        self.skip_space();
+        Ok(false)
+    }
+
+    fn digits(&mut self) -> Result<(), JsonError> {
+        let start = self.at;
+        while matches!(self.peek(), Some(b'0'..=b'9')) {
+            self.at += 1;
+        }
+        if self.at == start { Err(self.fault("digit expected")) } else { Ok(()) }
+    }
+
+    fn number(&mut self) -> Result<Json<'a>, JsonError> {
+        let start = self.at;
+        self.take(b'-');
+        if !self.take(b'0') {
+            self.digits()?;
+        }
+        if self.take(b'.') {
+            self.digits()?;
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.at += 1;
+            if !self.take(b'+') {
+                self.take(b'-');
+            }
+            self.digits()?;
+        }
+        Ok(Json::Number(&self.text[start..self.at]))
+    }
+
+    fn string(&mut self) -> Result<Cow<'a, str>, JsonError> {
+        if !self.take(b'"') {
+            return Err(self.fault("string expected"));
+        }
+        let mut owned: Option<String> = None;
+        let mut run = self.at;
+        loop {
+            match self.peek() {
+                None => return Err(self.fault("unterminated string")),
+                Some(b'"') => {
+                    let rest = &self.text[run..self.at];
+                    self.at += 1;
+                    return Ok(match owned {
+                        None => Cow::Borrowed(rest),
+                        Some(text) => Cow::Owned(text + rest),
+                    });
+                }
+                Some(b'\\') => {
+                    let text = owned.get_or_insert_default();
+                    text.push_str(&self.text[run..self.at]);
+                    let character = self.escape()?;
+                    owned.get_or_insert_default().push(character);
+                    run = self.at;
+                }
+                Some(0..=0x1f) => return Err(self.fault("raw control character in a string")),
+                Some(_) => self.at += 1,
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<char, JsonError> {
+        self.at += 1; // The backslash, which the caller saw.
+        let character = match self.peek() {
+            Some(b'"') => '"',
+            Some(b'\\') => '\\',
+            Some(b'/') => '/',
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => return self.unicode_escape(),
+            _ => return Err(self.fault("unknown escape")),
+        };
+        self.at += 1;
+        Ok(character)
+    }
+
+    fn unicode_escape(&mut self) -> Result<char, JsonError> {
+        let start = self.at;
+        let first = self.code_unit()?;
+        let mut units = vec![first];
+        // A high surrogate must be followed by an escaped low one (RFC 8259, 7).
+        if (0xd800..0xdc00).contains(&first) && self.take(b'\\') && self.peek() == Some(b'u') {
+            units.push(self.code_unit()?);
+        }
+        let mut decoded = char::decode_utf16(units);
+        match (decoded.next(), decoded.next()) {
+            (Some(Ok(character)), None) => Ok(character),
+            _ => Err(JsonError { offset: start, what: "lone surrogate", duplicate_key: None }),
+        }
+    }
+
+    fn code_unit(&mut self) -> Result<u16, JsonError> {
+        self.at += 1; // The `u`, which the caller saw.
+        let digits = self.text.as_bytes().get(self.at..self.at + 4).unwrap_or_default();
+        if digits.len() != 4 || !digits.iter().all(u8::is_ascii_hexdigit) {
+            return Err(self.fault("four hex digits expected"));
+        }
+        let unit = u16::from_str_radix(&self.text[self.at..self.at + 4], 16);
+        let unit = unit.map_err(|_| self.fault("four hex digits expected"))?;
+        self.at += 4;
+        Ok(unit)
+    }
+}
+
+// Sorting keeps this O(n log n) for the 100,000 members an attacker may send.
+fn first_duplicate<'m>(members: &'m [(Cow<'_, str>, Member<'_>)], offsets: &[usize]) -> Option<(usize, &'m str)> {
+    let mut keys: Vec<(&str, usize)> =
+        members.iter().zip(offsets).map(|((key, _), offset)| (&**key, *offset)).collect();
+    keys.sort_unstable();
+    keys.windows(2).filter(|pair| pair[0].0 == pair[1].0).map(|pair| (pair[1].1, pair[1].0)).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn fault(text: &[u8]) -> (usize, &'static str) {
+        let error = parse(text).unwrap_err();
+        (error.offset, error.what)
+    }
+
+    #[test]
+    fn every_member_keeps_its_exact_source() {
+        let text = br#" {"a" : {"x":1.50 , "y":[ true,null ]} ,"b":"\u0041\n\ud83d\ude00"} "#;
+        let json = parse(text).unwrap();
+        assert_eq!(json.member("a").unwrap().slice, r#"{"x":1.50 , "y":[ true,null ]}"#);
+        assert_eq!(json.get("a").unwrap().get("x").unwrap().as_number(), Some("1.50"));
+        assert_eq!(json.get("b").unwrap().as_str(), Some("A\n\u{1f600}"));
+        assert_eq!(json.to_compact(), "{\"a\":{\"x\":1.50,\"y\":[true,null]},\"b\":\"A\\n\u{1f600}\"}");
+        assert!(json.get_some("c").is_none());
+    }
+
+    #[test]
+    fn a_duplicate_key_is_named_even_when_escaped_differently() {
+        let error = parse(br#"{"k":1,"b":{"kid":1,"\u006bid":2}}"#).unwrap_err();
+        assert_eq!((error.duplicate_key.as_deref(), error.offset), (Some("kid"), 20));
+        assert!(parse(br#"{"kid":1,"b":{"kid":2}}"#).is_ok());
+    }
+
+    #[test]
+    fn what_rfc_8259_forbids_is_refused_with_its_offset() {
+        for (text, offset, what) in [
+            (&b""[..], 0, "unexpected end"),
+            (b"{} x", 3, "trailing bytes"),
+            (b"\xef\xbb\xbf{}", 0, "unexpected byte"),
+            (b"[1,]", 3, "unexpected byte"),
+            (b"{\"a\"1}", 4, "colon expected"),
+            (b"{a:1}", 1, "string expected"),
+            (b"[01]", 2, "comma or closing bracket expected"),
+            (b"[1.]", 3, "digit expected"),
+            (b"[1e]", 3, "digit expected"),
+            (b"-", 1, "digit expected"),
+            (b"\"\\x\"", 2, "unknown escape"),
+            (b"\"\\ud800\"", 2, "lone surrogate"),
+            (b"\"\\udc00\"", 2, "lone surrogate"),
+            (b"\"\\ud800\\u0041\"", 2, "lone surrogate"),
+            (b"\"\\u00g0\"", 3, "four hex digits expected"),
+            (b"\"\\u+041\"", 3, "four hex digits expected"),
+            (b"\"a\nb\"", 2, "raw control character in a string"),
+            (b"\"abc", 4, "unterminated string"),
+            (b"\"\xff\"", 1, "invalid UTF-8"),
+            (b"nul", 0, "unexpected byte"),
+        ] {
+            assert_eq!(fault(text), (offset, what), "{}", String::from_utf8_lossy(text));
+        }
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        assert!(parse(nested(JSON_DEPTH_MAX).as_bytes()).is_ok());
+        assert_eq!(fault(nested(JSON_DEPTH_MAX + 1).as_bytes()), (JSON_DEPTH_MAX, "nested too deep"));
+        assert_eq!(fault("[".repeat(10_000).as_bytes()).1, "nested too deep");
+    }
+
+    #[test]
+    fn only_plain_integer_tokens_are_integers() {
+        let number = |text: &'static str| parse(text.as_bytes()).unwrap();
+        assert_eq!(number("18446744073709551615").as_u64(), Some(u64::MAX));
+        for text in ["18446744073709551616", "1.0", "1e3", "-1", "-0", "\"1\""] {
+            assert_eq!(number(text).as_u64(), None, "{text}");
+        }
+        assert_eq!(number("-5").as_i64(), Some(-5));
+        assert_eq!(number("-0").as_i64(), None);
+    }
+
+    #[test]
+    fn jcs_sorts_by_utf16_code_units() {
+        // RFC 8785, 3.2.3: the example's keys, as escapes; U+1F600 sorts before U+FB33 in UTF-16 only.
+        let text = r#"{"\u20ac":1,"\r":2,"\ufb33":3,"1":4,"\ud83d\ude00":5,"\u0080":6,"\u00f6":7,"z":-0}"#;
+        assert_eq!(
+            parse(text.as_bytes()).unwrap().to_jcs(),
+            "{\"\\r\":2,\"1\":4,\"z\":0,\"\u{80}\":6,\"\u{f6}\":7,\"\u{20ac}\":1,\"\u{1f600}\":5,\"\u{fb33}\":3}"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn what_serde_json_writes_reads_back_the_same(text in "\\PC*", number: i64, flag: bool) {
+            let value = serde_json::json!({"t": text.clone(), "n": number, "l": [flag, null_value()]});
+            let source = serde_json::to_string(&value).unwrap();
+            let json = parse(source.as_bytes()).unwrap();
+            prop_assert_eq!(json.get("t").unwrap().as_str(), Some(text.as_str()));
+            prop_assert_eq!(json.to_jcs(), source);
+        }
+
+        #[test]
+        fn what_we_accept_serde_json_accepts(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+            if parse(&bytes).is_ok() {
+                prop_assert!(serde_json::from_slice::<&serde_json::value::RawValue>(&bytes).is_ok());
+            }
+        }
+    }
+
+    fn null_value() -> serde_json::Value {
+        serde_json::Value::Null
+    }
+}
