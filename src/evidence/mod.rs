@@ -8,6 +8,8 @@
 //! becomes of them; fields of signed artifacts are parsed out of the signed bytes, never out of a wrapper.
 
 mod claim;
+pub mod headers;
 pub mod limits;
+pub mod ots;
 
 pub use claim::*;

@@ -7,6 +7,9 @@
 //! Invariants: pure and CPU-bound; the same claims, policy and headers give the same verdicts; a rejection always carries
 //! its evidence; nothing is accepted because of an unsigned member.
 
+mod epochs;
+pub mod headers;
+pub mod ots;
 mod set;
 
 pub use set::*;
