@@ -24,6 +24,8 @@ mod oc_me;
 mod ots_member;
 mod route;
 pub mod score;
+pub mod headers;
+pub mod ots;
 
 pub use claim::*;
 pub use decode::{Fault, decode};

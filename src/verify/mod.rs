@@ -20,6 +20,7 @@ pub mod nostr;
 pub mod ots;
 pub mod quorum;
 mod run;
+mod epochs;
 mod set;
 pub mod settlement;
 
