@@ -26,6 +26,11 @@ mod route;
 pub mod score;
 pub mod headers;
 pub mod ots;
+pub mod balance;
+pub mod project;
+mod record;
+pub mod settlement;
+pub mod split;
 
 pub use claim::*;
 pub use decode::{Fault, decode};
