@@ -9,7 +9,7 @@
 //! The Merkle root is over the 32-byte ids in ascending order. The body is everything before the table.
 
 use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::io::{self, Read, Seek as _, SeekFrom};
 use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
@@ -124,6 +124,14 @@ impl Trailer {
         Ok(trailer)
     }
 
+    /// Compares the table of ids with its digest.
+    pub(super) fn verify_table(&self, path: &Path) -> Result<(), StoreError> {
+        let mut file = File::open(path).map_err(io_error("open", path))?;
+        file.seek(SeekFrom::Start(self.body_len)).map_err(io_error("read", path))?;
+        let (table, _) = digest(file.take(self.evidence.saturating_mul(ROW_LEN as u64)), path)?;
+        if table == self.table { Ok(()) } else { Err(damaged(path, self.body_len, "the table of ids does not check")) }
+    }
+
     /// Compares the footer with the records that were read from the body, and all digests with the file's bytes.
     pub(super) fn verify(&self, path: &Path, rows: &[Row], side: u64) -> Result<(), StoreError> {
         let body = digest_prefix(path, self.body_len)?;
@@ -146,19 +154,24 @@ impl Trailer {
 /// SHA-256 of the first `len` bytes of a file. A shorter file is an error.
 pub(super) fn digest_prefix(path: &Path, len: u64) -> Result<Digest32, StoreError> {
     let file = File::open(path).map_err(io_error("open", path))?;
-    let mut reader = file.take(len);
+    let (digest, total) = digest(file.take(len), path)?;
+    if total == len { Ok(digest) } else { Err(damaged(path, total, "the file is cut off")) }
+}
+
+/// SHA-256 and length of all that a reader gives.
+fn digest(mut reader: impl Read, path: &Path) -> Result<(Digest32, u64), StoreError> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 18];
     let mut total: u64 = 0;
     loop {
-        let count = match reader.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => count,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+        match reader.read(&mut buffer) {
+            Ok(0) => return Ok((Digest32(hasher.finalize().into()), total)),
+            Ok(count) => {
+                hasher.update(&buffer[..count]);
+                total = total.saturating_add(count as u64);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(io_error("read", path)(error)),
-        };
-        hasher.update(&buffer[..count]);
-        total += count as u64;
+        }
     }
-    if total == len { Ok(Digest32(hasher.finalize().into())) } else { Err(damaged(path, total, "the file is cut off")) }
 }

@@ -58,7 +58,7 @@ impl Log {
         let floor = |segment| acknowledged.filter(|place| place.segment == segment).map_or(0, |place| place.offset);
         if let Some(place) = acknowledged {
             let last = if listing.open { next } else { listing.sealed };
-            let end = sealed.get(place.segment.saturating_sub(1) as usize).map_or(u64::MAX, |trailer| trailer.body_len);
+            let end = trailer_of(&sealed, place.segment).map_or(u64::MAX, |trailer| trailer.body_len);
             if place.segment > last || place.offset > end {
                 let path = open_path(&dir, place.segment);
                 return Err(damaged(&path, place.offset, "the log ends before what was acknowledged"));
@@ -212,7 +212,7 @@ impl Log {
             let mut walker = Walker::open(&path, Place { segment, offset }, end)?;
             loop {
                 match walker.step()? {
-                    Step::End => break,
+                    Step::End => break self.check_table(segment, &path)?,
                     Step::Bad(offset, what) => return Err(damaged(&path, offset, what)),
                     Step::Record(head, place) => {
                         if visit(&head, Location { place, len: head.len }, walker.payload())?.is_break() {
@@ -223,6 +223,11 @@ impl Log {
             }
         }
         Ok(())
+    }
+
+    /// So that a walk over a sealed segment has checked all of it: header, records, table; the trailer at opening.
+    fn check_table(&self, segment: u32, path: &Path) -> Result<(), StoreError> {
+        trailer_of(&self.sealed, segment).map_or(Ok(()), |trailer| trailer.verify_table(path))
     }
 
     /// How many evidence records stand before a place; `None` for a place inside a sealed segment, whose footer only
@@ -267,6 +272,10 @@ fn describe(entry: &Entry<'_>, place: Place, durable: u64) -> (Head, Location) {
     // Callers refuse payloads above MAX_PAYLOAD; should one not, the record does not check on read.
     let len = u32::try_from(len).unwrap_or(u32::MAX);
     (Head { kind, len, durable, id: entry.id }, Location { place, len })
+}
+
+fn trailer_of(sealed: &[Trailer], segment: u32) -> Option<&Trailer> {
+    sealed.get(usize::try_from(segment.checked_sub(1)?).ok()?)
 }
 
 fn read_trailers(dir: &Path, count: u32) -> Result<Vec<Trailer>, StoreError> {

@@ -111,11 +111,9 @@ impl Walker {
         let mut reader = BufReader::with_capacity(READ_BUFFER, file);
         let mut found = [0; 16];
         match reader.read_exact(&mut found) {
+            Ok(()) if found == header(from.segment) => {}
             Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(io_error("read", path)(error)),
-            _ if found != header(from.segment) => {
-                return Err(damaged(path, 0, "the header is not that of this segment"));
-            }
-            _ => {}
+            Ok(()) | Err(_) => return Err(damaged(path, 0, "the header is not that of this segment")),
         }
         reader.seek(SeekFrom::Start(from.offset)).map_err(io_error("read", path))?;
         Ok(Self { reader, path: path.to_owned(), place: from, end, payload: Vec::new() })
