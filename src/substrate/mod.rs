@@ -8,6 +8,24 @@
 //! Invariants: INV-8 no claim of completeness without a basis; INV-11 no address is contacted that the config or an
 //! allow-list did not name; every read, queue and retry is bounded.
 
+#[cfg(feature = "net")]
+mod address;
+#[cfg(feature = "net")]
+mod http;
+#[cfg(feature = "net")]
+mod limits;
+#[cfg(feature = "net")]
+mod relay;
+#[cfg(feature = "net")]
+mod retry;
+
+#[cfg(feature = "net")]
+pub use http::HttpLimits;
+#[cfg(feature = "net")]
+pub use relay::{RelayBudget, RelayPlan, RelaySource};
+#[cfg(feature = "net")]
+pub use retry::RetryPolicy;
+
 use crate::domain::{FetchReceipt, RawEvidence, Sighting, SourceId};
 
 /// A piece of evidence on its way in, with the place it was seen at.
