@@ -304,3 +304,6 @@ fn lower_hex_digest(text: &str) -> Option<Digest32> {
 fn instant(text: &str) -> Result<UnixSeconds, String> {
     text.parse().map_err(|_| "time is not ISO-8601 UTC".to_owned())
 }
+
+#[cfg(test)]
+mod tests;

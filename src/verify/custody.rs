@@ -318,3 +318,6 @@ impl Case<'_> {
         findings
     }
 }
+
+#[cfg(test)]
+mod tests;
