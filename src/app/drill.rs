@@ -150,7 +150,7 @@ impl<'a> Session<'a> {
     }
 
     fn capture_all(&mut self) -> Result<(), AppError> {
-        let kit = SourceKit::new(self.plan, self.options)?;
+        let mut kit = SourceKit::new(self.plan, self.options)?;
         self.timed("capture", |session| {
             let sources = first_sources(session.plan, &kit)?;
             capture(sources, &mut session.store, session.observer, session.cancel).map(drop)
@@ -158,7 +158,7 @@ impl<'a> Session<'a> {
         for _ in 0..UPGRADE_ROUNDS_MAX {
             let tables = side_tables(&self.store)?;
             let set = judge(&self.store, &self.plan.policy, &tables, self.observer, self.cancel)?;
-            let sources = upgrade_sources(self.plan, &kit, &set, &tables)?;
+            let sources = upgrade_sources(self.plan, &mut kit, &set)?;
             if sources.is_empty() {
                 break;
             }

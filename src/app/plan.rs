@@ -56,7 +56,7 @@ pub struct PaymentLogPlan {
     /// Federation asked for.
     pub federation_id: String,
     /// File that holds the password.
-    pub password_file: Option<PathBuf>,
+    pub password_file: PathBuf,
 }
 
 impl Plan {
@@ -169,11 +169,19 @@ fn payment_logs(
     let mut plans = Vec::new();
     for section in sections {
         match (&section.url, &section.file) {
-            (Some(url), None) => plans.push(PaymentLogPlan {
-                url: url.clone(),
-                federation_id: section.federation_id.clone().unwrap_or_default(),
-                password_file: section.password_file.as_deref().map(|file| builder.path(file)),
-            }),
+            (Some(url), None) => {
+                let Some(file) = &section.password_file else {
+                    return Err(config_error(
+                        format!("`gateway.payment_log` of {url} needs a `password_file`"),
+                        "a file that only you can read, holding the gateway's password",
+                    ));
+                };
+                plans.push(PaymentLogPlan {
+                    url: url.clone(),
+                    federation_id: section.federation_id.clone().unwrap_or_default(),
+                    password_file: builder.path(file),
+                });
+            }
             (None, Some(file)) => {
                 builder.take(Media::PaymentLogEntry, std::slice::from_ref(file), "gateway.payment_log")?
             }

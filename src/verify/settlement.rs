@@ -1,8 +1,3 @@
-<<<<<<< HEAD
-//! shim
-use crate::domain::*; use crate::evidence::SettlementClaim; use super::SignedSettlement;
-pub fn judge(_c: &SettlementClaim, _e: EvidenceId, _p: &TrustPolicy) -> (Option<SignedSettlement>, Vec<Finding>) { (None, vec![]) }
-=======
 //! Settlements: the signature first, then whether the key is one we pinned, then what the preimage proves.
 
 use ed25519_dalek::{Signature, VerifyingKey};
@@ -83,4 +78,3 @@ fn preimage(event: &SettlementEvent) -> Result<bool, (String, String)> {
 
 #[cfg(test)]
 mod tests;
->>>>>>> h4
