@@ -15,15 +15,16 @@ pub mod custody;
 mod decode;
 mod envelope;
 mod fields;
+pub mod headers;
 mod json;
 mod keys;
 pub mod limits;
 mod lines;
 mod nostr;
 mod oc_me;
+pub mod ots;
 mod ots_member;
 mod route;
-pub mod score;
 
 pub use claim::*;
 pub use decode::{Fault, decode};

@@ -192,11 +192,7 @@ impl Bench<'_> {
         judged.fate("proofs", proof_key(subject, proof), verdict.fate);
         judged.findings.extend(verdict.findings);
         if let Some(subject) = verdict.subject {
-            let pending = !verdict.state.pending.is_empty();
             judged.facts.push(Fact::Anchors(subject, Box::new(verdict.state)));
-            if pending {
-                judged.facts.push(Fact::PendingProof(subject, proof.to_vec()));
-            }
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod binding;
 pub mod bip322;
 pub mod custody;
 pub mod envelope;
+mod epochs;
 pub mod headers;
 mod judge;
 pub mod keys;

@@ -1,3 +1,7 @@
 //! shim
-use crate::domain::*; use crate::evidence::SettlementClaim; use super::SignedSettlement;
-pub fn judge(_c: &SettlementClaim, _e: EvidenceId, _p: &TrustPolicy) -> (Option<SignedSettlement>, Vec<Finding>) { (None, vec![]) }
+use super::SignedSettlement;
+use crate::domain::*;
+use crate::evidence::SettlementClaim;
+pub fn judge(_c: &SettlementClaim, _e: EvidenceId, _p: &TrustPolicy) -> (Option<SignedSettlement>, Vec<Finding>) {
+    (None, vec![])
+}
