@@ -69,6 +69,22 @@ pub fn sha256(bytes: &[u8]) -> Digest32 {
     Digest32(Sha256::digest(bytes).into())
 }
 
+/// Single-round SHA-256 of bytes that come in parts and are not kept. How they are cut does not matter.
+#[derive(Debug, Clone, Default)]
+pub struct Sha256Stream(Sha256);
+
+impl Sha256Stream {
+    /// Adds the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Ends the digest.
+    pub fn finish(self) -> Digest32 {
+        Digest32(self.0.finalize().into())
+    }
+}
+
 /// SHA-256 with domain separation: the tag and every field are length-prefixed (u64, big-endian).
 ///
 /// No two different sequences of fields, and no two different tags, can feed the same bytes to the hash. The exact

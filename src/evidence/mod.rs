@@ -8,6 +8,7 @@
 //! becomes of them; fields of signed artifacts are parsed out of the signed bytes, never out of a wrapper.
 
 pub mod attest;
+pub mod balance;
 mod bech32;
 pub mod binding;
 mod claim;
@@ -24,7 +25,12 @@ mod nostr;
 mod oc_me;
 pub mod ots;
 mod ots_member;
+pub mod project;
+mod record;
 mod route;
+pub mod score;
+pub mod settlement;
+pub mod split;
 
 pub use claim::*;
 pub use decode::{Fault, decode};

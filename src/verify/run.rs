@@ -10,7 +10,7 @@ use super::keys::KeyRing;
 use super::merge::{Judged, Merge, Waiting, count, keep};
 use super::ots::{Replies, settle};
 use super::{Fate, VerifiedSet, attest, custody};
-use crate::domain::{Counts, Digest32, EvidenceId, KeyId, Media, RawEvidence, TrustPolicy, sha256};
+use crate::domain::{Counts, Digest32, EvidenceId, KeyId, Media, RawEvidence, TrustPolicy};
 use crate::evidence::{Claim, Decoded, HeaderRun, OtsMember, decode};
 
 /// Media that the others are judged by: give all of them to [`Verifier::first_pass`].
