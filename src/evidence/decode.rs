@@ -46,14 +46,13 @@ pub fn decode(raw: &RawEvidence) -> Decoded {
         Media::AuthJwks => key_set(raw, true),
         Media::Activity => answer(raw, envelope::bundle(bytes).map(|carrier| (Claim::Activity(carrier), Vec::new()))),
         Media::Custody => super::custody::decode_record(bytes),
-        Media::OtsProof
-        | Media::CalendarReply
-        | Media::Headers
-        | Media::Settlement
-        | Media::PaymentLogEntry
-        | Media::Invoice
-        | Media::ProjectConfig
-        | Media::Balance => answer(raw, Err(Fault::new("no reader for this media"))),
+        Media::OtsProof => super::ots::decode(&raw.about, bytes),
+        Media::CalendarReply => super::ots::decode_reply(&raw.about, bytes),
+        Media::Headers => super::headers::decode(&raw.about, bytes),
+        Media::Settlement => super::settlement::decode(bytes),
+        Media::ProjectConfig => super::project::decode(&raw.about, bytes),
+        Media::Balance => super::balance::decode(bytes),
+        Media::PaymentLogEntry | Media::Invoice => answer(raw, Err(Fault::new("no reader for this media"))),
     }
 }
 

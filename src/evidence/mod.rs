@@ -8,6 +8,7 @@
 //! becomes of them; fields of signed artifacts are parsed out of the signed bytes, never out of a wrapper.
 
 pub mod attest;
+pub mod balance;
 mod bech32;
 pub mod binding;
 mod claim;
@@ -15,18 +16,17 @@ pub mod custody;
 mod decode;
 mod envelope;
 mod fields;
+pub mod headers;
 mod json;
 mod keys;
 pub mod limits;
 mod lines;
 mod nostr;
 mod oc_me;
+pub mod ots;
 mod ots_member;
 mod route;
 pub mod score;
-pub mod headers;
-pub mod ots;
-pub mod balance;
 pub mod project;
 mod record;
 pub mod settlement;

@@ -166,7 +166,12 @@ impl Bench<'_> {
 
     fn settlement(&self, judged: &mut Judged, claim: &SettlementClaim) {
         let (accepted, findings) = settlement::judge(claim, judged.evidence, self.policy);
-        let fate = if accepted.is_some() { Fate::Accepted } else { Fate::Rejected };
+        let fate = match &accepted {
+            Some(_) => Fate::Accepted,
+            // A good signature by a key that the policy does not pin: the pin may still come.
+            None if findings.iter().any(|finding| finding.code == Code::SigKeyUnknown) => Fate::Pending,
+            None => Fate::Rejected,
+        };
         judged.facts.extend(accepted.map(Fact::Settlement));
         judged.findings.extend(findings);
         judged.fate("settlements", judged.evidence.0, fate);
@@ -192,11 +197,7 @@ impl Bench<'_> {
         judged.fate("proofs", proof_key(subject, proof), verdict.fate);
         judged.findings.extend(verdict.findings);
         if let Some(subject) = verdict.subject {
-            let pending = !verdict.state.pending.is_empty();
             judged.facts.push(Fact::Anchors(subject, Box::new(verdict.state)));
-            if pending {
-                judged.facts.push(Fact::PendingProof(subject, proof.to_vec()));
-            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     AnchorState, Fate, KnownDescriptor, SignedAttestation, SignedBinding, SignedEnvelope, SignedSettlement, Verified,
-    VerifiedSet,
+    VerifiedSet, ots,
 };
 use crate::domain::{
     AttestationId, Code, Counts, Digest32, EvidenceId, Finding, NostrEventId, Subject, TrustPolicy, UnixSeconds,
@@ -47,8 +47,6 @@ pub(super) enum Fact {
     PaymentLogEntry(PaymentLogEntry),
     Balance(BalanceLine),
     Anchors(Digest32, Box<AnchorState>),
-    /// A proof with a pending attestation: a calendar's reply may complete it.
-    PendingProof(Digest32, Vec<u8>),
     Reply(OtsClaim),
     Waiting(Box<Waiting>),
 }
@@ -66,8 +64,6 @@ pub(super) struct Merge {
     pub(super) set: VerifiedSet,
     pub(super) waiting: BTreeMap<EvidenceId, Vec<Waiting>>,
     pub(super) replies: BTreeMap<EvidenceId, OtsClaim>,
-    /// Proofs with pending attestations by evidence and subject.
-    pub(super) pending: BTreeMap<(EvidenceId, Digest32), Vec<u8>>,
     fates: BTreeMap<&'static str, BTreeMap<Digest32, Fate>>,
     foreign: BTreeMap<u16, u64>,
     blanks: BTreeMap<(Digest32, EvidenceId), NostrEventId>,
@@ -79,13 +75,17 @@ impl Merge {
         let Judged { evidence, fates, facts, findings } = judged;
         self.set.findings.extend(findings);
         for (population, item, fate) in fates {
-            // Of several carriers of one item the best one decides: a bad copy takes nothing from a good one.
-            let best = self.fates.entry(population).or_default().entry(item).or_insert(fate);
-            *best = fate.min(*best);
+            self.fate(population, item, fate);
         }
         for fact in facts {
             self.fact(evidence, fact, policy);
         }
+    }
+
+    /// Of several carriers of one item the best one decides: a bad copy takes nothing from a good one.
+    pub(super) fn fate(&mut self, population: &'static str, item: Digest32, fate: Fate) {
+        let best = self.fates.entry(population).or_default().entry(item).or_insert(fate);
+        *best = fate.min(*best);
     }
 
     fn fact(&mut self, carrier: EvidenceId, fact: Fact, policy: &TrustPolicy) {
@@ -114,10 +114,7 @@ impl Merge {
             Fact::Invoice(record) => set.invoices.push((carrier, record)),
             Fact::PaymentLogEntry(entry) => set.payment_log.push((carrier, entry)),
             Fact::Balance(line) => set.balances.push((carrier, line)),
-            Fact::Anchors(subject, state) => set.anchors.entry(subject).or_default().absorb(*state),
-            Fact::PendingProof(subject, proof) => {
-                self.pending.insert((carrier, subject), proof);
-            }
+            Fact::Anchors(subject, state) => ots::merge(set.anchors.entry(subject).or_default(), *state),
             Fact::Reply(reply) => {
                 self.replies.insert(carrier, reply);
             }
@@ -194,19 +191,6 @@ pub(super) fn keep<K: Ord, T, R: Ord>(
     }
 }
 
-impl AnchorState {
-    /// Adds what another proof established about the same digest.
-    pub(in crate::verify) fn absorb(&mut self, other: Self) {
-        self.confirmed.extend(other.confirmed);
-        self.confirmed.sort();
-        self.confirmed.dedup();
-        self.header_missing.extend(other.header_missing);
-        self.pending.extend(other.pending);
-        self.refused.extend(other.refused);
-        self.proofs.extend(other.proofs);
-    }
-}
-
 fn foreign_finding(kind: u16, count: u64) -> Finding {
     Finding::new(Code::EvtNotEnvelope, Subject::new("kind", kind).and("class", "foreign"))
         .with_values("a d tag of the family", format!("{count} events of others"))
@@ -220,6 +204,7 @@ fn merged(mut findings: Vec<Finding>) -> Vec<Finding> {
         let evidence = std::mem::take(&mut finding.evidence);
         by_text.entry(finding).or_default().extend(evidence);
     }
-    let whole = |(finding, evidence): (Finding, BTreeSet<_>)| Finding { evidence: evidence.into_iter().collect(), ..finding };
+    let whole =
+        |(finding, evidence): (Finding, BTreeSet<_>)| Finding { evidence: evidence.into_iter().collect(), ..finding };
     by_text.into_iter().map(whole).collect()
 }

@@ -12,6 +12,7 @@ pub mod binding;
 pub mod bip322;
 pub mod custody;
 pub mod envelope;
+mod epochs;
 pub mod headers;
 mod judge;
 pub mod keys;
@@ -20,7 +21,6 @@ pub mod nostr;
 pub mod ots;
 pub mod quorum;
 mod run;
-mod epochs;
 mod set;
 pub mod settlement;
 

@@ -8,8 +8,9 @@ use super::headers::HeaderChain;
 use super::judge::{Bench, population};
 use super::keys::KeyRing;
 use super::merge::{Judged, Merge, Waiting, count, keep};
+use super::ots::{Replies, settle};
 use super::{Fate, VerifiedSet, attest, custody};
-use crate::domain::{Counts, Digest32, EvidenceId, KeyId, Media, RawEvidence, TrustPolicy, sha256};
+use crate::domain::{Counts, Digest32, EvidenceId, KeyId, Media, RawEvidence, TrustPolicy};
 use crate::evidence::{Claim, Decoded, HeaderRun, OtsMember, decode};
 
 /// Media that the others are judged by: give all of them to [`Verifier::first_pass`].
@@ -196,5 +197,23 @@ impl<'p> Verifier<'p> {
         bench.member_proof(judged, id, ots);
     }
 
-    fn graft_replies(&mut self) {}
+    /// Continues pending proofs with calendars' replies. A reply that answers nothing we hold stays pending.
+    fn graft_replies(&mut self) {
+        let held = std::mem::take(&mut self.merge.replies);
+        let replies = Replies::new(held.iter().map(|(evidence, reply)| (*evidence, reply)));
+        let mut unanswered: BTreeSet<EvidenceId> = held.keys().copied().collect();
+        let mut anchors = std::mem::take(&mut self.merge.set.anchors);
+        for state in anchors.values_mut() {
+            let settled = settle(state, &replies, &self.headers, self.policy);
+            self.merge.set.findings.extend(settled.findings);
+            for (evidence, fate) in settled.fates {
+                unanswered.remove(&evidence);
+                self.merge.fate("calendar_replies", evidence.0, fate);
+            }
+        }
+        for evidence in unanswered {
+            self.merge.fate("calendar_replies", evidence.0, Fate::Pending);
+        }
+        self.merge.set.anchors = anchors;
+    }
 }
