@@ -28,6 +28,7 @@ mod ots_member;
 mod route;
 pub mod score;
 pub mod project;
+pub mod rails;
 mod record;
 pub mod settlement;
 pub mod split;
