@@ -78,7 +78,7 @@ pub(crate) fn extensions<'a>(lines: impl Iterator<Item = &'a str>) -> Result<Ext
 /// # Errors
 /// The reason when a key or value could forge a line.
 pub(crate) fn extension_lines(extensions: &Extensions) -> Result<String, String> {
-    let mut text = String::new();
+    let mut lines = Vec::new();
     for (key, value) in extensions.iter().filter(|(_, value)| !value.is_empty()) {
         if !is_extension_key(key) {
             return Err("extension key is empty or holds a colon, space or control character".to_owned());
@@ -86,9 +86,9 @@ pub(crate) fn extension_lines(extensions: &Extensions) -> Result<String, String>
         if value.chars().any(char::is_control) {
             return Err("extension value contains a newline or another control character".to_owned());
         }
-        text.push_str(&format!("{key}: {value}\n"));
+        lines.push(format!("{key}: {value}\n"));
     }
-    Ok(text)
+    Ok(lines.concat())
 }
 
 fn is_extension_key(key: &str) -> bool {

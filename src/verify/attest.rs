@@ -143,12 +143,13 @@ fn quorum_finding(
                 .with_explanation("the named descriptor governs another address"),
         );
     }
+    let network = message.extensions.get("network").map(String::as_str);
     let votes: Vec<Vote<'_>> = proof
         .iter()
         .map(|listed| Vote {
             signer: &listed.address,
             valid: descriptor.guardians.contains(&listed.address)
-                && bip322::verify_single_key(&listed.address, claim.message.as_bytes(), &listed.sig, None).is_ok(),
+                && bip322::verify_single_key(&listed.address, claim.message.as_bytes(), &listed.sig, network).is_ok(),
         })
         .collect();
     let count = quorum::count_custody(&descriptor.guardians, &votes);

@@ -38,8 +38,8 @@ struct Refusal {
 }
 
 impl Refusal {
-    fn new(code: Code, name: &'static str, expected: impl ToString) -> Self {
-        Self { code, name, expected: expected.to_string(), explanation: None }
+    fn new(code: Code, name: &'static str, expected: impl Into<String>) -> Self {
+        Self { code, name, expected: expected.into(), explanation: None }
     }
 }
 
@@ -53,7 +53,7 @@ fn check<'c>(claim: &'c BindingClaim, event_key: &PublicKey32) -> Result<&'c Bin
     }
     let hash = sha256(claim.message.as_bytes());
     if hash != claim.declared_id.0 {
-        return Err(Refusal::new(Code::AttId, "E_ID_MISMATCH", hash));
+        return Err(Refusal::new(Code::AttId, "E_ID_MISMATCH", hash.to_hex()));
     }
     let contradiction = |code: &&'static str| Refusal::new(Code::AttFields, code, "members that repeat the message");
     let message = claim.parsed.as_ref().map_err(contradiction)?;
@@ -64,7 +64,7 @@ fn check<'c>(claim: &'c BindingClaim, event_key: &PublicKey32) -> Result<&'c Bin
         return Err(bitcoin_refusal(failure));
     }
     if message.nostr_key != *event_key {
-        return Err(Refusal::new(Code::AttSig, "E_NOSTR_KEY_MISMATCH", &message.npub));
+        return Err(Refusal::new(Code::AttSig, "E_NOSTR_KEY_MISMATCH", message.npub.as_str()));
     }
     Ok(message)
 }

@@ -110,16 +110,18 @@ pub fn verify_by_scheme(
     verify_single_key(address, message, signature, network_ext)
 }
 
-/// True for an address of mainnet, of any script.
+/// True for an address of mainnet, of any script, in its one canonical spelling. Bech32 also has an all-capitals form, in
+/// which one guardian could stand twice in a descriptor.
 pub fn is_mainnet_address(address: &str) -> bool {
-    parse_address(address, None).is_ok()
+    parse_address(address, None).is_ok_and(|parsed| parsed.to_string() == address)
 }
 
-/// True for a mainnet address that one key can sign for: P2WPKH, P2TR, P2PKH (FORMATS 8.3).
+/// As [`is_mainnet_address`], for the scripts that one key can sign for: P2WPKH, P2TR, P2PKH (FORMATS 8.3).
 pub fn is_single_key_address(address: &str) -> bool {
-    parse_address(address, None).is_ok_and(|parsed| {
+    let single = |parsed: Address| {
         matches!(parsed.address_type(), Some(AddressType::P2wpkh | AddressType::P2tr | AddressType::P2pkh))
-    })
+    };
+    is_mainnet_address(address) && parse_address(address, None).is_ok_and(single)
 }
 
 /// The crate takes any network's address for granted, and one key's `tb1` form verifies like its `bc1` form.
@@ -184,7 +186,7 @@ fn verify_simple(address: &Address, message: &[u8], bytes: &[u8]) -> Result<(), 
         return Err(Bip322Failure::Decode);
     }
     check_key_path(address, &witness)?;
-    conclude(address, ::bip322::verify_simple(address, message, witness))
+    conclude(address, &::bip322::verify_simple(address, message, witness))
 }
 
 fn verify_full(address: &Address, message: &[u8], bytes: &[u8]) -> Result<(), Bip322Failure> {
@@ -195,7 +197,7 @@ fn verify_full(address: &Address, message: &[u8], bytes: &[u8]) -> Result<(), Bi
     if let Some(input) = to_sign.input.first() {
         check_key_path(address, &input.witness)?;
     }
-    conclude(address, ::bip322::verify_full(address, message, to_sign))
+    conclude(address, &::bip322::verify_full(address, message, to_sign))
 }
 
 fn verify_legacy(address: &Address, message: &[u8], bytes: &[u8; 65]) -> Result<(), Bip322Failure> {
@@ -224,7 +226,7 @@ fn check_key_path(address: &Address, witness: &Witness) -> Result<(), Bip322Fail
 }
 
 /// Only "valid at time 0 and age 0" is success; `Ok(Inconclusive)` is not.
-fn conclude(address: &Address, answer: Result<Verification, ::bip322::Error>) -> Result<(), Bip322Failure> {
+fn conclude(address: &Address, answer: &Result<Verification, ::bip322::Error>) -> Result<(), Bip322Failure> {
     match answer {
         Ok(Verification::Valid { time: LockTime::ZERO, age: Sequence::ZERO }) => Ok(()),
         Ok(Verification::Valid { .. } | Verification::Inconclusive) => Err(Bip322Failure::Inconclusive),

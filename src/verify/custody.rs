@@ -162,7 +162,7 @@ impl Case<'_> {
     fn judge(&self, descriptors: &Descriptors) -> (Option<(&'static str, Digest32)>, Vec<Finding>) {
         let descriptor = match self.governing(descriptors) {
             Ok(descriptor) => descriptor,
-            Err(finding) => return (None, vec![finding]),
+            Err(finding) => return (None, vec![*finding]),
         };
         let Some(reading) = self.best_reading(descriptor) else { return (None, Vec::new()) };
         let mut findings = self.signer_findings(&reading);
@@ -182,20 +182,22 @@ impl Case<'_> {
     }
 
     /// The descriptor whose guardians must sign.
-    fn governing<'d>(&self, descriptors: &'d Descriptors) -> Result<&'d KnownDescriptor, Finding> {
+    fn governing<'d>(&self, descriptors: &'d Descriptors) -> Result<&'d KnownDescriptor, Box<Finding>> {
         let Some(descriptor) = descriptors.get(&self.from).map(Verified::fact) else {
-            return Err(self
+            let unknown = self
                 .finding(Code::Unverifiable)
                 .with_values(format!("descriptor fed:{}", self.from), "unknown")
-                .with_explanation("the guardian descriptor was not among the evidence"));
+                .with_explanation("the guardian descriptor was not among the evidence");
+            return Err(Box::new(unknown));
         };
         let entered = self.into.and_then(|id| descriptors.get(&id)).map(Verified::fact);
         for known in [Some(descriptor), entered].into_iter().flatten() {
             if known.form != DescriptorForm::Custody || known.address.as_deref() != Some(self.address) {
-                return Err(self
+                let foreign = self
                     .finding(Code::RebDescriptor)
                     .with_values(format!("a custody descriptor of {}", self.address), shown_id(known.form, known.id))
-                    .with_explanation("the named descriptor does not govern this address"));
+                    .with_explanation("the named descriptor does not govern this address");
+                return Err(Box::new(foreign));
             }
         }
         Ok(descriptor)
@@ -277,21 +279,18 @@ impl Case<'_> {
     }
 
     fn profile_finding(&self, descriptor: &KnownDescriptor, reading: &Reading) -> Finding {
-        let mut observed = format!(
-            "profile {} signed over {}; {} valid of {} needed",
-            reading.profile,
-            reading.signed,
-            reading.count.valid.len(),
-            descriptor.threshold
-        );
+        let mut observed = vec![
+            format!("profile {} signed over {}", reading.profile, reading.signed),
+            format!("{} valid of {} needed", reading.count.valid.len(), descriptor.threshold),
+        ];
         if !reading.count.failed.is_empty() {
-            observed.push_str(&format!("; {} signatures fail", reading.count.failed.len()));
+            observed.push(format!("{} signatures fail", reading.count.failed.len()));
         }
         if let Some(declared) = self.declared_id.filter(|declared| *declared != reading.id) {
-            observed.push_str(&format!("; declared id {declared} is not {}", reading.id));
+            observed.push(format!("declared id {declared} is not {}", reading.id));
         }
         self.finding(Code::RebProfile)
-            .with_values("a published canonical message", observed)
+            .with_values("a published canonical message", observed.join("; "))
             .with_explanation("no source publishes the canonical message, so a candidate form was accepted")
     }
 

@@ -28,10 +28,10 @@ fn malformed(change: impl FnOnce(&mut Value)) -> Vec<String> {
 
 #[test]
 fn a_descriptor_within_the_rules_has_no_violation() {
-    assert_eq!(malformed(|_| {}), [String::new(); 0]);
-    assert_eq!(malformed(|value| value["implementation"] = json!({"kind": "fedimint"})), [String::new(); 0]);
-    assert_eq!(malformed(|value| value["threshold"] = "3-of-3".into()), [String::new(); 0]);
-    assert_eq!(malformed(|value| value["id"] = FEDERATION.into()), [String::new(); 0]);
+    assert_eq!(malformed(|_| {}), Vec::<String>::new());
+    assert_eq!(malformed(|value| value["implementation"] = json!({"kind": "fedimint"})), Vec::<String>::new());
+    assert_eq!(malformed(|value| value["threshold"] = "3-of-3".into()), Vec::<String>::new());
+    assert_eq!(malformed(|value| value["id"] = FEDERATION.into()), Vec::<String>::new());
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn guardians_above_the_limit_are_a_violation_and_not_work() {
             value["threshold"] = format!("2-of-{count}").into();
         })
     };
-    assert_eq!(check(GUARDIANS_MAX), [String::new(); 0]);
+    assert_eq!(check(GUARDIANS_MAX), Vec::<String>::new());
     assert!(check(GUARDIANS_MAX + 1)[0].contains("more than"));
 }
 

@@ -304,6 +304,9 @@ fn a_malformed_or_misdeclared_descriptor_is_reb_descriptor() {
     let testnet = Address::from_str(&address(2)).unwrap().assume_checked().script_pubkey();
     let testnet = Address::from_script(&testnet, Network::Testnet).unwrap().to_string();
     refused(&|value| value["address"] = testnet.clone().into());
+    // One guardian under two spellings of one address.
+    let capitals = refused(&|value| value["guardians"][0]["address"] = address(2).to_uppercase().into());
+    assert!(capitals[0].observed.contains("is not a mainnet"), "{}", capitals[0].observed);
     // Near misses: the right id, and a user address that many keys share.
     let mut declared = old();
     declared["id"] = fed(&old()).into();
