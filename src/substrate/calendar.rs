@@ -15,12 +15,12 @@ use super::limits::{
     CALENDAR_CONCURRENCY, CALENDAR_FAILURES_MAX, CALENDAR_INTERVAL_MS, COMMITMENT_BYTES_MAX, REASON_CHARS_MAX,
 };
 use super::{Captured, EvidenceSource, Sink, SourceError, Stopped};
-use crate::domain::{
-    CompletenessBasis, FetchReceipt, Media, RawEvidence, Slice, SliceEnd, SourceId, inert_limited,
-};
+use crate::domain::{CompletenessBasis, FetchReceipt, Media, RawEvidence, Slice, SliceEnd, SourceId, inert_limited};
 use crate::evidence::limits::CALENDAR_REPLY_BYTES_MAX;
 
 const ACCEPT: &str = "application/vnd.opentimestamps.v1";
+/// A constant far below 2^64.
+const REPLY_BYTES_MAX: u64 = CALENDAR_REPLY_BYTES_MAX as u64;
 
 /// Which commitments to ask for, and which calendars may be contacted at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,8 +66,10 @@ impl CalendarSource {
     /// # Errors
     /// [`SourceError::Misconfigured`] for an allowed address that no calendar may have.
     pub fn new(plan: CalendarPlan, handle: Handle) -> Result<Self, SourceError> {
-        let misconfigured =
-            |address: &String| SourceError::Misconfigured { what: "not a calendar's address", address: address.clone() };
+        let misconfigured = |address: &String| SourceError::Misconfigured {
+            what: "not a calendar's address",
+            address: address.clone(),
+        };
         let mut by_base = BTreeMap::new();
         for address in &plan.allowed {
             let base = normalise_calendar(address).ok_or_else(|| misconfigured(address))?;
@@ -147,7 +149,7 @@ impl CalendarSource {
                     return (index, commitment.as_slice(), None);
                 }
                 let url = endpoint(&calendar.base, &format!("/timestamp/{}", hex(commitment)), None);
-                let exchange = self.http.get(&url, Some(ACCEPT), CALENDAR_REPLY_BYTES_MAX).await;
+                let exchange = self.http.get(&url, Some(ACCEPT), REPLY_BYTES_MAX).await;
                 let failed = is_failure(&exchange.outcome);
                 failures.set(if failed { failures.get().saturating_add(1) } else { 0 });
                 (index, commitment.as_slice(), Some(exchange))
@@ -264,7 +266,10 @@ mod tests {
 
     #[test]
     fn a_calendars_text_is_reduced_to_harmless_characters() {
-        assert_eq!(state_of("Pending confirmation in Bitcoin blockchain"), "Pending confirmation in Bitcoin blockchain");
+        assert_eq!(
+            state_of("Pending confirmation in Bitcoin blockchain"),
+            "Pending confirmation in Bitcoin blockchain"
+        );
         assert_eq!(state_of("<b>\u{1b}[31m"), "_b___31m");
         assert_eq!(
             state_of("Timestamped by transaction ab12; waiting for 3 confirmations"),

@@ -220,7 +220,7 @@ impl HeadersSource {
     async fn rest_run(&self, server: &Server, run: Run, progress: &mut Progress) -> Result<Vec<u8>, Halt> {
         let route = format!("/rest/blockhashbyheight/{}.hex", run.start);
         let hash = self.hash(server, &route, progress).await?;
-        let bytes_max = HEADER_BYTES * usize::try_from(run.count).unwrap_or(usize::MAX);
+        let bytes_max = u64::from(run.count) * 80;
         let query = format!("count={}", run.count);
         let url = endpoint(&server.base, &format!("/rest/headers/{hash}.bin"), Some(&query));
         let mut outcome = progress.note(self.http.get(&url, None, bytes_max).await);

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{HeaderMap, RETRY_AFTER};
-use reqwest::{Client, RequestBuilder, Response, Url, redirect};
+use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, RETRY_AFTER, TRANSFER_ENCODING};
+use reqwest::{Client, RequestBuilder, Response, Url, Version, redirect};
+use tokio::time::{Instant, timeout};
 
-use super::SourceError;
 use super::address::is_public;
 use super::limits::{CONNECT_MS, HTTP_BULK_TOTAL_MS, HTTP_TOTAL_MS, REASON_CHARS_MAX};
 use super::retry::RetryPolicy;
+use super::{SourceError, Stopped};
 use crate::domain::{SliceEnd, inert_limited};
 
 /// Time limits and retries of HTTP sources.
@@ -20,7 +21,7 @@ use crate::domain::{SliceEnd, inert_limited};
 pub struct HttpLimits {
     /// Name look-up, TCP and TLS together, in milliseconds.
     pub connect_ms: u64,
-    /// One whole exchange, body included, in milliseconds.
+    /// One whole exchange, body included, in milliseconds; time spent on our side does not count.
     pub total_ms: u64,
     /// What happens after a transient failure.
     pub retry: RetryPolicy,
@@ -111,12 +112,26 @@ impl fmt::Display for HttpOutcome {
 pub(super) struct Exchange {
     pub(super) outcome: HttpOutcome,
     pub(super) retries: u32,
+    /// False when only the end of the connection marked the end of the body: it may as well have been cut off.
+    pub(super) framed: bool,
 }
+
+/// A body on its way.
+pub(super) enum Part<'a> {
+    /// An attempt was answered with 200: what an earlier attempt brought is void.
+    Begin,
+    /// The next bytes.
+    Bytes(&'a [u8]),
+}
+
+/// Who takes a body. Time spent here does not count against the server.
+type Taker<'a> = dyn FnMut(Part<'_>) -> Result<(), Stopped> + 'a;
 
 /// The client that every HTTP source uses.
 #[derive(Debug, Clone)]
 pub(super) struct Http {
     client: Client,
+    total: Duration,
     retry: RetryPolicy,
 }
 
@@ -131,8 +146,7 @@ impl Http {
             .redirect(redirect::Policy::none())
             .no_proxy()
             .tcp_nodelay(true)
-            .connect_timeout(Duration::from_millis(limits.connect_ms))
-            .timeout(Duration::from_millis(limits.total_ms));
+            .connect_timeout(Duration::from_millis(limits.connect_ms));
         if reach == Reach::Public {
             builder = builder.dns_resolver(Arc::new(PublicOnly));
         }
@@ -140,97 +154,168 @@ impl Http {
             what: "no TLS client on this machine",
             address: String::new(),
         })?;
-        Ok(Self { client, retry: limits.retry })
+        Ok(Self { client, total: Duration::from_millis(limits.total_ms), retry: limits.retry })
     }
 
     /// GETs at most `bytes_max` bytes.
-    pub(super) async fn get(&self, url: &Url, accept: Option<&'static str>, bytes_max: usize) -> Exchange {
-        let build = || {
-            let request = self.client.get(url.clone());
-            match accept {
-                Some(accept) => request.header(reqwest::header::ACCEPT, accept),
-                None => request,
-            }
-        };
-        self.exchange(build, bytes_max).await
+    pub(super) async fn get(&self, url: &Url, accept: Option<&'static str>, bytes_max: u64) -> Exchange {
+        self.whole(|| self.get_request(url, accept), bytes_max).await
     }
 
     /// POSTs a JSON text and reads at most `bytes_max` bytes.
-    pub(super) async fn post_json(&self, url: &Url, headers: &HeaderMap, body: &str, bytes_max: usize) -> Exchange {
+    pub(super) async fn post_json(&self, url: &Url, headers: &HeaderMap, body: &str, bytes_max: u64) -> Exchange {
         let build = || {
-            self.client
-                .post(url.clone())
-                .headers(headers.clone())
-                .header(reqwest::header::CONTENT_TYPE, "application/json")
-                .body(body.to_owned())
+            let request = self.client.post(url.clone()).headers(headers.clone());
+            request.header(CONTENT_TYPE, "application/json").body(body.to_owned())
         };
-        self.exchange(build, bytes_max).await
+        self.whole(build, bytes_max).await
     }
 
-    async fn exchange(&self, build: impl Fn() -> RequestBuilder, bytes_max: usize) -> Exchange {
+    /// GETs at most `bytes_max` bytes and hands them over as they come; [`HttpOutcome::Body`] is then empty.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the taker says so.
+    pub(super) async fn get_stream(
+        &self,
+        url: &Url,
+        bytes_max: u64,
+        take: &mut Taker<'_>,
+    ) -> Result<Exchange, Stopped> {
+        self.exchange(|| self.get_request(url, None), bytes_max, take).await
+    }
+
+    fn get_request(&self, url: &Url, accept: Option<&'static str>) -> RequestBuilder {
+        let request = self.client.get(url.clone());
+        match accept {
+            Some(accept) => request.header(ACCEPT, accept),
+            None => request,
+        }
+    }
+
+    async fn whole(&self, build: impl Fn() -> RequestBuilder, bytes_max: u64) -> Exchange {
+        let mut body = Vec::new();
+        let mut take = |part: Part<'_>| {
+            match part {
+                Part::Begin => body.clear(),
+                Part::Bytes(bytes) => body.extend_from_slice(bytes),
+            }
+            Ok(())
+        };
+        // This taker never stops, so the other arm has nothing to say.
+        let exchange = self.exchange(build, bytes_max, &mut take).await.unwrap_or_else(|Stopped| Exchange {
+            outcome: HttpOutcome::CutOff,
+            retries: 0,
+            framed: false,
+        });
+        match exchange.outcome {
+            HttpOutcome::Body(_) => Exchange { outcome: HttpOutcome::Body(body), ..exchange },
+            _ => exchange,
+        }
+    }
+
+    async fn exchange(
+        &self,
+        build: impl Fn() -> RequestBuilder,
+        bytes_max: u64,
+        take: &mut Taker<'_>,
+    ) -> Result<Exchange, Stopped> {
         let mut retries = 0;
         loop {
-            let (outcome, retry_after) = once(build(), bytes_max).await;
-            if !outcome.is_transient() || !self.retry.allows(retries) {
-                return Exchange { outcome, retries };
+            let attempt = self.attempt(build(), bytes_max, take).await?;
+            if !attempt.outcome.is_transient() || !self.retry.allows(retries) {
+                return Ok(Exchange { outcome: attempt.outcome, retries, framed: attempt.framed });
             }
-            tokio::time::sleep(self.retry.delay(retries, retry_after)).await;
+            tokio::time::sleep(self.retry.delay(retries, attempt.retry_after)).await;
             retries += 1;
         }
     }
-}
 
-async fn once(request: RequestBuilder, bytes_max: usize) -> (HttpOutcome, Option<Duration>) {
-    let mut response = match request.send().await {
-        Ok(response) => response,
-        Err(error) => return (failure(&error), None),
-    };
-    let status = response.status();
-    if status.is_redirection() {
-        return (HttpOutcome::Redirected(status.as_u16()), None);
-    }
-    if status.as_u16() != 200 {
-        let retry_after = retry_after(response.headers());
-        let text = match read_body(&mut response, REASON_CHARS_MAX, Overflow::Cut).await {
-            Ok(bytes) => status_text(&bytes),
-            Err(_) => String::new(),
+    async fn attempt(&self, request: RequestBuilder, bytes_max: u64, take: &mut Taker<'_>) -> Result<Attempt, Stopped> {
+        let mut wait = Wait { left: self.total };
+        let mut response = match wait.for_answer(request.send()).await {
+            Ok(response) => response,
+            Err(outcome) => return Ok(Attempt::of(outcome)),
         };
-        return (HttpOutcome::Status(status.as_u16(), text), retry_after);
-    }
-    match read_body(&mut response, bytes_max, Overflow::Refuse).await {
-        Ok(bytes) => (HttpOutcome::Body(bytes), None),
-        Err(outcome) => (outcome, None),
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Overflow {
-    Refuse,
-    Cut,
-}
-
-async fn read_body(response: &mut Response, bytes_max: usize, overflow: Overflow) -> Result<Vec<u8>, HttpOutcome> {
-    let announced = response.content_length().and_then(|length| usize::try_from(length).ok());
-    if overflow == Overflow::Refuse && announced.is_some_and(|length| length > bytes_max) {
-        return Err(HttpOutcome::TooLarge);
-    }
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
-        let room = bytes_max - body.len();
-        if chunk.len() > room {
-            if overflow == Overflow::Refuse {
-                return Err(HttpOutcome::TooLarge);
-            }
-            body.extend_from_slice(&chunk[..room]);
-            break;
+        let status = response.status();
+        if status.is_redirection() {
+            return Ok(Attempt::of(HttpOutcome::Redirected(status.as_u16())));
         }
-        body.extend_from_slice(&chunk);
+        if status.as_u16() != 200 {
+            let text = read_beginning(&mut response, &mut wait).await;
+            let retry_after = retry_after(response.headers());
+            return Ok(Attempt { retry_after, ..Attempt::of(HttpOutcome::Status(status.as_u16(), text)) });
+        }
+        let framed = is_framed(&response);
+        if response.content_length().is_some_and(|length| length > bytes_max) {
+            return Ok(Attempt::of(HttpOutcome::TooLarge));
+        }
+        take(Part::Begin)?;
+        let mut room = bytes_max;
+        loop {
+            let chunk = match wait.for_answer(response.chunk()).await {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => return Ok(Attempt { framed, ..Attempt::of(HttpOutcome::Body(Vec::new())) }),
+                Err(outcome) => return Ok(Attempt::of(outcome)),
+            };
+            let Some(rest) = u64::try_from(chunk.len()).ok().and_then(|length| room.checked_sub(length)) else {
+                return Ok(Attempt::of(HttpOutcome::TooLarge));
+            };
+            room = rest;
+            take(Part::Bytes(&chunk))?;
+        }
     }
-    Ok(body)
 }
 
-fn status_text(bytes: &[u8]) -> String {
-    inert_limited(String::from_utf8_lossy(bytes).trim(), REASON_CHARS_MAX)
+struct Attempt {
+    outcome: HttpOutcome,
+    retry_after: Option<Duration>,
+    framed: bool,
+}
+
+impl Attempt {
+    fn of(outcome: HttpOutcome) -> Self {
+        Self { outcome, retry_after: None, framed: false }
+    }
+}
+
+/// The time left for one exchange; only waiting for the server is taken off.
+struct Wait {
+    left: Duration,
+}
+
+impl Wait {
+    async fn for_answer<T>(
+        &mut self,
+        answer: impl Future<Output = Result<T, reqwest::Error>>,
+    ) -> Result<T, HttpOutcome> {
+        let began = Instant::now();
+        let result = timeout(self.left, answer).await;
+        self.left = self.left.saturating_sub(began.elapsed());
+        match result {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(failure(&error)),
+            Err(_) => Err(HttpOutcome::TimedOut),
+        }
+    }
+}
+
+/// The beginning of an error's text.
+async fn read_beginning(response: &mut Response, wait: &mut Wait) -> String {
+    let mut body = Vec::new();
+    while body.len() < REASON_CHARS_MAX
+        && let Ok(Some(chunk)) = wait.for_answer(response.chunk()).await
+    {
+        let room = REASON_CHARS_MAX - body.len();
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+    }
+    inert_limited(String::from_utf8_lossy(&body).trim(), REASON_CHARS_MAX)
+}
+
+/// HTTP/1 marks the end of a body by a length or by chunks; HTTP/2 always does.
+fn is_framed(response: &Response) -> bool {
+    response.version() >= Version::HTTP_2
+        || response.headers().contains_key(CONTENT_LENGTH)
+        || response.headers().contains_key(TRANSFER_ENCODING)
 }
 
 /// Only the form in seconds: a date would need a clock.

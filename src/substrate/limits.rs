@@ -3,7 +3,7 @@
 /// One WebSocket message or frame: eight times the largest event a relay of the field accepts (THREATS 5.3).
 pub(super) const WS_MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 /// A relay information document (NIP-11); real ones have 1 to 3 KiB.
-pub(super) const NIP11_BYTES_MAX: usize = 64 * 1024;
+pub(super) const NIP11_BYTES_MAX: u64 = 64 * 1024;
 /// Longest wait for a relay information document: it is a hint, not worth a stall.
 pub(super) const NIP11_MS_MAX: u64 = 2_000;
 /// TCP, TLS and WebSocket handshake together.
@@ -34,20 +34,22 @@ pub(super) const CALENDAR_FAILURES_MAX: u32 = 5;
 /// Least time between two requests to one calendar (OTS 8: five to ten a second).
 pub(super) const CALENDAR_INTERVAL_MS: u64 = 100;
 /// A document under `/.well-known/`.
-pub(super) const WELL_KNOWN_BYTES_MAX: usize = 1024 * 1024;
+pub(super) const WELL_KNOWN_BYTES_MAX: u64 = 1024 * 1024;
 /// One page of a payment log.
-pub(super) const LOG_PAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
+pub(super) const LOG_PAGE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Distinct entries of one payment log in one run.
-pub(super) const LOG_ENTRIES_MAX: usize = 20_000_000;
+pub(super) const LOG_ENTRIES_MAX: usize = 5_000_000;
+/// Entries asked per page of a payment log: the gateway hashes a password on every request, so pages are large.
+pub(super) const LOG_PAGE_ENTRIES: u32 = 5_000;
 /// Pages of one payment log in one run.
 pub(super) const LOG_PAGES_MAX: u64 = 100_000;
-/// A settlement or invoice document that is fetched in one piece.
-pub(super) const RECORDS_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// A settlement or invoice document; it is read as a stream, so this bounds time and disk, not memory.
+pub(super) const RECORDS_BYTES_MAX: u64 = 16 << 30;
 /// The file that holds a gateway's password.
 pub(super) const PASSWORD_BYTES_MAX: u64 = 4 * 1024;
 /// Headers that Bitcoin Core gives per REST call.
 pub(super) const REST_HEADERS_MAX: u32 = 2_000;
 /// Text replies of header sources: a hash or a height.
-pub(super) const HEADER_TEXT_BYTES_MAX: usize = 1_024;
+pub(super) const HEADER_TEXT_BYTES_MAX: u64 = 1_024;
 /// Headers fetched in one run: the chain grows by 52,560 a year, so this lasts past the year 2080.
 pub(super) const HEADERS_MAX: u32 = 4_000_000;

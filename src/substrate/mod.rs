@@ -11,6 +11,12 @@
 #[cfg(feature = "net")]
 mod address;
 #[cfg(feature = "net")]
+mod calendar;
+#[cfg(feature = "net")]
+mod gateway;
+#[cfg(feature = "net")]
+mod headers;
+#[cfg(feature = "net")]
 mod http;
 #[cfg(feature = "net")]
 mod limits;
@@ -18,13 +24,23 @@ mod limits;
 mod relay;
 #[cfg(feature = "net")]
 mod retry;
+#[cfg(feature = "net")]
+mod wellknown;
 
+#[cfg(feature = "net")]
+pub use calendar::{CalendarPlan, CalendarSource};
+#[cfg(feature = "net")]
+pub use gateway::{PaymentLogPlan, PaymentLogSource, RecordsPlan, RecordsSource};
+#[cfg(feature = "net")]
+pub use headers::{HeadersPlan, HeadersSource};
 #[cfg(feature = "net")]
 pub use http::HttpLimits;
 #[cfg(feature = "net")]
 pub use relay::{RelayBudget, RelayPlan, RelaySource};
 #[cfg(feature = "net")]
 pub use retry::RetryPolicy;
+#[cfg(feature = "net")]
+pub use wellknown::{WellKnownPlan, WellKnownSource};
 
 use crate::domain::{FetchReceipt, RawEvidence, Sighting, SourceId};
 

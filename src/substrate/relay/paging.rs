@@ -61,14 +61,18 @@ impl Walk {
     }
 
     fn judge(&self, cap: &CapKnowledge) -> (SliceEnd, CompletenessBasis, String) {
+        let blind = || {
+            let reason = "answered only with events that were not asked for".to_owned();
+            (SliceEnd::Ended, CompletenessBasis::None, reason)
+        };
         let claimed = match &self.ending {
             Ending::Failed(failure) => return (failure.slice_end(), CompletenessBasis::None, failure.to_string()),
-            Ending::Blind => {
-                let reason = "answered only with events that were not asked for".to_owned();
-                return (SliceEnd::Ended, CompletenessBasis::None, reason);
-            }
+            Ending::Blind => return blind(),
             Ending::Bottom(basis) => *basis,
         };
+        if self.tally.items() == 0 && self.tally.misbehaved > 0 {
+            return blind();
+        }
         // INV-8: a contradicted claim is withdrawn.
         if self.tally.contradicted {
             let reason = "stored events came after the end-of-stored-events".to_owned();
