@@ -1,6 +1,7 @@
 //! Why a use-case can't go on, and which documented exit code that means. Findings never come here.
 
 use crate::domain::Condition;
+use crate::ingest::IngestError;
 use crate::store::StoreError;
 use crate::substrate::SourceError;
 
@@ -43,6 +44,9 @@ pub enum AppError {
     /// The store can't go on.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Evidence can't be taken in.
+    #[error(transparent)]
+    Ingest(IngestError),
     /// A source can't start.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -57,6 +61,15 @@ pub enum AppError {
     Internal(String),
 }
 
+impl From<IngestError> for AppError {
+    fn from(error: IngestError) -> Self {
+        match error {
+            IngestError::Store(error) => Self::Store(error),
+            other => Self::Ingest(other),
+        }
+    }
+}
+
 impl AppError {
     /// The condition, and so the exit code, of this failure.
     pub fn condition(&self) -> Condition {
@@ -68,11 +81,12 @@ impl AppError {
             Self::Store(StoreError::Locked) => Condition::Locked,
             Self::Store(StoreError::Damaged { .. } | StoreError::Conflict { .. }) => Condition::UntrustedInput,
             Self::Store(_) => Condition::Io,
-            Self::Source(SourceError::Offline { .. }) => Condition::Refused,
+            // A loose password file is refused like any other unsafe thing; a wrong address is a mistake in the configuration.
+            Self::Source(SourceError::Offline { .. } | SourceError::Exposed { .. }) => Condition::Refused,
             Self::Source(_) => Condition::Usage,
             Self::Interrupted { terminated: false } => Condition::Interrupted,
             Self::Interrupted { terminated: true } => Condition::Terminated,
-            Self::Internal(_) => Condition::Internal,
+            Self::Internal(_) | Self::Ingest(_) => Condition::Internal,
         }
     }
 
@@ -94,8 +108,9 @@ impl AppError {
                 vec!["restore the evidence folder from a copy, or start a new --run folder".to_owned()]
             }
             Self::Source(SourceError::Offline { .. }) => vec!["leave out --offline, or use files only".to_owned()],
+            Self::Source(SourceError::Exposed { file }) => vec![format!("chmod 600 {file}")],
             Self::Source(_) => vec!["check the address or path in the configuration".to_owned()],
-            Self::Internal(_) => vec!["please report this with the command that led to it".to_owned()],
+            Self::Internal(_) | Self::Ingest(_) => vec!["please report this with the command that led to it".to_owned()],
             Self::Store(_) | Self::Interrupted { .. } => Vec::new(),
         }
     }

@@ -31,6 +31,7 @@ pub mod project;
 pub mod rails;
 mod record;
 pub mod settlement;
+pub mod sniff;
 pub mod split;
 
 pub use claim::*;

@@ -106,6 +106,12 @@ pub enum SourceError {
         /// The address as configured.
         address: String,
     },
+    /// A file with a secret that others can read.
+    #[error("the secret in {file} can be read by others than its owner")]
+    Exposed {
+        /// The path as configured.
+        file: String,
+    },
     /// `--offline` forbids sockets.
     #[error("--offline forbids contacting {address}")]
     Offline {
