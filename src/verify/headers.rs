@@ -10,6 +10,8 @@ mod place;
 mod pow;
 mod rules;
 #[cfg(test)]
+pub(in crate::verify) mod testchain;
+#[cfg(test)]
 mod tests;
 
 use super::set::HeaderTrust;
@@ -127,6 +129,11 @@ impl HeaderChain {
             let best = self.row_at(height).map(|row| row.hash);
             (best != Some(row.hash)).then(|| self.known(height, row))
         })
+    }
+
+    /// True when no header is known.
+    pub fn is_empty(&self) -> bool {
+        self.main.is_empty() && self.others.is_empty()
     }
 
     fn main_row(&self, height: u32) -> Option<&Row> {

@@ -63,7 +63,7 @@ pub fn judge(
     let mut weighed = weigh(&leaves, &about, headers, policy);
     explain_mismatches(&mut weighed, &parsed, &leaves, &about, headers);
     // A refuted or orphaned proof has its own finding; what stands beside it adds nothing.
-    if let Some(member) = member.filter(|_| !weighed.stale && !weighed.refuted) {
+    if let Some(member) = member.filter(|_| !weighed.is_moot()) {
         let mut findings = check_member(member, &weighed.state, &about);
         weighed.findings.append(&mut findings);
     }

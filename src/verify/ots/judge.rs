@@ -96,6 +96,11 @@ pub(super) fn weigh(leaves: &[Leaf<'_>], about: &About, headers: &HeaderChain, p
 }
 
 impl Weighed {
+    /// Nothing holds, and the reason is found already.
+    pub(super) fn is_moot(&self) -> bool {
+        self.state.confirmed.is_empty() && (self.stale || self.refuted)
+    }
+
     fn bitcoin(&mut self, height: BlockHeight, message: &[u8], about: &About, headers: &HeaderChain) {
         // Internal byte order only: the reversed order is what people read, not what a block commits to (FORMATS 9.5).
         let root = <[u8; 32]>::try_from(message).ok().map(MerkleRootHash);
