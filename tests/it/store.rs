@@ -431,6 +431,48 @@ fn a_damaged_index_is_set_aside_and_rebuilt_with_the_same_content() {
 }
 
 #[test]
+fn a_flipped_byte_in_an_index_never_changes_what_the_log_says() {
+    for engine in engines().into_iter().filter(|engine| *engine != Engine::Memory) {
+        let run = Run::new();
+        let mut store = run.open(engine).unwrap();
+        fill(&mut store);
+        let before = held(&store);
+        drop(store);
+        let mut opened = 0;
+        for file in index_files(&run) {
+            let name = file.strip_prefix(run.0.path()).unwrap().to_owned();
+            let bytes = std::fs::read(&file).unwrap();
+            let written: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at] != 0).collect();
+            for offset in written.into_iter().step_by(211) {
+                let copy = run.killed();
+                let mut flipped = bytes.clone();
+                flipped[offset] ^= 0x10;
+                std::fs::write(copy.0.path().join(&name), flipped).unwrap();
+                let what = format!("{engine:?} {} byte {offset}", name.display());
+                let store = copy.open(engine).expect(&what);
+                // The engine may notice late; then it is an error, never other or less evidence.
+                let mut scanned = BTreeSet::new();
+                let visit = &mut |id, _| {
+                    scanned.insert(id);
+                    ControlFlow::Continue(())
+                };
+                match store.scan(&Media::ALL, visit).and_then(|()| store.ids()) {
+                    Ok(ids) => {
+                        assert_eq!(ids, before.0, "{what}");
+                        assert_eq!(scanned.into_iter().collect::<Vec<_>>(), before.0, "{what}");
+                        opened += 1;
+                    }
+                    Err(error) => {
+                        assert!(matches!(error, StoreError::Index(_) | StoreError::Io { .. }), "{what}: {error}")
+                    }
+                }
+            }
+        }
+        assert!(opened > 10, "{engine:?}");
+    }
+}
+
+#[test]
 fn the_index_of_another_run_is_set_aside() {
     for engine in engines().into_iter().filter(|engine| *engine != Engine::Memory) {
         let (run, other) = (Run::new(), Run::new());
