@@ -9,7 +9,7 @@
 //! The Merkle root is over the 32-byte ids in ascending order. The body is everything before the table.
 
 use std::fs::File;
-use std::io::{self, Read, Seek as _, SeekFrom};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
@@ -124,48 +124,45 @@ impl Trailer {
         Ok(trailer)
     }
 
-    /// Compares the table of ids with its digest.
-    pub(super) fn verify_table(&self, path: &Path) -> Result<(), StoreError> {
+    /// The rows of the table, ascending by id, its digest checked. Memory: 44 bytes per row, bounded by the segment's size.
+    pub(super) fn read_table(&self, path: &Path) -> Result<Vec<Row>, StoreError> {
         let mut file = File::open(path).map_err(io_error("open", path))?;
+        let mut bytes = Vec::new();
         file.seek(SeekFrom::Start(self.body_len)).map_err(io_error("read", path))?;
-        let (table, _) = digest(file.take(self.evidence.saturating_mul(ROW_LEN as u64)), path)?;
-        if table == self.table { Ok(()) } else { Err(damaged(path, self.body_len, "the table of ids does not check")) }
+        file.take(self.evidence.saturating_mul(ROW_LEN as u64))
+            .read_to_end(&mut bytes)
+            .map_err(io_error("read", path))?;
+        if sha256(&bytes) != self.table {
+            return Err(damaged(path, self.body_len, "the table of ids does not check"));
+        }
+        let row = |row: &[u8]| {
+            let mut fields = Fields(row);
+            Row { id: Digest32(fields.take()), offset: fields.u64(), len: fields.u32() }
+        };
+        Ok(bytes.chunks_exact(ROW_LEN).map(row).collect())
     }
 
     /// Compares the footer with the records that were read from the body, and all digests with the file's bytes.
     pub(super) fn verify(&self, path: &Path, rows: &[Row], side: u64) -> Result<(), StoreError> {
         let body = digest_prefix(path, self.body_len)?;
-        let (footer, expected) = encode(self.segment, rows, side, self.body_len, body);
+        let (_, expected) = encode(self.segment, rows, side, self.body_len, body);
         if expected != *self {
             return Err(damaged(path, self.body_len, "the footer does not agree with the records"));
         }
-        let mut file = File::open(path).map_err(io_error("open", path))?;
-        let mut found = Vec::with_capacity(footer.len());
-        file.seek(SeekFrom::Start(self.body_len)).map_err(io_error("read", path))?;
-        file.take(footer.len() as u64).read_to_end(&mut found).map_err(io_error("read", path))?;
-        if found == footer {
-            Ok(())
-        } else {
-            Err(damaged(path, self.body_len, "the table of ids does not agree with the records"))
-        }
+        self.read_table(path).map(drop)
     }
 }
 
 /// SHA-256 of the first `len` bytes of a file. A shorter file is an error.
 pub(super) fn digest_prefix(path: &Path, len: u64) -> Result<Digest32, StoreError> {
-    let file = File::open(path).map_err(io_error("open", path))?;
-    let (digest, total) = digest(file.take(len), path)?;
-    if total == len { Ok(digest) } else { Err(damaged(path, total, "the file is cut off")) }
-}
-
-/// SHA-256 and length of all that a reader gives.
-fn digest(mut reader: impl Read, path: &Path) -> Result<(Digest32, u64), StoreError> {
+    let mut reader = File::open(path).map_err(io_error("open", path))?.take(len);
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 18];
     let mut total: u64 = 0;
     loop {
         match reader.read(&mut buffer) {
-            Ok(0) => return Ok((Digest32(hasher.finalize().into()), total)),
+            Ok(0) if total == len => return Ok(Digest32(hasher.finalize().into())),
+            Ok(0) => return Err(damaged(path, total, "the file is cut off")),
             Ok(count) => {
                 hasher.update(&buffer[..count]);
                 total = total.saturating_add(count as u64);

@@ -13,12 +13,15 @@ use super::footer::{self, Row, Trailer};
 use super::record::{self, HEAD_LEN, Head, Kind, Location, Place};
 use super::segment::{self, HEADER_LEN, Step, Walker, damaged, open_path, sealed_path};
 use super::tail::{Survey, Tail};
-use crate::domain::{Digest32, RawEvidence};
+use crate::domain::{Digest32, EvidenceId, RawEvidence};
 
 /// Bytes gathered before they are handed to the system.
 const WRITE_BUFFER: usize = 4 << 20;
 /// Segment files kept open for reading.
 const READERS_MAX: usize = 64;
+
+/// What a visitor of records answers.
+pub(super) type Visited = Result<ControlFlow<()>, StoreError>;
 
 /// What one record holds.
 pub(super) enum Body<'a> {
@@ -203,7 +206,7 @@ impl Log {
     pub(super) fn walk(
         &self,
         from: Option<Place>,
-        visit: &mut dyn FnMut(&Head, Location, &[u8]) -> Result<ControlFlow<()>, StoreError>,
+        visit: &mut dyn FnMut(&Head, Location, &[u8]) -> Visited,
     ) -> Result<(), StoreError> {
         let first = from.map_or(1, |place| place.segment);
         for (segment, end) in self.ends().skip_while(|(segment, _)| *segment < first) {
@@ -227,7 +230,20 @@ impl Log {
 
     /// So that a walk over a sealed segment has checked all of it: header, records, table; the trailer at opening.
     fn check_table(&self, segment: u32, path: &Path) -> Result<(), StoreError> {
-        trailer_of(&self.sealed, segment).map_or(Ok(()), |trailer| trailer.verify_table(path))
+        trailer_of(&self.sealed, segment).map_or(Ok(()), |trailer| trailer.read_table(path).map(drop))
+    }
+
+    /// The ids of all evidence, ascending and once each: from the tables of the segments, not from any index.
+    pub(super) fn ids(&self) -> Result<Vec<EvidenceId>, StoreError> {
+        let mut ids = Vec::new();
+        for trailer in &self.sealed {
+            let rows = trailer.read_table(&self.path(trailer.segment))?;
+            ids.extend(rows.into_iter().map(|row| EvidenceId(row.id)));
+        }
+        ids.extend(self.tail.iter().flat_map(|tail| &tail.rows).map(|row| EvidenceId(row.id)));
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(ids)
     }
 
     /// How many evidence records stand before a place; `None` for a place inside a sealed segment, whose footer only

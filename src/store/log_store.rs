@@ -135,9 +135,9 @@ impl LogStore {
     fn evidence_at(&self, id: EvidenceId, at: Location) -> Result<RawEvidence, StoreError> {
         let (head, payload) = self.read(at)?;
         if head.id != id.0 {
-            return Err(StoreError::Index("an entry points to another record: delete the state folder".to_owned()));
+            return Err(bad_index());
         }
-        owned(&payload).ok_or_else(|| damaged_payload(&self.log, at.place))
+        record::parse_evidence(&payload).map(owned).ok_or_else(|| damaged_payload(&self.log, at.place))
     }
 
     /// Appends, syncs, indexes, moves the watermark: in this order, poisoned in between.
@@ -212,9 +212,17 @@ struct News {
     json: Vec<u8>,
 }
 
-fn owned(payload: &[u8]) -> Option<RawEvidence> {
-    let (media, about, bytes) = record::parse_evidence(payload)?;
-    Some(RawEvidence { media, about: about.to_owned(), bytes: bytes.to_vec() })
+fn owned((media, about, bytes): (Media, &str, &[u8])) -> RawEvidence {
+    RawEvidence { media, about: about.to_owned(), bytes: bytes.to_vec() }
+}
+
+fn bad_index() -> StoreError {
+    StoreError::Index("it does not agree with the log: delete the state folder to rebuild it".to_owned())
+}
+
+/// What an index lost while it was open must not become evidence that is silently not there.
+fn agree(condition: bool) -> Result<(), StoreError> {
+    if condition { Ok(()) } else { Err(bad_index()) }
 }
 
 fn too_large(bytes: usize) -> Result<(), StoreError> {
@@ -287,32 +295,41 @@ impl EvidenceStore for LogStore {
         self.readable()?;
         // A log may hold a record twice when an index lost it; the copy that the index names is the one that is visited.
         let copies = self.mark.is_some_and(|mark| mark.records != mark.evidence);
+        let (mut seen, mut stopped) = (0_u64, false);
         self.log.walk(None, &mut |head, at, payload| {
             if head.kind == Kind::Side || (copies && self.find(Table::Evidence, head.id)? != Some(at)) {
                 return Ok(ControlFlow::Continue(()));
             }
-            match record::parse_evidence(payload) {
-                Some((found, about, bytes)) if media.contains(&found) => {
-                    let evidence = RawEvidence { media: found, about: about.to_owned(), bytes: bytes.to_vec() };
-                    Ok(visit(EvidenceId(head.id), evidence))
-                }
-                Some(_) => Ok(ControlFlow::Continue(())),
-                None => Err(damaged_payload(&self.log, at.place)),
+            seen += 1;
+            let parts = record::parse_evidence(payload).ok_or_else(|| damaged_payload(&self.log, at.place))?;
+            if !media.contains(&parts.0) {
+                return Ok(ControlFlow::Continue(()));
             }
-        })
+            let flow = visit(EvidenceId(head.id), owned(parts));
+            stopped = flow.is_break();
+            Ok(flow)
+        })?;
+        agree(stopped || seen == self.len())
     }
 
     fn scan_side(&self, visit: &mut dyn FnMut(SideRecord) -> ControlFlow<()>) -> Result<(), StoreError> {
         self.readable()?;
+        let (mut seen, mut stopped) = (0_u64, false);
         self.log.walk(None, &mut |head, at, payload| {
             if head.kind == Kind::Evidence {
                 return Ok(ControlFlow::Continue(()));
             }
             let record = side::from_json(payload).ok_or_else(|| damaged_payload(&self.log, at.place))?;
             // The log keeps superseded receipts and cursors; the index names the one that holds.
-            let holds = self.find(Table::Side, side::key(&record))? == Some(at);
-            Ok(if holds { visit(record) } else { ControlFlow::Continue(()) })
-        })
+            if self.find(Table::Side, side::key(&record))? != Some(at) {
+                return Ok(ControlFlow::Continue(()));
+            }
+            seen += 1;
+            let flow = visit(record);
+            stopped = flow.is_break();
+            Ok(flow)
+        })?;
+        agree(stopped || seen == self.mark.map_or(0, |mark| mark.side))
     }
 
     fn cursor(&self, name: &str) -> Result<Option<String>, StoreError> {
@@ -321,13 +338,15 @@ impl EvidenceStore for LogStore {
         let (_, payload) = self.read(at)?;
         match side::from_json(&payload) {
             Some(SideRecord::Cursor { name: found, value }) if found == name => Ok(Some(value)),
-            _ => Err(StoreError::Index("an entry points to another record: delete the state folder".to_owned())),
+            _ => Err(bad_index()),
         }
     }
 
     fn ids(&self) -> Result<Vec<EvidenceId>, StoreError> {
         self.readable()?;
-        self.index.ids()
+        let ids = self.log.ids()?;
+        agree(ids.len() as u64 == self.len())?;
+        Ok(ids)
     }
 
     fn len(&self) -> u64 {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::{Change, Index, Mark, Table};
-use crate::domain::EvidenceId;
 use crate::store::StoreError;
 use crate::store::record::Location;
 
@@ -33,10 +32,6 @@ impl Index for MemoryIndex {
         self.side.extend(change.side.iter().copied());
         self.mark = Some(change.mark);
         Ok(())
-    }
-
-    fn ids(&self) -> Result<Vec<EvidenceId>, StoreError> {
-        Ok(self.evidence.keys().copied().map(EvidenceId::from_bytes).collect())
     }
 
     fn held(&self) -> Result<(u64, u64), StoreError> {

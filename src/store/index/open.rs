@@ -4,8 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Index, Mark, MemoryIndex};
+use super::{Change, Index, Mark, MemoryIndex, Table};
 use crate::store::disk::{Disk, io_error};
+use crate::store::record::Location;
 use crate::store::{Engine, StoreError};
 
 /// Opens the engine's index with its watermark. One that will not open is set aside and an empty one is made.
@@ -33,11 +34,35 @@ fn attempt(
     disk: &Arc<dyn Disk>,
 ) -> Result<(Box<dyn Index>, Option<Mark>), StoreError> {
     disk.before_index_commit().map_err(|source| StoreError::Io { action: "open", file: "index".to_owned(), source })?;
-    // Engines panic on some damaged files (sled 0.34: 5 of 30 after cut power). A cache must not take the run with it.
-    let index = catch_unwind(AssertUnwindSafe(|| make(engine, state_dir, disk)))
-        .map_err(|_| StoreError::Index("the engine panicked on its own files".to_owned()))??;
+    let index = Guarded(guard(|| make(engine, state_dir, disk))?);
     let mark = index.mark()?;
-    Ok((index, mark))
+    Ok((Box::new(index), mark))
+}
+
+/// Engines panic on some damaged files (sled 0.34: 5 of 30 after cut power). A cache must not take the run with it.
+struct Guarded(Box<dyn Index>);
+
+fn guard<T>(call: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(call))
+        .unwrap_or_else(|_| Err(StoreError::Index("the engine panicked on its own files".to_owned())))
+}
+
+impl Index for Guarded {
+    fn mark(&self) -> Result<Option<Mark>, StoreError> {
+        guard(|| self.0.mark())
+    }
+
+    fn find(&self, table: Table, keys: &[[u8; 32]]) -> Result<Vec<Option<Location>>, StoreError> {
+        guard(|| self.0.find(table, keys))
+    }
+
+    fn commit(&mut self, change: &Change) -> Result<(), StoreError> {
+        guard(|| self.0.commit(change))
+    }
+
+    fn held(&self) -> Result<(u64, u64), StoreError> {
+        guard(|| self.0.held())
+    }
 }
 
 #[cfg_attr(not(any(feature = "redb", feature = "sled")), expect(unused_variables, reason = "only files need them"))]

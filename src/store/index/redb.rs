@@ -2,12 +2,9 @@
 
 use std::path::Path;
 
-use redb::{
-    Database, ReadTransaction, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _, TableDefinition,
-};
+use redb::{Database, ReadTransaction, ReadableDatabase as _, ReadableTableMetadata as _, TableDefinition};
 
 use super::{Change, Index, Mark, Table};
-use crate::domain::EvidenceId;
 use crate::store::StoreError;
 use crate::store::record::Location;
 
@@ -66,12 +63,6 @@ impl Index for RedbIndex {
         }
         transaction.open_table(MARK).map_err(failed)?.insert(0, change.mark.to_bytes().as_slice()).map_err(failed)?;
         transaction.commit().map_err(failed)
-    }
-
-    fn ids(&self) -> Result<Vec<EvidenceId>, StoreError> {
-        let table = self.begin()?.open_table(EVIDENCE).map_err(failed)?;
-        let rows = table.iter().map_err(failed)?;
-        rows.map(|row| Ok(EvidenceId::from_bytes(*row.map_err(failed)?.0.value()))).collect()
     }
 
     fn held(&self) -> Result<(u64, u64), StoreError> {

@@ -2,7 +2,7 @@
 
 use super::super::StoreError;
 use super::super::record::{Fields, Location, Place};
-use crate::domain::{Digest32, EvidenceId};
+use crate::domain::Digest32;
 
 /// The two maps of an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,9 +81,6 @@ pub(in crate::store) trait Index: Send {
 
     /// Adds or replaces entries and moves the watermark; durable on return where the engine is.
     fn commit(&mut self, change: &Change) -> Result<(), StoreError>;
-
-    /// All evidence ids, ascending.
-    fn ids(&self) -> Result<Vec<EvidenceId>, StoreError>;
 
     /// How many entries of evidence and of side keys the engine really holds.
     fn held(&self) -> Result<(u64, u64), StoreError>;

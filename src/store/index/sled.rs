@@ -10,7 +10,6 @@ use std::sync::Arc;
 use sled::{Batch, Db, Tree};
 
 use super::{Change, Index, Mark, Table};
-use crate::domain::EvidenceId;
 use crate::store::StoreError;
 use crate::store::disk::{Disk, io_error};
 use crate::store::record::Location;
@@ -99,17 +98,6 @@ impl Index for SledIndex {
         // Entries before the watermark: should only the entries survive, the log is replayed over them.
         self.db.insert(MARK, change.mark.to_bytes().as_slice()).map_err(failed)?;
         self.sync()
-    }
-
-    fn ids(&self) -> Result<Vec<EvidenceId>, StoreError> {
-        self.evidence
-            .iter()
-            .keys()
-            .map(|key| match <[u8; 32]>::try_from(key.map_err(failed)?.as_ref()) {
-                Ok(id) => Ok(EvidenceId::from_bytes(id)),
-                Err(_) => Err(unreadable()),
-            })
-            .collect()
     }
 
     fn held(&self) -> Result<(u64, u64), StoreError> {

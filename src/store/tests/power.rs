@@ -85,8 +85,8 @@ impl Unsynced {
         let keep = |at: usize| match self {
             Self::Lost => false,
             Self::Kept => true,
-            Self::Odd => (start + at) / 64 % 2 == 1,
-            Self::Even => (start + at) / 64 % 2 == 0,
+            Self::Odd => !((start + at) / 64).is_multiple_of(2),
+            Self::Even => ((start + at) / 64).is_multiple_of(2),
         };
         if !matches!(self, Self::Lost) && file.len() < start + bytes.len() {
             file.resize(start + bytes.len(), 0);
@@ -97,9 +97,12 @@ impl Unsynced {
     }
 }
 
+/// The durable bytes of a file, and the writes that were not synced.
+type Drive = (Vec<u8>, Vec<(u64, Vec<u8>)>);
+
 /// The files after a cut. Files are told by the order of creation, names by what the folder says.
 fn after_cut(operations: &[Operation], unsynced: Unsynced, names_kept: bool) -> BTreeMap<String, Vec<u8>> {
-    let mut files: Vec<(Vec<u8>, Vec<(u64, Vec<u8>)>)> = Vec::new();
+    let mut files: Vec<Drive> = Vec::new();
     let mut names: BTreeMap<String, usize> = BTreeMap::new();
     let mut durable_names = names.clone();
     for operation in operations {
@@ -111,7 +114,9 @@ fn after_cut(operations: &[Operation], unsynced: Unsynced, names_kept: bool) -> 
             Operation::Write(offset, bytes) => files.last_mut().unwrap().1.push((*offset, bytes.clone())),
             Operation::Sync => {
                 let (durable, pending) = files.last_mut().unwrap();
-                pending.drain(..).for_each(|(offset, bytes)| Unsynced::Kept.apply(durable, offset, &bytes));
+                for (offset, bytes) in pending.drain(..) {
+                    Unsynced::Kept.apply(durable, offset, &bytes);
+                }
             }
             Operation::Rename(from, to) => {
                 let file = names.remove(from).unwrap();
@@ -125,7 +130,9 @@ fn after_cut(operations: &[Operation], unsynced: Unsynced, names_kept: bool) -> 
     let content = |file: usize| {
         let (durable, pending) = &files[file];
         let mut bytes = durable.clone();
-        pending.iter().for_each(|(offset, written)| unsynced.apply(&mut bytes, *offset, written));
+        for (offset, written) in pending {
+            unsynced.apply(&mut bytes, *offset, written);
+        }
         bytes
     };
     names.into_iter().map(|(name, file)| (name, content(file))).collect()
@@ -173,7 +180,9 @@ fn no_cut_of_power_loses_acknowledged_evidence() {
                     LogStore::open_with(&run.evidence(), &run.state(), Engine::Memory, SEGMENT_BYTES).expect(&what);
                 let held = Contents::of(&store).expect(&what);
                 assert!(held.keeps(&model[acknowledged.unwrap_or(0)]), "{what}");
-                script().iter().for_each(|act| act.on(&mut store).expect(&what));
+                for act in script() {
+                    act.on(&mut store).expect(&what);
+                }
                 assert_eq!(&Contents::of(&store).expect(&what), undisturbed, "{what}");
             }
         }
