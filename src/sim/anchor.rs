@@ -75,7 +75,7 @@ fn batch(digests: &[[u8; 32]], at: Millis, rng: &mut Rng) -> Batch {
     let salted: Vec<Vec<Op>> =
         digests.iter().map(|_| vec![Op::Append(rng.bytes::<16>().to_vec()), Op::Sha256]).collect();
     let mut leaves: Vec<[u8; 32]> = digests.iter().zip(&salted).map(|(digest, ops)| to_32(&run(ops, digest))).collect();
-    leaves.extend((0..1 + rng.below(6)).map(|_| rng.bytes::<32>()));
+    leaves.extend((0..=rng.below(6)).map(|_| rng.bytes::<32>()));
     let (root, paths) = tree(&leaves, Hashing::Once);
     let prefix = u32::try_from(seconds(at)).unwrap_or(u32::MAX).to_be_bytes().to_vec();
     let to_commitment = [Op::Prepend(prefix), Op::Append(rng.bytes::<8>().to_vec())];

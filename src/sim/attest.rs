@@ -48,7 +48,7 @@ pub(super) fn attestations(seed: u64, users: &[User], secp: &Secp256k1<All>) -> 
                 iso_millis(at),
             );
             if has_bond {
-                message.push_str(&format!("bond: {}\n", 10_000 * (1 + rng.below(90))));
+                message = format!("{message}bond: {}\n", 10_000 * (1 + rng.below(90)));
             }
             let signature = user.wallet.sign_message(secp, &message);
             let id = AttestationId(sha256(message.as_bytes()));
