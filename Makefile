@@ -19,7 +19,7 @@ check: ## formatting, lints, feature sets, spelling, licences; installs nothing
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --lib --no-default-features -- -D warnings
 	@scripts/optional.sh typos typos
-	@scripts/optional.sh cargo-deny $(CARGO) deny --offline check bans licenses sources
+	@scripts/optional.sh cargo-deny $(CARGO) deny check bans licenses sources
 
 bench: ## speed as ratios to the bare cryptographic floor, in one process
 	$(CARGO) bench --locked --bench floor

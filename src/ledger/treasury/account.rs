@@ -38,6 +38,25 @@ impl Account {
     pub const fn is_asset(&self) -> bool {
         matches!(self, Self::Custody(_) | Self::InFlight(_))
     }
+
+    /// The account without the name of its holder: what a report shows, because single accounts would name users and grow
+    /// without bound.
+    pub const fn class(&self) -> &'static str {
+        match self {
+            Self::Custody(_) => "A:Custody",
+            Self::InFlight(_) => "A:InFlight",
+            Self::Escrow(_) => "L:Escrow",
+            Self::Rebate(_) => "L:Rebate",
+            Self::UserMaturing(..) => "L:User:Maturing",
+            Self::UserAvailable(_) => "L:User:Available",
+            Self::UserInFlight(_) => "L:User:InFlight",
+            Self::PlatformAccrued => "L:Platform:Accrued",
+            Self::PlatformSettled => "L:Platform:Settled",
+            Self::Operator(_) => "L:Operator",
+            Self::Rounding(_) => "L:Rounding",
+            Self::Suspense(_) => "L:Suspense",
+        }
+    }
 }
 
 impl fmt::Display for Account {

@@ -80,6 +80,11 @@ impl TreasuryLedger {
             let of_side = self.book.balances.iter().filter(|(account, _)| account.is_asset() == asset);
             of_side.map(|(_, delta)| delta.0).fold(0, i128::saturating_add)
         };
+        let mut by_class: BTreeMap<String, i128> = BTreeMap::new();
+        for (account, delta) in &self.book.balances {
+            let balance = by_class.entry(account.class().to_owned()).or_default();
+            *balance = balance.saturating_add(delta.0);
+        }
         let count = |n: usize| i128::try_from(n).unwrap_or(i128::MAX);
         LedgerView {
             name: "treasury",
@@ -90,7 +95,7 @@ impl TreasuryLedger {
                 ("custody_msat".to_owned(), side(true)),
                 ("liabilities_msat".to_owned(), side(false).saturating_neg()),
             ]),
-            trial_balance: self.book.balances.iter().map(|(account, delta)| (account.to_string(), delta.0)).collect(),
+            trial_balance: by_class,
         }
     }
 }
