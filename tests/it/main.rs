@@ -8,6 +8,7 @@ mod ledger_scenarios;
 mod report;
 mod sim_world;
 mod store;
+mod support;
 mod substrate_files;
 mod substrate_net;
 mod vectors_attest;
