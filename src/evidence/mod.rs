@@ -26,6 +26,7 @@ mod oc_me;
 pub mod ots;
 mod ots_member;
 pub mod project;
+pub mod rails;
 mod record;
 mod route;
 pub mod score;
