@@ -52,7 +52,8 @@ pub fn decode(raw: &RawEvidence) -> Decoded {
         Media::Settlement => super::settlement::decode(bytes),
         Media::ProjectConfig => super::project::decode(&raw.about, bytes),
         Media::Balance => super::balance::decode(bytes),
-        Media::PaymentLogEntry | Media::Invoice => answer(raw, Err(Fault::new("no reader for this media"))),
+        Media::PaymentLogEntry => super::rails::decode_log_entry(&raw.about, bytes),
+        Media::Invoice => super::rails::decode_invoice(bytes),
     }
 }
 
