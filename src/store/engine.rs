@@ -49,6 +49,18 @@ mod tests {
         }
     }
 
+    #[cfg(not(all(feature = "redb", feature = "sled")))]
+    #[test]
+    fn an_engine_that_this_build_leaves_out_is_refused_by_name_and_its_files_stay() {
+        let left_out = if cfg!(feature = "redb") { Engine::Sled } else { Engine::Redb };
+        let run = tempfile::tempdir().unwrap();
+        let index = run.path().join(format!("index.{}", left_out.name()));
+        std::fs::write(&index, "of another build").unwrap();
+        let opened = crate::store::LogStore::open(&run.path().join("evidence"), run.path(), left_out);
+        assert!(matches!(opened, Err(StoreError::EngineMissing { engine }) if engine == left_out.name()));
+        assert!(index.exists());
+    }
+
     #[test]
     fn an_unknown_url_is_refused_without_repeating_its_password() {
         for url in ["", "redb", "REDB:", "redb:/elsewhere", "postgres://user:secret@host/db"] {

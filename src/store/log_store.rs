@@ -247,7 +247,7 @@ impl EvidenceStore for LogStore {
         let entry = |position: &usize| Entry { id: ids[*position].0, body: Body::Evidence(&batch[*position]) };
         let entries: Vec<Entry<'_>> = fresh.iter().map(entry).collect();
         self.acknowledge(&entries, |locations| {
-            let mut group = Group::default();
+            let mut group = Group::of_new_evidence();
             for (entry, at) in entries.iter().zip(locations) {
                 group.evidence(entry.id, *at);
             }

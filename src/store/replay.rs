@@ -22,10 +22,17 @@ pub(super) struct Group {
     /// With true where the record replaces an earlier one of its key.
     side: BTreeMap<[u8; 32], (Location, bool)>,
     records: u64,
+    /// True when the caller has looked already and the index holds none of the evidence.
+    looked: bool,
     last: Option<(Location, Digest32)>,
 }
 
 impl Group {
+    /// An empty group for evidence that is known not to be in the index, which saves a second look.
+    pub(super) fn of_new_evidence() -> Self {
+        Self { looked: true, ..Self::default() }
+    }
+
     /// Adds a record of evidence. The first copy in the log is the one that counts.
     pub(super) fn evidence(&mut self, id: Digest32, at: Location) {
         self.evidence.entry(id.0).or_insert(at);
@@ -70,7 +77,7 @@ impl Group {
             _ => false,
         };
         let keys: Vec<[u8; 32]> = self.evidence.keys().copied().collect();
-        let found = index.find(Table::Evidence, &keys)?;
+        let found = if self.looked { vec![None; keys.len()] } else { index.find(Table::Evidence, &keys)? };
         let evidence = self.evidence.into_iter().zip(&found).filter(|(_, found)| !counted(found));
         let evidence: Vec<_> = evidence.map(|(entry, _)| entry).collect();
 

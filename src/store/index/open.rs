@@ -19,6 +19,8 @@ pub(in crate::store) fn open(
     disk: &Arc<dyn Disk>,
 ) -> Result<(Box<dyn Index>, Option<Mark>), StoreError> {
     match attempt(engine, state_dir, disk) {
+        // Files of an engine that this build leaves out are not bad: another build may still want them.
+        Err(error @ StoreError::EngineMissing { .. }) => Err(error),
         Err(error) if path(engine, state_dir).is_some_and(|path| path.exists()) => {
             tracing::warn!(engine = engine.name(), %error, "the index does not open and is rebuilt from the log");
             set_aside(engine, state_dir, &**disk)?;

@@ -2,7 +2,7 @@
 
 use super::super::StoreError;
 use super::super::record::{Fields, Location, Place};
-use crate::domain::Digest32;
+use crate::domain::{Digest32, sha256};
 
 /// The two maps of an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +30,9 @@ pub(in crate::store) struct Mark {
 
 impl Mark {
     const VERSION: u32 = 1;
+    const CHECK_AT: usize = 76;
     /// Size of the fixed form in bytes.
-    pub(in crate::store) const LEN: usize = 76;
+    pub(in crate::store) const LEN: usize = 84;
 
     /// Where the log goes on after what is covered.
     pub(in crate::store) fn end(&self) -> Place {
@@ -46,15 +47,19 @@ impl Mark {
         bytes[20..52].copy_from_slice(self.id.as_bytes());
         bytes[52..60].copy_from_slice(&self.records.to_be_bytes());
         bytes[60..68].copy_from_slice(&self.evidence.to_be_bytes());
-        bytes[68..].copy_from_slice(&self.side.to_be_bytes());
+        bytes[68..76].copy_from_slice(&self.side.to_be_bytes());
+        // Its own check: a watermark that is wrong by a bit would read as a log that lost its end.
+        let check = sha256(&bytes[..Self::CHECK_AT]);
+        bytes[Self::CHECK_AT..].copy_from_slice(&check.as_bytes()[..8]);
         bytes
     }
 
-    /// Reads [`Mark::to_bytes`]; `None` for another version or size.
+    /// Reads [`Mark::to_bytes`]; `None` for another version or size, and for bytes that do not check.
     pub(in crate::store) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; Self::LEN] = bytes.try_into().ok()?;
         let mut fields = Fields(bytes);
-        (fields.u32() == Self::VERSION).then(|| Self {
+        let checks = sha256(&bytes[..Self::CHECK_AT]).as_bytes().starts_with(&bytes[Self::CHECK_AT..]);
+        (checks && fields.u32() == Self::VERSION).then(|| Self {
             last: Location::from_bytes(&fields.take()),
             id: Digest32(fields.take()),
             records: fields.u64(),
@@ -84,4 +89,22 @@ pub(in crate::store) trait Index: Send {
 
     /// How many entries of evidence and of side keys the engine really holds.
     fn held(&self) -> Result<(u64, u64), StoreError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watermark_with_any_bit_flipped_is_not_read() {
+        let last = Location { place: Place { segment: 3, offset: 1_000 }, len: 77 };
+        let mark = Mark { last, id: sha256(b"id"), records: 9, evidence: 8, side: 7 };
+        assert_eq!(Mark::from_bytes(&mark.to_bytes()), Some(mark));
+        for bit in 0..Mark::LEN * 8 {
+            let mut bytes = mark.to_bytes();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(Mark::from_bytes(&bytes), None, "bit {bit}");
+        }
+        assert_eq!(Mark::from_bytes(&[]), None);
+    }
 }
