@@ -20,6 +20,7 @@ struct Places {
     /// A member of `[headers]`.
     headers: String,
     settlements: String,
+    invoices: String,
     /// A table of `payment_log`.
     payment_log: String,
     jwks: Vec<String>,
@@ -39,6 +40,7 @@ pub(super) fn files_toml(world: &World) -> String {
             calendar: None,
             headers: "files = [\"headers/0.headers\"]".to_owned(),
             settlements: "gateway/settlements.jsonl".to_owned(),
+            invoices: "gateway/invoices.json".to_owned(),
             payment_log: "file = \"gateway/payment_log.json\"".to_owned(),
             jwks: world.key_sets.iter().map(|document| key_file(&document.name)).collect(),
             auth_jwks: key_file(&world.auth_key_set.name),
@@ -46,8 +48,8 @@ pub(super) fn files_toml(world: &World) -> String {
     )
 }
 
-/// The configuration of a served world. Configs, invoices, balances, activity and detached proofs have no live form that
-/// differs from their files, so those stay files beside it.
+/// The configuration of a served world. Price configs (whose domain must be the host they come from), balances,
+/// activity attestations and detached proofs stay files beside it.
 pub(super) fn loopback_toml(world: &World, serving: &Serving) -> String {
     let http = format!("http://{}", serving.http);
     toml(
@@ -59,6 +61,7 @@ pub(super) fn loopback_toml(world: &World, serving: &Serving) -> String {
             calendar: Some(http.clone()),
             headers: format!("bitcoin_rest = \"{http}\""),
             settlements: format!("{http}/settlements.jsonl"),
+            invoices: format!("{http}/invoices.json"),
             payment_log: format!("url = \"{http}\", password_file = \"{PASSWORD_FILE}\""),
             jwks: vec![format!("{http}/.well-known/oc-envelope-jwks.json")],
             auth_jwks: format!("{http}/.well-known/jwks.json"),
@@ -88,8 +91,8 @@ fn toml(world: &World, places: &Places) -> String {
         ),
         format!(
             "[gateway]\nsettlements = [\"{}\"]\npayment_log = [{{ {}, federation_id = \"{}\" }}]\n\
-             invoices = [\"gateway/invoices.json\"]\n",
-            places.settlements, places.payment_log, world.federation_id
+             invoices = [\"{}\"]\n",
+            places.settlements, places.payment_log, world.federation_id, places.invoices
         ),
         format!(
             "[federations.{FEDERATION}]\nsettlement_keys = [\"{}\"]\n\

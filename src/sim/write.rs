@@ -41,6 +41,7 @@ pub fn write(world: &World, dir: &Path) -> Result<(), SimError> {
     put(dir, "headers/0.headers", world.headers.concat())?;
     put(dir, "gateway/settlements.jsonl", lines(world.settlements.iter().cloned()))?;
     put(dir, "gateway/payment_log.json", array(world.payment_log.iter().rev().map(|entry| &entry.json)))?;
+    put(dir, "gateway/invoices.json", array(&world.invoices))?;
     for document in world.key_sets.iter().chain([&world.auth_key_set]) {
         put_document(dir, "keys", document)?;
     }
@@ -64,7 +65,6 @@ pub fn serve_toml(serving: &Serving, world: &World, dir: &Path) -> Result<String
 /// What both forms of a world read from files.
 fn write_common(world: &World, dir: &Path) -> Result<(), SimError> {
     put_proofs(dir, "ots", &world.proofs)?;
-    put(dir, "gateway/invoices.json", array(&world.invoices))?;
     put(dir, "activity/activity.jsonl", lines(world.activity.iter().cloned()))?;
     put(dir, "balances.jsonl", lines(world.balances.iter().cloned()))?;
     for document in &world.configs {
