@@ -8,9 +8,41 @@
 //! Invariants: INV-8 no claim of completeness without a basis; INV-11 no address is contacted that the config or an
 //! allow-list did not name; every read, queue and retry is bounded.
 
+#[cfg(feature = "net")]
+mod address;
+#[cfg(feature = "net")]
+mod calendar;
 mod files;
+#[cfg(feature = "net")]
+mod gateway;
+#[cfg(feature = "net")]
+mod headers;
+#[cfg(feature = "net")]
+mod http;
+#[cfg(feature = "net")]
+mod limits;
+#[cfg(feature = "net")]
+mod relay;
+#[cfg(feature = "net")]
+mod retry;
+#[cfg(feature = "net")]
+mod wellknown;
 
+#[cfg(feature = "net")]
+pub use calendar::{CalendarPlan, CalendarSource};
 pub use files::FilesSource;
+#[cfg(feature = "net")]
+pub use gateway::{PaymentLogPlan, PaymentLogSource, RecordsPlan, RecordsSource};
+#[cfg(feature = "net")]
+pub use headers::{HeadersPlan, HeadersSource};
+#[cfg(feature = "net")]
+pub use http::HttpLimits;
+#[cfg(feature = "net")]
+pub use relay::{RelayBudget, RelayPlan, RelaySource};
+#[cfg(feature = "net")]
+pub use retry::RetryPolicy;
+#[cfg(feature = "net")]
+pub use wellknown::{WellKnownPlan, WellKnownSource};
 
 use crate::domain::{FetchReceipt, RawEvidence, Sighting, SourceId};
 
@@ -75,6 +107,12 @@ pub enum SourceError {
         what: &'static str,
         /// The address as configured.
         address: String,
+    },
+    /// A file with a secret that others can read.
+    #[error("the secret in {file} can be read by others than its owner")]
+    Exposed {
+        /// The path as configured.
+        file: String,
     },
     /// `--offline` forbids sockets.
     #[error("--offline forbids contacting {address}")]

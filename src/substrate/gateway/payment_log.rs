@@ -1,0 +1,384 @@
+//! A Fedimint gateway's payment log, paged so that nothing is lost (TREASURY 1.3, 1.5).
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use reqwest::Url;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use serde_json::json;
+use serde_json::value::RawValue;
+use tokio::runtime::Handle;
+
+use super::super::address::check_http;
+use super::super::http::{Http, HttpLimits, HttpOutcome, Reach, endpoint};
+use super::super::limits::{LOG_ENTRIES_MAX, LOG_PAGE_BYTES_MAX, LOG_PAGE_ENTRIES, LOG_PAGES_MAX, PASSWORD_BYTES_MAX};
+use super::super::{Captured, EvidenceSource, Sink, SourceError, Stopped};
+use crate::domain::{CompletenessBasis, FetchReceipt, Media, RawEvidence, Slice, SliceEnd, SourceId, sha256};
+
+/// The gateway reads its log backwards in blocks of 10,000 ids and never reads the oldest, partial block: whatever the
+/// pages said, ids up to this one have to be asked for on their own (TREASURY 0.1).
+const CLOSING_POSITION: u64 = 9_999;
+
+/// Every event kind that moves money or may (TREASURY 1.4). An empty list would mean the gateway's eleven default kinds,
+/// not all. The per-note kinds are left out: they carry nonces only.
+const EVENT_KINDS: [&str; 19] = [
+    "outgoing-payment-started",
+    "outgoing-payment-succeeded",
+    "outgoing-payment-failed",
+    "incoming-payment-started",
+    "incoming-payment-succeeded",
+    "incoming-payment-failed",
+    "complete-lightning-payment-succeeded",
+    "oob-notes-spent",
+    "oob-notes-reissued",
+    "withdraw-request",
+    "deposit-confirmed",
+    "payment-send",
+    "payment-send-status",
+    "payment-send-update",
+    "payment-receive",
+    "payment-receive-update",
+    "tx-created",
+    "tx-accepted",
+    "tx-rejected",
+];
+
+/// One gateway's payment log for one federation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaymentLogPlan {
+    /// The gateway's base address, or the address of its `payment_log` route.
+    pub url: String,
+    /// The federation, as hex.
+    pub federation_id: String,
+    /// A file that only its owner can read, with the gateway's password.
+    pub password_file: PathBuf,
+    /// Entries per page; at least 2, `None` for the usual 5,000.
+    pub page_entries: Option<u32>,
+    /// Accept `http://` outside loopback.
+    pub allow_plaintext: bool,
+    /// Time limits and retries; [`HttpLimits::bulk`] suits.
+    pub http: HttpLimits,
+}
+
+/// A payment log as a source of evidence.
+#[derive(Debug)]
+pub struct PaymentLogSource {
+    id: SourceId,
+    url: Url,
+    federation_id: String,
+    page_entries: u32,
+    authorization: HeaderMap,
+    http: Http,
+    handle: Handle,
+}
+
+impl PaymentLogSource {
+    /// Checks the plan and reads the password; contacts nothing yet.
+    ///
+    /// # Errors
+    /// [`SourceError::Misconfigured`] for an address that may not be contacted or a password file that others can read,
+    /// [`SourceError::Io`] when the file can't be read.
+    pub fn new(plan: PaymentLogPlan, handle: Handle) -> Result<Self, SourceError> {
+        let url = check_http(&plan.url, plan.allow_plaintext.into())?;
+        let is_route = url.path().trim_end_matches('/').ends_with("/payment_log");
+        let url = if is_route { url } else { endpoint(&url, "/payment_log", None) };
+        let authorization = read_password(&plan.password_file)?;
+        let http = Http::new(&plan.http, Reach::Named)?;
+        Ok(Self {
+            id: SourceId(plan.url),
+            url,
+            federation_id: plan.federation_id,
+            page_entries: plan.page_entries.unwrap_or(LOG_PAGE_ENTRIES).max(2),
+            authorization,
+            http,
+            handle,
+        })
+    }
+
+    async fn read(&self, sink: &mut dyn Sink) -> Result<FetchReceipt, Stopped> {
+        let mut log =
+            Log { source: self, sink, known: BTreeMap::new(), unnamed: 0, pages: 0, retries: 0, misbehaved: 0 };
+        let mut halt = log.descend(None).await?;
+        if halt.is_none() {
+            halt = log.descend(Some(CLOSING_POSITION)).await?;
+        }
+        let (end, basis, reason) = match halt {
+            None => (SliceEnd::Ended, CompletenessBasis::Exhausted, String::new()),
+            Some(halt) => (halt.end, CompletenessBasis::None, halt.reason),
+        };
+        Ok(FetchReceipt {
+            source: self.id.clone(),
+            slice: Slice { kind: Media::PaymentLogEntry.name().to_owned(), from: None, until: None },
+            end,
+            basis,
+            items: u64::try_from(log.known.len()).unwrap_or(u64::MAX).saturating_add(log.unnamed),
+            retries: log.retries,
+            misbehaved: log.misbehaved,
+            reason,
+        })
+    }
+}
+
+impl EvidenceSource for PaymentLogSource {
+    fn id(&self) -> SourceId {
+        self.id.clone()
+    }
+
+    fn fetch(&mut self, sink: &mut dyn Sink) -> Result<Vec<FetchReceipt>, SourceError> {
+        Ok(vec![self.handle.block_on(self.read(sink))?])
+    }
+}
+
+/// Why the log was not read to its end.
+struct Halt {
+    end: SliceEnd,
+    reason: String,
+}
+
+impl Halt {
+    fn budget(what: &str) -> Self {
+        Self { end: SliceEnd::BudgetTripped, reason: format!("budget reached: {what}") }
+    }
+}
+
+/// The reading of one log.
+struct Log<'a> {
+    source: &'a PaymentLogSource,
+    sink: &'a mut dyn Sink,
+    /// Log ids with the beginning of their content's hash.
+    known: BTreeMap<u64, [u8; 16]>,
+    /// Entries without a readable id.
+    unnamed: u64,
+    pages: u64,
+    retries: u32,
+    misbehaved: u64,
+}
+
+/// What a page brought.
+struct Page {
+    fresh: u64,
+    smallest: Option<u64>,
+}
+
+impl Log<'_> {
+    /// Pages down from a position until a page brings nothing new and nothing lower.
+    async fn descend(&mut self, start: Option<u64>) -> Result<Option<Halt>, Stopped> {
+        let mut cursor = start;
+        loop {
+            if self.sink.cancelled() {
+                return Ok(Some(Halt { end: SliceEnd::Cancelled, reason: "cancelled".to_owned() }));
+            }
+            if self.pages >= LOG_PAGES_MAX {
+                return Ok(Some(Halt::budget("pages")));
+            }
+            if self.known.len() > LOG_ENTRIES_MAX {
+                return Ok(Some(Halt::budget("entries")));
+            }
+            let body = match self.request(cursor).await {
+                Ok(body) => body,
+                Err(halt) => return Ok(Some(halt)),
+            };
+            let Some(page) = self.take(&body, cursor)? else {
+                self.misbehaved += 1;
+                let reason = "the answer is not a list of entries".to_owned();
+                return Ok(Some(Halt { end: SliceEnd::Ended, reason }));
+            };
+            // The smallest id seen, not one less: the position is exclusive above the oldest block and inclusive in it.
+            let lower = page.smallest.filter(|smallest| cursor.is_none_or(|cursor| *smallest < cursor));
+            match lower {
+                Some(lower) => cursor = Some(lower),
+                None if page.fresh == 0 => return Ok(None),
+                None => {}
+            }
+        }
+    }
+
+    async fn request(&mut self, end_position: Option<u64>) -> Result<Vec<u8>, Halt> {
+        self.pages += 1;
+        let source = self.source;
+        let body = json!({
+            "end_position": end_position,
+            "pagination_size": source.page_entries,
+            "federation_id": source.federation_id,
+            "event_kinds": EVENT_KINDS,
+        });
+        let exchange =
+            source.http.post_json(&source.url, &source.authorization, &body.to_string(), LOG_PAGE_BYTES_MAX).await;
+        self.retries = self.retries.saturating_add(exchange.retries);
+        match exchange.outcome {
+            HttpOutcome::Body(body) => Ok(body),
+            outcome => Err(Halt { end: outcome.slice_end(), reason: outcome.to_string() }),
+        }
+    }
+
+    /// Takes every entry of a page; `None` when the page is no array.
+    fn take(&mut self, body: &[u8], cursor: Option<u64>) -> Result<Option<Page>, Stopped> {
+        let Ok(entries) = serde_json::from_slice::<Vec<&RawValue>>(body) else { return Ok(None) };
+        let mut page = Page { fresh: 0, smallest: None };
+        for (position, entry) in entries.iter().map(|raw| raw.get()).enumerate() {
+            let fresh = match log_id(entry) {
+                Some(id) => {
+                    page.smallest = Some(page.smallest.map_or(id, |smallest| smallest.min(id)));
+                    self.misbehaved += u64::from(cursor.is_some_and(|cursor| id > cursor));
+                    self.admit(id, entry)
+                }
+                // Paging can't go by it; the decoder says what is wrong with it.
+                None => {
+                    self.unnamed += 1;
+                    self.misbehaved += 1;
+                    self.accept(entry, position)?;
+                    continue;
+                }
+            };
+            if fresh {
+                page.fresh += 1;
+                self.accept(entry, position)?;
+            }
+        }
+        Ok(Some(page))
+    }
+
+    /// True for an id or a content not seen before.
+    fn admit(&mut self, id: u64, entry: &str) -> bool {
+        let mut content = [0; 16];
+        content.copy_from_slice(&sha256(entry.as_bytes()).as_bytes()[..16]);
+        match self.known.entry(id) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(content);
+                true
+            }
+            Entry::Occupied(occupied) if *occupied.get() == content => false,
+            Entry::Occupied(mut occupied) => {
+                // One id, two contents: both are kept.
+                occupied.insert(content);
+                self.misbehaved += 1;
+                true
+            }
+        }
+    }
+
+    fn accept(&mut self, entry: &str, position: usize) -> Result<(), Stopped> {
+        self.sink.accept(Captured {
+            evidence: RawEvidence {
+                media: Media::PaymentLogEntry,
+                about: self.source.federation_id.clone(),
+                bytes: without_bearer_notes(entry).into_owned().into_bytes(),
+            },
+            source: self.source.id.clone(),
+            place: format!("payment log page {}", self.pages),
+            offset: u64::try_from(position).unwrap_or(u64::MAX),
+        })
+    }
+}
+
+/// The log id in any of the three wire shapes (TREASURY 1.3).
+fn log_id(entry: &str) -> Option<u64> {
+    #[derive(serde::Deserialize)]
+    struct Named {
+        #[serde(alias = "event_id")]
+        id: u64,
+    }
+    if entry.starts_with('[') {
+        let members: Vec<&RawValue> = serde_json::from_str(entry).ok()?;
+        return members.first()?.get().parse().ok();
+    }
+    serde_json::from_str::<Named>(entry).ok().map(|named| named.id)
+}
+
+/// The entry without the spendable strings that two modules log (TREASURY 0.4): they must not be stored. The names of
+/// the members stay, so that the decoder can say that there was something.
+fn without_bearer_notes(entry: &str) -> Cow<'_, str> {
+    fn strip(value: &mut serde_json::Value) {
+        match value {
+            serde_json::Value::Object(members) => {
+                for (name, member) in members {
+                    if BEARER_MEMBERS.contains(&name.as_str()) {
+                        *member = "redacted".into();
+                    } else {
+                        strip(member);
+                    }
+                }
+            }
+            serde_json::Value::Array(members) => members.iter_mut().for_each(strip),
+            _ => {}
+        }
+    }
+    const BEARER_MEMBERS: [&str; 2] = ["oob_notes", "ecash"];
+    // Member names may be written with escapes, so a search in the text alone would not do.
+    let suspicious = BEARER_MEMBERS.iter().any(|name| entry.contains(name)) || entry.contains("\\u");
+    if !suspicious {
+        return Cow::Borrowed(entry);
+    }
+    let Ok(mut value) = serde_json::from_str::<serde_json::Value>(entry) else {
+        // Too deep, or a number out of range: what can't be looked through is not kept.
+        return Cow::Borrowed(r#""withheld: an entry that may hold bearer notes and can't be read""#);
+    };
+    let before = value.clone();
+    strip(&mut value);
+    if value == before { Cow::Borrowed(entry) } else { Cow::Owned(value.to_string()) }
+}
+
+fn read_password(path: &Path) -> Result<HeaderMap, SourceError> {
+    let shown = || path.display().to_string();
+    let io = |source| SourceError::Io { path: shown(), source };
+    let file = std::fs::File::open(path).map_err(io)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        // The opened file is judged, not the path: it can't be swapped in between.
+        if file.metadata().map_err(io)?.permissions().mode() & 0o077 != 0 {
+            return Err(SourceError::Misconfigured { what: "password file that others can read", address: shown() });
+        }
+    }
+    let mut text = String::new();
+    file.take(PASSWORD_BYTES_MAX).read_to_string(&mut text).map_err(io)?;
+    let password = text.trim_end_matches(['\r', '\n']);
+    let bad = || SourceError::Misconfigured { what: "password file without a usable password", address: shown() };
+    if password.is_empty() {
+        return Err(bad());
+    }
+    let mut value = HeaderValue::from_str(&format!("Bearer {password}")).map_err(|_| bad())?;
+    // Keeps it out of debug output.
+    value.set_sensitive(true);
+    Ok(HeaderMap::from_iter([(AUTHORIZATION, value)]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_is_found_in_all_three_shapes() {
+        for entry in [
+            r#"[7,"tx-created",null,1,{}]"#,
+            r#"{"event_id":7,"event_kind":"tx-created","module":null,"timestamp":1,"value":{}}"#,
+            r#"{"id":7,"kind":"tx-created","module":null,"ts_usecs":1,"payload":{"id":9}}"#,
+        ] {
+            assert_eq!(log_id(entry), Some(7), "{entry}");
+        }
+        for entry in ["[]", "{}", "7", r#"{"id":-1}"#, r#"{"id":1,"event_id":2}"#, r#"["7"]"#] {
+            assert_eq!(log_id(entry), None, "{entry}");
+        }
+    }
+
+    #[test]
+    fn bearer_notes_do_not_pass() {
+        let clean = r#"{"id":1,"kind":"payment-send","payload":{"amount":5, "note":"ecash is a word"}}"#;
+        assert_eq!(without_bearer_notes(clean), clean);
+        for secret in [
+            r#"{"id":1,"kind":"payment-send","payload":{"amount":5,"oob_notes":"SPEND-ME"}}"#,
+            r#"[1,"payment-send",["mintv2",2],9,{"amount":5,"ecash":{"notes":["SPEND-ME"]}}]"#,
+            r#"{"id":1,"payload":{"\u006fob_notes":"SPEND-ME"}}"#,
+        ] {
+            let redacted = without_bearer_notes(secret);
+            assert!(!redacted.contains("SPEND-ME"), "{redacted}");
+            assert_eq!(log_id(&redacted), log_id(secret));
+            assert!(redacted.contains("oob_notes") || redacted.contains("ecash"));
+        }
+        let unreadable = r#"{"id":1,"payload":{"amount":1e999,"oob_notes":"SPEND-ME"}}"#;
+        assert!(!without_bearer_notes(unreadable).contains("SPEND-ME"));
+    }
+}

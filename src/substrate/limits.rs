@@ -1,0 +1,55 @@
+//! Every bound on sockets, with its reason. Hitting one ends a request with a named outcome, never a silent cut.
+
+/// One WebSocket message or frame: eight times the largest event a relay of the field accepts (THREATS 5.3).
+pub(super) const WS_MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+/// A relay information document (NIP-11); real ones have 1 to 3 KiB.
+pub(super) const NIP11_BYTES_MAX: u64 = 64 * 1024;
+/// Longest wait for a relay information document: it is a hint, not worth a stall.
+pub(super) const NIP11_MS_MAX: u64 = 2_000;
+/// TCP, TLS and WebSocket handshake together.
+pub(super) const CONNECT_MS: u64 = 5_000;
+/// One plain HTTP exchange, body included (OTS 8).
+pub(super) const HTTP_TOTAL_MS: u64 = 20_000;
+/// One bulk HTTP exchange (settlement or payment log), body included: a page may hold tens of MiB.
+pub(super) const HTTP_BULK_TOTAL_MS: u64 = 600_000;
+/// Longest `Retry-After` honoured: a server that asks for more is asked again after this all the same.
+pub(super) const RETRY_AFTER_MS_MAX: u64 = 60_000;
+/// Foreign text kept in a reason (OTS 2.2).
+pub(super) const REASON_CHARS_MAX: usize = 160;
+/// Challenges (NIP-42) of one connection that pass without comment; more is a flood.
+pub(super) const AUTH_QUIET_MAX: u64 = 8;
+/// Slices of one relay that may fail in a row before the rest is given up unasked.
+pub(super) const RELAY_STRIKES_MAX: u32 = 3;
+/// A page below this is not taken for a full one on suspicion alone. No relay met caps below 300 (CAPTURE 2.1); a
+/// smaller cap still shows itself, because paging past it brings events that a page has left out.
+pub(super) const PAGE_SUSPICIOUS_MIN: u64 = 20;
+/// Longest wait for the echo that proves nothing of a finished slice is still on its way.
+pub(super) const ECHO_MS_MAX: u64 = 1_000;
+/// Bytes of one commitment: real ones have 36 or 44 (OTS 2.3); a crafted proof could ask for 4,096.
+pub(super) const COMMITMENT_BYTES_MAX: usize = 256;
+/// Requests in flight per calendar (OTS 8: two to four).
+pub(super) const CALENDAR_CONCURRENCY: usize = 2;
+/// Failures in a row after which a calendar is left alone for this run.
+pub(super) const CALENDAR_FAILURES_MAX: u32 = 5;
+/// Least time between two requests to one calendar (OTS 8: five to ten a second).
+pub(super) const CALENDAR_INTERVAL_MS: u64 = 100;
+/// A document under `/.well-known/`.
+pub(super) const WELL_KNOWN_BYTES_MAX: u64 = 1024 * 1024;
+/// One page of a payment log.
+pub(super) const LOG_PAGE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Distinct entries of one payment log in one run.
+pub(super) const LOG_ENTRIES_MAX: usize = 5_000_000;
+/// Entries asked per page of a payment log: the gateway hashes a password on every request, so pages are large.
+pub(super) const LOG_PAGE_ENTRIES: u32 = 5_000;
+/// Pages of one payment log in one run.
+pub(super) const LOG_PAGES_MAX: u64 = 100_000;
+/// A settlement or invoice document; it is read as a stream, so this bounds time and disk, not memory.
+pub(super) const RECORDS_BYTES_MAX: u64 = 16 << 30;
+/// The file that holds a gateway's password.
+pub(super) const PASSWORD_BYTES_MAX: u64 = 4 * 1024;
+/// Headers that Bitcoin Core gives per REST call.
+pub(super) const REST_HEADERS_MAX: u32 = 2_000;
+/// Text replies of header sources: a hash or a height.
+pub(super) const HEADER_TEXT_BYTES_MAX: u64 = 1_024;
+/// Headers fetched in one run: the chain grows by 52,560 a year, so this lasts past the year 2080.
+pub(super) const HEADERS_MAX: u32 = 4_000_000;
