@@ -1,1 +1,5 @@
-fn main() {}
+//! The `reledger` command.
+
+fn main() -> std::process::ExitCode {
+    reledger::cli::main()
+}

@@ -5,3 +5,29 @@
 //! External crates: serde, serde_json, thiserror, tokio, toml, tracing
 //! Never: print; read the environment
 //! Invariants: INV-11; what a report says depends only on evidence, configuration, as-of and version.
+
+mod audit;
+mod capture;
+mod conclude;
+mod config;
+mod drill;
+mod error;
+mod finish;
+mod inspect;
+mod judge;
+mod observer;
+mod plan;
+mod run;
+mod sources;
+mod values;
+
+pub use audit::{Audited, audit};
+pub use conclude::{Conclusion, JudgedInputs};
+pub use config::Config;
+pub use drill::{Finished, RunOptions, capture_only, drill, rebuild_only};
+pub use error::AppError;
+pub use inspect::{Explanation, Fate, JudgedRecord, explain_in_run, verify_files};
+pub use observer::{Cancel, Event, Observer, Silent};
+pub use plan::{PaymentLogPlan, Plan};
+pub use run::{Found, RunFolder, RunRecord, write_atomic};
+pub use values::{Instant, Span};

@@ -2,7 +2,20 @@
 //!
 //! Purpose: arguments and environment become a plan; events become progress; outcomes become exit codes and hints.
 //! May import: app, report, substrate, store, sim, domain
-//! External crates: anyhow, clap, clap_complete, clap_mangen, indicatif, serde_json, tokio, tracing, tracing_subscriber
+//! External crates: clap, clap_complete, clap_mangen, indicatif, serde_json, tokio, toml, tracing, tracing_subscriber
 //! Never: hold logic worth a unit test
 //! Invariants: stdout is the result only; progress and log go to stderr; every run ends with one sentence and a
 //! documented exit code.
+
+mod args;
+mod commands;
+mod documents;
+mod init;
+mod output;
+mod progress;
+mod settings;
+mod show;
+mod signals;
+mod sim;
+
+pub use commands::main;

@@ -7,13 +7,37 @@
 //! Invariants: no input panics, recurses without bound or allocates more than its limit; the bytes are kept whatever
 //! becomes of them; fields of signed artifacts are parsed out of the signed bytes, never out of a wrapper.
 
+pub mod attest;
 pub mod balance;
+mod bech32;
+pub mod binding;
 mod claim;
+pub mod custody;
+mod decode;
+mod envelope;
+mod fields;
+pub mod headers;
 mod json;
+mod keys;
 pub mod limits;
+mod lines;
+mod nostr;
+mod oc_me;
+pub mod ots;
+mod ots_member;
 pub mod project;
+pub mod rails;
 mod record;
+mod route;
+pub mod score;
 pub mod settlement;
+pub mod sniff;
 pub mod split;
 
 pub use claim::*;
+pub use decode::{Fault, decode};
+pub use envelope::record;
+pub(crate) use envelope::signed_members;
+pub use nostr::serialize_for_id;
+pub use oc_me::{BodyError, parse_body};
+pub use route::relay_gate;

@@ -3,8 +3,7 @@
 use super::Decoded;
 use super::json::{self, Json, JsonError};
 use super::limits::{RECORD_BYTES_MAX, TEXT_FIELD_BYTES_MAX};
-use crate::domain::{Code, Finding, Media, Severity, Subject, UnixSeconds, sha256};
-use crate::domain::{Msat, Sats};
+use crate::domain::{Code, Finding, Media, Msat, Sats, Severity, Subject, UnixSeconds, sha256};
 
 /// Why a record can't become a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,10 +20,15 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
-    /// The answer for such a record: SRC_PARSE or AMT_RANGE, about its media and hash.
+    /// The answer for such a record.
     pub(super) fn answer(&self, media: Media, bytes: &[u8]) -> Decoded {
+        Decoded::Undecodable(vec![self.finding(media, bytes)])
+    }
+
+    /// SRC_PARSE or AMT_RANGE, about the record's media and hash.
+    pub(super) fn finding(&self, media: Media, bytes: &[u8]) -> Finding {
         let subject = Subject::new("media", media).and("sha256", sha256(bytes));
-        let finding = match self {
+        match self {
             Self::Unreadable(reason) => {
                 let finding = Finding::new(Code::SrcParse, subject)
                     .with_values(format!("a readable {media} record"), reason)
@@ -35,8 +39,7 @@ impl Refusal {
             Self::Amount { member, found } => Finding::new(Code::AmtRange, subject.and("member", member))
                 .with_values("a whole amount from 0 to 21 million bitcoin", found)
                 .with_explanation("no amount can be this number; the record is not counted"),
-        };
-        Decoded::Undecodable(vec![finding])
+        }
     }
 }
 

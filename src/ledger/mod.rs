@@ -7,6 +7,26 @@
 //! Invariants: INV-5 every entry and every trial balance sums to zero, custody equals the sum of liabilities; a ledger is a
 //! pure function of (verified set, policy, as-of); nothing later than the as-of counts.
 
+mod canonical;
+pub mod envelope;
+pub mod fees;
+mod rebind;
+mod rebuild;
+mod registers;
+mod scope;
+#[cfg(test)]
+pub(crate) mod testkit;
+#[cfg(test)]
+mod tests;
+mod treasury;
 mod view;
 
+pub use envelope::{EnvelopeEntry, EnvelopeLedger, Exclusion, Standing, Window};
+pub use fees::{FeeError, Fees, compute_fees, fee_issues};
+pub use rebind::{Custody, RebindEntry, RebindLedger};
+pub use rebuild::{Ledgers, rebuild};
+pub use registers::{AttestationEntry, AttestationRegister, ProjectEntry, ProjectRegister};
+pub use treasury::{
+    Account, Entry, EntryKey, Fact, Movement, Posting, Tier, TreasuryLedger, Unposted, allowed_direction, movement,
+};
 pub use view::LedgerView;

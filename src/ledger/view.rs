@@ -11,6 +11,6 @@ pub struct LedgerView {
     pub leaves: Vec<Vec<u8>>,
     /// Totals by name; integers as text keep the report free of floats and of 64-bit limits.
     pub totals: BTreeMap<String, i128>,
-    /// Final balance by account (treasury only), in millisatoshi.
+    /// Final balance by class of account (treasury only), in millisatoshi; debits positive.
     pub trial_balance: BTreeMap<String, i128>,
 }

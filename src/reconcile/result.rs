@@ -29,7 +29,8 @@ pub struct CheckRun {
 }
 
 /// What the configuration declared: each declared substrate owes its checks.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Declared {
     /// Any Nostr relay or archive.
     pub nostr: bool,

@@ -6,3 +6,17 @@
 //! Never: decide anything
 //! Invariants: INV-7 report == f(evidence, config, as-of, tool version), byte for byte; INV-10 nothing an attacker wrote
 //! reaches a terminal unescaped; no wall-clock time, path, host name or duration.
+
+mod canonical;
+mod json;
+mod model;
+mod pseudonym;
+mod schema;
+mod text;
+
+pub use canonical::canonical_json;
+pub use json::{REPORT_SCHEMA, divergence_value, report_json, report_value};
+pub use model::{Inputs, Model};
+pub use pseudonym::Pseudonyms;
+pub use schema::{SCHEMAS, schema};
+pub use text::{SUMMARY_LINES_MAX, summary_text};

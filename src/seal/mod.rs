@@ -6,3 +6,9 @@
 //! Never: decide what is right
 //! Invariants: INV-2 the same set gives the same root in any order; INV-6; the construction has a version and is specified
 //! in docs/state-root.md.
+
+mod manifest;
+mod roots;
+
+pub use manifest::{MANIFEST_SCHEMA, Manifest, ManifestError, Member};
+pub use roots::{LedgerRoot, StateSeal, evidence_root, seal};

@@ -6,3 +6,38 @@
 //! External crates: base64, bitcoin, bytes, ed25519_dalek, faster_hex, futures_util, http_body_util, hyper, hyper_util, serde, serde_json, sha2, thiserror, tokio, tokio_tungstenite
 //! Never: verify, ledger, reconcile, report: what judges must not share code with what it is judged by
 //! Invariants: the same seed and size give the same bytes on every platform.
+
+mod anchor;
+mod attest;
+mod carrier;
+mod cast;
+mod chain;
+mod config;
+mod drops;
+mod envelope;
+mod fees;
+mod gateway_log;
+mod history;
+mod http;
+mod json;
+mod keys;
+mod manifest;
+mod nostr;
+mod ots;
+mod relay;
+mod rng;
+mod serve;
+mod settlement;
+mod statement;
+mod time;
+mod treasury;
+mod world;
+mod write;
+
+pub use envelope::{Artifact, Envelope};
+pub use gateway_log::LogEntry;
+pub use manifest::Manifest;
+pub use nostr::SimEvent;
+pub use serve::{Serving, serve};
+pub use world::{CalendarReply, Document, World};
+pub use write::{SimError, serve_toml, write};

@@ -7,7 +7,29 @@
 //! Invariants: INV-1 id == digest(bytes) on write and on read; INV-2 putting twice changes nothing; INV-3 what was
 //! acknowledged survives `kill -9`; write order is evidence, then index, then receipt and cursor.
 
+mod disk;
+mod engine;
+mod footer;
+mod index;
+mod lock;
+mod log;
+mod log_store;
+mod members;
+mod memory_store;
+mod record;
+mod replay;
+mod segment;
+mod side;
+mod tail;
+#[cfg(test)]
+mod tests;
+
 use std::ops::ControlFlow;
+
+pub use engine::Engine;
+pub use log_store::LogStore;
+pub use members::members;
+pub use memory_store::MemoryStore;
 
 use crate::domain::{EvidenceId, FetchReceipt, Media, RawEvidence, Sighting};
 
@@ -56,6 +78,24 @@ pub enum StoreError {
     /// The index engine failed; it can be rebuilt from the log.
     #[error("the index failed: {0}")]
     Index(String),
+    /// An earlier write or flush failed, so what the disk holds is unknown until the store is opened again.
+    #[error("an earlier write failed: nothing more is done before the store is opened again")]
+    Poisoned,
+    /// A write to a store that was opened for reading.
+    #[error("the evidence was opened for reading only")]
+    ReadOnly,
+    /// The config names an engine that does not exist.
+    #[error("no store engine is called {scheme}")]
+    UnknownEngine {
+        /// The scheme of the store's URL; the rest may hold a password and is not kept.
+        scheme: String,
+    },
+    /// The engine exists, and this build leaves it out.
+    #[error("this build has no {engine} engine")]
+    EngineMissing {
+        /// The engine's name, which is also the name of the cargo feature.
+        engine: &'static str,
+    },
 }
 
 /// Evidence by content address, with side records. One writer; all methods block.

@@ -12,6 +12,7 @@
 mod address;
 #[cfg(feature = "net")]
 mod calendar;
+mod files;
 #[cfg(feature = "net")]
 mod gateway;
 #[cfg(feature = "net")]
@@ -29,6 +30,7 @@ mod wellknown;
 
 #[cfg(feature = "net")]
 pub use calendar::{CalendarPlan, CalendarSource};
+pub use files::FilesSource;
 #[cfg(feature = "net")]
 pub use gateway::{PaymentLogPlan, PaymentLogSource, RecordsPlan, RecordsSource};
 #[cfg(feature = "net")]
@@ -105,6 +107,12 @@ pub enum SourceError {
         what: &'static str,
         /// The address as configured.
         address: String,
+    },
+    /// A file with a secret that others can read.
+    #[error("the secret in {file} can be read by others than its owner")]
+    Exposed {
+        /// The path as configured.
+        file: String,
     },
     /// `--offline` forbids sockets.
     #[error("--offline forbids contacting {address}")]

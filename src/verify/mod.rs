@@ -2,11 +2,27 @@
 //!
 //! Purpose: hashes, signatures, proofs, header chains; the only maker of `Verified<T>`.
 //! May import: domain, evidence
-//! External crates: base64, bip322, bitcoin, ed25519_dalek, faster_hex, rayon, serde_json, sha2, sha3, thiserror
+//! External crates: base64, bip322, bitcoin, ed25519_dalek, faster_hex, rayon, serde, serde_json, sha2, sha3, thiserror
 //! Never: network; clock; store
 //! Invariants: pure and CPU-bound; the same claims, policy and headers give the same verdicts; a rejection always carries
 //! its evidence; nothing is accepted because of an unsigned member.
 
+pub mod attest;
+pub mod binding;
+pub mod bip322;
+pub mod custody;
+pub mod envelope;
+mod epochs;
+pub mod headers;
+mod judge;
+pub mod keys;
+mod merge;
+pub mod nostr;
+pub mod ots;
+pub mod quorum;
+mod run;
 mod set;
+pub mod settlement;
 
+pub use run::{FIRST_PASS, SECOND_PASS, Verifier};
 pub use set::*;

@@ -275,3 +275,16 @@ pub struct VerifiedSet {
     /// Fates; `received` is filled in by the caller from the sightings.
     pub population: Population,
 }
+
+/// What became of one item of a population.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fate {
+    /// Verified and counted or kept.
+    Accepted,
+    /// Not judged yet: something named is missing.
+    Pending,
+    /// Judged bad.
+    Rejected,
+    /// Could not be decoded, or not what the substrate is for.
+    Quarantined,
+}

@@ -1,1 +1,155 @@
-//!
+//! Bytes of an attacker: whatever arrives, for whatever media, `decode` answers and says why. It never panics.
+
+use proptest::prelude::*;
+
+use reledger::domain::{Code, Finding, Media, RawEvidence, TrustPolicy};
+use reledger::evidence::{Decoded, decode};
+use reledger::verify::Verifier;
+
+fn answer(media: Media, about: &str, bytes: &[u8]) -> Decoded {
+    decode(&RawEvidence { media, about: about.to_owned(), bytes: bytes.to_vec() })
+}
+
+/// The findings, when the bytes do not decode.
+fn refusal(media: Media, bytes: &[u8]) -> Option<Vec<Finding>> {
+    match answer(media, "", bytes) {
+        Decoded::Undecodable(findings) => Some(findings),
+        Decoded::Claim(..) => None,
+    }
+}
+
+/// Inputs that no format of ours allows. None has a multiple of 80 bytes, which would make it raw headers.
+fn hostile_inputs() -> Vec<(&'static str, Vec<u8>)> {
+    let deep = |open: &str, close: &str| (open.repeat(10_007) + &close.repeat(10_007)).into_bytes();
+    vec![
+        ("empty", Vec::new()),
+        ("one byte", vec![b'{']),
+        ("truncated object", br#"{"id":"ab","keys":[{"kid"#.to_vec()),
+        ("not UTF-8", b"{\"id\":\"\xff\xfe\"}".to_vec()),
+        ("overlong UTF-8", b"{\"id\":\"\xc0\x80\"}".to_vec()),
+        ("byte order mark", b"\xef\xbb\xbf{}".to_vec()),
+        ("deep arrays", deep("[", "]")),
+        ("deep objects", deep(r#"{"a":"#, "}")),
+        ("deep and unclosed", b"[".repeat(10_007)),
+        ("duplicate key", br#"{"keys":[],"keys":[],"kind":"a","kind":"b"}"#.to_vec()),
+        ("NUL bytes", vec![0; 100]),
+        ("NUL in a string", b"{\"id\":\"a\0b\"}".to_vec()),
+        ("escape characters", b"\x1b]52;c;AAAA\x07\x1b[2J".to_vec()),
+        ("lone surrogate", br#"{"id":"\ud800"}"#.to_vec()),
+        ("trailing bytes", br#"{"keys":[]} {"keys":[]}"#.to_vec()),
+        ("a huge number", [b"9".repeat(100_000), b"x".to_vec()].concat()),
+        ("two MiB of spaces", b" ".repeat(2 * 1024 * 1024)),
+        ("two MiB of quotes", b"\"".repeat(2 * 1024 * 1024)),
+        ("two MiB of zeros", vec![0; 2 * 1024 * 1024]),
+        ("two MiB of ones", vec![0xff; 2 * 1024 * 1024]),
+    ]
+}
+
+#[test]
+fn no_media_accepts_hostile_bytes_and_each_says_why() {
+    for media in Media::ALL {
+        for (name, bytes) in hostile_inputs() {
+            let findings = refusal(media, &bytes).unwrap_or_else(|| panic!("{media} accepts: {name}"));
+            assert!(!findings.is_empty(), "{media} is silent about: {name}");
+            assert!(findings.iter().all(|finding| !finding.observed.is_empty()), "{media}, {name}");
+            assert!(findings.iter().all(|finding| finding.observed.len() < 4096), "{media} quotes at length: {name}");
+        }
+    }
+}
+
+#[test]
+fn a_json_fault_is_told_with_its_offset() {
+    for media in [Media::NostrEvent, Media::Jwks, Media::AuthJwks, Media::Activity] {
+        let findings = refusal(media, br#"{"a":1,"a":2}"#).unwrap();
+        assert!(findings[0].observed.contains("duplicate key a at offset 7"), "{media}: {}", findings[0].observed);
+        let expected = if media == Media::NostrEvent { Code::EvtMalformed } else { Code::SrcParse };
+        assert_eq!(findings[0].code, expected);
+        assert!(findings[0].subject.get("sha256").is_some_and(|digest| digest.len() == 64));
+    }
+}
+
+#[test]
+fn oversized_records_are_refused_however_well_formed() {
+    let pad = " ".repeat(2 * 1024 * 1024);
+    for (media, text) in [
+        (Media::Jwks, format!(r#"{{{pad}"keys":[]}}"#)),
+        (Media::NostrEvent, format!(r#"{{{pad}"id":""}}"#)),
+        (Media::Activity, format!(r#"{{{pad}"attestation":{{"id":"{}"}}}}"#, "ab".repeat(32))),
+    ] {
+        let findings = refusal(media, text.as_bytes()).unwrap();
+        assert!(findings[0].observed.contains("limit"), "{media}: {}", findings[0].observed);
+    }
+}
+
+#[test]
+fn hostile_bytes_of_every_media_pass_the_driver_and_are_counted() {
+    let policy = TrustPolicy::orangecheck_2026_10();
+    let raws = Media::ALL.into_iter().flat_map(|media| {
+        let raw = move |(_, bytes)| RawEvidence { media, about: "x/\0\u{202e}".to_owned(), bytes };
+        hostile_inputs().into_iter().map(raw)
+    });
+    let evidence: Vec<_> = raws.map(|raw: RawEvidence| (raw.id(), raw)).collect();
+    let mut verifier = Verifier::new(&policy);
+    verifier.first_pass(&evidence);
+    verifier.begin_second_pass();
+    verifier.second_pass(&evidence);
+    let set = verifier.finish();
+    let total: u64 = set.population.0.values().map(|counts| counts.quarantined).sum();
+    assert_eq!(total, u64::try_from(evidence.len()).unwrap());
+    assert!(set.population.0.values().all(|counts| counts.accepted == 0));
+}
+
+/// JSON-like soup: far more often close to a real record than raw bytes are.
+fn soup() -> impl Strategy<Value = String> {
+    let piece = proptest::sample::select(vec![
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        ",",
+        "\"",
+        "\\",
+        "\\u",
+        "d800",
+        "0",
+        "-",
+        ".",
+        "e9",
+        "null",
+        "true",
+        " ",
+        "\n",
+        "\"id\"",
+        "\"kind\"",
+        "\"keys\"",
+        "\"content\"",
+        "\"tags\"",
+        "\"attestation\"",
+        "\"event\"",
+        "\"sig\"",
+        "\u{e9}",
+        "\0",
+    ]);
+    proptest::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), about in "\\PC{0,70}") {
+        for media in Media::ALL {
+            if let Decoded::Undecodable(findings) = answer(media, &about, &bytes) {
+                prop_assert!(!findings.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn almost_json_never_panics(text in soup()) {
+        for media in Media::ALL {
+            if let Decoded::Undecodable(findings) = answer(media, "", text.as_bytes()) {
+                prop_assert!(!findings.is_empty());
+            }
+        }
+    }
+}

@@ -10,6 +10,7 @@ mod sim_world;
 mod store;
 mod substrate_files;
 mod substrate_net;
+mod support;
 mod vectors_attest;
 mod vectors_events;
 mod vectors_ots;

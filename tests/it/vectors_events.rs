@@ -1,1 +1,536 @@
+//! Nostr events, OC Me envelopes and key sets, from raw bytes to verdicts.
 //!
+//! Published and derived vectors decide what is right. Where a case needs an event of our own, `nostr-sdk` builds and
+//! signs it, so that our serialisation is never the judge of itself.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use ed25519_dalek::{Signer as _, SigningKey};
+use nostr_sdk::prelude::{EventBuilder, JsonUtil as _, Keys, Kind, SecretKey, Tag, Timestamp};
+use serde_json::{Value, json};
+
+use reledger::domain::{Counts, Digest32, EnvelopeId, EvidenceId, Finding, Media, RawEvidence, TrustPolicy, sha256};
+use reledger::evidence::{CandidateRule, CarrierBody, Claim, Decoded, OcMeKind, decode, record, relay_gate};
+use reledger::verify::{VerifiedSet, Verifier};
+
+// ---------------------------------------------------------------- the bench
+
+fn vector(path: &str) -> String {
+    std::fs::read_to_string(format!("{}/fixtures/vectors/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+fn vector_json(path: &str) -> Value {
+    serde_json::from_str(&vector(path)).unwrap()
+}
+
+fn raw(media: Media, bytes: impl Into<Vec<u8>>) -> RawEvidence {
+    RawEvidence { media, about: String::new(), bytes: bytes.into() }
+}
+
+fn verify_in_batches(evidence: &[RawEvidence], batch: usize) -> VerifiedSet {
+    let policy = TrustPolicy::orangecheck_2026_10();
+    let identified: Vec<(EvidenceId, RawEvidence)> = evidence.iter().map(|raw| (raw.id(), raw.clone())).collect();
+    let mut verifier = Verifier::new(&policy);
+    identified.chunks(batch).for_each(|batch| verifier.first_pass(batch));
+    verifier.begin_second_pass();
+    identified.chunks(batch).for_each(|batch| verifier.second_pass(batch));
+    verifier.finish()
+}
+
+fn verify(evidence: &[RawEvidence]) -> VerifiedSet {
+    verify_in_batches(evidence, 1000)
+}
+
+fn codes(set: &VerifiedSet) -> Vec<&'static str> {
+    set.findings.iter().map(|finding: &Finding| finding.code.name()).collect()
+}
+
+fn signing_key(seed: u8) -> SigningKey {
+    SigningKey::from_bytes(&[seed; 32])
+}
+
+fn jwk(kid: &str, seed: u8) -> Value {
+    let x = URL_SAFE_NO_PAD.encode(signing_key(seed).verifying_key().as_bytes());
+    json!({"kty": "OKP", "crv": "Ed25519", "x": x, "kid": kid, "alg": "EdDSA", "use": "sig"})
+}
+
+fn jwks(media: Media, keys: &[Value]) -> RawEvidence {
+    raw(media, json!({ "keys": keys }).to_string())
+}
+
+/// The envelope host's set with kid `k1`.
+fn keys() -> RawEvidence {
+    jwks(Media::Jwks, &[jwk("k1", 1)])
+}
+
+fn event_at(kind: u16, d: &str, content: &str, tags: &[[&str; 2]], at: u64) -> RawEvidence {
+    let author = Keys::new(SecretKey::from_slice(&[7; 32]).unwrap());
+    let tags = [["d", d]].iter().chain(tags).map(|tag| Tag::parse(*tag).unwrap()).collect::<Vec<_>>();
+    let event = EventBuilder::new(Kind::Custom(kind), content)
+        .tags(tags)
+        .allow_self_tagging()
+        .custom_created_at(Timestamp::from(at))
+        .sign_with_keys(&author)
+        .unwrap();
+    raw(Media::NostrEvent, event.as_json())
+}
+
+fn event(kind: u16, d: &str, content: &str) -> RawEvidence {
+    event_at(kind, d, content, &[], 1_780_000_000)
+}
+
+const BODY: &str = r#"{"v":2,"kind":"oc-me-event","class":"C","subtype":"session_creation","user_address":"u","site":{"domain":"fold.example","display_name":"Fold"},"gross_fee_sats":60,"platform_fee_sats":12,"user_earned_sats":39,"site_rebate_sats":9,"occurred_at":"2026-04-19T03:33:23.850Z"}"#;
+
+fn d_of(body: &str) -> String {
+    format!("oc-me-event:{}", sha256(body.as_bytes()))
+}
+
+fn signature(body: &str, seed: u8) -> String {
+    faster_hex::hex_string(&signing_key(seed).sign(body.as_bytes()).to_bytes())
+}
+
+/// A wrapped record of the body, signed by `k1`; `change` may spoil it.
+fn wrapped(body: &str, change: impl FnOnce(&mut Value)) -> String {
+    let mut record = json!({
+        "canonical_b64": STANDARD.encode(body),
+        "sig": signature(body, 1),
+        "kid": "k1",
+    });
+    change(&mut record);
+    record.to_string()
+}
+
+fn wrapped_event(body: &str, change: impl FnOnce(&mut Value)) -> RawEvidence {
+    event(30087, &d_of(body), &wrapped(body, change))
+}
+
+/// Population `envelopes` and codes for one carrier beside the key set.
+fn outcome(carrier: RawEvidence) -> (Counts, Vec<&'static str>) {
+    let set = verify(&[keys(), carrier]);
+    (set.population.get("envelopes"), codes(&set))
+}
+
+const ACCEPTED: Counts = Counts { received: 0, unique: 1, accepted: 1, pending: 0, rejected: 0, quarantined: 0 };
+const REJECTED: Counts = Counts { accepted: 0, rejected: 1, ..ACCEPTED };
+const PENDING: Counts = Counts { accepted: 0, pending: 1, ..ACCEPTED };
+const QUARANTINED: Counts = Counts { accepted: 0, quarantined: 1, ..ACCEPTED };
+
+// ---------------------------------------------------------------- archived events
+
+#[test]
+fn every_archived_event_is_classed_as_published() {
+    let expected = vector_json("oc-relay-infra/events-expected.json");
+    let expected: BTreeMap<&str, &Value> =
+        expected["events"].as_array().unwrap().iter().map(|event| (event["id"].as_str().unwrap(), event)).collect();
+    let archive = vector("oc-relay-infra/events-25-of-52.jsonl");
+    let mut judged = 0;
+    for line in archive.lines() {
+        let Decoded::Claim(claim, findings) = decode(&raw(Media::NostrEvent, line)) else { panic!("{line}") };
+        let Claim::Nostr(carrier) = *claim else { panic!("{line}") };
+        let id = carrier.event.id.to_string();
+        let class = expected[id.as_str()]["class"].as_str().unwrap();
+        let found = match &carrier.body {
+            CarrierBody::Attestation(_) => "attest",
+            CarrierBody::Stored("oc-lock") => "other:lock-device",
+            CarrierBody::Stored("oc-chat") if carrier.d.starts_with("oc-chat:device:") => "other:chat-session-device",
+            CarrierBody::Stored("oc-chat") => "other:chat",
+            CarrierBody::Stored("oc-vote") => "other:vote",
+            CarrierBody::NotEnvelope(_) => "quarantine:probe",
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(found, class, "{id}");
+        assert_eq!(findings, []);
+        judged += 1;
+    }
+    assert_eq!((judged, expected.len()), (25, 25));
+}
+
+#[test]
+fn the_archive_verifies_whole_and_its_probes_are_named() {
+    let archive = vector("oc-relay-infra/events-25-of-52.jsonl");
+    let evidence: Vec<RawEvidence> = archive.lines().map(|line| raw(Media::NostrEvent, line)).collect();
+    let set = verify(&evidence);
+    let counts = set.population.get("events");
+    assert_eq!((counts.unique, counts.accepted, counts.quarantined, counts.rejected), (25, 18, 7, 0));
+    assert_eq!(set.attestations.len(), 5);
+    assert_eq!(set.events.len(), 25);
+    assert_eq!(codes(&set), ["EVT_NOT_ENVELOPE"; 7]);
+    assert_eq!(set.population.get("probes").quarantined, 7);
+    assert_eq!(set.population.get("stored").accepted, 13);
+    let devices = set.population.get("device_records");
+    assert_eq!((devices.unique, devices.accepted, devices.quarantined), (12, 9, 3));
+}
+
+#[test]
+fn a_mutated_event_is_rejected_for_the_published_reason() {
+    let cases = vector_json("derived/nostr-mutations.json");
+    for case in cases["cases"].as_array().unwrap() {
+        let set = verify(&[raw(Media::NostrEvent, case["event"].to_string())]);
+        let code = match case["expected"].as_str().unwrap() {
+            "nostr_id_mismatch" => "EVT_BAD_ID",
+            "nostr_sig_invalid" => "EVT_BAD_SIG",
+            other => panic!("{other}"),
+        };
+        assert_eq!(codes(&set), [code], "{}", case["name"]);
+        assert_eq!((set.population.get("events").rejected, set.events.len()), (1, 0));
+    }
+}
+
+#[test]
+fn the_relay_gate_answers_as_the_policy_test_does() {
+    let matrix = vector_json("oc-relay-infra/dtag-matrix.json");
+    let ask = |case: &Value| {
+        relay_gate(u16::try_from(case["kind"].as_u64().unwrap()).unwrap(), case["d"].as_str().unwrap_or_default())
+    };
+    let (accept, reject) = (matrix["accept"].as_array().unwrap(), matrix["reject"].as_array().unwrap());
+    assert_eq!((accept.len(), reject.len()), (26, 9));
+    assert!(accept.iter().all(ask));
+    assert!(!reject.iter().any(ask));
+    assert!(!matrix["not_covered_by_policy"].as_array().unwrap().iter().any(ask));
+}
+
+#[test]
+fn ids_of_odd_texts_agree_with_nostr_sdk() {
+    for content in ["\u{0}\u{1}\u{8}\u{b}\u{c}\u{1f}", "\u{7f}\u{80}\u{2028}\u{fffd}", "\"\\/\r\n\t", "\u{1f600}\u{e9}"]
+    {
+        let set = verify(&[event_at(30112, "oc-lock-chat-seal:x", content, &[["x", content]], 1)]);
+        assert_eq!(set.population.get("events").accepted, 1, "{content:?}: {:?}", codes(&set));
+    }
+}
+
+// ---------------------------------------------------------------- activity attestations
+
+#[test]
+fn every_activity_bundle_is_judged_as_its_vector_says() {
+    let vectors = vector_json("derived/activity-attestation.json");
+    let keys = raw(Media::Jwks, vectors["jwks"].to_string());
+    for case in vectors["cases"].as_array().unwrap() {
+        let name = case["name"].as_str().unwrap();
+        let set = verify(&[keys.clone(), raw(Media::Activity, case["bundle"].to_string())]);
+        // Expiry is judged where a time is known: here the bytes of an expired bundle are as good as any.
+        let expected: &[&str] = match case["expected"]["reason_contains"].as_str() {
+            None | Some("expired") => &[],
+            Some("id does not match") => &["ENV_ADDRESS_MISMATCH"],
+            Some("signature does not match") => &["ENV_SIG_BAD"],
+            Some("kid") => &["KEY_UNKNOWN"],
+            Some("shape") => &["SRC_PARSE"],
+            Some("wrapper") => &["ENV_WRAPPER_DISAGREES"],
+            Some(other) => panic!("{other}"),
+        };
+        assert_eq!(codes(&set), expected, "{name}");
+        assert_eq!(set.envelopes.len(), usize::from(expected.is_empty()), "{name}");
+        assert_eq!(set.population.get("envelopes").unique, 1, "{name}");
+    }
+}
+
+// ---------------------------------------------------------------- envelopes
+
+#[test]
+fn the_published_demo_envelopes_are_not_content_addressed() {
+    let demo = vector_json("oc-me-web-public/demo-envelopes-v1.json");
+    let envelopes = demo["envelopes"].as_array().unwrap();
+    assert_eq!(envelopes.len(), 4);
+    for envelope in envelopes {
+        let text = envelope.to_string();
+        let id = envelope["id"].as_str().unwrap();
+        let by_name = verify(&[keys(), event(30087, &format!("oc-me-event:{id}"), &text)]);
+        assert_eq!(codes(&by_name), ["EVT_NOT_ENVELOPE"]);
+        let by_hash = verify(&[keys(), event(30087, &d_of("something else"), &text)]);
+        assert_eq!(codes(&by_hash), ["ENV_ADDRESS_MISMATCH"]);
+        // Even under the hash of its own bytes it stays unsigned.
+        let own = verify(&[keys(), event(30087, &d_of(&text), &text)]);
+        assert_eq!(codes(&own), ["ENV_UNSIGNED"]);
+        assert!([by_name, by_hash, own].iter().all(|set| set.envelopes.is_empty()));
+    }
+}
+
+#[test]
+fn each_candidate_rule_finds_the_bytes_it_is_for() {
+    let pretty = BODY.replace(',', ",\n ");
+    let sorted = serde_json::from_str::<Value>(BODY).unwrap().to_string();
+    let member = |body: &str, name: &str| {
+        let sig = signature(body, 1);
+        format!(r#"{{"kid":"k1","sig":"{sig}","{name}":{body}}}"#)
+    };
+    let inline = |body: &str, signed: &str| {
+        body.replacen(
+            '{',
+            &format!(r#"{{"id":"{}","sig":"{}","kid":"k1","#, sha256(signed.as_bytes()), signature(signed, 1)),
+            1,
+        )
+    };
+    let tags = |body: &str| [["sig".to_owned(), signature(body, 1)], ["kid".to_owned(), "k1".to_owned()]];
+    let with_lf = format!("{BODY}\n");
+    let cases: Vec<(CandidateRule, String, String, bool)> = vec![
+        (CandidateRule::CanonicalMember, BODY.to_owned(), wrapped(BODY, |_| ()), false),
+        (CandidateRule::Verbatim, pretty.clone(), pretty.clone(), true),
+        (CandidateRule::VerbatimWithoutLf, BODY.to_owned(), with_lf.clone(), true),
+        (CandidateRule::VerbatimWithLf, with_lf, BODY.to_owned(), true),
+        (CandidateRule::MemberSlice, pretty.clone(), member(&pretty, "envelope"), false),
+        (CandidateRule::MemberSlice, pretty.clone(), member(&pretty, "event"), false),
+        (CandidateRule::StrippedReceivedOrder, BODY.to_owned(), inline(&pretty, BODY), false),
+        (CandidateRule::StrippedJcs, sorted.clone(), inline(&pretty, &sorted), false),
+    ];
+    for (rule, signed, content, tagged) in cases {
+        let tags = tags(&signed);
+        let tags: Vec<[&str; 2]> = tags.iter().filter(|_| tagged).map(|[a, b]| [a.as_str(), b.as_str()]).collect();
+        let set = verify(&[keys(), event_at(30087, &d_of(&signed), &content, &tags, 1)]);
+        assert_eq!(codes(&set), [""; 0], "{rule:?}");
+        let envelope = set.envelopes.values().next().unwrap().fact();
+        assert_eq!((envelope.rule, envelope.id.0), (rule, sha256(signed.as_bytes())));
+    }
+}
+
+#[test]
+fn signatures_are_read_from_every_listed_place_and_form() {
+    let sig = signature(BODY, 1);
+    let base64 = STANDARD.encode(signing_key(1).sign(BODY.as_bytes()).to_bytes());
+    for (name, text) in [("sig", &sig), ("signature", &sig), ("sig_hex", &sig), ("sig", &base64)] {
+        let change = |record: &mut Value| {
+            record.as_object_mut().unwrap().remove("sig");
+            record[name] = json!(text);
+        };
+        assert_eq!(outcome(wrapped_event(BODY, change)), (ACCEPTED, vec![]), "{name}");
+    }
+}
+
+#[test]
+fn an_envelope_without_signature_or_kid_is_not_counted() {
+    for spoil in ["sig", "kid"] {
+        let (counts, codes) = outcome(wrapped_event(BODY, |record| record[spoil] = Value::Null));
+        assert_eq!((counts, codes), (REJECTED, vec!["ENV_UNSIGNED"]), "{spoil}");
+    }
+    assert_eq!(outcome(wrapped_event(BODY, |record| record["sig"] = json!("00"))).1, ["ENV_UNSIGNED"]);
+    assert_eq!(outcome(wrapped_event(BODY, |_| ())), (ACCEPTED, vec![]));
+}
+
+#[test]
+fn another_key_or_another_message_makes_a_bad_signature() {
+    for sig in [signature(BODY, 2), signature("{}", 1), "00".repeat(64)] {
+        let (counts, codes) = outcome(wrapped_event(BODY, |record| record["sig"] = json!(sig)));
+        assert_eq!((counts, codes), (REJECTED, vec!["ENV_SIG_BAD"]));
+    }
+}
+
+#[test]
+fn the_kid_decides_which_key_finding_it_is() {
+    let ed448 = json!({"kty": "OKP", "crv": "Ed448", "x": "AA", "kid": "k4"});
+    let sets = [
+        jwks(Media::Jwks, &[jwk("k1", 1), jwk("both", 1), ed448]),
+        jwks(Media::AuthJwks, &[jwk("auth", 1), jwk("both", 2)]),
+    ];
+    let judge = |kid: &str, alg: Option<&str>| {
+        let carrier = wrapped_event(BODY, |record| {
+            record["kid"] = json!(kid);
+            if let Some(alg) = alg {
+                record["alg"] = json!(alg);
+            }
+        });
+        let set = verify(&[&sets[..], &[carrier]].concat());
+        (set.population.get("envelopes"), codes(&set))
+    };
+    assert_eq!(judge("k9", None), (PENDING, vec!["KEY_UNKNOWN"]));
+    assert_eq!(judge("auth", None), (REJECTED, vec!["KEY_WRONG_SET"]));
+    assert_eq!(judge("k4", None), (REJECTED, vec!["KEY_ALG"]));
+    assert_eq!(judge("k1", Some("ES256K")), (REJECTED, vec!["KEY_ALG"]));
+    assert_eq!(judge("k1", Some("EdDSA")), (ACCEPTED, vec![]));
+    assert_eq!(judge("both", None), (ACCEPTED, vec![]));
+}
+
+#[test]
+fn a_rewritten_kid_is_found_and_either_key_still_verifies() {
+    let sets = [jwks(Media::Jwks, &[jwk("k1", 1)]), jwks(Media::Jwks, &[jwk("k1", 2)])];
+    let set = verify(&[&sets[..], &[wrapped_event(BODY, |_| ())]].concat());
+    assert_eq!((codes(&set), set.envelopes.len()), (vec!["KEY_SET_REWRITTEN"], 1));
+    let again = [jwks(Media::Jwks, &[jwk("k1", 1)]), jwks(Media::Jwks, &[jwk("k1", 1), jwk("k2", 2)])];
+    assert_eq!(codes(&verify(&again)), [""; 0]);
+}
+
+#[test]
+fn an_unsigned_member_may_repeat_but_never_contradict_the_signed_bytes() {
+    let id = sha256(BODY.as_bytes()).to_string();
+    let contradictions = [
+        json!({"user_earned_sats": 40}),
+        json!({"id": "ab".repeat(32)}),
+        json!({"envelope": {"user_earned_sats": 40}}),
+        json!({"event": {"site": {"domain": "evil.example", "display_name": "Fold"}}}),
+        json!({"attestation": {"id": id, "v": 3}, "v": 2}),
+    ];
+    let repetitions = [
+        json!({"user_earned_sats": 39, "id": id, "note": "not signed"}),
+        json!({"envelope": {"id": id, "site": {"display_name": "Fold", "domain": "fold.example"}}}),
+        json!({"verify_url": "https://me.ochk.io/verify/x"}),
+    ];
+    let judge = |extra: &Value| {
+        outcome(wrapped_event(BODY, |record| {
+            record.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        }))
+    };
+    for extra in &contradictions {
+        assert_eq!(judge(extra), (REJECTED, vec!["ENV_WRAPPER_DISAGREES"]), "{extra}");
+    }
+    for extra in &repetitions {
+        assert_eq!(judge(extra), (ACCEPTED, vec![]), "{extra}");
+    }
+}
+
+#[test]
+fn signed_bytes_that_cannot_be_counted_say_why() {
+    let cases = [
+        (r#""v":2"#, r#""v":2,"v":2"#, REJECTED, "ENV_DUPLICATE_KEY"),
+        (r#""domain""#, r#""domain":"x","domain""#, REJECTED, "ENV_DUPLICATE_KEY"),
+        (r#""class":"C""#, r#""class":"Z""#, QUARANTINED, "ENV_SCHEMA"),
+        ("60", "-60", REJECTED, "AMT_RANGE"),
+        ("60", "60.5", REJECTED, "AMT_RANGE"),
+        ("60", "9007199254740992", REJECTED, "AMT_RANGE"),
+        ("oc-me-event", "oc-me-payment", QUARANTINED, "EVT_KIND_MISMATCH"),
+    ];
+    for (replace, by, counts, code) in cases {
+        let body = BODY.replacen(replace, by, 1);
+        assert_eq!(outcome(wrapped_event(&body, |_| ())), (counts, vec![code]), "{by}");
+    }
+    assert_eq!(outcome(wrapped_event(&BODY.replacen("60", "61", 1), |_| ())), (ACCEPTED, vec![]));
+}
+
+#[test]
+fn a_duplicate_key_in_the_wrapper_makes_it_unreadable() {
+    let content = wrapped(BODY, |_| ()).replacen('{', r#"{"kid":"k0","#, 1);
+    let (counts, codes) = outcome(event(30087, &d_of(BODY), &content));
+    assert_eq!((counts, codes), (REJECTED, vec!["ENV_DUPLICATE_KEY"]));
+}
+
+#[test]
+fn content_and_coordinates_must_agree() {
+    let hex = "ab".repeat(32);
+    let d = |name: &str| format!("{name}:{hex}");
+    let body = |kind: u16, d: &str, content: &str| codes(&verify(&[keys(), event(kind, d, content)]));
+    assert_eq!(body(30087, &d("oc-me-event"), r#"{"kind":"oc-me-payment"}"#), ["EVT_KIND_MISMATCH"]);
+    assert_eq!(body(30087, &d("oc-me-event"), r#"{"event":{"kind":"oc-me-drop"}}"#), ["EVT_KIND_MISMATCH"]);
+    assert_eq!(body(30087, &d("oc-me-event"), r#"{"kind":"orangecheck-graduation"}"#), ["EVT_KIND_MISMATCH"]);
+    assert_eq!(body(30083, &d("oc-stamp"), r#"{"kind":"oc-me-event"}"#), ["EVT_KIND_MISMATCH"]);
+    // Agreement, so the next check speaks.
+    assert_eq!(body(30087, &d("oc-me-event"), r#"{"kind":"oc-billable-event"}"#), ["ENV_ADDRESS_MISMATCH"]);
+    assert_eq!(body(30083, &d("oc-stamp"), r#"{"kind":"oc-stamp"}"#), [""; 0]);
+    assert_eq!(body(30087, &d("oc-me-event"), r#"{"probe":true}"#), ["EVT_NOT_ENVELOPE"]);
+    assert_eq!(body(30087, &d("oc-me-event"), "not json"), ["EVT_NOT_ENVELOPE"]);
+    assert_eq!(body(30087, &d("oc-me-event").to_uppercase(), "{}"), ["EVT_NOT_ENVELOPE"]);
+    assert_eq!(body(30091, "x", "{}"), ["SRC_UNKNOWN_KIND"]);
+}
+
+#[test]
+fn events_of_others_are_counted_in_one_finding_per_kind() {
+    let set = verify(&[event(1, "x", "hello"), event(1, "y", "hello"), event(30078, "other-app", "{}")]);
+    assert_eq!(codes(&set), ["EVT_NOT_ENVELOPE"; 2]);
+    assert!(set.findings.iter().any(|finding| finding.observed == "2 events of others"));
+    assert_eq!(set.population.get("events"), Counts { unique: 3, quarantined: 3, ..Counts::default() });
+}
+
+#[test]
+fn a_blank_replacement_never_removes_what_is_held() {
+    let blank = event_at(30087, &d_of(BODY), "", &[], 1_790_000_000);
+    let held = verify(&[keys(), wrapped_event(BODY, |_| ()), blank.clone()]);
+    assert_eq!((codes(&held), held.envelopes.len()), (vec!["EVT_BLANKED"], 1));
+    let alone = verify(&[keys(), blank]);
+    assert_eq!((codes(&alone), alone.blanks.len()), (vec!["EVT_NOT_ENVELOPE"], 1));
+}
+
+#[test]
+fn undecodable_events_are_kept_as_malformed() {
+    let set = verify(&[raw(Media::NostrEvent, r#"{"id":1,"id":2}"#)]);
+    assert_eq!(codes(&set), ["EVT_MALFORMED"]);
+    assert!(set.findings[0].observed.contains("offset 8"), "{}", set.findings[0].observed);
+    assert_eq!(set.population.get("events").quarantined, 1);
+}
+
+// ---------------------------------------------------------------- the driver
+
+fn world() -> Vec<RawEvidence> {
+    let archive = vector("oc-relay-infra/events-25-of-52.jsonl");
+    let mut evidence: Vec<RawEvidence> = archive.lines().map(|line| raw(Media::NostrEvent, line)).collect();
+    evidence.push(keys());
+    evidence.push(jwks(Media::Jwks, &[jwk("k1", 1), jwk("k2", 2)]));
+    evidence.push(wrapped_event(BODY, |_| ()));
+    evidence.push(wrapped_event(BODY, |record| {
+        record["kid"] = json!("k2");
+        record["sig"] = json!(signature(BODY, 2));
+    }));
+    evidence.push(wrapped_event(BODY, |record| record["user_earned_sats"] = json!(40)));
+    evidence.push(event(30087, &d_of(BODY), ""));
+    evidence.push(event(1, "x", "hello"));
+    evidence.push(raw(Media::Settlement, "{"));
+    evidence
+}
+
+#[test]
+fn batches_order_and_repetition_change_nothing() {
+    let evidence = world();
+    let expected = format!("{:?}", verify(&evidence));
+    let mut reversed = evidence.clone();
+    reversed.reverse();
+    let doubled = [evidence.clone(), reversed.clone()].concat();
+    for (other, batch) in [(&evidence, 1), (&reversed, 1000), (&reversed, 3), (&doubled, 7)] {
+        assert_eq!(format!("{:?}", verify_in_batches(other, batch)), expected, "batches of {batch}");
+    }
+}
+
+#[test]
+fn every_item_of_every_population_has_exactly_one_fate() {
+    let set = verify(&world());
+    assert!(set.population.0.len() > 5);
+    for (name, counts) in &set.population.0 {
+        assert_eq!(counts.unique, counts.accepted + counts.pending + counts.rejected + counts.quarantined, "{name}");
+    }
+}
+
+#[test]
+fn one_envelope_in_many_carriers_is_one_envelope() {
+    let set = verify(&world());
+    let (id, envelope) = set.envelopes.iter().next().unwrap();
+    assert_eq!((set.envelopes.len(), id.0), (1, sha256(BODY.as_bytes())));
+    assert_eq!(envelope.carriers().len(), 2);
+    // Of two valid signatures the lowest kid stands, whoever came first.
+    assert_eq!(envelope.fact().kid.as_str(), "k1");
+    assert_eq!(set.population.get("envelopes"), ACCEPTED);
+}
+
+#[test]
+fn a_compromised_kid_never_stands_for_an_envelope_that_a_clean_one_signed_too() {
+    let mut policy = TrustPolicy::orangecheck_2026_10();
+    policy
+        .compromised
+        .push(reledger::domain::CompromisedKey { kid: "k1".into(), at: reledger::domain::UnixSeconds(0) });
+    let identified: Vec<_> = world().into_iter().map(|raw| (raw.id(), raw)).collect();
+    let mut verifier = Verifier::new(&policy);
+    verifier.first_pass(&identified);
+    verifier.begin_second_pass();
+    verifier.second_pass(&identified);
+    let set = verifier.finish();
+    assert_eq!(set.envelopes.values().next().unwrap().fact().kid.as_str(), "k2");
+}
+
+#[test]
+fn the_ots_member_of_an_accepted_carrier_anchors_the_envelope_and_that_of_a_rejected_one_does_not() {
+    let ots = json!({"status": "pending", "proof": "AAAA", "calendars": [], "block_height": null, "block_hash": null});
+    let id = Digest32(sha256(BODY.as_bytes()).0);
+    let good = verify(&[keys(), wrapped_event(BODY, |record| record["ots"] = ots.clone())]);
+    assert_eq!((good.anchors.contains_key(&id), good.population.get("proofs").unique), (true, 1));
+    let bad = verify(&[
+        keys(),
+        wrapped_event(BODY, |record| {
+            record["ots"] = ots.clone();
+            record["sig"] = json!("00".repeat(64));
+        }),
+    ]);
+    assert_eq!((bad.anchors.len(), bad.population.get("proofs").unique), (0, 0));
+}
+
+#[test]
+fn a_record_outside_nostr_is_read_by_the_same_rules() {
+    let id = EnvelopeId(sha256(BODY.as_bytes()));
+    let carrier = record(OcMeKind::Event, id, wrapped(BODY, |_| ()).as_bytes()).unwrap();
+    assert_eq!(carrier.candidates[0], (CandidateRule::CanonicalMember, BODY.as_bytes().to_vec()));
+    assert!(carrier.candidates.len() <= 8);
+    assert!(record(OcMeKind::Event, id, b"[]").is_err());
+}

@@ -1,0 +1,34 @@
+# Every target explains itself: `make help`.
+CARGO ?= cargo
+SHELL := /bin/sh
+
+.PHONY: help drill test check bench fuzz docs clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+drill: ## build, then run the main job twice into out/: on the real inputs, and on a seeded honest world over loopback
+	$(CARGO) build --locked --bin reledger
+	@scripts/drill.sh
+
+test: ## run every test (needs nothing but Rust)
+	$(CARGO) test --locked --quiet
+
+check: ## formatting, lints, feature sets, spelling, licences; installs nothing
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --lib --no-default-features -- -D warnings
+	@scripts/optional.sh typos typos
+	@scripts/optional.sh cargo-deny $(CARGO) deny check bans licenses sources
+
+bench: ## speed as ratios to the bare cryptographic floor, in one process
+	$(CARGO) bench --locked --bench floor
+
+fuzz: ## ten minutes of arbitrary and mutated input against every decoder (set SECONDS=n)
+	RELEDGER_FUZZ_SECONDS=$${SECONDS_PER_TARGET:-120} $(CARGO) test --locked --release --test it fuzz -- --nocapture
+
+docs: ## the library's documentation
+	$(CARGO) doc --locked --no-deps --document-private-items
+
+clean: ## remove what `drill` wrote
+	rm -rf out

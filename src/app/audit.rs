@@ -1,0 +1,113 @@
+//! The auditor's run: the evidence of a finished run, judged again without network, compared byte for byte.
+
+use std::fs;
+use std::path::Path;
+
+use super::conclude::{Conclusion, INPUTS_SCHEMA, JudgedInputs};
+use super::error::AppError;
+use super::finish::evidence_members;
+use super::judge::{judge, side_tables};
+use super::observer::{Cancel, Observer};
+use super::run::RunFolder;
+use crate::report::report_json;
+use crate::seal::{Manifest, evidence_root};
+use crate::store::{EvidenceStore, LogStore};
+
+/// What the audit established.
+#[derive(Debug)]
+pub struct Audited {
+    /// The conclusion drawn anew.
+    pub conclusion: Conclusion,
+    /// The report drawn anew.
+    pub report: Vec<u8>,
+    /// True when it equals the report found in the folder, byte for byte.
+    pub reproduced: bool,
+    /// The first member of the two reports that differs, when they do.
+    pub first_difference: Option<String>,
+}
+
+/// Judges a finished run's evidence again. Writes nothing.
+///
+/// # Errors
+/// [`AppError::Untrusted`] when a member does not match the manifest; [`AppError`] for local failures.
+pub fn audit(root: &Path, observer: &dyn Observer, cancel: &Cancel) -> Result<Audited, AppError> {
+    let folder = RunFolder::at(root);
+    let read = |name: &str| {
+        let path = root.join(name);
+        fs::read_to_string(&path).map_err(|error| {
+            if error.kind() == std::io::ErrorKind::NotFound {
+                AppError::Config {
+                    what: format!("{} is not a finished run: {name} is missing", root.display()),
+                    hint: "give the folder that was named by --run".to_owned(),
+                }
+            } else {
+                AppError::io("read", &path)(error)
+            }
+        })
+    };
+    let manifest = Manifest::from_text(&read("evidence/manifest.json")?).map_err(|error| untrusted(&error))?;
+    manifest.check(&evidence_members(&folder)?).map_err(|error| untrusted(&error))?;
+    let judged = judged_inputs(&read("evidence/inputs.json")?)?;
+    let found = read("report.json")?;
+    let store = LogStore::open_read_only(&folder.evidence())?;
+    let root = evidence_root(&store.ids()?);
+    if root != manifest.evidence_root {
+        return Err(AppError::Untrusted {
+            what: "checksum_error: the evidence root differs from the manifest's".to_owned(),
+        });
+    }
+    let tables = side_tables(&store)?;
+    let set = judge(&store, &judged.policy, &tables, observer, cancel)?;
+    let conclusion = Conclusion::draw(set, &tables, &judged, root);
+    let report = report_json(&conclusion.model());
+    let reproduced = report == found.as_bytes();
+    let first_difference = if reproduced { None } else { Some(first_difference(&report, found.as_bytes())) };
+    Ok(Audited { conclusion, report, reproduced, first_difference })
+}
+
+fn untrusted(error: &dyn std::error::Error) -> AppError {
+    AppError::Untrusted { what: format!("checksum_error: {error}") }
+}
+
+fn judged_inputs(text: &str) -> Result<JudgedInputs, AppError> {
+    let judged: JudgedInputs = serde_json::from_str(text)
+        .map_err(|error| AppError::Untrusted { what: format!("checksum_error: evidence/inputs.json: {error}") })?;
+    if judged.schema == INPUTS_SCHEMA {
+        Ok(judged)
+    } else {
+        Err(AppError::Untrusted { what: format!("checksum_error: evidence/inputs.json is not {INPUTS_SCHEMA}") })
+    }
+}
+
+/// The path of the first member that differs, or the byte where they part when one is no JSON.
+fn first_difference(ours: &[u8], theirs: &[u8]) -> String {
+    let parsed = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).ok();
+    if let (Some(ours), Some(theirs)) = (parsed(ours), parsed(theirs))
+        && let Some(path) = differing(&ours, &theirs, "")
+    {
+        return path;
+    }
+    let at = ours.iter().zip(theirs).take_while(|(a, b)| a == b).count();
+    format!("byte {at}")
+}
+
+fn differing(ours: &serde_json::Value, theirs: &serde_json::Value, path: &str) -> Option<String> {
+    use serde_json::Value;
+    match (ours, theirs) {
+        (Value::Object(a), Value::Object(b)) => {
+            let names: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+            names.into_iter().find_map(|name| match (a.get(name), b.get(name)) {
+                (Some(a), Some(b)) => differing(a, b, &format!("{path}/{name}")),
+                _ => Some(format!("{path}/{name}")),
+            })
+        }
+        (Value::Array(a), Value::Array(b)) => {
+            let common = a.iter().zip(b).enumerate();
+            common
+                .into_iter()
+                .find_map(|(at, (a, b))| differing(a, b, &format!("{path}/{at}")))
+                .or_else(|| (a.len() != b.len()).then(|| format!("{path}/{}", a.len().min(b.len()))))
+        }
+        (a, b) => (a != b).then(|| path.to_owned()),
+    }
+}

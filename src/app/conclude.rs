@@ -1,0 +1,205 @@
+//! From a verified set to a report: ledgers, reconciliation, seal, outcome, words.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::judge::SideTables;
+use crate::domain::{AsOf, Code, Condition, Digest32, Outcome, Severity, TrustPolicy, UnixSeconds};
+use crate::evidence::OcMeBody;
+use crate::ledger::{LedgerView, Ledgers, rebuild};
+use crate::reconcile::{Declared, Input, Reconciliation, reconcile};
+use crate::report::{Inputs, Model};
+use crate::seal::{StateSeal, seal};
+use crate::verify::VerifiedSet;
+
+/// What a report is a function of, besides the evidence. Stands in the evidence folder, so that an auditor has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JudgedInputs {
+    /// `reledger/inputs/1`.
+    pub schema: String,
+    /// The tool's version that judged.
+    pub version: String,
+    /// What was trusted and demanded.
+    pub policy: TrustPolicy,
+    /// What was declared.
+    pub declared: Declared,
+    /// Digest of the configuration without local paths.
+    pub config_sha256: Digest32,
+    /// The instant judged for.
+    pub as_of: UnixSeconds,
+    /// Threshold.
+    pub fail_on: Severity,
+    /// Users stand in clear.
+    pub reveal_users: bool,
+    /// Any rejected or quarantined item fails the run (`--on-invalid fail`).
+    pub fail_on_invalid: bool,
+    /// Recovery point objective in seconds.
+    pub rpo_seconds: Option<u64>,
+    /// The recovery time objective was missed when the run was made. A duration is not reproducible; that it was missed is recorded.
+    pub rto_missed: bool,
+}
+
+/// The schema name of [`JudgedInputs`].
+pub const INPUTS_SCHEMA: &str = "reledger/inputs/1";
+
+/// Everything a report needs.
+#[derive(Debug)]
+pub struct Conclusion {
+    as_of: AsOf,
+    inputs: Inputs,
+    outcome: Outcome,
+    set: VerifiedSet,
+    reconciliation: Reconciliation,
+    views: Vec<LedgerView>,
+    seal: StateSeal,
+    fail_on: Severity,
+    reveal_users: bool,
+}
+
+impl Conclusion {
+    /// Rebuilds, reconciles, seals and decides the outcome.
+    pub fn draw(set: VerifiedSet, tables: &SideTables, judged: &JudgedInputs, evidence_root: Digest32) -> Self {
+        let as_of = AsOf { time: judged.as_of, tip: set.tip };
+        let ledgers: Ledgers = rebuild(&set, &judged.policy, as_of);
+        let reconciliation = reconcile(&Input {
+            set: &set,
+            ledgers: &ledgers,
+            policy: &judged.policy,
+            as_of,
+            receipts: &tables.receipts,
+            sightings: &tables.sightings,
+            declared: &judged.declared,
+        });
+        let views = ledgers.views();
+        let seal = seal(&views);
+        let mut outcome = outcome(&reconciliation, judged);
+        let invalid = set.population.0.values().any(|counts| counts.rejected > 0 || counts.quarantined > 0);
+        if judged.fail_on_invalid && invalid {
+            outcome.add(Condition::Divergent);
+        }
+        let inputs = Inputs {
+            evidence_root,
+            config_sha256: judged.config_sha256,
+            policy_sha256: judged.policy.digest(),
+            profile: judged.policy.profile.clone(),
+        };
+        Self {
+            as_of,
+            inputs,
+            outcome,
+            set,
+            reconciliation,
+            views,
+            seal,
+            fail_on: judged.fail_on,
+            reveal_users: judged.reveal_users,
+        }
+    }
+
+    /// The model that renderings read.
+    pub fn model(&self) -> Model<'_> {
+        Model {
+            as_of: self.as_of,
+            inputs: &self.inputs,
+            outcome: &self.outcome,
+            population: &self.set.population,
+            reconciliation: &self.reconciliation,
+            views: &self.views,
+            seal: &self.seal,
+            fail_on: self.fail_on,
+            reveal_users: self.reveal_users,
+        }
+    }
+
+    /// How the run ended.
+    pub fn outcome(&self) -> &Outcome {
+        &self.outcome
+    }
+
+    /// What reconciliation established.
+    pub fn reconciliation(&self) -> &Reconciliation {
+        &self.reconciliation
+    }
+
+    /// The verified set.
+    pub fn set(&self) -> &VerifiedSet {
+        &self.set
+    }
+
+    /// The roots.
+    pub fn seal(&self) -> &StateSeal {
+        &self.seal
+    }
+}
+
+/// Every condition that speaks against a clean result.
+fn outcome(reconciliation: &Reconciliation, judged: &JudgedInputs) -> Outcome {
+    let mut outcome = Outcome::default();
+    for divergence in &reconciliation.divergences {
+        if !divergence.fails(judged.fail_on) {
+            continue;
+        }
+        outcome.add(match divergence.code {
+            Code::SrcUnreachable => Condition::Unreachable,
+            Code::ConsBug => Condition::Internal,
+            Code::BudgetRpo | Code::BudgetRto => Condition::OverBudget,
+            code if code.is_incompleteness() => Condition::Incomplete,
+            _ => Condition::Divergent,
+        });
+    }
+    // Whatever the threshold: what could not be established is never shown as agreed.
+    let open = |code: Code| {
+        reconciliation
+            .divergences
+            .iter()
+            .any(|divergence| divergence.code == code && divergence.state == crate::domain::State::Open)
+    };
+    if [Code::SrcEmpty, Code::SrcIncomplete, Code::OtsHeaderMissing].into_iter().any(open)
+        || reconciliation.unverifiable.iter().any(|check| check.declared)
+        || reconciliation.checks.is_empty()
+    {
+        outcome.add(Condition::Incomplete);
+    }
+    if open(Code::SrcUnreachable) {
+        outcome.add(Condition::Unreachable);
+    }
+    let rpo_missed = judged
+        .rpo_seconds
+        .and_then(|limit| i64::try_from(limit).ok())
+        .is_some_and(|limit| reconciliation.recovery.rpo_claimed_seconds.is_none_or(|claimed| claimed > limit));
+    if rpo_missed || judged.rto_missed {
+        outcome.add(Condition::OverBudget);
+    }
+    outcome
+}
+
+/// The newest instant that signed evidence speaks of, never later than the clock: the as-of when none was given.
+///
+/// Derived from the evidence, so that two parties who hold the same evidence judge for the same instant; the clock only
+/// caps it, so that a post-dated artifact can't move it into the future (docs/adr/0008-as-of.md).
+pub fn as_of_from_evidence(set: &VerifiedSet, clock: UnixSeconds) -> UnixSeconds {
+    let mut instants: BTreeSet<UnixSeconds> = set.tip.iter().map(|tip| tip.time).collect();
+    instants.extend(set.settlements.values().map(|settlement| settlement.fact().event.settled_at));
+    instants.extend(set.attestations.values().map(|attestation| attestation.fact().message.issued_at.seconds()));
+    instants.extend(set.envelopes.values().filter_map(|envelope| claimed_at(&envelope.fact().body)));
+    instants.extend(set.anchors.values().filter_map(|state| state.best().map(|anchor| anchor.time)));
+    let newest = instants.last().copied().unwrap_or(clock);
+    newest.min(clock)
+}
+
+/// The time that an artifact claims for itself.
+pub fn claimed_at(body: &OcMeBody) -> Option<UnixSeconds> {
+    let micros = match body {
+        OcMeBody::Event(event) => event.occurred_at,
+        OcMeBody::Payment(payment) => payment.occurred_at,
+        OcMeBody::Rebind(rebind) => rebind.at,
+        OcMeBody::PayoutBinding(binding) => binding.created_at,
+        OcMeBody::Distribution(distribution) => distribution.created_at,
+        OcMeBody::Drop(drop) => drop.sealed_at,
+        OcMeBody::Activity(activity) => activity.computed_at,
+        OcMeBody::Trust => return None,
+    };
+    Some(micros.seconds())
+}

@@ -1,0 +1,355 @@
+//! The configuration file (CONTRACT 3), exactly as written: TOML with unknown keys refused.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::AppError;
+use super::values::{Instant, Span};
+
+/// The whole file. A missing section means that its substrate is not declared.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Built-in profile.
+    pub profile: Option<String>,
+    /// Nostr relays and archives.
+    pub nostr: Option<NostrSection>,
+    /// OpenTimestamps calendars and proofs.
+    pub ots: Option<OtsSection>,
+    /// Bitcoin headers.
+    pub headers: Option<HeadersSection>,
+    /// Federation gateway.
+    pub gateway: Option<GatewaySection>,
+    /// Settlement keys and direction policy by federation slug.
+    #[serde(default)]
+    pub federations: BTreeMap<String, FederationSection>,
+    /// Envelope keys.
+    pub keys: Option<KeysSection>,
+    /// Integrator price configs.
+    pub projects: Option<ProjectsSection>,
+    /// Guardian descriptors, graduations, rotations.
+    pub custody: Option<CustodySection>,
+    /// Reported balances.
+    pub balances: Option<BalancesSection>,
+    /// Recovery objectives.
+    pub budgets: Option<BudgetsSection>,
+    /// Known gaps.
+    #[serde(default)]
+    pub gaps: Vec<GapSection>,
+    /// Where the evidence index lives.
+    pub store: Option<StoreSection>,
+}
+
+/// `[nostr]`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NostrSection {
+    /// Relay URLs; `ws://` only on loopback unless `allow_plaintext`.
+    pub relays: Vec<String>,
+    /// Relays of the operator, for the verdict without them.
+    pub operator_relays: Vec<String>,
+    /// Event archives: JSON Lines, `.gz`, `.zst`, `-`.
+    pub files: Vec<String>,
+    /// Activity attestation bundles, one a line.
+    pub activity: Vec<String>,
+    /// Kinds and `d` prefixes; default is the profile's.
+    pub kinds: Vec<KindFilter>,
+    /// Earliest `created_at` asked for.
+    pub since: Option<Instant>,
+    /// Latest `created_at` asked for.
+    pub until: Option<Instant>,
+    /// What counts as covered.
+    pub require: Option<RequireSection>,
+    /// Allow `ws://` and `http://` beyond loopback.
+    pub allow_plaintext: bool,
+    /// A relay that sends nothing for so long is given up.
+    pub idle_timeout: Option<Span>,
+}
+
+/// One entry of `nostr.kinds`.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct KindFilter {
+    /// Kind number.
+    pub kind: u16,
+    /// `d` prefixes of interest; empty is all. Events are fetched by kind and judged by prefix.
+    #[serde(default)]
+    pub d: Vec<String>,
+}
+
+/// `nostr.require`.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequireSection {
+    /// So many relays must be covered.
+    pub min_relays: Option<u32>,
+    /// Weakest basis that counts.
+    pub basis: Option<crate::domain::CompletenessBasis>,
+}
+
+/// `[ots]`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OtsSection {
+    /// Allow-list of calendars.
+    pub calendars: Vec<String>,
+    /// Proof files and folders.
+    pub files: Vec<String>,
+    /// A pending proof older than this is overdue.
+    pub overdue: Option<Span>,
+    /// Where to ask instead for a calendar (a mirror, a test server on loopback), by calendar address.
+    pub resolve: BTreeMap<String, String>,
+}
+
+/// `[headers]`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HeadersSection {
+    /// Files of consecutive 80-byte headers; a stem of digits is the start height.
+    pub files: Vec<String>,
+    /// Bitcoin Core REST.
+    pub bitcoin_rest: Option<String>,
+    /// Esplora.
+    pub esplora: Option<String>,
+    /// Trusted header.
+    pub checkpoint: Option<CheckpointSection>,
+    /// Depth at which an anchor is final.
+    pub min_depth: Option<u32>,
+    /// Easiest allowed target, compact form in hex; `1d00ffff` on mainnet.
+    pub pow_limit: Option<String>,
+}
+
+/// `headers.checkpoint`.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckpointSection {
+    /// Height.
+    pub height: u32,
+    /// Block hash as explorers print it.
+    pub hash: String,
+}
+
+/// `[gateway]`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GatewaySection {
+    /// Settlement logs: URLs and files.
+    pub settlements: Vec<String>,
+    /// Payment logs.
+    pub payment_log: Vec<PaymentLogSection>,
+    /// Invoice records: URLs and files.
+    pub invoices: Vec<String>,
+}
+
+/// One entry of `gateway.payment_log`.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PaymentLogSection {
+    /// The gateway's address.
+    pub url: Option<String>,
+    /// An exported log.
+    pub file: Option<String>,
+    /// The federation whose log is asked for.
+    pub federation_id: Option<String>,
+    /// A file that holds the gateway's password; readable by its owner only.
+    pub password_file: Option<String>,
+}
+
+/// `[federations.<slug>]`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FederationSection {
+    /// Pinned keys: hex, or `{ key, from, until }`.
+    pub settlement_keys: Vec<toml::Value>,
+    /// Allowed direction by settlement kind.
+    pub directions: BTreeMap<String, crate::domain::Direction>,
+}
+
+/// `[keys]`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeysSection {
+    /// Key sets of the envelope host: URLs and files.
+    pub jwks: Vec<String>,
+    /// Key sets of the auth host: their keys do not sign envelopes.
+    pub auth_jwks: Vec<String>,
+    /// Key ids that leaked.
+    pub compromised: Vec<CompromisedSection>,
+}
+
+/// `[[keys.compromised]]`.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct CompromisedSection {
+    /// Key id.
+    pub kid: String,
+    /// Leaked from this instant on.
+    pub at: Instant,
+}
+
+/// `[projects]`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProjectsSection {
+    /// Price configs: URLs, files, folders.
+    pub configs: Vec<String>,
+}
+
+/// `[custody]`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CustodySection {
+    /// Descriptors, graduations, rotations: one JSON object a line.
+    pub files: Vec<String>,
+}
+
+/// `[balances]`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BalancesSection {
+    /// A statement file: one user a line.
+    pub statement: Option<String>,
+    /// A statement address.
+    pub api: Option<String>,
+    /// Sample size where only single users can be asked.
+    pub sample: Option<u32>,
+    /// `beacon`, or a literal text that the report marks as chosen.
+    pub seed: Option<String>,
+}
+
+/// `[budgets]`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BudgetsSection {
+    /// Longest allowed rebuild.
+    pub rto: Option<Span>,
+    /// Longest allowed loss.
+    pub rpo: Option<Span>,
+}
+
+/// `[[gaps]]`.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct GapSection {
+    /// Source as configured.
+    pub source: String,
+    /// Start.
+    pub from: Instant,
+    /// End (exclusive).
+    pub until: Instant,
+    /// Why.
+    pub reason: String,
+    /// Where that is written down.
+    pub cite: String,
+    /// Explains nothing from this instant on.
+    pub expires: Instant,
+}
+
+/// `[store]`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreSection {
+    /// `redb:`, `sled:` or `memory:`.
+    pub url: Option<String>,
+}
+
+impl Config {
+    /// Reads the file's text.
+    ///
+    /// # Errors
+    /// [`AppError::Config`] with line and column, and the nearest known key where one is misspelt.
+    pub fn from_toml(text: &str) -> Result<Self, AppError> {
+        toml::from_str(text).map_err(|error| {
+            let at = error.span().map(|span| {
+                let before = text.get(..span.start).unwrap_or_default();
+                let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+                let column = before.rsplit('\n').next().map_or(1, |tail| tail.chars().count() + 1);
+                format!(" at line {line}, column {column}")
+            });
+            AppError::Config {
+                what: format!(
+                    "the configuration can't be read{}: {}",
+                    at.unwrap_or_default(),
+                    one_line(error.message())
+                ),
+                hint: "`reledger init` writes a commented configuration with every key".to_owned(),
+            }
+        })
+    }
+}
+
+fn one_line(text: &str) -> String {
+    crate::domain::inert(&text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_contract_example_is_accepted() {
+        let text = r#"
+profile = "orangecheck-2026-10"
+[nostr]
+relays = ["wss://relay.ochk.io", "wss://nos.lol"]
+operator_relays = ["wss://relay.ochk.io"]
+files = ["archive/events.jsonl"]
+kinds = [{ kind = 30087, d = ["oc-me-event:", "oc-me-rebind:"] }]
+since = 2026-01-01T00:00:00Z
+require = { min_relays = 1, basis = "exhausted" }
+[ots]
+calendars = ["https://alice.btc.calendar.opentimestamps.org"]
+files = ["proofs/"]
+overdue = "48h"
+[headers]
+files = ["headers.bin"]
+bitcoin_rest = "http://127.0.0.1:8332"
+checkpoint = { height = 0, hash = "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f" }
+min_depth = 6
+[gateway]
+settlements = ["settlements.jsonl"]
+payment_log = [{ url = "https://gw.example", federation_id = "c5", password_file = "pw" }, { file = "payment_log.json" }]
+invoices = ["lnd-invoices.json"]
+[federations.oc-me-v1]
+settlement_keys = ["8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c"]
+directions = { "escrow.rebate" = "out" }
+[keys]
+jwks = ["https://me.ochk.io/.well-known/oc-envelope-jwks.json"]
+[[keys.compromised]]
+kid = "env-2026-03"
+at = 2026-08-01T00:00:00Z
+[projects]
+configs = ["configs/"]
+[custody]
+files = ["custody.jsonl"]
+[balances]
+statement = "balances.jsonl"
+sample = 50
+seed = "beacon"
+[budgets]
+rto = "60m"
+rpo = "15m"
+[[gaps]]
+source = "wss://relay.ochk.io"
+from = 2026-05-08T00:00:00Z
+until = 2026-06-05T00:00:00Z
+reason = "write plugin could not start"
+cite = "strfry.conf comment"
+expires = 2027-01-01
+[store]
+url = "redb:"
+"#;
+        let config = Config::from_toml(text).unwrap();
+        assert_eq!(config.nostr.unwrap().relays.len(), 2);
+        assert_eq!(config.gaps[0].expires.0.to_string(), "2027-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_place() {
+        let error = Config::from_toml("[nostr]\nrelay = []\n").unwrap_err();
+        assert!(error.to_string().contains("line 2"), "{error}");
+        assert!(error.to_string().contains("relay"), "{error}");
+        assert_eq!(error.condition().exit_code().0, 2);
+    }
+}

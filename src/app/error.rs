@@ -1,0 +1,125 @@
+//! Why a use-case can't go on, and which documented exit code that means. Findings never come here.
+
+use crate::domain::Condition;
+use crate::ingest::IngestError;
+use crate::store::StoreError;
+use crate::substrate::SourceError;
+
+/// A local failure. The cause chain is `source()`; `hints` are actions to take.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppError {
+    /// The configuration can't be used.
+    #[error("{what}")]
+    Config {
+        /// What is wrong, with the key's name.
+        what: String,
+        /// What to do about it.
+        hint: String,
+    },
+    /// Something is asked that we refuse to do.
+    #[error("{what}")]
+    Refused {
+        /// What was refused.
+        what: String,
+        /// What to do about it.
+        hint: String,
+    },
+    /// A finished run's evidence does not check.
+    #[error("{what}")]
+    Untrusted {
+        /// What does not check: starts with `checksum_error` or `signature_mismatch`.
+        what: String,
+    },
+    /// A local file operation failed.
+    #[error("{action} {file}")]
+    Io {
+        /// What was attempted.
+        action: &'static str,
+        /// On which file.
+        file: String,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// The store can't go on.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Evidence can't be taken in.
+    #[error(transparent)]
+    Ingest(IngestError),
+    /// A source can't start.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// We were interrupted; the run can be resumed.
+    #[error("interrupted; run the same command again to resume")]
+    Interrupted {
+        /// True for SIGTERM.
+        terminated: bool,
+    },
+    /// A bug of ours.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+impl From<IngestError> for AppError {
+    fn from(error: IngestError) -> Self {
+        match error {
+            IngestError::Store(error) => Self::Store(error),
+            other => Self::Ingest(other),
+        }
+    }
+}
+
+impl AppError {
+    /// The condition, and so the exit code, of this failure.
+    pub fn condition(&self) -> Condition {
+        match self {
+            Self::Config { .. } => Condition::Usage,
+            Self::Refused { .. } => Condition::Refused,
+            Self::Untrusted { .. } => Condition::UntrustedInput,
+            Self::Io { .. } => Condition::Io,
+            Self::Store(StoreError::Locked) => Condition::Locked,
+            Self::Store(StoreError::Damaged { .. } | StoreError::Conflict { .. }) => Condition::UntrustedInput,
+            Self::Store(_) => Condition::Io,
+            // A loose password file is refused like any other unsafe thing; a wrong address is a mistake in the configuration.
+            Self::Source(SourceError::Offline { .. } | SourceError::Exposed { .. }) => Condition::Refused,
+            Self::Source(_) => Condition::Usage,
+            Self::Interrupted { terminated: false } => Condition::Interrupted,
+            Self::Interrupted { terminated: true } => Condition::Terminated,
+            Self::Internal(_) | Self::Ingest(_) => Condition::Internal,
+        }
+    }
+
+    /// Actions that may help, most likely first.
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Config { hint, .. } | Self::Refused { hint, .. } => vec![hint.clone()],
+            Self::Untrusted { .. } => vec!["fetch the run folder again from whoever made it".to_owned()],
+            Self::Io { .. } | Self::Store(StoreError::Io { .. }) => {
+                vec![
+                    "check that the disk has room and the folder can be written; the run resumes where it stopped"
+                        .to_owned(),
+                ]
+            }
+            Self::Store(StoreError::Locked) => {
+                vec!["wait for the other process, or use another --run folder".to_owned()]
+            }
+            Self::Store(StoreError::Damaged { .. }) => {
+                vec!["restore the evidence folder from a copy, or start a new --run folder".to_owned()]
+            }
+            Self::Source(SourceError::Offline { .. }) => vec!["leave out --offline, or use files only".to_owned()],
+            Self::Source(SourceError::Exposed { file }) => vec![format!("chmod 600 {file}")],
+            Self::Source(_) => vec!["check the address or path in the configuration".to_owned()],
+            Self::Internal(_) | Self::Ingest(_) => {
+                vec!["please report this with the command that led to it".to_owned()]
+            }
+            Self::Store(_) | Self::Interrupted { .. } => Vec::new(),
+        }
+    }
+
+    /// An I/O failure with its place.
+    pub fn io(action: &'static str, file: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self {
+        let file = file.display().to_string();
+        move |source| Self::Io { action, file, source }
+    }
+}

@@ -1,0 +1,52 @@
+//! The last writes of a run: inputs, manifest, report, queues. Each atomic; the record that says `finished` comes after all.
+
+use std::fs;
+
+use serde_json::json;
+
+use super::conclude::{Conclusion, JudgedInputs};
+use super::error::AppError;
+use super::run::RunFolder;
+use crate::report::{report_json, summary_text};
+use crate::seal::{Manifest, Member};
+use crate::store::{EvidenceStore, LogStore, members};
+
+/// Writes everything that makes a run finished.
+///
+/// # Errors
+/// [`AppError::Io`], [`AppError::Store`].
+pub fn finish(
+    folder: &RunFolder,
+    store: &LogStore,
+    judged: &JudgedInputs,
+    conclusion: &Conclusion,
+) -> Result<(), AppError> {
+    let model = conclusion.model();
+    let mut inputs = serde_json::to_string_pretty(judged).map_err(|error| AppError::Internal(error.to_string()))?;
+    inputs.push('\n');
+    folder.write("evidence/inputs.json", inputs.as_bytes())?;
+    let manifest = Manifest::new(model.inputs.evidence_root, store.len(), evidence_members(folder)?);
+    folder.write("evidence/manifest.json", manifest.to_text().as_bytes())?;
+    let mut queue = String::new();
+    for item in &conclusion.reconciliation().needs_anchor {
+        queue.push_str(&json!({"id": item.id.to_hex(), "reason": item.reason}).to_string());
+        queue.push('\n');
+    }
+    fs::create_dir_all(folder.root().join("queues")).map_err(AppError::io("create", folder.root()))?;
+    folder.write("queues/needs-anchor.ndjson", queue.as_bytes())?;
+    folder.write("summary.txt", summary_text(&model).as_bytes())?;
+    folder.write("report.json", &report_json(&model))
+}
+
+/// Every file of the evidence folder but the manifest itself.
+///
+/// # Errors
+/// [`AppError::Store`].
+pub fn evidence_members(folder: &RunFolder) -> Result<Vec<Member>, AppError> {
+    let found = members(&folder.evidence())?;
+    Ok(found
+        .into_iter()
+        .filter(|(name, _, _)| name != "manifest.json")
+        .map(|(name, size, sha256)| Member { name, sha256, size })
+        .collect())
+}

@@ -1,0 +1,130 @@
+//! From stored bytes to a verified set: two passes over the store, in bounded batches, verified on all cores.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use super::error::AppError;
+use super::observer::{Cancel, Event, Observer};
+use crate::domain::{EvidenceId, FetchReceipt, Media, RawEvidence, SourceId, TrustPolicy};
+use crate::store::{EvidenceStore, SideRecord, StoreError};
+use crate::verify::{FIRST_PASS, SECOND_PASS, VerifiedSet, Verifier};
+
+/// Records verified together: enough to keep every core busy, few enough to stay in cache.
+const BATCH_ITEMS: usize = 2_048;
+/// Bytes of one batch: bounds memory when records are large.
+const BATCH_BYTES: usize = 16 * 1024 * 1024;
+
+/// What the side records say.
+#[derive(Debug, Default)]
+pub struct SideTables {
+    /// Which sources gave which evidence.
+    pub sightings: BTreeMap<EvidenceId, BTreeSet<SourceId>>,
+    /// How fetches ended, sorted.
+    pub receipts: Vec<FetchReceipt>,
+}
+
+/// Reads the side records.
+///
+/// # Errors
+/// [`AppError::Store`].
+pub fn side_tables(store: &dyn EvidenceStore) -> Result<SideTables, AppError> {
+    let mut tables = SideTables::default();
+    store.scan_side(&mut |record| {
+        match record {
+            SideRecord::Sighting(sighting) => {
+                tables.sightings.entry(sighting.evidence).or_default().insert(sighting.source);
+            }
+            SideRecord::Receipt(receipt) => tables.receipts.push(receipt),
+            SideRecord::Cursor { .. } => {}
+        }
+        ControlFlow::Continue(())
+    })?;
+    tables.receipts.sort();
+    Ok(tables)
+}
+
+/// Verifies everything the store holds. The result does not depend on thread count or storage order.
+///
+/// # Errors
+/// [`AppError::Store`]; [`AppError::Interrupted`].
+pub fn judge(
+    store: &dyn EvidenceStore,
+    policy: &TrustPolicy,
+    tables: &SideTables,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<VerifiedSet, AppError> {
+    observer.event(Event::Stage { name: "verify", total: Some(store.len()) });
+    let mut verifier = Verifier::new(policy);
+    let mut pass = Pass { done: 0, received: BTreeMap::new(), tables, observer, cancel };
+    pass.run(store, FIRST_PASS, &mut |batch| verifier.first_pass(batch))?;
+    verifier.begin_second_pass();
+    pass.run(store, SECOND_PASS, &mut |batch| verifier.second_pass(batch))?;
+    let received = pass.received;
+    let mut set = verifier.finish();
+    for (name, counts) in &mut set.population.0 {
+        // A population found inside another (an envelope in an event) was received as often as it is distinct.
+        counts.received = received.get(name.as_str()).copied().unwrap_or(counts.unique).max(counts.unique);
+    }
+    Ok(set)
+}
+
+struct Pass<'a> {
+    done: u64,
+    /// Distinct items per source, summed, by population.
+    received: BTreeMap<&'static str, u64>,
+    tables: &'a SideTables,
+    observer: &'a dyn Observer,
+    cancel: &'a Cancel,
+}
+
+impl Pass<'_> {
+    fn run(
+        &mut self,
+        store: &dyn EvidenceStore,
+        media: &[Media],
+        verify: &mut dyn FnMut(&[(EvidenceId, RawEvidence)]),
+    ) -> Result<(), AppError> {
+        let mut batch = Vec::with_capacity(BATCH_ITEMS);
+        let mut bytes = 0;
+        let scanned: Result<(), StoreError> = store.scan(media, &mut |id, evidence| {
+            bytes += evidence.bytes.len();
+            batch.push((id, evidence));
+            if batch.len() >= BATCH_ITEMS || bytes >= BATCH_BYTES {
+                self.hand_over(&mut batch, verify);
+                bytes = 0;
+            }
+            if self.cancel.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        scanned?;
+        self.hand_over(&mut batch, verify);
+        self.cancel.check()
+    }
+
+    fn hand_over(
+        &mut self,
+        batch: &mut Vec<(EvidenceId, RawEvidence)>,
+        verify: &mut dyn FnMut(&[(EvidenceId, RawEvidence)]),
+    ) {
+        verify(batch);
+        for (id, evidence) in batch.iter() {
+            if let Some((_, name)) = POPULATIONS.iter().find(|(media, _)| *media == evidence.media) {
+                let sources = self.tables.sightings.get(id).map_or(1, BTreeSet::len);
+                *self.received.entry(name).or_default() += sources as u64;
+            }
+        }
+        self.done += batch.len() as u64;
+        batch.clear();
+        self.observer.event(Event::Progress { done: self.done });
+    }
+}
+
+/// The population's names by media, as the verifier counts them.
+const POPULATIONS: [(Media, &str); 6] = [
+    (Media::NostrEvent, "events"),
+    (Media::Settlement, "settlements"),
+    (Media::Invoice, "invoices"),
+    (Media::PaymentLogEntry, "payment_log"),
+    (Media::ProjectConfig, "configs"),
+    (Media::Balance, "balances"),
+];

@@ -1,0 +1,420 @@
+//! From what the user wrote to what will be done: policy, sources, what is declared.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::config::{Config, FederationSection, GapSection};
+use super::error::AppError;
+use crate::domain::{
+    BlockHash, BlockHeight, Checkpoint, CompromisedKey, Digest32, FederationSlug, KeyId, KnownGap, Media, PinnedKey,
+    PublicKey32, SettlementKind, SourceId, TrustPolicy, UnixSeconds, sha256,
+};
+use crate::reconcile::Declared;
+
+/// Everything a run needs to know. Paths are absolute or relative to the working directory, no longer to the file.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// What is trusted and demanded.
+    pub policy: TrustPolicy,
+    /// What was declared: each declared substrate owes its checks.
+    pub declared: Declared,
+    /// Local files by media.
+    pub files: BTreeMap<Media, Vec<PathBuf>>,
+    /// Addresses by media, fetched by plain GET.
+    pub documents: Vec<(Media, String)>,
+    /// Relay addresses.
+    pub relays: Vec<String>,
+    /// Window asked of relays.
+    pub window: (Option<UnixSeconds>, Option<UnixSeconds>),
+    /// `ws://` and `http://` are allowed beyond loopback.
+    pub allow_plaintext: bool,
+    /// Seconds without a byte after which a relay is given up.
+    pub idle_seconds: u64,
+    /// Gateways whose payment log is asked for.
+    pub payment_logs: Vec<PaymentLogPlan>,
+    /// Calendars that may be contacted: address in proofs, address to ask.
+    pub calendars: BTreeMap<String, String>,
+    /// Bitcoin Core REST address.
+    pub bitcoin_rest: Option<String>,
+    /// Esplora address.
+    pub esplora: Option<String>,
+    /// Index engine, for example `redb:`.
+    pub store: String,
+    /// Recovery time objective in seconds.
+    pub rto_seconds: Option<u64>,
+    /// Recovery point objective in seconds.
+    pub rpo_seconds: Option<u64>,
+    /// Digest of the configuration without local paths: what two parties share.
+    pub config_sha256: Digest32,
+}
+
+/// One gateway's payment log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaymentLogPlan {
+    /// Address.
+    pub url: String,
+    /// Federation asked for.
+    pub federation_id: String,
+    /// File that holds the password.
+    pub password_file: PathBuf,
+}
+
+impl Plan {
+    /// Resolves a configuration; `base` is the folder of the file, which relative paths are relative to.
+    ///
+    /// # Errors
+    /// [`AppError::Config`] naming the key.
+    pub fn resolve(config: &Config, base: &Path) -> Result<Self, AppError> {
+        let mut builder = Builder { base, files: BTreeMap::new(), documents: Vec::new() };
+        let nostr = config.nostr.clone().unwrap_or_default();
+        let gateway = config.gateway.clone().unwrap_or_default();
+        builder.take(Media::NostrEvent, &nostr.files, "nostr.files")?;
+        builder.take(Media::Activity, &nostr.activity, "nostr.activity")?;
+        builder.take(Media::Settlement, &gateway.settlements, "gateway.settlements")?;
+        builder.take(Media::Invoice, &gateway.invoices, "gateway.invoices")?;
+        let keys = config.keys.clone().unwrap_or_default();
+        builder.take(Media::Jwks, &keys.jwks, "keys.jwks")?;
+        builder.take(Media::AuthJwks, &keys.auth_jwks, "keys.auth_jwks")?;
+        builder.take(Media::ProjectConfig, &config.projects.clone().unwrap_or_default().configs, "projects.configs")?;
+        builder.take(Media::Custody, &config.custody.clone().unwrap_or_default().files, "custody.files")?;
+        builder.take(Media::OtsProof, &config.ots.clone().unwrap_or_default().files, "ots.files")?;
+        builder.take(Media::Headers, &config.headers.clone().unwrap_or_default().files, "headers.files")?;
+        let balances = config.balances.clone().unwrap_or_default();
+        builder.take(Media::Balance, &balances.statement.into_iter().collect::<Vec<_>>(), "balances.statement")?;
+        if let Some(api) = balances.api {
+            builder.documents.push((Media::Balance, api));
+        }
+        let payment_logs = payment_logs(&gateway.payment_log, &mut builder)?;
+        let headers = config.headers.clone().unwrap_or_default();
+        let mut plan = Self {
+            policy: policy(config)?,
+            declared: Declared::default(),
+            files: builder.files,
+            documents: builder.documents,
+            relays: nostr.relays.clone(),
+            window: (nostr.since.map(|since| since.0), nostr.until.map(|until| until.0)),
+            allow_plaintext: nostr.allow_plaintext,
+            idle_seconds: nostr.idle_timeout.map_or(30, |span| span.0),
+            payment_logs,
+            calendars: calendars(config),
+            bitcoin_rest: headers.bitcoin_rest,
+            esplora: headers.esplora,
+            store: config.store.clone().unwrap_or_default().url.unwrap_or_else(|| "redb:".to_owned()),
+            rto_seconds: config.budgets.as_ref().and_then(|budgets| budgets.rto).map(|span| span.0),
+            rpo_seconds: config.budgets.as_ref().and_then(|budgets| budgets.rpo).map(|span| span.0),
+            config_sha256: shared_digest(config),
+        };
+        plan.declared = plan.declare(config);
+        Ok(plan)
+    }
+
+    fn declare(&self, config: &Config) -> Declared {
+        let has = |media| self.files.contains_key(&media) || self.documents.iter().any(|(other, _)| *other == media);
+        let mut sources: BTreeSet<SourceId> = self.files.keys().map(|media| SourceId::files(*media)).collect();
+        sources.extend(self.documents.iter().map(|(_, url)| SourceId(url.clone())));
+        sources.extend(self.relays.iter().cloned().map(SourceId));
+        sources.extend(self.payment_logs.iter().map(|log| SourceId(log.url.clone())));
+        sources.extend(self.bitcoin_rest.iter().chain(&self.esplora).cloned().map(SourceId));
+        Declared {
+            nostr: !self.relays.is_empty() || has(Media::NostrEvent),
+            relays: self.relays.iter().cloned().map(SourceId).collect(),
+            sources: sources.into_iter().collect(),
+            ots: config.ots.as_ref().is_some_and(|ots| !ots.calendars.is_empty() || !ots.files.is_empty()),
+            headers: has(Media::Headers) || self.bitcoin_rest.is_some() || self.esplora.is_some(),
+            settlements: has(Media::Settlement),
+            payment_log: has(Media::PaymentLogEntry) || !self.payment_logs.is_empty(),
+            invoices: has(Media::Invoice),
+            keys: has(Media::Jwks),
+            projects: has(Media::ProjectConfig),
+            custody: has(Media::Custody),
+            balances: has(Media::Balance),
+        }
+    }
+}
+
+struct Builder<'a> {
+    base: &'a Path,
+    files: BTreeMap<Media, Vec<PathBuf>>,
+    documents: Vec<(Media, String)>,
+}
+
+impl Builder<'_> {
+    fn path(&self, text: &str) -> PathBuf {
+        if text == "-" { PathBuf::from("-") } else { self.base.join(text) }
+    }
+
+    fn take(&mut self, media: Media, entries: &[String], key: &str) -> Result<(), AppError> {
+        for entry in entries {
+            if entry.is_empty() {
+                return Err(config_error(format!("`{key}` has an empty entry"), "give a path or an address"));
+            }
+            if entry.starts_with("http://") || entry.starts_with("https://") {
+                if matches!(media, Media::NostrEvent | Media::OtsProof | Media::Headers | Media::Custody) {
+                    return Err(config_error(format!("`{key}` takes files, not `{entry}`"), "download it first"));
+                }
+                self.documents.push((media, entry.clone()));
+            } else {
+                let path = self.path(entry);
+                self.files.entry(media).or_default().push(path);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn payment_logs(
+    sections: &[super::config::PaymentLogSection],
+    builder: &mut Builder<'_>,
+) -> Result<Vec<PaymentLogPlan>, AppError> {
+    let mut plans = Vec::new();
+    for section in sections {
+        match (&section.url, &section.file) {
+            (Some(url), None) => {
+                let Some(file) = &section.password_file else {
+                    return Err(config_error(
+                        format!("`gateway.payment_log` of {url} needs a `password_file`"),
+                        "a file that only you can read, holding the gateway's password",
+                    ));
+                };
+                plans.push(PaymentLogPlan {
+                    url: url.clone(),
+                    federation_id: section.federation_id.clone().unwrap_or_default(),
+                    password_file: builder.path(file),
+                });
+            }
+            (None, Some(file)) => {
+                builder.take(Media::PaymentLogEntry, std::slice::from_ref(file), "gateway.payment_log")?
+            }
+            _ => {
+                return Err(config_error(
+                    "`gateway.payment_log` needs either `url` or `file` in each entry".to_owned(),
+                    "for example { file = \"payment_log.json\" }",
+                ));
+            }
+        }
+    }
+    Ok(plans)
+}
+
+fn calendars(config: &Config) -> BTreeMap<String, String> {
+    let ots = config.ots.clone().unwrap_or_default();
+    ots.calendars
+        .iter()
+        .map(|calendar| (calendar.clone(), ots.resolve.get(calendar).cloned().unwrap_or_else(|| calendar.clone())))
+        .collect()
+}
+
+fn policy(config: &Config) -> Result<TrustPolicy, AppError> {
+    let profile = config.profile.as_deref().unwrap_or("orangecheck-2026-10");
+    if profile != "orangecheck-2026-10" {
+        return Err(config_error(format!("profile `{profile}` is not built in"), "use orangecheck-2026-10"));
+    }
+    let mut policy = TrustPolicy::orangecheck_2026_10();
+    if let Some(nostr) = &config.nostr {
+        if !nostr.kinds.is_empty() {
+            policy.kinds = nostr.kinds.iter().map(|filter| filter.kind).collect();
+        }
+        policy.operator_relays = nostr.operator_relays.iter().cloned().collect();
+        policy.require.min_relays = u32::from(!nostr.relays.is_empty());
+        if let Some(require) = &nostr.require {
+            policy.require.min_relays = require.min_relays.unwrap_or(policy.require.min_relays);
+            policy.require.basis = require.basis.unwrap_or(policy.require.basis);
+        }
+    } else {
+        policy.require.min_relays = 0;
+    }
+    if let Some(ots) = &config.ots {
+        if !ots.calendars.is_empty() {
+            policy.calendars = ots.calendars.iter().map(|url| host_of(url)).collect();
+        }
+        if let Some(overdue) = ots.overdue {
+            policy.ots_overdue_seconds = i64::try_from(overdue.0).unwrap_or(i64::MAX);
+        }
+    }
+    header_policy(config, &mut policy)?;
+    for (slug, section) in &config.federations {
+        federation(slug, section, &mut policy)?;
+    }
+    if let Some(keys) = &config.keys {
+        policy.compromised = keys
+            .compromised
+            .iter()
+            .map(|leak| CompromisedKey { kid: KeyId(leak.kid.clone()), at: leak.at.0 })
+            .collect();
+        policy.compromised.sort();
+    }
+    policy.gaps = config.gaps.iter().map(known_gap).collect();
+    policy.gaps.sort();
+    Ok(policy)
+}
+
+fn header_policy(config: &Config, policy: &mut TrustPolicy) -> Result<(), AppError> {
+    let Some(headers) = &config.headers else { return Ok(()) };
+    if let Some(checkpoint) = &headers.checkpoint {
+        let hash: BlockHash = checkpoint.hash.parse().map_err(|_| {
+            config_error("`headers.checkpoint.hash` is not 64 hex digits".to_owned(), "copy it from a block explorer")
+        })?;
+        policy.headers.checkpoint = Checkpoint { height: BlockHeight(checkpoint.height), hash };
+    }
+    if let Some(depth) = headers.min_depth {
+        policy.headers.min_depth = depth;
+    }
+    if let Some(limit) = &headers.pow_limit {
+        policy.headers.pow_limit = u32::from_str_radix(limit, 16).map_err(|_| {
+            config_error("`headers.pow_limit` is not compact bits in hex".to_owned(), "mainnet is \"1d00ffff\"")
+        })?;
+    }
+    Ok(())
+}
+
+fn federation(slug: &str, section: &FederationSection, policy: &mut TrustPolicy) -> Result<(), AppError> {
+    let key = format!("federations.{slug}.settlement_keys");
+    let bad = |what: &str| config_error(format!("`{key}` {what}"), "hex Ed25519 keys, or { key, from, until }");
+    let mut pins = Vec::new();
+    for value in &section.settlement_keys {
+        let instant = |table: &toml::Table, name: &str| -> Result<Option<UnixSeconds>, AppError> {
+            let Some(value) = table.get(name) else { return Ok(None) };
+            let text = value.as_datetime().map(ToString::to_string).or_else(|| value.as_str().map(str::to_owned));
+            let text = text.ok_or_else(|| bad("has a time that is none"))?;
+            text.parse::<super::values::Instant>().map(|at| Some(at.0)).map_err(|_| bad("has a time that is none"))
+        };
+        let (text, from, until) = match value {
+            toml::Value::String(text) => (text.as_str(), None, None),
+            toml::Value::Table(table) => {
+                if let Some(unknown) = table.keys().find(|name| !["key", "from", "until"].contains(&name.as_str())) {
+                    return Err(bad(&format!("has an unknown member `{unknown}`")));
+                }
+                let text = table.get("key").and_then(toml::Value::as_str).ok_or_else(|| bad("lacks `key`"))?;
+                (text, instant(table, "from")?, instant(table, "until")?)
+            }
+            _ => return Err(bad("has an entry that is no key")),
+        };
+        let key: PublicKey32 = text.parse().map_err(|_| bad("has a key that is not 64 hex digits"))?;
+        pins.push(PinnedKey { key, from, until });
+    }
+    pins.sort();
+    let slug = FederationSlug(slug.to_owned());
+    policy.settlement_keys.insert(slug.clone(), pins);
+    let mut directions = BTreeMap::new();
+    for (kind, direction) in &section.directions {
+        let kind: SettlementKind = kind.parse().map_err(|()| {
+            config_error(
+                format!("`federations.{slug}.directions` names `{kind}`"),
+                "use one of the seven settlement kinds",
+            )
+        })?;
+        directions.insert(kind, *direction);
+    }
+    policy.directions.insert(slug, directions);
+    Ok(())
+}
+
+fn known_gap(gap: &GapSection) -> KnownGap {
+    KnownGap {
+        source: SourceId(gap.source.clone()),
+        from: gap.from.0,
+        until: gap.until.0,
+        reason: gap.reason.clone(),
+        cite: gap.cite.clone(),
+        expires: gap.expires.0,
+    }
+}
+
+/// The host part of an address as the allow-list compares it.
+fn host_of(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split(['/', '?', '#']).next().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase()
+}
+
+fn config_error(what: String, hint: &str) -> AppError {
+    AppError::Config { what, hint: hint.to_owned() }
+}
+
+/// Digest of what two parties share: local paths count only as present, because their content is pinned by the evidence root.
+fn shared_digest(config: &Config) -> Digest32 {
+    let mut shared = config.clone();
+    shared.store = None;
+    let squash = |entries: &mut Vec<String>| {
+        let had_files = entries.iter().any(|entry| !entry.contains("://"));
+        entries.retain(|entry| entry.contains("://"));
+        if had_files {
+            entries.push("files".to_owned());
+        }
+    };
+    if let Some(nostr) = &mut shared.nostr {
+        squash(&mut nostr.files);
+        squash(&mut nostr.activity);
+    }
+    if let Some(ots) = &mut shared.ots {
+        squash(&mut ots.files);
+    }
+    if let Some(headers) = &mut shared.headers {
+        squash(&mut headers.files);
+    }
+    if let Some(gateway) = &mut shared.gateway {
+        squash(&mut gateway.settlements);
+        squash(&mut gateway.invoices);
+        for log in &mut gateway.payment_log {
+            log.file = log.file.as_ref().map(|_| "files".to_owned());
+            log.password_file = None;
+        }
+        gateway.payment_log.dedup();
+    }
+    if let Some(keys) = &mut shared.keys {
+        squash(&mut keys.jwks);
+        squash(&mut keys.auth_jwks);
+    }
+    if let Some(projects) = &mut shared.projects {
+        squash(&mut projects.configs);
+    }
+    if let Some(custody) = &mut shared.custody {
+        squash(&mut custody.files);
+    }
+    if let Some(balances) = &mut shared.balances {
+        balances.statement = balances.statement.as_ref().map(|_| "files".to_owned());
+    }
+    sha256(&serde_json::to_vec(&shared).expect("a configuration has only text keys"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(text: &str) -> Result<Plan, AppError> {
+        Plan::resolve(&Config::from_toml(text).unwrap(), Path::new("/base"))
+    }
+
+    #[test]
+    fn where_local_files_lie_changes_no_digest_but_what_is_trusted_does() {
+        let digest = |text: &str| plan(text).unwrap().config_sha256;
+        let one = digest("[nostr]\nfiles = [\"a.jsonl\"]\n");
+        assert_eq!(one, digest("[nostr]\nfiles = [\"b/c.jsonl\", \"d.jsonl\"]\n"));
+        assert_ne!(one, digest("[nostr]\nfiles = [\"a.jsonl\"]\nrelays = [\"wss://r.example\"]\n"));
+        assert_ne!(one, digest("[nostr]\nfiles = [\"a.jsonl\"]\n[headers]\nmin_depth = 7\n"));
+    }
+
+    #[test]
+    fn a_bad_value_names_its_key() {
+        for (text, key) in [
+            ("[headers]\ncheckpoint = { height = 0, hash = \"00\" }\n", "headers.checkpoint.hash"),
+            ("[federations.x]\nsettlement_keys = [\"zz\"]\n", "federations.x.settlement_keys"),
+            ("[federations.x]\ndirections = { \"escrow.theft\" = \"out\" }\n", "escrow.theft"),
+            ("profile = \"other\"\n", "other"),
+            ("[gateway]\npayment_log = [{}]\n", "gateway.payment_log"),
+            ("[nostr]\nfiles = [\"\"]\n", "nostr.files"),
+        ] {
+            let error = plan(text).unwrap_err();
+            assert!(error.to_string().contains(key), "{error}");
+            assert_eq!(error.condition().exit_code().0, 2);
+        }
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_file() {
+        let plan = plan("[nostr]\nfiles = [\"a.jsonl\", \"/abs.jsonl\", \"-\"]\n").unwrap();
+        let expected: Vec<PathBuf> = ["/base/a.jsonl", "/abs.jsonl", "-"].iter().map(PathBuf::from).collect();
+        assert_eq!(plan.files[&Media::NostrEvent], expected);
+        assert!(plan.declared.nostr && !plan.declared.ots);
+        assert_eq!(plan.policy.require.min_relays, 0);
+    }
+}

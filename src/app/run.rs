@@ -1,0 +1,176 @@
+//! A run's folder (CONTRACT 4): who may write it, what is written atomically, when it counts as finished.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::error::AppError;
+
+/// The folder of one run.
+#[derive(Debug, Clone)]
+pub struct RunFolder {
+    root: PathBuf,
+}
+
+/// `run.json`: everything that is not reproducible.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// `running` or `finished`.
+    pub status: String,
+    /// The command that made it.
+    pub command: String,
+    /// The tool's version.
+    pub version: String,
+    /// Wall clock at the start, Unix seconds.
+    pub started_at: i64,
+    /// Wall clock at the end, Unix seconds.
+    pub finished_at: Option<i64>,
+    /// Milliseconds by stage.
+    pub stages: Vec<(String, u64)>,
+    /// How often it was resumed.
+    pub resumed: u32,
+    /// Exit code, once finished.
+    pub exit_code: Option<u8>,
+    /// Operating system and architecture.
+    pub host: String,
+    /// Worker threads.
+    pub jobs: usize,
+}
+
+/// How a folder was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// It is new or empty.
+    Fresh,
+    /// A run began here and did not finish.
+    Unfinished(Box<RunRecord>),
+    /// A run finished here.
+    Finished(Box<RunRecord>),
+}
+
+impl RunFolder {
+    /// Names a folder without touching it.
+    pub fn at(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// Makes the folder's structure.
+    ///
+    /// # Errors
+    /// [`AppError::Io`].
+    pub fn create(&self) -> Result<(), AppError> {
+        for folder in [self.evidence(), self.state(), self.root.join("queues")] {
+            fs::create_dir_all(&folder).map_err(AppError::io("create", &folder))?;
+        }
+        Ok(())
+    }
+
+    /// What stands in the folder now.
+    ///
+    /// # Errors
+    /// [`AppError::Refused`] when it holds something that is not a run; [`AppError::Io`].
+    pub fn look(&self) -> Result<Found, AppError> {
+        let record = self.root.join("run.json");
+        match fs::read_to_string(&record) {
+            Ok(text) => {
+                let record: RunRecord = serde_json::from_str(&text).map_err(|_| AppError::Refused {
+                    what: format!("{} is not the record of a run", record.display()),
+                    hint: "choose another folder with --run".to_owned(),
+                })?;
+                let record = Box::new(record);
+                Ok(if record.status == "finished" { Found::Finished(record) } else { Found::Unfinished(record) })
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => self.look_without_record(),
+            Err(error) => Err(AppError::io("read", &record)(error)),
+        }
+    }
+
+    fn look_without_record(&self) -> Result<Found, AppError> {
+        let mut entries = match fs::read_dir(&self.root) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Found::Fresh),
+            Err(error) => return Err(AppError::io("open", &self.root)(error)),
+        };
+        // A crash between making the folders and writing the record leaves only our own names.
+        let foreign = entries.any(|entry| {
+            entry.is_ok_and(|entry| {
+                let name = entry.file_name();
+                !["evidence", "state", "queues"].iter().any(|own| name == *own)
+                    && !is_temporary(&name.to_string_lossy())
+            })
+        });
+        if foreign {
+            return Err(AppError::Refused {
+                what: format!("{} holds other files and no run", self.root.display()),
+                hint: "choose an empty or new folder with --run".to_owned(),
+            });
+        }
+        Ok(Found::Fresh)
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Every byte received.
+    pub fn evidence(&self) -> PathBuf {
+        self.root.join("evidence")
+    }
+
+    /// The embedded store: can be deleted and rebuilt.
+    pub fn state(&self) -> PathBuf {
+        self.root.join("state")
+    }
+
+    /// The report.
+    pub fn report(&self) -> PathBuf {
+        self.root.join("report.json")
+    }
+
+    /// Writes the record of the run.
+    ///
+    /// # Errors
+    /// [`AppError::Io`].
+    pub fn write_record(&self, record: &RunRecord) -> Result<(), AppError> {
+        let mut text = serde_json::to_string_pretty(record).map_err(|error| AppError::Internal(error.to_string()))?;
+        text.push('\n');
+        write_atomic(&self.root.join("run.json"), text.as_bytes())
+    }
+
+    /// Writes a file of the run atomically.
+    ///
+    /// # Errors
+    /// [`AppError::Io`].
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), AppError> {
+        write_atomic(&self.root.join(name), bytes)
+    }
+}
+
+fn is_temporary(name: &str) -> bool {
+    name.starts_with('.') && name.ends_with(".tmp")
+}
+
+/// Writes beside, syncs, renames, syncs the folder: a reader sees the old file or the new one, never half of it.
+///
+/// # Errors
+/// [`AppError::Io`]; the old file stands then.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), AppError> {
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let beside = folder.join(format!(".{name}.tmp"));
+    let write = || -> std::io::Result<()> {
+        let mut file = File::create(&beside)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)?;
+        File::open(folder)?.sync_all()
+    };
+    write().map_err(|error| {
+        // The half-written file is of no use to anyone; a failure to remove it changes nothing.
+        let _ = fs::remove_file(&beside);
+        AppError::io("write", path)(error)
+    })
+}

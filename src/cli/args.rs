@@ -1,0 +1,240 @@
+//! What the user typed (CONTRACT 1). Resolving it is `settings.rs`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Rebuild three ledgers from public substrates, prove every line, and report where they disagree.
+#[derive(Debug, Parser)]
+#[command(name = "reledger", version, disable_version_flag = true, arg_required_else_help = true, max_term_width = 100)]
+#[command(
+    after_help = "Exit codes: 0 clean, 1 divergent, 2 usage, 3 incomplete, 4 over budget, 5 untrusted input, 6 refused, \
+    7 locked, 8 unreachable, 70 internal, 74 io, 130/143 signal.\n`reledger init` writes a commented configuration; \
+    `reledger explain CODE` says what a divergence means."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    /// Print the version; with --verbose also features, formats and profile.
+    #[arg(short = 'V', long)]
+    pub(crate) version: bool,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// Flags that every command takes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// Configuration file (default: reledger.toml in this folder).
+    #[arg(short, long, global = true, env = "RELEDGER_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The run's folder: evidence, state, report.
+    #[arg(long, global = true, env = "RELEDGER_RUN", value_name = "DIR", default_value = "reledger-run")]
+    pub(crate) run: PathBuf,
+    /// Judge for this time (UTC time, date, Unix seconds, or `now`); default: the newest signed evidence, capped by the clock.
+    #[arg(long, global = true, env = "RELEDGER_AS_OF", value_name = "TIME")]
+    pub(crate) as_of: Option<String>,
+    /// Take this for the current time.
+    #[arg(long, global = true, env = "RELEDGER_NOW", value_name = "TIME")]
+    pub(crate) now: Option<String>,
+    /// Forbid all sockets.
+    #[arg(long, global = true, env = "RELEDGER_OFFLINE", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
+    pub(crate) offline: bool,
+    /// Print JSON: the report on stdout, events and failures on stderr.
+    #[arg(long, global = true, env = "RELEDGER_JSON", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
+    pub(crate) json: bool,
+    /// How results are printed.
+    #[arg(long, global = true, env = "RELEDGER_FORMAT", value_name = "FORMAT")]
+    pub(crate) format: Option<Format>,
+    /// Write the result to this file instead of stdout; `-` is stdout.
+    #[arg(short, long, global = true, env = "RELEDGER_OUTPUT", value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Print the result only.
+    #[arg(short, long, global = true, env = "RELEDGER_QUIET", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
+    pub(crate) quiet: bool,
+    /// Log more; twice for more still.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Colour the human output.
+    #[arg(long, global = true, env = "RELEDGER_COLOR", value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: When,
+    /// How progress is shown on stderr.
+    #[arg(long, global = true, env = "RELEDGER_PROGRESS", value_name = "HOW", default_value = "auto")]
+    pub(crate) progress: Progress,
+    /// Worker threads; 0 is one per core.
+    #[arg(short, long, global = true, env = "RELEDGER_JOBS", value_name = "N", default_value_t = 0)]
+    pub(crate) jobs: usize,
+    /// Stop fetching after this long (90s, 15m, 2h); the run is then incomplete.
+    #[arg(long, global = true, env = "RELEDGER_MAX_DURATION", value_name = "D")]
+    pub(crate) max_duration: Option<String>,
+    /// The least severity of an open divergence that fails the run.
+    #[arg(long, global = true, env = "RELEDGER_FAIL_ON", value_name = "SEVERITY", default_value = "error")]
+    pub(crate) fail_on: FailOn,
+    /// What an invalid item does: kept and listed, or fails the run.
+    #[arg(long, global = true, env = "RELEDGER_ON_INVALID", value_name = "WHAT", default_value = "quarantine")]
+    pub(crate) on_invalid: OnInvalid,
+    /// Show users in clear in the report; recorded there.
+    #[arg(long, global = true, env = "RELEDGER_REVEAL_USERS", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
+    pub(crate) reveal_users: bool,
+    /// Say yes: run again into a finished folder, overwrite a configuration.
+    #[arg(long, global = true, env = "RELEDGER_YES", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
+    pub(crate) yes: bool,
+    /// Say what would be done, contact nobody, write nothing.
+    #[arg(long, global = true, env = "RELEDGER_DRY_RUN", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
+    pub(crate) dry_run: bool,
+    /// Never read from the terminal.
+    #[arg(long, global = true, env = "RELEDGER_NO_INPUT", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
+    pub(crate) no_input: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// From empty: capture, verify, ingest, rebuild, reconcile, report.
+    Drill,
+    /// Fetch only, into the evidence of a run.
+    Capture,
+    /// Verify, ingest, rebuild and reconcile captured evidence, without network.
+    Rebuild,
+    /// Judge a finished run's evidence again, offline, and compare with the report found there.
+    Audit {
+        /// The run's folder.
+        dir: PathBuf,
+    },
+    /// Judge single files, one line a record: event JSONL, .ots proofs, settlement JSONL, key sets, reports.
+    Verify {
+        /// Files; `-` is stdin.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Where an id came from, or what a divergence code means.
+    Explain {
+        /// An evidence, envelope or event id, a fingerprint, an operation id, or a code. Ids may be cut to 8 digits.
+        what: String,
+    },
+    /// Write a commented configuration.
+    Init {
+        /// Where to.
+        #[arg(default_value = "reledger.toml")]
+        file: PathBuf,
+    },
+    /// Show the effective configuration.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Print a published JSON Schema.
+    Schema {
+        /// Which one.
+        #[arg(value_parser = ["report", "divergence", "config", "exit-codes", "events"])]
+        name: String,
+    },
+    /// Print shell completions.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write man pages into a folder.
+    Man {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// A seeded honest world, as files or on loopback.
+    Sim {
+        #[command(subcommand)]
+        command: SimCommand,
+    },
+}
+
+/// `reledger config`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print every setting in effect.
+    Show {
+        /// Say where each comes from: flag, environment, file, profile.
+        #[arg(long)]
+        origin: bool,
+    },
+}
+
+/// `reledger sim`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SimCommand {
+    /// Serve a world on loopback until interrupted; writes a configuration that points at it.
+    Serve(SimArgs),
+    /// Write a world as files, with a configuration.
+    Write(SimArgs),
+}
+
+/// What world.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SimArgs {
+    /// The world's seed.
+    #[arg(long, env = "RELEDGER_SEED", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Billable events in it.
+    #[arg(long, env = "RELEDGER_EVENTS", default_value_t = 300)]
+    pub(crate) events: u32,
+    /// The folder for the files and the configuration.
+    #[arg(long, env = "RELEDGER_DIR", value_name = "DIR", default_value = "reledger-sim")]
+    pub(crate) dir: PathBuf,
+}
+
+/// `--format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Human,
+    /// One JSON document.
+    Json,
+    /// One JSON object a line: divergences, or records.
+    Ndjson,
+}
+
+/// `--color`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// `--progress`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Progress {
+    /// A bar on a terminal, else plain lines.
+    Auto,
+    /// A bar.
+    Bar,
+    /// Plain lines.
+    Plain,
+    /// JSON lines.
+    Json,
+    /// Nothing.
+    None,
+}
+
+/// `--fail-on`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOn {
+    /// Anything open.
+    Info,
+    /// Warnings and worse.
+    Warn,
+    /// Errors and worse.
+    Error,
+    /// Only critical.
+    Critical,
+}
+
+/// `--on-invalid`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnInvalid {
+    /// Kept and listed.
+    Quarantine,
+    /// Fails the run.
+    Fail,
+}

@@ -1,0 +1,177 @@
+//! Each command: resolve, order, print, exit.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, FromArgMatches as _};
+
+use super::args::{Cli, Command, ConfigCommand, Format, Global, SimCommand};
+use super::output::{Output, fatal, say};
+use super::{documents, init, progress, settings, show, signals, sim};
+use crate::app::{self, AppError, Cancel, Conclusion};
+use crate::domain::{Condition, inert};
+use crate::report::{canonical_json, divergence_value, report_json, summary_text};
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    let matches = match Cli::command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => {
+            // clap's own exit codes are the contract's: 0 for help, 2 for usage.
+            let code = u8::try_from(error.exit_code()).unwrap_or(2);
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    log(&cli.global);
+    let output = Output::new(&cli.global);
+    match run(&cli, &matches, &output) {
+        Ok(code) => code,
+        Err(error) => fatal(&error, output.json_errors),
+    }
+}
+
+fn run(cli: &Cli, matches: &clap::ArgMatches, output: &Output) -> Result<ExitCode, AppError> {
+    let global = &cli.global;
+    let Some(command) = &cli.command else {
+        if cli.version {
+            return documents::version(output, global.verbose > 0);
+        }
+        return Err(settings::usage("no command given".to_owned()));
+    };
+    match command {
+        Command::Drill => judged(global, output, "drill", app::drill),
+        Command::Rebuild => judged(global, output, "rebuild", app::rebuild_only),
+        Command::Capture => capture(global, output),
+        Command::Audit { dir } => audit(global, output, dir),
+        Command::Verify { files } => show::verify(global, output, files),
+        Command::Explain { what } => show::explain(global, output, what),
+        Command::Init { file } => init::init(global, output, file),
+        Command::Config { command: ConfigCommand::Show { origin } } => init::show(global, output, matches, *origin),
+        Command::Schema { name } => documents::schema(output, name),
+        Command::Completions { shell } => documents::completions(output, *shell),
+        Command::Man { dir } => documents::man(dir),
+        Command::Sim { command: SimCommand::Write(args) } => sim::write(output, args),
+        Command::Sim { command: SimCommand::Serve(args) } => sim::serve(output, args),
+    }
+}
+
+type Judge = fn(&app::Plan, &app::RunOptions, &dyn app::Observer, &Cancel) -> Result<app::Finished, AppError>;
+
+fn judged(global: &Global, output: &Output, name: &'static str, judge: Judge) -> Result<ExitCode, AppError> {
+    let plan = settings::plan(global)?;
+    let options = settings::run_options(global, name)?;
+    if global.dry_run {
+        return dry_run(&plan, output);
+    }
+    let cancel = Cancel::default();
+    signals::listen(cancel.clone());
+    let observer = progress::observer(global);
+    let finished = judge(&plan, &options, observer.as_ref(), &cancel)?;
+    drop(observer);
+    conclude(global, output, &finished.conclusion, Some(&finished.report))
+}
+
+/// Prints a conclusion in the chosen format and ends with its exit code.
+fn conclude(
+    global: &Global,
+    output: &Output,
+    conclusion: &Conclusion,
+    report: Option<&Path>,
+) -> Result<ExitCode, AppError> {
+    let model = conclusion.model();
+    let code = conclusion.outcome().exit_code().0;
+    match output.format {
+        Format::Human => output.emit_verdict(&summary_text(&model), code)?,
+        Format::Json => output.emit(&report_json(&model))?,
+        Format::Ndjson => {
+            let names = crate::report::Pseudonyms::new(model.inputs.evidence_root, model.reveal_users);
+            let lines: Vec<u8> = (model.reconciliation.divergences.iter())
+                .flat_map(|divergence| canonical_json(&divergence_value(&names.apply(divergence))))
+                .collect();
+            output.emit(&lines)?;
+        }
+    }
+    if !global.quiet {
+        if output.format != Format::Human {
+            say(&model.sentence());
+        }
+        if let Some(report) = report {
+            say(&format!("report: {}", report.display()));
+        }
+    }
+    Ok(ExitCode::from(code))
+}
+
+fn capture(global: &Global, output: &Output) -> Result<ExitCode, AppError> {
+    let plan = settings::plan(global)?;
+    let options = settings::run_options(global, "capture")?;
+    if global.dry_run {
+        return dry_run(&plan, output);
+    }
+    let cancel = Cancel::default();
+    signals::listen(cancel.clone());
+    let observer = progress::observer(global);
+    let (held, tables) = app::capture_only(&plan, &options, observer.as_ref(), &cancel)?;
+    drop(observer);
+    let open: Vec<_> = tables.receipts.iter().filter(|receipt| receipt.basis < plan.policy.require.basis).collect();
+    let code = if open.is_empty() { 0 } else { Condition::Incomplete.exit_code().0 };
+    let mut text = String::new();
+    for receipt in &open {
+        text.push_str(&inert(&format!(
+            "open: {} {} basis {}: {}",
+            receipt.source, receipt.slice.kind, receipt.basis, receipt.reason
+        )));
+        text.push('\n');
+    }
+    text.push_str(&format!(
+        "{}: {held} pieces of evidence held; {} of {} slices complete; exit {code}\n",
+        if code == 0 { "captured" } else { "incomplete" },
+        tables.receipts.len() - open.len(),
+        tables.receipts.len()
+    ));
+    output.emit(text.as_bytes())?;
+    Ok(ExitCode::from(code))
+}
+
+fn audit(global: &Global, output: &Output, dir: &Path) -> Result<ExitCode, AppError> {
+    let cancel = Cancel::default();
+    signals::listen(cancel.clone());
+    let observer = progress::observer(global);
+    let audited = app::audit(dir, observer.as_ref(), &cancel)?;
+    drop(observer);
+    if let Some(path) = &audited.first_difference {
+        say(&format!("the report found in {} was not reproduced: first difference at {path}", dir.display()));
+        let code = Condition::Divergent.exit_code().0;
+        output.emit(format!("not reproduced: {path}; exit {code}\n").as_bytes())?;
+        return Ok(ExitCode::from(code));
+    }
+    say("the report was reproduced byte for byte");
+    conclude(global, output, &audited.conclusion, None)
+}
+
+fn dry_run(plan: &app::Plan, output: &Output) -> Result<ExitCode, AppError> {
+    let mut text = String::from("would ask:\n");
+    for source in &plan.declared.sources {
+        text.push_str(&format!("  {}\n", inert(&source.0)));
+    }
+    text.push_str("nothing was contacted or written\n");
+    output.emit(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn log(global: &Global) {
+    let level = match (global.quiet, global.verbose) {
+        (true, _) => tracing::Level::ERROR,
+        (false, 0) => tracing::Level::WARN,
+        (false, 1) => tracing::Level::INFO,
+        (false, 2) => tracing::Level::DEBUG,
+        (false, _) => tracing::Level::TRACE,
+    };
+    // A second subscriber can only exist in a test that calls main twice; the first one then stays.
+    let _ = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(false).try_init();
+}

@@ -1,0 +1,87 @@
+//! Flags and environment, resolved: which configuration, which instant, which threshold.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::args::{FailOn, Global, OnInvalid};
+use crate::app::{AppError, Config, Instant, Plan, RunOptions, Span};
+use crate::domain::{Severity, UnixSeconds};
+
+/// The configuration file's default name.
+pub(crate) const DEFAULT_CONFIG: &str = "reledger.toml";
+
+/// The configuration that the flags name, with the folder its relative paths start from.
+pub(crate) fn config(global: &Global) -> Result<(Config, PathBuf, PathBuf), AppError> {
+    let path = global.config.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_CONFIG));
+    let text = std::fs::read_to_string(&path).map_err(|error| AppError::Config {
+        what: format!("the configuration {} can't be read: {error}", path.display()),
+        hint: "name it with -c FILE, or write one with `reledger init`".to_owned(),
+    })?;
+    let base = path.parent().unwrap_or(Path::new("")).to_owned();
+    Ok((Config::from_toml(&text)?, base, path))
+}
+
+/// The plan that the flags name.
+pub(crate) fn plan(global: &Global) -> Result<Plan, AppError> {
+    let (config, base, _) = config(global)?;
+    Plan::resolve(&config, &base)
+}
+
+/// The run's options.
+pub(crate) fn run_options(global: &Global, command: &'static str) -> Result<RunOptions, AppError> {
+    let clock = clock(global)?;
+    Ok(RunOptions {
+        command,
+        run: global.run.clone(),
+        as_of: global.as_of.as_deref().map(|text| instant("--as-of", text, clock)).transpose()?,
+        clock,
+        fail_on: match global.fail_on {
+            FailOn::Info => Severity::Info,
+            FailOn::Warn => Severity::Warn,
+            FailOn::Error => Severity::Error,
+            FailOn::Critical => Severity::Critical,
+        },
+        fail_on_invalid: global.on_invalid == OnInvalid::Fail,
+        reveal_users: global.reveal_users,
+        offline: global.offline,
+        yes: global.yes,
+        jobs: global.jobs,
+        max_seconds: global
+            .max_duration
+            .as_deref()
+            .map(|text| {
+                Span::from_str(text).map(|span| span.0).map_err(|what| usage(format!("--max-duration: {what}")))
+            })
+            .transpose()?,
+    })
+}
+
+/// `--now`, else `SOURCE_DATE_EPOCH`, else the clock.
+#[expect(clippy::disallowed_methods, reason = "the door owns the clock and the environment")]
+pub(crate) fn clock(global: &Global) -> Result<UnixSeconds, AppError> {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
+    let real = UnixSeconds(i64::try_from(since_epoch).unwrap_or(i64::MAX));
+    if let Some(text) = &global.now {
+        return instant("--now", text, real);
+    }
+    match std::env::var("SOURCE_DATE_EPOCH") {
+        Ok(text) => text
+            .parse()
+            .map(UnixSeconds)
+            .map_err(|_| usage(format!("SOURCE_DATE_EPOCH `{text}` is not a number of seconds"))),
+        Err(_) => Ok(real),
+    }
+}
+
+fn instant(flag: &str, text: &str, clock: UnixSeconds) -> Result<UnixSeconds, AppError> {
+    if text == "now" {
+        return Ok(clock);
+    }
+    Instant::from_str(text).map(|at| at.0).map_err(|what| usage(format!("{flag}: {what}")))
+}
+
+/// A usage error.
+pub(crate) fn usage(what: String) -> AppError {
+    AppError::Config { what, hint: "see `reledger --help`".to_owned() }
+}

@@ -1,0 +1,104 @@
+//! `reledger verify` and `reledger explain`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::str::FromStr as _;
+
+use super::args::{Format, Global};
+use super::output::{Output, say};
+use super::{settings, signals};
+use crate::app::{self, AppError, Cancel, Fate, JudgedRecord};
+use crate::domain::{Code, Condition, Media, TrustPolicy, inert, inert_limited};
+use crate::report::canonical_json;
+
+/// The policy to judge with: the configuration's when one is there, else the profile's.
+fn context(global: &Global) -> Result<(TrustPolicy, Vec<(Media, Vec<PathBuf>)>), AppError> {
+    let named = global.config.is_some() || std::path::Path::new(settings::DEFAULT_CONFIG).exists();
+    if !named {
+        return Ok((TrustPolicy::orangecheck_2026_10(), Vec::new()));
+    }
+    let plan = settings::plan(global)?;
+    let helpers = plan
+        .files
+        .into_iter()
+        .filter(|(media, _)| matches!(media, Media::Jwks | Media::AuthJwks | Media::Headers | Media::Custody));
+    Ok((plan.policy, helpers.collect()))
+}
+
+/// One line a record; exit 0 all hold, 1 one is bad, 3 one could not be checked or there was none.
+pub(crate) fn verify(global: &Global, output: &Output, files: &[PathBuf]) -> Result<ExitCode, AppError> {
+    let (policy, helpers) = context(global)?;
+    let cancel = Cancel::default();
+    signals::listen(cancel.clone());
+    let records = app::verify_files(files, &helpers, &policy, &cancel)?;
+    let count = |fate| records.iter().filter(|record| record.fate == fate).count();
+    let (ok, unchecked, bad) = (count(Fate::Ok), count(Fate::Unchecked), count(Fate::Bad));
+    let code = match (bad, unchecked, records.len()) {
+        (1.., _, _) => Condition::Divergent.exit_code().0,
+        (0, 1.., _) | (0, 0, 0) => Condition::Incomplete.exit_code().0,
+        (0, 0, _) => 0,
+    };
+    let mut bytes = Vec::new();
+    for record in &records {
+        match output.format {
+            Format::Human => bytes.extend(line(record).into_bytes()),
+            Format::Json | Format::Ndjson => bytes.extend(canonical_json(&value(record))),
+        }
+    }
+    output.emit(&bytes)?;
+    if !global.quiet {
+        say(&format!("{ok} ok, {bad} bad, {unchecked} unchecked of {} records; exit {code}", records.len()));
+    }
+    Ok(ExitCode::from(code))
+}
+
+fn line(record: &JudgedRecord) -> String {
+    let mut line =
+        format!("{:<10}{} {} {}", record.fate.name(), inert_limited(&record.place, 80), record.media, record.id);
+    for finding in &record.findings {
+        line.push_str(&inert_limited(&format!(" {} {}", finding.code, finding.explanation), 160));
+    }
+    line.push('\n');
+    line
+}
+
+fn value(record: &JudgedRecord) -> serde_json::Value {
+    serde_json::json!({
+        "fate": record.fate.name(), "place": record.place, "media": record.media.name(), "id": record.id.to_string(),
+        "findings": record.findings.iter().map(|finding| serde_json::json!({
+            "code": finding.code.name(), "explanation": finding.explanation,
+            "expected": finding.expected, "observed": finding.observed,
+        })).collect::<Vec<_>>(),
+    })
+}
+
+/// What a code means, or where an id came from.
+pub(crate) fn explain(global: &Global, output: &Output, what: &str) -> Result<ExitCode, AppError> {
+    if let Ok(code) = Code::from_str(&what.to_ascii_uppercase()) {
+        let text = format!(
+            "{}: {}\nseverity {}, runbook step {}, {}\n",
+            code,
+            code.meaning(),
+            code.severity(),
+            code.step().number(),
+            if code.blocks() { "blocks unfreezing writes while it is open" } else { "never blocks" }
+        );
+        output.emit(text.as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (policy, _) = context(global)?;
+    let explanation = app::explain_in_run(&app::RunFolder::at(&global.run), &policy, what)?;
+    if explanation.lines.is_empty() {
+        return Err(AppError::Config {
+            what: format!("`{}` names no code, and nothing in the run {}", inert(what), global.run.display()),
+            hint: "give a code like ENV_SIG_BAD, or at least 8 digits of an id with --run DIR".to_owned(),
+        });
+    }
+    let mut text = String::new();
+    for line in explanation.lines {
+        text.push_str(&inert(&line));
+        text.push('\n');
+    }
+    output.emit(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}

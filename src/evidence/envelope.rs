@@ -1,0 +1,214 @@
+//! Carriers of OC Me artifacts: byte candidates, signature, key id and wrapper members (FORMATS 3.1, step 1).
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::json::{self, Json, JsonError, Member};
+use super::limits::RECORD_BYTES_MAX;
+use super::{CandidateRule, EnvelopeCarrier, NostrEvent, OcMeKind, decode::Fault, ots_member};
+use crate::domain::{EnvelopeId, KeyId};
+
+/// Members of a wrapper that never belong to the canonical bytes (FORMATS 3.1, step 1.4).
+const WRAPPER_MEMBERS: [&str; 12] = [
+    "id",
+    "sig",
+    "signature",
+    "sig_hex",
+    "kid",
+    "ots",
+    "verify_url",
+    "canonical_b64",
+    "canonical_bytes_b64",
+    "canonical",
+    "co_sig",
+    "project_sig",
+];
+/// Members that may hold the artifact inside a wrapper.
+pub(super) const NESTED_MEMBERS: [&str; 3] = ["envelope", "event", "attestation"];
+const SIGNATURE_MEMBERS: [&str; 3] = ["sig", "signature", "sig_hex"];
+
+type Members<'a> = [(Cow<'a, str>, Member<'a>)];
+
+/// The carrier inside an event's content; signature and key id may stand in the tags `sig` and `kid`.
+pub(super) fn from_event(
+    kind: OcMeKind,
+    declared_id: EnvelopeId,
+    event: &NostrEvent,
+) -> Result<EnvelopeCarrier, Fault> {
+    let mut carrier = record(kind, declared_id, event.content.as_bytes())?;
+    carrier.sig = carrier.sig.or_else(|| event.tag("sig").and_then(signature));
+    carrier.kid = carrier.kid.or_else(|| event.tag("kid").map(KeyId::from));
+    Ok(carrier)
+}
+
+/// The carrier inside an archive record, an API reply or an event's content.
+///
+/// # Errors
+/// [`Fault`] when the bytes are not a JSON object. A duplicate key is not an error here: the carrier names it.
+pub fn record(kind: OcMeKind, declared_id: EnvelopeId, bytes: &[u8]) -> Result<EnvelopeCarrier, Fault> {
+    if bytes.len() > RECORD_BYTES_MAX {
+        return Err(Fault::new(format!("a record of {} bytes, above the limit", bytes.len())));
+    }
+    let mut carrier = EnvelopeCarrier {
+        kind,
+        declared_id,
+        candidates: Vec::new(),
+        sig: None,
+        kid: None,
+        alg: None,
+        wrapper: BTreeMap::new(),
+        ots: None,
+        duplicate_key: None,
+    };
+    let json = match json::parse(bytes) {
+        Ok(json) => json,
+        Err(JsonError { duplicate_key: Some(key), .. }) => {
+            carrier.duplicate_key = Some(key);
+            add_verbatim(&mut carrier, bytes);
+            return Ok(carrier);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let members = json.members().ok_or_else(|| Fault::new("not a JSON object"))?;
+    let nested = nested(&json);
+    add_candidates(&mut carrier, bytes, members, nested);
+    let places = [Some(&json), nested.map(|(_, member)| &member.value)];
+    let find = |name: &str| places.iter().flatten().find_map(|place| place.get_some(name));
+    carrier.sig = SIGNATURE_MEMBERS.into_iter().find_map(find).and_then(Json::as_str).and_then(signature);
+    carrier.kid = find("kid").and_then(Json::as_str).map(KeyId::from);
+    carrier.alg = offered_algorithm(&json);
+    carrier.ots = places.iter().flatten().find_map(|place| ots_member::read(place));
+    carrier.wrapper = wrapper(members, nested);
+    Ok(carrier)
+}
+
+/// An activity attestation bundle `{attestation: {id, ...}, sig, kid, canonical_b64}` (FORMATS 3.8).
+pub(super) fn bundle(bytes: &[u8]) -> Result<EnvelopeCarrier, Fault> {
+    if bytes.len() > RECORD_BYTES_MAX {
+        return Err(Fault::new(format!("a bundle of {} bytes, above the limit", bytes.len())));
+    }
+    let declared = match json::parse(bytes) {
+        Ok(json) => declared_id(&json).ok_or_else(|| Fault::new("no attestation with a 64-hex id"))?,
+        Err(error) => return Err(error.into()),
+    };
+    record(OcMeKind::Activity, declared, bytes)
+}
+
+fn declared_id(json: &Json<'_>) -> Option<EnvelopeId> {
+    let id = nested(json).and_then(|(_, member)| member.value.get("id")).or_else(|| json.get("id"))?.as_str()?;
+    content_id(id)
+}
+
+/// An id as content addresses are written: 64 lower-case hex digits.
+pub(super) fn content_id(text: &str) -> Option<EnvelopeId> {
+    (!text.bytes().any(|byte| byte.is_ascii_uppercase())).then(|| text.parse().ok())?
+}
+
+/// The members of signed bytes as compact, key-sorted texts: what wrapper members are compared with. `None` when the
+/// bytes are not one JSON object without duplicate keys.
+pub(crate) fn signed_members(bytes: &[u8]) -> Option<BTreeMap<String, String>> {
+    let json = json::parse(bytes).ok()?;
+    Some(json.members()?.iter().map(|(name, member)| (name.to_string(), member.value.to_jcs())).collect())
+}
+
+fn nested<'j, 'a>(json: &'j Json<'a>) -> Option<(&'static str, &'j Member<'a>)> {
+    NESTED_MEMBERS.into_iter().find_map(|name| {
+        let member = json.member(name)?;
+        member.value.members().map(|_| (name, member))
+    })
+}
+
+// FORMATS 3.1, step 1, in its order; then the readings of FORMATS 13 rows 3 and 4 that the step leaves out.
+fn add_candidates(
+    carrier: &mut EnvelopeCarrier,
+    bytes: &[u8],
+    members: &Members<'_>,
+    nested: Option<(&'static str, &Member<'_>)>,
+) {
+    if let Some(canonical) = canonical_member(members) {
+        add(carrier, CandidateRule::CanonicalMember, canonical);
+    }
+    add_verbatim(carrier, bytes);
+    if let Some((_, member)) = nested {
+        add(carrier, CandidateRule::MemberSlice, member.slice.as_bytes().to_vec());
+    }
+    add_stripped(carrier, members);
+    if let Some(inner) = nested.and_then(|(_, member)| member.value.members()) {
+        add_stripped(carrier, inner);
+    }
+    if bytes.last() != Some(&b'\n') {
+        let mut longer = bytes.to_vec();
+        longer.push(b'\n');
+        add(carrier, CandidateRule::VerbatimWithLf, longer);
+    }
+}
+
+fn add(carrier: &mut EnvelopeCarrier, rule: CandidateRule, bytes: Vec<u8>) {
+    if !carrier.candidates.iter().any(|(_, held)| *held == bytes) {
+        carrier.candidates.push((rule, bytes));
+    }
+}
+
+fn add_verbatim(carrier: &mut EnvelopeCarrier, bytes: &[u8]) {
+    add(carrier, CandidateRule::Verbatim, bytes.to_vec());
+    if let Some(shorter) = bytes.strip_suffix(b"\n") {
+        add(carrier, CandidateRule::VerbatimWithoutLf, shorter.to_vec());
+    }
+}
+
+fn add_stripped(carrier: &mut EnvelopeCarrier, members: &Members<'_>) {
+    let kept = members.iter().filter(|(name, _)| !WRAPPER_MEMBERS.contains(&&**name)).cloned().collect();
+    let object = Json::Object(kept);
+    add(carrier, CandidateRule::StrippedReceivedOrder, object.to_compact().into_bytes());
+    add(carrier, CandidateRule::StrippedJcs, object.to_jcs().into_bytes());
+}
+
+/// The first canonical member: base64, except that `canonical` may also hold the JSON text itself.
+fn canonical_member(members: &Members<'_>) -> Option<Vec<u8>> {
+    let text = |name: &str| members.iter().find(|(key, _)| key == name).and_then(|(_, member)| member.value.as_str());
+    let encoded = text("canonical_b64").or_else(|| text("canonical_bytes_b64"));
+    match (encoded, text("canonical")) {
+        (Some(encoded), _) => STANDARD.decode(encoded).ok(),
+        (None, Some(verbatim)) if verbatim.starts_with('{') => Some(verbatim.as_bytes().to_vec()),
+        (None, Some(encoded)) => STANDARD.decode(encoded).ok(),
+        (None, None) => None,
+    }
+}
+
+/// 128 hex digits, or standard base64 of 64 bytes (FORMATS 13, row 5).
+fn signature(text: &str) -> Option<[u8; 64]> {
+    let mut out = [0; 64];
+    if text.len() == 128 && faster_hex::hex_decode(text.as_bytes(), &mut out).is_ok() {
+        return Some(out);
+    }
+    STANDARD.decode(text).ok()?.try_into().ok()
+}
+
+fn offered_algorithm(json: &Json<'_>) -> Option<String> {
+    let offers: Vec<&str> = ["alg", "crv"].into_iter().filter_map(|name| json.get(name)?.as_str()).collect();
+    (!offers.is_empty()).then(|| offers.join("/"))
+}
+
+fn wrapper(members: &Members<'_>, nested: Option<(&'static str, &Member<'_>)>) -> BTreeMap<String, String> {
+    let is_inner = |name: &str| nested.is_some_and(|(inner, _)| inner == name);
+    let mut out: BTreeMap<String, String> = members
+        .iter()
+        .filter(|(name, _)| !is_inner(name) && !name.starts_with("canonical"))
+        .map(|(name, member)| (name.to_string(), member.value.to_jcs()))
+        .collect();
+    let Some((inner, member)) = nested else { return out };
+    for (name, member) in member.value.members().unwrap_or_default() {
+        let value = member.value.to_jcs();
+        // A name that stands in both places with two values keeps both, so that neither escapes the comparison.
+        let name = if out.get(&**name).is_some_and(|outer| *outer != value) {
+            format!("{inner}.{name}")
+        } else {
+            name.to_string()
+        };
+        out.insert(name, value);
+    }
+    out
+}

@@ -1,0 +1,150 @@
+//! Tolerant names, strict values: reading the members of a signed JSON object.
+
+use super::envelope::content_id;
+use super::json::Json;
+use super::limits::TEXT_FIELD_BYTES_MAX;
+use super::oc_me::BodyError;
+use crate::domain::{BlockHeight, EnvelopeId, Sats, UnixMicros, UserKey};
+
+/// How the user is named, in order of preference (FORMATS 3.2).
+const USER_MEMBERS: [&str; 4] = ["user_address", "did_oc", "identity", "user"];
+
+/// The members of one object. A member that is `null` counts as absent.
+#[derive(Clone, Copy)]
+pub(super) struct Fields<'j, 'a>(&'j Json<'a>);
+
+impl<'j, 'a> Fields<'j, 'a> {
+    /// The members when the value is an object.
+    pub(super) fn of(json: &'j Json<'a>) -> Option<Self> {
+        json.members().map(|_| Self(json))
+    }
+
+    fn value<T>(
+        self,
+        name: &str,
+        what: &str,
+        read: impl FnOnce(&'j Json<'a>) -> Option<T>,
+    ) -> Result<Option<T>, BodyError> {
+        let Some(value) = self.0.get_some(name) else { return Ok(None) };
+        read(value).map(Some).ok_or_else(|| BodyError::Schema(format!("member {name} is not {what}")))
+    }
+
+    fn need<T>(value: Option<T>, name: &str) -> Result<T, BodyError> {
+        value.ok_or_else(|| BodyError::Schema(format!("member {name} is missing")))
+    }
+
+    /// A text of bounded length. An empty one counts as absent.
+    pub(super) fn text(self, name: &str) -> Result<Option<&'j str>, BodyError> {
+        let bounded = |text: &&str| text.len() <= TEXT_FIELD_BYTES_MAX;
+        let text = self.value(name, "a text of at most 4096 bytes", |value| value.as_str().filter(bounded))?;
+        Ok(text.filter(|text| !text.is_empty()))
+    }
+
+    pub(super) fn need_text(self, name: &str) -> Result<&'j str, BodyError> {
+        Self::need(self.text(name)?, name)
+    }
+
+    /// The first member of these names that is there.
+    pub(super) fn need_first_text(self, names: &[&str]) -> Result<&'j str, BodyError> {
+        for name in names {
+            if let Some(text) = self.text(name)? {
+                return Ok(text);
+            }
+        }
+        Err(BodyError::Schema(format!("none of the members {} is there", names.join(", "))))
+    }
+
+    pub(super) fn user(self) -> Result<Option<UserKey>, BodyError> {
+        for name in USER_MEMBERS {
+            if let Some(user) = self.text(name)? {
+                return Ok(Some(UserKey::from(user)));
+            }
+        }
+        Ok(None)
+    }
+
+    pub(super) fn need_user(self) -> Result<UserKey, BodyError> {
+        self.user()?.ok_or_else(|| BodyError::Schema("no member names a user".to_owned()))
+    }
+
+    /// An amount: a plain integer token within the supply. Any other number is an [`BodyError::Amount`].
+    pub(super) fn sats(self, name: &str) -> Result<Option<Sats>, BodyError> {
+        let Some(value) = self.0.get_some(name) else { return Ok(None) };
+        let Some(found) = value.as_number() else {
+            return Err(BodyError::Schema(format!("member {name} is not a number")));
+        };
+        match value.as_u64().and_then(|sats| Sats::new(sats).ok()) {
+            Some(sats) => Ok(Some(sats)),
+            None => Err(BodyError::Amount { member: name.to_owned(), found: found.to_owned() }),
+        }
+    }
+
+    pub(super) fn need_sats(self, name: &str) -> Result<Sats, BodyError> {
+        Self::need(self.sats(name)?, name)
+    }
+
+    pub(super) fn count(self, name: &str) -> Result<Option<u64>, BodyError> {
+        self.value(name, "a count", Json::as_u64)
+    }
+
+    pub(super) fn need_count(self, name: &str) -> Result<u64, BodyError> {
+        Self::need(self.count(name)?, name)
+    }
+
+    pub(super) fn height(self, name: &str) -> Result<Option<BlockHeight>, BodyError> {
+        self.value(name, "a block height", |value| u32::try_from(value.as_u64()?).ok().map(BlockHeight))
+    }
+
+    /// False when absent.
+    pub(super) fn flag(self, name: &str) -> Result<bool, BodyError> {
+        Ok(self.value(name, "true or false", Json::as_bool)?.unwrap_or(false))
+    }
+
+    pub(super) fn time(self, name: &str) -> Result<Option<UnixMicros>, BodyError> {
+        self.value(name, "an ISO-8601 UTC time", |value| value.as_str()?.parse().ok())
+    }
+
+    /// The first member of these names that is there, as a time.
+    pub(super) fn need_time(self, names: &[&str]) -> Result<UnixMicros, BodyError> {
+        for name in names {
+            if let Some(time) = self.time(name)? {
+                return Ok(time);
+            }
+        }
+        Err(BodyError::Schema(format!("none of the members {} is there", names.join(", "))))
+    }
+
+    /// 64 lower-case hex digits.
+    pub(super) fn id(self, name: &str) -> Result<Option<EnvelopeId>, BodyError> {
+        self.value(name, "64 lower-case hex digits", |value| content_id(value.as_str()?))
+    }
+
+    /// A list of ids; empty when absent.
+    pub(super) fn ids(self, name: &str, limit: usize) -> Result<Vec<EnvelopeId>, BodyError> {
+        let ids = self.value(name, "a list of 64-hex ids", |value| {
+            let items = value.as_array().filter(|items| items.len() <= limit)?;
+            items.iter().map(|item| content_id(item.as_str()?)).collect::<Option<Vec<_>>>()
+        })?;
+        Ok(ids.unwrap_or_default())
+    }
+
+    pub(super) fn object(self, name: &str) -> Result<Option<Self>, BodyError> {
+        self.value(name, "an object", Self::of)
+    }
+
+    /// A list of objects.
+    pub(super) fn objects(self, name: &str, limit: usize) -> Result<Option<Vec<Self>>, BodyError> {
+        self.value(name, "a list of objects", |value| {
+            let items = value.as_array().filter(|items| items.len() <= limit)?;
+            items.iter().map(Self::of).collect()
+        })
+    }
+
+    /// An object, or else (`Err`) a text.
+    pub(super) fn object_or_text(self, name: &str) -> Result<Option<Result<Self, &'j str>>, BodyError> {
+        match self.0.get_some(name).and_then(Self::of) {
+            Some(object) => Ok(Some(Ok(object))),
+            None => Ok(self.text(name)?.map(Err)),
+        }
+    }
+}

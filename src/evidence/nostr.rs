@@ -1,0 +1,176 @@
+//! NIP-01 events: decoding with every limit, and the serialisation that the id hashes.
+
+use super::NostrEvent;
+use super::decode::Fault;
+use super::json::{self, Json, write_string};
+use super::limits::{EVENT_BYTES_MAX, EVENT_CONTENT_BYTES_MAX, EVENT_TAG_VALUE_BYTES_MAX, EVENT_TAGS_MAX};
+use crate::domain::{NostrEventId, PublicKey32, UnixSeconds};
+
+/// Decodes one event. Further members are tolerated, for relays and tools add them; they are never read.
+///
+/// # Errors
+/// [`Fault`] when a NIP-01 member is missing or of another form, hex is not lower-case, or a limit is exceeded.
+pub(super) fn decode(bytes: &[u8]) -> Result<NostrEvent, Fault> {
+    if bytes.len() > EVENT_BYTES_MAX {
+        return Err(Fault::new(format!("an event of {} bytes, above the limit of {EVENT_BYTES_MAX}", bytes.len())));
+    }
+    let json = json::parse(bytes)?;
+    if json.members().is_none() {
+        return Err(Fault::new("not a JSON object"));
+    }
+    let content = text(&json, "content")?;
+    if content.len() > EVENT_CONTENT_BYTES_MAX {
+        return Err(Fault::new(format!("content of {} bytes, above the limit", content.len())));
+    }
+    let created_at = json.get("created_at").and_then(Json::as_u64).and_then(|seconds| i64::try_from(seconds).ok());
+    let kind = json.get("kind").and_then(Json::as_u64).and_then(|kind| u16::try_from(kind).ok());
+    Ok(NostrEvent {
+        id: NostrEventId::from_bytes(hex(&json, "id")?),
+        pubkey: PublicKey32::from_bytes(hex(&json, "pubkey")?),
+        created_at: UnixSeconds(created_at.ok_or_else(|| Fault::new("created_at is not a Unix time in seconds"))?),
+        kind: kind.ok_or_else(|| Fault::new("kind is not an integer of 0..=65535"))?,
+        tags: tags(&json)?,
+        content: content.to_owned(),
+        sig: hex(&json, "sig")?,
+    })
+}
+
+/// The UTF-8 text whose sha256 is the event id (NIP-01): `[0,pubkey,created_at,kind,tags,content]`, compact.
+///
+/// The escapes are those that relays accept in practice (CAPTURE 4.3): the seven short ones, `\u00xx` in lower case for
+/// other control characters, DEL and everything else verbatim.
+pub fn serialize_for_id(event: &NostrEvent) -> String {
+    let mut out = String::with_capacity(event.content.len() + 256);
+    out.push_str("[0,\"");
+    out.push_str(&event.pubkey.to_string());
+    out.push_str("\",");
+    out.push_str(&event.created_at.0.to_string());
+    out.push(',');
+    out.push_str(&event.kind.to_string());
+    out.push_str(",[");
+    for (at, tag) in event.tags.iter().enumerate() {
+        out.push_str(if at > 0 { ",[" } else { "[" });
+        for (at, value) in tag.iter().enumerate() {
+            if at > 0 {
+                out.push(',');
+            }
+            write_string(&mut out, value);
+        }
+        out.push(']');
+    }
+    out.push_str("],");
+    write_string(&mut out, &event.content);
+    out.push(']');
+    out
+}
+
+fn text<'j>(json: &'j Json<'_>, name: &str) -> Result<&'j str, Fault> {
+    json.get(name).and_then(Json::as_str).ok_or_else(|| Fault::new(format!("member {name} is not a string")))
+}
+
+fn hex<const N: usize>(json: &Json<'_>, name: &str) -> Result<[u8; N], Fault> {
+    let text = text(json, name)?;
+    let mut out = [0; N];
+    // NIP-01 asks for lower case; another spelling of one id would be another text for the same event.
+    let lower = !text.bytes().any(|byte| byte.is_ascii_uppercase());
+    if text.len() != 2 * N || !lower || faster_hex::hex_decode(text.as_bytes(), &mut out).is_err() {
+        return Err(Fault::new(format!("member {name} is not {} lower-case hex digits", 2 * N)));
+    }
+    Ok(out)
+}
+
+fn tags(json: &Json<'_>) -> Result<Vec<Vec<String>>, Fault> {
+    let tags = json.get("tags").and_then(Json::as_array).ok_or_else(|| Fault::new("member tags is not an array"))?;
+    if tags.len() > EVENT_TAGS_MAX {
+        return Err(Fault::new(format!("{} tags, above the limit of {EVENT_TAGS_MAX}", tags.len())));
+    }
+    tags.iter().map(tag).collect()
+}
+
+fn tag(json: &Json<'_>) -> Result<Vec<String>, Fault> {
+    let values = json.as_array().filter(|values| !values.is_empty());
+    let values = values.ok_or_else(|| Fault::new("a tag is not an array of one or more strings"))?;
+    values
+        .iter()
+        .map(|value| match value.as_str() {
+            Some(text) if text.len() <= EVENT_TAG_VALUE_BYTES_MAX => Ok(text.to_owned()),
+            Some(text) => Err(Fault::new(format!("a tag value of {} bytes, above the limit", text.len()))),
+            None => Err(Fault::new("a tag value is not a string")),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(replace: &str, by: &str) -> String {
+        let id = "ab".repeat(32);
+        let text = format!(
+            r#"{{"id":"{id}","pubkey":"{id}","created_at":1,"kind":30087,"tags":[["d","x"]],"content":"c","sig":"{id}{id}"}}"#
+        );
+        assert!(text.contains(replace));
+        text.replacen(replace, by, 1)
+    }
+
+    #[test]
+    fn seven_members_make_an_event_and_further_ones_do_not_matter() {
+        let plain = decode(event("{", "{").as_bytes()).unwrap();
+        let extended = decode(event("{", r#"{"seen_on":["x"],"ots":null,"#).as_bytes()).unwrap();
+        assert_eq!(plain, extended);
+        assert_eq!((plain.kind, plain.created_at, plain.tag("d")), (30087, UnixSeconds(1), Some("x")));
+    }
+
+    #[test]
+    fn what_nip_01_forbids_is_refused() {
+        for (replace, by) in [
+            (r#""id":"ab"#, r#""id":"AB"#),
+            (r#""id":"ab"#, r#""id":""#),
+            (r#""created_at":1"#, r#""created_at":1.0"#),
+            (r#""created_at":1"#, r#""created_at":-1"#),
+            (r#""created_at":1"#, r#""created_at":"1""#),
+            (r#""created_at":1"#, r#""created_at":9223372036854775808"#),
+            ("30087", "65536"),
+            (r#"[["d","x"]]"#, r#"[["d",1]]"#),
+            (r#"[["d","x"]]"#, "[[]]"),
+            (r#"[["d","x"]]"#, "{}"),
+            (r#""content":"c","#, ""),
+            (r#""content":"c""#, r#""content":null"#),
+            (r#""kind":"#, r#""kind":1,"kind":"#),
+            (r#""content":"c""#, r#""content":"\ud800""#),
+        ] {
+            assert!(decode(event(replace, by).as_bytes()).is_err(), "{by}");
+        }
+        assert!(decode(event("30087", "65535").as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn each_limit_holds_at_its_edge() {
+        let with = |tags: usize, value: usize, content: usize| {
+            let tags = vec![format!(r#"["d","{}"]"#, "v".repeat(value)); tags].join(",");
+            let text = event(r#"["d","x"]"#, &tags).replacen(r#""c""#, &format!("\"{}\"", "c".repeat(content)), 1);
+            decode(text.as_bytes()).is_ok()
+        };
+        assert!(with(EVENT_TAGS_MAX, 0, 0));
+        assert!(!with(EVENT_TAGS_MAX + 1, 0, 0));
+        assert!(with(1, EVENT_TAG_VALUE_BYTES_MAX, 0));
+        assert!(!with(1, EVENT_TAG_VALUE_BYTES_MAX + 1, 0));
+        assert!(with(1, 0, EVENT_CONTENT_BYTES_MAX));
+        assert!(!with(1, 0, EVENT_CONTENT_BYTES_MAX + 1));
+        let padded = event("{", &format!("{{{}", " ".repeat(EVENT_BYTES_MAX)));
+        assert!(decode(padded.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn the_serialisation_escapes_as_relays_do() {
+        let mut event = decode(event("{", "{").as_bytes()).unwrap();
+        event.content = "\"\\\n\r\t\u{8}\u{c}\u{1}\u{1f}\u{7f}/\u{2028}\u{e9}".to_owned();
+        event.tags.push(vec!["e".to_owned()]);
+        let text = serialize_for_id(&event);
+        let expected = format!(
+            "[0,\"{}\",1,30087,[[\"d\",\"x\"],[\"e\"]],\"\\\"\\\\\\n\\r\\t\\b\\f\\u0001\\u001f\u{7f}/\u{2028}\u{e9}\"]",
+            "ab".repeat(32)
+        );
+        assert_eq!(text, expected);
+    }
+}

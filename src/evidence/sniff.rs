@@ -1,0 +1,43 @@
+//! What a file or record is likely to be, for `verify FILE` where nobody said so. Judging does not depend on it.
+
+use std::path::Path;
+
+use super::json;
+use crate::domain::Media;
+
+/// By the file's name: only what is unmistakable.
+pub fn media_of_path(path: &Path) -> Option<Media> {
+    let name = path.file_name()?.to_str()?.to_ascii_lowercase();
+    let bare = name.trim_end_matches(".gz").trim_end_matches(".zst");
+    [(".ots", Media::OtsProof), (".headers", Media::Headers), (".header", Media::Headers)]
+        .into_iter()
+        .find_map(|(suffix, media)| bare.ends_with(suffix).then_some(media))
+}
+
+/// By the members of a JSON record; anything else is taken for a Nostr event and will be judged malformed.
+pub fn media_of_json(bytes: &[u8]) -> Media {
+    let Ok(record) = json::parse(bytes) else { return Media::NostrEvent };
+    let has = |name: &str| record.get(name).is_some();
+    let kind = record.get("kind").and_then(json::Json::as_str).unwrap_or_default();
+    if has("pubkey") && has("tags") {
+        Media::NostrEvent
+    } else if has("sig_hex") && has("event") {
+        Media::Settlement
+    } else if has("keys") {
+        Media::Jwks
+    } else if has("canonical_b64") {
+        Media::Activity
+    } else if has("project_key") && has("events") {
+        Media::ProjectConfig
+    } else if kind.starts_with("orangecheck-") || kind.ends_with("-federation-custody") || kind == "agent-federation" {
+        Media::Custody
+    } else if has("balance_sats") {
+        Media::Balance
+    } else if has("payment_hash") || has("r_hash") {
+        Media::Invoice
+    } else if has("ts_usecs") || has("event_kind") {
+        Media::PaymentLogEntry
+    } else {
+        Media::NostrEvent
+    }
+}

@@ -1,0 +1,87 @@
+//! ACTIVITY_MISMATCH: a signed statement about the ledger against the ledger (FORMATS 3.8).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::{Code, Finding, Subject, UnixMicros, UserKey};
+use crate::evidence::{ActivityAttestation, BillableEvent, OcMeBody};
+
+use super::roll::{EnvelopeEntry, EnvelopeLedger};
+
+pub(super) fn check(ledger: &EnvelopeLedger, findings: &mut Vec<Finding>) {
+    let attestations: Vec<(&EnvelopeEntry, &ActivityAttestation)> = ledger
+        .entries
+        .values()
+        .filter(|entry| entry.counts())
+        .filter_map(|entry| if let OcMeBody::Activity(activity) = &entry.body { Some((entry, activity)) } else { None })
+        .collect();
+    if attestations.is_empty() {
+        return;
+    }
+    let mut by_user: BTreeMap<&UserKey, Vec<&BillableEvent>> = BTreeMap::new();
+    for (_, event) in ledger.events() {
+        by_user.entry(&event.user).or_default().push(event);
+    }
+    for (entry, said) in attestations {
+        let events = by_user.get(&said.user).map(Vec::as_slice).unwrap_or_default();
+        let (mut expected, mut observed) = (Vec::new(), Vec::new());
+        for (name, said, rebuilt) in compare(said, &recompute(events, said.computed_at)) {
+            expected.push(format!("{name}={rebuilt}"));
+            observed.push(format!("{name}={said}"));
+        }
+        if !observed.is_empty() {
+            findings.push(
+                Finding::new(Code::ActivityMismatch, Subject::new("envelope", entry.id).and("user", &said.user))
+                    .with_values(expected.join(", "), observed.join(", "))
+                    .with_evidence(entry.carrier, "carrier")
+                    .with_explanation("The signed activity attestation contradicts the ledger rebuilt as of its time."),
+            );
+        }
+    }
+}
+
+#[derive(Default)]
+struct Activity {
+    events: u64,
+    human: u64,
+    lifetime: u128,
+    integrators: u64,
+    oldest: Option<UnixMicros>,
+    days: u64,
+}
+
+fn recompute(events: &[&BillableEvent], as_of: UnixMicros) -> Activity {
+    let mut activity = Activity::default();
+    let (mut integrators, mut days) = (BTreeSet::new(), BTreeSet::new());
+    for event in events.iter().filter(|event| event.occurred_at <= as_of) {
+        activity.events += 1;
+        activity.human += u64::from(!event.is_agent);
+        activity.lifetime += u128::from(event.user_earned.get());
+        // An event without a project is attributed to its site.
+        integrators.insert(event.project.as_ref().map_or((1, event.site.as_str()), |project| (0, project.as_str())));
+        days.insert(event.occurred_at.seconds().civil_date());
+        activity.oldest = Some(activity.oldest.map_or(event.occurred_at, |oldest| oldest.min(event.occurred_at)));
+        activity.integrators = u64::try_from(integrators.len()).unwrap_or(u64::MAX);
+        activity.days = u64::try_from(days.len()).unwrap_or(u64::MAX);
+    }
+    activity
+}
+
+/// Names what differs: (member, said, rebuilt).
+fn compare(said: &ActivityAttestation, rebuilt: &Activity) -> Vec<(&'static str, String, String)> {
+    let time = |at: Option<UnixMicros>| at.map_or_else(|| "null".to_owned(), |at| at.seconds().to_string());
+    let mut rows: Vec<(&'static str, String, String)> = [
+        ("event_count", u128::from(said.event_count), u128::from(rebuilt.events)),
+        ("human_event_count", u128::from(said.human_event_count), u128::from(rebuilt.human)),
+        ("lifetime_sats", u128::from(said.lifetime.get()), rebuilt.lifetime),
+        ("distinct_integrator_count", u128::from(said.distinct_integrator_count), u128::from(rebuilt.integrators)),
+        ("active_days", u128::from(said.active_days), u128::from(rebuilt.days)),
+    ]
+    .into_iter()
+    .filter(|(_, said, rebuilt)| said != rebuilt)
+    .map(|(name, said, rebuilt)| (name, said.to_string(), rebuilt.to_string()))
+    .collect();
+    if said.oldest_event_at != rebuilt.oldest {
+        rows.push(("oldest_event_at", time(said.oldest_event_at), time(rebuilt.oldest)));
+    }
+    rows
+}

@@ -1,0 +1,80 @@
+//! FEE_SPLIT and FEE_UNREPLAYABLE: the invariants, then the replay under the config valid at the time (FORMATS 4.3, 5).
+
+use std::collections::BTreeMap;
+
+use crate::domain::{Code, Finding, ProjectKey, Subject};
+use crate::evidence::{BillableEvent, ProjectConfig};
+use crate::ledger::fees::{Replay, broken_invariants, configs_at, replay};
+use crate::ledger::scope::Scope;
+
+use super::roll::{EnvelopeEntry, EnvelopeLedger};
+
+pub(super) fn check(scope: Scope<'_>, ledger: &EnvelopeLedger, findings: &mut Vec<Finding>) {
+    let mut by_project: BTreeMap<&ProjectKey, Vec<&ProjectConfig>> = BTreeMap::new();
+    let mut by_domain: BTreeMap<String, Vec<&ProjectConfig>> = BTreeMap::new();
+    for (_, config) in &scope.set.configs {
+        by_project.entry(&config.project).or_default().push(config);
+        by_domain.entry(normal_domain(&config.domain)).or_default().push(config);
+    }
+    for (entry, event) in ledger.events() {
+        let broken = broken_invariants(event);
+        if !broken.is_empty() {
+            findings.push(split(entry, event, "the published invariants", &broken.join(", ")));
+            continue;
+        }
+        let known = match &event.project {
+            Some(project) => by_project.get(project),
+            None => by_domain.get(&normal_domain(&event.site)),
+        };
+        let known = known.map(Vec::as_slice).unwrap_or_default();
+        findings.extend(judge(entry, event, known));
+    }
+}
+
+/// Replays one event. When several documents carry the newest valid time, one that agrees is enough: nothing says which held.
+fn judge(entry: &EnvelopeEntry, event: &BillableEvent, known: &[&ProjectConfig]) -> Option<Finding> {
+    let configs = match configs_at(known.iter().copied(), event.occurred_at) {
+        Ok(configs) => configs,
+        Err(reason) => return Some(unreplayable(entry, reason)),
+    };
+    let replays: Vec<Replay> = configs.into_iter().map(|config| replay(config, event)).collect();
+    if replays.contains(&Replay::Agrees) {
+        return None;
+    }
+    // An open question outweighs a contradiction: another document of the same time might have agreed.
+    if let Some(reason) =
+        replays.iter().find_map(|replay| if let Replay::Unknown(reason) = replay { Some(reason) } else { None })
+    {
+        return Some(unreplayable(entry, reason));
+    }
+    replays.into_iter().find_map(|replay| match replay {
+        Replay::Agrees | Replay::Unknown(_) => None,
+        Replay::Forbidden(reason) => Some(split(entry, event, "an event that the price config allows", reason)),
+        Replay::Differs(fields, fees) => {
+            let expected =
+                format!("{}/{}/{}/{}", fees.gross.get(), fees.platform.get(), fees.user.get(), fees.rebate.get());
+            Some(split(entry, event, &expected, &fields.join(", ")))
+        }
+    })
+}
+
+fn split(entry: &EnvelopeEntry, event: &BillableEvent, expected: &str, what: &str) -> Finding {
+    let recorded = format!("{}/{}/{}/{}", event.gross, event.platform, event.user_earned, event.rebate);
+    Finding::new(Code::FeeSplit, Subject::new("envelope", entry.id))
+        .with_values(expected, recorded)
+        .with_evidence(entry.carrier, "carrier")
+        .with_explanation(format!(
+            "Gross/platform/user/rebate in satoshi disagree: {what}. The envelope counts as signed."
+        ))
+}
+
+fn unreplayable(entry: &EnvelopeEntry, reason: &str) -> Finding {
+    Finding::new(Code::FeeUnreplayable, Subject::new("envelope", entry.id))
+        .with_values("a price config and amount valid at that time", reason)
+        .with_evidence(entry.carrier, "carrier")
+        .with_explanation("The fees could not be replayed; only the invariants were checked.")
+}
+
+fn normal_domain(domain: &str) -> String {
+    domain.trim_end_matches('.').to_ascii_lowercase()
+}

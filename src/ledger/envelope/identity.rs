@@ -1,0 +1,71 @@
+//! ENV_DOUBLE_BILLING and ENV_EQUIVOCATION: what is unique, claimed twice.
+
+use std::collections::BTreeMap;
+
+use crate::domain::{Code, Finding, Subject};
+use crate::evidence::BillableEvent;
+
+use super::roll::{EnvelopeEntry, EnvelopeLedger};
+
+pub(super) fn check(ledger: &EnvelopeLedger, findings: &mut Vec<Finding>) {
+    idempotency_keys(ledger, findings);
+    windows(ledger, findings);
+}
+
+/// Two ids under one key of a project. All of them were signed, so all of them count: what was billed twice stays billed
+/// twice in the sums until a signed correction says otherwise.
+fn idempotency_keys(ledger: &EnvelopeLedger, findings: &mut Vec<Finding>) {
+    let mut groups: BTreeMap<((&str, &str), &str), Vec<(&EnvelopeEntry, &BillableEvent)>> = BTreeMap::new();
+    for (entry, event) in ledger.events() {
+        let Some(key) = &event.idempotency_key else { continue };
+        let owner = match &event.project {
+            Some(project) => ("project", project.as_str()),
+            None => ("site", event.site.as_str()),
+        };
+        groups.entry((owner, key)).or_default().push((entry, event));
+    }
+    for (((owner, name), key), mut members) in groups {
+        members.sort_by_key(|(entry, event)| (event.occurred_at, entry.id));
+        let Some(((first, first_event), others)) = members.split_first() else { continue };
+        if others.is_empty() {
+            continue;
+        }
+        let subject = Subject::new(owner, name).and("idempotency_key", key);
+        let ids: Vec<String> = members.iter().map(|(entry, _)| entry.id.to_string()).collect();
+        let observed = ids.join(", ");
+        let finding = Finding::new(Code::EnvDoubleBilling, subject.clone())
+            .with_values("one envelope", &observed)
+            .with_explanation("Several envelopes bill one idempotency key. All are counted, none is netted.");
+        findings.push(with_members(finding, first, others));
+        if others.iter().any(|(_, event)| what_is_billed(event) != what_is_billed(first_event)) {
+            let finding = Finding::new(Code::EnvEquivocation, subject)
+                .with_values("one content for one idempotency key", &observed)
+                .with_explanation("The envelopes under one idempotency key bill different things.");
+            findings.push(with_members(finding, first, others));
+        }
+    }
+}
+
+fn with_members(finding: Finding, first: &EnvelopeEntry, others: &[(&EnvelopeEntry, &BillableEvent)]) -> Finding {
+    let finding = finding.with_evidence(first.carrier, "first");
+    others.iter().fold(finding, |finding, (entry, _)| finding.with_evidence(entry.carrier, "other"))
+}
+
+/// The content of an event without the claimed time, which a retry may move.
+fn what_is_billed(event: &BillableEvent) -> BillableEvent {
+    BillableEvent { occurred_at: crate::domain::UnixMicros(0), v: 0, ..event.clone() }
+}
+
+fn windows(ledger: &EnvelopeLedger, findings: &mut Vec<Finding>) {
+    let mut sealed: BTreeMap<&str, Vec<&EnvelopeEntry>> = BTreeMap::new();
+    for (entry, manifest) in ledger.manifests() {
+        sealed.entry(manifest.window.as_str()).or_default().push(entry);
+    }
+    for (window, entries) in sealed.into_iter().filter(|(_, entries)| entries.len() > 1) {
+        let ids: Vec<String> = entries.iter().map(|entry| entry.id.to_string()).collect();
+        let finding = Finding::new(Code::EnvEquivocation, Subject::new("window", window))
+            .with_values("one manifest", ids.join(", "))
+            .with_explanation("Several signed manifests seal one drop window.");
+        findings.push(entries.iter().fold(finding, |finding, entry| finding.with_evidence(entry.carrier, "manifest")));
+    }
+}

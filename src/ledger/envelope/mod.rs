@@ -1,0 +1,17 @@
+//! The envelope ledger: who was billed and earned what, when, under which key, anchored where.
+
+mod activity;
+mod caps;
+mod drops;
+mod fee_check;
+mod identity;
+mod roll;
+mod standing;
+#[cfg(test)]
+mod tests;
+mod view;
+
+pub use drops::Window;
+pub use roll::{EnvelopeEntry, EnvelopeLedger};
+pub(crate) use standing::judge;
+pub use standing::{Exclusion, Standing};

@@ -1,0 +1,143 @@
+//! The roll of all OC Me envelopes but rebinds, by content id.
+
+use std::collections::BTreeMap;
+
+use crate::domain::{Code, EnvelopeId, EvidenceId, Finding, KeyId, Subject, UnixMicros, UnixSeconds, WindowId};
+use crate::evidence::{BillableEvent, Distribution, DropManifest, OcMeBody, OcMeKind, PayoutBinding};
+use crate::ledger::scope::Scope;
+use crate::verify::Anchor;
+
+use super::standing::{Standing, claimed_time, judge};
+use super::{activity, caps, drops, fee_check, identity};
+
+/// One envelope with its standing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvelopeEntry {
+    /// Content id.
+    pub id: EnvelopeId,
+    /// Which artifact.
+    pub kind: OcMeKind,
+    /// The key that signed.
+    pub kid: KeyId,
+    /// Claimed time; `None` for an artifact without one.
+    pub claimed: Option<UnixMicros>,
+    /// Fields out of the signed bytes.
+    pub body: OcMeBody,
+    /// Whether it enters the sums.
+    pub standing: Standing,
+    /// Lowest verified anchor.
+    pub anchor: Option<Anchor>,
+    /// A carrier, for findings. Never part of a leaf.
+    pub carrier: EvidenceId,
+}
+
+impl EnvelopeEntry {
+    /// True when it enters the sums.
+    pub fn counts(&self) -> bool {
+        self.standing == Standing::Counted
+    }
+}
+
+/// All envelopes but rebinds. Keyed by content id: never by Nostr coordinate or author.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EnvelopeLedger {
+    /// Every verified envelope, counted or not.
+    pub entries: BTreeMap<EnvelopeId, EnvelopeEntry>,
+    /// Drop windows with at least one counted member or manifest.
+    pub windows: BTreeMap<WindowId, drops::Window>,
+    /// The Merkle rule that reproduces a manifest's root, by manifest.
+    pub root_rules: BTreeMap<EnvelopeId, &'static str>,
+}
+
+impl EnvelopeLedger {
+    pub(crate) fn fold(scope: Scope<'_>, findings: &mut Vec<Finding>) -> Self {
+        let mut ledger = Self::default();
+        for (id, verified) in &scope.set.envelopes {
+            let envelope = verified.fact();
+            if envelope.kind == OcMeKind::Rebind {
+                continue;
+            }
+            let (standing, finding) = judge(scope, verified);
+            findings.extend(finding);
+            let entry = EnvelopeEntry {
+                id: *id,
+                kind: envelope.kind,
+                kid: envelope.kid.clone(),
+                claimed: claimed_time(&envelope.body),
+                body: envelope.body.clone(),
+                standing,
+                anchor: scope.anchor(&id.0).copied(),
+                carrier: verified.first_carrier(),
+            };
+            ledger.entries.insert(*id, entry);
+        }
+        ledger.windows = drops::windows(scope, &ledger);
+        blanked(scope, findings);
+        fee_check::check(scope, &ledger, findings);
+        identity::check(&ledger, findings);
+        ledger.root_rules = drops::check(scope, &ledger, findings);
+        activity::check(&ledger, findings);
+        caps::check(&ledger, &scope.policy.caps, findings);
+        ledger
+    }
+
+    /// Counted billable events in order of id.
+    pub fn events(&self) -> impl Iterator<Item = (&EnvelopeEntry, &BillableEvent)> {
+        self.entries.values().filter(|entry| entry.counts()).filter_map(|entry| match &entry.body {
+            OcMeBody::Event(event) => Some((entry, event)),
+            _ => None,
+        })
+    }
+
+    /// Counted drop manifests in order of id.
+    pub fn manifests(&self) -> impl Iterator<Item = (&EnvelopeEntry, &DropManifest)> {
+        self.entries.values().filter(|entry| entry.counts()).filter_map(|entry| match &entry.body {
+            OcMeBody::Drop(drop) => Some((entry, drop)),
+            _ => None,
+        })
+    }
+
+    /// Counted distributions in order of id.
+    pub fn distributions(&self) -> impl Iterator<Item = (&EnvelopeEntry, &Distribution)> {
+        self.entries.values().filter(|entry| entry.counts()).filter_map(|entry| match &entry.body {
+            OcMeBody::Distribution(distribution) => Some((entry, distribution)),
+            _ => None,
+        })
+    }
+
+    /// Counted payout bindings in order of id.
+    pub fn payout_bindings(&self) -> impl Iterator<Item = (&EnvelopeEntry, &PayoutBinding)> {
+        self.entries.values().filter(|entry| entry.counts()).filter_map(|entry| match &entry.body {
+            OcMeBody::PayoutBinding(binding) => Some((entry, binding)),
+            _ => None,
+        })
+    }
+
+    /// When the user's share of an event became payable; `None` while it matures.
+    pub fn vested_at(&self, event: &BillableEvent) -> Option<UnixSeconds> {
+        let earned = event.occurred_at.seconds();
+        match &event.drop {
+            None => Some(earned),
+            Some(drop) => self.windows.get(&drop.window)?.vested_at.map(|vested| vested.max(earned)),
+        }
+    }
+}
+
+/// EVT_BLANKED: a replacement without content for something that is held. What is held stays.
+fn blanked(scope: Scope<'_>, findings: &mut Vec<Finding>) {
+    for (digest, carrier) in &scope.set.blanks {
+        let subject = if scope.set.envelopes.contains_key(&EnvelopeId(*digest)) {
+            Subject::new("envelope", digest)
+        } else if scope.set.attestations.contains_key(&crate::domain::AttestationId(*digest)) {
+            Subject::new("attestation", digest)
+        } else {
+            continue;
+        };
+        findings.push(
+            Finding::new(Code::EvtBlanked, subject)
+                .with_values("the content that was published before", "no content")
+                .with_evidence(*carrier, "replacement")
+                .with_explanation("A replacement without content was seen for an id that is held; what is held stays."),
+        );
+    }
+}

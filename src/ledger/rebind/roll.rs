@@ -1,0 +1,120 @@
+//! All custody artifacts in canonical order.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::{BlockHeight, DescriptorId, Digest32, EnvelopeId, EvidenceId, Finding, KeyId, UserKey};
+use crate::evidence::{CustodyState, OcMeBody, Rebind};
+use crate::ledger::canonical::Leaf;
+use crate::ledger::envelope::{Standing, judge};
+use crate::ledger::scope::Scope;
+use crate::ledger::view::LedgerView;
+use crate::verify::KnownDescriptor;
+
+use super::custody::Step;
+use super::{chain, custody};
+
+/// One custody transition envelope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RebindEntry {
+    /// Content id.
+    pub id: EnvelopeId,
+    /// The key that signed.
+    pub kid: KeyId,
+    /// What it says.
+    pub rebind: Rebind,
+    /// Whether it enters the replay.
+    pub standing: Standing,
+    /// Height of the lowest verified anchor.
+    pub anchor: Option<BlockHeight>,
+    /// A carrier, for findings. Never part of a leaf.
+    pub carrier: EvidenceId,
+}
+
+/// Rebinds, graduations, rotations and descriptors.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RebindLedger {
+    /// Every verified rebind, by content id.
+    pub entries: BTreeMap<EnvelopeId, RebindEntry>,
+    /// Rebinds that do not start from the replayed state.
+    pub gaps: BTreeSet<EnvelopeId>,
+    /// The replayed state of each user.
+    pub states: BTreeMap<UserKey, CustodyState>,
+    /// Graduations and rotations by address, in order of (claimed time, anchor height, id).
+    pub(super) steps: BTreeMap<String, Vec<Step>>,
+    /// Descriptors whose id is their hash.
+    pub(super) descriptors: BTreeMap<DescriptorId, KnownDescriptor>,
+}
+
+impl RebindLedger {
+    pub(crate) fn fold(scope: Scope<'_>, findings: &mut Vec<Finding>) -> Self {
+        let mut ledger = Self::default();
+        for (id, verified) in &scope.set.envelopes {
+            let envelope = verified.fact();
+            let OcMeBody::Rebind(rebind) = &envelope.body else { continue };
+            let (standing, finding) = judge(scope, verified);
+            findings.extend(finding);
+            let entry = RebindEntry {
+                id: *id,
+                kid: envelope.kid.clone(),
+                rebind: rebind.clone(),
+                standing,
+                anchor: scope.anchor(&id.0).map(|anchor| anchor.height),
+                carrier: verified.first_carrier(),
+            };
+            ledger.entries.insert(*id, entry);
+        }
+        ledger.descriptors =
+            scope.set.descriptors.iter().map(|(id, descriptor)| (*id, descriptor.fact().clone())).collect();
+        ledger.steps = custody::steps(scope, findings);
+        chain::replay(scope, &mut ledger, findings);
+        custody::check(&ledger, findings);
+        ledger
+    }
+
+    /// The ledger's leaves: rebinds, then graduations and rotations, then descriptors, each in order of id.
+    pub fn view(&self) -> LedgerView {
+        let rebinds = self.entries.values().map(|entry| {
+            Leaf::new("rebind")
+                .text("id", entry.id)
+                .text("kid", &entry.kid)
+                .text("standing", entry.standing.name())
+                .text("user", &entry.rebind.user)
+                .text("from", entry.rebind.from.name())
+                .text("to", entry.rebind.to.name())
+                .text_or_null("from_federation", entry.rebind.from_federation.as_ref())
+                .text_or_null("to_federation", entry.rebind.to_federation.as_ref())
+                .text_or_null("prev", entry.rebind.prev)
+                .int("claimed_micros", entry.rebind.at.0)
+                .int_or_null("anchor_height", entry.anchor.map(|height| height.0))
+                .flag("gap", self.gaps.contains(&entry.id))
+                .bytes()
+        });
+        let steps: BTreeMap<(&str, Digest32), &Step> =
+            self.steps.values().flatten().map(|step| ((step.kind(), step.id), step)).collect();
+        let descriptors = self.descriptors.values().map(|descriptor| {
+            Leaf::new("descriptor")
+                .text("id", descriptor.id)
+                .text_or_null("address", descriptor.address.as_ref())
+                .int("threshold", descriptor.threshold)
+                .texts("guardians", &descriptor.guardians)
+                .bytes()
+        });
+        let count = |n: usize| i128::try_from(n).unwrap_or(i128::MAX);
+        let of_kind = |kind: &str| count(steps.values().filter(|step| step.kind() == kind).count());
+        let counted = self.entries.values().filter(|entry| entry.standing == Standing::Counted).count();
+        LedgerView {
+            name: "rebind",
+            totals: BTreeMap::from([
+                ("rebinds".to_owned(), count(self.entries.len())),
+                ("counted".to_owned(), count(counted)),
+                ("gaps".to_owned(), count(self.gaps.len())),
+                ("users".to_owned(), count(self.states.len())),
+                ("graduations".to_owned(), of_kind("graduation")),
+                ("rotations".to_owned(), of_kind("rotation")),
+                ("descriptors".to_owned(), count(self.descriptors.len())),
+            ]),
+            leaves: rebinds.chain(steps.values().map(|step| step.leaf())).chain(descriptors).collect(),
+            trial_balance: BTreeMap::new(),
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The room's entry: all ledgers and registers out of one verified set.
+
+use crate::domain::{AsOf, Finding, TrustPolicy};
+use crate::verify::VerifiedSet;
+
+use super::envelope::EnvelopeLedger;
+use super::rebind::RebindLedger;
+use super::registers::{AttestationRegister, ProjectRegister};
+use super::scope::Scope;
+use super::treasury::TreasuryLedger;
+use super::view::LedgerView;
+
+/// Three ledgers and two registers as of one instant.
+#[derive(Debug, Clone)]
+pub struct Ledgers {
+    /// Who was billed and earned what.
+    pub envelope: EnvelopeLedger,
+    /// Who held custody when.
+    pub rebind: RebindLedger,
+    /// Where every millisatoshi came from and went.
+    pub treasury: TreasuryLedger,
+    /// Sat-bond attestations.
+    pub attestations: AttestationRegister,
+    /// Price configs.
+    pub projects: ProjectRegister,
+    /// What the folds found wrong, sorted.
+    pub findings: Vec<Finding>,
+}
+
+impl Ledgers {
+    /// The five views in the order envelope, rebind, treasury, attestations, projects.
+    pub fn views(&self) -> Vec<LedgerView> {
+        vec![
+            self.envelope.view(),
+            self.rebind.view(),
+            self.treasury.view(),
+            self.attestations.view(),
+            self.projects.view(),
+        ]
+    }
+}
+
+/// Rebuilds everything from the verified set. A pure function: neither the order nor the repetition of evidence matters.
+pub fn rebuild(set: &VerifiedSet, policy: &TrustPolicy, as_of: AsOf) -> Ledgers {
+    let scope = Scope { set, policy, as_of };
+    let mut findings = Vec::new();
+    let envelope = EnvelopeLedger::fold(scope, &mut findings);
+    let rebind = RebindLedger::fold(scope, &mut findings);
+    let treasury = TreasuryLedger::fold(scope, &envelope, &mut findings);
+    let attestations = AttestationRegister::fold(scope);
+    let projects = ProjectRegister::fold(scope);
+    findings.sort();
+    Ledgers { envelope, rebind, treasury, attestations, projects, findings }
+}

@@ -1,0 +1,51 @@
+//! What a rebuild is a function of, and the questions every fold asks of it.
+
+use std::collections::BTreeMap;
+
+use crate::domain::{AsOf, BlockHeight, Digest32, KeyId, TrustPolicy, UnixMicros, UnixSeconds};
+use crate::verify::{Anchor, HeaderTrust, VerifiedSet};
+
+/// A claimed time may be this much later than its anchoring block's time: block times are loose by two hours (BIP-0113).
+pub(crate) const BLOCK_TIME_SLACK_SECONDS: i64 = 2 * 3600;
+
+/// The inputs of a rebuild.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scope<'a> {
+    pub(crate) set: &'a VerifiedSet,
+    pub(crate) policy: &'a TrustPolicy,
+    pub(crate) as_of: AsOf,
+}
+
+impl<'a> Scope<'a> {
+    /// True when a claimed time is not after the as-of.
+    pub(crate) fn has_happened(&self, claimed: UnixMicros) -> bool {
+        claimed <= UnixMicros::from(self.as_of.time)
+    }
+
+    /// The lowest verified anchor of a digest.
+    pub(crate) fn anchor(&self, digest: &Digest32) -> Option<&'a Anchor> {
+        self.set.anchors.get(digest)?.best()
+    }
+
+    /// The earliest instant at which that key is known to have leaked.
+    pub(crate) fn leaked_at(&self, kid: &KeyId) -> Option<UnixSeconds> {
+        self.policy.compromised.iter().filter(|leak| leak.kid == *kid).map(|leak| leak.at).min()
+    }
+
+    /// Blocks known to exist at the as-of with the time their headers state. Isolated headers don't count: their height is
+    /// only a claim.
+    pub(crate) fn known_blocks(&self) -> BTreeMap<BlockHeight, UnixSeconds> {
+        let mut blocks: BTreeMap<BlockHeight, UnixSeconds> = self
+            .set
+            .anchors
+            .values()
+            .flat_map(|state| &state.confirmed)
+            .filter(|anchor| anchor.trust > HeaderTrust::Isolated && anchor.time <= self.as_of.time)
+            .map(|anchor| (anchor.height, anchor.time))
+            .collect();
+        if let Some(tip) = self.as_of.tip {
+            blocks.entry(tip.height).or_insert(tip.time.min(self.as_of.time));
+        }
+        blocks
+    }
+}

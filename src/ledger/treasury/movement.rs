@@ -1,0 +1,45 @@
+//! Which way a settlement moves money (TREASURY 2.4, 5.2).
+
+use crate::domain::{Direction, SettlementKind, TrustPolicy};
+use crate::evidence::SettlementEvent;
+
+/// What a settlement does to custody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Movement {
+    /// Money comes into custody.
+    In,
+    /// Money leaves custody.
+    Out,
+    /// Money changes its owner inside custody.
+    Internal,
+}
+
+/// The direction that a kind must have: the policy's word, else the contract's; `None` where both are silent.
+pub fn allowed_direction(event: &SettlementEvent, policy: &TrustPolicy) -> Option<Direction> {
+    let by_policy = policy.directions.get(&event.federation).and_then(|kinds| kinds.get(&event.kind));
+    by_policy.copied().or(match event.kind {
+        SettlementKind::EscrowDeposit => Some(Direction::In),
+        SettlementKind::EscrowRefund | SettlementKind::DistributionSettled | SettlementKind::OperatorPayout => {
+            Some(Direction::Out)
+        }
+        SettlementKind::EscrowRebate | SettlementKind::PlatformAccrual | SettlementKind::Adjustment => None,
+    })
+}
+
+/// What a settlement moves. A rebate or accrual without a destination stays inside custody.
+pub fn movement(event: &SettlementEvent) -> Movement {
+    match event.kind {
+        SettlementKind::EscrowRebate | SettlementKind::PlatformAccrual if event.destination.is_none() => {
+            Movement::Internal
+        }
+        SettlementKind::EscrowRebate | SettlementKind::PlatformAccrual => Movement::Out,
+        SettlementKind::EscrowDeposit
+        | SettlementKind::EscrowRefund
+        | SettlementKind::DistributionSettled
+        | SettlementKind::OperatorPayout
+        | SettlementKind::Adjustment => match event.direction {
+            Direction::In => Movement::In,
+            Direction::Out => Movement::Out,
+        },
+    }
+}

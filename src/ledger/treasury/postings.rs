@@ -1,0 +1,157 @@
+//! The postings of each fact (TREASURY 5.2).
+
+use crate::domain::{
+    AmountError, Direction, FederationSlug, Msat, MsatDelta, ProjectKey, Sats, SettlementKind, TrustPolicy, WindowId,
+};
+use crate::evidence::{BillableEvent, SettlementEvent};
+
+use super::account::{Account, Posting};
+use super::movement::{Movement, allowed_direction, movement};
+
+/// Collects debits and credits; equal accounts join, zeros vanish.
+#[derive(Default)]
+pub(super) struct Lines(std::collections::BTreeMap<Account, MsatDelta>);
+
+impl Lines {
+    pub(super) fn debit(&mut self, account: Account, delta: MsatDelta) -> Result<(), AmountError> {
+        let balance = self.0.entry(account).or_default();
+        *balance = balance.checked_add(delta)?;
+        Ok(())
+    }
+
+    pub(super) fn credit(&mut self, account: Account, delta: MsatDelta) -> Result<(), AmountError> {
+        self.debit(account, delta.checked_neg()?)
+    }
+
+    pub(super) fn postings(self) -> Vec<Posting> {
+        let moved = self.0.into_iter().filter(|(_, delta)| *delta != MsatDelta::ZERO);
+        moved.map(|(account, delta)| Posting { account, delta }).collect()
+    }
+}
+
+/// An event debits its project's escrow and credits platform, user and rebate. Parts that don't add up go to suspense.
+pub(super) fn of_event(
+    event: &BillableEvent,
+    project: &ProjectKey,
+    maturing: Option<&WindowId>,
+) -> Result<Vec<Posting>, AmountError> {
+    let mut lines = Lines::default();
+    let amount = |sats: Sats| sats.msat().delta();
+    let user = match maturing {
+        Some(window) => Account::UserMaturing(event.user.clone(), window.clone()),
+        None => Account::UserAvailable(event.user.clone()),
+    };
+    lines.debit(Account::Escrow(project.clone()), amount(event.gross))?;
+    let mut rest = amount(event.gross);
+    for (account, sats) in [
+        (Account::PlatformAccrued, event.platform),
+        (user, event.user_earned),
+        (Account::Rebate(project.clone()), event.rebate),
+    ] {
+        rest = rest.checked_add(amount(sats).checked_neg()?)?;
+        lines.credit(account, amount(sats))?;
+    }
+    lines.credit(Account::Suspense("FEE_SPLIT"), rest)?;
+    Ok(lines.postings())
+}
+
+/// A window's share of one user vests.
+pub(super) fn of_vesting(
+    user: &crate::domain::UserKey,
+    window: &WindowId,
+    share: MsatDelta,
+) -> Result<Vec<Posting>, AmountError> {
+    let mut lines = Lines::default();
+    lines.debit(Account::UserMaturing(user.clone(), window.clone()), share)?;
+    lines.credit(Account::UserAvailable(user.clone()), share)?;
+    Ok(lines.postings())
+}
+
+/// A settlement. `excess` is what an incoming invoice received above the settled amount.
+pub(super) fn of_settlement(
+    event: &SettlementEvent,
+    excess: Msat,
+    policy: &TrustPolicy,
+) -> Result<Vec<Posting>, AmountError> {
+    let mut lines = Lines::default();
+    let amount = event.amount.msat().delta();
+    let fee = event.fee.unwrap_or(Sats::ZERO).msat().delta();
+    let custody = Account::Custody(event.federation.clone());
+    if allowed_direction(event, policy).is_some_and(|allowed| allowed != event.direction) {
+        // The signed direction decides custody; what it was for is not believed.
+        wrong_direction(&mut lines, event.direction, custody, amount)?;
+        return Ok(lines.postings());
+    }
+    let owed = owed_account(event);
+    match movement(event) {
+        Movement::In => {
+            lines.debit(custody.clone(), amount)?;
+            lines.credit(owed, amount)?;
+            book_excess(&mut lines, custody, &event.federation, excess)?;
+        }
+        Movement::Internal => {
+            let receiver = match event.kind {
+                SettlementKind::EscrowRebate => project_account(event, Account::Escrow),
+                _ => Account::PlatformSettled,
+            };
+            lines.debit(owed, amount)?;
+            lines.credit(receiver, amount)?;
+        }
+        Movement::Out => {
+            lines.debit(owed, amount)?;
+            // The fee bearer is policy; nothing published names another than the platform (FORMATS 13, row 15).
+            lines.debit(Account::PlatformAccrued, fee)?;
+            lines.credit(custody.clone(), amount)?;
+            lines.credit(custody, fee)?;
+        }
+    }
+    Ok(lines.postings())
+}
+
+/// The liability that the settlement creates or discharges.
+fn owed_account(event: &SettlementEvent) -> Account {
+    match event.kind {
+        SettlementKind::EscrowDeposit | SettlementKind::EscrowRefund => project_account(event, Account::Escrow),
+        SettlementKind::EscrowRebate => project_account(event, Account::Rebate),
+        SettlementKind::PlatformAccrual => Account::PlatformAccrued,
+        SettlementKind::DistributionSettled => {
+            event.user.clone().map_or(Account::Suspense("FIELD_MISSING"), Account::UserAvailable)
+        }
+        SettlementKind::OperatorPayout => {
+            event.operator.clone().map_or(Account::Suspense("FIELD_MISSING"), Account::Operator)
+        }
+        SettlementKind::Adjustment => Account::Suspense("adjustment"),
+    }
+}
+
+fn project_account(event: &SettlementEvent, account: fn(ProjectKey) -> Account) -> Account {
+    event.project.clone().map_or(Account::Suspense("FIELD_MISSING"), account)
+}
+
+fn wrong_direction(
+    lines: &mut Lines,
+    direction: Direction,
+    custody: Account,
+    amount: MsatDelta,
+) -> Result<(), AmountError> {
+    let suspense = Account::Suspense("DIR_WRONG");
+    let (debit, credit) = match direction {
+        Direction::In => (custody, suspense),
+        Direction::Out => (suspense, custody),
+    };
+    lines.debit(debit, amount)?;
+    lines.credit(credit, amount)
+}
+
+/// Whole satoshi above the amount go to suspense, what is below one satoshi to rounding (TREASURY 5.3).
+fn book_excess(
+    lines: &mut Lines,
+    custody: Account,
+    federation: &FederationSlug,
+    excess: Msat,
+) -> Result<(), AmountError> {
+    let (whole, residue) = excess.floor_sats();
+    lines.debit(custody, excess.delta())?;
+    lines.credit(Account::Suspense("INV_OVERPAID"), whole.msat().delta())?;
+    lines.credit(Account::Rounding(federation.clone()), residue.delta())
+}

@@ -1,0 +1,166 @@
+//! `report.json` (CONTRACT 5).
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::canonical::canonical_json;
+use super::model::Model;
+use super::pseudonym::Pseudonyms;
+use crate::domain::{Counts, Coverage, Divergence, State};
+use crate::ledger::LedgerView;
+
+/// The report's schema name.
+pub const REPORT_SCHEMA: &str = "reledger/report/1";
+
+/// The report's bytes: canonical JSON with a trailing line feed.
+pub fn report_json(model: &Model<'_>) -> Vec<u8> {
+    canonical_json(&report_value(model))
+}
+
+/// The report as a value.
+pub fn report_value(model: &Model<'_>) -> Value {
+    let reconciliation = model.reconciliation;
+    let names = Pseudonyms::new(model.inputs.evidence_root, model.reveal_users);
+    json!({
+        "schema": REPORT_SCHEMA,
+        "tool": {"name": env!("CARGO_PKG_NAME"), "version": env!("CARGO_PKG_VERSION")},
+        "as_of": {
+            "time": model.as_of.time.0,
+            "tip": model.as_of.tip.map(|tip| json!({"height": tip.height.0, "hash": tip.hash.to_string()})),
+        },
+        "inputs": {
+            "evidence_root": model.inputs.evidence_root.to_hex(),
+            "config_sha256": model.inputs.config_sha256.to_hex(),
+            "policy_sha256": model.inputs.policy_sha256.to_hex(),
+            "profile": model.inputs.profile,
+            "fail_on": model.fail_on.name(),
+            "users_revealed": model.reveal_users,
+        },
+        "verdict": {
+            "outcome": model.outcome.name(),
+            "exit_code": model.outcome.exit_code().0,
+            "conditions": model.outcome.conditions().map(crate::domain::Condition::name).collect::<Vec<_>>(),
+            "sentence": model.sentence(),
+        },
+        "population": model.population.0.iter().map(|(name, counts)| (name.clone(), counts_value(counts))).collect::<serde_json::Map<_, _>>(),
+        "coverage": reconciliation.coverage.iter().map(coverage_value).collect::<Vec<_>>(),
+        "reconstructible": reconstructible(model),
+        "ledgers": ledgers(model),
+        "state_root": model.seal.state_root.to_hex(),
+        "balances": {
+            "users": reconciliation.balances.users,
+            "root": reconciliation.balances.root.map(|root| root.to_hex()),
+            "sum_sats": integer(reconciliation.balances.sum_sats),
+            "sample": {
+                "size": reconciliation.balances.compared,
+                "seed": reconciliation.balances.seed,
+                "compared": reconciliation.balances.compared,
+                "equal": reconciliation.balances.equal,
+                "different": reconciliation.balances.different,
+            },
+        },
+        "recovery": {
+            "rpo_claimed_seconds": reconciliation.recovery.rpo_claimed_seconds,
+            "rpo_provable_seconds": reconciliation.recovery.rpo_provable_seconds,
+            "newest_envelope_time": reconciliation.recovery.newest_envelope.map(|at| at.0),
+            "newest_anchor_time": reconciliation.recovery.newest_anchor.map(|at| at.0),
+        },
+        "divergences": reconciliation.divergences.iter().map(|divergence| divergence_value(&names.apply(divergence))).collect::<Vec<_>>(),
+        "summary": summary(model),
+        "checks": reconciliation.checks,
+        "unverifiable": reconciliation.unverifiable.iter()
+            .map(|check| json!({"check": check.check, "reason": check.reason, "items": check.items, "declared": check.declared}))
+            .collect::<Vec<_>>(),
+        "queues": {"needs_anchor": reconciliation.needs_anchor.len(), "needs_review": reconciliation.needs_review},
+        "does_not_prove": model.does_not_prove(),
+    })
+}
+
+fn counts_value(counts: &Counts) -> Value {
+    json!({
+        "received": counts.received, "unique": counts.unique, "accepted": counts.accepted,
+        "pending": counts.pending, "rejected": counts.rejected, "quarantined": counts.quarantined,
+    })
+}
+
+fn coverage_value(coverage: &Coverage) -> Value {
+    json!({
+        "source": coverage.source, "kind": coverage.slice.kind,
+        "from": coverage.slice.from.map(|at| at.0), "until": coverage.slice.until.map(|at| at.0),
+        "basis": coverage.basis.name(), "complete": coverage.complete, "events": coverage.items,
+        "missing_here": coverage.missing_here, "retries": coverage.retries, "reason": coverage.reason,
+    })
+}
+
+fn reconstructible(model: &Model<'_>) -> Value {
+    let counts = model.reconciliation.reconstructible;
+    json!({
+        "with_operator": counts.with_operator,
+        "without_operator": counts.without_operator,
+        "share_without_operator": {"num": counts.without_operator, "den": counts.with_operator},
+    })
+}
+
+fn ledgers(model: &Model<'_>) -> Value {
+    let mut members = serde_json::Map::new();
+    for (view, root) in model.views.iter().zip(&model.seal.ledgers) {
+        let mut ledger = json!({"root": root.root.to_hex(), "entries": root.entries, "totals": totals(&view.totals)});
+        if view.name == "treasury" {
+            ledger["trial_balance"] = trial_balance(view);
+        }
+        members.insert(view.name.to_owned(), ledger);
+    }
+    Value::Object(members)
+}
+
+/// Totals in satoshi or counts are integers; those whose name ends in `_msat` are decimal strings.
+fn totals(totals: &BTreeMap<String, i128>) -> Value {
+    let shown = totals.iter().map(|(name, total)| {
+        let value = if name.ends_with("_msat") { Value::String(total.to_string()) } else { integer(*total) };
+        (name.clone(), value)
+    });
+    Value::Object(shown.collect())
+}
+
+/// Balances by class of account, in millisatoshi as text: single accounts would name users and grow without bound.
+fn trial_balance(view: &LedgerView) -> Value {
+    let shown = view.trial_balance.iter().map(|(class, balance)| (class.clone(), Value::String(balance.to_string())));
+    Value::Object(shown.collect())
+}
+
+/// An integer where it fits JSON's 64 bits, else text.
+fn integer(value: i128) -> Value {
+    i64::try_from(value).map_or_else(|_| Value::String(value.to_string()), Value::from)
+}
+
+/// One line of `divergences`.
+pub fn divergence_value(divergence: &Divergence) -> Value {
+    json!({
+        "code": divergence.code.name(),
+        "severity": divergence.severity.name(),
+        "state": divergence.state.name(),
+        "step": divergence.step.number(),
+        "blocks": divergence.blocks(),
+        "subject": divergence.subject.0,
+        "expected": divergence.expected,
+        "observed": divergence.observed,
+        "evidence": divergence.evidence.iter()
+            .map(|evidence| json!({"id": evidence.id.to_string(), "role": evidence.role})).collect::<Vec<_>>(),
+        "explanation": divergence.explanation,
+        "fingerprint": divergence.fingerprint.to_hex(),
+    })
+}
+
+fn summary(model: &Model<'_>) -> Value {
+    let mut by_code: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut explained = 0_u64;
+    for divergence in &model.reconciliation.divergences {
+        *by_code.entry(divergence.code.name()).or_default() += 1;
+        explained += u64::from(divergence.state == State::Explained);
+    }
+    json!({
+        "by_code": by_code, "explained": explained, "unexplained": model.unexplained(),
+        "by_age": model.reconciliation.by_age,
+    })
+}

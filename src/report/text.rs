@@ -1,0 +1,134 @@
+//! The human summary: at most 40 lines, verdict and denominators first. Plain text; colour is the door's business.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::model::Model;
+use super::pseudonym::Pseudonyms;
+use crate::domain::{Code, Counts, Divergence, Severity, State, inert_limited};
+
+/// Most lines of a summary.
+pub const SUMMARY_LINES_MAX: usize = 40;
+const CODES_MAX: usize = 12;
+const EXAMPLES_MAX: usize = 4;
+const WIDTH: usize = 150;
+
+/// Renders the summary. Ends with a line feed; the last line is the sentence.
+pub fn summary_text(model: &Model<'_>) -> String {
+    let mut lines = vec![headline(model)];
+    lines.push(String::new());
+    lines.extend(populations(model));
+    lines.extend(coverage(model));
+    lines.push(state_line(model));
+    lines.extend(divergences(model));
+    lines.extend(unverifiable(model));
+    lines.truncate(SUMMARY_LINES_MAX - 2);
+    lines.push(String::new());
+    lines.push(model.sentence());
+    let mut text = lines.join("\n");
+    text.push('\n');
+    text
+}
+
+fn headline(model: &Model<'_>) -> String {
+    let words = match model.outcome.name() {
+        "clean" => "CLEAN: every declared check ran on a non-empty, covered population and agreed",
+        "divergent" => "DIVERGENT: the substrates disagree",
+        "incomplete" => "INCOMPLETE: not everything that was declared could be established",
+        "unreachable" => "UNREACHABLE: a required source gave nothing at all",
+        "over_budget" => "OVER BUDGET: the data is clean, a recovery objective was missed",
+        other => other,
+    };
+    format!("{words} (as of {})", model.as_of.time)
+}
+
+fn populations(model: &Model<'_>) -> Vec<String> {
+    let mut lines = vec![format!(
+        "{:<16}{:>9}{:>9}{:>9}{:>9}{:>9}{:>12}",
+        "", "received", "unique", "accepted", "pending", "rejected", "quarantined"
+    )];
+    let shown = model.population.0.iter().filter(|(_, counts)| **counts != Counts::default());
+    for (name, c) in shown.take(14) {
+        lines.push(format!(
+            "{name:<16}{:>9}{:>9}{:>9}{:>9}{:>9}{:>12}",
+            c.received, c.unique, c.accepted, c.pending, c.rejected, c.quarantined
+        ));
+    }
+    lines
+}
+
+fn coverage(model: &Model<'_>) -> Vec<String> {
+    let all = &model.reconciliation.coverage;
+    let complete = all.iter().filter(|row| row.complete).count();
+    let mut lines = vec![format!("coverage: {complete} of {} slices complete", all.len())];
+    if let Some(worst) = all.iter().find(|row| !row.complete) {
+        let reason = inert_limited(&worst.reason, 60);
+        lines.push(format!(
+            "  first open slice: {} kind {} basis {} {reason}",
+            inert_limited(&worst.source.0, 60),
+            worst.slice.kind,
+            worst.basis
+        ));
+    }
+    let counts = model.reconciliation.reconstructible;
+    lines.push(format!(
+        "reconstructible: {} envelopes; without the operator's relay: {} of {}",
+        counts.with_operator, counts.without_operator, counts.with_operator
+    ));
+    lines
+}
+
+fn state_line(model: &Model<'_>) -> String {
+    format!("state root {}", model.seal.state_root)
+}
+
+fn divergences(model: &Model<'_>) -> Vec<String> {
+    let all = &model.reconciliation.divergences;
+    if all.is_empty() {
+        return vec!["divergences: none".to_owned()];
+    }
+    let mut by_code: BTreeMap<(std::cmp::Reverse<Severity>, Code), (u64, u64)> = BTreeMap::new();
+    for divergence in all {
+        let (count, explained) = by_code.entry((std::cmp::Reverse(divergence.severity), divergence.code)).or_default();
+        *count += 1;
+        *explained += u64::from(divergence.state == State::Explained);
+    }
+    let mut lines = vec![format!("divergences: {} ({} explained)", all.len(), all.len() as u64 - model.unexplained())];
+    for ((severity, code), (count, explained)) in by_code.iter().take(CODES_MAX) {
+        let note = if *explained > 0 { format!(", {explained} explained") } else { String::new() };
+        lines.push(format!("  {:<9}{:<24}{count:>6}{note}  {}", severity.0.name(), code.name(), code.meaning()));
+    }
+    if by_code.len() > CODES_MAX {
+        lines.push(format!("  and {} more codes", by_code.len() - CODES_MAX));
+    }
+    let names = Pseudonyms::new(model.inputs.evidence_root, model.reveal_users);
+    lines.extend(model.failing().take(EXAMPLES_MAX).map(|divergence| example(&names.apply(divergence))));
+    lines.iter().map(|line| inert_limited(line, WIDTH)).collect()
+}
+
+fn example(divergence: &Divergence) -> String {
+    let mut line = String::from("  e.g.");
+    let fingerprint = divergence.fingerprint.to_hex();
+    // Writing to a String cannot fail.
+    let _ = write!(line, " {} {}", divergence.code, fingerprint.get(..12).unwrap_or_default());
+    for (name, value) in &divergence.subject.0 {
+        let _ = write!(line, " {name}={}", inert_limited(value, 24));
+    }
+    if !divergence.explanation.is_empty() {
+        let _ = write!(line, ": {}", divergence.explanation);
+    }
+    line
+}
+
+fn unverifiable(model: &Model<'_>) -> Vec<String> {
+    let all = &model.reconciliation.unverifiable;
+    if all.is_empty() {
+        return Vec::new();
+    }
+    let declared = all.iter().filter(|check| check.declared).count();
+    let names: Vec<_> = all.iter().map(|check| check.check.as_str()).collect();
+    vec![inert_limited(
+        &format!("not checked: {} ({declared} of them declared): {}", all.len(), names.join(", ")),
+        WIDTH,
+    )]
+}

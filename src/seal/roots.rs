@@ -1,0 +1,66 @@
+//! Roots over evidence and ledgers. Specified for a second implementation in `docs/state-root.md`.
+
+use crate::domain::{Digest32, EvidenceId, TaggedHasher, merkle_root};
+use crate::ledger::LedgerView;
+
+/// One ledger's seal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerRoot {
+    /// The ledger's name.
+    pub name: &'static str,
+    /// Merkle root over its leaves in canonical order.
+    pub root: Digest32,
+    /// How many leaves.
+    pub entries: u64,
+}
+
+/// All seals of a state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateSeal {
+    /// Each ledger and register, in the order of the specification.
+    pub ledgers: Vec<LedgerRoot>,
+    /// One digest over all of them: what two parties compare.
+    pub state_root: Digest32,
+}
+
+/// Merkle root over the ids in ascending order, each leaf the id's 32 bytes.
+pub fn evidence_root(ascending: &[EvidenceId]) -> Digest32 {
+    debug_assert!(ascending.is_sorted());
+    merkle_root(ascending.iter().map(EvidenceId::as_bytes))
+}
+
+/// Seals the views in their order.
+pub fn seal(views: &[LedgerView]) -> StateSeal {
+    let ledgers: Vec<LedgerRoot> = views
+        .iter()
+        .map(|view| LedgerRoot { name: view.name, root: merkle_root(&view.leaves), entries: view.leaves.len() as u64 })
+        .collect();
+    let mut hasher = TaggedHasher::new("reledger/state-root/1");
+    for ledger in &ledgers {
+        hasher.field(ledger.name.as_bytes()).field(ledger.root.as_bytes()).field(&ledger.entries.to_be_bytes());
+    }
+    StateSeal { ledgers, state_root: hasher.finish() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn view(name: &'static str, leaves: &[&str]) -> LedgerView {
+        LedgerView {
+            name,
+            leaves: leaves.iter().map(|leaf| leaf.as_bytes().to_vec()).collect(),
+            totals: BTreeMap::new(),
+            trial_balance: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn an_entry_moved_between_ledgers_changes_the_state_root() {
+        let one = seal(&[view("envelope", &["a", "b"]), view("rebind", &[])]);
+        let other = seal(&[view("envelope", &["a"]), view("rebind", &["b"])]);
+        assert_ne!(one.state_root, other.state_root);
+        assert_eq!(one, seal(&[view("envelope", &["a", "b"]), view("rebind", &[])]));
+    }
+}

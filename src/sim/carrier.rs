@@ -1,0 +1,124 @@
+//! How envelopes and proofs travel: wrapped records in Nostr events, `ots` members, detached files.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bitcoin::key::Keypair;
+use bitcoin::secp256k1::{All, Secp256k1};
+
+use super::anchor::{Anchor, Anchored};
+use super::chain::{BlockTimes, block_hash_hex};
+use super::envelope::{Artifact, Envelope};
+use super::json::{Object, texts};
+use super::nostr::{Draft, SimEvent, sign, tag};
+use super::ots::{CALENDAR, Tail, bare, detached};
+use super::rng::Rng;
+use super::time::{HOUR, iso_millis};
+use crate::domain::Digest32;
+
+/// Where a proof is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    /// Complete, in the `ots` member.
+    Member,
+    /// Pending in the `ots` member, the rest at the calendar.
+    Calendar,
+    /// In a detached file; the member is `null`.
+    File,
+}
+
+/// Detached proof files by digest.
+pub(super) type ProofFiles = BTreeMap<Digest32, Vec<u8>>;
+
+/// Writes `ots` members and collects proof files.
+pub(super) struct Prover<'a> {
+    pub(super) anchored: &'a Anchored,
+    pub(super) headers: &'a [[u8; 80]],
+    pub(super) times: &'a BlockTimes,
+    pub(super) rng: Rng,
+    /// Files beside the carriers.
+    pub(super) files: ProofFiles,
+    /// What the calendar would make of the pending members: for readers that have files only.
+    pub(super) upgraded: ProofFiles,
+}
+
+impl Prover<'_> {
+    /// The `ots` member of that digest (FORMATS 9.2), `null` when its proof travels as a file.
+    pub(super) fn member(&mut self, digest: Digest32) -> String {
+        let Some(anchor) = self.anchored.anchors.get(&digest.0) else { return "null".to_owned() };
+        let Some(confirmation) = &anchor.confirmation else { return self.pending(digest, anchor) };
+        let full = bare(&anchor.head, Tail::Upgraded(confirmation));
+        match *self.rng.pick_weighted(&[(Place::Member, 70), (Place::Calendar, 15), (Place::File, 15)]) {
+            Place::File => {
+                self.files.insert(digest, detached(&digest.0, &full));
+                "null".to_owned()
+            }
+            Place::Calendar => {
+                self.upgraded.insert(digest, detached(&digest.0, &full));
+                self.pending(digest, anchor)
+            }
+            Place::Member => {
+                let pruned = bare(&anchor.head, Tail::Confirmed(confirmation));
+                let timestamp = if self.rng.chance(50) { full } else { pruned };
+                let header = self.headers.get(confirmation.height);
+                let mined_at = self.times.at(confirmation.height).unwrap_or_default();
+                self.proof_member("confirmed", digest, timestamp)
+                    .plain("block_height", confirmation.height)
+                    .text_or_null("block_hash", header.map(block_hash_hex).as_deref())
+                    .text("upgraded_at", iso_millis(mined_at + 2 * HOUR))
+                    .compact()
+            }
+        }
+    }
+
+    fn pending(&mut self, digest: Digest32, anchor: &Anchor) -> String {
+        self.proof_member("pending", digest, bare(&anchor.head, Tail::Pending))
+            .raw("block_height", "null")
+            .raw("block_hash", "null")
+            .raw("upgraded_at", "null")
+            .compact()
+    }
+
+    fn proof_member(&mut self, status: &str, digest: Digest32, timestamp: Vec<u8>) -> Object {
+        let proof = if self.rng.chance(50) { detached(&digest.0, &timestamp) } else { timestamp };
+        Object::new().text("status", status).text("proof", STANDARD.encode(proof)).raw("calendars", texts([CALENDAR]))
+    }
+}
+
+/// The Nostr event that carries an envelope, in one of the shapes of FORMATS 3.1.
+pub(super) fn carry(
+    envelope: &Envelope,
+    ots: &str,
+    secp: &Secp256k1<All>,
+    publisher: &Keypair,
+    rng: &mut Rng,
+) -> SimEvent {
+    let id = envelope.id.to_string();
+    let signed = |record: Object| record.text("kid", envelope.kid.as_str()).text("sig", &envelope.signature);
+    let head = Object::new().text("id", &id);
+    let content = match rng.below(3) {
+        0 => signed(head).text("canonical_b64", STANDARD.encode(&envelope.canonical)).raw("ots", ots),
+        1 => {
+            let exact = String::from_utf8_lossy(&envelope.canonical);
+            signed(head).raw("envelope", exact).raw("ots", ots)
+        }
+        _ => signed(head.all(&envelope.members)).raw("ots", ots),
+    };
+    let d = format!("{}:{id}", envelope.kind.name());
+    let created_at = envelope.at.0 + rng.range(1, 40);
+    let tags = vec![tag(["d", &d])];
+    sign(secp, publisher, Draft { kind: 30_087, created_at, tags, content: content.compact() })
+}
+
+/// An activity attestation's bundle (FORMATS 3.8).
+pub(super) fn bundle(envelope: &Envelope) -> String {
+    debug_assert_eq!(envelope.kind, Artifact::Activity);
+    let attestation = Object::new().text("id", envelope.id.to_string()).all(&envelope.members);
+    Object::new()
+        .raw("attestation", attestation.compact())
+        .text("sig", &envelope.signature)
+        .text("kid", envelope.kid.as_str())
+        .text("canonical_b64", STANDARD.encode(&envelope.canonical))
+        .compact()
+}

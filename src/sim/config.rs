@@ -1,0 +1,127 @@
+//! Configurations that point an auditor at a world (CONTRACT 3): as files, or at live addresses on loopback.
+
+use super::chain::POW_LIMIT_BITS;
+use super::json::quoted;
+use super::ots::CALENDAR;
+use super::serve::Serving;
+use super::settlement::FEDERATION;
+use super::world::World;
+
+/// File name of the gateway's password beside a configuration.
+pub(super) const PASSWORD_FILE: &str = "gateway.password";
+
+/// Where the parts of a world are found.
+struct Places {
+    relays: Vec<String>,
+    event_files: Vec<String>,
+    proof_folders: Vec<&'static str>,
+    /// Live address of the calendar.
+    calendar: Option<String>,
+    /// A member of `[headers]`.
+    headers: String,
+    settlements: String,
+    invoices: String,
+    /// A table of `payment_log`.
+    payment_log: String,
+    jwks: Vec<String>,
+    auth_jwks: String,
+}
+
+/// The configuration of a world written as files. Paths are relative to it.
+pub(super) fn files_toml(world: &World) -> String {
+    let key_file = |name: &str| format!("keys/{name}");
+    toml(
+        world,
+        &Places {
+            relays: Vec::new(),
+            event_files: vec!["nostr/events.jsonl".to_owned()],
+            // Without a live calendar the completed proofs come as files too.
+            proof_folders: vec!["ots/", "ots-upgraded/"],
+            calendar: None,
+            headers: "files = [\"headers/0.headers\"]".to_owned(),
+            settlements: "gateway/settlements.jsonl".to_owned(),
+            invoices: "gateway/invoices.json".to_owned(),
+            payment_log: "file = \"gateway/payment_log.json\"".to_owned(),
+            jwks: world.key_sets.iter().map(|document| key_file(&document.name)).collect(),
+            auth_jwks: key_file(&world.auth_key_set.name),
+        },
+    )
+}
+
+/// The configuration of a served world. Price configs (whose domain must be the host they come from), balances,
+/// activity attestations and detached proofs stay files beside it.
+pub(super) fn loopback_toml(world: &World, serving: &Serving) -> String {
+    let http = format!("http://{}", serving.http);
+    toml(
+        world,
+        &Places {
+            relays: serving.relays.iter().map(|relay| format!("ws://{relay}")).collect(),
+            event_files: Vec::new(),
+            proof_folders: vec!["ots/"],
+            calendar: Some(http.clone()),
+            headers: format!("bitcoin_rest = \"{http}\""),
+            settlements: format!("{http}/settlements.jsonl"),
+            invoices: format!("{http}/invoices.json"),
+            payment_log: format!("url = \"{http}\", password_file = \"{PASSWORD_FILE}\""),
+            jwks: vec![format!("{http}/.well-known/oc-envelope-jwks.json")],
+            auth_jwks: format!("{http}/.well-known/jwks.json"),
+        },
+    )
+}
+
+fn toml(world: &World, places: &Places) -> String {
+    let mut sections = vec![
+        format!(
+            "# A simulated world: seed {}, to be looked at as of {}.\nprofile = \"orangecheck-2026-10\"\n",
+            world.seed,
+            world.as_of()
+        ),
+        nostr(places),
+        format!("[ots]\ncalendars = [\"{CALENDAR}\"]\nfiles = {}\n", list(&places.proof_folders)),
+    ];
+    if let Some(calendar) = &places.calendar {
+        sections.push(format!("[ots.resolve]\n\"{CALENDAR}\" = \"{calendar}\"\n"));
+    }
+    sections.extend([
+        format!(
+            "[headers]\n{}\npow_limit = \"{POW_LIMIT_BITS:08x}\"\nmin_depth = 6\n\
+             checkpoint = {{ height = 0, hash = \"{}\" }}\n",
+            places.headers,
+            world.genesis_hash()
+        ),
+        format!(
+            "[gateway]\nsettlements = [\"{}\"]\npayment_log = [{{ {}, federation_id = \"{}\" }}]\n\
+             invoices = [\"{}\"]\n",
+            places.settlements, places.payment_log, world.federation_id, places.invoices
+        ),
+        format!(
+            "[federations.{FEDERATION}]\nsettlement_keys = [\"{}\"]\n\
+             directions = {{ \"escrow.rebate\" = \"out\", \"platform.accrual\" = \"in\" }}\n",
+            world.settlement_key
+        ),
+        format!("[keys]\njwks = {}\nauth_jwks = [\"{}\"]\n", list(&places.jwks), places.auth_jwks),
+        "[projects]\nconfigs = [\"configs/\"]\n".to_owned(),
+        "[balances]\nstatement = \"balances.jsonl\"\n".to_owned(),
+    ]);
+    sections.join("\n")
+}
+
+fn nostr(places: &Places) -> String {
+    let mut lines = vec!["[nostr]".to_owned()];
+    if let [operator, ..] = places.relays.as_slice() {
+        lines.push(format!("relays = {}", list(&places.relays)));
+        lines.push(format!("operator_relays = [{}]", quoted(operator)));
+    }
+    if !places.event_files.is_empty() {
+        lines.push(format!("files = {}", list(&places.event_files)));
+    }
+    lines.push("activity = [\"activity/activity.jsonl\"]".to_owned());
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+/// A TOML array of texts; JSON strings of printable ASCII are TOML strings too.
+fn list<S: AsRef<str>>(items: &[S]) -> String {
+    let items: Vec<String> = items.iter().map(|item| quoted(item.as_ref())).collect();
+    format!("[{}]", items.join(", "))
+}

@@ -1,0 +1,274 @@
+//! Where the money went: deposits before use, weekly payouts of exactly what vested, platform accruals, rebates.
+
+use std::collections::BTreeMap;
+
+use super::cast::{Project, User};
+use super::drops::Window;
+use super::envelope::{Artifact, Envelope, Mint};
+use super::gateway_log::{Leg, Rail, outgoing_contract_id};
+use super::history::{Billed, Destination};
+use super::json::{Object, array};
+use super::rng::Rng;
+use super::settlement::Settlement;
+use super::time::{AS_OF, HOUR, MINUTE, MONTHS, Millis, START, WEEK, iso_millis, month_of, seconds};
+use crate::domain::sha256;
+
+/// What the payouts need to know.
+pub(super) struct Books<'a> {
+    pub(super) seed: u64,
+    pub(super) users: &'a [User],
+    pub(super) projects: &'a [Project],
+    pub(super) windows: &'a [Window],
+    pub(super) billed: &'a [Billed],
+    pub(super) destinations: &'a [Vec<Destination>],
+    pub(super) mint: &'a Mint,
+    pub(super) gateway_pubkey: String,
+}
+
+/// The treasury's traces.
+#[derive(Default)]
+pub(super) struct Treasury {
+    pub(super) settlements: Vec<Settlement>,
+    pub(super) distributions: Vec<Envelope>,
+    pub(super) invoices: Vec<String>,
+    pub(super) legs: Vec<Leg>,
+    /// Paid to each user so far, in satoshi.
+    pub(super) paid: BTreeMap<usize, u64>,
+    fees: u64,
+}
+
+/// Plays the whole history of settlements, in time order.
+pub(super) fn settle(books: &Books<'_>) -> Treasury {
+    let mut treasury = Treasury::default();
+    let mut rng = Rng::new(books.seed, "treasury");
+    deposit(books, &mut treasury, &mut rng);
+    let mut accrued = 0;
+    let mut week = 1;
+    while START + week * WEEK < AS_OF {
+        let boundary = START + week * WEEK;
+        distribute(books, &mut treasury, boundary, &mut rng);
+        accrued += accrue(books, &mut treasury, boundary, accrued, &mut rng);
+        week += 1;
+    }
+    rebate(books, &mut treasury, &mut rng);
+    refund(books, &mut treasury, &mut rng);
+    unpaid_invoices(&mut treasury, &mut rng);
+    treasury.settlements.sort_by_key(|settlement| settlement.settled_at);
+    treasury
+}
+
+/// When an event's user share vests; `None` while its window is open.
+fn vests_at(books: &Books<'_>, event: &Billed) -> Option<Millis> {
+    event.window.map_or(Some(event.at), |window| books.windows.get(window).and_then(|window| window.sealed_at))
+}
+
+/// Each project pays for a month before the month's first event, a quarter more than it will need.
+fn deposit(books: &Books<'_>, treasury: &mut Treasury, rng: &mut Rng) {
+    for (month, start) in MONTHS.iter().take(MONTHS.len() - 1).enumerate() {
+        for (index, project) in books.projects.iter().enumerate() {
+            let gross: u64 = books
+                .billed
+                .iter()
+                .filter(|event| event.project == index && month_of(event.at) == month)
+                .map(|event| event.split.gross)
+                .sum();
+            let amount = (gross * 5 / 4).div_ceil(5_000) * 5_000 + 10_000;
+            let at = start + 2 * HOUR + rng.range(0, 90 * MINUTE);
+            let settlement = Settlement {
+                kind: "escrow.deposit",
+                direction: "in",
+                amount_sats: amount,
+                settled_at: at,
+                operation_id: rng.hex::<32>(),
+                project_key: Some(project.key.clone()),
+                gateway_pubkey: Some(books.gateway_pubkey.clone()),
+                ..Settlement::default()
+            };
+            let rail = if rng.chance(50) { Rail::LnIncoming } else { Rail::LnV2Incoming };
+            let preimage = push_leg(treasury, settlement, rail, rng);
+            let record = Object::new()
+                .text("payment_hash", sha256(&preimage).to_hex())
+                .plain("amount_sats", amount)
+                .plain("amount_msat", amount * 1_000)
+                .text("status", "settled")
+                .plain("created_at", seconds(at - 4 * MINUTE))
+                .plain("settled_at", seconds(at))
+                .text("preimage", faster_hex::hex_string(&preimage))
+                .text("project_key", &project.key)
+                .text("memo", format!("escrow of {}", project.name));
+            treasury.invoices.push(record.compact());
+        }
+    }
+}
+
+/// Two invoices that nobody paid and no settlement names.
+fn unpaid_invoices(treasury: &mut Treasury, rng: &mut Rng) {
+    for month in [1, 2] {
+        let record = Object::new()
+            .text("payment_hash", rng.hex::<32>())
+            .plain("amount_sats", 25_000)
+            .text("status", "expired")
+            .plain("created_at", seconds(MONTHS[month] + 8 * HOUR));
+        treasury.invoices.push(record.compact());
+    }
+}
+
+/// Pays every user what has vested before the boundary and was not paid yet, in one distribution.
+fn distribute(books: &Books<'_>, treasury: &mut Treasury, boundary: Millis, rng: &mut Rng) {
+    let mut due: BTreeMap<usize, u64> = BTreeMap::new();
+    for event in books.billed.iter().filter(|event| vests_at(books, event).is_some_and(|at| at < boundary)) {
+        *due.entry(event.user).or_default() += event.split.user;
+    }
+    let due: Vec<(usize, u64, &Destination)> = due
+        .into_iter()
+        .map(|(user, vested)| (user, vested - treasury.paid.get(&user).copied().unwrap_or(0)))
+        .filter(|(_, amount)| *amount > 0)
+        .filter_map(|(user, amount)| {
+            let known = books.destinations.get(user)?;
+            Some((user, amount, known.iter().rfind(|destination| destination.from < boundary)?))
+        })
+        .collect();
+    if due.is_empty() {
+        return;
+    }
+    let distribution = distribution(books, boundary, &due);
+    for (index, (user, amount, destination)) in due.into_iter().enumerate() {
+        let fee = 2 + (amount * 3).div_ceil(1_000);
+        let queue = i64::try_from(index).unwrap_or(0) * 47_000;
+        let settlement = Settlement {
+            kind: "distribution.settled",
+            direction: "out",
+            amount_sats: amount,
+            settled_at: boundary + 40 * MINUTE + queue + rng.range(0, 30_000),
+            operation_id: rng.hex::<32>(),
+            user_address: books.users.get(user).map(|user| user.key.clone()),
+            payout_binding_id: Some(destination.binding_id.clone()),
+            distribution_id: Some(distribution.id.to_string()),
+            destination: Some(destination.address.clone()),
+            gateway_pubkey: rng.chance(50).then(|| books.gateway_pubkey.clone()),
+            fee_sats: Some(fee),
+            ..Settlement::default()
+        };
+        let rail = if rng.chance(65) { Rail::LnV2Outgoing } else { Rail::LnOutgoing };
+        push_leg(treasury, settlement, rail, rng);
+        *treasury.paid.entry(user).or_default() += amount;
+        treasury.fees += fee;
+    }
+    treasury.distributions.push(distribution);
+}
+
+fn distribution(books: &Books<'_>, boundary: Millis, due: &[(usize, u64, &Destination)]) -> Envelope {
+    let recipients = due.iter().filter_map(|(user, amount, destination)| {
+        let share = books.users.get(*user)?.named(Object::new());
+        Some(share.plain("amount_sats", amount).text("payout_binding_id", &destination.binding_id).compact())
+    });
+    let at = boundary + 20 * MINUTE;
+    let members = Object::new()
+        .text("created_at", iso_millis(at))
+        .text("period_end", iso_millis(boundary))
+        .raw("recipients", array(recipients))
+        .plain("total_sats", due.iter().map(|(_, amount, _)| amount).sum::<u64>());
+    books.mint.sign(Artifact::Distribution, 1, at, &members)
+}
+
+/// Moves the platform's fees of the time before the boundary, less the routing fees it has borne.
+fn accrue(books: &Books<'_>, treasury: &mut Treasury, boundary: Millis, accrued: u64, rng: &mut Rng) -> u64 {
+    let fees: u64 = books.billed.iter().filter(|event| event.at < boundary).map(|event| event.split.platform).sum();
+    let amount = fees.saturating_sub(accrued + treasury.fees);
+    if amount > 0 {
+        treasury.settlements.push(Settlement {
+            kind: "platform.accrual",
+            direction: "in",
+            amount_sats: amount,
+            settled_at: boundary + 3 * HOUR,
+            operation_id: rng.hex::<32>(),
+            note: Some("weekly accrual".to_owned()),
+            ..Settlement::default()
+        });
+    }
+    amount
+}
+
+/// Returns each project's rebates of the months before, at the beginning of a month.
+fn rebate(books: &Books<'_>, treasury: &mut Treasury, rng: &mut Rng) {
+    let mut returned = vec![0; books.projects.len()];
+    for start in MONTHS.iter().filter(|start| **start > START && **start < AS_OF) {
+        for (index, (project, returned)) in books.projects.iter().zip(&mut returned).enumerate() {
+            let earned: u64 = books
+                .billed
+                .iter()
+                .filter(|event| event.project == index && event.at < *start)
+                .map(|event| event.split.rebate)
+                .sum();
+            let amount = earned - *returned;
+            *returned = earned;
+            let at = start + 4 * HOUR + rng.range(0, HOUR);
+            pay_project(books, treasury, project, ("escrow.rebate", amount, at), rng);
+        }
+    }
+}
+
+/// The last project takes half of its unused escrow back.
+fn refund(books: &Books<'_>, treasury: &mut Treasury, rng: &mut Rng) {
+    let Some((index, project)) = books.projects.iter().enumerate().next_back() else { return };
+    let deposited: u64 = treasury
+        .settlements
+        .iter()
+        .filter(|settlement| settlement.kind == "escrow.deposit")
+        .filter(|settlement| settlement.project_key.as_ref() == Some(&project.key))
+        .map(|settlement| settlement.amount_sats)
+        .sum();
+    let used: u64 = books.billed.iter().filter(|event| event.project == index).map(|event| event.split.gross).sum();
+    let at = AS_OF - 36 * HOUR;
+    pay_project(books, treasury, project, ("escrow.refund", deposited.saturating_sub(used) / 2, at), rng);
+}
+
+fn pay_project(
+    books: &Books<'_>,
+    treasury: &mut Treasury,
+    project: &Project,
+    (kind, amount_sats, settled_at): (&'static str, u64, Millis),
+    rng: &mut Rng,
+) {
+    if amount_sats == 0 {
+        return;
+    }
+    let settlement = Settlement {
+        kind,
+        direction: "out",
+        amount_sats,
+        settled_at,
+        operation_id: rng.hex::<32>(),
+        project_key: Some(project.key.clone()),
+        destination: Some(project.destination.clone()),
+        gateway_pubkey: Some(books.gateway_pubkey.clone()),
+        ..Settlement::default()
+    };
+    push_leg(treasury, settlement, Rail::LnOutgoing, rng);
+}
+
+/// Gives a settlement its Lightning leg: preimage, hash and gateway entries. Returns the preimage.
+fn push_leg(treasury: &mut Treasury, mut settlement: Settlement, rail: Rail, rng: &mut Rng) -> [u8; 32] {
+    let preimage = rng.bytes::<32>();
+    let mut leg = Leg {
+        rail,
+        at: settlement.settled_at,
+        preimage,
+        amount_msat: settlement.amount_sats * 1_000,
+        fee_msat: settlement.fee_sats.unwrap_or(0) * 1_000,
+        operation_id: String::new(),
+        contract_keys: [rng.hex::<32>(), rng.hex::<32>(), rng.hex::<32>()].map(|key| format!("02{key}")),
+        expiration: 900_000 + u32::try_from(rng.below(5_000)).unwrap_or(0),
+        is_failed: false,
+    };
+    if rail == Rail::LnV2Outgoing {
+        // TREASURY 1.4: the operation id of an LNv2 send is its contract id.
+        settlement.operation_id = outgoing_contract_id(&leg);
+    }
+    leg.operation_id.clone_from(&settlement.operation_id);
+    settlement.payment_hash = Some(sha256(&preimage).to_hex());
+    settlement.preimage = Some(faster_hex::hex_string(&preimage));
+    treasury.legs.push(leg);
+    treasury.settlements.push(settlement);
+    preimage
+}

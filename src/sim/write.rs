@@ -1,0 +1,113 @@
+//! A world as files, with the configuration that reads them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::carrier::ProofFiles;
+use super::config::{PASSWORD_FILE, files_toml, loopback_toml};
+use super::http::PASSWORD;
+use super::json::array;
+use super::serve::Serving;
+use super::world::{Document, World};
+
+/// The world could not be written or served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SimError {
+    /// A file or folder can't be written.
+    #[error("write {path}")]
+    Write {
+        /// Which one.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// A loopback port can't be opened.
+    #[error("listen on 127.0.0.1")]
+    Listen(#[source] std::io::Error),
+    /// A server ended before it was told to.
+    #[error("serve on loopback: {0}")]
+    Server(String),
+}
+
+/// Writes the world below `dir`, with `reledger.toml` on top.
+///
+/// # Errors
+/// [`SimError::Write`] when a folder or file can't be written.
+pub fn write(world: &World, dir: &Path) -> Result<(), SimError> {
+    write_common(world, dir)?;
+    put(dir, "nostr/events.jsonl", lines(world.events.iter().map(super::SimEvent::line)))?;
+    put_proofs(dir, "ots-upgraded", &world.upgraded)?;
+    put(dir, "headers/0.headers", world.headers.concat())?;
+    put(dir, "gateway/settlements.jsonl", lines(world.settlements.iter().cloned()))?;
+    put(dir, "gateway/payment_log.json", array(world.payment_log.iter().rev().map(|entry| &entry.json)))?;
+    put(dir, "gateway/invoices.json", array(&world.invoices))?;
+    for document in world.key_sets.iter().chain([&world.auth_key_set]) {
+        put_document(dir, "keys", document)?;
+    }
+    put(dir, "reledger.toml", files_toml(world))
+}
+
+/// Writes what a served world keeps as files below `dir`, and `reledger-loopback.toml`, which points at the servers.
+/// Returns the configuration's text.
+///
+/// # Errors
+/// [`SimError::Write`] when a folder or file can't be written.
+pub fn serve_toml(serving: &Serving, world: &World, dir: &Path) -> Result<String, SimError> {
+    write_common(world, dir)?;
+    put(dir, PASSWORD_FILE, format!("{PASSWORD}\n"))?;
+    keep_private(&dir.join(PASSWORD_FILE))?;
+    let text = loopback_toml(world, serving);
+    put(dir, "reledger-loopback.toml", &text)?;
+    Ok(text)
+}
+
+/// What both forms of a world read from files.
+fn write_common(world: &World, dir: &Path) -> Result<(), SimError> {
+    put_proofs(dir, "ots", &world.proofs)?;
+    put(dir, "activity/activity.jsonl", lines(world.activity.iter().cloned()))?;
+    put(dir, "balances.jsonl", lines(world.balances.iter().cloned()))?;
+    for document in &world.configs {
+        put_document(dir, "configs", document)?;
+    }
+    Ok(())
+}
+
+/// Each item on a line of its own.
+pub(super) fn lines(items: impl IntoIterator<Item = String>) -> String {
+    items.into_iter().fold(String::new(), |text, line| text + &line + "\n")
+}
+
+fn put_proofs(dir: &Path, folder: &str, proofs: &ProofFiles) -> Result<(), SimError> {
+    let path = dir.join(folder);
+    fs::create_dir_all(&path).map_err(|source| SimError::Write { path, source })?;
+    for (digest, proof) in proofs {
+        put(dir, &format!("{folder}/{digest}.ots"), proof)?;
+    }
+    Ok(())
+}
+
+fn put_document(dir: &Path, folder: &str, document: &Document) -> Result<(), SimError> {
+    put(dir, &format!("{folder}/{}", document.name), &document.json)
+}
+
+fn put(dir: &Path, name: &str, bytes: impl AsRef<[u8]>) -> Result<(), SimError> {
+    let path = dir.join(name);
+    let parent = path.parent().unwrap_or(dir);
+    fs::create_dir_all(parent)
+        .and_then(|()| fs::write(&path, bytes))
+        .map_err(|source| SimError::Write { path: path.clone(), source })
+}
+
+/// A key file that others can read is refused by the auditor (CONTRACT 1).
+#[cfg(unix)]
+fn keep_private(path: &Path) -> Result<(), SimError> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))
+        .map_err(|source| SimError::Write { path: path.to_owned(), source })
+}
+
+#[cfg(not(unix))]
+fn keep_private(_path: &Path) -> Result<(), SimError> {
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! Opening an index, and putting a bad one aside.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Change, Index, Mark, MemoryIndex, Table};
+use crate::store::disk::{Disk, io_error};
+use crate::store::record::Location;
+use crate::store::{Engine, StoreError};
+
+/// Opens the engine's index with its watermark. One that will not open is set aside and an empty one is made.
+///
+/// # Errors
+/// [`StoreError::EngineMissing`]; [`StoreError::Index`] or [`StoreError::Io`] when an empty one can't be made either.
+pub(in crate::store) fn open(
+    engine: Engine,
+    state_dir: &Path,
+    disk: &Arc<dyn Disk>,
+) -> Result<(Box<dyn Index>, Option<Mark>), StoreError> {
+    match attempt(engine, state_dir, disk) {
+        // Files of an engine that this build leaves out are not bad: another build may still want them.
+        Err(error @ StoreError::EngineMissing { .. }) => Err(error),
+        Err(error) if path(engine, state_dir).is_some_and(|path| path.exists()) => {
+            tracing::warn!(engine = engine.name(), %error, "the index does not open and is rebuilt from the log");
+            set_aside(engine, state_dir, &**disk)?;
+            attempt(engine, state_dir, disk)
+        }
+        other => other,
+    }
+}
+
+fn attempt(
+    engine: Engine,
+    state_dir: &Path,
+    disk: &Arc<dyn Disk>,
+) -> Result<(Box<dyn Index>, Option<Mark>), StoreError> {
+    disk.before_index_commit().map_err(|source| StoreError::Io { action: "open", file: "index".to_owned(), source })?;
+    let index = Guarded(guard(|| make(engine, state_dir, disk))?);
+    let mark = index.mark()?;
+    Ok((Box::new(index), mark))
+}
+
+/// Engines panic on some damaged files (sled 0.34: 5 of 30 after cut power). A cache must not take the run with it.
+struct Guarded(Box<dyn Index>);
+
+fn guard<T>(call: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(call))
+        .unwrap_or_else(|_| Err(StoreError::Index("the engine panicked on its own files".to_owned())))
+}
+
+impl Index for Guarded {
+    fn mark(&self) -> Result<Option<Mark>, StoreError> {
+        guard(|| self.0.mark())
+    }
+
+    fn find(&self, table: Table, keys: &[[u8; 32]]) -> Result<Vec<Option<Location>>, StoreError> {
+        guard(|| self.0.find(table, keys))
+    }
+
+    fn commit(&mut self, change: &Change) -> Result<(), StoreError> {
+        guard(|| self.0.commit(change))
+    }
+
+    fn held(&self) -> Result<(u64, u64), StoreError> {
+        guard(|| self.0.held())
+    }
+}
+
+#[cfg_attr(not(any(feature = "redb", feature = "sled")), expect(unused_variables, reason = "only files need them"))]
+fn make(engine: Engine, state_dir: &Path, disk: &Arc<dyn Disk>) -> Result<Box<dyn Index>, StoreError> {
+    match engine {
+        Engine::Memory => Ok(Box::new(MemoryIndex::default())),
+        #[cfg(feature = "redb")]
+        Engine::Redb => Ok(Box::new(super::redb::RedbIndex::open(&state_dir.join(REDB))?)),
+        #[cfg(feature = "sled")]
+        Engine::Sled => Ok(Box::new(super::sled::SledIndex::open(state_dir.join(SLED), Arc::clone(disk))?)),
+        #[allow(unreachable_patterns, reason = "reached when an engine's feature is off")]
+        missing => Err(StoreError::EngineMissing { engine: missing.name() }),
+    }
+}
+
+const REDB: &str = "index.redb";
+const SLED: &str = "index.sled";
+
+fn path(engine: Engine, state_dir: &Path) -> Option<PathBuf> {
+    match engine {
+        Engine::Memory => None,
+        Engine::Redb => Some(state_dir.join(REDB)),
+        Engine::Sled => Some(state_dir.join(SLED)),
+    }
+}
+
+/// Renames the engine's files to the first free `*.set-aside-N`. The engine must be closed.
+pub(in crate::store) fn set_aside(engine: Engine, state_dir: &Path, disk: &dyn Disk) -> Result<(), StoreError> {
+    let Some(path) = path(engine, state_dir).filter(|path| path.exists()) else { return Ok(()) };
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let free = (1..=u32::MAX)
+        .map(|number| state_dir.join(format!("{name}.set-aside-{number}")))
+        .find(|candidate| !candidate.exists());
+    let Some(free) = free else { return Err(StoreError::Index("no name is left to set it aside".to_owned())) };
+    disk.rename(&path, &free).map_err(io_error("rename", &path))?;
+    disk.sync_dir(state_dir).map_err(io_error("sync", state_dir))
+}

@@ -1,0 +1,307 @@
+//! The evidence log: sealed segments, then one that grows. The truth; everything else is a cache of it.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::StoreError;
+use super::disk::{Disk, io_error};
+use super::footer::{self, Row, Trailer};
+use super::record::{self, HEAD_LEN, Head, Kind, Location, Place};
+use super::segment::{self, HEADER_LEN, Step, Walker, damaged, open_path, sealed_path};
+use super::tail::{Survey, Tail};
+use crate::domain::{Digest32, EvidenceId, RawEvidence};
+
+/// Bytes gathered before they are handed to the system.
+const WRITE_BUFFER: usize = 4 << 20;
+/// Segment files kept open for reading.
+const READERS_MAX: usize = 64;
+
+/// What a visitor of records answers.
+pub(super) type Visited = Result<ControlFlow<()>, StoreError>;
+
+/// What one record holds.
+pub(super) enum Body<'a> {
+    Evidence(&'a RawEvidence),
+    Side(&'a [u8]),
+}
+
+/// A record to append, its id computed by the caller from the body.
+pub(super) struct Entry<'a> {
+    pub(super) id: Digest32,
+    pub(super) body: Body<'a>,
+}
+
+/// The segments of one evidence folder.
+pub(super) struct Log {
+    dir: PathBuf,
+    disk: Arc<dyn Disk>,
+    segment_bytes: u64,
+    /// Segments 1, 2, ... in order.
+    sealed: Vec<Trailer>,
+    tail: Option<Tail>,
+    readers: Mutex<BTreeMap<u32, File>>,
+}
+
+impl Log {
+    /// Opens for writing, repairing the open segment. `acknowledged` is the end of the log as an index remembers it.
+    pub(super) fn open(
+        dir: PathBuf,
+        disk: Arc<dyn Disk>,
+        segment_bytes: u64,
+        acknowledged: Option<Place>,
+    ) -> Result<Self, StoreError> {
+        std::fs::create_dir_all(&dir).map_err(io_error("create", &dir))?;
+        let listing = segment::list(&dir)?;
+        let sealed = read_trailers(&dir, listing.sealed)?;
+        let next = listing.sealed.saturating_add(1);
+        let floor = |segment| acknowledged.filter(|place| place.segment == segment).map_or(0, |place| place.offset);
+        if let Some(place) = acknowledged {
+            let last = if listing.open { next } else { listing.sealed };
+            let end = trailer_of(&sealed, place.segment).map_or(u64::MAX, |trailer| trailer.body_len);
+            if place.segment > last || place.offset > end {
+                let path = open_path(&dir, place.segment);
+                return Err(damaged(&path, place.offset, "the log ends before what was acknowledged"));
+            }
+        }
+        let tail = if listing.open { Some(Tail::resume(&*disk, &dir, next, floor(next))?) } else { None };
+        // A name or rename that was not flushed before a crash is made durable here, before anything builds on it.
+        for folder in dir.ancestors().take(3).filter(|folder| !folder.as_os_str().is_empty()) {
+            disk.sync_dir(folder).map_err(io_error("sync", folder))?;
+        }
+        Ok(Self { dir, disk, segment_bytes, sealed, tail, readers: Mutex::default() })
+    }
+
+    /// Opens for reading and checks every byte: records, footers, digests. Changes nothing.
+    pub(super) fn open_read_only(dir: PathBuf, disk: Arc<dyn Disk>) -> Result<Self, StoreError> {
+        let listing = segment::list(&dir)?;
+        let sealed = read_trailers(&dir, listing.sealed)?;
+        for trailer in &sealed {
+            let path = sealed_path(&dir, trailer.segment);
+            let survey = whole(&path, trailer.segment, trailer.body_len)?;
+            trailer.verify(&path, &survey.rows, survey.side)?;
+        }
+        let mut tail = None;
+        if listing.open {
+            let segment = listing.sealed.saturating_add(1);
+            let path = open_path(&dir, segment);
+            let file = File::open(&path).map_err(io_error("open", &path))?;
+            let len = file.metadata().map_err(io_error("read", &path))?.len();
+            let Survey { rows, side, len, .. } = whole(&path, segment, len.max(HEADER_LEN))?;
+            tail = Some(Tail { segment, path, file, len, durable: len, rows, side });
+        }
+        Ok(Self { dir, disk, segment_bytes: 0, sealed, tail, readers: Mutex::default() })
+    }
+
+    /// Appends all entries and syncs. On an error the end of the log is unknown and the log must be opened again.
+    pub(super) fn append(&mut self, entries: &[Entry<'_>]) -> Result<Vec<Location>, StoreError> {
+        let mut locations = Vec::with_capacity(entries.len());
+        let mut buffer = Vec::new();
+        for entry in entries {
+            let pending = buffer.len() as u64;
+            if self.tail.as_ref().is_some_and(|tail| tail.len.saturating_add(pending) >= self.segment_bytes) {
+                self.write(&mut buffer)?;
+                self.seal()?;
+            }
+            let tail = self.writable()?;
+            let place = Place { segment: tail.segment, offset: tail.len + buffer.len() as u64 };
+            let (head, location) = describe(entry, place, tail.durable);
+            buffer.extend_from_slice(&head.encode(place));
+            match entry.body {
+                Body::Evidence(evidence) => {
+                    record::write_evidence(&mut buffer, evidence);
+                    tail.rows.push(Row { id: entry.id, offset: place.offset, len: head.len });
+                }
+                Body::Side(json) => {
+                    buffer.extend_from_slice(json);
+                    tail.side += 1;
+                }
+            }
+            locations.push(location);
+            if buffer.len() >= WRITE_BUFFER {
+                self.write(&mut buffer)?;
+            }
+        }
+        self.write(&mut buffer)?;
+        self.sync()?;
+        Ok(locations)
+    }
+
+    fn writable(&mut self) -> Result<&mut Tail, StoreError> {
+        if self.tail.is_none() {
+            let segment = u32::try_from(self.sealed.len()).unwrap_or(u32::MAX).saturating_add(1);
+            self.tail = Some(Tail::create(&*self.disk, &self.dir, segment)?);
+        }
+        Ok(self.tail.as_mut().expect("the line above made it"))
+    }
+
+    fn write(&mut self, buffer: &mut Vec<u8>) -> Result<(), StoreError> {
+        if let Some(tail) = self.tail.as_mut().filter(|_| !buffer.is_empty()) {
+            self.disk.write(&tail.file, tail.len, buffer).map_err(io_error("append to", &tail.path))?;
+            tail.len += buffer.len() as u64;
+            buffer.clear();
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), StoreError> {
+        if let Some(tail) = self.tail.as_mut().filter(|tail| tail.durable < tail.len) {
+            self.disk.sync(&tail.file).map_err(io_error("sync", &tail.path))?;
+            tail.durable = tail.len;
+        }
+        Ok(())
+    }
+
+    /// Seals the open segment, if any: records durable, then footer durable, then the name that says so.
+    pub(super) fn seal(&mut self) -> Result<(), StoreError> {
+        self.sync()?;
+        let Some(tail) = self.tail.take() else { return Ok(()) };
+        let body = footer::digest_prefix(&tail.path, tail.len)?;
+        let (bytes, trailer) = footer::encode(tail.segment, &tail.rows, tail.side, tail.len, body);
+        self.disk.write(&tail.file, tail.len, &bytes).map_err(io_error("append to", &tail.path))?;
+        self.disk.sync(&tail.file).map_err(io_error("sync", &tail.path))?;
+        let sealed = sealed_path(&self.dir, tail.segment);
+        self.disk.rename(&tail.path, &sealed).map_err(io_error("rename", &tail.path))?;
+        self.disk.sync_dir(&self.dir).map_err(io_error("sync", &self.dir))?;
+        self.sealed.push(trailer);
+        Ok(())
+    }
+
+    /// Reads the record at a location. Its head is checked, its payload is not: see [`record::payload_checks`].
+    pub(super) fn read(&self, at: Location) -> Result<(Head, Vec<u8>), StoreError> {
+        let path = self.path(at.place.segment);
+        let len = usize::try_from(at.len).unwrap_or(usize::MAX).min(record::MAX_PAYLOAD);
+        let mut bytes = vec![0; HEAD_LEN + len];
+        self.read_at(at.place, &path, &mut bytes)?;
+        let head = bytes.first_chunk::<HEAD_LEN>().and_then(|head| Head::decode(head, at.place));
+        let Some(head) = head.filter(|head| head.len == at.len) else {
+            return Err(damaged(&path, at.place.offset, "a record's head does not check"));
+        };
+        bytes.drain(..HEAD_LEN);
+        Ok((head, bytes))
+    }
+
+    fn read_at(&self, at: Place, path: &Path, buffer: &mut [u8]) -> Result<(), StoreError> {
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if !readers.contains_key(&at.segment) {
+            if readers.len() >= READERS_MAX {
+                readers.clear();
+            }
+            readers.insert(at.segment, File::open(path).map_err(io_error("open", path))?);
+        }
+        let file = readers.get_mut(&at.segment).expect("inserted above");
+        match file.seek(SeekFrom::Start(at.offset)).and_then(|_| file.read_exact(buffer)) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Err(damaged(path, at.offset, "a record is cut off"))
+            }
+            Err(error) => Err(io_error("read", path)(error)),
+        }
+    }
+
+    /// Visits all records from a place on, in log order, each checked. The visitor may stop early.
+    pub(super) fn walk(
+        &self,
+        from: Option<Place>,
+        visit: &mut dyn FnMut(&Head, Location, &[u8]) -> Visited,
+    ) -> Result<(), StoreError> {
+        let first = from.map_or(1, |place| place.segment);
+        for (segment, end) in self.ends().skip_while(|(segment, _)| *segment < first) {
+            let offset = from.filter(|place| place.segment == segment).map_or(HEADER_LEN, |place| place.offset);
+            let path = self.path(segment);
+            let mut walker = Walker::open(&path, Place { segment, offset }, end)?;
+            loop {
+                match walker.step()? {
+                    Step::End => break self.check_table(segment, &path)?,
+                    Step::Bad(offset, what) => return Err(damaged(&path, offset, what)),
+                    Step::Record(head, place) => {
+                        if visit(&head, Location { place, len: head.len }, walker.payload())?.is_break() {
+                            return Ok(());
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// So that a walk over a sealed segment has checked all of it: header, records, table; the trailer at opening.
+    fn check_table(&self, segment: u32, path: &Path) -> Result<(), StoreError> {
+        trailer_of(&self.sealed, segment).map_or(Ok(()), |trailer| trailer.read_table(path).map(drop))
+    }
+
+    /// The ids of all evidence, ascending and once each: from the tables of the segments, not from any index.
+    pub(super) fn ids(&self) -> Result<Vec<EvidenceId>, StoreError> {
+        let mut ids = Vec::new();
+        for trailer in &self.sealed {
+            let rows = trailer.read_table(&self.path(trailer.segment))?;
+            ids.extend(rows.into_iter().map(|row| EvidenceId(row.id)));
+        }
+        ids.extend(self.tail.iter().flat_map(|tail| &tail.rows).map(|row| EvidenceId(row.id)));
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(ids)
+    }
+
+    /// How many evidence records stand before a place; `None` for a place inside a sealed segment, whose footer only
+    /// knows the whole.
+    pub(super) fn evidence_before(&self, place: Place) -> Option<u64> {
+        let mut count: u64 = 0;
+        for trailer in self.sealed.iter().take_while(|trailer| trailer.segment <= place.segment) {
+            if trailer.segment == place.segment && trailer.body_len != place.offset {
+                return None;
+            }
+            count = count.saturating_add(trailer.evidence);
+        }
+        let tail = self.tail.as_ref().filter(|tail| tail.segment == place.segment);
+        let rows = tail.map_or(0, |tail| tail.rows.iter().filter(|row| row.offset < place.offset).count());
+        Some(count.saturating_add(rows as u64))
+    }
+
+    fn ends(&self) -> impl Iterator<Item = (u32, u64)> + '_ {
+        let sealed = self.sealed.iter().map(|trailer| (trailer.segment, trailer.body_len));
+        sealed.chain(self.tail.as_ref().map(|tail| (tail.segment, tail.len)))
+    }
+
+    fn path(&self, segment: u32) -> PathBuf {
+        if self.tail.as_ref().is_some_and(|tail| tail.segment == segment) {
+            open_path(&self.dir, segment)
+        } else {
+            sealed_path(&self.dir, segment)
+        }
+    }
+}
+
+/// The file that holds a record, for messages.
+pub(super) fn damaged_payload(log: &Log, at: Place) -> StoreError {
+    damaged(&log.path(at.segment), at.offset, "a record's bytes are not those of its id")
+}
+
+fn describe(entry: &Entry<'_>, place: Place, durable: u64) -> (Head, Location) {
+    let (kind, len) = match entry.body {
+        Body::Evidence(evidence) => (Kind::Evidence, record::evidence_len(evidence)),
+        Body::Side(json) => (Kind::Side, json.len()),
+    };
+    // Callers refuse payloads above MAX_PAYLOAD; should one not, the record does not check on read.
+    let len = u32::try_from(len).unwrap_or(u32::MAX);
+    (Head { kind, len, durable, id: entry.id }, Location { place, len })
+}
+
+fn trailer_of(sealed: &[Trailer], segment: u32) -> Option<&Trailer> {
+    sealed.get(usize::try_from(segment.checked_sub(1)?).ok()?)
+}
+
+fn read_trailers(dir: &Path, count: u32) -> Result<Vec<Trailer>, StoreError> {
+    (1..=count).map(|segment| Trailer::read(&sealed_path(dir, segment), segment)).collect()
+}
+
+fn whole(path: &Path, segment: u32, end: u64) -> Result<Survey, StoreError> {
+    let survey = Survey::of(path, segment, end)?;
+    match survey.bad {
+        None => Ok(survey),
+        Some((offset, what)) => Err(damaged(path, offset, what)),
+    }
+}

@@ -1,0 +1,355 @@
+//! The store on disk: the evidence log with an index beside it.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::disk::{Disk, RealDisk};
+use super::index::{self, Index, Mark, MemoryIndex, Table};
+use super::lock::RunLock;
+use super::log::{Body, Entry, Log, damaged_payload};
+use super::memory_store::same_or_conflict;
+use super::record::{self, Head, Kind, Location};
+use super::replay::{self, Group};
+use super::segment::segments_dir;
+use super::{Engine, EvidenceStore, PutOutcome, SideRecord, StoreError, side};
+use crate::domain::{Digest32, EvidenceId, Media, RawEvidence};
+
+/// Evidence in append-only segments, found through an index that can be rebuilt from them.
+///
+/// After any failed write or flush it does nothing more and answers [`StoreError::Poisoned`]: what the disk holds is
+/// unknown until it is opened again, which keeps everything that was acknowledged.
+pub struct LogStore {
+    log: Log,
+    index: Box<dyn Index>,
+    mark: Option<Mark>,
+    disk: Arc<dyn Disk>,
+    poisoned: bool,
+    /// Held for writing; `None` when opened for reading.
+    lock: Option<RunLock>,
+}
+
+impl LogStore {
+    /// Size at which a segment is sealed, in bytes.
+    pub const SEGMENT_BYTES: u64 = 64 << 20;
+
+    /// Opens or makes the store of a run and takes the run's lock.
+    ///
+    /// An unacknowledged tail of the log is cut; an index that does not open, or is not of this log, is renamed to
+    /// `*.set-aside-N` and made again.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`]; [`StoreError::Damaged`] when acknowledged or sealed bytes do not check or are gone;
+    /// [`StoreError::EngineMissing`]; [`StoreError::Io`]; [`StoreError::Index`].
+    pub fn open(evidence_dir: &Path, state_dir: &Path, engine: Engine) -> Result<Self, StoreError> {
+        Self::open_with(evidence_dir, state_dir, engine, Self::SEGMENT_BYTES)
+    }
+
+    /// [`LogStore::open`] with segments of another size in bytes.
+    ///
+    /// # Errors
+    /// As [`LogStore::open`].
+    pub fn open_with(
+        evidence_dir: &Path,
+        state_dir: &Path,
+        engine: Engine,
+        segment_bytes: u64,
+    ) -> Result<Self, StoreError> {
+        Self::open_on(Arc::new(RealDisk), evidence_dir, state_dir, engine, segment_bytes)
+    }
+
+    pub(super) fn open_on(
+        disk: Arc<dyn Disk>,
+        evidence_dir: &Path,
+        state_dir: &Path,
+        engine: Engine,
+        segment_bytes: u64,
+    ) -> Result<Self, StoreError> {
+        let lock = RunLock::take(state_dir)?;
+        let (mut index, mut mark) = index::open(engine, state_dir, &disk)?;
+        let acknowledged = mark.map(|mark| mark.end());
+        let log = Log::open(segments_dir(evidence_dir), Arc::clone(&disk), segment_bytes, acknowledged)?;
+        if let Some(why) = replay::disagreement(&log, &*index, mark)? {
+            tracing::warn!(engine = engine.name(), why, "the index is not that of the log and is rebuilt from it");
+            drop(index);
+            index::set_aside(engine, state_dir, &*disk)?;
+            (index, mark) = index::open(engine, state_dir, &disk)?;
+        }
+        replay::replay(&log, &mut *index, &mut mark, &*disk)?;
+        Ok(Self { log, index, mark, disk, poisoned: false, lock: Some(lock) })
+    }
+
+    /// Opens an evidence folder for reading, without a state folder, and checks every byte of it. Writes nothing.
+    ///
+    /// Memory: about 100 bytes per record.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] for anything that does not check, a torn tail too; [`StoreError::Io`] when there is no
+    /// such folder.
+    pub fn open_read_only(evidence_dir: &Path) -> Result<Self, StoreError> {
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let log = Log::open_read_only(segments_dir(evidence_dir), Arc::clone(&disk))?;
+        let mut index = Box::new(MemoryIndex::default());
+        let mut mark = None;
+        replay::replay(&log, &mut *index, &mut mark, &*disk)?;
+        Ok(Self { log, index, mark, disk, poisoned: false, lock: None })
+    }
+
+    /// Seals the open segment: what the folder holds then never changes again. Going on later starts a new segment.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn seal_segments(&mut self) -> Result<(), StoreError> {
+        self.writable()?;
+        self.poisoned = true;
+        self.log.seal()?;
+        self.poisoned = false;
+        Ok(())
+    }
+
+    fn readable(&self) -> Result<(), StoreError> {
+        if self.poisoned { Err(StoreError::Poisoned) } else { Ok(()) }
+    }
+
+    fn writable(&self) -> Result<(), StoreError> {
+        self.readable()?;
+        if self.lock.is_none() { Err(StoreError::ReadOnly) } else { Ok(()) }
+    }
+
+    fn find(&self, table: Table, key: Digest32) -> Result<Option<Location>, StoreError> {
+        Ok(self.index.find(table, &[key.0])?.into_iter().next().flatten())
+    }
+
+    /// The record at a location that the index gave for this id or key, its bytes checked.
+    fn read(&self, at: Location) -> Result<(Head, Vec<u8>), StoreError> {
+        let (head, payload) = self.log.read(at)?;
+        // INV-1 on read.
+        if record::payload_checks(&head, &payload) {
+            Ok((head, payload))
+        } else {
+            Err(damaged_payload(&self.log, at.place))
+        }
+    }
+
+    fn evidence_at(&self, id: EvidenceId, at: Location) -> Result<RawEvidence, StoreError> {
+        let (head, payload) = self.read(at)?;
+        if head.id != id.0 {
+            return Err(bad_index());
+        }
+        record::parse_evidence(&payload).map(owned).ok_or_else(|| damaged_payload(&self.log, at.place))
+    }
+
+    /// Appends, syncs, indexes, moves the watermark: in this order, poisoned in between.
+    fn acknowledge(
+        &mut self,
+        entries: &[Entry<'_>],
+        describe: impl FnOnce(&[Location]) -> Group,
+    ) -> Result<(), StoreError> {
+        self.poisoned = true;
+        let locations = self.log.append(entries)?;
+        describe(&locations).commit(&mut *self.index, &mut self.mark, &*self.disk)?;
+        self.poisoned = false;
+        Ok(())
+    }
+
+    /// Positions in the batch of what is not held yet, in order of arrival. Duplicates are told by their full bytes.
+    fn fresh(&self, batch: &[RawEvidence], ids: &[EvidenceId]) -> Result<Vec<usize>, StoreError> {
+        let mut first: BTreeMap<EvidenceId, usize> = BTreeMap::new();
+        for (position, (id, evidence)) in ids.iter().zip(batch).enumerate() {
+            let earlier = *first.entry(*id).or_insert(position);
+            if earlier != position {
+                same_or_conflict(*id, &batch[earlier], evidence)?;
+            }
+        }
+        let keys: Vec<[u8; 32]> = first.keys().map(|id| *id.as_bytes()).collect();
+        let found = self.index.find(Table::Evidence, &keys)?;
+        let mut fresh = Vec::new();
+        for ((id, position), found) in first.into_iter().zip(found) {
+            match found {
+                Some(at) => same_or_conflict(id, &self.evidence_at(id, at)?, &batch[position])?,
+                None => fresh.push(position),
+            }
+        }
+        fresh.sort_unstable();
+        Ok(fresh)
+    }
+
+    /// The side records that would change something, with key, id and JSON.
+    fn news(&self, records: &[SideRecord]) -> Result<Vec<News>, StoreError> {
+        let mut latest: BTreeMap<Digest32, &SideRecord> = BTreeMap::new();
+        for record in records {
+            if side::replaces(record) {
+                latest.insert(side::key(record), record);
+            } else {
+                latest.entry(side::key(record)).or_insert(record);
+            }
+        }
+        let keys: Vec<[u8; 32]> = latest.keys().map(|key| key.0).collect();
+        let mut news = Vec::new();
+        for ((key, record), found) in latest.into_iter().zip(self.index.find(Table::Side, &keys)?) {
+            let replaces = side::replaces(record);
+            if found.is_some() && !replaces {
+                continue;
+            }
+            let json = side::to_json(record)?;
+            let id = record::side_id(&json);
+            if let Some(at) = found
+                && self.log.read(at)?.0.id == id
+            {
+                continue;
+            }
+            news.push(News { key, replaces, id, json });
+        }
+        Ok(news)
+    }
+}
+
+struct News {
+    key: Digest32,
+    replaces: bool,
+    id: Digest32,
+    json: Vec<u8>,
+}
+
+fn owned((media, about, bytes): (Media, &str, &[u8])) -> RawEvidence {
+    RawEvidence { media, about: about.to_owned(), bytes: bytes.to_vec() }
+}
+
+fn bad_index() -> StoreError {
+    StoreError::Index("it does not agree with the log: delete the state folder to rebuild it".to_owned())
+}
+
+/// What an index lost while it was open must not become evidence that is silently not there.
+fn agree(condition: bool) -> Result<(), StoreError> {
+    if condition { Ok(()) } else { Err(bad_index()) }
+}
+
+fn too_large(bytes: usize) -> Result<(), StoreError> {
+    if bytes <= record::MAX_PAYLOAD {
+        return Ok(());
+    }
+    let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, "a record of more than 1 GiB");
+    Err(StoreError::Io { action: "append to", file: "the evidence log".to_owned(), source })
+}
+
+impl EvidenceStore for LogStore {
+    fn put(&mut self, batch: &[RawEvidence]) -> Result<Vec<PutOutcome>, StoreError> {
+        self.writable()?;
+        batch.iter().try_for_each(|evidence| too_large(record::evidence_len(evidence)))?;
+        // INV-1 on write: the ids are ours, never the caller's.
+        let ids: Vec<EvidenceId> = batch.iter().map(RawEvidence::id).collect();
+        let fresh = self.fresh(batch, &ids)?;
+        let mut outcomes = vec![PutOutcome::AlreadyPresent; batch.len()];
+        if fresh.is_empty() {
+            return Ok(outcomes);
+        }
+        let entry = |position: &usize| Entry { id: ids[*position].0, body: Body::Evidence(&batch[*position]) };
+        let entries: Vec<Entry<'_>> = fresh.iter().map(entry).collect();
+        self.acknowledge(&entries, |locations| {
+            let mut group = Group::of_new_evidence();
+            for (entry, at) in entries.iter().zip(locations) {
+                group.evidence(entry.id, *at);
+            }
+            group
+        })?;
+        for position in fresh {
+            outcomes[position] = PutOutcome::Inserted;
+        }
+        Ok(outcomes)
+    }
+
+    fn put_side(&mut self, records: &[SideRecord]) -> Result<(), StoreError> {
+        self.writable()?;
+        let news = self.news(records)?;
+        if news.is_empty() {
+            return Ok(());
+        }
+        news.iter().try_for_each(|news| too_large(news.json.len()))?;
+        let entries: Vec<Entry<'_>> =
+            news.iter().map(|news| Entry { id: news.id, body: Body::Side(&news.json) }).collect();
+        self.acknowledge(&entries, |locations| {
+            let mut group = Group::default();
+            for (news, at) in news.iter().zip(locations) {
+                group.side(news.key, news.replaces, news.id, *at);
+            }
+            group
+        })
+    }
+
+    fn contains(&self, id: &EvidenceId) -> Result<bool, StoreError> {
+        self.readable()?;
+        Ok(self.find(Table::Evidence, id.0)?.is_some())
+    }
+
+    fn get(&self, id: &EvidenceId) -> Result<Option<RawEvidence>, StoreError> {
+        self.readable()?;
+        self.find(Table::Evidence, id.0)?.map(|at| self.evidence_at(*id, at)).transpose()
+    }
+
+    fn scan(
+        &self,
+        media: &[Media],
+        visit: &mut dyn FnMut(EvidenceId, RawEvidence) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        self.readable()?;
+        // A log may hold a record twice when an index lost it; the copy that the index names is the one that is visited.
+        let copies = self.mark.is_some_and(|mark| mark.records != mark.evidence);
+        let (mut seen, mut stopped) = (0_u64, false);
+        self.log.walk(None, &mut |head, at, payload| {
+            if head.kind == Kind::Side || (copies && self.find(Table::Evidence, head.id)? != Some(at)) {
+                return Ok(ControlFlow::Continue(()));
+            }
+            seen += 1;
+            let parts = record::parse_evidence(payload).ok_or_else(|| damaged_payload(&self.log, at.place))?;
+            if !media.contains(&parts.0) {
+                return Ok(ControlFlow::Continue(()));
+            }
+            let flow = visit(EvidenceId(head.id), owned(parts));
+            stopped = flow.is_break();
+            Ok(flow)
+        })?;
+        agree(stopped || seen == self.len())
+    }
+
+    fn scan_side(&self, visit: &mut dyn FnMut(SideRecord) -> ControlFlow<()>) -> Result<(), StoreError> {
+        self.readable()?;
+        let (mut seen, mut stopped) = (0_u64, false);
+        self.log.walk(None, &mut |head, at, payload| {
+            if head.kind == Kind::Evidence {
+                return Ok(ControlFlow::Continue(()));
+            }
+            let record = side::from_json(payload).ok_or_else(|| damaged_payload(&self.log, at.place))?;
+            // The log keeps superseded receipts and cursors; the index names the one that holds.
+            if self.find(Table::Side, side::key(&record))? != Some(at) {
+                return Ok(ControlFlow::Continue(()));
+            }
+            seen += 1;
+            let flow = visit(record);
+            stopped = flow.is_break();
+            Ok(flow)
+        })?;
+        agree(stopped || seen == self.mark.map_or(0, |mark| mark.side))
+    }
+
+    fn cursor(&self, name: &str) -> Result<Option<String>, StoreError> {
+        self.readable()?;
+        let Some(at) = self.find(Table::Side, side::cursor_key(name))? else { return Ok(None) };
+        let (_, payload) = self.read(at)?;
+        match side::from_json(&payload) {
+            Some(SideRecord::Cursor { name: found, value }) if found == name => Ok(Some(value)),
+            _ => Err(bad_index()),
+        }
+    }
+
+    fn ids(&self) -> Result<Vec<EvidenceId>, StoreError> {
+        self.readable()?;
+        let ids = self.log.ids()?;
+        agree(ids.len() as u64 == self.len())?;
+        Ok(ids)
+    }
+
+    fn len(&self) -> u64 {
+        self.mark.map_or(0, |mark| mark.evidence)
+    }
+}

@@ -1,0 +1,186 @@
+//! The acceptance procedure for OC Me artifacts (FORMATS 3.1, steps 2 to 5): content address, signature, then fields.
+
+use ed25519_dalek::{Signature, VerifyingKey};
+
+use super::keys::{KeyLookup, KeyRing};
+use super::{Fate, SignedEnvelope};
+use crate::domain::{Code, EvidenceId, Finding, KeyId, NostrEventId, PublicKey32, Subject, sha256};
+use crate::evidence::{BodyError, CandidateRule, EnvelopeCarrier, parse_body, signed_members};
+
+/// An envelope that is not counted: what became of it, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// `Pending` when only a key set is missing, `Quarantined` when it is genuine but can't be read, else `Rejected`.
+    pub fate: Fate,
+    /// Why.
+    pub finding: Finding,
+}
+
+/// Judges one carrier. `event` names the Nostr event that it came in, if any.
+///
+/// # Errors
+/// [`Refusal`] with the first step that fails. Nothing beside the signed bytes makes an envelope acceptable.
+pub fn judge(
+    carrier: &EnvelopeCarrier,
+    ring: &KeyRing,
+    evidence: EvidenceId,
+    event: Option<NostrEventId>,
+) -> Result<SignedEnvelope, Box<Refusal>> {
+    let subject = Subject::new("envelope", carrier.declared_id);
+    let subject = match event {
+        Some(event) => subject.and("event", event),
+        None => subject.and("evidence", evidence),
+    };
+    accept(carrier, ring).map_err(|no| {
+        let finding = Finding::new(no.code, subject).with_values(no.expected, no.observed);
+        Box::new(Refusal {
+            fate: no.fate,
+            finding: finding.with_evidence(evidence, "carrier").with_explanation(no.explanation),
+        })
+    })
+}
+
+struct No {
+    code: Code,
+    fate: Fate,
+    expected: String,
+    observed: String,
+    explanation: &'static str,
+}
+
+impl No {
+    fn new(code: Code, expected: impl ToString, observed: impl ToString, explanation: &'static str) -> Self {
+        let (expected, observed) = (expected.to_string(), observed.to_string());
+        Self { code, fate: Fate::Rejected, expected, observed, explanation }
+    }
+
+    fn with_fate(self, fate: Fate) -> Self {
+        Self { fate, ..self }
+    }
+}
+
+fn accept(carrier: &EnvelopeCarrier, ring: &KeyRing) -> Result<SignedEnvelope, No> {
+    if let Some(key) = &carrier.duplicate_key {
+        return Err(No::new(Code::EnvDuplicateKey, "distinct keys", key, "the carrier can be read two ways"));
+    }
+    let (rule, bytes) = addressed(carrier)?;
+    let (Some(sig), Some(kid)) = (&carrier.sig, &carrier.kid) else {
+        let missing = if carrier.kid.is_some() { "no readable signature" } else { "no kid" };
+        return Err(No::new(Code::EnvUnsigned, "a signature and a kid", missing, "not signed, so not counted"));
+    };
+    let keys = keys(carrier, kid, ring)?;
+    let signature = Signature::from_bytes(sig);
+    // verify_strict: one signature has one reading, whatever library the signer used.
+    if !keys.iter().any(|key| key.verify_strict(bytes, &signature).is_ok()) {
+        return Err(No::new(
+            Code::EnvSigBad,
+            format!("a signature under {kid}"),
+            "one that does not verify",
+            "Ed25519 over the canonical bytes fails",
+        ));
+    }
+    let body = parse_body(carrier.kind, bytes);
+    if let Err(error @ BodyError::DuplicateKey(_)) = &body {
+        return Err(No::new(Code::EnvDuplicateKey, "distinct keys", error, "the signed bytes can be read two ways"));
+    }
+    wrapper_agrees(carrier, rule, bytes)?;
+    let body = body.map_err(|error| unreadable(&error))?;
+    Ok(SignedEnvelope { id: carrier.declared_id, kind: carrier.kind, kid: kid.clone(), rule, body })
+}
+
+/// Step 2: the first candidate that hashes to the declared id.
+fn addressed(carrier: &EnvelopeCarrier) -> Result<(CandidateRule, &[u8]), No> {
+    let found = carrier.candidates.iter().find(|(_, bytes)| sha256(bytes) == carrier.declared_id.0);
+    found.map(|(rule, bytes)| (*rule, bytes.as_slice())).ok_or_else(|| {
+        let tried = carrier.candidates.first().map(|(_, bytes)| sha256(bytes).to_string()).unwrap_or_default();
+        No::new(Code::EnvAddressMismatch, carrier.declared_id, tried, "no byte candidate hashes to the declared id")
+    })
+}
+
+/// Step 3, the key: one or more keys that the envelope host published under this kid.
+fn keys(carrier: &EnvelopeCarrier, kid: &KeyId, ring: &KeyRing) -> Result<Vec<VerifyingKey>, No> {
+    const EXPECTED: &str = "Ed25519";
+    if let Some(offer) = &carrier.alg
+        && !offer.split('/').all(|part| part == "EdDSA" || part == EXPECTED)
+    {
+        return Err(No::new(Code::KeyAlg, EXPECTED, offer, "the carrier offers another algorithm"));
+    }
+    let usable = |keys: Vec<&PublicKey32>| -> Vec<VerifyingKey> {
+        keys.into_iter().filter_map(|key| VerifyingKey::from_bytes(key.as_bytes()).ok()).collect()
+    };
+    match ring.lookup(kid) {
+        KeyLookup::Envelope(published) => {
+            let keys = usable(published);
+            let none = || unknown(kid, "the published key is not a point of the curve");
+            if keys.is_empty() { Err(none()) } else { Ok(keys) }
+        }
+        KeyLookup::Other(offers) => {
+            let offers: Vec<&str> = offers.iter().map(String::as_str).collect();
+            Err(No::new(Code::KeyAlg, EXPECTED, offers.join("; "), "the kid names a key of another algorithm"))
+        }
+        KeyLookup::AuthOnly => Err(No::new(
+            Code::KeyWrongSet,
+            "a key of the envelope host",
+            kid,
+            "the kid stands in the auth host's set only, whose keys do not sign envelopes",
+        )),
+        KeyLookup::Unknown => Err(unknown(kid, "the kid stands in no captured key set")),
+    }
+}
+
+fn unknown(kid: &KeyId, explanation: &'static str) -> No {
+    No::new(Code::KeyUnknown, "a published key", kid, explanation).with_fate(Fate::Pending)
+}
+
+/// Step 4: an unsigned member that also stands in the signed bytes must say the same.
+fn wrapper_agrees(carrier: &EnvelopeCarrier, rule: CandidateRule, bytes: &[u8]) -> Result<(), No> {
+    match rule {
+        // The carrier is the signed bytes: there is no wrapper.
+        CandidateRule::Verbatim | CandidateRule::VerbatimWithoutLf | CandidateRule::VerbatimWithLf => return Ok(()),
+        CandidateRule::CanonicalMember
+        | CandidateRule::MemberSlice
+        | CandidateRule::StrippedReceivedOrder
+        | CandidateRule::StrippedJcs => {}
+    }
+    let signed = signed_members(bytes).unwrap_or_default();
+    let declared = format!("\"{}\"", carrier.declared_id);
+    for (name, shown) in &carrier.wrapper {
+        let (inner, plain) = match name.split_once('.') {
+            Some((inner @ ("envelope" | "event" | "attestation"), plain)) => (inner, plain),
+            Some(_) | None => ("", name.as_str()),
+        };
+        // An inner object that is itself signed is no wrapper.
+        if signed.contains_key(inner) {
+            continue;
+        }
+        let truth = if plain == "id" && !signed.contains_key("id") { Some(&declared) } else { signed.get(plain) };
+        if let Some(truth) = truth.filter(|truth| *truth != shown) {
+            return Err(No::new(
+                Code::EnvWrapperDisagrees,
+                format!("{plain} {truth}"),
+                format!("{plain} {shown}"),
+                "an unsigned member contradicts the signed bytes",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn unreadable(error: &BodyError) -> No {
+    match error {
+        BodyError::DuplicateKey(_) | BodyError::Schema(_) => No::new(
+            Code::EnvSchema,
+            "readable fields",
+            error,
+            "genuine, but its fields can't be read: kept, not counted",
+        )
+        .with_fate(Fate::Quarantined),
+        BodyError::Amount { .. } => {
+            No::new(Code::AmtRange, "whole satoshi within the supply", error, "a signed amount that can't be")
+        }
+        BodyError::Kind(_) => {
+            No::new(Code::EvtKindMismatch, "the artifact of the d tag", error, "the signed kind is of another artifact")
+                .with_fate(Fate::Quarantined)
+        }
+    }
+}

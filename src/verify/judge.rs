@@ -1,0 +1,252 @@
+//! One piece of evidence: decoded, routed to its topic's judge, and reduced to facts, fates and findings.
+//!
+//! Judging reads only the evidence, the policy, the key ring and the headers, so a batch may be judged in parallel.
+
+use super::headers::HeaderChain;
+use super::keys::KeyRing;
+use super::merge::{Fact, Judged, Waiting};
+use super::{Fate, attest, binding, custody, envelope, nostr, ots, settlement};
+use crate::domain::{
+    Code, Digest32, EvidenceId, Finding, Media, NostrEventId, RawEvidence, Subject, TaggedHasher, TrustPolicy,
+};
+use crate::evidence::{
+    AttestationClaim, CarrierBody, Claim, CustodyClaim, Decoded, DescriptorClaim, EnvelopeCarrier, NostrCarrier,
+    OtsClaim, OtsMember, SettlementClaim, attest::FEDERATION_SCHEME, decode,
+};
+
+/// What judging needs beside the evidence.
+pub(super) struct Bench<'a> {
+    pub(super) policy: &'a TrustPolicy,
+    pub(super) ring: &'a KeyRing,
+    pub(super) headers: &'a HeaderChain,
+}
+
+/// The population that undecodable bytes of this media are counted in.
+pub(super) const fn population(media: Media) -> &'static str {
+    match media {
+        Media::NostrEvent => "events",
+        Media::OtsProof => "proofs",
+        Media::CalendarReply => "calendar_replies",
+        Media::Headers => "headers",
+        Media::Settlement => "settlements",
+        Media::PaymentLogEntry => "payment_log",
+        Media::Invoice => "invoices",
+        Media::Jwks | Media::AuthJwks => "keys",
+        Media::ProjectConfig => "configs",
+        Media::Custody => "descriptors",
+        Media::Activity => "envelopes",
+        Media::Balance => "balances",
+    }
+}
+
+impl Bench<'_> {
+    /// Judges one piece of evidence.
+    pub(super) fn judge(&self, evidence: EvidenceId, raw: &RawEvidence) -> Judged {
+        let (claim, findings) = match decode(raw) {
+            Decoded::Claim(claim, findings) => (claim, findings),
+            Decoded::Undecodable(findings) => {
+                let findings = findings.into_iter().map(|finding| finding.with_evidence(evidence, "carrier"));
+                let mut judged = Judged::new(evidence, findings.collect());
+                judged.fate(population(raw.media), evidence.0, Fate::Quarantined);
+                return judged;
+            }
+        };
+        let mut judged = Judged::new(evidence, findings);
+        match *claim {
+            Claim::Nostr(carrier) => self.event(&mut judged, &carrier),
+            Claim::Ots(claim) => self.loose_proof(&mut judged, claim),
+            Claim::Settlement(claim) => self.settlement(&mut judged, &claim),
+            Claim::PaymentLogEntry(entry) => judged.unsigned("payment_log", Fact::PaymentLogEntry(entry)),
+            Claim::Invoice(record) => judged.unsigned("invoices", Fact::Invoice(record)),
+            Claim::ProjectConfig(config) => judged.unsigned("configs", Fact::Config(config)),
+            Claim::Balance(line) => judged.unsigned("balances", Fact::Balance(line)),
+            Claim::Custody(claim) => {
+                self.custody(&mut judged, claim, false);
+            }
+            Claim::Activity(carrier) => {
+                self.envelope(&mut judged, &carrier, None);
+            }
+            // Both belong to the first pass, which took them before any judging.
+            Claim::Headers(_) | Claim::Jwks(_) => {}
+        }
+        judged
+    }
+
+    fn event(&self, judged: &mut Judged, carrier: &NostrCarrier) {
+        let event = &carrier.event;
+        if let Err(finding) = nostr::judge(event, judged.evidence) {
+            // What an unsigned event says about itself is nobody's word.
+            judged.findings = vec![*finding];
+            judged.fate("events", judged.evidence.0, Fate::Rejected);
+            return;
+        }
+        judged.facts.push(Fact::Event(event.kind, event.created_at));
+        if let Some(fate) = self.body(judged, carrier) {
+            judged.fate("events", judged.evidence.0, fate);
+            if ["oc-lock:device:", "oc-chat:device:"].iter().any(|prefix| carrier.d.starts_with(prefix)) {
+                judged.fate("device_records", judged.evidence.0, fate);
+            }
+        }
+    }
+
+    /// The fate of a genuine event; `None` when it waits for all descriptors to be known.
+    fn body(&self, judged: &mut Judged, carrier: &NostrCarrier) -> Option<Fate> {
+        let event = carrier.event.id;
+        match &carrier.body {
+            CarrierBody::Envelope(envelope) => Some(self.envelope(judged, envelope, Some(event))),
+            CarrierBody::Attestation(claim) => self.attestation(judged, claim),
+            CarrierBody::Binding(claim) => {
+                let result = binding::judge(claim, &carrier.event.pubkey, judged.evidence);
+                Some(judged.verdict("bindings", claim.declared_id.0, result.map(Fact::Binding)))
+            }
+            CarrierBody::Custody(claim) => self.custody(judged, (**claim).clone(), true),
+            CarrierBody::Stored(_) => {
+                judged.fate("stored", judged.evidence.0, Fate::Accepted);
+                Some(Fate::Accepted)
+            }
+            CarrierBody::NotEnvelope(why) => {
+                judged.fate("probes", judged.evidence.0, Fate::Quarantined);
+                Some(judged.quarantine(event, Code::EvtNotEnvelope, "an artifact of the d tag's owner", why))
+            }
+            CarrierBody::Blank(id) => {
+                judged.facts.push(Fact::Blank(*id, event));
+                Some(Fate::Quarantined)
+            }
+            CarrierBody::KindMismatch { by_d, by_content } => {
+                Some(judged.quarantine(event, Code::EvtKindMismatch, by_d, by_content))
+            }
+            CarrierBody::Foreign => {
+                judged.facts.push(Fact::Foreign(carrier.event.kind));
+                Some(Fate::Quarantined)
+            }
+        }
+    }
+
+    fn envelope(&self, judged: &mut Judged, carrier: &EnvelopeCarrier, event: Option<NostrEventId>) -> Fate {
+        let id = carrier.declared_id.0;
+        let result = envelope::judge(carrier, self.ring, judged.evidence, event);
+        if result.is_ok() {
+            self.member_proof(judged, id, carrier.ots.as_ref());
+        }
+        let fate = match result {
+            Ok(envelope) => {
+                judged.facts.push(Fact::Envelope(envelope));
+                Fate::Accepted
+            }
+            Err(refusal) => {
+                judged.findings.push(refusal.finding);
+                refusal.fate
+            }
+        };
+        judged.fate("envelopes", id, fate);
+        fate
+    }
+
+    fn attestation(&self, judged: &mut Judged, claim: &AttestationClaim) -> Option<Fate> {
+        if claim.scheme == FEDERATION_SCHEME {
+            judged.facts.push(Fact::Waiting(Box::new(Waiting::Attestation(claim.clone()))));
+            return None;
+        }
+        let result = attest::judge(claim, judged.evidence);
+        if result.is_ok() {
+            self.member_proof(judged, claim.declared_id.0, claim.ots.as_ref());
+        }
+        Some(judged.verdict("attestations", claim.declared_id.0, result.map(Fact::Attestation)))
+    }
+
+    fn custody(&self, judged: &mut Judged, claim: CustodyClaim, in_event: bool) -> Option<Fate> {
+        let waiting = match claim {
+            CustodyClaim::Descriptor(claim) => return Some(descriptor(judged, &claim)),
+            CustodyClaim::Graduation(claim) => Waiting::Graduation { claim, in_event },
+            CustodyClaim::Rotation(claim) => Waiting::Rotation { claim, in_event },
+        };
+        judged.facts.push(Fact::Waiting(Box::new(waiting)));
+        None
+    }
+
+    fn settlement(&self, judged: &mut Judged, claim: &SettlementClaim) {
+        let (accepted, findings) = settlement::judge(claim, judged.evidence, self.policy);
+        let fate = match &accepted {
+            Some(_) => Fate::Accepted,
+            // A good signature by a key that the policy does not pin: the pin may still come.
+            None if findings.iter().any(|finding| finding.code == Code::SigKeyUnknown) => Fate::Pending,
+            None => Fate::Rejected,
+        };
+        judged.facts.extend(accepted.map(Fact::Settlement));
+        judged.findings.extend(findings);
+        judged.fate("settlements", judged.evidence.0, fate);
+    }
+
+    fn loose_proof(&self, judged: &mut Judged, claim: OtsClaim) {
+        if claim.commitment.is_some() {
+            judged.facts.push(Fact::Reply(claim));
+        } else {
+            self.proof(judged, claim.about, &claim.proof, None);
+        }
+    }
+
+    /// Judges the `ots` member of an accepted carrier: its subject is the carrier's own content id.
+    pub(super) fn member_proof(&self, judged: &mut Judged, subject: Digest32, member: Option<&OtsMember>) {
+        if let Some(member) = member {
+            self.proof(judged, Some(subject), &member.proof, Some(member));
+        }
+    }
+
+    fn proof(&self, judged: &mut Judged, subject: Option<Digest32>, proof: &[u8], member: Option<&OtsMember>) {
+        let verdict = ots::judge(subject, proof, member, judged.evidence, self.headers, self.policy);
+        judged.fate("proofs", proof_key(subject, proof), verdict.fate);
+        judged.findings.extend(verdict.findings);
+        if let Some(subject) = verdict.subject {
+            judged.facts.push(Fact::Anchors(subject, Box::new(verdict.state)));
+        }
+    }
+}
+
+/// One proof about one digest is one proof, however many carriers bring it.
+pub(super) fn proof_key(subject: Option<Digest32>, proof: &[u8]) -> Digest32 {
+    let mut hasher = TaggedHasher::new("reledger/proof/1");
+    hasher.field(subject.as_ref().map_or(&[], |subject| subject.as_bytes().as_slice())).field(proof);
+    hasher.finish()
+}
+
+fn descriptor(judged: &mut Judged, claim: &DescriptorClaim) -> Fate {
+    let result = custody::descriptor(claim, judged.evidence);
+    let id = match (&result, claim.declared_id) {
+        (Ok(known), _) => known.id.0,
+        (Err(_), Some(declared)) => declared.0,
+        (Err(_), None) => judged.evidence.0,
+    };
+    judged.verdict("descriptors", id, result.map(Fact::Descriptor))
+}
+
+impl Judged {
+    fn unsigned(&mut self, population: &'static str, fact: Fact) {
+        self.fate(population, self.evidence.0, Fate::Accepted);
+        self.facts.push(fact);
+    }
+
+    fn verdict(&mut self, population: &'static str, id: Digest32, result: Result<Fact, Vec<Finding>>) -> Fate {
+        let fate = match result {
+            Ok(fact) => {
+                self.facts.push(fact);
+                Fate::Accepted
+            }
+            Err(findings) => {
+                self.findings.extend(findings);
+                Fate::Rejected
+            }
+        };
+        self.fate(population, id, fate);
+        fate
+    }
+
+    fn quarantine(&mut self, event: NostrEventId, code: Code, expected: &str, observed: &str) -> Fate {
+        self.findings.push(
+            Finding::new(code, Subject::new("event", event))
+                .with_values(expected, observed)
+                .with_evidence(self.evidence, "carrier")
+                .with_explanation("a genuine event that carries no artifact of its coordinates; kept, not counted"),
+        );
+        Fate::Quarantined
+    }
+}

@@ -1,0 +1,210 @@
+//! Merging what single pieces of evidence come to. Every step is commutative and idempotent: order decides nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    AnchorState, Fate, KnownDescriptor, SignedAttestation, SignedBinding, SignedEnvelope, SignedSettlement, Verified,
+    VerifiedSet, ots,
+};
+use crate::domain::{
+    AttestationId, Code, Counts, Digest32, EvidenceId, Finding, NostrEventId, Subject, TrustPolicy, UnixSeconds,
+};
+use crate::evidence::{
+    AttestationClaim, BalanceLine, GraduationClaim, InvoiceRecord, OtsClaim, PaymentLogEntry, ProjectConfig,
+    RotationClaim,
+};
+
+/// What one piece of evidence comes to.
+pub(super) struct Judged {
+    pub(super) evidence: EvidenceId,
+    pub(super) fates: Vec<(&'static str, Digest32, Fate)>,
+    pub(super) facts: Vec<Fact>,
+    pub(super) findings: Vec<Finding>,
+}
+
+impl Judged {
+    pub(super) fn new(evidence: EvidenceId, findings: Vec<Finding>) -> Self {
+        Self { evidence, fates: Vec::new(), facts: Vec::new(), findings }
+    }
+
+    pub(super) fn fate(&mut self, population: &'static str, item: Digest32, fate: Fate) {
+        self.fates.push((population, item, fate));
+    }
+}
+
+/// One thing that a piece of evidence establishes or brings along.
+pub(super) enum Fact {
+    Event(u16, UnixSeconds),
+    Foreign(u16),
+    Blank(Digest32, NostrEventId),
+    Envelope(SignedEnvelope),
+    Attestation(SignedAttestation),
+    Binding(SignedBinding),
+    Descriptor(KnownDescriptor),
+    Settlement(SignedSettlement),
+    Config(ProjectConfig),
+    Invoice(InvoiceRecord),
+    PaymentLogEntry(PaymentLogEntry),
+    Balance(BalanceLine),
+    Anchors(Digest32, Box<AnchorState>),
+    Reply(OtsClaim),
+    Waiting(Box<Waiting>),
+}
+
+/// Claims that can be judged only when every descriptor is known.
+pub(super) enum Waiting {
+    Attestation(AttestationClaim),
+    Graduation { claim: GraduationClaim, in_event: bool },
+    Rotation { claim: RotationClaim, in_event: bool },
+}
+
+/// Everything established so far.
+#[derive(Default)]
+pub(super) struct Merge {
+    pub(super) set: VerifiedSet,
+    pub(super) waiting: BTreeMap<EvidenceId, Vec<Waiting>>,
+    pub(super) replies: BTreeMap<EvidenceId, OtsClaim>,
+    fates: BTreeMap<&'static str, BTreeMap<Digest32, Fate>>,
+    foreign: BTreeMap<u16, u64>,
+    blanks: BTreeMap<(Digest32, EvidenceId), NostrEventId>,
+}
+
+impl Merge {
+    /// Takes what one piece of evidence came to. Each piece must be given once.
+    pub(super) fn take(&mut self, judged: Judged, policy: &TrustPolicy) {
+        let Judged { evidence, fates, facts, findings } = judged;
+        self.set.findings.extend(findings);
+        for (population, item, fate) in fates {
+            self.fate(population, item, fate);
+        }
+        for fact in facts {
+            self.fact(evidence, fact, policy);
+        }
+    }
+
+    /// Of several carriers of one item the best one decides: a bad copy takes nothing from a good one.
+    pub(super) fn fate(&mut self, population: &'static str, item: Digest32, fate: Fate) {
+        let best = self.fates.entry(population).or_default().entry(item).or_insert(fate);
+        *best = fate.min(*best);
+    }
+
+    fn fact(&mut self, carrier: EvidenceId, fact: Fact, policy: &TrustPolicy) {
+        let set = &mut self.set;
+        match fact {
+            Fact::Event(kind, at) => {
+                set.events.insert(carrier, (kind, at));
+            }
+            Fact::Foreign(kind) => *self.foreign.entry(kind).or_default() += 1,
+            Fact::Blank(id, event) => {
+                set.blanks.insert((id, carrier));
+                self.blanks.insert((id, carrier), event);
+            }
+            Fact::Envelope(envelope) => {
+                let rank = |it: &SignedEnvelope| {
+                    (policy.compromised.iter().any(|bad| bad.kid == it.kid), it.kid.clone(), it.rule, it.kind)
+                };
+                keep(&mut set.envelopes, envelope.id, envelope, carrier, rank);
+            }
+            Fact::Attestation(it) => keep(&mut set.attestations, it.id, it, carrier, |it| it.scheme.clone()),
+            // Everything of these is hashed into the id, so carriers can't differ.
+            Fact::Binding(it) => keep(&mut set.bindings, it.id, it, carrier, |_| ()),
+            Fact::Descriptor(it) => keep(&mut set.descriptors, it.id, it, carrier, |_| ()),
+            Fact::Settlement(it) => keep(&mut set.settlements, it.digest, it, carrier, |it| it.key),
+            Fact::Config(config) => set.configs.push((carrier, config)),
+            Fact::Invoice(record) => set.invoices.push((carrier, record)),
+            Fact::PaymentLogEntry(entry) => set.payment_log.push((carrier, entry)),
+            Fact::Balance(line) => set.balances.push((carrier, line)),
+            Fact::Anchors(subject, state) => ots::merge(set.anchors.entry(subject).or_default(), *state),
+            Fact::Reply(reply) => {
+                self.replies.insert(carrier, reply);
+            }
+            Fact::Waiting(waiting) => self.waiting.entry(carrier).or_default().push(*waiting),
+        }
+    }
+
+    /// Brings everything into canonical order and counts the populations.
+    pub(super) fn finish(mut self) -> VerifiedSet {
+        let blanked = self.blank_findings();
+        let set = &mut self.set;
+        set.findings.extend(blanked);
+        set.findings.extend(self.foreign.iter().map(|(kind, count)| foreign_finding(*kind, *count)));
+        set.findings = merged(std::mem::take(&mut set.findings));
+        set.configs.sort_by(|(a, x), (b, y)| (&x.project, x.updated_at, a).cmp(&(&y.project, y.updated_at, b)));
+        set.invoices.sort_by_key(|(evidence, _)| *evidence);
+        set.payment_log.sort_by(|(a, x), (b, y)| (&x.federation_id, x.id, a).cmp(&(&y.federation_id, y.id, b)));
+        set.balances.sort_by(|(a, x), (b, y)| (&x.user, a).cmp(&(&y.user, b)));
+        for (population, items) in &self.fates {
+            let counts = set.population.of(population);
+            for fate in items.values() {
+                count(counts, *fate);
+            }
+        }
+        self.set
+    }
+
+    /// A blank replacement never removes what is held (FORMATS 2.4); when nothing is held it is mere noise.
+    fn blank_findings(&self) -> Vec<Finding> {
+        let held = |id: &Digest32| {
+            let envelope = self.set.envelopes.contains_key(&crate::domain::EnvelopeId(*id));
+            envelope || self.set.attestations.contains_key(&AttestationId(*id))
+        };
+        let finding = |((id, carrier), event): (&(Digest32, EvidenceId), &NostrEventId)| {
+            let code = if held(id) { Code::EvtBlanked } else { Code::EvtNotEnvelope };
+            Finding::new(code, Subject::new("event", event))
+                .with_values(format!("content of {id}"), "no content")
+                .with_evidence(*carrier, "carrier")
+                .with_explanation("a replacement without content; an artifact that is held stays")
+        };
+        self.blanks.iter().map(finding).collect()
+    }
+}
+
+/// Adds one item of that fate.
+pub(super) fn count(counts: &mut Counts, fate: Fate) {
+    counts.unique += 1;
+    match fate {
+        Fate::Accepted => counts.accepted += 1,
+        Fate::Pending => counts.pending += 1,
+        Fate::Rejected => counts.rejected += 1,
+        Fate::Quarantined => counts.quarantined += 1,
+    }
+}
+
+/// Keeps a fact and every carrier of it. When carriers disagree on what the id does not hash, the lowest rank stands.
+pub(super) fn keep<K: Ord, T, R: Ord>(
+    map: &mut BTreeMap<K, Verified<T>>,
+    id: K,
+    fact: T,
+    carrier: EvidenceId,
+    rank: impl Fn(&T) -> R,
+) {
+    let mut merged = Verified::new(fact, carrier);
+    match map.get_mut(&id) {
+        Some(held) if rank(held.fact()) <= rank(merged.fact()) => held.add_carriers(&BTreeSet::from([carrier])),
+        Some(held) => {
+            merged.add_carriers(held.carriers());
+            *held = merged;
+        }
+        None => {
+            map.insert(id, merged);
+        }
+    }
+}
+
+fn foreign_finding(kind: u16, count: u64) -> Finding {
+    Finding::new(Code::EvtNotEnvelope, Subject::new("kind", kind).and("class", "foreign"))
+        .with_values("a d tag of the family", format!("{count} events of others"))
+        .with_explanation("genuine events whose kind or d tag is not of the family; kept, not counted")
+}
+
+/// Sorts findings; equal ones from several carriers become one with all their evidence.
+fn merged(mut findings: Vec<Finding>) -> Vec<Finding> {
+    let mut by_text: BTreeMap<Finding, BTreeSet<crate::domain::EvidenceRef>> = BTreeMap::new();
+    for mut finding in findings.drain(..) {
+        let evidence = std::mem::take(&mut finding.evidence);
+        by_text.entry(finding).or_default().extend(evidence);
+    }
+    let whole =
+        |(finding, evidence): (Finding, BTreeSet<_>)| Finding { evidence: evidence.into_iter().collect(), ..finding };
+    by_text.into_iter().map(whole).collect()
+}

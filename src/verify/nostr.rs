@@ -1,0 +1,47 @@
+//! NIP-01 ids and BIP-340 signatures.
+
+use std::sync::OnceLock;
+
+use bitcoin::secp256k1::{Message, Secp256k1, VerifyOnly, XOnlyPublicKey, schnorr};
+
+use crate::domain::{Code, EvidenceId, Finding, Subject, sha256};
+use crate::evidence::{NostrEvent, serialize_for_id};
+
+/// One context for all verifications: making it is cheap, but sharing it is cheaper still (CAPTURE 4.1).
+fn context() -> &'static Secp256k1<VerifyOnly> {
+    static CONTEXT: OnceLock<Secp256k1<VerifyOnly>> = OnceLock::new();
+    CONTEXT.get_or_init(Secp256k1::verification_only)
+}
+
+/// Checks that the id is the hash of the serialisation and that the author signed it (FORMATS 2.1).
+///
+/// # Errors
+/// The finding, `EVT_BAD_ID` or `EVT_BAD_SIG`. The signature over a wrong id is not looked at.
+pub fn judge(event: &NostrEvent, carrier: EvidenceId) -> Result<(), Box<Finding>> {
+    let subject = Subject::new("event", event.id).and("evidence", carrier);
+    let id = sha256(serialize_for_id(event).as_bytes());
+    if id != event.id.0 {
+        return Err(Box::new(
+            Finding::new(Code::EvtBadId, subject)
+                .with_values(id, event.id)
+                .with_evidence(carrier, "carrier")
+                .with_explanation("the declared id is not the sha256 of the event's serialisation"),
+        ));
+    }
+    if signature_holds(event) {
+        return Ok(());
+    }
+    Err(Box::new(
+        Finding::new(Code::EvtBadSig, subject)
+            .with_values("a BIP-340 signature by the author", "one that does not verify")
+            .with_evidence(carrier, "carrier")
+            .with_explanation(format!("the signature by {} over the id fails", event.pubkey)),
+    ))
+}
+
+fn signature_holds(event: &NostrEvent) -> bool {
+    let Ok(key) = XOnlyPublicKey::from_slice(event.pubkey.as_bytes()) else { return false };
+    let Ok(signature) = schnorr::Signature::from_slice(&event.sig) else { return false };
+    let message = Message::from_digest(*event.id.as_bytes());
+    context().verify_schnorr(&signature, &message, &key).is_ok()
+}

@@ -1,0 +1,220 @@
+//! Weighs the ends of a proof's branches against known headers.
+
+use std::collections::BTreeSet;
+
+use super::ProofVerdict;
+use super::calendar::{allowed_host, submitted_at};
+use super::walk::Leaf;
+use crate::domain::{BlockHeight, Code, Digest32, EvidenceId, Finding, MerkleRootHash, Subject, TrustPolicy};
+use crate::evidence::OtsMember;
+use crate::evidence::ots::{Attestation, Refusal};
+use crate::verify::headers::{HeaderChain, KnownHeader};
+use crate::verify::set::{Anchor, AnchorState, Fate, PendingAnchor};
+
+/// What a proof is about: goes into every finding and verdict.
+pub(super) struct About {
+    pub(super) digest: Option<Digest32>,
+    pub(super) subject: Subject,
+    pub(super) evidence: EvidenceId,
+}
+
+impl About {
+    pub(super) fn finding(&self, code: Code) -> Finding {
+        Finding::new(code, self.subject.clone()).with_evidence(self.evidence, "proof")
+    }
+
+    /// The finding for a proof that parsing refused.
+    pub(super) fn unreadable(&self, refusal: &Refusal) -> Finding {
+        refusal.finding(self.subject.clone()).with_evidence(self.evidence, "proof")
+    }
+
+    fn finding_at(&self, code: Code, height: BlockHeight) -> Finding {
+        Finding::new(code, self.subject.clone().and("height", height)).with_evidence(self.evidence, "proof")
+    }
+
+    /// The verdict on a proof that shows nothing.
+    pub(super) fn refused(&self, fate: Fate, finding: Finding) -> ProofVerdict {
+        let weighed = Weighed { findings: vec![finding], refuted: true, ..Weighed::default() };
+        ProofVerdict { fate, ..self.verdict(weighed) }
+    }
+
+    /// One verified attestation is enough; what else the proof names keeps it pending; the rest is refused.
+    pub(super) fn verdict(&self, mut weighed: Weighed) -> ProofVerdict {
+        weighed.refuted |= !weighed.mismatches.is_empty();
+        weighed.findings.append(&mut weighed.mismatches);
+        let state = &mut weighed.state;
+        let fate = if !state.confirmed.is_empty() {
+            Fate::Accepted
+        } else if !state.pending.is_empty() || !state.header_missing.is_empty() || weighed.stale {
+            Fate::Pending
+        } else if weighed.refuted {
+            Fate::Rejected
+        } else {
+            weighed.findings.push(
+                self.finding(Code::Unverifiable)
+                    .with_values("an attestation by Bitcoin or by a calendar", "none")
+                    .with_explanation("no attestation of the proof can be checked"),
+            );
+            Fate::Quarantined
+        };
+        state.proofs.insert(self.evidence);
+        if matches!(fate, Fate::Rejected | Fate::Quarantined) {
+            state.refused.insert(self.evidence);
+        }
+        weighed.findings.sort();
+        weighed.findings.dedup();
+        ProofVerdict { subject: self.digest, state: weighed.state, findings: weighed.findings, fate }
+    }
+}
+
+/// What the branches of a proof amount to.
+#[derive(Default)]
+pub(super) struct Weighed {
+    pub(super) state: AnchorState,
+    pub(super) findings: Vec<Finding>,
+    /// Some branch ends in a block that left the most-work chain.
+    pub(super) stale: bool,
+    /// Messages that are not the root of the block they name. Apart, because the caller may know a better reason.
+    pub(super) mismatches: Vec<Finding>,
+    /// The proof is wrong about something.
+    pub(super) refuted: bool,
+}
+
+/// Judges every branch's end.
+pub(super) fn weigh(leaves: &[Leaf<'_>], about: &About, headers: &HeaderChain, policy: &TrustPolicy) -> Weighed {
+    let mut weighed = Weighed::default();
+    for leaf in leaves {
+        match leaf.attestation {
+            Attestation::Bitcoin(height) => weighed.bitcoin(height, &leaf.message, about, headers),
+            Attestation::Pending(uri) => weighed.pending(uri, &leaf.message, about, policy),
+            Attestation::Unknown(_) => {}
+        }
+    }
+    weighed.state.confirmed.sort();
+    weighed.state.confirmed.dedup();
+    weighed
+}
+
+impl Weighed {
+    /// Nothing holds, and the reason is found already.
+    pub(super) fn is_moot(&self) -> bool {
+        self.state.confirmed.is_empty() && (self.stale || self.refuted)
+    }
+
+    fn bitcoin(&mut self, height: BlockHeight, message: &[u8], about: &About, headers: &HeaderChain) {
+        // Internal byte order only: the reversed order is what people read, not what a block commits to (FORMATS 9.5).
+        let root = <[u8; 32]>::try_from(message).ok().map(MerkleRootHash);
+        let known = headers.at(height);
+        if let Some(header) = known.filter(|header| Some(header.root) == root) {
+            self.state.confirmed.push(anchor(&header, about.evidence, headers));
+        } else if let Some(stale) = root.and_then(|root| headers.stale_at(height, root)) {
+            self.stale = true;
+            self.findings.push(
+                about
+                    .finding_at(Code::HdrReorg, height)
+                    .with_values(known.map_or_else(String::new, |best| best.hash.to_string()), stale.hash)
+                    .with_evidence(stale.evidence, "header")
+                    .with_explanation("the anchoring block is not on the most-work chain"),
+            );
+        } else if let Some(header) = known {
+            self.mismatches.push(mismatch(&header, root, message.len(), about));
+        } else {
+            self.state.header_missing.insert(height);
+            self.findings.push(
+                about
+                    .finding_at(Code::OtsHeaderMissing, height)
+                    .with_values("a header at that height", "none")
+                    .with_explanation("the anchor is not established: no known header answers for its height"),
+            );
+        }
+    }
+
+    fn pending(&mut self, uri: &str, message: &[u8], about: &About, policy: &TrustPolicy) {
+        if allowed_host(uri, policy).is_none() {
+            let subject = about.subject.clone().and("calendar", uri);
+            self.findings.push(
+                Finding::new(Code::OtsCalendar, subject)
+                    .with_values("a calendar of the allow-list", uri)
+                    .with_evidence(about.evidence, "proof")
+                    .with_explanation("the calendar is not contacted"),
+            );
+        }
+        self.state.pending.insert(PendingAnchor {
+            uri: uri.to_owned(),
+            commitment: message.to_vec(),
+            submitted_at: submitted_at(message),
+            proof: about.evidence,
+        });
+    }
+}
+
+fn anchor(header: &KnownHeader, proof: EvidenceId, headers: &HeaderChain) -> Anchor {
+    Anchor {
+        height: header.height,
+        time: header.time,
+        hash: header.hash,
+        trust: header.trust,
+        is_final: headers.is_final(header.height),
+        proof,
+    }
+}
+
+fn mismatch(header: &KnownHeader, root: Option<MerkleRootHash>, len: usize, about: &About) -> Finding {
+    let observed = root.map_or_else(|| format!("a message of {len} bytes"), |root| root.to_string());
+    let reversed = root.is_some_and(|mut root| {
+        root.0.reverse();
+        root == header.root
+    });
+    let explanation = if reversed {
+        "only the byte-reversed message is the block's Merkle root"
+    } else {
+        "the proof does not lead to the block's Merkle root"
+    };
+    about
+        .finding_at(Code::OtsRoot, header.height)
+        .with_values(header.root, observed)
+        .with_evidence(header.evidence, "header")
+        .with_explanation(explanation)
+}
+
+/// What an `ots` member declares beside its proof (FORMATS 9.2, 9.5): never believed, only compared.
+pub(super) fn check_member(member: &OtsMember, state: &AnchorState, about: &About) -> Vec<Finding> {
+    let named: BTreeSet<BlockHeight> =
+        state.confirmed.iter().map(|anchor| anchor.height).chain(state.header_missing.iter().copied()).collect();
+    let claim = |what: &str, expected: String, observed: String| {
+        let subject = about.subject.clone().and("member", what);
+        Finding::new(Code::OtsClaim, subject)
+            .with_values(expected, observed)
+            .with_evidence(about.evidence, "proof")
+            .with_explanation(format!("the declared {what} is not what the proof shows"))
+    };
+    let mut findings = Vec::new();
+    match member.status.as_str() {
+        "confirmed" if named.is_empty() => {
+            findings.push(claim("status", "pending".to_owned(), member.status.clone()));
+        }
+        "pending" if !state.confirmed.is_empty() => {
+            findings.push(claim("status", "confirmed".to_owned(), member.status.clone()));
+        }
+        _ => {}
+    }
+    let heights = || named.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    match member.block_height {
+        Some(height) if !named.contains(&height) => {
+            findings.push(claim("block_height", heights(), height.to_string()));
+        }
+        None if member.status == "confirmed" && !named.is_empty() => {
+            findings.push(claim("block_height", heights(), "null".to_owned()));
+        }
+        _ => {}
+    }
+    if let Some(hash) = member.block_hash {
+        let declared = |anchor: &&Anchor| member.block_height.is_none_or(|height| height == anchor.height);
+        let hashes: BTreeSet<_> = state.confirmed.iter().filter(declared).map(|anchor| anchor.hash).collect();
+        if !hashes.is_empty() && !hashes.contains(&hash) {
+            let shown = hashes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            findings.push(claim("block_hash", shown, hash.to_string()));
+        }
+    }
+    findings
+}

@@ -1,0 +1,104 @@
+//! Walks a parsed proof from a message to the ends of its branches (OTS 2.2).
+
+use bitcoin::hashes::{Hash as _, ripemd160, sha1};
+use sha2::{Digest as _, Sha256};
+use sha3::Keccak256;
+
+use crate::evidence::ots::{Attestation, Op, Proof, Step};
+
+/// The end of one branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Leaf<'a> {
+    pub(super) attestation: Attestation<'a>,
+    /// What the branch's operations made of the start.
+    pub(super) message: Vec<u8>,
+    /// The branch passed through a message of a calendar's commitment shape.
+    pub(super) through_commitment: bool,
+}
+
+/// Every branch's end, in the order of the file; `None` when the start has not the length that the proof was parsed for.
+///
+/// Costs [`Proof::work`] bytes of hashing and copying, which parsing has bounded.
+pub(super) fn walk<'a>(proof: &Proof<'a>, start: &[u8]) -> Option<Vec<Leaf<'a>>> {
+    Some(walk_counting(proof, start)?.0)
+}
+
+/// As [`walk`], with the bytes that were read, written or copied.
+pub(super) fn walk_counting<'a>(proof: &Proof<'a>, start: &[u8]) -> Option<(Vec<Leaf<'a>>, usize)> {
+    if start.len() != proof.start_len() {
+        return None;
+    }
+    let mut work = 0;
+    let mut leaves = Vec::new();
+    let mut kept = Vec::new();
+    let mut message = start.to_vec();
+    let mut through_commitment = false;
+    for step in proof.steps() {
+        work += message.len();
+        match step {
+            Step::Fork => kept.push((message.clone(), through_commitment)),
+            Step::Op(op) => {
+                message = apply(*op, message);
+                work += message.len();
+                through_commitment |= matches!(op, Op::Append(_) | Op::Prepend(_)) && is_commitment(&message);
+            }
+            Step::Attest(attestation) => {
+                leaves.push(Leaf { attestation: *attestation, message, through_commitment });
+                // Parsing ended the steps with the last branch, so nothing follows an empty stack.
+                (message, through_commitment) = kept.pop().unwrap_or_default();
+            }
+        }
+    }
+    Some((leaves, work))
+}
+
+/// Calendars attest a digest between a 4-byte time and an 8-byte code; the oldest had no code (OTS 2.3).
+pub(super) fn is_commitment(message: &[u8]) -> bool {
+    matches!(message.len(), 36 | 44)
+}
+
+fn apply(op: Op<'_>, mut message: Vec<u8>) -> Vec<u8> {
+    match op {
+        Op::Sha1 => sha1::Hash::hash(&message).to_byte_array().to_vec(),
+        Op::Ripemd160 => ripemd160::Hash::hash(&message).to_byte_array().to_vec(),
+        Op::Sha256 => Sha256::digest(&message).to_vec(),
+        Op::Keccak256 => Keccak256::digest(&message).to_vec(),
+        Op::Append(more) => {
+            message.extend_from_slice(more);
+            message
+        }
+        Op::Prepend(more) => [more, &message].concat(),
+        Op::Reverse => {
+            message.reverse();
+            message
+        }
+        Op::Hexlify => faster_hex::hex_string(&message).into_bytes(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hex(text: &str) -> Vec<u8> {
+        let mut bytes = vec![0; text.len() / 2];
+        faster_hex::hex_decode(text.as_bytes(), &mut bytes).unwrap();
+        bytes
+    }
+
+    /// FIPS 180-4, the RIPEMD-160 paper and the Keccak submission: the digests of "abc".
+    #[test]
+    fn operations_agree_with_published_vectors() {
+        let abc = || b"abc".to_vec();
+        assert_eq!(apply(Op::Sha1, abc()), hex("a9993e364706816aba3e25717850c26c9cd0d89d"));
+        assert_eq!(apply(Op::Ripemd160, abc()), hex("8eb208f7e05d987a9b044a8e98c6b087f15a0bfc"));
+        let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(apply(Op::Sha256, abc()), hex(sha256));
+        let keccak256 = "4e03657aea45a94fc7d47ba826c8d667c0d1e6e33a64a036ec44f58fa12d6c45";
+        assert_eq!(apply(Op::Keccak256, abc()), hex(keccak256));
+        assert_eq!(apply(Op::Append(b"de"), abc()), b"abcde");
+        assert_eq!(apply(Op::Prepend(b"de"), abc()), b"deabc");
+        assert_eq!(apply(Op::Reverse, abc()), b"cba");
+        assert_eq!(apply(Op::Hexlify, vec![0xab, 0x0c]), b"ab0c");
+    }
+}

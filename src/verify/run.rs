@@ -1,0 +1,219 @@
+//! The driver: keys and headers first, then everything that is judged by them.
+
+use std::collections::BTreeSet;
+
+use rayon::prelude::*;
+
+use super::headers::HeaderChain;
+use super::judge::{Bench, population};
+use super::keys::KeyRing;
+use super::merge::{Judged, Merge, Waiting, count, keep};
+use super::ots::{Replies, settle};
+use super::{Fate, VerifiedSet, attest, custody};
+use crate::domain::{Counts, Digest32, EvidenceId, KeyId, Media, RawEvidence, TrustPolicy};
+use crate::evidence::{Claim, Decoded, HeaderRun, OtsMember, decode};
+
+/// Media that the others are judged by: give all of them to [`Verifier::first_pass`].
+pub const FIRST_PASS: &[Media] = &[Media::Jwks, Media::AuthJwks, Media::Headers];
+
+/// All other media: give them to [`Verifier::second_pass`].
+pub const SECOND_PASS: &[Media] = &[
+    Media::NostrEvent,
+    Media::OtsProof,
+    Media::CalendarReply,
+    Media::Settlement,
+    Media::PaymentLogEntry,
+    Media::Invoice,
+    Media::ProjectConfig,
+    Media::Custody,
+    Media::Activity,
+    Media::Balance,
+];
+
+/// Verifies a set of evidence in two passes. Batch size, order, repetition and thread count change nothing.
+///
+/// Call [`Self::first_pass`] with all evidence of [`FIRST_PASS`], then [`Self::begin_second_pass`], then
+/// [`Self::second_pass`] with all evidence of [`SECOND_PASS`], then [`Self::finish`].
+pub struct Verifier<'p> {
+    policy: &'p TrustPolicy,
+    ring: KeyRing,
+    runs: Vec<(EvidenceId, HeaderRun)>,
+    headers: HeaderChain,
+    header_counts: Counts,
+    undecodable_keys: u64,
+    merge: Merge,
+    seen: BTreeSet<EvidenceId>,
+}
+
+impl<'p> Verifier<'p> {
+    /// Starts with nothing known.
+    pub fn new(policy: &'p TrustPolicy) -> Self {
+        Self {
+            policy,
+            ring: KeyRing::default(),
+            runs: Vec::new(),
+            headers: HeaderChain::empty(&policy.headers),
+            header_counts: Counts::default(),
+            undecodable_keys: 0,
+            merge: Merge::default(),
+            seen: BTreeSet::new(),
+        }
+    }
+
+    /// Takes key sets and headers. Evidence of other media is left alone.
+    pub fn first_pass(&mut self, batch: &[(EvidenceId, RawEvidence)]) {
+        for (evidence, raw) in self.unseen(batch, FIRST_PASS) {
+            let findings = match decode(raw) {
+                Decoded::Claim(claim, findings) => {
+                    match *claim {
+                        Claim::Jwks(set) => self.ring.add(&set, evidence),
+                        Claim::Headers(run) => self.runs.push((evidence, run)),
+                        _ => {}
+                    }
+                    findings
+                }
+                Decoded::Undecodable(findings) => {
+                    if population(raw.media) == "keys" {
+                        self.undecodable_keys += 1;
+                    } else {
+                        count(&mut self.header_counts, Fate::Quarantined);
+                    }
+                    findings
+                }
+            };
+            let findings = findings.into_iter().map(|finding| finding.with_evidence(evidence, "carrier"));
+            self.merge.set.findings.extend(findings);
+        }
+    }
+
+    /// Ends the first pass: connects all headers and compares all key sets.
+    pub fn begin_second_pass(&mut self) {
+        let mut runs = std::mem::take(&mut self.runs);
+        runs.sort_by_key(|(evidence, _)| *evidence);
+        let (headers, findings, counts) = HeaderChain::build(runs, &self.policy.headers);
+        self.headers = headers;
+        self.header_counts.unique += counts.unique;
+        self.header_counts.accepted += counts.accepted;
+        self.header_counts.pending += counts.pending;
+        self.header_counts.rejected += counts.rejected;
+        self.header_counts.quarantined += counts.quarantined;
+        self.merge.set.findings.extend(findings);
+        self.merge.set.findings.extend(self.ring.findings());
+    }
+
+    /// Decodes and judges a batch in parallel, then merges it in order of evidence id.
+    pub fn second_pass(&mut self, batch: &[(EvidenceId, RawEvidence)]) {
+        let batch = self.unseen(batch, SECOND_PASS);
+        let bench = Bench { policy: self.policy, ring: &self.ring, headers: &self.headers };
+        // An indexed parallel map keeps the order of its input, whatever the number of threads.
+        let judged: Vec<Judged> = batch.par_iter().map(|(evidence, raw)| bench.judge(*evidence, raw)).collect();
+        for judged in judged {
+            self.merge.take(judged, self.policy);
+        }
+    }
+
+    /// Judges what had to wait for all descriptors, completes pending proofs, counts, and brings all into order.
+    pub fn finish(mut self) -> VerifiedSet {
+        self.judge_waiting();
+        self.graft_replies();
+        let set = &mut self.merge.set;
+        set.keys = self.ring.known();
+        set.tip = self.headers.tip();
+        *set.population.of("headers") = self.header_counts;
+        let keys = set.population.of("keys");
+        self.ring.known().iter().for_each(|_| count(keys, Fate::Accepted));
+        self.ring.unusable().for_each(|_: &KeyId| count(keys, Fate::Quarantined));
+        (0..self.undecodable_keys).for_each(|_| count(keys, Fate::Quarantined));
+        self.merge.finish()
+    }
+
+    /// The batch's evidence of these media that was not given before, in order of id.
+    fn unseen<'b>(
+        &mut self,
+        batch: &'b [(EvidenceId, RawEvidence)],
+        media: &[Media],
+    ) -> Vec<(EvidenceId, &'b RawEvidence)> {
+        let mut fresh: Vec<_> = batch.iter().filter(|(_, raw)| media.contains(&raw.media)).collect();
+        fresh.sort_by_key(|(evidence, _)| *evidence);
+        fresh.into_iter().filter(|(id, _)| self.seen.insert(*id)).map(|(id, raw)| (*id, raw)).collect()
+    }
+
+    fn judge_waiting(&mut self) {
+        for (evidence, claims) in std::mem::take(&mut self.merge.waiting) {
+            for waiting in claims {
+                let mut judged = Judged::new(evidence, Vec::new());
+                self.judge_one_waiting(&mut judged, waiting);
+                self.merge.take(judged, self.policy);
+            }
+        }
+    }
+
+    fn judge_one_waiting(&mut self, judged: &mut Judged, waiting: Waiting) {
+        let evidence = judged.evidence;
+        let set = &mut self.merge.set;
+        let (population, declared, accepted, from, ots, in_event) = match waiting {
+            Waiting::Attestation(claim) => {
+                let result = attest::judge_federated(&claim, &set.descriptors, evidence);
+                let id = claim.declared_id.0;
+                let accepted = result.is_ok().then_some(id);
+                match result {
+                    Ok(it) => keep(&mut set.attestations, it.id, it, evidence, |it| it.scheme.clone()),
+                    Err(findings) => judged.findings.extend(findings),
+                }
+                ("attestations", Some(id), accepted, None, claim.ots, true)
+            }
+            Waiting::Graduation { claim, in_event } => {
+                let (it, findings) = custody::graduation(&claim, &set.descriptors, evidence);
+                judged.findings.extend(findings);
+                let id = it.as_ref().map(|it| it.id);
+                it.into_iter().for_each(|it| keep(&mut set.graduations, it.id, it, evidence, |_| ()));
+                ("graduations", claim.declared_id, id, Some(claim.from_federation), claim.ots, in_event)
+            }
+            Waiting::Rotation { claim, in_event } => {
+                let (it, findings) = custody::rotation(&claim, &set.descriptors, evidence);
+                judged.findings.extend(findings);
+                let id = it.as_ref().map(|it| it.id);
+                it.into_iter().for_each(|it| keep(&mut set.rotations, it.id, it, evidence, |_| ()));
+                ("rotations", claim.declared_id, id, Some(claim.from_federation), claim.ots, in_event)
+            }
+        };
+        let fate = match (accepted, from) {
+            (Some(_), _) => Fate::Accepted,
+            // The named descriptor itself is missing: more evidence may decide.
+            (None, Some(from)) if !set.descriptors.contains_key(&from) => Fate::Pending,
+            (None, _) => Fate::Rejected,
+        };
+        judged.fate(population, accepted.or(declared).unwrap_or(evidence.0), fate);
+        if in_event {
+            judged.fate("events", evidence.0, fate);
+        }
+        if let Some(id) = accepted {
+            self.waiting_proof(judged, id, ots.as_ref());
+        }
+    }
+
+    fn waiting_proof(&self, judged: &mut Judged, id: Digest32, ots: Option<&OtsMember>) {
+        let bench = Bench { policy: self.policy, ring: &self.ring, headers: &self.headers };
+        bench.member_proof(judged, id, ots);
+    }
+
+    /// Continues pending proofs with calendars' replies. A reply that answers nothing we hold stays pending.
+    fn graft_replies(&mut self) {
+        let held = std::mem::take(&mut self.merge.replies);
+        let replies = Replies::new(held.iter().map(|(evidence, reply)| (*evidence, reply)));
+        let mut unanswered: BTreeSet<EvidenceId> = held.keys().copied().collect();
+        let mut anchors = std::mem::take(&mut self.merge.set.anchors);
+        for state in anchors.values_mut() {
+            let settled = settle(state, &replies, &self.headers, self.policy);
+            self.merge.set.findings.extend(settled.findings);
+            for (evidence, fate) in settled.fates {
+                unanswered.remove(&evidence);
+                self.merge.fate("calendar_replies", evidence.0, fate);
+            }
+        }
+        for evidence in unanswered {
+            self.merge.fate("calendar_replies", evidence.0, Fate::Pending);
+        }
+        self.merge.set.anchors = anchors;
+    }
+}

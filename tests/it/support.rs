@@ -1,0 +1,82 @@
+//! What several test modules need: running the command, worlds on disk, reading reports.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// The built command, with no setting of the caller's environment.
+pub(crate) fn reledger() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reledger"));
+    command.env_clear().env("TERM", "dumb").stdin(Stdio::null());
+    command
+}
+
+/// Runs the command to its end.
+pub(crate) fn run(args: &[&str]) -> Output {
+    reledger().args(args).output().expect("the command starts")
+}
+
+pub(crate) fn code(output: &Output) -> i32 {
+    output.status.code().unwrap_or(-1)
+}
+
+pub(crate) fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("stdout is UTF-8")
+}
+
+pub(crate) fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("stderr is UTF-8")
+}
+
+/// Both streams, for the message of a failed assertion.
+pub(crate) fn shown(output: &Output) -> String {
+    format!(
+        "exit {}\n{}\n{}",
+        code(output),
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+/// A path as an argument.
+pub(crate) fn arg(path: &Path) -> &str {
+    path.to_str().expect("temporary paths are UTF-8")
+}
+
+/// The project's fixtures.
+pub(crate) fn fixtures() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+}
+
+/// Writes an honest world as files; returns its configuration.
+pub(crate) fn write_world(dir: &Path, seed: u64, events: u32) -> PathBuf {
+    let output =
+        run(&["sim", "write", "--seed", &seed.to_string(), "--events", &events.to_string(), "--dir", arg(dir)]);
+    assert_eq!(code(&output), 0, "{}", shown(&output));
+    dir.join("reledger.toml")
+}
+
+/// Drills with this configuration into this folder.
+pub(crate) fn drill(config: &Path, run_dir: &Path, more: &[&str]) -> Output {
+    let mut args = vec!["drill", "-c", arg(config), "--run", arg(run_dir), "--progress", "none"];
+    args.extend(more);
+    run(&args)
+}
+
+/// The report of a run.
+pub(crate) fn report(run_dir: &Path) -> Value {
+    serde_json::from_slice(&report_bytes(run_dir)).expect("a report is JSON")
+}
+
+/// The report's bytes.
+pub(crate) fn report_bytes(run_dir: &Path) -> Vec<u8> {
+    fs::read(run_dir.join("report.json")).expect("the run has a report")
+}
+
+/// How many divergences of each code the report holds.
+pub(crate) fn codes(report: &Value) -> Vec<(String, u64)> {
+    let by_code = report["summary"]["by_code"].as_object().expect("by_code is an object");
+    by_code.iter().map(|(code, count)| (code.clone(), count.as_u64().expect("a count"))).collect()
+}
