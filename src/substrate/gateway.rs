@@ -51,8 +51,8 @@ impl RecordsSource {
 
     fn container(&self) -> Container {
         Container::Detect(match self.media {
-            Media::Settlement => &["settlements"],
-            _ => &["invoices"],
+            Media::Settlement => &["settlements", "events"],
+            _ => &["invoices", "payments", "transactions"],
         })
     }
 
