@@ -15,12 +15,15 @@ use crate::domain::{CompletenessBasis, FetchReceipt, Media, RawEvidence, Slice, 
 use crate::evidence::limits::RECORD_BYTES_MAX;
 use crate::evidence::split::{Container, Piece, RecordSplitter, StreamEnd};
 
+/// The members of an object whose array holds records (FORMATS 6.2, TREASURY 3).
+const CONTAINER_MEMBERS: &[&str] = &["settlements", "invoices", "events", "payments", "transactions", "balances"];
+
 /// One document of records: JSON Lines, an array, or an object that holds the array (FORMATS 6.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordsPlan {
     /// Its address; https, or http on loopback.
     pub url: String,
-    /// What its records are: [`Media::Settlement`] or [`Media::Invoice`].
+    /// What its records are, for example [`Media::Settlement`] or [`Media::Invoice`].
     pub media: Media,
     /// Accept `http://` outside loopback.
     pub allow_plaintext: bool,
@@ -49,15 +52,8 @@ impl RecordsSource {
         Ok(Self { id: SourceId(plan.url), url, media: plan.media, http, handle })
     }
 
-    fn container(&self) -> Container {
-        Container::Detect(match self.media {
-            Media::Settlement => &["settlements", "events"],
-            _ => &["invoices", "payments", "transactions"],
-        })
-    }
-
     async fn read(&self, sink: &mut dyn Sink) -> Result<FetchReceipt, Stopped> {
-        let mut reading = Reading { source: self, splitter: self.splitter(), items: 0, misfits: 0, sink };
+        let mut reading = Reading { source: self, splitter: splitter(), items: 0, misfits: 0, sink };
         let exchange = self.http.get_stream(&self.url, RECORDS_BYTES_MAX, &mut |part| reading.take(&part)).await?;
         let end = reading.finish()?;
         let (basis, reason) = judge(&exchange, end);
@@ -72,10 +68,10 @@ impl RecordsSource {
             reason,
         })
     }
+}
 
-    fn splitter(&self) -> RecordSplitter {
-        RecordSplitter::new(self.container(), RECORD_BYTES_MAX)
-    }
+fn splitter() -> RecordSplitter {
+    RecordSplitter::new(Container::Detect(CONTAINER_MEMBERS), RECORD_BYTES_MAX)
 }
 
 fn judge(exchange: &Exchange, end: StreamEnd) -> (CompletenessBasis, String) {
@@ -116,7 +112,7 @@ impl Reading<'_> {
         let bytes = match *part {
             Part::Begin => {
                 // The whole document comes again; what is captured already is known by its content.
-                self.splitter = self.source.splitter();
+                self.splitter = splitter();
                 self.items = 0;
                 self.misfits = 0;
                 return Ok(());
@@ -133,7 +129,7 @@ impl Reading<'_> {
 
     fn finish(&mut self) -> Result<StreamEnd, Stopped> {
         let mut pieces = Vec::new();
-        let splitter = std::mem::replace(&mut self.splitter, self.source.splitter());
+        let splitter = std::mem::replace(&mut self.splitter, splitter());
         let end = splitter.finish(&mut |piece| pieces.push(piece));
         self.hand_over(pieces)?;
         Ok(end)

@@ -57,6 +57,16 @@ fn invoices_come_out_of_their_wrapper() {
 }
 
 #[test]
+fn balances_and_activities_come_out_of_theirs() {
+    for (kind, body) in [(Media::Balance, r#"{"balances":[{"user":"a"}]}"#), (Media::Activity, "{\"user\":\"a\"}\n")] {
+        let server = HttpServer::start(move |_, _| Answer::ok(body));
+        let (sink, receipt, url) = records(&server, kind);
+        assert_eq!(sink.texts(), set(&[r#"{"user":"a"}"#]));
+        assert_eq!(receipt, complete(&url, media(kind), 1));
+    }
+}
+
+#[test]
 fn a_document_that_ends_inside_a_record_has_no_basis() {
     let server = HttpServer::start(|_, _| Answer::ok(r#"[{"n":1},{"n":"#));
     let (sink, receipt, url) = records(&server, Media::Settlement);
