@@ -15,7 +15,7 @@ use crate::store::{EvidenceStore, LogStore, members};
 ///
 /// # Errors
 /// [`AppError::Io`], [`AppError::Store`].
-pub fn finish(
+pub(super) fn finish(
     folder: &RunFolder,
     store: &LogStore,
     judged: &JudgedInputs,
@@ -42,7 +42,7 @@ pub fn finish(
 ///
 /// # Errors
 /// [`AppError::Store`].
-pub fn evidence_members(folder: &RunFolder) -> Result<Vec<Member>, AppError> {
+pub(super) fn evidence_members(folder: &RunFolder) -> Result<Vec<Member>, AppError> {
     let found = members(&folder.evidence())?;
     Ok(found
         .into_iter()
