@@ -3,6 +3,8 @@
 //! Published and derived vectors decide what is right. Where a case needs an event of our own, `nostr-sdk` builds and
 //! signs it, so that our serialisation is never the judge of itself.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot build its world has failed")]
+
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
