@@ -52,7 +52,7 @@ pub(in crate::verify) fn hash_at(height: BlockHeight) -> Option<BlockHash> {
 
 /// The compact target of the last epoch that the table knows.
 pub(in crate::verify) fn last_bits() -> u32 {
-    all().last().map_or(MAINNET_POW_LIMIT, |epoch| epoch.next_bits)
+    TABLE.as_chunks::<ROW>().0.last().map_or(MAINNET_POW_LIMIT, bits_of)
 }
 
 fn row(epoch: u32) -> Option<&'static [u8; ROW]> {
