@@ -95,7 +95,7 @@ mod tests {
                 let last = CompactTarget::from_consensus(bits);
                 let theirs = CompactTarget::from_next_work_required(last, seconds.into(), &Params::BITCOIN);
                 let ours = retarget(known(bits), 1_000, 1_000 + seconds, limit);
-                assert_eq!(ours, theirs.to_consensus(), "{:08x} after {seconds} s", bits);
+                assert_eq!(ours, theirs.to_consensus(), "{bits:08x} after {seconds} s");
             }
         }
     }
