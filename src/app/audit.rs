@@ -52,7 +52,9 @@ pub fn audit(root: &Path, observer: &dyn Observer, cancel: &Cancel) -> Result<Au
     let store = LogStore::open_read_only(&folder.evidence())?;
     let root = evidence_root(&store.ids()?);
     if root != manifest.evidence_root {
-        return Err(AppError::Untrusted { what: "checksum_error: the evidence root differs from the manifest's".to_owned() });
+        return Err(AppError::Untrusted {
+            what: "checksum_error: the evidence root differs from the manifest's".to_owned(),
+        });
     }
     let tables = side_tables(&store)?;
     let set = judge(&store, &judged.policy, &tables, &worker_threads(0)?, observer, cancel)?;

@@ -150,9 +150,12 @@ fn outcome(reconciliation: &Reconciliation, judged: &JudgedInputs) -> Outcome {
         });
     }
     // Whatever the threshold: what could not be established is never shown as agreed.
-    let open = |code: Code| reconciliation.divergences.iter().any(|divergence| {
-        divergence.code == code && divergence.state == crate::domain::State::Open
-    });
+    let open = |code: Code| {
+        reconciliation
+            .divergences
+            .iter()
+            .any(|divergence| divergence.code == code && divergence.state == crate::domain::State::Open)
+    };
     if [Code::SrcEmpty, Code::SrcIncomplete, Code::OtsHeaderMissing].into_iter().any(open)
         || reconciliation.unverifiable.iter().any(|check| check.declared)
         || reconciliation.checks.is_empty()
@@ -162,9 +165,10 @@ fn outcome(reconciliation: &Reconciliation, judged: &JudgedInputs) -> Outcome {
     if open(Code::SrcUnreachable) {
         outcome.add(Condition::Unreachable);
     }
-    let rpo_missed = judged.rpo_seconds.and_then(|limit| i64::try_from(limit).ok()).is_some_and(|limit| {
-        reconciliation.recovery.rpo_claimed_seconds.is_none_or(|claimed| claimed > limit)
-    });
+    let rpo_missed = judged
+        .rpo_seconds
+        .and_then(|limit| i64::try_from(limit).ok())
+        .is_some_and(|limit| reconciliation.recovery.rpo_claimed_seconds.is_none_or(|claimed| claimed > limit));
     if rpo_missed || judged.rto_missed {
         outcome.add(Condition::OverBudget);
     }

@@ -60,7 +60,12 @@ pub struct Finished {
 ///
 /// # Errors
 /// [`AppError`] for local failures. What is wrong with the world stands in the report.
-pub fn drill(plan: &Plan, options: &RunOptions, observer: &dyn Observer, cancel: &Cancel) -> Result<Finished, AppError> {
+pub fn drill(
+    plan: &Plan,
+    options: &RunOptions,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<Finished, AppError> {
     let mut session = Session::open(plan, options, observer, cancel)?;
     session.capture_all()?;
     session.conclude()
@@ -214,11 +219,7 @@ impl<'a> Session<'a> {
     }
 
     #[expect(clippy::disallowed_methods, reason = "durations go into run.json only")]
-    fn timed<T>(
-        &mut self,
-        stage: &str,
-        work: impl FnOnce(&mut Self) -> Result<T, AppError>,
-    ) -> Result<T, AppError> {
+    fn timed<T>(&mut self, stage: &str, work: impl FnOnce(&mut Self) -> Result<T, AppError>) -> Result<T, AppError> {
         let began = Clock::now();
         let result = work(self)?;
         let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -110,7 +110,9 @@ impl AppError {
             Self::Source(SourceError::Offline { .. }) => vec!["leave out --offline, or use files only".to_owned()],
             Self::Source(SourceError::Exposed { file }) => vec![format!("chmod 600 {file}")],
             Self::Source(_) => vec!["check the address or path in the configuration".to_owned()],
-            Self::Internal(_) | Self::Ingest(_) => vec!["please report this with the command that led to it".to_owned()],
+            Self::Internal(_) | Self::Ingest(_) => {
+                vec!["please report this with the command that led to it".to_owned()]
+            }
             Self::Store(_) | Self::Interrupted { .. } => Vec::new(),
         }
     }

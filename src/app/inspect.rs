@@ -7,9 +7,7 @@ use super::error::AppError;
 use super::judge::{judge, side_tables, worker_threads};
 use super::observer::{Cancel, Silent};
 use super::run::RunFolder;
-use crate::domain::{
-    Code, Digest32, EvidenceId, Finding, Media, RawEvidence, Severity, Sighting, TrustPolicy,
-};
+use crate::domain::{Code, Digest32, EvidenceId, Finding, Media, RawEvidence, Severity, Sighting, TrustPolicy};
 use crate::evidence::sniff;
 use crate::store::{EvidenceStore, LogStore, MemoryStore, SideRecord};
 use crate::substrate::{Captured, EvidenceSource, FilesSource, Sink, Stopped};
@@ -122,7 +120,8 @@ fn judged(set: &VerifiedSet, evidence: &RawEvidence, place: &str) -> JudgedRecor
 
 fn is_bad(finding: &Finding) -> bool {
     let severity = finding.severity_override.unwrap_or_else(|| finding.code.severity());
-    let undecodable = matches!(finding.code, Code::EvtMalformed | Code::SrcParse | Code::EnvSchema | Code::EvtNotEnvelope);
+    let undecodable =
+        matches!(finding.code, Code::EvtMalformed | Code::SrcParse | Code::EnvSchema | Code::EvtNotEnvelope);
     finding.explained_by.is_none()
         && !matches!(finding.code, Code::OtsHeaderMissing | Code::KeyUnknown)
         && (severity >= Severity::Error || undecodable)
@@ -167,9 +166,13 @@ pub fn explain_in_run(folder: &RunFolder, policy: &TrustPolicy, what: &str) -> R
         explanation.lines.push(format!("attestation {id} of {}", attestation.fact().message.address));
         carriers.extend(attestation.carriers());
     }
-    for settlement in set.settlements.values().filter(|settlement| settlement.fact().event.operation.0.starts_with(what)) {
+    for settlement in
+        set.settlements.values().filter(|settlement| settlement.fact().event.operation.0.starts_with(what))
+    {
         let event = &settlement.fact().event;
-        explanation.lines.push(format!("operation {}: {} {} sats {}", event.operation, event.kind, event.amount, event.settled_at));
+        explanation
+            .lines
+            .push(format!("operation {}: {} {} sats {}", event.operation, event.kind, event.amount, event.settled_at));
         carriers.extend(settlement.carriers());
     }
     for (digest, state) in set.anchors.iter().filter(|(digest, _)| matches(digest)) {

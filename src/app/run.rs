@@ -97,7 +97,8 @@ impl RunFolder {
         let foreign = entries.any(|entry| {
             entry.is_ok_and(|entry| {
                 let name = entry.file_name();
-                !["evidence", "state", "queues"].iter().any(|own| name == *own) && !is_temporary(&name.to_string_lossy())
+                !["evidence", "state", "queues"].iter().any(|own| name == *own)
+                    && !is_temporary(&name.to_string_lossy())
             })
         });
         if foreign {

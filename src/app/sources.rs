@@ -124,7 +124,11 @@ mod net {
             return Ok(None);
         }
         let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("sockets").enable_all().build();
-        runtime.map(Some).map_err(|source| AppError::Io { action: "start the runtime of", file: "sockets".to_owned(), source })
+        runtime.map(Some).map_err(|source| AppError::Io {
+            action: "start the runtime of",
+            file: "sockets".to_owned(),
+            source,
+        })
     }
 
     fn handle(kit: &SourceKit) -> Option<Handle> {

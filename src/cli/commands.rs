@@ -118,11 +118,7 @@ fn capture(global: &Global, output: &Output) -> Result<ExitCode, AppError> {
     let observer = progress::observer(global);
     let (held, tables) = app::capture_only(&plan, &options, observer.as_ref(), &cancel)?;
     drop(observer);
-    let open: Vec<_> = tables
-        .receipts
-        .iter()
-        .filter(|receipt| receipt.basis < plan.policy.require.basis)
-        .collect();
+    let open: Vec<_> = tables.receipts.iter().filter(|receipt| receipt.basis < plan.policy.require.basis).collect();
     let code = if open.is_empty() { 0 } else { Condition::Incomplete.exit_code().0 };
     let mut text = String::new();
     for receipt in &open {

@@ -47,7 +47,9 @@ pub(crate) fn version(output: &Output, verbose: bool) -> Result<ExitCode, AppErr
         .collect();
         text.push_str(&format!("features: {}\n", features.join(", ")));
         text.push_str("profile: orangecheck-2026-10\n");
-        text.push_str(&format!("report: {REPORT_SCHEMA}\nstate root: reledger/state-root/1\nevidence id: reledger/evidence/1\n"));
+        text.push_str(&format!(
+            "report: {REPORT_SCHEMA}\nstate root: reledger/state-root/1\nevidence id: reledger/evidence/1\n"
+        ));
         text.push_str(&format!("target: {} {}\n", std::env::consts::OS, std::env::consts::ARCH));
     }
     output.emit(text.as_bytes())?;

@@ -56,7 +56,11 @@ pub(crate) fn show(
     if output.format == Format::Human {
         let mut text = String::new();
         for (key, value, from) in &rows {
-            text.push_str(&inert(&if origin { format!("{key} = {value}   # {from}") } else { format!("{key} = {value}") }));
+            text.push_str(&inert(&if origin {
+                format!("{key} = {value}   # {from}")
+            } else {
+                format!("{key} = {value}")
+            }));
             text.push('\n');
         }
         output.emit(text.as_bytes())?;

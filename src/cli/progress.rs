@@ -97,7 +97,8 @@ impl Observer for Bar {
             }
             Event::Progress { done } => self.bar.set_position(done),
             Event::SourceEnded { source, items, proper, reason } => {
-                let note = if proper { String::new() } else { format!(", not complete: {}", inert_limited(&reason, 200)) };
+                let note =
+                    if proper { String::new() } else { format!(", not complete: {}", inert_limited(&reason, 200)) };
                 self.bar.println(crate::domain::inert(&format!("  {source}: {items} items{note}")));
             }
             Event::Note(note) => self.bar.println(crate::domain::inert(&note)),

@@ -50,7 +50,9 @@ pub(crate) fn run_options(global: &Global, command: &'static str) -> Result<RunO
         max_seconds: global
             .max_duration
             .as_deref()
-            .map(|text| Span::from_str(text).map(|span| span.0).map_err(|what| usage(format!("--max-duration: {what}"))))
+            .map(|text| {
+                Span::from_str(text).map(|span| span.0).map_err(|what| usage(format!("--max-duration: {what}")))
+            })
             .transpose()?,
     })
 }

@@ -18,9 +18,10 @@ fn context(global: &Global) -> Result<(TrustPolicy, Vec<(Media, Vec<PathBuf>)>),
         return Ok((TrustPolicy::orangecheck_2026_10(), Vec::new()));
     }
     let plan = settings::plan(global)?;
-    let helpers = plan.files.into_iter().filter(|(media, _)| {
-        matches!(media, Media::Jwks | Media::AuthJwks | Media::Headers | Media::Custody)
-    });
+    let helpers = plan
+        .files
+        .into_iter()
+        .filter(|(media, _)| matches!(media, Media::Jwks | Media::AuthJwks | Media::Headers | Media::Custody));
     Ok((plan.policy, helpers.collect()))
 }
 
@@ -52,7 +53,8 @@ pub(crate) fn verify(global: &Global, output: &Output, files: &[PathBuf]) -> Res
 }
 
 fn line(record: &JudgedRecord) -> String {
-    let mut line = format!("{:<10}{} {} {}", record.fate.name(), inert_limited(&record.place, 80), record.media, record.id);
+    let mut line =
+        format!("{:<10}{} {} {}", record.fate.name(), inert_limited(&record.place, 80), record.media, record.id);
     for finding in &record.findings {
         line.push_str(&inert_limited(&format!(" {} {}", finding.code, finding.explanation), 160));
     }

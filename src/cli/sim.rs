@@ -17,8 +17,13 @@ pub(crate) fn write(output: &Output, args: &SimArgs) -> Result<ExitCode, AppErro
     let world = World::generate(args.seed, args.events);
     write_world(&world, &args.dir).map_err(|error| failed(&error, args))?;
     output.emit(
-        format!("wrote world {} to {}; judge it with -c {}\n", args.seed, shown(args), inert(&config(args, "reledger.toml")))
-            .as_bytes(),
+        format!(
+            "wrote world {} to {}; judge it with -c {}\n",
+            args.seed,
+            shown(args),
+            inert(&config(args, "reledger.toml"))
+        )
+        .as_bytes(),
     )?;
     Ok(ExitCode::SUCCESS)
 }
@@ -28,7 +33,8 @@ pub(crate) fn serve(output: &Output, args: &SimArgs) -> Result<ExitCode, AppErro
     let world = Arc::new(World::generate(args.seed, args.events));
     write_world(&world, &args.dir).map_err(|error| failed(&error, args))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let runtime = runtime.map_err(|source| AppError::Io { action: "start the servers in", file: shown(args), source })?;
+    let runtime =
+        runtime.map_err(|source| AppError::Io { action: "start the servers in", file: shown(args), source })?;
     let cancel = Cancel::default();
     super::signals::listen(cancel.clone());
     runtime.block_on(async {

@@ -42,12 +42,11 @@ fn config(host: &str, bytes: &[u8]) -> Result<ProjectConfig, Refusal> {
     if !host.is_empty() && !domain.is_empty() && !same_host(host, &domain) {
         problems.push((String::new(), format!("domain {domain} differs from the host {host} it was fetched from")));
     }
-    let events = match members.get("events") {
-        Some(events) => prices(Record::of(events)?, &mut problems),
-        None => {
-            problems.push((String::new(), "events is missing".to_owned()));
-            BTreeMap::new()
-        }
+    let events = if let Some(events) = members.get("events") {
+        prices(Record::of(events)?, &mut problems)
+    } else {
+        problems.push((String::new(), "events is missing".to_owned()));
+        BTreeMap::new()
     };
     Ok(ProjectConfig {
         host: host.to_owned(),

@@ -139,16 +139,15 @@ impl RecordSplitter {
     /// Ends the stream: hands over what is left and says whether the stream was cut off.
     pub fn finish(mut self, emit: &mut dyn FnMut(Piece)) -> StreamEnd {
         let end = match self.state {
-            State::Beginning { .. } if self.bom > 0 && self.bom < BOM.len() => {
-                self.pending.extend(0, &BOM[..self.bom]);
+            State::Beginning { .. } => {
+                let half_a_mark = if self.bom < BOM.len() { self.bom } else { 0 };
+                self.pending.extend(0, &BOM[..half_a_mark]);
                 StreamEnd::Proper
             }
-            State::Beginning { .. } | State::Between | State::Whole => StreamEnd::Proper,
             State::Bracket | State::Array { .. } => StreamEnd::CutOff,
-            State::Object(object) if object.nest.is_open() => StreamEnd::CutOff,
-            State::Object(_) => StreamEnd::Proper,
-            State::Lines if self.pending.is_unbalanced() => StreamEnd::CutOff,
-            State::Lines => StreamEnd::Proper,
+            State::Object(object) => end_inside(object.nest.is_open()),
+            State::Lines => end_inside(self.pending.is_unbalanced()),
+            State::Between | State::Whole => StreamEnd::Proper,
         };
         let keep = !matches!(self.state, State::Object(object) if object.opened && !object.nested);
         if keep {
@@ -305,6 +304,10 @@ impl RecordSplitter {
         self.pending.extend_trimmed(self.position, &[byte]);
         self.state = State::Array { in_object, nest };
     }
+}
+
+const fn end_inside(open: bool) -> StreamEnd {
+    if open { StreamEnd::CutOff } else { StreamEnd::Proper }
 }
 
 impl Piece {

@@ -12,6 +12,7 @@
 mod address;
 #[cfg(feature = "net")]
 mod calendar;
+mod files;
 #[cfg(feature = "net")]
 mod gateway;
 #[cfg(feature = "net")]
@@ -29,6 +30,7 @@ mod wellknown;
 
 #[cfg(feature = "net")]
 pub use calendar::{CalendarPlan, CalendarSource};
+pub use files::FilesSource;
 #[cfg(feature = "net")]
 pub use gateway::{PaymentLogPlan, PaymentLogSource, RecordsPlan, RecordsSource};
 #[cfg(feature = "net")]

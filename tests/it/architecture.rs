@@ -7,8 +7,20 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const ROOMS: [&str; 14] = [
-    "domain", "evidence", "verify", "store", "ingest", "ledger", "reconcile", "seal", "report", "substrate", "target", "sim",
-    "app", "cli",
+    "domain",
+    "evidence",
+    "verify",
+    "store",
+    "ingest",
+    "ledger",
+    "reconcile",
+    "seal",
+    "report",
+    "substrate",
+    "target",
+    "sim",
+    "app",
+    "cli",
 ];
 const LINES_MAX: usize = 600;
 
@@ -133,9 +145,9 @@ fn no_room_uses_an_external_crate_beyond_its_charter() {
         for (file, text) in &room.sources {
             let code = production(text);
             for dependency in &dependencies {
-                let used = code.match_indices(&format!("{dependency}::")).any(|(at, _)| {
-                    !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':')
-                });
+                let used = code
+                    .match_indices(&format!("{dependency}::"))
+                    .any(|(at, _)| !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':'));
                 assert!(
                     !used || room.external.contains(dependency),
                     "{} uses `{dependency}`; the charter of `{}` allows {:?}",
@@ -197,7 +209,9 @@ fn the_core_builds_without_runtime_sockets_databases_or_terminal() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let tree = String::from_utf8(output.stdout).unwrap();
     assert!(tree.contains("bitcoin v"), "the tree was not read");
-    for banned in ["tokio", "tokio-tungstenite", "tungstenite", "nostr-sdk", "reqwest", "redb", "sled", "clap", "indicatif"] {
+    for banned in
+        ["tokio", "tokio-tungstenite", "tungstenite", "nostr-sdk", "reqwest", "redb", "sled", "clap", "indicatif"]
+    {
         assert!(!tree.lines().any(|line| line.split(' ').next() == Some(banned)), "the core depends on {banned}");
     }
 }

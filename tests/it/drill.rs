@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use tempfile::tempdir;
 
-use crate::support::{arg, code, codes, drill, fixtures, reledger, report, report_bytes, run, shown, stdout, write_world};
+use crate::support::{
+    arg, code, codes, drill, fixtures, reledger, report, report_bytes, run, shown, stdout, write_world,
+};
 
 const EVENTS: u32 = 60;
 
@@ -23,15 +25,20 @@ fn the_real_inputs_end_red_and_say_why() {
     assert_eq!(population["events"]["unique"], 25);
     // events-expected.json: what each of the 25 archived events is.
     let expected: serde_json::Value =
-        serde_json::from_slice(&fs::read(fixtures().join("vectors/oc-relay-infra/events-expected.json")).unwrap()).unwrap();
+        serde_json::from_slice(&fs::read(fixtures().join("vectors/oc-relay-infra/events-expected.json")).unwrap())
+            .unwrap();
     let events = expected["events"].as_array().unwrap();
     let count = |test: &dyn Fn(&serde_json::Value) -> bool| events.iter().filter(|event| test(event)).count() as u64;
-    assert_eq!(population["attestations"]["accepted"], count(&|event| event["bip322_ok"] == true && event["class"] == "attest"));
+    assert_eq!(
+        population["attestations"]["accepted"],
+        count(&|event| event["bip322_ok"] == true && event["class"] == "attest")
+    );
     assert_eq!(population["probes"]["unique"], count(&|event| event["class"] == "probe"));
     assert_eq!(population["settlements"]["accepted"], 1);
     let codes = codes(&report);
     assert!(codes.iter().any(|(code, _)| code == "SRC_EMPTY"), "{codes:?}");
-    let empty = report["divergences"].as_array().unwrap().iter().find(|divergence| divergence["code"] == "SRC_EMPTY").unwrap();
+    let empty =
+        report["divergences"].as_array().unwrap().iter().find(|divergence| divergence["code"] == "SRC_EMPTY").unwrap();
     assert!(empty["subject"].to_string().contains("envelope"), "{empty}");
     let summary = stdout(&output);
     assert!(summary.lines().count() <= 40, "{summary}");
@@ -81,7 +88,9 @@ fn an_honest_world_over_loopback_is_clean_and_audited_offline_to_the_byte() {
     let output = drill(&world.join("reledger-loopback.toml"), &run_dir, &[]);
     let report = report(&run_dir);
     assert_eq!(code(&output), 0, "{}\n{:?}", shown(&output), codes(&report));
-    assert!(report["coverage"].as_array().unwrap().iter().any(|row| row["source"].as_str().unwrap().starts_with("ws://")));
+    assert!(
+        report["coverage"].as_array().unwrap().iter().any(|row| row["source"].as_str().unwrap().starts_with("ws://"))
+    );
     drop(served);
     let copy = folder.path().join("audited.json");
     let audit = run(&["audit", arg(&run_dir), "--offline", "--json", "-o", arg(&copy)]);
@@ -137,7 +146,8 @@ impl Lcg {
 /// Rewrites a JSON Lines file as a folder of two files: every line shuffled, every third line twice.
 fn disturb(file: &Path, chance: &mut Lcg) {
     let text = fs::read_to_string(file).unwrap();
-    let mut lines: Vec<&str> = text.lines().flat_map(|line| std::iter::repeat_n(line, 1 + chance.below(3) / 2)).collect();
+    let mut lines: Vec<&str> =
+        text.lines().flat_map(|line| std::iter::repeat_n(line, 1 + chance.below(3) / 2)).collect();
     chance.shuffle(&mut lines);
     let (one, two) = lines.split_at(lines.len() / 3);
     fs::remove_file(file).unwrap();

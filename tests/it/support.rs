@@ -32,7 +32,12 @@ pub(crate) fn stderr(output: &Output) -> String {
 
 /// Both streams, for the message of a failed assertion.
 pub(crate) fn shown(output: &Output) -> String {
-    format!("exit {}\n{}\n{}", code(output), String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    format!(
+        "exit {}\n{}\n{}",
+        code(output),
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
 }
 
 /// A path as an argument.
@@ -47,7 +52,8 @@ pub(crate) fn fixtures() -> PathBuf {
 
 /// Writes an honest world as files; returns its configuration.
 pub(crate) fn write_world(dir: &Path, seed: u64, events: u32) -> PathBuf {
-    let output = run(&["sim", "write", "--seed", &seed.to_string(), "--events", &events.to_string(), "--dir", arg(dir)]);
+    let output =
+        run(&["sim", "write", "--seed", &seed.to_string(), "--events", &events.to_string(), "--dir", arg(dir)]);
     assert_eq!(code(&output), 0, "{}", shown(&output));
     dir.join("reledger.toml")
 }

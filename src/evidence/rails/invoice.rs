@@ -27,32 +27,30 @@ fn invoice(bytes: &[u8]) -> Result<InvoiceRecord, Refusal> {
     let state = state.ok_or_else(|| missing("status"))?;
     let hash = first(members, &["r_hash", "payment_hash"], "32 bytes as hex or base64", bytes32)?;
     let preimage =
-        first(members, &["r_preimage", "payment_preimage", "preimage"], "32 bytes as hex or base64", maybe_bytes32)?;
+        first(members, &["r_preimage", "payment_preimage", "preimage"], "32 bytes as hex or base64", bytes32)?;
     Ok(InvoiceRecord {
         payment_hash: PaymentHash(Digest32(hash.ok_or_else(|| missing("payment_hash"))?)),
         // LND shows 32 zero bytes for a hold invoice whose preimage it does not know.
-        preimage: preimage.flatten().filter(|preimage| *preimage != [0; 32]),
+        preimage: preimage.filter(|preimage| *preimage != [0; 32]),
         asked_msat: asked_msat(members)?,
         received_msat: received_msat(members, state)?,
         state,
         settled_at: first(members, &["settle_date", "paid_at", "settled_at", "completed_at"], "a time", time)?
-            .flatten(),
-        bolt11: first(members, &["payment_request", "bolt11"], "a text", |value| value.as_str())?
-            .filter(|text| !text.is_empty())
-            .map(str::to_owned),
+            .filter(|time| time.0 > 0),
+        bolt11: first(members, &["payment_request", "bolt11"], "a text", |value| value.as_str())?.map(str::to_owned),
         index: first(members, &["add_index", "pay_index"], "an index", integer)?.filter(|index| *index > 0),
         project: members.text("project_key")?.map(ProjectKey::from),
     })
 }
 
-/// The first of these members that is there, read by `read`.
+/// The first of these members that is there, read by `read`. LND writes an empty text for what was never set.
 fn first<'j, 'a, T>(
     members: Record<'j, 'a>,
     names: &[&str],
     what: &str,
     read: impl Fn(&'j Json<'a>) -> Option<T>,
 ) -> Result<Option<T>, Refusal> {
-    for name in names {
+    for name in names.iter().filter(|name| members.get(name).and_then(Json::as_str) != Some("")) {
         if let Some(found) = members.read(name, what, &read)? {
             return Ok(Some(found));
         }
@@ -133,15 +131,12 @@ fn integer(value: &Json<'_>) -> Option<u64> {
     value.as_u64().or_else(|| plain_integer(value.as_str()?))
 }
 
-/// Unix seconds or an ISO-8601 text; zero and empty are LND's way to say never.
-fn time(value: &Json<'_>) -> Option<Option<UnixSeconds>> {
+/// Unix seconds, as integer or text, or an ISO-8601 text.
+fn time(value: &Json<'_>) -> Option<UnixSeconds> {
     match value.as_str() {
-        Some("") => return Some(None),
-        Some(text) if text.contains('T') => return text.parse().ok().map(Some),
-        _ => {}
+        Some(text) if text.contains('T') => text.parse().ok(),
+        _ => i64::try_from(integer(value)?).ok().map(UnixSeconds),
     }
-    let seconds = i64::try_from(integer(value)?).ok()?;
-    Some((seconds > 0).then_some(UnixSeconds(seconds)))
 }
 
 /// 32 bytes: 64 hex digits (lncli, Core Lightning) or 44 characters of base64 (LND REST); told apart by length.
@@ -154,14 +149,6 @@ fn bytes32(value: &Json<'_>) -> Option<[u8; 32]> {
         return None;
     }
     STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).ok()?.try_into().ok()
-}
-
-/// As [`bytes32`]; an empty text is none.
-fn maybe_bytes32(value: &Json<'_>) -> Option<Option<[u8; 32]>> {
-    match value.as_str()? {
-        "" => Some(None),
-        _ => bytes32(value).map(Some),
-    }
 }
 
 #[cfg(test)]

@@ -16,11 +16,14 @@ enum Unit {
 
 use Unit::{Msat, Sat};
 
+/// Which member of a payload is its amount, and in which unit.
+type AmountMember = Option<(&'static str, Unit)>;
+
 /// (module, kind) and the member that holds its amount (TREASURY 1.4). A kind is unique only within its module.
 ///
 /// The amount of a contract is never taken: it includes the gateway's fee, so it is neither invoiced nor moved over
 /// Lightning (TREASURY 1.6: 1,010,150 against 1,000,000).
-const KINDS: &[(&str, &str, Option<(&str, Unit)>)] = &[
+const KINDS: &[(&str, &str, AmountMember)] = &[
     ("ln", "outgoing-payment-started", Some(("invoice_amount", Msat))),
     ("ln", "outgoing-payment-succeeded", None),
     ("ln", "outgoing-payment-failed", None),
@@ -193,7 +196,7 @@ fn module_name<'j>(module: &'j Json<'_>) -> Option<&'j str> {
 
 fn amount_msat(payload: Record<'_, '_>, name: &str, unit: Unit) -> Result<Option<u64>, Refusal> {
     match unit {
-        Unit::Msat => Ok(payload.msat(name)?.map(|msat| msat.get())),
+        Unit::Msat => Ok(payload.msat(name)?.map(crate::domain::Msat::get)),
         Unit::Sat => Ok(payload.sats(name)?.map(|sats| sats.msat().get())),
     }
 }

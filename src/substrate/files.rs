@@ -1,0 +1,216 @@
+//! Evidence in local files: plain, gzip or zstd, single or in folders, or on standard input.
+
+mod cut;
+mod decompress;
+mod walk;
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::{Captured, EvidenceSource, Sink, SourceError, Stopped};
+use crate::domain::{CompletenessBasis, EvidenceId, FetchReceipt, Media, RawEvidence, Slice, SliceEnd, SourceId};
+use crate::evidence::rails::redact_log_entry;
+use crate::evidence::split::StreamEnd;
+
+use cut::{Cut, Cutter};
+use decompress::{Decompressed, Fault};
+
+/// Bytes read at a time.
+const BLOCK_BYTES: usize = 64 * 1024;
+
+/// All local files of one media together: one source and one receipt, so that splitting, repeating, renaming or
+/// compressing files changes no report.
+pub struct FilesSource {
+    media: Media,
+    paths: Vec<PathBuf>,
+    standard_input: Option<Box<dyn Read + Send>>,
+}
+
+impl FilesSource {
+    /// A source over files and folders, in which `-` is standard input.
+    ///
+    /// Folders are read with everything below them, in order of name, without hidden files; of a folder of proofs only
+    /// `.ots` files are taken, because the stamped files lie beside them. A link that leads out of the folder is not
+    /// followed and makes the receipt incomplete.
+    pub fn new(media: Media, paths: Vec<PathBuf>) -> Self {
+        Self { media, paths, standard_input: None }
+    }
+
+    /// The same source with another reader in the place of standard input.
+    #[must_use]
+    pub fn with_standard_input(mut self, reader: Box<dyn Read + Send>) -> Self {
+        self.standard_input = Some(reader);
+        self
+    }
+}
+
+impl EvidenceSource for FilesSource {
+    fn id(&self) -> SourceId {
+        SourceId::files(self.media)
+    }
+
+    /// Streams every file in blocks of 64 KiB; a record is bounded by the limits of `evidence`.
+    ///
+    /// # Errors
+    /// [`SourceError::Io`] when a configured path is not there or can't be opened. What goes wrong later is in the
+    /// receipt: a cut-off, damaged or exploding stream, an unreadable file of a folder.
+    fn fetch(&mut self, sink: &mut dyn Sink) -> Result<Vec<FetchReceipt>, SourceError> {
+        let paths = std::mem::take(&mut self.paths);
+        let standard_input = self.standard_input.take();
+        let result = Fetch::new(self.media, sink).all(&paths, standard_input);
+        self.paths = paths;
+        result.map(|receipt| vec![receipt])
+    }
+}
+
+/// One fetch in progress.
+struct Fetch<'s> {
+    media: Media,
+    sink: &'s mut dyn Sink,
+    ids: BTreeSet<EvidenceId>,
+    /// Why the answer is not complete. A set, so that repeated files change nothing.
+    faults: BTreeSet<Fault>,
+}
+
+impl<'s> Fetch<'s> {
+    fn new(media: Media, sink: &'s mut dyn Sink) -> Self {
+        Self { media, sink, ids: BTreeSet::new(), faults: BTreeSet::new() }
+    }
+
+    fn all(
+        mut self,
+        paths: &[PathBuf],
+        mut standard_input: Option<Box<dyn Read + Send>>,
+    ) -> Result<FetchReceipt, SourceError> {
+        // A mistyped path should not show only after an hour of reading.
+        for path in paths.iter().filter(|path| !is_standard_input(path)) {
+            std::fs::metadata(path).map_err(|source| unreadable(path, source))?;
+        }
+        for path in paths {
+            if is_standard_input(path) {
+                let reader = standard_input.take().unwrap_or_else(|| Box::new(io::stdin()));
+                self.stream(reader, &Name::standard_input())?;
+            } else if path.is_dir() {
+                self.folder(path)?;
+            } else {
+                let file = File::open(path).map_err(|source| unreadable(path, source))?;
+                self.stream(Box::new(file), &Name::of(path))?;
+            }
+        }
+        Ok(self.receipt())
+    }
+
+    fn folder(&mut self, folder: &Path) -> Result<(), SourceError> {
+        let media = self.media;
+        walk::visit(folder, media, &mut |found| match found {
+            walk::Found::File(path) => match File::open(path) {
+                Ok(file) => self.stream(Box::new(file), &Name::of(path)),
+                Err(_) => self.fault(Fault::Unreadable),
+            },
+            walk::Found::Unread(fault) => self.fault(fault),
+        })
+        .map_err(SourceError::Stopped)
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "a visitor's arms all may stop the walk")]
+    fn fault(&mut self, fault: Fault) -> Result<(), Stopped> {
+        self.faults.insert(fault);
+        Ok(())
+    }
+
+    fn stream(&mut self, reader: Box<dyn Read + '_>, name: &Name) -> Result<(), Stopped> {
+        if self.faults.contains(&Fault::Cancelled) {
+            return Ok(());
+        }
+        let mut cutter = Cutter::new(self.media, name);
+        let mut cuts = Vec::new();
+        let mut block = vec![0; BLOCK_BYTES];
+        let fault = match Decompressed::open(reader) {
+            Err(fault) => Some(fault),
+            Ok(mut stream) => loop {
+                if self.sink.cancelled() {
+                    break Some(Fault::Cancelled);
+                }
+                match stream.read(&mut block) {
+                    Ok(0) => break None,
+                    Ok(length) => cutter.feed(&block[..length], &mut |cut| cuts.push(cut)),
+                    Err(fault) => break Some(fault),
+                }
+                self.accept(&mut cuts, name)?;
+            },
+        };
+        let end = cutter.finish(&mut |cut| cuts.push(cut));
+        self.accept(&mut cuts, name)?;
+        self.faults.extend(fault);
+        if end == StreamEnd::CutOff && fault.is_none() {
+            self.faults.insert(Fault::EndsInsideRecord);
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self, cuts: &mut Vec<Cut>, name: &Name) -> Result<(), Stopped> {
+        for cut in cuts.drain(..) {
+            // Bearer notes must not reach the store in any form.
+            let redacted = if self.media == Media::PaymentLogEntry { redact_log_entry(&cut.bytes) } else { None };
+            let bytes = redacted.unwrap_or(cut.bytes);
+            let evidence = RawEvidence { media: self.media, about: cut.about, bytes };
+            self.ids.insert(evidence.id());
+            let place = if cut.note.is_empty() { name.file.clone() } else { format!("{} ({})", name.file, cut.note) };
+            self.sink.accept(Captured { evidence, source: SourceId::files(self.media), place, offset: cut.offset })?;
+        }
+        Ok(())
+    }
+
+    fn receipt(self) -> FetchReceipt {
+        let reasons: Vec<String> = self.faults.iter().map(ToString::to_string).collect();
+        // The gravest fault decides how the slice ended; faults sort from the gravest down.
+        let end = self.faults.first().map_or(SliceEnd::Ended, |fault| fault.slice_end());
+        let basis = if self.faults.is_empty() { CompletenessBasis::Exhausted } else { CompletenessBasis::None };
+        FetchReceipt {
+            source: SourceId::files(self.media),
+            slice: Slice { kind: self.media.name().to_owned(), from: None, until: None },
+            end,
+            basis,
+            // A set's length always fits 64 bits.
+            items: self.ids.len() as u64,
+            retries: 0,
+            misbehaved: 0,
+            reason: reasons.join("; "),
+        }
+    }
+}
+
+fn is_standard_input(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+fn unreadable(path: &Path, source: io::Error) -> SourceError {
+    SourceError::Io { path: path.display().to_string(), source }
+}
+
+/// What a file's name says.
+struct Name {
+    /// The name without its folder, for people.
+    file: String,
+    /// The name without folder, compression and extension.
+    stem: String,
+    /// The name of the folder it lies in.
+    folder: String,
+}
+
+impl Name {
+    fn standard_input() -> Self {
+        Self { file: "standard input".to_owned(), stem: String::new(), folder: String::new() }
+    }
+
+    fn of(path: &Path) -> Self {
+        let text =
+            |part: Option<&std::ffi::OsStr>| part.map(|part| part.to_string_lossy().into_owned()).unwrap_or_default();
+        let file = text(path.file_name());
+        let bare = walk::without_compression(&file);
+        let stem = Path::new(bare).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        Self { stem, folder: text(path.parent().and_then(Path::file_name)), file }
+    }
+}
