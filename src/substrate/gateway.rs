@@ -51,14 +51,14 @@ impl RecordsSource {
 
     fn container(&self) -> Container {
         Container::Detect(match self.media {
-            Media::Settlement => &["settlements"],
-            _ => &["invoices"],
+            Media::Settlement => &["settlements", "events"],
+            _ => &["invoices", "payments", "transactions"],
         })
     }
 
     async fn read(&self, sink: &mut dyn Sink) -> Result<FetchReceipt, Stopped> {
         let mut reading = Reading { source: self, splitter: self.splitter(), items: 0, misfits: 0, sink };
-        let exchange = self.http.get_stream(&self.url, RECORDS_BYTES_MAX, &mut |part| reading.take(part)).await?;
+        let exchange = self.http.get_stream(&self.url, RECORDS_BYTES_MAX, &mut |part| reading.take(&part)).await?;
         let end = reading.finish()?;
         let (basis, reason) = judge(&exchange, end);
         Ok(FetchReceipt {
@@ -112,8 +112,8 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn take(&mut self, part: Part<'_>) -> Result<(), Stopped> {
-        let bytes = match part {
+    fn take(&mut self, part: &Part<'_>) -> Result<(), Stopped> {
+        let bytes = match *part {
             Part::Begin => {
                 // The whole document comes again; what is captured already is known by its content.
                 self.splitter = self.source.splitter();

@@ -1,5 +1,6 @@
 //! One way to speak HTTP: no redirects, no proxies, a byte cap, time limits, bounded retries.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -124,8 +125,8 @@ pub(super) enum Part<'a> {
     Bytes(&'a [u8]),
 }
 
-/// Who takes a body. Time spent here does not count against the server.
-type Taker<'a> = dyn FnMut(Part<'_>) -> Result<(), Stopped> + 'a;
+/// Who takes a body, or refuses more of it. Time spent here does not count against the server.
+type Taker<'a, E> = dyn FnMut(Part<'_>) -> Result<(), E> + 'a;
 
 /// The client that every HTTP source uses.
 #[derive(Debug, Clone)]
@@ -179,7 +180,7 @@ impl Http {
         &self,
         url: &Url,
         bytes_max: u64,
-        take: &mut Taker<'_>,
+        take: &mut Taker<'_, Stopped>,
     ) -> Result<Exchange, Stopped> {
         self.exchange(|| self.get_request(url, None), bytes_max, take).await
     }
@@ -199,26 +200,24 @@ impl Http {
                 Part::Begin => body.clear(),
                 Part::Bytes(bytes) => body.extend_from_slice(bytes),
             }
-            Ok(())
+            Ok::<(), Infallible>(())
         };
-        // This taker never stops, so the other arm has nothing to say.
-        let exchange = self.exchange(build, bytes_max, &mut take).await.unwrap_or_else(|Stopped| Exchange {
-            outcome: HttpOutcome::CutOff,
-            retries: 0,
-            framed: false,
-        });
+        let exchange = match self.exchange(build, bytes_max, &mut take).await {
+            Ok(exchange) => exchange,
+            Err(never) => match never {},
+        };
         match exchange.outcome {
             HttpOutcome::Body(_) => Exchange { outcome: HttpOutcome::Body(body), ..exchange },
             _ => exchange,
         }
     }
 
-    async fn exchange(
+    async fn exchange<E>(
         &self,
         build: impl Fn() -> RequestBuilder,
         bytes_max: u64,
-        take: &mut Taker<'_>,
-    ) -> Result<Exchange, Stopped> {
+        take: &mut Taker<'_, E>,
+    ) -> Result<Exchange, E> {
         let mut retries = 0;
         loop {
             let attempt = self.attempt(build(), bytes_max, take).await?;
@@ -230,7 +229,7 @@ impl Http {
         }
     }
 
-    async fn attempt(&self, request: RequestBuilder, bytes_max: u64, take: &mut Taker<'_>) -> Result<Attempt, Stopped> {
+    async fn attempt<E>(&self, request: RequestBuilder, bytes_max: u64, take: &mut Taker<'_, E>) -> Result<Attempt, E> {
         let mut wait = Wait { left: self.total };
         let mut response = match wait.for_answer(request.send()).await {
             Ok(response) => response,

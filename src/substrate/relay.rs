@@ -5,6 +5,7 @@ mod frame;
 mod page;
 mod paging;
 mod session;
+mod tally;
 
 use reqwest::Url;
 use serde::Deserialize;

@@ -1,6 +1,5 @@
 //! One question, one answer: reads a page to its end and checks every frame against what was asked.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::json;
@@ -11,7 +10,8 @@ use super::super::{Captured, Sink, Stopped};
 use super::RelayBudget;
 use super::frame::{Frame, Header, Hint};
 use super::session::{PageFailure, Received, Session};
-use crate::domain::{Media, RawEvidence, SourceId, sha256};
+use super::tally::{Novelty, Tally};
+use crate::domain::{Media, RawEvidence, SourceId};
 
 /// One REQ: a kind and an inclusive window of `created_at`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,72 +54,21 @@ pub(super) struct Page {
     pub(super) hint: Hint,
 }
 
-/// What is remembered about one kind on one relay: ids and counters, never events.
-#[derive(Debug, Default)]
-pub(super) struct Tally {
-    seen: BTreeMap<[u8; 32], Seen>,
-    page: u64,
-    pub(super) misbehaved: u64,
-    /// Frames that could not be read: an event may have been in them.
-    pub(super) unread: u64,
-    /// Stored events came after the relay had said that all were sent.
-    pub(super) contradicted: bool,
-    pub(super) newest: Option<i64>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Seen {
-    content: [u8; 16],
-    page: u64,
-}
-
-/// What an event turned out to be, compared with those seen before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Novelty {
-    Fresh,
-    /// Held by an earlier page: the second at a page's edge is asked twice on purpose.
-    Known,
-    /// The same id twice in one page, or other bytes under a known id.
-    Variant,
-    Repeat,
-}
-
-impl Tally {
-    /// Distinct items so far.
-    pub(super) fn items(&self) -> u64 {
-        u64::try_from(self.seen.len()).unwrap_or(u64::MAX)
-    }
-
-    fn admit(&mut self, key: [u8; 32], bytes: &[u8]) -> Novelty {
-        let page = self.page;
-        let mut content = [0; 16];
-        content.copy_from_slice(&sha256(bytes).as_bytes()[..16]);
-        match self.seen.get_mut(&key) {
-            None => {
-                self.seen.insert(key, Seen { content, page });
-                Novelty::Fresh
-            }
-            Some(seen) if seen.content != content => Novelty::Variant,
-            Some(seen) if seen.page == page => Novelty::Repeat,
-            Some(seen) => {
-                seen.page = page;
-                Novelty::Known
-            }
-        }
-    }
-
-    fn saw_time(&mut self, time: i64) {
-        self.newest = Some(self.newest.map_or(time, |newest| newest.max(time)));
-    }
-}
-
 /// The question before the current one: its answer may still be under way.
 #[derive(Debug, Clone)]
 struct Previous {
     subscription: String,
     question: Question,
-    /// The newest event of its page, if EOSE came.
-    ended: Option<Option<i64>>,
+    answer: Answer,
+}
+
+/// How far the answer to a question came.
+#[derive(Debug, Clone, Copy)]
+enum Answer {
+    /// It broke off: more of it may come and is welcome.
+    Open,
+    /// EOSE came, after a page whose newest event was of this second.
+    Ended { newest: Option<i64> },
 }
 
 /// The running conversation with one relay: budgets, the sink, the subscription counter.
@@ -170,12 +119,12 @@ impl<'a> Talk<'a> {
             return Ok(Err(PageFailure::Budget("pages")));
         }
         self.pages += 1;
-        tally.page += 1;
+        tally.begin_page();
         // A fresh name per question: a late answer can't be taken for the current one.
         let subscription = format!("r{}", self.pages);
         let outcome = self.converse(session, question, &subscription, tally).await?;
-        let ended = outcome.as_ref().ok().map(|page| page.newest);
-        self.previous = Some(Previous { subscription: subscription.clone(), question, ended });
+        let answer = outcome.as_ref().map_or(Answer::Open, |page| Answer::Ended { newest: page.newest });
+        self.previous = Some(Previous { subscription: subscription.clone(), question, answer });
         let still_open = outcome.as_ref().err().is_none_or(|failure| !failure.breaks_connection());
         if still_open && session.send(json!(["CLOSE", subscription]).to_string(), self.idle()).await.is_err() {
             // The next question will find the connection broken and say so.
@@ -295,8 +244,8 @@ impl<'a> Talk<'a> {
         page.frames += 1;
         let Some(header) = Header::read(event) else {
             // The decoder judges it; it has no time to page by.
-            if tally.admit(*sha256(event.as_bytes()).as_bytes(), event.as_bytes()) == Novelty::Fresh {
-                self.accept(event, question.kind, tally.page, place)?;
+            if tally.admit(event, event) == Novelty::Fresh {
+                self.accept(event, question.kind, tally.page(), place)?;
             }
             return Ok(());
         };
@@ -304,7 +253,7 @@ impl<'a> Talk<'a> {
             tally.misbehaved += 1;
             return Ok(());
         }
-        match tally.admit(*sha256(header.id.as_bytes()).as_bytes(), event.as_bytes()) {
+        match tally.admit(&header.id, event) {
             Novelty::Repeat => {
                 tally.misbehaved += 1;
                 return Ok(());
@@ -312,11 +261,11 @@ impl<'a> Talk<'a> {
             Novelty::Variant => {
                 // Both are kept: which of them is the event is for the verifier to say.
                 tally.misbehaved += 1;
-                return self.accept(event, question.kind, tally.page, place);
+                return self.accept(event, question.kind, tally.page(), place);
             }
             Novelty::Fresh => {
                 page.fresh += 1;
-                self.accept(event, question.kind, tally.page, place)?;
+                self.accept(event, question.kind, tally.page(), place)?;
             }
             Novelty::Known => {}
         }
@@ -339,16 +288,16 @@ impl<'a> Talk<'a> {
             tally.misbehaved += 1;
             return Ok(());
         };
-        if tally.admit(*sha256(header.id.as_bytes()).as_bytes(), event.as_bytes()) != Novelty::Fresh {
+        if !tally.admit_late(&header.id, event) {
             return Ok(());
         }
-        if let Some(newest) = previous.ended {
+        if let Answer::Ended { newest } = previous.answer {
             // Published this moment is possible only above everything stored, in a window that is open upwards.
             let stored = newest.is_none_or(|newest| header.created_at <= newest);
             tally.contradicted |= stored || previous.question.until.is_some();
         }
         tally.saw_time(header.created_at);
-        self.accept(event, previous.question.kind, tally.page, 0)
+        self.accept(event, previous.question.kind, tally.page(), 0)
     }
 
     fn accept(&mut self, event: &str, kind: u16, page: u64, frame: u64) -> Result<(), Stopped> {

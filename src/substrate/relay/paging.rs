@@ -9,8 +9,9 @@ use super::super::limits::{REASON_CHARS_MAX, RELAY_STRIKES_MAX};
 use super::super::retry::RetryPolicy;
 use super::cap::CapKnowledge;
 use super::frame::Hint;
-use super::page::{Page, Question, Talk, Tally};
+use super::page::{Page, Question, Talk};
 use super::session::{PageFailure, Session};
+use super::tally::Tally;
 use crate::domain::{CompletenessBasis, FetchReceipt, Slice, SliceEnd, SourceId, UnixSeconds, inert_limited};
 
 /// One kind, fetched as far as it goes. The basis is settled only when every page of the relay is known.
@@ -61,23 +62,21 @@ impl Walk {
     }
 
     fn judge(&self, cap: &CapKnowledge) -> (SliceEnd, CompletenessBasis, String) {
-        let blind = || {
-            let reason = "answered only with events that were not asked for".to_owned();
-            (SliceEnd::Ended, CompletenessBasis::None, reason)
-        };
-        let claimed = match &self.ending {
-            Ending::Failed(failure) => return (failure.slice_end(), CompletenessBasis::None, failure.to_string()),
-            Ending::Blind => return blind(),
-            Ending::Bottom(basis) => *basis,
-        };
-        if self.tally.items() == 0 && self.tally.misbehaved > 0 {
-            return blind();
+        if let Ending::Failed(failure) = &self.ending {
+            return (failure.slice_end(), CompletenessBasis::None, failure.to_string());
         }
         // INV-8: a contradicted claim is withdrawn.
         if self.tally.contradicted {
             let reason = "stored events came after the end-of-stored-events".to_owned();
             return (SliceEnd::Ended, CompletenessBasis::None, reason);
         }
+        let claimed = match self.ending {
+            Ending::Bottom(basis) if self.tally.items() > 0 || self.tally.misbehaved == 0 => basis,
+            _ => {
+                let reason = "answered only with events that were not asked for".to_owned();
+                return (SliceEnd::Ended, CompletenessBasis::None, reason);
+            }
+        };
         if let Some(tallest) = self.tallest.filter(|tallest| cap.may_be_cut(tallest.events)) {
             let reason = format!(
                 "the second {} holds at least {} events, as many as the relay gives",
@@ -198,10 +197,7 @@ impl<'a> Walker<'a> {
                 asked_twice = true;
                 continue;
             };
-            if cursor != Some(oldest) {
-                // The second at the edge may be cut: ask it again, inclusive.
-                cursor = Some(oldest);
-            } else {
+            if cursor == Some(oldest) {
                 if let Some(failure) = self.ask_second_alone(walk, &page, oldest).await? {
                     return Ok(Ending::Failed(failure));
                 }
@@ -209,6 +205,9 @@ impl<'a> Walker<'a> {
                     return Ok(Ending::Bottom(CompletenessBasis::Exhausted));
                 }
                 cursor = Some(oldest - 1);
+            } else {
+                // The second at the edge may be cut: ask it again, inclusive.
+                cursor = Some(oldest);
             }
             above = Some(page);
         }

@@ -120,8 +120,7 @@ impl Session {
         match timeout(wait, connect_async_with_config(url.as_str(), Some(config), true)).await {
             Ok(Ok((socket, _))) => Ok(Self { socket }),
             Ok(Err(Error::Http(response))) => Err(PageFailure::Rejected(response.status().as_u16())),
-            Ok(Err(_)) => Err(PageFailure::Unreachable),
-            Err(_) => Err(PageFailure::Unreachable),
+            Ok(Err(_)) | Err(_) => Err(PageFailure::Unreachable),
         }
     }
 

@@ -1,0 +1,116 @@
+//! What is remembered about one kind on one relay: ids and counters, never events.
+
+use std::collections::BTreeMap;
+
+use crate::domain::sha256;
+
+/// The memory of one kind. 56 bytes an event, plus the tree's own.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    seen: BTreeMap<[u8; 32], Seen>,
+    page: u64,
+    pub(super) misbehaved: u64,
+    /// Messages that could not be read: an event may have been in them.
+    pub(super) unread: u64,
+    /// Stored events came after the relay had said that all were sent.
+    pub(super) contradicted: bool,
+    pub(super) newest: Option<i64>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    content: [u8; 16],
+    /// The last page that held it; 0 for an event of no page.
+    page: u64,
+}
+
+/// What an event is, compared with those seen before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Novelty {
+    Fresh,
+    /// Held by an earlier page: the second at a page's edge is asked twice on purpose.
+    Known,
+    /// Other bytes under a known id.
+    Variant,
+    /// The same twice in one page.
+    Repeat,
+}
+
+impl Tally {
+    /// Distinct items so far.
+    pub(super) fn items(&self) -> u64 {
+        u64::try_from(self.seen.len()).unwrap_or(u64::MAX)
+    }
+
+    /// The number of the current page, from 1.
+    pub(super) fn page(&self) -> u64 {
+        self.page
+    }
+
+    pub(super) fn begin_page(&mut self) {
+        self.page += 1;
+    }
+
+    /// Notes an event of the current page by its id's text: ids are not judged here, so any text will do.
+    pub(super) fn admit(&mut self, id: &str, bytes: &str) -> Novelty {
+        let (page, content) = (self.page, fingerprint(bytes));
+        match self.seen.get_mut(&key(id)) {
+            None => {
+                self.seen.insert(key(id), Seen { content, page });
+                Novelty::Fresh
+            }
+            Some(seen) if seen.content != content => Novelty::Variant,
+            Some(seen) if seen.page == page => Novelty::Repeat,
+            Some(seen) => {
+                seen.page = page;
+                Novelty::Known
+            }
+        }
+    }
+
+    /// Notes an event that belongs to no open page; true when it is new.
+    pub(super) fn admit_late(&mut self, id: &str, bytes: &str) -> bool {
+        let late = Seen { content: fingerprint(bytes), page: 0 };
+        let mut fresh = false;
+        self.seen.entry(key(id)).or_insert_with(|| {
+            fresh = true;
+            late
+        });
+        fresh
+    }
+
+    pub(super) fn saw_time(&mut self, time: i64) {
+        self.newest = Some(self.newest.map_or(time, |newest| newest.max(time)));
+    }
+}
+
+fn key(id: &str) -> [u8; 32] {
+    *sha256(id.as_bytes()).as_bytes()
+}
+
+/// Half a hash: a collision with an event already held would hide only a copy that the relay itself forged.
+fn fingerprint(bytes: &str) -> [u8; 16] {
+    let mut half = [0; 16];
+    half.copy_from_slice(&sha256(bytes.as_bytes()).as_bytes()[..16]);
+    half
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_holds_an_event_once_and_two_pages_may_share_it() {
+        let mut tally = Tally::default();
+        tally.begin_page();
+        assert_eq!(tally.admit("a", "1"), Novelty::Fresh);
+        assert_eq!(tally.admit("a", "1"), Novelty::Repeat);
+        assert_eq!(tally.admit("a", "2"), Novelty::Variant);
+        assert!(tally.admit_late("b", "3"));
+        assert!(!tally.admit_late("a", "1"));
+        tally.begin_page();
+        assert_eq!(tally.admit("a", "1"), Novelty::Known);
+        assert_eq!(tally.admit("b", "3"), Novelty::Known);
+        assert_eq!(tally.items(), 2);
+    }
+}
