@@ -54,12 +54,12 @@ fn closure(entry: &EnvelopeEntry, distribution: &Distribution, settled: &[&Poste
     let shares = shares(distribution);
     let sum: u128 = shares.values().sum();
     if let Some(total) = distribution.total.filter(|total| u128::from(total.get()) != sum) {
-        found.push(dist_closure(
-            entry,
-            total.get(),
-            sum,
-            "The parts of the distribution differ from its stated total.",
-        ));
+        found.push(
+            Finding::new(Code::DistClosure, Subject::new("envelope", entry.id))
+                .with_values(total, sum)
+                .with_evidence(entry.carrier, "distribution")
+                .with_explanation("The parts of the distribution differ from its stated total, in satoshi."),
+        );
     }
     let mut paid: BTreeMap<&UserKey, u128> = BTreeMap::new();
     for settlement in settled {
