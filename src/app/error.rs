@@ -79,6 +79,7 @@ impl AppError {
             Self::Untrusted { .. } => Condition::UntrustedInput,
             Self::Io { .. } => Condition::Io,
             Self::Store(StoreError::Locked) => Condition::Locked,
+            Self::Store(StoreError::UnknownEngine { .. } | StoreError::EngineMissing { .. }) => Condition::Usage,
             Self::Store(StoreError::Damaged { .. } | StoreError::Conflict { .. }) => Condition::UntrustedInput,
             Self::Store(_) => Condition::Io,
             // A loose password file is refused like any other unsafe thing; a wrong address is a mistake in the configuration.
@@ -104,6 +105,7 @@ impl AppError {
             Self::Store(StoreError::Locked) => {
                 vec!["wait for the other process, or use another --run folder".to_owned()]
             }
+            Self::Store(StoreError::UnknownEngine { .. } | StoreError::EngineMissing { .. }) => Condition::Usage,
             Self::Store(StoreError::Damaged { .. }) => {
                 vec!["restore the evidence folder from a copy, or start a new --run folder".to_owned()]
             }
