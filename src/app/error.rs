@@ -105,7 +105,6 @@ impl AppError {
             Self::Store(StoreError::Locked) => {
                 vec!["wait for the other process, or use another --run folder".to_owned()]
             }
-            Self::Store(StoreError::UnknownEngine { .. } | StoreError::EngineMissing { .. }) => Condition::Usage,
             Self::Store(StoreError::Damaged { .. }) => {
                 vec!["restore the evidence folder from a copy, or start a new --run folder".to_owned()]
             }
