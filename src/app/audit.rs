@@ -6,7 +6,7 @@ use std::path::Path;
 use super::conclude::{Conclusion, INPUTS_SCHEMA, JudgedInputs};
 use super::error::AppError;
 use super::finish::evidence_members;
-use super::judge::{judge, side_tables};
+use super::judge::{judge, side_tables, worker_threads};
 use super::observer::{Cancel, Observer};
 use super::run::RunFolder;
 use crate::report::report_json;
@@ -57,7 +57,7 @@ pub fn audit(root: &Path, observer: &dyn Observer, cancel: &Cancel) -> Result<Au
         });
     }
     let tables = side_tables(&store)?;
-    let set = judge(&store, &judged.policy, &tables, observer, cancel)?;
+    let set = judge(&store, &judged.policy, &tables, &worker_threads(0)?, observer, cancel)?;
     let conclusion = Conclusion::draw(set, &tables, &judged, root);
     let report = report_json(&conclusion.model());
     let reproduced = report == found.as_bytes();

@@ -41,7 +41,7 @@ impl Sink for QueueSink {
 ///
 /// # Errors
 /// The first local failure: a source that can't start, or the store. Evidence stored before it stays.
-pub fn capture(
+pub(super) fn capture(
     sources: Vec<Box<dyn EvidenceSource>>,
     store: &mut dyn EvidenceStore,
     observer: &dyn Observer,

@@ -42,7 +42,7 @@ pub struct JudgedInputs {
 }
 
 /// The schema name of [`JudgedInputs`].
-pub const INPUTS_SCHEMA: &str = "reledger/inputs/1";
+pub(super) const INPUTS_SCHEMA: &str = "reledger/inputs/1";
 
 /// Everything a report needs.
 #[derive(Debug)]
@@ -179,7 +179,7 @@ fn outcome(reconciliation: &Reconciliation, judged: &JudgedInputs) -> Outcome {
 ///
 /// Derived from the evidence, so that two parties who hold the same evidence judge for the same instant; the clock only
 /// caps it, so that a post-dated artifact can't move it into the future (docs/adr/0008-as-of.md).
-pub fn as_of_from_evidence(set: &VerifiedSet, clock: UnixSeconds) -> UnixSeconds {
+pub(super) fn as_of_from_evidence(set: &VerifiedSet, clock: UnixSeconds) -> UnixSeconds {
     let mut instants: BTreeSet<UnixSeconds> = set.tip.iter().map(|tip| tip.time).collect();
     instants.extend(set.settlements.values().map(|settlement| settlement.fact().event.settled_at));
     instants.extend(set.attestations.values().map(|attestation| attestation.fact().message.issued_at.seconds()));
@@ -190,7 +190,7 @@ pub fn as_of_from_evidence(set: &VerifiedSet, clock: UnixSeconds) -> UnixSeconds
 }
 
 /// The time that an artifact claims for itself.
-pub fn claimed_at(body: &OcMeBody) -> Option<UnixSeconds> {
+fn claimed_at(body: &OcMeBody) -> Option<UnixSeconds> {
     let micros = match body {
         OcMeBody::Event(event) => event.occurred_at,
         OcMeBody::Payment(payment) => payment.occurred_at,

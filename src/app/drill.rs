@@ -7,7 +7,7 @@ use super::capture::capture;
 use super::conclude::{Conclusion, INPUTS_SCHEMA, JudgedInputs, as_of_from_evidence};
 use super::error::AppError;
 use super::finish::finish;
-use super::judge::{SideTables, judge, side_tables};
+use super::judge::{SideTables, judge, side_tables, worker_threads};
 use super::observer::{Cancel, Observer};
 use super::plan::Plan;
 use super::run::{Found, RunFolder, RunRecord};
@@ -109,6 +109,7 @@ struct Session<'a> {
     folder: RunFolder,
     store: LogStore,
     record: RunRecord,
+    threads: rayon::ThreadPool,
     began: Clock,
 }
 
@@ -151,7 +152,12 @@ impl<'a> Session<'a> {
             jobs: options.jobs,
         };
         folder.write_record(&record)?;
-        Ok(Self { plan, options, observer, cancel, folder, store, record, began: Clock::now() })
+        let threads = worker_threads(options.jobs)?;
+        Ok(Self { plan, options, observer, cancel, folder, store, record, threads, began: Clock::now() })
+    }
+
+    fn judge(&self, tables: &SideTables) -> Result<VerifiedSet, AppError> {
+        judge(&self.store, &self.plan.policy, tables, &self.threads, self.observer, self.cancel)
     }
 
     fn capture_all(&mut self) -> Result<(), AppError> {
@@ -162,7 +168,7 @@ impl<'a> Session<'a> {
         })?;
         for _ in 0..UPGRADE_ROUNDS_MAX {
             let tables = side_tables(&self.store)?;
-            let set = judge(&self.store, &self.plan.policy, &tables, self.observer, self.cancel)?;
+            let set = self.judge(&tables)?;
             let sources = upgrade_sources(self.plan, &mut kit, &set)?;
             if sources.is_empty() {
                 break;
@@ -180,9 +186,7 @@ impl<'a> Session<'a> {
 
     fn conclude(mut self) -> Result<Finished, AppError> {
         let tables = side_tables(&self.store)?;
-        let set = self.timed("verify", |session| {
-            judge(&session.store, &session.plan.policy, &tables, session.observer, session.cancel)
-        })?;
+        let set = self.timed("verify", |session| session.judge(&tables))?;
         let judged = self.judged_inputs(&set);
         let root = evidence_root(&self.store.ids()?);
         let conclusion = self.timed("rebuild", |_| Ok(Conclusion::draw(set, &tables, &judged, root)))?;

@@ -79,6 +79,7 @@ impl AppError {
             Self::Untrusted { .. } => Condition::UntrustedInput,
             Self::Io { .. } => Condition::Io,
             Self::Store(StoreError::Locked) => Condition::Locked,
+            Self::Store(StoreError::UnknownEngine { .. } | StoreError::EngineMissing { .. }) => Condition::Usage,
             Self::Store(StoreError::Damaged { .. } | StoreError::Conflict { .. }) => Condition::UntrustedInput,
             Self::Store(_) => Condition::Io,
             // A loose password file is refused like any other unsafe thing; a wrong address is a mistake in the configuration.

@@ -7,15 +7,19 @@ use serde_json::json;
 use super::conclude::{Conclusion, JudgedInputs};
 use super::error::AppError;
 use super::run::RunFolder;
+use crate::domain::sha256;
 use crate::report::{report_json, summary_text};
 use crate::seal::{Manifest, Member};
 use crate::store::{EvidenceStore, LogStore, members};
+
+/// The evidence folder's file of [`JudgedInputs`].
+const INPUTS_FILE: &str = "inputs.json";
 
 /// Writes everything that makes a run finished.
 ///
 /// # Errors
 /// [`AppError::Io`], [`AppError::Store`].
-pub fn finish(
+pub(super) fn finish(
     folder: &RunFolder,
     store: &LogStore,
     judged: &JudgedInputs,
@@ -41,12 +45,11 @@ pub fn finish(
 /// Every file of the evidence folder but the manifest itself.
 ///
 /// # Errors
-/// [`AppError::Store`].
-pub fn evidence_members(folder: &RunFolder) -> Result<Vec<Member>, AppError> {
-    let found = members(&folder.evidence())?;
-    Ok(found
-        .into_iter()
-        .filter(|(name, _, _)| name != "manifest.json")
-        .map(|(name, size, sha256)| Member { name, sha256, size })
-        .collect())
+/// [`AppError::Store`], [`AppError::Io`].
+pub(super) fn evidence_members(folder: &RunFolder) -> Result<Vec<Member>, AppError> {
+    let inputs = folder.evidence().join(INPUTS_FILE);
+    let bytes = fs::read(&inputs).map_err(AppError::io("read", &inputs))?;
+    let mut all = vec![Member { name: INPUTS_FILE.to_owned(), sha256: sha256(&bytes), size: bytes.len() as u64 }];
+    all.extend(members(&folder.evidence())?.into_iter().map(|(name, size, sha256)| Member { name, sha256, size }));
+    Ok(all)
 }

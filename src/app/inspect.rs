@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::error::AppError;
-use super::judge::{judge, side_tables};
+use super::judge::{judge, side_tables, worker_threads};
 use super::observer::{Cancel, Silent};
 use super::run::RunFolder;
 use crate::domain::{Code, Digest32, EvidenceId, Finding, Media, RawEvidence, Severity, Sighting, TrustPolicy};
@@ -94,7 +94,7 @@ pub fn verify_files(
     let all: Vec<RawEvidence> =
         helpers.records.iter().chain(&asked.records).map(|(evidence, _, _)| evidence.clone()).collect();
     store.put(&all)?;
-    let set = judge(&store, policy, &super::judge::SideTables::default(), &Silent, cancel)?;
+    let set = judge(&store, policy, &super::judge::SideTables::default(), &worker_threads(0)?, &Silent, cancel)?;
     let mut seen = BTreeSet::new();
     Ok(asked
         .records
@@ -154,7 +154,7 @@ pub fn explain_in_run(folder: &RunFolder, policy: &TrustPolicy, what: &str) -> R
     }
     let store = LogStore::open_read_only(&folder.evidence())?;
     let tables = side_tables(&store)?;
-    let set = judge(&store, policy, &tables, &Silent, &Cancel::default())?;
+    let set = judge(&store, policy, &tables, &worker_threads(0)?, &Silent, &Cancel::default())?;
     let matches = |digest: &Digest32| what.len() >= 8 && digest.to_hex().starts_with(what);
     let mut carriers: BTreeSet<EvidenceId> = store.ids()?.into_iter().filter(|id| matches(&id.0)).collect();
     for (id, envelope) in set.envelopes.iter().filter(|(id, _)| matches(&id.0)) {

@@ -27,7 +27,7 @@ pub struct SideTables {
 ///
 /// # Errors
 /// [`AppError::Store`].
-pub fn side_tables(store: &dyn EvidenceStore) -> Result<SideTables, AppError> {
+pub(super) fn side_tables(store: &dyn EvidenceStore) -> Result<SideTables, AppError> {
     let mut tables = SideTables::default();
     store.scan_side(&mut |record| {
         match record {
@@ -43,23 +43,33 @@ pub fn side_tables(store: &dyn EvidenceStore) -> Result<SideTables, AppError> {
     Ok(tables)
 }
 
+/// Workers for verification; 0 is one per core.
+///
+/// # Errors
+/// [`AppError::Internal`] when the system gives no threads.
+pub(super) fn worker_threads(jobs: usize) -> Result<rayon::ThreadPool, AppError> {
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(jobs).thread_name(|at| format!("verify {at}")).build();
+    threads.map_err(|error| AppError::Internal(format!("no worker threads: {error}")))
+}
+
 /// Verifies everything the store holds. The result does not depend on thread count or storage order.
 ///
 /// # Errors
 /// [`AppError::Store`]; [`AppError::Interrupted`].
-pub fn judge(
+pub(super) fn judge(
     store: &dyn EvidenceStore,
     policy: &TrustPolicy,
     tables: &SideTables,
+    threads: &rayon::ThreadPool,
     observer: &dyn Observer,
     cancel: &Cancel,
 ) -> Result<VerifiedSet, AppError> {
     observer.event(Event::Stage { name: "verify", total: Some(store.len()) });
     let mut verifier = Verifier::new(policy);
     let mut pass = Pass { done: 0, received: BTreeMap::new(), tables, observer, cancel };
-    pass.run(store, FIRST_PASS, &mut |batch| verifier.first_pass(batch))?;
+    pass.run(store, FIRST_PASS, &mut |batch| threads.install(|| verifier.first_pass(batch)))?;
     verifier.begin_second_pass();
-    pass.run(store, SECOND_PASS, &mut |batch| verifier.second_pass(batch))?;
+    pass.run(store, SECOND_PASS, &mut |batch| threads.install(|| verifier.second_pass(batch)))?;
     let received = pass.received;
     let mut set = verifier.finish();
     for (name, counts) in &mut set.population.0 {

@@ -2,7 +2,7 @@
 //!
 //! Purpose: drill, capture, rebuild, audit, verify, explain: orders the rooms about; reads the configuration.
 //! May import: domain, evidence, verify, store, ingest, ledger, reconcile, seal, report, substrate, sim
-//! External crates: serde, serde_json, thiserror, tokio, toml, tracing
+//! External crates: rayon, serde, serde_json, thiserror, tokio, toml
 //! Never: print; read the environment
 //! Invariants: INV-11; what a report says depends only on evidence, configuration, as-of and version.
 

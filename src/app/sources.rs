@@ -11,7 +11,7 @@ use crate::verify::VerifiedSet;
 
 /// What sources share: the runtime of those that use sockets, and what was asked already.
 #[derive(Debug)]
-pub struct SourceKit {
+pub(super) struct SourceKit {
     #[cfg(feature = "net")]
     runtime: Option<tokio::runtime::Runtime>,
     /// Calendar address and commitment of every upgrade asked for.
@@ -25,7 +25,7 @@ impl SourceKit {
     ///
     /// # Errors
     /// [`SourceError::Offline`] when the plan needs a socket and none is allowed.
-    pub fn new(plan: &Plan, options: &RunOptions) -> Result<Self, AppError> {
+    pub(super) fn new(plan: &Plan, options: &RunOptions) -> Result<Self, AppError> {
         if options.offline
             && let Some(address) = first_address(plan)
         {
@@ -52,7 +52,7 @@ fn first_address(plan: &Plan) -> Option<String> {
 ///
 /// # Errors
 /// [`AppError::Source`] for an address that may not be contacted or a password file that others can read.
-pub fn first_sources(plan: &Plan, kit: &SourceKit) -> Result<Vec<Box<dyn EvidenceSource>>, AppError> {
+pub(super) fn first_sources(plan: &Plan, kit: &SourceKit) -> Result<Vec<Box<dyn EvidenceSource>>, AppError> {
     let mut sources: Vec<Box<dyn EvidenceSource>> = Vec::new();
     for (media, paths) in &plan.files {
         sources.push(Box::new(FilesSource::new(*media, paths.clone())));
@@ -71,7 +71,7 @@ pub fn first_sources(plan: &Plan, kit: &SourceKit) -> Result<Vec<Box<dyn Evidenc
 ///
 /// # Errors
 /// As [`first_sources`].
-pub fn upgrade_sources(
+pub(super) fn upgrade_sources(
     plan: &Plan,
     kit: &mut SourceKit,
     set: &VerifiedSet,

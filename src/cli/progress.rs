@@ -41,7 +41,7 @@ impl Observer for Plain {
                 say(&format!("  {source}: {items} items, not complete: {}", inert_limited(&reason, 200)));
             }
             Event::Note(note) => say(&note),
-            _ => {}
+            Event::Progress { .. } => {}
         }
     }
 }
@@ -57,7 +57,6 @@ impl Observer for Json {
                 json!({"type": "source", "source": source, "items": items, "proper": proper, "reason": reason})
             }
             Event::Note(message) => json!({"type": "note", "message": message}),
-            _ => return,
         };
         say(String::from_utf8_lossy(&canonical_json(&value)).trim_end());
     }
@@ -103,7 +102,6 @@ impl Observer for Bar {
                 self.bar.println(crate::domain::inert(&format!("  {source}: {items} items{note}")));
             }
             Event::Note(note) => self.bar.println(crate::domain::inert(&note)),
-            _ => {}
         }
     }
 }

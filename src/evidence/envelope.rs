@@ -166,16 +166,12 @@ fn add_stripped(carrier: &mut EnvelopeCarrier, members: &Members<'_>) {
     add(carrier, CandidateRule::StrippedJcs, object.to_jcs().into_bytes());
 }
 
-/// The first canonical member: base64, except that `canonical` may also hold the JSON text itself.
+/// The first canonical member: base64, or the JSON text itself, which no base64 starts like.
 fn canonical_member(members: &Members<'_>) -> Option<Vec<u8>> {
     let text = |name: &str| members.iter().find(|(key, _)| key == name).and_then(|(_, member)| member.value.as_str());
     let encoded = text("canonical_b64").or_else(|| text("canonical_bytes_b64"));
-    match (encoded, text("canonical")) {
-        (Some(encoded), _) => STANDARD.decode(encoded).ok(),
-        (None, Some(verbatim)) if verbatim.starts_with('{') => Some(verbatim.as_bytes().to_vec()),
-        (None, Some(encoded)) => STANDARD.decode(encoded).ok(),
-        (None, None) => None,
-    }
+    let canonical = encoded.or_else(|| text("canonical"))?;
+    if canonical.starts_with('{') { Some(canonical.as_bytes().to_vec()) } else { STANDARD.decode(canonical).ok() }
 }
 
 /// 128 hex digits, or standard base64 of 64 bytes (FORMATS 13, row 5).

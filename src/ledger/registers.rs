@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::domain::{AttestationId, BlockHeight, EvidenceId, ProjectKey, Sats, UnixMicros};
 
+use crate::verify::Verified;
+
 use super::canonical::Leaf;
 use super::scope::Scope;
 use super::view::LedgerView;
@@ -36,7 +38,7 @@ impl AttestationRegister {
             .set
             .attestations
             .values()
-            .map(|verified| verified.fact())
+            .map(Verified::fact)
             .filter(|signed| scope.has_happened(signed.message.issued_at))
             .map(|signed| {
                 let bond = signed.message.extensions.get("bond").and_then(|text| text.parse().ok());

@@ -7,6 +7,23 @@
 //! Invariants: INV-8 a contradicted completeness claim is withdrawn; INV-9 no finding is netted away or dropped because it
 //! is explained; a check that did not run is listed as unverifiable, never as passed.
 
+mod anchoring;
+mod audit;
+mod balances;
+mod coverage;
+mod distributions;
+mod escrow;
+mod merge;
+mod omissions;
+mod payouts;
+mod population;
+mod rails;
+mod reconciler;
+mod recovery;
 mod result;
+mod settlements;
+#[cfg(test)]
+mod tests;
 
+pub use reconciler::{Input, reconcile};
 pub use result::*;

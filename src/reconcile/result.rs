@@ -31,6 +31,10 @@ pub struct CheckRun {
 /// What the configuration declared: each declared substrate owes its checks.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one independent answer per substrate, as the configuration has sections"
+)]
 pub struct Declared {
     /// Any Nostr relay or archive.
     pub nostr: bool,

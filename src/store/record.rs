@@ -44,6 +44,14 @@ pub(super) struct Location {
 }
 
 impl Location {
+    /// The offset after the record's last byte.
+    pub(super) fn end(self) -> u64 {
+        self.place.offset.saturating_add(HEAD_LEN as u64).saturating_add(u64::from(self.len))
+    }
+}
+
+#[cfg(any(feature = "redb", feature = "sled"))]
+impl Location {
     /// The fixed form kept by an index.
     pub(super) fn to_bytes(self) -> [u8; 16] {
         let mut bytes = [0; 16];
@@ -57,11 +65,6 @@ impl Location {
     pub(super) fn from_bytes(bytes: &[u8; 16]) -> Self {
         let mut fields = Fields(bytes);
         Self { place: Place { segment: fields.u32(), offset: fields.u64() }, len: fields.u32() }
-    }
-
-    /// The offset after the record's last byte.
-    pub(super) fn end(self) -> u64 {
-        self.place.offset.saturating_add(HEAD_LEN as u64).saturating_add(u64::from(self.len))
     }
 }
 

@@ -49,9 +49,8 @@ struct No {
 }
 
 impl No {
-    fn new(code: Code, expected: impl ToString, observed: impl ToString, explanation: &'static str) -> Self {
-        let (expected, observed) = (expected.to_string(), observed.to_string());
-        Self { code, fate: Fate::Rejected, expected, observed, explanation }
+    fn new(code: Code, expected: impl Into<String>, observed: impl Into<String>, explanation: &'static str) -> Self {
+        Self { code, fate: Fate::Rejected, expected: expected.into(), observed: observed.into(), explanation }
     }
 
     fn with_fate(self, fate: Fate) -> Self {
@@ -81,7 +80,12 @@ fn accept(carrier: &EnvelopeCarrier, ring: &KeyRing) -> Result<SignedEnvelope, N
     }
     let body = parse_body(carrier.kind, bytes);
     if let Err(error @ BodyError::DuplicateKey(_)) = &body {
-        return Err(No::new(Code::EnvDuplicateKey, "distinct keys", error, "the signed bytes can be read two ways"));
+        return Err(No::new(
+            Code::EnvDuplicateKey,
+            "distinct keys",
+            error.to_string(),
+            "the signed bytes can be read two ways",
+        ));
     }
     wrapper_agrees(carrier, rule, bytes)?;
     let body = body.map_err(|error| unreadable(&error))?;
@@ -93,7 +97,12 @@ fn addressed(carrier: &EnvelopeCarrier) -> Result<(CandidateRule, &[u8]), No> {
     let found = carrier.candidates.iter().find(|(_, bytes)| sha256(bytes) == carrier.declared_id.0);
     found.map(|(rule, bytes)| (*rule, bytes.as_slice())).ok_or_else(|| {
         let tried = carrier.candidates.first().map(|(_, bytes)| sha256(bytes).to_string()).unwrap_or_default();
-        No::new(Code::EnvAddressMismatch, carrier.declared_id, tried, "no byte candidate hashes to the declared id")
+        No::new(
+            Code::EnvAddressMismatch,
+            carrier.declared_id.to_string(),
+            tried,
+            "no byte candidate hashes to the declared id",
+        )
     })
 }
 
@@ -121,7 +130,7 @@ fn keys(carrier: &EnvelopeCarrier, kid: &KeyId, ring: &KeyRing) -> Result<Vec<Ve
         KeyLookup::AuthOnly => Err(No::new(
             Code::KeyWrongSet,
             "a key of the envelope host",
-            kid,
+            kid.as_str(),
             "the kid stands in the auth host's set only, whose keys do not sign envelopes",
         )),
         KeyLookup::Unknown => Err(unknown(kid, "the kid stands in no captured key set")),
@@ -129,7 +138,7 @@ fn keys(carrier: &EnvelopeCarrier, kid: &KeyId, ring: &KeyRing) -> Result<Vec<Ve
 }
 
 fn unknown(kid: &KeyId, explanation: &'static str) -> No {
-    No::new(Code::KeyUnknown, "a published key", kid, explanation).with_fate(Fate::Pending)
+    No::new(Code::KeyUnknown, "a published key", kid.as_str(), explanation).with_fate(Fate::Pending)
 }
 
 /// Step 4: an unsigned member that also stands in the signed bytes must say the same.
@@ -171,16 +180,22 @@ fn unreadable(error: &BodyError) -> No {
         BodyError::DuplicateKey(_) | BodyError::Schema(_) => No::new(
             Code::EnvSchema,
             "readable fields",
-            error,
+            error.to_string(),
             "genuine, but its fields can't be read: kept, not counted",
         )
         .with_fate(Fate::Quarantined),
-        BodyError::Amount { .. } => {
-            No::new(Code::AmtRange, "whole satoshi within the supply", error, "a signed amount that can't be")
-        }
-        BodyError::Kind(_) => {
-            No::new(Code::EvtKindMismatch, "the artifact of the d tag", error, "the signed kind is of another artifact")
-                .with_fate(Fate::Quarantined)
-        }
+        BodyError::Amount { .. } => No::new(
+            Code::AmtRange,
+            "whole satoshi within the supply",
+            error.to_string(),
+            "a signed amount that can't be",
+        ),
+        BodyError::Kind(_) => No::new(
+            Code::EvtKindMismatch,
+            "the artifact of the d tag",
+            error.to_string(),
+            "the signed kind is of another artifact",
+        )
+        .with_fate(Fate::Quarantined),
     }
 }

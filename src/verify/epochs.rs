@@ -22,18 +22,14 @@ pub(in crate::verify) struct PinnedEpoch {
     pub(in crate::verify) last_height: BlockHeight,
     /// Hash of its last header.
     pub(in crate::verify) last_hash: BlockHash,
-    /// Compact target of the epoch after it.
-    pub(in crate::verify) next_bits: u32,
 }
 
 /// Every pinned epoch, lowest first.
 pub(in crate::verify) fn all() -> impl Iterator<Item = PinnedEpoch> {
     let (rows, _) = TABLE.as_chunks::<ROW>();
-    (1_u32..).zip(rows).map(|(count, row)| PinnedEpoch {
-        last_height: BlockHeight(count * EPOCH_LEN - 1),
-        last_hash: hash_of(row),
-        next_bits: bits_of(row),
-    })
+    (1_u32..)
+        .zip(rows)
+        .map(|(count, row)| PinnedEpoch { last_height: BlockHeight(count * EPOCH_LEN - 1), last_hash: hash_of(row) })
 }
 
 /// The compact target that the table demands at that height.
@@ -52,7 +48,7 @@ pub(in crate::verify) fn hash_at(height: BlockHeight) -> Option<BlockHash> {
 
 /// The compact target of the last epoch that the table knows.
 pub(in crate::verify) fn last_bits() -> u32 {
-    all().last().map_or(MAINNET_POW_LIMIT, |epoch| epoch.next_bits)
+    TABLE.as_chunks::<ROW>().0.last().map_or(MAINNET_POW_LIMIT, bits_of)
 }
 
 fn row(epoch: u32) -> Option<&'static [u8; ROW]> {

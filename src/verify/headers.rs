@@ -3,7 +3,7 @@
 //! Runs come in any order, overlap, repeat and lie about their heights. They are cut into nodes of a forest by their
 //! links, each tree is given a height by the strongest thing that is known about it, every consensus rule that needs no
 //! clock is applied from parents to children, and the most work from the checkpoint wins. Costs one double SHA-256 per
-//! header and one sort; 900,000 headers are a matter of a second.
+//! header and one sort: 900,000 headers take about a second on two busy cores, half of it hashing.
 
 mod forest;
 mod place;

@@ -2,16 +2,21 @@
 //!
 //! Judging reads only the evidence, the policy, the key ring and the headers, so a batch may be judged in parallel.
 
+use std::collections::BTreeMap;
+
 use super::headers::HeaderChain;
 use super::keys::KeyRing;
 use super::merge::{Fact, Judged, Waiting};
-use super::{Fate, attest, binding, custody, envelope, nostr, ots, settlement};
+use super::{Fate, KnownDescriptor, Verified, attest, binding, custody, envelope, nostr, ots, settlement};
 use crate::domain::{
-    Code, Digest32, EvidenceId, Finding, Media, NostrEventId, RawEvidence, Subject, TaggedHasher, TrustPolicy,
+    Code, DescriptorId, Digest32, EvidenceId, Finding, Media, NostrEventId, RawEvidence, Subject, TaggedHasher,
+    TrustPolicy, sha256,
 };
 use crate::evidence::{
     AttestationClaim, CarrierBody, Claim, CustodyClaim, Decoded, DescriptorClaim, EnvelopeCarrier, NostrCarrier,
-    OtsClaim, OtsMember, SettlementClaim, attest::FEDERATION_SCHEME, decode,
+    OtsClaim, OtsMember, SettlementClaim,
+    attest::{FEDERATION_SCHEME, federated_proof},
+    decode,
 };
 
 /// What judging needs beside the evidence.
@@ -61,7 +66,7 @@ impl Bench<'_> {
             Claim::ProjectConfig(config) => judged.unsigned("configs", Fact::Config(config)),
             Claim::Balance(line) => judged.unsigned("balances", Fact::Balance(line)),
             Claim::Custody(claim) => {
-                self.custody(&mut judged, claim, false);
+                custody_claim(&mut judged, claim, false);
             }
             Claim::Activity(carrier) => {
                 self.envelope(&mut judged, &carrier, None);
@@ -99,7 +104,7 @@ impl Bench<'_> {
                 let result = binding::judge(claim, &carrier.event.pubkey, judged.evidence);
                 Some(judged.verdict("bindings", claim.declared_id.0, result.map(Fact::Binding)))
             }
-            CarrierBody::Custody(claim) => self.custody(judged, (**claim).clone(), true),
+            CarrierBody::Custody(claim) => custody_claim(judged, (**claim).clone(), true),
             CarrierBody::Stored(_) => {
                 judged.fate("stored", judged.evidence.0, Fate::Accepted);
                 Some(Fate::Accepted)
@@ -154,14 +159,55 @@ impl Bench<'_> {
         Some(judged.verdict("attestations", claim.declared_id.0, result.map(Fact::Attestation)))
     }
 
-    fn custody(&self, judged: &mut Judged, claim: CustodyClaim, in_event: bool) -> Option<Fate> {
-        let waiting = match claim {
-            CustodyClaim::Descriptor(claim) => return Some(descriptor(judged, &claim)),
-            CustodyClaim::Graduation(claim) => Waiting::Graduation { claim, in_event },
-            CustodyClaim::Rotation(claim) => Waiting::Rotation { claim, in_event },
+    /// Judges what had to wait until every descriptor was known.
+    pub(super) fn judge_waiting(
+        &self,
+        evidence: EvidenceId,
+        waiting: Waiting,
+        descriptors: &BTreeMap<DescriptorId, Verified<KnownDescriptor>>,
+    ) -> Judged {
+        let mut judged = Judged::new(evidence, Vec::new());
+        let (population, item, from, accepted, ots, in_event) = match waiting {
+            Waiting::Attestation(claim) => {
+                let item = claim.declared_id.0;
+                let from = federated_proof(&claim).ok().map(|(descriptor, _)| descriptor);
+                let (it, findings) = match attest::judge_federated(&claim, descriptors, evidence) {
+                    Ok(it) => (Some(it), Vec::new()),
+                    Err(findings) => (None, findings),
+                };
+                let accepted = it.as_ref().map(|it| it.id.0);
+                judged.keep(it.map(Fact::Attestation), findings);
+                ("attestations", item, from, accepted, claim.ots, true)
+            }
+            Waiting::Graduation { claim, in_event } => {
+                let (it, findings) = custody::graduation(&claim, descriptors, evidence);
+                let accepted = it.as_ref().map(|it| it.id);
+                judged.keep(it.map(Fact::Graduation), findings);
+                let item = message_id(&claim.profiles);
+                ("graduations", item, Some(claim.from_federation), accepted, claim.ots, in_event)
+            }
+            Waiting::Rotation { claim, in_event } => {
+                let (it, findings) = custody::rotation(&claim, descriptors, evidence);
+                let accepted = it.as_ref().map(|it| it.id);
+                judged.keep(it.map(Fact::Rotation), findings);
+                let item = message_id(&claim.profiles);
+                ("rotations", item, Some(claim.from_federation), accepted, claim.ots, in_event)
+            }
         };
-        judged.facts.push(Fact::Waiting(Box::new(waiting)));
-        None
+        let fate = match (accepted, from) {
+            (Some(_), _) => Fate::Accepted,
+            // The named descriptor itself is missing: more evidence may decide.
+            (None, Some(from)) if !descriptors.contains_key(&from) => Fate::Pending,
+            (None, _) => Fate::Rejected,
+        };
+        judged.fate(population, item, fate);
+        if in_event {
+            judged.fate("events", evidence.0, fate);
+        }
+        if let Some(id) = accepted {
+            self.member_proof(&mut judged, id, ots.as_ref());
+        }
+        judged
     }
 
     fn settlement(&self, judged: &mut Judged, claim: &SettlementClaim) {
@@ -172,8 +218,7 @@ impl Bench<'_> {
             None if findings.iter().any(|finding| finding.code == Code::SigKeyUnknown) => Fate::Pending,
             None => Fate::Rejected,
         };
-        judged.facts.extend(accepted.map(Fact::Settlement));
-        judged.findings.extend(findings);
+        judged.keep(accepted.map(Fact::Settlement), findings);
         judged.fate("settlements", judged.evidence.0, fate);
     }
 
@@ -186,7 +231,7 @@ impl Bench<'_> {
     }
 
     /// Judges the `ots` member of an accepted carrier: its subject is the carrier's own content id.
-    pub(super) fn member_proof(&self, judged: &mut Judged, subject: Digest32, member: Option<&OtsMember>) {
+    fn member_proof(&self, judged: &mut Judged, subject: Digest32, member: Option<&OtsMember>) {
         if let Some(member) = member {
             self.proof(judged, Some(subject), &member.proof, Some(member));
         }
@@ -209,6 +254,21 @@ pub(super) fn proof_key(subject: Option<Digest32>, proof: &[u8]) -> Digest32 {
     hasher.finish()
 }
 
+/// What a graduation or rotation says, whoever signed it and under whichever profile: the hash of its line form.
+fn message_id(profiles: &[(&'static str, String)]) -> Digest32 {
+    sha256(profiles.first().map_or(&[], |(_, text)| text.as_bytes()))
+}
+
+fn custody_claim(judged: &mut Judged, claim: CustodyClaim, in_event: bool) -> Option<Fate> {
+    let waiting = match claim {
+        CustodyClaim::Descriptor(claim) => return Some(descriptor(judged, &claim)),
+        CustodyClaim::Graduation(claim) => Waiting::Graduation { claim, in_event },
+        CustodyClaim::Rotation(claim) => Waiting::Rotation { claim, in_event },
+    };
+    judged.facts.push(Fact::Waiting(Box::new(waiting)));
+    None
+}
+
 fn descriptor(judged: &mut Judged, claim: &DescriptorClaim) -> Fate {
     let result = custody::descriptor(claim, judged.evidence);
     let id = match (&result, claim.declared_id) {
@@ -220,6 +280,11 @@ fn descriptor(judged: &mut Judged, claim: &DescriptorClaim) -> Fate {
 }
 
 impl Judged {
+    fn keep(&mut self, fact: Option<Fact>, findings: Vec<Finding>) {
+        self.facts.extend(fact);
+        self.findings.extend(findings);
+    }
+
     fn unsigned(&mut self, population: &'static str, fact: Fact) {
         self.fate(population, self.evidence.0, Fate::Accepted);
         self.facts.push(fact);

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    AnchorState, Fate, KnownDescriptor, SignedAttestation, SignedBinding, SignedEnvelope, SignedSettlement, Verified,
-    VerifiedSet, ots,
+    AcceptedGraduation, AcceptedRotation, AnchorState, Fate, KnownDescriptor, SignedAttestation, SignedBinding,
+    SignedEnvelope, SignedSettlement, Verified, VerifiedSet, ots,
 };
 use crate::domain::{
     AttestationId, Code, Counts, Digest32, EvidenceId, Finding, NostrEventId, Subject, TrustPolicy, UnixSeconds,
@@ -41,6 +41,8 @@ pub(super) enum Fact {
     Attestation(SignedAttestation),
     Binding(SignedBinding),
     Descriptor(KnownDescriptor),
+    Graduation(AcceptedGraduation),
+    Rotation(AcceptedRotation),
     Settlement(SignedSettlement),
     Config(ProjectConfig),
     Invoice(InvoiceRecord),
@@ -109,6 +111,8 @@ impl Merge {
             // Everything of these is hashed into the id, so carriers can't differ.
             Fact::Binding(it) => keep(&mut set.bindings, it.id, it, carrier, |_| ()),
             Fact::Descriptor(it) => keep(&mut set.descriptors, it.id, it, carrier, |_| ()),
+            Fact::Graduation(it) => keep(&mut set.graduations, it.id, it, carrier, |_| ()),
+            Fact::Rotation(it) => keep(&mut set.rotations, it.id, it, carrier, |_| ()),
             Fact::Settlement(it) => keep(&mut set.settlements, it.digest, it, carrier, |it| it.key),
             Fact::Config(config) => set.configs.push((carrier, config)),
             Fact::Invoice(record) => set.invoices.push((carrier, record)),
@@ -171,7 +175,7 @@ pub(super) fn count(counts: &mut Counts, fate: Fate) {
 }
 
 /// Keeps a fact and every carrier of it. When carriers disagree on what the id does not hash, the lowest rank stands.
-pub(super) fn keep<K: Ord, T, R: Ord>(
+fn keep<K: Ord, T, R: Ord>(
     map: &mut BTreeMap<K, Verified<T>>,
     id: K,
     fact: T,

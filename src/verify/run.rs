@@ -7,11 +7,11 @@ use rayon::prelude::*;
 use super::headers::HeaderChain;
 use super::judge::{Bench, population};
 use super::keys::KeyRing;
-use super::merge::{Judged, Merge, Waiting, count, keep};
+use super::merge::{Judged, Merge, Waiting, count};
 use super::ots::{Replies, settle};
-use super::{Fate, VerifiedSet, attest, custody};
-use crate::domain::{Counts, Digest32, EvidenceId, KeyId, Media, RawEvidence, TrustPolicy};
-use crate::evidence::{Claim, Decoded, HeaderRun, OtsMember, decode};
+use super::{Fate, VerifiedSet};
+use crate::domain::{Counts, EvidenceId, KeyId, Media, RawEvidence, TrustPolicy};
+use crate::evidence::{Claim, Decoded, HeaderRun, decode};
 
 /// Media that the others are judged by: give all of them to [`Verifier::first_pass`].
 pub const FIRST_PASS: &[Media] = &[Media::Jwks, Media::AuthJwks, Media::Headers];
@@ -139,62 +139,16 @@ impl<'p> Verifier<'p> {
     }
 
     fn judge_waiting(&mut self) {
-        for (evidence, claims) in std::mem::take(&mut self.merge.waiting) {
-            for waiting in claims {
-                let mut judged = Judged::new(evidence, Vec::new());
-                self.judge_one_waiting(&mut judged, waiting);
-                self.merge.take(judged, self.policy);
-            }
-        }
-    }
-
-    fn judge_one_waiting(&mut self, judged: &mut Judged, waiting: Waiting) {
-        let evidence = judged.evidence;
-        let set = &mut self.merge.set;
-        let (population, declared, accepted, from, ots, in_event) = match waiting {
-            Waiting::Attestation(claim) => {
-                let result = attest::judge_federated(&claim, &set.descriptors, evidence);
-                let id = claim.declared_id.0;
-                let accepted = result.is_ok().then_some(id);
-                match result {
-                    Ok(it) => keep(&mut set.attestations, it.id, it, evidence, |it| it.scheme.clone()),
-                    Err(findings) => judged.findings.extend(findings),
-                }
-                ("attestations", Some(id), accepted, None, claim.ots, true)
-            }
-            Waiting::Graduation { claim, in_event } => {
-                let (it, findings) = custody::graduation(&claim, &set.descriptors, evidence);
-                judged.findings.extend(findings);
-                let id = it.as_ref().map(|it| it.id);
-                it.into_iter().for_each(|it| keep(&mut set.graduations, it.id, it, evidence, |_| ()));
-                ("graduations", claim.declared_id, id, Some(claim.from_federation), claim.ots, in_event)
-            }
-            Waiting::Rotation { claim, in_event } => {
-                let (it, findings) = custody::rotation(&claim, &set.descriptors, evidence);
-                judged.findings.extend(findings);
-                let id = it.as_ref().map(|it| it.id);
-                it.into_iter().for_each(|it| keep(&mut set.rotations, it.id, it, evidence, |_| ()));
-                ("rotations", claim.declared_id, id, Some(claim.from_federation), claim.ots, in_event)
-            }
-        };
-        let fate = match (accepted, from) {
-            (Some(_), _) => Fate::Accepted,
-            // The named descriptor itself is missing: more evidence may decide.
-            (None, Some(from)) if !set.descriptors.contains_key(&from) => Fate::Pending,
-            (None, _) => Fate::Rejected,
-        };
-        judged.fate(population, accepted.or(declared).unwrap_or(evidence.0), fate);
-        if in_event {
-            judged.fate("events", evidence.0, fate);
-        }
-        if let Some(id) = accepted {
-            self.waiting_proof(judged, id, ots.as_ref());
-        }
-    }
-
-    fn waiting_proof(&self, judged: &mut Judged, id: Digest32, ots: Option<&OtsMember>) {
+        let waiting = std::mem::take(&mut self.merge.waiting);
         let bench = Bench { policy: self.policy, ring: &self.ring, headers: &self.headers };
-        bench.member_proof(judged, id, ots);
+        let descriptors = &self.merge.set.descriptors;
+        let pieces: Vec<(EvidenceId, Waiting)> =
+            waiting.into_iter().flat_map(|(id, claims)| claims.into_iter().map(move |claim| (id, claim))).collect();
+        let judged: Vec<Judged> =
+            pieces.into_par_iter().map(|(id, claim)| bench.judge_waiting(id, claim, descriptors)).collect();
+        for judged in judged {
+            self.merge.take(judged, self.policy);
+        }
     }
 
     /// Continues pending proofs with calendars' replies. A reply that answers nothing we hold stays pending.

@@ -268,9 +268,10 @@ pub struct VerifiedSet {
     pub keys: BTreeMap<KeyId, KnownKey>,
     /// The tip of the best header chain from the checkpoint.
     pub tip: Option<Tip>,
-    /// Distinct Nostr evidence by kind and time: for coverage. (kind, created_at) of every event that decodes.
+    /// Distinct Nostr evidence by kind and time: for coverage. (kind, created_at) of every event whose id and
+    /// signature hold: a forged event is nothing that an honest relay could omit.
     pub events: BTreeMap<EvidenceId, (u16, UnixSeconds)>,
-    /// Everything that was found wrong so far, unsorted.
+    /// Everything that was found wrong so far, sorted; equal findings of several carriers are one with all their evidence.
     pub findings: Vec<Finding>,
     /// Fates; `received` is filled in by the caller from the sightings.
     pub population: Population,

@@ -1,1 +1,256 @@
-//!
+//! The door: flags, exit codes, streams, hints. What belongs here: wiring as a user meets it; judging is tested below.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Stdio;
+
+use tempfile::tempdir;
+
+use crate::support::{arg, code, drill, fixtures, reledger, report, run, shown, stderr, stdout, write_world};
+
+#[test]
+fn wrong_usage_exits_2_with_one_line_and_a_hint() {
+    let folder = tempdir().unwrap();
+    let config = folder.path().join("c.toml");
+    for (text, wanted) in [
+        ("[nostr]\nrelay = []\n", "relay"),
+        ("[nostr\n", "line 1"),
+        ("profile = 3\n", "profile"),
+        ("[headers]\npow_limit = \"zz\"\n", "headers.pow_limit"),
+    ] {
+        fs::write(&config, text).unwrap();
+        let output = drill(&config, &folder.path().join("run"), &[]);
+        assert_eq!(code(&output), 2, "{}", shown(&output));
+        let error = stderr(&output);
+        assert!(error.lines().next().unwrap().contains(wanted), "{error}");
+        assert!(error.contains("hint: "), "{error}");
+        assert!(stdout(&output).is_empty());
+    }
+    for args in [&["drill", "-c", "/nonexistent/reledger.toml"][..], &["drill", "--wat"], &["frobnicate"], &["audit"]] {
+        assert_eq!(code(&run(args)), 2, "{args:?}");
+    }
+    let bad = ["--as-of", "yesterday"];
+    fs::write(&config, "").unwrap();
+    assert_eq!(code(&drill(&config, &folder.path().join("run"), &bad)), 2);
+}
+
+#[test]
+fn a_configuration_that_declares_nothing_is_never_clean() {
+    let folder = tempdir().unwrap();
+    let config = folder.path().join("c.toml");
+    fs::write(&config, "").unwrap();
+    let output = drill(&config, &folder.path().join("run"), &[]);
+    assert_eq!(code(&output), 3, "{}", shown(&output));
+}
+
+#[test]
+fn empty_files_are_incomplete_not_clean() {
+    let folder = tempdir().unwrap();
+    fs::write(folder.path().join("events.jsonl"), "").unwrap();
+    fs::write(folder.path().join("c.toml"), "[nostr]\nfiles = [\"events.jsonl\"]\n").unwrap();
+    let output = drill(&folder.path().join("c.toml"), &folder.path().join("run"), &[]);
+    assert_eq!(code(&output), 3, "{}", shown(&output));
+    assert!(stdout(&output).contains("SRC_EMPTY"));
+}
+
+#[test]
+fn a_missing_file_is_named_and_stops_the_run() {
+    let folder = tempdir().unwrap();
+    fs::write(folder.path().join("c.toml"), "[nostr]\nfiles = [\"not-here.jsonl\"]\n").unwrap();
+    let output = drill(&folder.path().join("c.toml"), &folder.path().join("run"), &[]);
+    assert_eq!(code(&output), 2, "{}", shown(&output));
+    assert!(stderr(&output).contains("not-here.jsonl"), "{}", stderr(&output));
+}
+
+#[test]
+fn init_writes_a_configuration_that_is_accepted_and_never_overwrites() {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("reledger.toml");
+    assert_eq!(code(&run(&["init", arg(&file)])), 0);
+    let shown_config = run(&["config", "show", "--origin", "-c", arg(&file)]);
+    assert_eq!(code(&shown_config), 0, "{}", shown(&shown_config));
+    assert!(stdout(&shown_config).contains("nostr.relays"));
+    assert!(stdout(&shown_config).contains("# flag"));
+    fs::write(&file, "mine").unwrap();
+    assert_eq!(code(&run(&["init", arg(&file)])), 6);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
+    assert_eq!(code(&run(&["init", arg(&file), "--yes"])), 0);
+}
+
+#[test]
+fn offline_refuses_every_socket_before_anything_is_written() {
+    let folder = tempdir().unwrap();
+    let config = folder.path().join("c.toml");
+    fs::write(&config, "[nostr]\nrelays = [\"ws://127.0.0.1:9\"]\n").unwrap();
+    let output = drill(&config, &folder.path().join("run"), &["--offline"]);
+    assert_eq!(code(&output), 6, "{}", shown(&output));
+    assert!(stderr(&output).contains("ws://127.0.0.1:9"));
+}
+
+#[test]
+fn a_relay_that_is_not_there_is_unreachable() {
+    let folder = tempdir().unwrap();
+    // A port that was free a moment ago: nobody listens.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let config = folder.path().join("c.toml");
+    fs::write(&config, format!("[nostr]\nrelays = [\"ws://127.0.0.1:{port}\"]\nidle_timeout = \"1s\"\n")).unwrap();
+    let output = drill(&config, &folder.path().join("run"), &[]);
+    assert_eq!(code(&output), 8, "{}", shown(&output));
+    assert!(stdout(&output).contains("SRC_UNREACHABLE"));
+}
+
+#[test]
+fn plaintext_beyond_loopback_is_a_mistake_in_the_configuration() {
+    let folder = tempdir().unwrap();
+    let config = folder.path().join("c.toml");
+    fs::write(&config, "[nostr]\nrelays = [\"ws://relay.example\"]\n").unwrap();
+    let output = drill(&config, &folder.path().join("run"), &[]);
+    assert_eq!(code(&output), 2, "{}", shown(&output));
+}
+
+#[test]
+fn a_password_file_that_others_can_read_is_refused() {
+    let folder = tempdir().unwrap();
+    let password = folder.path().join("pw");
+    fs::write(&password, "secret").unwrap();
+    fs::set_permissions(&password, fs::Permissions::from_mode(0o644)).unwrap();
+    let config = folder.path().join("c.toml");
+    fs::write(
+        &config,
+        "[gateway]\npayment_log = [{ url = \"http://127.0.0.1:9\", federation_id = \"00\", password_file = \"pw\" }]\n",
+    )
+    .unwrap();
+    let output = drill(&config, &folder.path().join("run"), &[]);
+    assert_eq!(code(&output), 6, "{}", shown(&output));
+    assert!(stderr(&output).contains("chmod 600"), "{}", stderr(&output));
+    assert!(!shown(&output).contains("secret\n"));
+}
+
+#[test]
+fn a_folder_of_other_files_is_refused() {
+    let folder = tempdir().unwrap();
+    fs::write(folder.path().join("precious.txt"), "x").unwrap();
+    let config = fixtures().join("real/reledger.toml");
+    let output = drill(&config, folder.path(), &[]);
+    assert_eq!(code(&output), 6, "{}", shown(&output));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn stdout_is_the_result_only_and_every_format_parses() {
+    let folder = tempdir().unwrap();
+    let config = fixtures().join("real/reledger.toml");
+    let json = drill(&config, &folder.path().join("a"), &["--json"]);
+    let parsed: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(parsed, report(&folder.path().join("a")));
+    let lines = drill(&config, &folder.path().join("b"), &["--format", "ndjson"]);
+    let divergences = stdout(&lines).lines().filter(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()).count();
+    assert_eq!(divergences, parsed["divergences"].as_array().unwrap().len());
+    let human = drill(&config, &folder.path().join("c"), &["--color", "always"]);
+    assert!(stdout(&human).starts_with("\x1b["));
+    let plain = drill(&config, &folder.path().join("d"), &[]);
+    assert!(!stdout(&plain).contains('\x1b'));
+    assert_eq!(stdout(&plain).lines().last().unwrap(), parsed["verdict"]["sentence"].as_str().unwrap());
+}
+
+#[test]
+fn a_reader_that_goes_away_changes_neither_report_nor_exit_code() {
+    let folder = tempdir().unwrap();
+    let run_dir = folder.path().join("run");
+    let mut child = reledger()
+        .args(["drill", "-c", arg(&fixtures().join("real/reledger.toml")), "--run", arg(&run_dir), "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(i32::try_from(report(&run_dir)["verdict"]["exit_code"].as_i64().unwrap()).unwrap()));
+}
+
+#[test]
+fn a_full_disk_is_exit_74() {
+    let folder = tempdir().unwrap();
+    let output = reledger()
+        .args(["drill", "-c", arg(&fixtures().join("real/reledger.toml")), "--run", arg(&folder.path().join("run"))])
+        .stdout(fs::OpenOptions::new().write(true).open("/dev/full").unwrap())
+        .output()
+        .unwrap();
+    assert_eq!(code(&output), 74, "{}", shown(&output));
+}
+
+#[test]
+fn documents_are_printed() {
+    for name in ["report", "divergence", "config", "exit-codes", "events"] {
+        let output = run(&["schema", name]);
+        let schema: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    }
+    assert!(stdout(&run(&["completions", "bash"])).contains("reledger"));
+    assert!(stdout(&run(&["--version"])).starts_with("reledger 0."));
+    assert!(stdout(&run(&["--version", "--verbose"])).contains("features: cli, net"));
+    let folder = tempdir().unwrap();
+    assert_eq!(code(&run(&["man", arg(folder.path())])), 0);
+    assert!(folder.path().join("reledger-drill.1").exists());
+}
+
+#[test]
+fn explain_tells_what_a_code_means_and_where_an_id_came_from() {
+    let output = run(&["explain", "env_sig_bad"]);
+    assert!(stdout(&output).starts_with("ENV_SIG_BAD: "), "{}", shown(&output));
+    let folder = tempdir().unwrap();
+    let run_dir = folder.path().join("run");
+    drill(&fixtures().join("real/reledger.toml"), &run_dir, &[]);
+    // The first archived event of FORMATS 7.3, by its Nostr id.
+    let output = run(&["explain", "--run", arg(&run_dir), "d8541cab628f6ac2"]);
+    assert_eq!(code(&output), 0, "{}", shown(&output));
+    assert!(stdout(&output).contains("events.jsonl"), "{}", stdout(&output));
+    let fingerprint = report(&run_dir)["divergences"][0]["fingerprint"].as_str().unwrap().to_owned();
+    assert!(stdout(&run(&["explain", "--run", arg(&run_dir), &fingerprint[..12]])).contains("divergence"));
+    assert_eq!(code(&run(&["explain", "--run", arg(&run_dir), "ffffffffffffffff"])), 2);
+}
+
+#[test]
+fn verify_judges_single_files_one_line_a_record() {
+    let proofs = fixtures().join("ots");
+    let headers = fixtures().join("real/reledger.toml");
+    let good = run(&["verify", "-c", arg(&headers), arg(&proofs.join("proofs/hello-world.txt.ots"))]);
+    assert_eq!(code(&good), 0, "{}", shown(&good));
+    assert!(stdout(&good).starts_with("ok "), "{}", stdout(&good));
+    let bad = run(&["verify", "-c", arg(&headers), arg(&proofs.join("proofs/bad-stamp.txt.ots"))]);
+    assert_eq!(code(&bad), 1, "{}", shown(&bad));
+    assert!(stdout(&bad).contains("OTS_ROOT"), "{}", stdout(&bad));
+    let pending = run(&["verify", "-c", arg(&headers), arg(&proofs.join("proofs/incomplete.txt.ots"))]);
+    assert_eq!(code(&pending), 3, "{}", shown(&pending));
+    let malformed = run(&["verify", arg(&proofs.join("adversarial/unknown_att_len_2_36.ots"))]);
+    assert_eq!(code(&malformed), 1, "{}", shown(&malformed));
+    let events = run(&["verify", arg(&fixtures().join("real/nostr/events.jsonl"))]);
+    assert_eq!(stdout(&events).lines().count(), 25, "{}", shown(&events));
+}
+
+#[test]
+fn nothing_an_attacker_wrote_reaches_the_terminal() {
+    let folder = tempdir().unwrap();
+    let hostile = "{\"a\u{202e}\u{1b}]52;c;AAAA\u{7}\":1}\n\u{1b}[2J not json \u{9b}31m\n";
+    fs::write(folder.path().join("events.jsonl"), hostile).unwrap();
+    fs::write(folder.path().join("c.toml"), "[nostr]\nfiles = [\"events.jsonl\"]\n").unwrap();
+    let run_dir = folder.path().join("run");
+    let output = drill(&folder.path().join("c.toml"), &run_dir, &["--progress", "plain", "-v"]);
+    let verified = run(&["verify", arg(&folder.path().join("events.jsonl"))]);
+    for text in [stdout(&output), stderr(&output), stdout(&verified), stderr(&verified)] {
+        let live = text.chars().find(|c| (c.is_control() && *c != '\n') || *c == '\u{202e}');
+        assert_eq!(live, None, "{text:?}");
+    }
+    let bytes = fs::read(run_dir.join("report.json")).unwrap();
+    assert!(!bytes.contains(&0x1b));
+}
+
+#[test]
+fn a_world_of_one_seed_is_the_same_twice() {
+    let folder = tempdir().unwrap();
+    write_world(&folder.path().join("a"), 21, 20);
+    write_world(&folder.path().join("b"), 21, 20);
+    for name in ["nostr/events.jsonl", "gateway/settlements.jsonl", "reledger.toml"] {
+        assert!(fs::read(folder.path().join("a").join(name)).unwrap() == fs::read(folder.path().join("b").join(name)).unwrap());
+    }
+}

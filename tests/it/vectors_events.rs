@@ -3,10 +3,14 @@
 //! Published and derived vectors decide what is right. Where a case needs an event of our own, `nostr-sdk` builds and
 //! signs it, so that our serialisation is never the judge of itself.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot build its world has failed")]
+
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use bitcoin::secp256k1::Secp256k1;
+use bitcoin::{Address, CompressedPublicKey, Network, PrivateKey};
 use ed25519_dalek::{Signer as _, SigningKey};
 use nostr_sdk::prelude::{EventBuilder, JsonUtil as _, Keys, Kind, SecretKey, Tag, Timestamp};
 use serde_json::{Value, json};
@@ -533,4 +537,132 @@ fn a_record_outside_nostr_is_read_by_the_same_rules() {
     assert_eq!(carrier.candidates[0], (CandidateRule::CanonicalMember, BODY.as_bytes().to_vec()));
     assert!(carrier.candidates.len() <= 8);
     assert!(record(OcMeKind::Event, id, b"[]").is_err());
+}
+
+// ---------------------------------------------------------------- what the passes do for each other
+
+fn fixture(path: &str) -> Vec<u8> {
+    std::fs::read(format!("{}/fixtures/ots/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let mut bytes = vec![0; text.len() / 2];
+    faster_hex::hex_decode(text.as_bytes(), &mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn headers_given_at_any_point_of_the_first_pass_anchor_a_proof_of_the_second() {
+    let table = String::from_utf8(fixture("headers/headers.csv")).unwrap();
+    let header = table.lines().find_map(|line| line.strip_prefix("358391,")).unwrap();
+    let header = RawEvidence { media: Media::Headers, about: "358391".to_owned(), bytes: unhex(header) };
+    let proof = raw(Media::OtsProof, fixture("proofs/hello-world.txt.ots"));
+    let digest = sha256(&fixture("proofs/hello-world.txt"));
+    let anchored = verify(&[proof.clone(), header]);
+    assert_eq!(anchored.anchors[&digest].best().unwrap().height.0, 358_391);
+    assert_eq!(anchored.population.get("proofs").accepted, 1);
+    assert_eq!(anchored.population.get("headers").unique, 1);
+    let alone = verify(&[proof]);
+    assert!(alone.anchors[&digest].confirmed.is_empty());
+    assert_eq!(alone.population.get("proofs").pending, 1);
+}
+
+#[test]
+fn a_calendar_reply_completes_the_pending_proof_that_asked_for_it() {
+    // The real reply of the index, and a detached proof that leads from a digest to its commitment: a calendar prepends
+    // its four bytes of time and appends eight of its own (OTS 2.3).
+    let host = "finney.calendar.eternitywall.com";
+    let commitment = "5ab943393d2f02b851f36479779930332720ce7c1e95f307d042f9819e42e5735d85f1a1998392022dd42958";
+    let reply = RawEvidence {
+        media: Media::CalendarReply,
+        about: format!("{host}/{commitment}"),
+        bytes: fixture(&format!("calendar-responses/{host}/{commitment}.timestamp")),
+    };
+    let message = unhex(commitment);
+    let uri = format!("https://{host}");
+    let length = |bytes: &[u8]| u8::try_from(bytes.len()).unwrap();
+    let payload = [&[length(uri.as_bytes())], uri.as_bytes()].concat();
+    let proof = [
+        &b"\x00OpenTimestamps\x00\x00Proof\x00\xbf\x89\xe2\xe8\x84\xe8\x92\x94\x01\x08"[..],
+        &message[4..36],
+        &[0xf1, 4],
+        &message[..4],
+        &[0xf0, 8],
+        &message[36..],
+        &[0x00],
+        &[0x83, 0xdf, 0xe3, 0x0d, 0x2e, 0xf9, 0x0c, 0x8e, length(&payload)],
+        &payload,
+    ]
+    .concat();
+    let proof = raw(Media::OtsProof, proof);
+    let headers = fixture("headers/run_515276_515295.headers");
+    let headers = RawEvidence { media: Media::Headers, about: "515276".to_owned(), bytes: headers };
+    let digest = Digest32(message[4..36].try_into().unwrap());
+
+    let complete = verify(&[reply.clone(), proof.clone(), headers.clone()]);
+    assert_eq!(complete.anchors[&digest].best().unwrap().height.0, 515_294);
+    assert_eq!(complete.population.get("calendar_replies").accepted, 1);
+    let unanswered = verify(&[proof, headers.clone()]);
+    assert_eq!((unanswered.anchors[&digest].confirmed.len(), unanswered.anchors[&digest].pending.len()), (0, 1));
+    let unasked = verify(&[reply, headers]);
+    assert_eq!((unasked.anchors.len(), unasked.population.get("calendar_replies").pending), (0, 1));
+}
+
+/// A key of one repeated byte with its P2WPKH address.
+fn owner(byte: u8) -> (PrivateKey, String) {
+    let key = PrivateKey::new(bitcoin::secp256k1::SecretKey::from_slice(&[byte; 32]).unwrap(), Network::Bitcoin);
+    let public = CompressedPublicKey::from_private_key(&Secp256k1::new(), &key).unwrap();
+    (key, Address::p2wpkh(&public, Network::Bitcoin).to_string())
+}
+
+/// A 2-of-3 descriptor, and a graduation from it that two guardians and the user signed (FORMATS 8.1, 8.4 profile L).
+fn custody() -> (Value, Value) {
+    let user = owner(0x70).1;
+    let mut guardians = [1, 2, 3].map(|byte| owner(byte).1);
+    let listed: Vec<Value> = guardians.iter().map(|address| json!({"address": address, "alg": "bip322"})).collect();
+    let descriptor = json!({
+        "v": 1, "kind": "attest-federation-custody", "address": user, "threshold": "2-of-3", "guardians": listed,
+    });
+    guardians.sort();
+    let lines = guardians.map(|address| format!("guardian: {address}")).join("\n");
+    let text = format!("oc-attest:federation-custody:v1\naddress: {user}\nthreshold: 2-of-3\n{lines}");
+    let from = format!("fed:{}", sha256(text.as_bytes()));
+    let message = format!(
+        "oc-attest:graduation:v1\naddress: {user}\nfrom_federation: {from}\nto: single-key\ngraduated_at: 2026-06-15T14:00:00Z"
+    );
+    let sign = |byte: u8, kind: &str| {
+        let (key, address) = owner(byte);
+        let sig = bip322::sign_simple_encoded(&address, &message, &[key.to_wif()], None).unwrap();
+        json!({"address": address, "sig": sig.trim_start_matches("smp"), "kind": kind})
+    };
+    let graduation = json!({
+        "v": 1, "kind": "orangecheck-graduation", "address": user, "from_federation": from, "to": "single-key",
+        "graduated_at": "2026-06-15T14:00:00Z", "proof": [sign(1, "guardian"), sign(3, "guardian"), sign(0x70, "self-key")],
+    });
+    (descriptor, graduation)
+}
+
+#[test]
+fn a_graduation_waits_for_its_descriptor_whatever_the_order() {
+    let (descriptor, graduation) = custody();
+    let descriptor = raw(Media::Custody, descriptor.to_string());
+    let file = raw(Media::Custody, graduation.to_string());
+    let in_event = event(30087, "graduation", &graduation.to_string());
+
+    let alone = verify(&[file.clone(), in_event.clone()]);
+    assert_eq!((alone.population.get("graduations").pending, alone.population.get("events").pending), (1, 1));
+    assert!(alone.graduations.is_empty());
+    for evidence in [[&descriptor, &file, &in_event], [&in_event, &file, &descriptor]] {
+        let set = verify_in_batches(&evidence.map(Clone::clone), 1);
+        let counts = set.population.get("graduations");
+        assert_eq!((counts.unique, counts.accepted, set.graduations.len()), (1, 1, 1), "{:?}", codes(&set));
+        assert_eq!(set.graduations.values().next().unwrap().carriers().len(), 2);
+        assert_eq!(set.population.get("events").accepted, 1);
+        assert_eq!(set.population.get("descriptors").accepted, 1);
+    }
+    let mut unsigned = graduation;
+    unsigned["proof"] = json!([]);
+    let refused = verify(&[descriptor, raw(Media::Custody, unsigned.to_string())]);
+    assert_eq!((refused.population.get("graduations").rejected, refused.graduations.len()), (1, 0));
+    assert!(codes(&refused).contains(&"REB_QUORUM"), "{:?}", codes(&refused));
 }

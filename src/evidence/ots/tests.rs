@@ -165,9 +165,9 @@ fn each_limit_is_met_but_not_passed() {
     assert_eq!((code(&unknown(b"\x80\x40", 8_192)), code(&unknown(b"\x81\x40", 8_193))), (None, LIMIT));
 
     let long_uri = |len: u16| {
-        let varint = |value: u16| vec![(value & 0x7f) as u8 | 0x80, (value >> 7) as u8];
+        let varint = |value: u16| [value.to_le_bytes()[0] | 0x80, (value << 1).to_le_bytes()[1]];
         let tag = b"\x00\x83\xdf\xe3\x0d\x2e\xf9\x0c\x8e";
-        detached(&[tag, &varint(len + 2), &varint(len), &vec![b'a'; len.into()]])
+        detached(&[tag, &varint(len + 2), &varint(len), &vec![b'a'; usize::from(len)]])
     };
     assert_eq!((code(&long_uri(1_000)), code(&long_uri(1_001))), (None, LIMIT));
 

@@ -158,19 +158,18 @@ fn root_unknown(entry: &EnvelopeEntry, manifest: &DropManifest, expected: Digest
 pub(super) fn root_rule(expected: Digest32, listed: &[EnvelopeId], held: &[EnvelopeId]) -> Option<&'static str> {
     let mut sorted = if listed.is_empty() { held.to_vec() } else { listed.to_vec() };
     sorted.sort_unstable();
-    let rules: [(&'static str, &[EnvelopeId], fn(&[EnvelopeId]) -> Option<Digest32>); 6] = [
-        ("listed/duplicate-odd", listed, |ids| plain_root(ids, Odd::Duplicated)),
-        ("listed/promote-odd", listed, |ids| plain_root(ids, Odd::Promoted)),
-        ("listed/rfc6962", listed, |ids| Some(merkle_root(ids.iter().map(|id| id.as_bytes())))),
-        ("sorted/duplicate-odd", &sorted, |ids| plain_root(ids, Odd::Duplicated)),
-        ("sorted/promote-odd", &sorted, |ids| plain_root(ids, Odd::Promoted)),
-        ("sorted/rfc6962", &sorted, |ids| Some(merkle_root(ids.iter().map(|id| id.as_bytes())))),
+    let names = [
+        (listed, ["listed/duplicate-odd", "listed/promote-odd", "listed/rfc6962"]),
+        (&sorted, ["sorted/duplicate-odd", "sorted/promote-odd", "sorted/rfc6962"]),
     ];
-    rules
-        .into_iter()
-        .filter(|(_, ids, _)| !ids.is_empty())
-        .find(|(_, ids, rule)| rule(ids) == Some(expected))
-        .map(|r| r.0)
+    names.into_iter().filter(|(ids, _)| !ids.is_empty()).find_map(|(ids, names)| {
+        let roots = [
+            plain_root(ids, Odd::Duplicated),
+            plain_root(ids, Odd::Promoted),
+            Some(merkle_root(ids.iter().map(EnvelopeId::as_bytes))),
+        ];
+        names.into_iter().zip(roots).find(|(_, root)| *root == Some(expected)).map(|(name, _)| name)
+    })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

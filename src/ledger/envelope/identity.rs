@@ -7,6 +7,9 @@ use crate::evidence::BillableEvent;
 
 use super::roll::{EnvelopeEntry, EnvelopeLedger};
 
+/// ((`project` or `site`, its name), idempotency key).
+type Claim<'a> = ((&'static str, &'a str), &'a str);
+
 pub(super) fn check(ledger: &EnvelopeLedger, findings: &mut Vec<Finding>) {
     idempotency_keys(ledger, findings);
     windows(ledger, findings);
@@ -15,7 +18,7 @@ pub(super) fn check(ledger: &EnvelopeLedger, findings: &mut Vec<Finding>) {
 /// Two ids under one key of a project. All of them were signed, so all of them count: what was billed twice stays billed
 /// twice in the sums until a signed correction says otherwise.
 fn idempotency_keys(ledger: &EnvelopeLedger, findings: &mut Vec<Finding>) {
-    let mut groups: BTreeMap<((&str, &str), &str), Vec<(&EnvelopeEntry, &BillableEvent)>> = BTreeMap::new();
+    let mut groups: BTreeMap<Claim<'_>, Vec<(&EnvelopeEntry, &BillableEvent)>> = BTreeMap::new();
     for (entry, event) in ledger.events() {
         let Some(key) = &event.idempotency_key else { continue };
         let owner = match &event.project {

@@ -7,6 +7,8 @@ use crate::evidence::CustodyState;
 use crate::ledger::envelope::Standing;
 use crate::ledger::scope::{BLOCK_TIME_SLACK_SECONDS, Scope};
 
+use crate::verify::Verified;
+
 use super::roll::{RebindEntry, RebindLedger};
 
 pub(super) fn replay(scope: Scope<'_>, ledger: &mut RebindLedger, findings: &mut Vec<Finding>) {
@@ -123,7 +125,7 @@ fn without_graduation(scope: Scope<'_>, entry: &RebindEntry) -> Option<Finding> 
     let graduations = &scope.set.graduations;
     let held = match rebind.graduation {
         Some(id) => graduations.contains_key(&id),
-        None => graduations.values().map(|graduation| graduation.fact()).any(|graduation| {
+        None => graduations.values().map(Verified::fact).any(|graduation| {
             graduation.address == rebind.user.as_str()
                 && graduation.to == "single-key"
                 && UnixMicros::from(graduation.at) <= rebind.at

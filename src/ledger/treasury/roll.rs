@@ -142,14 +142,16 @@ fn site_account(site: &str) -> ProjectKey {
     ProjectKey(format!("site:{site}"))
 }
 
+/// What one user vests in one window, and the carriers it rests on.
+type Share = (Result<MsatDelta, AmountError>, Vec<EvidenceId>);
+
 fn gather_envelopes(
     scope: Scope<'_>,
     envelopes: &EnvelopeLedger,
     journal: &mut BTreeMap<EntryKey, Result<Entry, AmountError>>,
 ) {
     let by_domain = projects_by_domain(scope);
-    let mut vesting: BTreeMap<(&WindowId, &UserKey), (Result<MsatDelta, AmountError>, Vec<EvidenceId>)> =
-        BTreeMap::new();
+    let mut vesting: BTreeMap<(&WindowId, &UserKey), Share> = BTreeMap::new();
     for (entry, event) in envelopes.events() {
         let project = payer(event, &by_domain);
         let window = event.drop.as_ref().map(|drop| &drop.window);
@@ -175,7 +177,7 @@ fn gather_envelopes(
     }
 }
 
-fn projects_by_domain<'a>(scope: Scope<'a>) -> BTreeMap<String, BTreeSet<&'a ProjectKey>> {
+fn projects_by_domain(scope: Scope<'_>) -> BTreeMap<String, BTreeSet<&ProjectKey>> {
     let mut by_domain: BTreeMap<String, BTreeSet<&ProjectKey>> = BTreeMap::new();
     for (_, config) in &scope.set.configs {
         let domain = config.domain.trim_end_matches('.').to_ascii_lowercase();

@@ -1,8 +1,12 @@
 //! What every engine of the index offers, and the watermark it keeps.
 
 use super::super::StoreError;
-use super::super::record::{Fields, Location, Place};
-use crate::domain::{Digest32, sha256};
+#[cfg(any(feature = "redb", feature = "sled"))]
+use super::super::record::Fields;
+use super::super::record::{Location, Place};
+use crate::domain::Digest32;
+#[cfg(any(feature = "redb", feature = "sled"))]
+use crate::domain::sha256;
 
 /// The two maps of an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,15 +33,18 @@ pub(in crate::store) struct Mark {
 }
 
 impl Mark {
-    const VERSION: u32 = 1;
-    const CHECK_AT: usize = 76;
-    /// Size of the fixed form in bytes.
-    pub(in crate::store) const LEN: usize = 84;
-
     /// Where the log goes on after what is covered.
     pub(in crate::store) fn end(&self) -> Place {
         Place { segment: self.last.place.segment, offset: self.last.end() }
     }
+}
+
+#[cfg(any(feature = "redb", feature = "sled"))]
+impl Mark {
+    const VERSION: u32 = 1;
+    const CHECK_AT: usize = 76;
+    /// Size of the fixed form in bytes.
+    pub(in crate::store) const LEN: usize = 84;
 
     /// The fixed form kept by an engine.
     pub(in crate::store) fn to_bytes(self) -> [u8; Self::LEN] {
@@ -91,7 +98,7 @@ pub(in crate::store) trait Index: Send {
     fn held(&self) -> Result<(u64, u64), StoreError>;
 }
 
-#[cfg(test)]
+#[cfg(all(test, any(feature = "redb", feature = "sled")))]
 mod tests {
     use super::*;
 

@@ -25,19 +25,24 @@ pub(super) fn apply(forest: &mut Forest, policy: &HeaderPolicy) {
         } else if let Some(offence) = judge.offence(forest, at, height) {
             forest.offend_node(at, offence);
         }
-        let Checkpoint { height: checkpoint_height, hash: checkpoint } = policy.checkpoint;
-        let builds_on_checkpoint = match parent {
-            Some(parent) => forest.nodes[parent].chained,
-            None => {
-                let root_prev = forest.trees[forest.nodes[at].tree].root_prev;
-                root_prev == checkpoint.0 && height.checked_sub(1) == Some(checkpoint_height.0)
-            }
-        };
+        let chained = !forest.nodes[at].invalid && reaches_checkpoint(forest, at, height, policy.checkpoint);
         let node = &mut forest.nodes[at];
-        let is_checkpoint = node.hash == checkpoint.0 && height == checkpoint_height.0;
-        node.chained = !node.invalid && (builds_on_checkpoint || is_checkpoint);
+        node.chained = chained;
         node.pinned &= !node.invalid;
     }
+}
+
+/// True for the checkpoint itself and for what builds on it.
+fn reaches_checkpoint(forest: &Forest, at: usize, height: u32, checkpoint: Checkpoint) -> bool {
+    let node = &forest.nodes[at];
+    let builds_on_it = node.parent.map_or_else(
+        || {
+            let root_prev = forest.trees[node.tree].root_prev;
+            root_prev == checkpoint.hash.0 && height.checked_sub(1) == Some(checkpoint.height.0)
+        },
+        |parent| forest.nodes[parent].chained,
+    );
+    builds_on_it || (node.hash == checkpoint.hash.0 && height == checkpoint.height.0)
 }
 
 struct Judge<'a> {

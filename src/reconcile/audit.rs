@@ -1,0 +1,52 @@
+//! What a reconciliation gathers while its checks run.
+
+use crate::domain::{Code, Finding, Subject};
+
+use super::result::{CheckRun, Unverifiable};
+
+/// Findings, checks that ran, checks that could not.
+#[derive(Debug, Default)]
+pub(super) struct Audit {
+    pub(super) findings: Vec<Finding>,
+    pub(super) checks: Vec<CheckRun>,
+    pub(super) unverifiable: Vec<Unverifiable>,
+}
+
+impl Audit {
+    /// Records a check over `items` things and what it found. An empty population is never a pass.
+    pub(super) fn check(&mut self, name: &str, items: usize, found: Vec<Finding>) {
+        let open = found.iter().filter(|finding| finding.explained_by.is_none()).count();
+        self.findings.extend(found);
+        self.ran(name, items, open);
+    }
+
+    /// Records a check whose findings were gathered elsewhere.
+    pub(super) fn ran(&mut self, name: &str, items: usize, disagreed: usize) {
+        if items == 0 {
+            self.not_possible(name, "nothing to check", 0, false);
+            return;
+        }
+        self.checks.push(CheckRun { check: name.to_owned(), items: wide(items), disagreed: wide(disagreed) });
+    }
+
+    /// Records a check that could not be made. When its substrate was declared this is a divergence too: the run owes it.
+    pub(super) fn not_possible(&mut self, name: &str, reason: &str, items: usize, declared: bool) {
+        if declared {
+            let finding = Finding::new(Code::Unverifiable, Subject::new("check", name))
+                .with_values("checked", format!("{items} items not checked"))
+                .with_explanation(reason);
+            self.findings.push(finding);
+        }
+        self.unverifiable.push(Unverifiable {
+            check: name.to_owned(),
+            reason: reason.to_owned(),
+            items: wide(items),
+            declared,
+        });
+    }
+}
+
+/// A count as the report carries it.
+pub(super) fn wide(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,140 @@
+//! Step 5: every balance is recomputed and compared, never a sample (FORMATS 10, TREASURY 0.11).
+
+use std::collections::BTreeMap;
+
+use crate::domain::{Code, Direction, EvidenceId, Finding, SettlementKind, Subject, SumLeaf, UserKey, sum_root};
+use crate::evidence::BalanceLine;
+
+use super::audit::{Audit, wide};
+use super::reconciler::Input;
+use super::result::BalanceSummary;
+use super::settlements::Posted;
+
+/// One user's recomputed balance in satoshi.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Balance {
+    earned: i128,
+    maturing: i128,
+    paid: i128,
+    adjusted: i128,
+}
+
+impl Balance {
+    fn total(self) -> i128 {
+        self.earned - self.paid + self.adjusted
+    }
+
+    fn available(self) -> i128 {
+        self.total() - self.maturing
+    }
+}
+
+pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit) -> BalanceSummary {
+    let balances = recompute(input, posted);
+    let leaves: Vec<SumLeaf> = balances
+        .iter()
+        .map(|(user, balance)| SumLeaf { user: user.as_str().to_owned(), sats: balance.total() })
+        .collect();
+    let root = sum_root(&leaves);
+    let mut summary = BalanceSummary {
+        users: wide(balances.len()),
+        root: root.map(|root| root.hash),
+        sum_sats: root.map_or(0, |root| root.sum),
+        ..BalanceSummary::default()
+    };
+    if input.declared.balances && !input.set.balances.is_empty() {
+        compare(input, &balances, &mut summary, audit);
+    }
+    summary
+}
+
+/// Earned, maturing, paid and adjusted by user (FORMATS 10). Payments by Lightning wallets don't touch this balance.
+fn recompute<'a>(input: &Input<'a>, posted: &[Posted<'a>]) -> BTreeMap<&'a UserKey, Balance> {
+    let mut balances: BTreeMap<&UserKey, Balance> = BTreeMap::new();
+    for (_, event) in input.ledgers.envelope.events() {
+        let balance = balances.entry(&event.user).or_default();
+        let sats = i128::from(event.user_earned.get());
+        balance.earned += sats;
+        if input.ledgers.envelope.vested_at(event).is_none() {
+            balance.maturing += sats;
+        }
+    }
+    for settlement in posted {
+        let event = settlement.event;
+        let Some(user) = &event.user else { continue };
+        let sats = i128::from(event.amount.get());
+        match (event.kind, event.direction) {
+            (SettlementKind::DistributionSettled, Direction::Out) => balances.entry(user).or_default().paid += sats,
+            (SettlementKind::Adjustment, Direction::In) => balances.entry(user).or_default().adjusted += sats,
+            (SettlementKind::Adjustment, Direction::Out) => balances.entry(user).or_default().adjusted -= sats,
+            _ => {}
+        }
+    }
+    balances
+}
+
+fn compare(input: &Input<'_>, balances: &BTreeMap<&UserKey, Balance>, summary: &mut BalanceSummary, audit: &mut Audit) {
+    let mut lines: BTreeMap<&UserKey, Vec<(EvidenceId, &BalanceLine)>> = BTreeMap::new();
+    for (id, line) in &input.set.balances {
+        lines.entry(&line.user).or_default().push((*id, line));
+    }
+    let mut found = Vec::new();
+    for (user, own) in &lines {
+        let Some(balance) = balances.get(user) else {
+            found.extend(extra(user, own));
+            continue;
+        };
+        summary.compared += 1;
+        match mismatch(user, *balance, own) {
+            Some(finding) => {
+                summary.different += 1;
+                found.push(finding);
+            }
+            None => summary.equal += 1,
+        }
+    }
+    // A user without any balance may be left out of a statement; nobody is owed anything then.
+    let unlisted = balances.iter().filter(|(user, balance)| !lines.contains_key(**user) && balance.total() != 0);
+    for (user, balance) in unlisted {
+        found.push(
+            Finding::new(Code::BalanceMissingUser, Subject::new("user", user))
+                .with_values(format!("{} sats", balance.total()), "no line")
+                .with_explanation("The statement leaves out a user who is owed a balance."),
+        );
+    }
+    let items = lines.len() + balances.keys().filter(|user| !lines.contains_key(**user)).count();
+    audit.check("balances.compare", items, found);
+}
+
+fn extra(user: &UserKey, lines: &[(EvidenceId, &BalanceLine)]) -> Option<Finding> {
+    let sats = |line: &BalanceLine| [line.balance_sats, line.available_sats, line.maturing_sats];
+    if lines.iter().all(|(_, line)| sats(line).into_iter().flatten().all(|sats| sats == 0)) {
+        return None;
+    }
+    let finding = Finding::new(Code::BalanceExtraUser, Subject::new("user", user))
+        .with_values("no line", "a line")
+        .with_explanation("The statement names a user whom no ledger fact knows.");
+    Some(lines.iter().fold(finding, |finding, (id, _)| finding.with_evidence(*id, "statement")))
+}
+
+/// Compares only the members that are present, in every line about the user.
+fn mismatch(user: &UserKey, balance: Balance, lines: &[(EvidenceId, &BalanceLine)]) -> Option<Finding> {
+    let (mut expected, mut observed) = (Vec::new(), Vec::new());
+    let mut finding = Finding::new(Code::BalanceMismatch, Subject::new("user", user))
+        .with_explanation("The recomputed balance differs from the reported one.");
+    let mut lines = lines.to_vec();
+    lines.sort_by_key(|(id, _)| *id);
+    for (id, line) in lines {
+        for (name, reported, rebuilt) in [
+            ("balance_sats", line.balance_sats, balance.total()),
+            ("available_sats", line.available_sats, balance.available()),
+            ("maturing_sats", line.maturing_sats, balance.maturing),
+        ] {
+            let Some(reported) = reported.filter(|reported| i128::from(*reported) != rebuilt) else { continue };
+            expected.push(format!("{name}={rebuilt}"));
+            observed.push(format!("{name}={reported}"));
+            finding = finding.with_evidence(id, "statement");
+        }
+    }
+    (!observed.is_empty()).then(|| finding.with_values(expected.join(", "), observed.join(", ")))
+}

@@ -1,0 +1,105 @@
+//! Step 4, distributions: each batch that is held against the payouts that name it (TREASURY 2.5, FORMATS 6.4).
+
+use std::collections::BTreeMap;
+
+use crate::domain::{Code, Finding, SettlementKind, Subject, UserKey};
+use crate::evidence::Distribution;
+use crate::ledger::EnvelopeEntry;
+
+use super::audit::Audit;
+use super::payouts::{PAYOUT_DUE_SECONDS, amounts_differ};
+use super::reconciler::Input;
+use super::settlements::Posted;
+
+pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit) {
+    let mut found = Vec::new();
+    let mut named: BTreeMap<&str, Vec<&Posted<'_>>> = BTreeMap::new();
+    let payouts = posted.iter().filter(|settlement| settlement.event.kind == SettlementKind::DistributionSettled);
+    for settlement in payouts {
+        if let Some(distribution) = &settlement.event.distribution {
+            named.entry(distribution).or_default().push(settlement);
+        }
+    }
+    let items = named.values().map(Vec::len).sum::<usize>() + input.ledgers.envelope.distributions().count();
+    for (entry, distribution) in input.ledgers.envelope.distributions() {
+        let settled = named.remove(entry.id.to_string().as_str()).unwrap_or_default();
+        closure(entry, distribution, &settled, &mut found);
+        if input.declared.settlements {
+            unsettled(input, entry, distribution, &settled, &mut found);
+        }
+    }
+    for settlement in named.into_values().flatten() {
+        let observed = settlement.event.distribution.as_deref().unwrap_or_default();
+        found.push(
+            settlement
+                .finding(Code::SetOrphan)
+                .with_values("the id of a held distribution", observed)
+                .with_explanation("The settlement names a distribution that is not held."),
+        );
+    }
+    audit.check("settlement.distribution", items, found);
+}
+
+/// Sums the shares by user: a batch may hold several for one.
+fn shares(distribution: &Distribution) -> BTreeMap<&UserKey, u128> {
+    let mut shares: BTreeMap<&UserKey, u128> = BTreeMap::new();
+    for share in &distribution.recipients {
+        *shares.entry(&share.user).or_default() += u128::from(share.amount.get());
+    }
+    shares
+}
+
+/// DIST_CLOSURE, AMT_MISMATCH, and SET_ORPHAN for payouts to someone who is not a recipient.
+fn closure(entry: &EnvelopeEntry, distribution: &Distribution, settled: &[&Posted<'_>], found: &mut Vec<Finding>) {
+    let shares = shares(distribution);
+    let sum: u128 = shares.values().sum();
+    if let Some(total) = distribution.total.filter(|total| u128::from(total.get()) != sum) {
+        found.push(
+            Finding::new(Code::DistClosure, Subject::new("envelope", entry.id))
+                .with_values(total, sum)
+                .with_evidence(entry.carrier, "distribution")
+                .with_explanation("The parts of the distribution differ from its stated total, in satoshi."),
+        );
+    }
+    let mut paid: BTreeMap<&UserKey, u128> = BTreeMap::new();
+    for settlement in settled {
+        let Some(user) = &settlement.event.user else { continue };
+        if !shares.contains_key(user) {
+            let finding = settlement.finding(Code::SetOrphan).with_values("a recipient of the distribution", user);
+            found.push(finding.with_explanation("The settlement pays a user whom its distribution does not name."));
+            continue;
+        }
+        *paid.entry(user).or_default() += u128::from(settlement.event.amount.get());
+    }
+    for (user, sats) in &paid {
+        let Some(share) = shares.get(user).filter(|share| *share != sats) else { continue };
+        let subject = Subject::new("envelope", entry.id).and("user", user);
+        let finding = amounts_differ(subject, *share, *sats)
+            .with_evidence(entry.carrier, "distribution")
+            .with_explanation("The user's share of the distribution and what was settled differ, in satoshi.");
+        found.push(finding);
+    }
+}
+
+/// SET_MISSING and SET_PENDING for recipients without a payout.
+fn unsettled(
+    input: &Input<'_>,
+    entry: &EnvelopeEntry,
+    distribution: &Distribution,
+    settled: &[&Posted<'_>],
+    found: &mut Vec<Finding>,
+) {
+    let due = distribution.created_at.seconds().plus(PAYOUT_DUE_SECONDS);
+    for (user, sats) in shares(distribution) {
+        if sats == 0 || settled.iter().any(|settlement| settlement.event.user.as_ref() == Some(user)) {
+            continue;
+        }
+        let overdue = input.as_of.time > due;
+        let code = if overdue { Code::SetMissing } else { Code::SetPending };
+        let finding = Finding::new(code, Subject::new("envelope", entry.id).and("user", user))
+            .with_values(format!("{sats} sats settled by {due}"), "0")
+            .with_evidence(entry.carrier, "distribution")
+            .with_explanation("A recipient of a distribution has no settlement.");
+        found.push(if overdue { finding } else { finding.explained("not yet due") });
+    }
+}

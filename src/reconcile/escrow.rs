@@ -1,0 +1,199 @@
+//! Step 4, escrow, platform and custody: coverage of every prefix, and conservation by a second path (TREASURY 5.4).
+
+use std::collections::BTreeMap;
+
+use crate::domain::{
+    Code, Direction, EvidenceId, FederationSlug, Finding, MsatDelta, ProjectKey, Sats, SettlementKind, Subject,
+};
+use crate::evidence::SettlementEvent;
+use crate::ledger::{Account, Entry, Movement, allowed_direction, movement};
+
+use super::audit::Audit;
+use super::reconciler::Input;
+use super::settlements::Posted;
+
+/// What a project has to spend, followed through the journal. Earned rebate counts: the test is the lenient one (FORMATS 6.4).
+#[derive(Default)]
+struct Funds {
+    spendable: i128,
+    deposits: usize,
+    envelopes: usize,
+    billed: i128,
+    /// The shortest prefix that shows a shortage: envelopes in it, spendable before, gross, carrier.
+    shortage: Option<(usize, i128, i128, Option<EvidenceId>)>,
+}
+
+pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit) {
+    custody(input, posted, audit);
+    if !input.declared.settlements {
+        audit.not_possible("escrow.funding", "settlements are not declared", 0, false);
+        audit.not_possible("platform.accrual", "settlements are not declared", 0, false);
+        return;
+    }
+    let funds = follow(input.ledgers.treasury.entries());
+    let found = funds.iter().flat_map(|(project, funds)| judge(project, funds)).collect();
+    audit.check("escrow.funding", funds.len(), found);
+    platform(input, posted, audit);
+}
+
+fn follow(entries: &[Entry]) -> BTreeMap<&ProjectKey, Funds> {
+    let mut funds: BTreeMap<&ProjectKey, Funds> = BTreeMap::new();
+    for entry in entries {
+        for posting in &entry.postings {
+            let (Account::Escrow(project) | Account::Rebate(project)) = &posting.account else { continue };
+            let own = funds.entry(project).or_default();
+            if let Account::Escrow(_) = posting.account {
+                let gross = posting.delta.0;
+                if entry.kind == "envelope" {
+                    own.envelopes += 1;
+                    own.billed += gross;
+                    if own.spendable < gross && own.shortage.is_none() {
+                        own.shortage = Some((own.envelopes, own.spendable, gross, entry.evidence.first().copied()));
+                    }
+                } else if entry.kind == SettlementKind::EscrowDeposit.name() {
+                    own.deposits += 1;
+                }
+            }
+        }
+        // An envelope's own rebate must not pay for the envelope: apply after the test.
+        for posting in &entry.postings {
+            if let Account::Escrow(project) | Account::Rebate(project) = &posting.account {
+                funds.entry(project).or_default().spendable -= posting.delta.0;
+            }
+        }
+    }
+    funds
+}
+
+/// ESC_NEVER_FUNDED, or ESC_UNFUNDED and ESC_NEGATIVE.
+fn judge(project: &ProjectKey, funds: &Funds) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let subject = Subject::new("project", project);
+    if funds.envelopes == 0 {
+        return found;
+    }
+    if funds.deposits == 0 {
+        found.push(
+            Finding::new(Code::EscNeverFunded, subject)
+                .with_values("a deposit", format!("{} envelopes, {} msat billed", funds.envelopes, funds.billed))
+                .with_explanation(
+                    "The project never funded its escrow: simulation mode is not in the signed envelope.",
+                ),
+        );
+        return found;
+    }
+    if let Some((prefix, spendable, gross, carrier)) = funds.shortage {
+        let finding = Finding::new(Code::EscUnfunded, subject.clone())
+            .with_values(format!("at least {gross} msat"), format!("{spendable} msat before envelope {prefix}"))
+            .with_explanation("An envelope was billed beyond the escrow; the shortest prefix that shows it is named.");
+        found.push(carrier.into_iter().fold(finding, |finding, id| finding.with_evidence(id, "envelope")));
+    }
+    if funds.spendable < 0 {
+        found.push(
+            Finding::new(Code::EscNegative, subject)
+                .with_values("at least 0 msat", format!("{} msat", funds.spendable))
+                .with_explanation("The escrow is below zero after all facts."),
+        );
+    }
+    found
+}
+
+fn platform(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit) {
+    let sum = |sats: &mut dyn Iterator<Item = Sats>| sats.map(|sats| u128::from(sats.get())).sum::<u128>();
+    let fees = sum(&mut input.ledgers.envelope.events().map(|(_, event)| event.platform));
+    let accruals: Vec<&Posted<'_>> = posted
+        .iter()
+        .filter(|settlement| settlement.event.kind == SettlementKind::PlatformAccrual)
+        .filter(|settlement| !is_wrong_way(input, settlement.event))
+        .collect();
+    let accrued = sum(&mut accruals.iter().map(|settlement| settlement.event.amount));
+    let mut found = Vec::new();
+    if accrued > fees {
+        let finding = Finding::new(Code::PlatformOveraccrued, Subject::new("account", "platform"))
+            .with_values(format!("at most {fees}"), accrued)
+            .with_explanation("The platform took more than its fees, in satoshi.");
+        let last = accruals.last().map(|settlement| settlement.carrier);
+        found.push(last.into_iter().fold(finding, |finding, id| finding.with_evidence(id, "settlement")));
+    }
+    audit.check("platform.accrual", accruals.len(), found);
+}
+
+fn is_wrong_way(input: &Input<'_>, event: &SettlementEvent) -> bool {
+    allowed_direction(event, input.policy).is_some_and(|allowed| allowed != event.direction)
+}
+
+/// CONS_CUSTODY: the book against the sum of flows, custody against liabilities, and no prefix below zero.
+fn custody(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit) {
+    let mut flows: BTreeMap<&FederationSlug, i128> = BTreeMap::new();
+    for settlement in posted {
+        *flows.entry(&settlement.event.federation).or_default() += flow_of(input, settlement.event);
+    }
+    let mut booked: BTreeMap<&FederationSlug, i128> = BTreeMap::new();
+    let mut lowest: BTreeMap<&FederationSlug, (i128, Option<EvidenceId>)> = BTreeMap::new();
+    let mut excess: BTreeMap<&FederationSlug, i128> = BTreeMap::new();
+    for entry in input.ledgers.treasury.entries() {
+        let federation = entry.postings.iter().find_map(|posting| match &posting.account {
+            Account::Custody(federation) => Some((federation, posting.delta.0)),
+            _ => None,
+        });
+        let Some((federation, delta)) = federation else { continue };
+        let balance = booked.entry(federation).or_default();
+        *balance += delta;
+        let low = lowest.entry(federation).or_insert((0, None));
+        if *balance < low.0 {
+            *low = (*balance, low.1.or_else(|| entry.evidence.first().copied()));
+        }
+        let over = entry
+            .postings
+            .iter()
+            .filter(|posting| matches!(posting.account, Account::Rounding(_) | Account::Suspense("INV_OVERPAID")));
+        *excess.entry(federation).or_default() -= over.map(|posting| posting.delta.0).sum::<i128>();
+    }
+    let mut found = Vec::new();
+    for (federation, balance) in &booked {
+        let flow =
+            flows.get(federation).copied().unwrap_or_default() + excess.get(federation).copied().unwrap_or_default();
+        let (low, evidence) = lowest.get(federation).copied().unwrap_or_default();
+        let why = if flow != *balance {
+            "The book's custody differs from the sum of flows."
+        } else if low < 0 {
+            "More left custody than had come in: a deposit is missing from the evidence, or money is missing."
+        } else {
+            continue;
+        };
+        let finding = Finding::new(Code::ConsCustody, Subject::new("federation", federation))
+            .with_values(format!("{flow} msat, never below 0"), format!("{balance} msat, lowest {low}"))
+            .with_explanation(why);
+        found.push(evidence.into_iter().fold(finding, |finding, id| finding.with_evidence(id, "first")));
+    }
+    found.extend(liabilities(input));
+    audit.check("treasury.conservation", posted.len(), found);
+}
+
+/// What a settlement does to custody in millisatoshi, from its signed members alone.
+fn flow_of(input: &Input<'_>, event: &SettlementEvent) -> i128 {
+    let amount = event.amount.msat().delta().0;
+    let fee = event.fee.unwrap_or(Sats::ZERO).msat().delta().0;
+    if is_wrong_way(input, event) {
+        return if event.direction == Direction::In { amount } else { -amount };
+    }
+    match movement(event) {
+        Movement::In => amount,
+        Movement::Internal => 0,
+        Movement::Out => -amount - fee,
+    }
+}
+
+/// INV-5 once more, from the final balances: assets equal liabilities.
+fn liabilities(input: &Input<'_>) -> Option<Finding> {
+    let side = |asset: bool| {
+        let balances = input.ledgers.treasury.balances().iter().filter(|(account, _)| account.is_asset() == asset);
+        balances.map(|(_, delta)| *delta).try_fold(MsatDelta::ZERO, MsatDelta::checked_add)
+    };
+    let (assets, liabilities) = (side(true), side(false).and_then(MsatDelta::checked_neg));
+    (assets != liabilities).then(|| {
+        Finding::new(Code::ConsCustody, Subject::new("ledger", "treasury"))
+            .with_values(format!("{liabilities:?}"), format!("{assets:?}"))
+            .with_explanation("Custody is not the sum of liabilities.")
+    })
+}

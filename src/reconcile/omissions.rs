@@ -1,0 +1,99 @@
+//! SRC_OMITS and SRC_KNOWN_GAP: a completeness claim against what other sources hold (INV-8, FORMATS 2.3).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::{Code, CompletenessBasis, EvidenceId, Finding, KnownGap, Slice, SourceId, Subject, UnixSeconds};
+
+use super::audit::wide;
+use super::coverage::{Rows, is_relay, slice_subject};
+use super::reconciler::Input;
+
+/// At most so many missing items are named in one finding; the count is exact.
+const NAMED_MAX: usize = 20;
+
+/// Counts what each relay lacks, withdraws contradicted claims, lists registered gaps.
+pub(super) fn check(input: &Input<'_>, rows: &mut Rows) -> Vec<Finding> {
+    let by_kind = events(input);
+    let mut found = Vec::new();
+    let mut inside: BTreeMap<&KnownGap, usize> = gaps(input).map(|gap| (gap, 0)).collect();
+    for ((source, slice), row) in rows.iter_mut().filter(|((source, _), _)| is_relay(input, source)) {
+        let Ok(kind) = slice.kind.parse::<u16>() else { continue };
+        let missing = missing(input, source, slice, by_kind.get(&kind).map(Vec::as_slice).unwrap_or_default());
+        row.coverage.missing_here = wide(missing.len());
+        let mut unexplained = 0;
+        for (_, at) in &missing {
+            match gaps(input).find(|gap| gap.source == *source && *at >= gap.from && *at < gap.until) {
+                Some(gap) => *inside.entry(gap).or_default() += 1,
+                None => unexplained += 1,
+            }
+        }
+        if missing.is_empty() || !row.coverage.complete {
+            continue;
+        }
+        let mut finding = Finding::new(Code::SrcOmits, slice_subject(source, slice))
+            .with_values("every event that another source holds", format!("{} events missing", missing.len()))
+            .with_explanation("The source claimed this slice complete and lacks events that another source holds.");
+        for (id, _) in missing.iter().take(NAMED_MAX) {
+            finding = finding.with_evidence(*id, "missing");
+        }
+        if unexplained == 0 {
+            finding = finding.explained("everything missing lies inside a registered gap");
+        } else {
+            // INV-8: a contradicted claim is withdrawn.
+            row.withdrawn = true;
+            row.coverage.complete = false;
+            row.coverage.basis = CompletenessBasis::None;
+            row.coverage.reason = format!("claim withdrawn: {unexplained} events missing outside any registered gap");
+        }
+        found.push(finding);
+    }
+    found.extend(inside.into_iter().map(|(gap, count)| known_gap(gap, count)));
+    found
+}
+
+/// Registrations that still explain something, about sources that were asked.
+fn gaps<'a>(input: &Input<'a>) -> impl Iterator<Item = &'a KnownGap> {
+    let (as_of, receipts, declared) = (input.as_of.time, input.receipts, input.declared);
+    input.policy.gaps.iter().filter(move |gap| {
+        let asked =
+            receipts.iter().any(|receipt| receipt.source == gap.source) || declared.sources.contains(&gap.source);
+        as_of < gap.expires && asked
+    })
+}
+
+fn known_gap(gap: &KnownGap, count: usize) -> Finding {
+    let subject = Subject::new("source", &gap.source).and("from", gap.from.0).and("until", gap.until.0);
+    Finding::new(Code::SrcKnownGap, subject)
+        .with_values("no absence", format!("{count} events of other sources missing inside the gap"))
+        .with_explanation("What is missing here and nowhere else cannot be seen.")
+        .explained(format!("{} ({})", gap.reason, gap.cite))
+}
+
+/// Events by kind that count against a relay: forged ones don't, or any relay could discredit all others.
+fn events(input: &Input<'_>) -> BTreeMap<u16, Vec<(EvidenceId, UnixSeconds)>> {
+    let forged: BTreeSet<EvidenceId> = input
+        .set
+        .findings
+        .iter()
+        .filter(|finding| matches!(finding.code, Code::EvtMalformed | Code::EvtBadId | Code::EvtBadSig))
+        .flat_map(|finding| finding.evidence.iter().map(|evidence| evidence.id))
+        .collect();
+    let mut by_kind: BTreeMap<u16, Vec<(EvidenceId, UnixSeconds)>> = BTreeMap::new();
+    for (id, (kind, at)) in input.set.events.iter().filter(|(id, _)| !forged.contains(*id)) {
+        by_kind.entry(*kind).or_default().push((*id, *at));
+    }
+    by_kind
+}
+
+fn missing(
+    input: &Input<'_>,
+    source: &SourceId,
+    slice: &Slice,
+    events: &[(EvidenceId, UnixSeconds)],
+) -> Vec<(EvidenceId, UnixSeconds)> {
+    let asked_for =
+        |at: UnixSeconds| slice.from.is_none_or(|from| at >= from) && slice.until.is_none_or(|until| at <= until);
+    let lacks =
+        |id: &EvidenceId| input.sightings.get(id).is_some_and(|seen| !seen.is_empty() && !seen.contains(source));
+    events.iter().copied().filter(|(id, at)| asked_for(*at) && lacks(id)).collect()
+}

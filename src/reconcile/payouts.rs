@@ -1,0 +1,160 @@
+//! Step 4, users: vested shares against payouts, first in first out (TREASURY 2.5).
+
+use std::collections::BTreeMap;
+
+use crate::domain::{Code, Direction, EnvelopeId, EvidenceId, Finding, SettlementKind, Subject, UnixSeconds, UserKey};
+
+use super::audit::Audit;
+use super::reconciler::Input;
+use super::settlements::Posted;
+
+/// A vested share is due after the weekly distribution and three days of grace.
+pub(super) const PAYOUT_DUE_SECONDS: i64 = (7 + 3) * 24 * 3600;
+
+/// One counted event's share.
+struct Share {
+    earned_at: UnixSeconds,
+    vested_at: Option<UnixSeconds>,
+    id: EnvelopeId,
+    carrier: EvidenceId,
+    sats: u128,
+}
+
+#[derive(Default)]
+struct Flow<'a> {
+    shares: Vec<Share>,
+    payouts: Vec<&'a Posted<'a>>,
+}
+
+pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit) {
+    if !input.declared.settlements {
+        audit.not_possible("settlement.payouts", "settlements are not declared", 0, false);
+        return;
+    }
+    let flows = flows(input, posted);
+    let mut found = Vec::new();
+    for (user, flow) in &flows {
+        if flow.shares.is_empty() {
+            found.extend(flow.payouts.iter().map(|payout| orphan(payout, user)));
+            continue;
+        }
+        found.extend(overpaid(user, flow));
+        found.extend(outstanding(input, user, flow));
+    }
+    audit.check("settlement.payouts", flows.len(), found);
+}
+
+/// Shares by (vesting, id) with the maturing ones last, payouts by time.
+fn flows<'a>(input: &Input<'a>, posted: &'a [Posted<'a>]) -> BTreeMap<&'a UserKey, Flow<'a>> {
+    let mut flows: BTreeMap<&UserKey, Flow<'_>> = BTreeMap::new();
+    for (entry, event) in input.ledgers.envelope.events() {
+        flows.entry(&event.user).or_default().shares.push(Share {
+            earned_at: event.occurred_at.seconds(),
+            vested_at: input.ledgers.envelope.vested_at(event),
+            id: entry.id,
+            carrier: entry.carrier,
+            sats: u128::from(event.user_earned.get()),
+        });
+    }
+    for settlement in posted {
+        let event = settlement.event;
+        if let (SettlementKind::DistributionSettled, Direction::Out, Some(user)) =
+            (event.kind, event.direction, &event.user)
+        {
+            flows.entry(user).or_default().payouts.push(settlement);
+        }
+    }
+    for flow in flows.values_mut() {
+        flow.shares.sort_by_key(|share| (share.vested_at.is_none(), share.vested_at, share.id));
+    }
+    flows
+}
+
+fn orphan(payout: &Posted<'_>, user: &UserKey) -> Finding {
+    payout
+        .finding(Code::SetOrphan)
+        .with_values("a user with a vested share", user)
+        .with_explanation("The settlement pays a user who never earned anything.")
+}
+
+/// USER_OVERPAID: above what is vested now, or above what was even earned when it was paid. SET_EARLY: paid before it vested.
+fn overpaid(user: &UserKey, flow: &Flow<'_>) -> Option<Finding> {
+    let sum = |counts: &dyn Fn(&Share) -> bool| flow.shares.iter().filter(|s| counts(s)).map(|s| s.sats).sum::<u128>();
+    let vested = sum(&|share| share.vested_at.is_some());
+    let paid: u128 = flow.payouts.iter().map(|payout| u128::from(payout.event.amount.get())).sum();
+    let mut so_far = 0;
+    let mut early = None;
+    let mut unearned = None;
+    for payout in &flow.payouts {
+        so_far += u128::from(payout.event.amount.get());
+        let at = payout.event.settled_at;
+        let vested_then = sum(&|share| share.vested_at.is_some_and(|vested| vested <= at));
+        let earned_then = sum(&|share| share.earned_at <= at);
+        if so_far > earned_then {
+            unearned = unearned.or(Some((earned_then, so_far, *payout)));
+        } else if so_far > vested_then {
+            early = early.or(Some((vested_then, so_far, *payout)));
+        }
+    }
+    let worst = if paid > vested { flow.payouts.last().map(|last| (vested, paid, *last)) } else { unearned };
+    let (code, (limit, sats, payout), why) = match (worst, early) {
+        (Some(row), _) => (Code::UserOverpaid, row, "More was settled than was vested, in satoshi."),
+        (None, Some(row)) => (Code::SetEarly, row, "A share was settled before it vested, in satoshi."),
+        (None, None) => return None,
+    };
+    Some(
+        Finding::new(code, Subject::new("user", user))
+            .with_values(format!("at most {limit}"), sats)
+            .with_evidence(payout.carrier, "settlement")
+            .with_explanation(why),
+    )
+}
+
+/// SET_MISSING, SET_PENDING and SET_LATE: which shares the payouts cover, first in first out.
+fn outstanding(input: &Input<'_>, user: &UserKey, flow: &Flow<'_>) -> Vec<Finding> {
+    let mut payouts = flow.payouts.iter();
+    let (mut paid, mut paid_at, mut vested) = (0_u128, None, 0_u128);
+    let mut groups: BTreeMap<Code, (u128, &Share, UnixSeconds)> = BTreeMap::new();
+    for share in flow.shares.iter().filter(|share| share.sats > 0) {
+        let Some(vested_at) = share.vested_at else { continue };
+        vested += share.sats;
+        while paid < vested {
+            let Some(payout) = payouts.next() else { break };
+            paid += u128::from(payout.event.amount.get());
+            paid_at = Some(payout.event.settled_at);
+        }
+        let due = vested_at.plus(PAYOUT_DUE_SECONDS);
+        let code = if paid >= vested {
+            if paid_at.is_none_or(|at| at <= due) {
+                continue;
+            }
+            Code::SetLate
+        } else if input.as_of.time > due {
+            Code::SetMissing
+        } else {
+            Code::SetPending
+        };
+        let open = if code == Code::SetLate { share.sats } else { share.sats.min(vested - paid) };
+        groups.entry(code).or_insert((0, share, due)).0 += open;
+    }
+    groups.into_iter().map(|(code, (sats, share, due))| flow_finding(code, user, sats, share, due)).collect()
+}
+
+fn flow_finding(code: Code, user: &UserKey, sats: u128, share: &Share, due: UnixSeconds) -> Finding {
+    let finding = Finding::new(code, Subject::new("user", user))
+        .with_values(format!("settled by {due}"), format!("{sats} sats"))
+        .with_evidence(share.carrier, "share");
+    match code {
+        Code::SetPending => finding.with_explanation("Vested shares are not settled yet.").explained("not yet due"),
+        Code::SetLate => finding.with_explanation("Vested shares were settled after they were due."),
+        _ => finding.with_explanation("Vested shares are due and not settled; the first of them is named."),
+    }
+}
+
+/// AMT_MISMATCH, or UNIT_SUSPECT when one integer is exactly a thousand times the other.
+pub(super) fn amounts_differ(subject: Subject, expected: u128, observed: u128) -> Finding {
+    let thousandfold = |a: u128, b: u128| b > 0 && b.checked_mul(1000) == Some(a);
+    let suspect = thousandfold(expected, observed) || thousandfold(observed, expected);
+    let code = if suspect { Code::UnitSuspect } else { Code::AmtMismatch };
+    Finding::new(code, subject).with_values(expected, observed)
+}

@@ -1,0 +1,64 @@
+//! The room's entry: every check of runbook steps 0, 3, 4 and 5 over one rebuild.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::{AsOf, EvidenceId, FetchReceipt, SourceId, TrustPolicy};
+use crate::ledger::Ledgers;
+use crate::verify::VerifiedSet;
+
+use super::audit::Audit;
+use super::result::{Declared, Reconciliation};
+use super::{
+    anchoring, balances, coverage, distributions, escrow, merge, payouts, population, rails, recovery, settlements,
+};
+
+/// Everything that a reconciliation is a function of.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// What verification established.
+    pub set: &'a VerifiedSet,
+    /// The ledgers rebuilt from it.
+    pub ledgers: &'a Ledgers,
+    /// What is trusted and demanded.
+    pub policy: &'a TrustPolicy,
+    /// The instant.
+    pub as_of: AsOf,
+    /// How every fetch ended.
+    pub receipts: &'a [FetchReceipt],
+    /// Where each piece of evidence was seen.
+    pub sightings: &'a BTreeMap<EvidenceId, BTreeSet<SourceId>>,
+    /// What the configuration declared.
+    pub declared: &'a Declared,
+}
+
+/// Reconciles. A pure function: neither the order of receipts nor that of findings matters.
+pub fn reconcile(input: &Input<'_>) -> Reconciliation {
+    let mut audit = Audit::default();
+    let coverage = coverage::check(input, &mut audit);
+    population::check(input, &mut audit);
+    let needs_anchor = anchoring::check(input, &mut audit);
+    let posted = settlements::posted(input);
+    settlements::check(input, &mut audit);
+    distributions::check(input, &posted, &mut audit);
+    payouts::check(input, &posted, &mut audit);
+    escrow::check(input, &posted, &mut audit);
+    rails::check(input, &posted, &mut audit);
+    let balances = balances::check(input, &posted, &mut audit);
+    let Audit { findings, mut checks, mut unverifiable } = audit;
+    checks.sort();
+    unverifiable.sort();
+    unverifiable.dedup();
+    let divergences = merge::divergences(input, findings);
+    Reconciliation {
+        needs_review: merge::needs_review(&divergences),
+        by_age: merge::by_age(input, &divergences),
+        divergences,
+        checks,
+        unverifiable,
+        coverage,
+        reconstructible: recovery::reconstructible(input),
+        balances,
+        recovery: recovery::recovery(input),
+        needs_anchor,
+    }
+}

@@ -1,0 +1,208 @@
+//! Step 4, each settlement by itself: identity, direction, required members (TREASURY 2.4 to 2.6).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::{Code, Digest32, EvidenceId, Finding, ProjectKey, SettlementKind, Subject};
+use crate::evidence::SettlementEvent;
+use crate::ledger::{Movement, Unposted, allowed_direction, movement};
+
+use super::audit::Audit;
+use super::reconciler::Input;
+
+/// A settlement that has an entry in the treasury ledger.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Posted<'a> {
+    pub(super) digest: Digest32,
+    pub(super) event: &'a SettlementEvent,
+    pub(super) carrier: EvidenceId,
+}
+
+impl Posted<'_> {
+    pub(super) fn subject(&self) -> Subject {
+        Subject::new("settlement", self.digest)
+    }
+
+    pub(super) fn finding(&self, code: Code) -> Finding {
+        Finding::new(code, self.subject()).with_evidence(self.carrier, "settlement")
+    }
+}
+
+/// Posted settlements in order of (settled_at, digest).
+pub(super) fn posted<'a>(input: &Input<'a>) -> Vec<Posted<'a>> {
+    let mut posted: Vec<Posted<'a>> = input
+        .set
+        .settlements
+        .iter()
+        .filter(|(digest, _)| input.ledgers.treasury.is_posted(digest))
+        .map(|(digest, verified)| Posted {
+            digest: *digest,
+            event: &verified.fact().event,
+            carrier: verified.first_carrier(),
+        })
+        .collect();
+    posted.sort_by_key(|settlement| (settlement.event.settled_at, settlement.digest));
+    posted
+}
+
+pub(super) fn check(input: &Input<'_>, audit: &mut Audit) {
+    let posted = posted(input);
+    audit.check("settlement.operation", input.set.settlements.len(), operations(input));
+    audit.check("settlement.form", posted.len(), posted.iter().flat_map(|s| form(input, s)).collect());
+    audit.check("settlement.duplicate", posted.len(), duplicates(&posted));
+    audit.check("settlement.project", posted.len(), unknown_projects(input, &posted));
+}
+
+/// OP_REPLAY and OP_CONFLICT. The ledger posts the first of a conflict; the others are listed here.
+fn operations(input: &Input<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut conflicts: BTreeMap<Digest32, Vec<Digest32>> = BTreeMap::new();
+    for (digest, verified) in &input.set.settlements {
+        let operation = &verified.fact().event.operation;
+        if verified.carriers().len() > 1 {
+            let finding = Finding::new(Code::OpReplay, Subject::new("operation", operation))
+                .with_values("one delivery", format!("{} deliveries", verified.carriers().len()))
+                .with_explanation("The same event was delivered more than once; it counts once.");
+            found.push(verified.carriers().iter().fold(finding, |finding, id| finding.with_evidence(*id, "delivery")));
+        }
+        if let Some(Unposted::Conflict(first)) = input.ledgers.treasury.unposted.get(digest) {
+            conflicts.entry(*first).or_default().push(*digest);
+        }
+    }
+    for (first, others) in conflicts {
+        let Some(kept) = input.set.settlements.get(&first) else { continue };
+        let ids: Vec<String> = others.iter().map(Digest32::to_hex).collect();
+        let finding = Finding::new(Code::OpConflict, Subject::new("operation", &kept.fact().event.operation))
+            .with_values(first, ids.join(", "))
+            .with_evidence(kept.first_carrier(), "first")
+            .with_explanation(
+                "Different events carry one operation id; the first is posted, the others are only listed.",
+            );
+        let others = others.iter().filter_map(|digest| input.set.settlements.get(digest));
+        found.push(others.fold(finding, |finding, other| finding.with_evidence(other.first_carrier(), "other")));
+    }
+    found
+}
+
+/// OP_MALFORMED, DIR_WRONG, FIELD_MISSING, PRE_MISSING, ADJ_UNEXPLAINED.
+fn form(input: &Input<'_>, settlement: &Posted<'_>) -> Vec<Finding> {
+    let event = settlement.event;
+    let mut found = Vec::new();
+    if Digest32::from_hex(event.operation.as_str()).is_err() {
+        found.push(
+            settlement
+                .finding(Code::OpMalformed)
+                .with_values("64 hex digits", &event.operation)
+                .with_explanation("The operation id is not one of Fedimint's."),
+        );
+    }
+    if let Some(allowed) = allowed_direction(event, input.policy).filter(|allowed| *allowed != event.direction) {
+        found.push(
+            settlement
+                .finding(Code::DirWrong)
+                .with_values(allowed.name(), event.direction.name())
+                .with_explanation(format!("The direction is not allowed for {}.", event.kind)),
+        );
+    }
+    let missing = missing_fields(event);
+    if !missing.is_empty() {
+        found.push(
+            settlement
+                .finding(Code::FieldMissing)
+                .with_values(format!("what {} requires", event.kind), format!("missing: {}", missing.join(", ")))
+                .with_explanation("A target or anchor that the kind requires is null."),
+        );
+    }
+    let outgoing = movement(event) == Movement::Out;
+    if outgoing && event.payment_hash.is_some() && event.txid.is_none() && event.preimage.is_none() {
+        found.push(
+            settlement
+                .finding(Code::PreMissing)
+                .with_values("a preimage", "none")
+                .with_explanation("An outgoing Lightning payment is proven by its preimage only."),
+        );
+    }
+    let referenced = event.txid.is_some() || event.payment_hash.is_some() || event.distribution.is_some();
+    let noted = event.note.as_ref().is_some_and(|note| !note.trim().is_empty());
+    if event.kind == SettlementKind::Adjustment && !noted && !referenced {
+        found.push(
+            settlement
+                .finding(Code::AdjUnexplained)
+                .with_values("a note or a reference", "neither")
+                .with_explanation("A manual correction says neither why nor what it corrects."),
+        );
+    }
+    found
+}
+
+/// The required targets and anchors of TREASURY 2.4. An adjustment's note has its own code.
+fn missing_fields(event: &SettlementEvent) -> Vec<&'static str> {
+    let project = ("project_key", event.project.is_some());
+    let destination = ("destination", event.destination.is_some());
+    let anchor = ("payment_hash or txid", event.payment_hash.is_some() || event.txid.is_some());
+    let required = match event.kind {
+        SettlementKind::EscrowDeposit => vec![project, anchor],
+        SettlementKind::EscrowRebate => vec![project],
+        SettlementKind::EscrowRefund => vec![project, destination, anchor],
+        SettlementKind::DistributionSettled => vec![
+            ("user_address", event.user.is_some()),
+            ("payout_binding_id", event.payout_binding.is_some()),
+            ("distribution_id", event.distribution.is_some()),
+            destination,
+            anchor,
+        ],
+        SettlementKind::OperatorPayout => vec![("operator_id", event.operator.is_some()), destination, anchor],
+        SettlementKind::PlatformAccrual | SettlementKind::Adjustment => Vec::new(),
+    };
+    required.into_iter().filter(|(_, held)| !held).map(|(name, _)| name).collect()
+}
+
+/// SET_DUP_PAYOUT: one (distribution, user, binding) or one payment hash under two operation ids.
+fn duplicates(posted: &[Posted<'_>]) -> Vec<Finding> {
+    let mut groups: BTreeMap<Subject, Vec<&Posted<'_>>> = BTreeMap::new();
+    for settlement in posted {
+        let event = settlement.event;
+        if let Some(hash) = &event.payment_hash {
+            let subject = Subject::new("payment_hash", hash.to_ascii_lowercase());
+            groups.entry(subject).or_default().push(settlement);
+        }
+        if let (SettlementKind::DistributionSettled, Some(distribution), Some(user)) =
+            (event.kind, &event.distribution, &event.user)
+        {
+            let binding = event.payout_binding.as_deref().unwrap_or_default();
+            let subject = Subject::new("distribution", distribution).and("user", user).and("payout_binding", binding);
+            groups.entry(subject).or_default().push(settlement);
+        }
+    }
+    let twice = groups.into_iter().filter(|(_, group)| group.len() > 1);
+    twice
+        .map(|(subject, group)| {
+            let ids: Vec<String> = group.iter().map(|settlement| settlement.digest.to_string()).collect();
+            let finding = Finding::new(Code::SetDupPayout, subject)
+                .with_values("one settlement", ids.join(", "))
+                .with_explanation("One payment was settled under several operation ids.");
+            group.iter().fold(finding, |finding, settlement| finding.with_evidence(settlement.carrier, "settlement"))
+        })
+        .collect()
+}
+
+/// SET_ORPHAN for deposits, refunds and rebates: a project that no envelope and no config knows.
+fn unknown_projects(input: &Input<'_>, posted: &[Posted<'_>]) -> Vec<Finding> {
+    let billed = input.ledgers.envelope.events().filter_map(|(_, event)| event.project.as_ref());
+    let configured = input.set.configs.iter().map(|(_, config)| &config.project);
+    let known: BTreeSet<&ProjectKey> = billed.chain(configured).collect();
+    posted
+        .iter()
+        .filter(|settlement| {
+            matches!(
+                settlement.event.kind,
+                SettlementKind::EscrowDeposit | SettlementKind::EscrowRefund | SettlementKind::EscrowRebate
+            )
+        })
+        .filter_map(|settlement| {
+            let project = settlement.event.project.as_ref().filter(|project| !known.contains(project))?;
+            let finding =
+                settlement.finding(Code::SetOrphan).with_values("a project of an envelope or config", project);
+            Some(finding.with_explanation("The settlement names a project that no ledger fact knows."))
+        })
+        .collect()
+}
