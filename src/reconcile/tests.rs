@@ -332,7 +332,7 @@ const FORM: &[Case<Scene>] = &[
         Code::OpConflict,
         |s| {
             s.world
-                .settlement("twin", SettlementKind::EscrowDeposit, |e| e.operation = digest("deposit").to_hex().into())
+                .settlement("twin", SettlementKind::EscrowDeposit, |e| e.operation = digest("deposit").to_hex().into());
         },
         |s| s.world.settlement("twin", SettlementKind::EscrowDeposit, |_| ()),
     ),
@@ -384,8 +384,8 @@ const FORM: &[Case<Scene>] = &[
         Code::SetDupPayout,
         |s| {
             s.world.settlement("twin", SettlementKind::EscrowDeposit, |e| {
-                e.payment_hash = Some(hash("deposit").to_string())
-            })
+                e.payment_hash = Some(hash("deposit").to_string());
+            });
         },
         |s| s.world.settlement("twin", SettlementKind::EscrowDeposit, |_| ()),
     ),

@@ -350,13 +350,13 @@ const ACTIVITY_AND_CAPS: &[Case<World>] = &[
             w.event("e", |e| {
                 class_a(e);
                 e.user_earned = sats(52_600);
-            })
+            });
         },
         |w| {
             w.event("e", |e| {
                 class_a(e);
                 e.user_earned = sats(52_599);
-            })
+            });
         },
     ),
 ];
@@ -448,7 +448,7 @@ fn each_candidate_root_rule_is_named() {
     sorted.sort();
     let by_id = node(node(sorted[0].0, sorted[1].0), sorted[2].0);
     assert_eq!(root_rule(by_id, &[], &ids), Some("sorted/promote-odd"));
-    let rfc = crate::domain::merkle_root(sorted.iter().map(|id| id.as_bytes()));
+    let rfc = crate::domain::merkle_root(sorted.iter().map(crate::domain::EnvelopeId::as_bytes));
     assert_eq!(root_rule(rfc, &[], &ids), Some("sorted/rfc6962"));
     assert_eq!(root_rule(digest("none of them"), &ids, &ids), None);
     assert_eq!(root_rule(digest("none of them"), &[], &[]), None);
