@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::{Code, Digest32, EvidenceId, Finding, ProjectKey, SettlementKind, Subject};
+use crate::domain::{Code, Digest32, EvidenceId, Finding, OperationId, ProjectKey, SettlementKind, Subject};
 use crate::evidence::SettlementEvent;
 use crate::ledger::{Movement, Unposted, allowed_direction, movement};
 
@@ -57,13 +57,7 @@ fn operations(input: &Input<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut conflicts: BTreeMap<Digest32, Vec<Digest32>> = BTreeMap::new();
     for (digest, verified) in &input.set.settlements {
-        let operation = &verified.fact().event.operation;
-        if verified.carriers().len() > 1 {
-            let finding = Finding::new(Code::OpReplay, Subject::new("operation", operation))
-                .with_values("one delivery", format!("{} deliveries", verified.carriers().len()))
-                .with_explanation("The same event was delivered more than once; it counts once.");
-            found.push(verified.carriers().iter().fold(finding, |finding, id| finding.with_evidence(*id, "delivery")));
-        }
+        found.extend(replay(&verified.fact().event.operation, verified.carriers()));
         if let Some(Unposted::Conflict(first)) = input.ledgers.treasury.unposted.get(digest) {
             conflicts.entry(*first).or_default().push(*digest);
         }
@@ -81,6 +75,16 @@ fn operations(input: &Input<'_>) -> Vec<Finding> {
         found.push(others.fold(finding, |finding, other| finding.with_evidence(other.first_carrier(), "other")));
     }
     found
+}
+
+/// OP_REPLAY: one event in several carriers.
+pub(super) fn replay(operation: &OperationId, carriers: &BTreeSet<EvidenceId>) -> Option<Finding> {
+    (carriers.len() > 1).then(|| {
+        let finding = Finding::new(Code::OpReplay, Subject::new("operation", operation))
+            .with_values("one delivery", format!("{} deliveries", carriers.len()))
+            .with_explanation("The same event was delivered more than once; it counts once.");
+        carriers.iter().fold(finding, |finding, id| finding.with_evidence(*id, "delivery"))
+    })
 }
 
 /// OP_MALFORMED, DIR_WRONG, FIELD_MISSING, PRE_MISSING, ADJ_UNEXPLAINED.
