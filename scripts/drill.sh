@@ -7,7 +7,7 @@ rm -rf "$out/real" "$out/honest" "$out/world"
 mkdir -p "$out"
 
 echo "== 1. the real inputs: fixtures/real"
-"$bin" drill -c fixtures/real/reledger.toml --run "$out/real" --progress plain
+"$bin" drill -c fixtures/real/reledger.toml --run "$out/real" --offline --progress plain
 real=$?
 
 echo

@@ -185,8 +185,8 @@ pub(super) fn as_of_from_evidence(set: &VerifiedSet, clock: UnixSeconds) -> Unix
     instants.extend(set.attestations.values().map(|attestation| attestation.fact().message.issued_at.seconds()));
     instants.extend(set.envelopes.values().filter_map(|envelope| claimed_at(&envelope.fact().body)));
     instants.extend(set.anchors.values().filter_map(|state| state.best().map(|anchor| anchor.time)));
-    let newest = instants.last().copied().unwrap_or(clock);
-    newest.min(clock)
+    // Nothing signed speaks of any time: the epoch, so that even then two runs give the same bytes.
+    instants.last().copied().unwrap_or_default().min(clock)
 }
 
 /// The time that an artifact claims for itself.

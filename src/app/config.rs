@@ -261,22 +261,22 @@ impl Config {
     /// [`AppError::Config`] with line and column, and the nearest known key where one is misspelt.
     pub fn from_toml(text: &str) -> Result<Self, AppError> {
         toml::from_str(text).map_err(|error| {
-            let at = error.span().map(|span| {
-                let before = text.get(..span.start).unwrap_or_default();
-                let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
-                let column = before.rsplit('\n').next().map_or(1, |tail| tail.chars().count() + 1);
-                format!(" at line {line}, column {column}")
-            });
+            let place = error.span().map(|span| place(text, span.start)).unwrap_or_default();
             AppError::Config {
-                what: format!(
-                    "the configuration can't be read{}: {}",
-                    at.unwrap_or_default(),
-                    one_line(error.message())
-                ),
+                what: format!("the configuration can't be read{place}: {}", one_line(error.message())),
                 hint: "`reledger init` writes a commented configuration with every key".to_owned(),
             }
         })
     }
+}
+
+/// Line, column and the line itself.
+fn place(text: &str, at: usize) -> String {
+    let before = text.get(..at).unwrap_or_default();
+    let line = before.bytes().filter(|byte| *byte == b'\n').count();
+    let column = before.rsplit('\n').next().map_or(1, |tail| tail.chars().count() + 1);
+    let shown = text.lines().nth(line).unwrap_or_default().trim();
+    format!(" at line {}, column {column} (`{}`)", line + 1, crate::domain::inert_limited(shown, 60))
 }
 
 fn one_line(text: &str) -> String {

@@ -6,7 +6,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Rebuild three ledgers from public substrates, prove every line, and report where they disagree.
 #[derive(Debug, Parser)]
-#[command(name = "reledger", version, disable_version_flag = true, arg_required_else_help = true, max_term_width = 100)]
+#[command(
+    name = "reledger",
+    version,
+    disable_version_flag = true,
+    args_override_self = true,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
 #[command(
     after_help = "Exit codes: 0 clean, 1 divergent, 2 usage, 3 incomplete, 4 over budget, 5 untrusted input, 6 refused, \
     7 locked, 8 unreachable, 70 internal, 74 io, 130/143 signal.\n`reledger init` writes a commented configuration; \

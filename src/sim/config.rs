@@ -77,11 +77,8 @@ fn toml(world: &World, places: &Places) -> String {
             world.as_of()
         ),
         nostr(places),
-        format!("[ots]\ncalendars = [\"{CALENDAR}\"]\nfiles = {}\n", list(&places.proof_folders)),
+        ots(places),
     ];
-    if let Some(calendar) = &places.calendar {
-        sections.push(format!("[ots.resolve]\n\"{CALENDAR}\" = \"{calendar}\"\n"));
-    }
     sections.extend([
         format!(
             "[headers]\n{}\npow_limit = \"{POW_LIMIT_BITS:08x}\"\nmin_depth = 6\n\
@@ -104,6 +101,17 @@ fn toml(world: &World, places: &Places) -> String {
         "[balances]\nstatement = \"balances.jsonl\"\n".to_owned(),
     ]);
     sections.join("\n")
+}
+
+/// A world of files names no calendar: it is judged without network, and its youngest proofs stay pending.
+fn ots(places: &Places) -> String {
+    let files = list(&places.proof_folders);
+    match &places.calendar {
+        None => format!("[ots]\nfiles = {files}\n"),
+        Some(calendar) => format!(
+            "[ots]\ncalendars = [\"{CALENDAR}\"]\nfiles = {files}\nresolve = {{ \"{CALENDAR}\" = \"{calendar}\" }}\n"
+        ),
+    }
 }
 
 fn nostr(places: &Places) -> String {

@@ -33,7 +33,12 @@ fn the_real_inputs_end_red_and_say_why() {
         population["attestations"]["accepted"],
         count(&|event| event["bip322_ok"] == true && event["class"] == "attest")
     );
-    assert_eq!(population["probes"]["unique"], count(&|event| event["class"] == "probe"));
+    assert_eq!(population["probes"]["unique"], count(&|event| event["class"] == "quarantine:probe"));
+    let devices = ["other:lock-device", "other:chat-session-device"];
+    assert_eq!(
+        population["device_records"]["accepted"],
+        count(&|event| devices.contains(&event["class"].as_str().unwrap()))
+    );
     assert_eq!(population["settlements"]["accepted"], 1);
     let codes = codes(&report);
     assert!(codes.iter().any(|(code, _)| code == "SRC_EMPTY"), "{codes:?}");

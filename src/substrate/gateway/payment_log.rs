@@ -79,8 +79,8 @@ impl PaymentLogSource {
     /// Checks the plan and reads the password; contacts nothing yet.
     ///
     /// # Errors
-    /// [`SourceError::Misconfigured`] for an address that may not be contacted or a password file that others can read,
-    /// [`SourceError::Io`] when the file can't be read.
+    /// [`SourceError::Misconfigured`] for an address that may not be contacted, [`SourceError::Exposed`] for a password file
+    /// that others can read, [`SourceError::Io`] when the file can't be read.
     pub fn new(plan: PaymentLogPlan, handle: Handle) -> Result<Self, SourceError> {
         let url = check_http(&plan.url, plan.allow_plaintext.into())?;
         let is_route = url.path().trim_end_matches('/').ends_with("/payment_log");
@@ -293,7 +293,7 @@ fn read_password(path: &Path) -> Result<HeaderMap, SourceError> {
         use std::os::unix::fs::PermissionsExt as _;
         // The opened file is judged, not the path: it can't be swapped in between.
         if file.metadata().map_err(io)?.permissions().mode() & 0o077 != 0 {
-            return Err(SourceError::Misconfigured { what: "password file that others can read", address: shown() });
+            return Err(SourceError::Exposed { file: shown() });
         }
     }
     let mut text = String::new();

@@ -1,0 +1,83 @@
+//! Key sets, price configs and balance statements (FORMATS 5, 10).
+
+use std::collections::BTreeMap;
+
+use crate::domain::{KeyId, ProjectKey, PublicKey32, UnixMicros, UserKey};
+
+/// A key set as received (RFC 7517, RFC 8037).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeySet {
+    /// True for the auth host's set: its keys do not sign envelopes.
+    pub auth: bool,
+    /// Host it was fetched from, empty for files.
+    pub host: String,
+    /// Usable Ed25519 keys.
+    pub keys: Vec<(KeyId, PublicKey32)>,
+    /// Keys of another type or curve: kid and what they offer (KEY_ALG when an envelope names one).
+    pub other: Vec<(KeyId, String)>,
+}
+
+/// What a site pays for an event.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum SitePays {
+    /// A fixed number of satoshi. May be fractional or negative in the reference's types: kept as a double.
+    FixedSats(f64),
+    /// A share of the payment amount.
+    PercentOfAmount(f64),
+}
+
+/// The price of one event key (FORMATS 5).
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventPrice {
+    /// Disabled prices never bill.
+    pub enabled: bool,
+    /// What the site pays; `None` is malformed.
+    pub site_pays: Option<SitePays>,
+    /// The user's share of gross.
+    pub user_share_pct: f64,
+    /// Overrides for agents.
+    pub agent: Option<AgentPrice>,
+}
+
+/// Overrides for agents.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AgentPrice {
+    /// Price.
+    pub site_pays: Option<SitePays>,
+    /// Share.
+    pub user_share_pct: Option<f64>,
+    /// Agents are refused.
+    pub refuse: bool,
+}
+
+/// An integrator price config. Unsigned: its authority is where it was fetched from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProjectConfig {
+    /// Host it was fetched from; empty for files.
+    pub host: String,
+    /// Project.
+    pub project: ProjectKey,
+    /// Display name.
+    pub display_name: String,
+    /// Domain.
+    pub domain: String,
+    /// Valid from; `None` when empty or unreadable.
+    pub updated_at: Option<UnixMicros>,
+    /// Prices by event key.
+    pub events: BTreeMap<String, EventPrice>,
+    /// What FORMATS 5 forbids about it (`validate-config.json`): event key and problem.
+    pub problems: Vec<(String, String)>,
+}
+
+/// One line of a reported balance statement (FORMATS 10).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BalanceLine {
+    /// User.
+    pub user: UserKey,
+    /// Balance in satoshi.
+    pub balance_sats: Option<i64>,
+    /// Available part.
+    pub available_sats: Option<i64>,
+    /// Maturing part.
+    pub maturing_sats: Option<i64>,
+}
