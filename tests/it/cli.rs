@@ -144,7 +144,8 @@ fn stdout_is_the_result_only_and_every_format_parses() {
     let parsed: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(parsed, report(&folder.path().join("a")));
     let lines = drill(&config, &folder.path().join("b"), &["--format", "ndjson"]);
-    let divergences = stdout(&lines).lines().filter(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()).count();
+    let divergences =
+        stdout(&lines).lines().filter(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()).count();
     assert_eq!(divergences, parsed["divergences"].as_array().unwrap().len());
     let human = drill(&config, &folder.path().join("c"), &["--color", "always"]);
     assert!(stdout(&human).starts_with("\x1b["));
@@ -251,6 +252,9 @@ fn a_world_of_one_seed_is_the_same_twice() {
     write_world(&folder.path().join("a"), 21, 20);
     write_world(&folder.path().join("b"), 21, 20);
     for name in ["nostr/events.jsonl", "gateway/settlements.jsonl", "reledger.toml"] {
-        assert!(fs::read(folder.path().join("a").join(name)).unwrap() == fs::read(folder.path().join("b").join(name)).unwrap());
+        assert!(
+            fs::read(folder.path().join("a").join(name)).unwrap()
+                == fs::read(folder.path().join("b").join(name)).unwrap()
+        );
     }
 }
