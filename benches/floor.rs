@@ -7,7 +7,6 @@
     clippy::disallowed_methods,
     clippy::float_arithmetic,
     clippy::cast_precision_loss,
-    missing_docs,
     reason = "a benchmark measures time and divides"
 )]
 

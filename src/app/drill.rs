@@ -22,6 +22,7 @@ const UPGRADE_ROUNDS_MAX: usize = 3;
 
 /// What the caller decides about a run.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "independent flags, as the command line has them")]
 pub struct RunOptions {
     /// The command's name, for the record.
     pub command: &'static str,
@@ -193,7 +194,7 @@ impl<'a> Session<'a> {
         self.cancel.check()?;
         self.store.seal_segments()?;
         finish(&self.folder, &self.store, &judged, &conclusion)?;
-        self.record.status = "finished".to_owned();
+        "finished".clone_into(&mut self.record.status);
         self.record.exit_code = Some(conclusion.outcome().exit_code().0);
         let elapsed = i64::try_from(self.began.elapsed().as_secs()).unwrap_or(i64::MAX);
         self.record.finished_at = Some(self.options.clock.0.saturating_add(elapsed));

@@ -61,6 +61,24 @@ pub enum AppError {
     Internal(String),
 }
 
+fn of_store(error: &StoreError) -> Condition {
+    match error {
+        StoreError::Locked => Condition::Locked,
+        StoreError::UnknownEngine { .. } | StoreError::EngineMissing { .. } => Condition::Usage,
+        StoreError::Damaged { .. } | StoreError::Conflict { .. } => Condition::UntrustedInput,
+        _ => Condition::Io,
+    }
+}
+
+/// A loose password file is refused like any other unsafe thing; a wrong address or path is a mistake in the configuration.
+fn of_source(error: &SourceError) -> Condition {
+    match error {
+        SourceError::Offline { .. } | SourceError::Exposed { .. } => Condition::Refused,
+        SourceError::Io { source, .. } if source.kind() != std::io::ErrorKind::NotFound => Condition::Io,
+        _ => Condition::Usage,
+    }
+}
+
 impl From<IngestError> for AppError {
     fn from(error: IngestError) -> Self {
         match error {
@@ -74,17 +92,12 @@ impl AppError {
     /// The condition, and so the exit code, of this failure.
     pub fn condition(&self) -> Condition {
         match self {
-            Self::Config { .. } => Condition::Usage,
             Self::Refused { .. } => Condition::Refused,
             Self::Untrusted { .. } => Condition::UntrustedInput,
             Self::Io { .. } => Condition::Io,
-            Self::Store(StoreError::Locked) => Condition::Locked,
-            Self::Store(StoreError::UnknownEngine { .. } | StoreError::EngineMissing { .. }) => Condition::Usage,
-            Self::Store(StoreError::Damaged { .. } | StoreError::Conflict { .. }) => Condition::UntrustedInput,
-            Self::Store(_) => Condition::Io,
-            // A loose password file is refused like any other unsafe thing; a wrong address is a mistake in the configuration.
-            Self::Source(SourceError::Offline { .. } | SourceError::Exposed { .. }) => Condition::Refused,
-            Self::Source(_) => Condition::Usage,
+            Self::Store(error) => of_store(error),
+            Self::Source(error) => of_source(error),
+            Self::Config { .. } => Condition::Usage,
             Self::Interrupted { terminated: false } => Condition::Interrupted,
             Self::Interrupted { terminated: true } => Condition::Terminated,
             Self::Internal(_) | Self::Ingest(_) => Condition::Internal,

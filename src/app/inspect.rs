@@ -107,7 +107,7 @@ pub fn verify_files(
 fn judged(set: &VerifiedSet, evidence: &RawEvidence, place: &str) -> JudgedRecord {
     let id = evidence.id();
     let findings: Vec<Finding> = findings_on(set, id).cloned().collect();
-    let bad = findings.iter().any(|finding| is_bad(finding));
+    let bad = findings.iter().any(is_bad);
     let unchecked = findings.iter().any(|finding| matches!(finding.code, Code::OtsHeaderMissing | Code::KeyUnknown))
         || evidence.media == Media::OtsProof && !anchored(set, id);
     let fate = match (bad, unchecked) {

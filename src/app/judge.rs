@@ -9,6 +9,11 @@ use crate::domain::{EvidenceId, FetchReceipt, Media, RawEvidence, SourceId, Trus
 use crate::store::{EvidenceStore, SideRecord, StoreError};
 use crate::verify::{FIRST_PASS, SECOND_PASS, VerifiedSet, Verifier};
 
+/// What is verified together.
+type Batch = Vec<(EvidenceId, RawEvidence)>;
+/// A pass of the verifier over one batch.
+type VerifyBatch<'a> = dyn FnMut(&[(EvidenceId, RawEvidence)]) + 'a;
+
 /// Records verified together: enough to keep every core busy, few enough to stay in cache.
 const BATCH_ITEMS: usize = 2_048;
 /// Bytes of one batch: bounds memory when records are large.
@@ -93,7 +98,7 @@ impl Pass<'_> {
         &mut self,
         store: &dyn EvidenceStore,
         media: &[Media],
-        verify: &mut dyn FnMut(&[(EvidenceId, RawEvidence)]),
+        verify: &mut VerifyBatch<'_>,
     ) -> Result<(), AppError> {
         let mut batch = Vec::with_capacity(BATCH_ITEMS);
         let mut bytes = 0;
@@ -111,11 +116,7 @@ impl Pass<'_> {
         self.cancel.check()
     }
 
-    fn hand_over(
-        &mut self,
-        batch: &mut Vec<(EvidenceId, RawEvidence)>,
-        verify: &mut dyn FnMut(&[(EvidenceId, RawEvidence)]),
-    ) {
+    fn hand_over(&mut self, batch: &mut Batch, verify: &mut VerifyBatch<'_>) {
         verify(batch);
         for (id, evidence) in batch.iter() {
             if let Some((_, name)) = POPULATIONS.iter().find(|(media, _)| *media == evidence.media) {

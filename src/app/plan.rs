@@ -183,7 +183,7 @@ fn payment_logs(
                 });
             }
             (None, Some(file)) => {
-                builder.take(Media::PaymentLogEntry, std::slice::from_ref(file), "gateway.payment_log")?
+                builder.take(Media::PaymentLogEntry, std::slice::from_ref(file), "gateway.payment_log")?;
             }
             _ => {
                 return Err(config_error(

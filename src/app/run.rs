@@ -150,7 +150,7 @@ impl RunFolder {
 }
 
 fn is_temporary(name: &str) -> bool {
-    name.starts_with('.') && name.ends_with(".tmp")
+    name.strip_suffix(".tmp").is_some_and(|name| name.starts_with('.'))
 }
 
 /// Writes beside, syncs, renames, syncs the folder: a reader sees the old file or the new one, never half of it.

@@ -31,6 +31,7 @@ pub(crate) struct Cli {
 
 /// Flags that every command takes.
 #[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "independent flags")]
 pub(crate) struct Global {
     /// Configuration file (default: reledger.toml in this folder).
     #[arg(short, long, global = true, env = "RELEDGER_CONFIG", value_name = "FILE")]

@@ -11,8 +11,11 @@ use crate::app::{self, AppError, Cancel, Fate, JudgedRecord};
 use crate::domain::{Code, Condition, Media, TrustPolicy, inert, inert_limited};
 use crate::report::canonical_json;
 
+/// Files by what they are.
+type Files = Vec<(Media, Vec<PathBuf>)>;
+
 /// The policy to judge with: the configuration's when one is there, else the profile's.
-fn context(global: &Global) -> Result<(TrustPolicy, Vec<(Media, Vec<PathBuf>)>), AppError> {
+fn context(global: &Global) -> Result<(TrustPolicy, Files), AppError> {
     let named = global.config.is_some() || std::path::Path::new(settings::DEFAULT_CONFIG).exists();
     if !named {
         return Ok((TrustPolicy::orangecheck_2026_10(), Vec::new()));

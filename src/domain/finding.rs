@@ -1,6 +1,7 @@
 //! Findings: bad news about the world, as data. A finding becomes a divergence when it enters the report.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::code::{Code, Severity, Step};
 use super::digest::{Digest32, TaggedHasher};
@@ -13,13 +14,13 @@ pub struct Subject(pub BTreeMap<String, String>);
 
 impl Subject {
     /// A subject with one member.
-    pub fn new(name: &str, value: impl ToString) -> Self {
+    pub fn new(name: &str, value: impl fmt::Display) -> Self {
         Self::default().and(name, value)
     }
 
     /// Adds a member.
     #[must_use]
-    pub fn and(mut self, name: &str, value: impl ToString) -> Self {
+    pub fn and(mut self, name: &str, value: impl fmt::Display) -> Self {
         self.0.insert(name.to_owned(), value.to_string());
         self
     }
@@ -77,7 +78,7 @@ impl Finding {
 
     /// Says what would have been right and what was there.
     #[must_use]
-    pub fn with_values(mut self, expected: impl ToString, observed: impl ToString) -> Self {
+    pub fn with_values(mut self, expected: impl fmt::Display, observed: impl fmt::Display) -> Self {
         self.expected = expected.to_string();
         self.observed = observed.to_string();
         self

@@ -22,6 +22,7 @@ const DAY: i64 = 86_400;
 
 impl UnixSeconds {
     /// The instant this many seconds later (or earlier), saturating at the type's ends.
+    #[must_use]
     pub const fn plus(self, seconds: i64) -> Self {
         Self(self.0.saturating_add(seconds))
     }

@@ -213,6 +213,7 @@ fn ingesting_everything_twice_changes_nothing() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the moments to kill at are spread over the time that a whole run takes")]
 fn a_drill_killed_at_twenty_moments_resumes_to_the_same_state() {
     let folder = tempdir().unwrap();
     let config = write_world(&folder.path().join("world"), 9, EVENTS);

@@ -463,7 +463,7 @@ fn a_flipped_byte_in_an_index_never_changes_what_the_log_says() {
                         opened += 1;
                     }
                     Err(error) => {
-                        assert!(matches!(error, StoreError::Index(_) | StoreError::Io { .. }), "{what}: {error}")
+                        assert!(matches!(error, StoreError::Index(_) | StoreError::Io { .. }), "{what}: {error}");
                     }
                 }
             }

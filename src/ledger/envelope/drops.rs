@@ -198,7 +198,13 @@ fn node(left: &Digest32, right: &Digest32) -> Digest32 {
     sha256(&[left.as_bytes().as_slice(), right.as_bytes().as_slice()].concat())
 }
 
-fn window_finding(id: &WindowId, rule: &str, expected: impl ToString, observed: impl ToString, why: &str) -> Finding {
+fn window_finding(
+    id: &WindowId,
+    rule: &str,
+    expected: impl std::fmt::Display,
+    observed: impl std::fmt::Display,
+    why: &str,
+) -> Finding {
     Finding::new(Code::DropWindow, Subject::new("window", id).and("rule", rule))
         .with_values(expected, observed)
         .with_explanation(why)

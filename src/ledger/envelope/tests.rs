@@ -329,6 +329,19 @@ const ACTIVITY_AND_CAPS: &[Case<World>] = &[
             w.activity("act", activity());
         },
     ),
+    (
+        // An event of the very instant belongs to the statement.
+        Code::ActivityMismatch,
+        |w| {
+            w.event("e", |_| ());
+            w.event("e2", |e| e.occurred_at = micros("2026-05-05T00:00:00Z"));
+            w.activity("act", activity());
+        },
+        |w| {
+            w.event("e", |_| ());
+            w.activity("act", activity());
+        },
+    ),
     (Code::CapClassADay, |w| many_class_a(w, 6, 60), |w| many_class_a(w, 5, 60)),
     (
         // The sixth falls on the next UTC day.

@@ -195,3 +195,17 @@ fn of_a_fork_the_anchored_branch_is_followed_on_equal_times() {
     let custody = world.ledgers().rebind.custody_at("bc1quser", time(DAY_2));
     assert_eq!(custody, Custody::Federation(descriptor_id("d3")));
 }
+
+#[test]
+fn of_two_rebinds_of_one_instant_the_anchored_one_comes_first() {
+    // Both namings, so that the order of ids decides nothing.
+    for (first, second) in [("r1", "r2"), ("r2", "r1")] {
+        let mut world = World::new();
+        world.rebind(first, DAY_1, FedimintThreshold, FedimintClient, None);
+        world.rebind(second, DAY_1, FedimintClient, Bip322, None);
+        world.anchor(digest(first), 10, DAY_1);
+        let ledgers = world.ledgers();
+        assert!(ledgers.rebind.gaps.is_empty(), "{first} then {second}");
+        assert_eq!(ledgers.rebind.states[&"bc1quser".into()], Bip322);
+    }
+}

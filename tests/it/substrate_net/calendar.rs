@@ -186,7 +186,7 @@ fn a_dead_calendar_is_left_alone_and_holds_up_nobody() {
     let live = HttpServer::start(|_, _| Answer::ok("proof"));
     let mut requests: Vec<_> = (0..20).map(|byte| (dead.base.clone(), vec![byte])).collect();
     requests.extend((0..20).map(|byte| (live.base.clone(), vec![byte])));
-    let limits = HttpLimits { connect_ms: 100, total_ms: 100, retry: quick_retry(1) };
+    let limits = HttpLimits { connect_ms: 400, total_ms: 400, retry: quick_retry(1) };
     let http = plan(requests, &[&dead.base, &live.base], limits);
     let (sink, receipts) = fetch(&mut CalendarSource::new(http, runtime()).unwrap());
     assert_eq!(sink.items.len(), 20);

@@ -109,7 +109,7 @@ fn a_second_attempt_replaces_the_count_of_the_first() {
 }
 
 /// A file that only its owner can read.
-fn password_file(folder: &tempfile::TempDir, mode: u32) -> PathBuf {
+pub(super) fn password_file(folder: &tempfile::TempDir, mode: u32) -> PathBuf {
     use std::os::unix::fs::PermissionsExt as _;
     let path = folder.path().join("password");
     std::fs::write(&path, "hunter2\n").unwrap();

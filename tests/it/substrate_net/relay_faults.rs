@@ -14,7 +14,7 @@ use super::{broken, complete, quick_retry, runtime};
 /// A plan with little patience, for relays that go silent.
 fn hasty(url: &str) -> RelayPlan {
     let plan = plan(url, &[30_087]);
-    RelayPlan { budgets: RelayBudget { idle_ms: 150, total_ms: 400, ..plan.budgets }, retry: quick_retry(2), ..plan }
+    RelayPlan { budgets: RelayBudget { idle_ms: 300, total_ms: 600, ..plan.budgets }, retry: quick_retry(2), ..plan }
 }
 
 /// A relay that is honest but for its first answer.
