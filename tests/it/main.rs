@@ -7,6 +7,7 @@ mod drill;
 mod hostile;
 mod ledger_scenarios;
 mod report;
+mod schemas;
 mod sim_world;
 mod store;
 mod substrate_files;
