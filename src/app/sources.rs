@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::drill::RunOptions;
 use super::error::AppError;
 use super::plan::Plan;
-use crate::domain::{BlockHeight, Media};
+use crate::domain::BlockHeight;
 use crate::substrate::{EvidenceSource, FilesSource, SourceError};
 use crate::verify::VerifiedSet;
 
@@ -109,7 +109,8 @@ mod net {
 
     use tokio::runtime::{Builder, Handle, Runtime};
 
-    use super::{AppError, BlockHeight, EvidenceSource, Media, Plan, RunOptions, SourceError, SourceKit};
+    use super::{AppError, BlockHeight, EvidenceSource, Plan, RunOptions, SourceError, SourceKit};
+    use crate::domain::Media;
     use crate::substrate::{
         CalendarPlan, CalendarSource, HeadersPlan, HeadersSource, HttpLimits, PaymentLogPlan, PaymentLogSource,
         RecordsPlan, RecordsSource, RelayBudget, RelayPlan, RelaySource, RetryPolicy, WellKnownPlan, WellKnownSource,

@@ -4,8 +4,10 @@
 mod architecture;
 mod cli;
 mod drill;
+mod fixtures;
 mod hostile;
 mod ledger_scenarios;
+mod peers;
 mod report;
 mod schemas;
 mod sim_world;

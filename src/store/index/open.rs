@@ -67,7 +67,7 @@ impl Index for Guarded {
     }
 }
 
-#[cfg_attr(not(any(feature = "redb", feature = "sled")), expect(unused_variables, reason = "only files need them"))]
+#[cfg_attr(not(feature = "sled"), expect(unused_variables, reason = "only sled is synced by us"))]
 fn make(engine: Engine, state_dir: &Path, disk: &Arc<dyn Disk>) -> Result<Box<dyn Index>, StoreError> {
     match engine {
         Engine::Memory => Ok(Box::new(MemoryIndex::default())),
