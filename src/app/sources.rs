@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::drill::RunOptions;
 use super::error::AppError;
 use super::plan::Plan;
-use crate::domain::{BlockHeight, Media};
+use crate::domain::BlockHeight;
 use crate::substrate::{EvidenceSource, FilesSource, SourceError};
 use crate::verify::VerifiedSet;
 
@@ -71,6 +71,7 @@ pub(super) fn first_sources(plan: &Plan, kit: &SourceKit) -> Result<Vec<Box<dyn 
 ///
 /// # Errors
 /// As [`first_sources`].
+#[cfg_attr(not(feature = "net"), expect(clippy::unnecessary_wraps, reason = "only a build with sockets can fail here"))]
 pub(super) fn upgrade_sources(
     plan: &Plan,
     kit: &mut SourceKit,
@@ -109,7 +110,8 @@ mod net {
 
     use tokio::runtime::{Builder, Handle, Runtime};
 
-    use super::{AppError, BlockHeight, EvidenceSource, Media, Plan, RunOptions, SourceError, SourceKit};
+    use super::{AppError, BlockHeight, EvidenceSource, Plan, RunOptions, SourceError, SourceKit};
+    use crate::domain::Media;
     use crate::substrate::{
         CalendarPlan, CalendarSource, HeadersPlan, HeadersSource, HttpLimits, PaymentLogPlan, PaymentLogSource,
         RecordsPlan, RecordsSource, RelayBudget, RelayPlan, RelaySource, RetryPolicy, WellKnownPlan, WellKnownSource,
