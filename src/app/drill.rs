@@ -10,7 +10,7 @@ use super::finish::finish;
 use super::judge::{SideTables, judge, side_tables, worker_threads};
 use super::observer::{Cancel, Observer};
 use super::plan::Plan;
-use super::run::{Found, RunFolder, RunRecord};
+use super::run::{Found, RunFolder, RunRecord, peak_memory_kib};
 use super::sources::{SourceKit, first_sources, upgrade_sources};
 use crate::domain::{Severity, UnixSeconds};
 use crate::seal::evidence_root;
@@ -151,6 +151,7 @@ impl<'a> Session<'a> {
             exit_code: None,
             host: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             jobs: options.jobs,
+            peak_memory_kib: None,
         };
         folder.write_record(&record)?;
         let threads = worker_threads(options.jobs)?;
@@ -198,6 +199,7 @@ impl<'a> Session<'a> {
         self.record.exit_code = Some(conclusion.outcome().exit_code().0);
         let elapsed = i64::try_from(self.began.elapsed().as_secs()).unwrap_or(i64::MAX);
         self.record.finished_at = Some(self.options.clock.0.saturating_add(elapsed));
+        self.record.peak_memory_kib = peak_memory_kib();
         self.folder.write_record(&self.record)?;
         Ok(Finished { conclusion, report: self.folder.report() })
     }

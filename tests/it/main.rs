@@ -4,6 +4,7 @@
 mod architecture;
 mod cli;
 mod drill;
+mod fuzz;
 mod hostile;
 mod ledger_scenarios;
 mod report;
