@@ -69,16 +69,16 @@ pub struct HeaderChain {
 impl HeaderChain {
     /// Judges the runs. The result depends on the set of runs only.
     ///
-    /// Counts are in runs (one evidence each) and leave `received` zero. Findings: `HDR_INVALID` for a run that breaks a
-    /// rule or contradicts its claimed height (its other headers stay usable, each by its own merits), `UNVERIFIABLE` for a
-    /// run that cannot be placed yet. The rule about times far in the future needs a clock and is not applied.
+    /// Counts are in distinct headers and leave `received` zero: accepted at a height, pending without one, rejected by a
+    /// rule. Findings: `HDR_INVALID` for a run that breaks a rule or contradicts its claimed height (its other headers stay
+    /// usable, each by its own merits), `UNVERIFIABLE` for a run that cannot be placed yet. The rule about times far in the
+    /// future needs a clock and is not applied.
     pub fn build(runs: Vec<(EvidenceId, HeaderRun)>, policy: &HeaderPolicy) -> (Self, Vec<Finding>, Counts) {
         let mut forest = Forest::grow(runs, policy);
         place::place(&mut forest, policy);
         rules::apply(&mut forest, policy);
         let chain = rules::harvest(&forest, policy);
-        let (findings, counts) = verdicts(&forest);
-        (chain, findings, counts)
+        (chain, verdicts(&forest), forest.counts())
     }
 
     /// A chain that knows nothing.
@@ -170,21 +170,12 @@ impl HeaderChain {
 }
 
 /// One finding at most per run: its gravest, so that a hostile file cannot flood the report.
-fn verdicts(forest: &Forest) -> (Vec<Finding>, Counts) {
-    let mut findings = Vec::new();
-    let mut counts = Counts { unique: u64::try_from(forest.runs.len()).unwrap_or(u64::MAX), ..Counts::default() };
-    for (run, id) in forest.runs.iter().enumerate() {
-        if let Some(offence) = forest.offence_of(run) {
-            findings.push(invalid(*id, offence));
-            counts.rejected += 1;
-        } else if forest.is_unplaced(run) {
-            findings.push(unplaced(*id));
-            counts.pending += 1;
-        } else {
-            counts.accepted += 1;
-        }
-    }
-    (findings, counts)
+fn verdicts(forest: &Forest) -> Vec<Finding> {
+    let verdict = |(run, id): (usize, &EvidenceId)| match forest.offence_of(run) {
+        Some(offence) => Some(invalid(*id, offence)),
+        None => forest.is_unplaced(run).then(|| unplaced(*id)),
+    };
+    forest.runs.iter().enumerate().filter_map(verdict).collect()
 }
 
 fn invalid(run: EvidenceId, offence: &Offence) -> Finding {

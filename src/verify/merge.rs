@@ -66,6 +66,8 @@ pub(super) struct Merge {
     pub(super) set: VerifiedSet,
     pub(super) waiting: BTreeMap<EvidenceId, Vec<Waiting>>,
     pub(super) replies: BTreeMap<EvidenceId, OtsClaim>,
+    /// The one proof that a carrier brings, as the population counts it.
+    proofs: BTreeMap<EvidenceId, Digest32>,
     fates: BTreeMap<&'static str, BTreeMap<Digest32, Fate>>,
     foreign: BTreeMap<u16, u64>,
     blanks: BTreeMap<(Digest32, EvidenceId), NostrEventId>,
@@ -77,6 +79,9 @@ impl Merge {
         let Judged { evidence, fates, facts, findings } = judged;
         self.set.findings.extend(findings);
         for (population, item, fate) in fates {
+            if population == "proofs" {
+                self.proofs.insert(evidence, item);
+            }
             self.fate(population, item, fate);
         }
         for fact in facts {
@@ -88,6 +93,13 @@ impl Merge {
     pub(super) fn fate(&mut self, population: &'static str, item: Digest32, fate: Fate) {
         let best = self.fates.entry(population).or_default().entry(item).or_insert(fate);
         *best = fate.min(*best);
+    }
+
+    /// Counts the carrier's proof as accepted: a calendar's reply completed it.
+    pub(super) fn complete_proof(&mut self, carrier: EvidenceId) {
+        if let Some(proof) = self.proofs.get(&carrier).copied() {
+            self.fate("proofs", proof, Fate::Accepted);
+        }
     }
 
     fn fact(&mut self, carrier: EvidenceId, fact: Fact, policy: &TrustPolicy) {

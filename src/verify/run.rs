@@ -164,6 +164,10 @@ impl<'p> Verifier<'p> {
                 unanswered.remove(&evidence);
                 self.merge.fate("calendar_replies", evidence.0, fate);
             }
+            // A proof whose own commitment a reply leads to a block is no longer pending.
+            for carrier in settled.completed {
+                self.merge.complete_proof(carrier);
+            }
         }
         for evidence in unanswered {
             self.merge.fate("calendar_replies", evidence.0, Fate::Pending);

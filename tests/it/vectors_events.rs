@@ -602,8 +602,12 @@ fn a_calendar_reply_completes_the_pending_proof_that_asked_for_it() {
     let complete = verify(&[reply.clone(), proof.clone(), headers.clone()]);
     assert_eq!(complete.anchors[&digest].best().unwrap().height.0, 515_294);
     assert_eq!(complete.population.get("calendar_replies").accepted, 1);
+    let proofs = complete.population.get("proofs");
+    assert_eq!((proofs.unique, proofs.accepted, proofs.pending), (1, 1, 0));
+    assert_eq!(complete.population.get("headers").accepted, 20);
     let unanswered = verify(&[proof, headers.clone()]);
     assert_eq!((unanswered.anchors[&digest].confirmed.len(), unanswered.anchors[&digest].pending.len()), (0, 1));
+    assert_eq!(unanswered.population.get("proofs").pending, 1);
     let unasked = verify(&[reply, headers]);
     assert_eq!((unasked.anchors.len(), unasked.population.get("calendar_replies").pending), (0, 1));
 }

@@ -1,13 +1,13 @@
 //! Cuts runs into linked pieces and joins them into trees.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use bitcoin::Target;
 use rayon::prelude::*;
 
 use super::pow;
-use crate::domain::{BlockHash, BlockHeight, EvidenceId, HeaderPolicy, sha256};
+use crate::domain::{BlockHash, BlockHeight, Counts, EvidenceId, HeaderPolicy, sha256};
 use crate::evidence::HeaderRun;
 
 /// One header.
@@ -75,6 +75,8 @@ pub(super) struct Forest {
     run_offences: BTreeMap<usize, Offence>,
     /// Offences of single nodes.
     node_offences: BTreeMap<usize, Offence>,
+    /// Hashes of the headers that fail by themselves and are no nodes.
+    worthless: BTreeSet<[u8; 32]>,
 }
 
 impl Forest {
@@ -94,6 +96,7 @@ impl Forest {
             trees: Vec::new(),
             run_offences: BTreeMap::new(),
             node_offences: BTreeMap::new(),
+            worthless: BTreeSet::new(),
         };
         for (run, cut) in cuts.into_iter().enumerate() {
             forest.plant(run, cut);
@@ -105,6 +108,7 @@ impl Forest {
     }
 
     fn plant(&mut self, run: usize, cut: Cut) {
+        self.worthless.extend(cut.worthless);
         if let Some(offence) = cut.offence {
             self.offend(run, offence);
         }
@@ -173,6 +177,21 @@ impl Forest {
             let root_prev = self.pieces[self.nodes[root].piece].prev;
             self.trees.push(Tree { root_prev, span: from..self.order.len(), height: None });
         }
+    }
+
+    /// What became of each distinct header.
+    pub(super) fn counts(&self) -> Counts {
+        let rejected = u64::try_from(self.worthless.len()).unwrap_or(u64::MAX);
+        let mut counts = Counts { unique: rejected, rejected, ..Counts::default() };
+        for at in &self.order {
+            counts.unique += 1;
+            match (self.nodes[*at].invalid, self.height(*at)) {
+                (true, _) => counts.rejected += 1,
+                (false, Some(_)) => counts.accepted += 1,
+                (false, None) => counts.pending += 1,
+            }
+        }
+        counts
     }
 
     /// The node with that hash.
@@ -259,11 +278,13 @@ struct LoosePiece {
 struct Cut {
     pieces: Vec<LoosePiece>,
     offence: Option<Offence>,
+    /// Hashes of the headers that fail by themselves.
+    worthless: Vec<[u8; 32]>,
 }
 
 impl Cut {
     fn of(run: &HeaderRun, limit: Option<Target>) -> Self {
-        let mut cut = Self { pieces: Vec::new(), offence: None };
+        let mut cut = Self { pieces: Vec::new(), offence: None, worthless: Vec::new() };
         let mut joined = false;
         for (offset, raw) in (0_u32..).zip(&run.headers) {
             let height = run.start.and_then(|start| start.0.checked_add(offset));
@@ -274,6 +295,7 @@ impl Cut {
             let (prev, node) = read(raw);
             if let Err(observed) = own_work(&node, limit) {
                 cut.offend(height, "proof of work", "a hash that meets an allowed target", observed);
+                cut.worthless.push(node.hash);
                 joined = false;
                 continue;
             }

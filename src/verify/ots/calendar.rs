@@ -120,6 +120,8 @@ pub struct Settled {
     pub findings: Vec<Finding>,
     /// Fate of each reply that answered.
     pub fates: BTreeMap<EvidenceId, Fate>,
+    /// Carriers of the pending proofs that a reply, or the answer to its redirect, leads to a known block.
+    pub completed: BTreeSet<EvidenceId>,
 }
 
 /// Grafts every reply that answers a pending attestation of the state, and the answers to their redirects.
@@ -127,10 +129,11 @@ pub struct Settled {
 /// An answered pending attestation leaves the state; one whose replies are all refused stays.
 pub fn settle(state: &mut AnchorState, replies: &Replies<'_>, headers: &HeaderChain, policy: &TrustPolicy) -> Settled {
     let mut settled = Settled::default();
-    let mut open: Vec<PendingAnchor> = state.pending.iter().cloned().collect();
+    let mut open: Vec<(EvidenceId, PendingAnchor)> =
+        state.pending.iter().map(|pending| (pending.proof, pending.clone())).collect();
     for depth in 0..=REDIRECTS_MAX {
         let mut redirected = Vec::new();
-        for pending in open {
+        for (carrier, pending) in open {
             for (evidence, reply) in replies.to(&pending) {
                 let mut verdict = graft(&pending, reply, evidence, headers, policy);
                 if depth == REDIRECTS_MAX {
@@ -141,7 +144,10 @@ pub fn settle(state: &mut AnchorState, replies: &Replies<'_>, headers: &HeaderCh
                 *best = verdict.fate.min(*best);
                 if matches!(verdict.fate, Fate::Accepted | Fate::Pending) {
                     state.pending.remove(&pending);
-                    redirected.extend(verdict.state.pending.iter().cloned());
+                    redirected.extend(verdict.state.pending.iter().map(|next| (carrier, next.clone())));
+                }
+                if verdict.fate == Fate::Accepted {
+                    settled.completed.insert(carrier);
                 }
                 merge(state, verdict.state);
             }
