@@ -166,7 +166,7 @@ impl<'a> Session<'a> {
         let mut kit = SourceKit::new(self.plan, self.options)?;
         self.timed("capture", |session| {
             let sources = first_sources(session.plan, &kit)?;
-            capture(sources, &mut session.store, session.observer, session.cancel).map(drop)
+            capture("capture", sources, &mut session.store, session.observer, session.cancel).map(drop)
         })?;
         for _ in 0..UPGRADE_ROUNDS_MAX {
             let tables = side_tables(&self.store)?;
@@ -177,7 +177,7 @@ impl<'a> Session<'a> {
             }
             let before = self.store.len();
             self.timed("upgrade", |session| {
-                capture(sources, &mut session.store, session.observer, session.cancel).map(drop)
+                capture("upgrade", sources, &mut session.store, session.observer, session.cancel).map(drop)
             })?;
             if self.store.len() == before {
                 break;
