@@ -26,11 +26,12 @@ pub struct Audited {
     pub first_difference: Option<String>,
 }
 
-/// Judges a finished run's evidence again. Writes nothing.
+/// Judges a finished run's evidence again on `jobs` threads (0 is one per core), with the policy, as-of and threshold that
+/// the run recorded. Writes nothing.
 ///
 /// # Errors
 /// [`AppError::Untrusted`] when a member does not match the manifest; [`AppError`] for local failures.
-pub fn audit(root: &Path, observer: &dyn Observer, cancel: &Cancel) -> Result<Audited, AppError> {
+pub fn audit(root: &Path, jobs: usize, observer: &dyn Observer, cancel: &Cancel) -> Result<Audited, AppError> {
     let folder = RunFolder::at(root);
     let read = |name: &str| {
         let path = root.join(name);
@@ -57,7 +58,7 @@ pub fn audit(root: &Path, observer: &dyn Observer, cancel: &Cancel) -> Result<Au
         });
     }
     let tables = side_tables(&store)?;
-    let set = judge(&store, &judged.policy, &tables, &worker_threads(0)?, observer, cancel)?;
+    let set = judge(&store, &judged.policy, &tables, &worker_threads(jobs)?, observer, cancel)?;
     let conclusion = Conclusion::draw(set, &tables, &judged, root);
     let report = report_json(&conclusion.model());
     let reproduced = report == found.as_bytes();

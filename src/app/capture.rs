@@ -2,6 +2,7 @@
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
+use std::time::Instant;
 
 use super::error::AppError;
 use super::observer::{Cancel, Event, Observer};
@@ -18,14 +19,35 @@ enum Message {
     Ended(SourceId, Result<Vec<FetchReceipt>, SourceError>),
 }
 
+/// When fetching ends although sources have more to say.
+#[derive(Debug, Clone)]
+pub(super) struct Limit {
+    /// The user's word.
+    pub(super) cancel: Cancel,
+    /// The time limit's.
+    pub(super) until: Option<Instant>,
+}
+
+impl Limit {
+    /// True when the time limit has passed.
+    #[expect(clippy::disallowed_methods, reason = "a time limit on fetching; that it ended a run is recorded")]
+    pub(super) fn is_over(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() >= until)
+    }
+
+    fn stops(&self) -> bool {
+        self.cancel.is_cancelled() || self.is_over()
+    }
+}
+
 struct QueueSink {
     queue: SyncSender<Message>,
-    cancel: Cancel,
+    limit: Limit,
 }
 
 impl Sink for QueueSink {
     fn accept(&mut self, captured: Captured) -> Result<(), Stopped> {
-        if self.cancel.is_cancelled() {
+        if self.limit.stops() {
             return Err(Stopped);
         }
         let sighting = captured.sighting();
@@ -33,11 +55,12 @@ impl Sink for QueueSink {
     }
 
     fn cancelled(&self) -> bool {
-        self.cancel.is_cancelled()
+        self.limit.stops()
     }
 }
 
-/// Runs all sources to their end and stores what they give. Receipts follow the evidence they speak of.
+/// Runs all sources to their end and stores what they give. Receipts follow the evidence they speak of; a source that was
+/// stopped leaves none. Returns whether the time limit stopped one.
 ///
 /// # Errors
 /// The first local failure: a source that can't start, or the store. Evidence stored before it stays.
@@ -46,18 +69,18 @@ pub(super) fn capture(
     sources: Vec<Box<dyn EvidenceSource>>,
     store: &mut dyn EvidenceStore,
     observer: &dyn Observer,
-    cancel: &Cancel,
-) -> Result<u64, AppError> {
+    limit: &Limit,
+) -> Result<bool, AppError> {
     observer.event(Event::Stage { name: stage, total: None });
     let (sender, receiver) = sync_channel(QUEUE_ITEMS);
     thread::scope(|scope| {
         let mut handles = Vec::new();
         for mut source in sources {
             let queue = sender.clone();
-            let cancel = cancel.clone();
+            let limit = limit.clone();
             let id = source.id();
             let handle = thread::Builder::new().name(format!("source {id}")).spawn_scoped(scope, move || {
-                let mut sink = QueueSink { queue, cancel };
+                let mut sink = QueueSink { queue, limit };
                 let result = source.fetch(&mut sink);
                 // The writer is gone only when it failed; its error is the one that is told.
                 let _ = sink.queue.send(Message::Ended(source.id(), result));
@@ -65,7 +88,7 @@ pub(super) fn capture(
             handles.push(handle.map_err(|source| AppError::Io { action: "start a thread for", file: id.0, source })?);
         }
         drop(sender);
-        let written = write_all(receiver, store, observer, cancel);
+        let written = write_all(receiver, store, observer, &limit.cancel);
         for handle in handles {
             if handle.join().is_err() {
                 return Err(AppError::Internal("a source panicked".to_owned()));
@@ -80,10 +103,11 @@ fn write_all(
     store: &mut dyn EvidenceStore,
     observer: &dyn Observer,
     cancel: &Cancel,
-) -> Result<u64, AppError> {
+) -> Result<bool, AppError> {
     let mut ingest = Ingest::new(store);
     let mut done = 0_u64;
     let mut failure = None;
+    let mut stopped = false;
     // Owning the receiver: when this function returns early, senders see a closed queue and stop.
     for message in receiver {
         match message {
@@ -96,18 +120,22 @@ fn write_all(
             }
             Message::Ended(id, Ok(receipts)) => {
                 announce(observer, &id, &receipts);
-                for receipt in receipts {
+                // A slice that we ourselves cut off says nothing about its source; its receipt would outlive the resumed run.
+                let (cut, whole): (Vec<_>, Vec<_>) =
+                    receipts.into_iter().partition(|receipt| receipt.end == SliceEnd::Cancelled);
+                stopped |= !cut.is_empty();
+                for receipt in whole {
                     ingest.receipt(receipt)?;
                 }
             }
-            Message::Ended(_, Err(SourceError::Stopped(_))) => {}
+            Message::Ended(_, Err(SourceError::Stopped(_))) => stopped = true,
             Message::Ended(_, Err(error)) => failure = failure.or(Some(error)),
         }
     }
     ingest.flush()?;
     observer.event(Event::Progress { done });
     cancel.check()?;
-    failure.map_or(Ok(done), |error| Err(error.into()))
+    failure.map_or(Ok(stopped), |error| Err(error.into()))
 }
 
 fn announce(observer: &dyn Observer, id: &SourceId, receipts: &[FetchReceipt]) {

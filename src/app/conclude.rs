@@ -1,12 +1,9 @@
 //! From a verified set to a report: ledgers, reconciliation, seal, outcome, words.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 
 use super::judge::SideTables;
 use crate::domain::{AsOf, Code, Condition, Digest32, Outcome, Severity, TrustPolicy, UnixSeconds};
-use crate::evidence::OcMeBody;
 use crate::ledger::{LedgerView, Ledgers, rebuild};
 use crate::reconcile::{Declared, Input, Reconciliation, reconcile};
 use crate::report::{Inputs, Model};
@@ -39,6 +36,8 @@ pub struct JudgedInputs {
     pub rpo_seconds: Option<u64>,
     /// The recovery time objective was missed when the run was made. A duration is not reproducible; that it was missed is recorded.
     pub rto_missed: bool,
+    /// `--max-duration` ended fetching before every source had been heard. Not reproducible, therefore recorded.
+    pub time_boxed: bool,
 }
 
 /// The schema name of [`JudgedInputs`].
@@ -71,6 +70,7 @@ impl Conclusion {
             receipts: &tables.receipts,
             sightings: &tables.sightings,
             declared: &judged.declared,
+            time_boxed: judged.time_boxed,
         });
         let views = ledgers.views();
         let seal = seal(&views);
@@ -173,33 +173,4 @@ fn outcome(reconciliation: &Reconciliation, judged: &JudgedInputs) -> Outcome {
         outcome.add(Condition::OverBudget);
     }
     outcome
-}
-
-/// The newest instant that signed evidence speaks of, never later than the clock: the as-of when none was given.
-///
-/// Derived from the evidence, so that two parties who hold the same evidence judge for the same instant; the clock only
-/// caps it, so that a post-dated artifact can't move it into the future (docs/adr/0008-as-of.md).
-pub(super) fn as_of_from_evidence(set: &VerifiedSet, clock: UnixSeconds) -> UnixSeconds {
-    let mut instants: BTreeSet<UnixSeconds> = set.tip.iter().map(|tip| tip.time).collect();
-    instants.extend(set.settlements.values().map(|settlement| settlement.fact().event.settled_at));
-    instants.extend(set.attestations.values().map(|attestation| attestation.fact().message.issued_at.seconds()));
-    instants.extend(set.envelopes.values().filter_map(|envelope| claimed_at(&envelope.fact().body)));
-    instants.extend(set.anchors.values().filter_map(|state| state.best().map(|anchor| anchor.time)));
-    // Nothing signed speaks of any time: the epoch, so that even then two runs give the same bytes.
-    instants.last().copied().unwrap_or_default().min(clock)
-}
-
-/// The time that an artifact claims for itself.
-fn claimed_at(body: &OcMeBody) -> Option<UnixSeconds> {
-    let micros = match body {
-        OcMeBody::Event(event) => event.occurred_at,
-        OcMeBody::Payment(payment) => payment.occurred_at,
-        OcMeBody::Rebind(rebind) => rebind.at,
-        OcMeBody::PayoutBinding(binding) => binding.created_at,
-        OcMeBody::Distribution(distribution) => distribution.created_at,
-        OcMeBody::Drop(drop) => drop.sealed_at,
-        OcMeBody::Activity(activity) => activity.computed_at,
-        OcMeBody::Trust => return None,
-    };
-    Some(micros.seconds())
 }

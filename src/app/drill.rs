@@ -1,10 +1,11 @@
 //! The main job: from an empty folder to a verdict. Also its halves, `capture` and `rebuild`.
 
 use std::path::PathBuf;
-use std::time::Instant as Clock;
+use std::time::{Duration, Instant as Clock};
 
-use super::capture::capture;
-use super::conclude::{Conclusion, INPUTS_SCHEMA, JudgedInputs, as_of_from_evidence};
+use super::as_of::{AsOfWanted, as_of_from_evidence, block_time};
+use super::capture::{Limit, capture};
+use super::conclude::{Conclusion, INPUTS_SCHEMA, JudgedInputs};
 use super::error::AppError;
 use super::finish::finish;
 use super::judge::{SideTables, judge, side_tables, worker_threads};
@@ -15,6 +16,7 @@ use super::sources::{SourceKit, first_sources, upgrade_sources};
 use crate::domain::{Severity, UnixSeconds};
 use crate::seal::evidence_root;
 use crate::store::{Engine, EvidenceStore, LogStore};
+use crate::substrate::EvidenceSource;
 use crate::verify::VerifiedSet;
 
 /// How often proofs are upgraded and named headers fetched: a reply can name another header or calendar once (OTS 8).
@@ -29,7 +31,7 @@ pub struct RunOptions {
     /// The run's folder.
     pub run: PathBuf,
     /// Judge for this instant; `None` takes it from the evidence, capped by the clock.
-    pub as_of: Option<UnixSeconds>,
+    pub as_of: Option<AsOfWanted>,
     /// The clock: caps a derived as-of and stands in `run.json`.
     pub clock: UnixSeconds,
     /// An open divergence at least this bad fails the run.
@@ -68,11 +70,22 @@ pub fn drill(
     cancel: &Cancel,
 ) -> Result<Finished, AppError> {
     let mut session = Session::open(plan, options, observer, cancel)?;
-    session.capture_all()?;
-    session.conclude()
+    let judged = session.capture_all()?;
+    session.conclude(judged)
 }
 
-/// Fetch only. Returns how many pieces of evidence are held.
+/// What a capture leaves.
+#[derive(Debug)]
+pub struct Held {
+    /// Pieces of evidence.
+    pub pieces: u64,
+    /// Sightings and receipts.
+    pub tables: SideTables,
+    /// The time limit ended fetching before every source had been heard.
+    pub time_boxed: bool,
+}
+
+/// Fetch only.
 ///
 /// # Errors
 /// [`AppError`].
@@ -81,11 +94,12 @@ pub fn capture_only(
     options: &RunOptions,
     observer: &dyn Observer,
     cancel: &Cancel,
-) -> Result<(u64, SideTables), AppError> {
+) -> Result<Held, AppError> {
     let mut session = Session::open(plan, options, observer, cancel)?;
     session.capture_all()?;
     session.store.seal_segments()?;
-    Ok((session.store.len(), side_tables(&session.store)?))
+    let tables = side_tables(&session.store)?;
+    Ok(Held { pieces: session.store.len(), tables, time_boxed: session.time_boxed })
 }
 
 /// Verify, rebuild, reconcile and report from what was captured. No network.
@@ -98,7 +112,7 @@ pub fn rebuild_only(
     observer: &dyn Observer,
     cancel: &Cancel,
 ) -> Result<Finished, AppError> {
-    Session::open(plan, options, observer, cancel)?.conclude()
+    Session::open(plan, options, observer, cancel)?.conclude(None)
 }
 
 /// One process at work on one folder.
@@ -112,6 +126,8 @@ struct Session<'a> {
     record: RunRecord,
     threads: rayon::ThreadPool,
     began: Clock,
+    limit: Limit,
+    time_boxed: bool,
 }
 
 impl<'a> Session<'a> {
@@ -155,41 +171,64 @@ impl<'a> Session<'a> {
         };
         folder.write_record(&record)?;
         let threads = worker_threads(options.jobs)?;
-        Ok(Self { plan, options, observer, cancel, folder, store, record, threads, began: Clock::now() })
+        let began = Clock::now();
+        let until = options.max_seconds.and_then(|seconds| began.checked_add(Duration::from_secs(seconds)));
+        let limit = Limit { cancel: cancel.clone(), until };
+        let time_boxed = false;
+        Ok(Self { plan, options, observer, cancel, folder, store, record, threads, began, limit, time_boxed })
     }
 
-    fn judge(&self, tables: &SideTables) -> Result<VerifiedSet, AppError> {
-        judge(&self.store, &self.plan.policy, tables, &self.threads, self.observer, self.cancel)
-    }
-
-    fn capture_all(&mut self) -> Result<(), AppError> {
+    /// Captures, then asks for what the proofs still want. Gives back the last judgement when nothing came after it.
+    fn capture_all(&mut self) -> Result<Option<VerifiedSet>, AppError> {
         let mut kit = SourceKit::new(self.plan, self.options)?;
-        self.timed("capture", |session| {
-            let sources = first_sources(session.plan, &kit)?;
-            capture("capture", sources, &mut session.store, session.observer, session.cancel).map(drop)
-        })?;
+        let sources = first_sources(self.plan, &kit)?;
+        self.fetch("capture", sources)?;
+        if !kit.can_upgrade() {
+            return Ok(None);
+        }
         for _ in 0..UPGRADE_ROUNDS_MAX {
             let tables = side_tables(&self.store)?;
             let set = self.judge(&tables)?;
             let sources = upgrade_sources(self.plan, &mut kit, &set)?;
             if sources.is_empty() {
-                break;
+                return Ok(Some(set));
+            }
+            if self.limit.is_over() {
+                self.time_boxed = true;
+                return Ok(Some(set));
             }
             let before = self.store.len();
-            self.timed("upgrade", |session| {
-                capture("upgrade", sources, &mut session.store, session.observer, session.cancel).map(drop)
-            })?;
+            self.fetch("upgrade", sources)?;
             if self.store.len() == before {
-                break;
+                // Receipts may be new, which are read again; sightings are counted in the judgement.
+                let unchanged = side_tables(&self.store)?.sightings == tables.sightings;
+                return Ok(unchanged.then_some(set));
             }
         }
-        Ok(())
+        Ok(None)
     }
 
-    fn conclude(mut self) -> Result<Finished, AppError> {
+    fn fetch(&mut self, stage: &'static str, sources: Vec<Box<dyn EvidenceSource>>) -> Result<(), AppError> {
+        self.timed(stage, |session| {
+            session.time_boxed |= capture(stage, sources, &mut session.store, session.observer, &session.limit)?;
+            Ok(())
+        })
+    }
+
+    fn judge(&mut self, tables: &SideTables) -> Result<VerifiedSet, AppError> {
+        self.timed("verify", |session| {
+            let policy = &session.plan.policy;
+            judge(&session.store, policy, tables, &session.threads, session.observer, session.cancel)
+        })
+    }
+
+    fn conclude(mut self, judged_already: Option<VerifiedSet>) -> Result<Finished, AppError> {
         let tables = side_tables(&self.store)?;
-        let set = self.timed("verify", |session| session.judge(&tables))?;
-        let judged = self.judged_inputs(&set);
+        let set = match judged_already {
+            Some(set) => set,
+            None => self.judge(&tables)?,
+        };
+        let judged = self.judged_inputs(&set)?;
         let root = evidence_root(&self.store.ids()?);
         let conclusion = self.timed("rebuild", |_| Ok(Conclusion::draw(set, &tables, &judged, root)))?;
         self.cancel.check()?;
@@ -204,9 +243,13 @@ impl<'a> Session<'a> {
         Ok(Finished { conclusion, report: self.folder.report() })
     }
 
-    fn judged_inputs(&self, set: &VerifiedSet) -> JudgedInputs {
-        let as_of = self.options.as_of.unwrap_or_else(|| as_of_from_evidence(set, self.options.clock));
-        JudgedInputs {
+    fn judged_inputs(&self, set: &VerifiedSet) -> Result<JudgedInputs, AppError> {
+        let as_of = match self.options.as_of {
+            Some(AsOfWanted::Time(time)) => time,
+            Some(AsOfWanted::Block(height)) => block_time(&self.store, &self.plan.policy.headers, height)?,
+            None => as_of_from_evidence(set, self.options.clock),
+        };
+        Ok(JudgedInputs {
             schema: INPUTS_SCHEMA.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             policy: self.plan.policy.clone(),
@@ -218,7 +261,8 @@ impl<'a> Session<'a> {
             reveal_users: self.options.reveal_users,
             rpo_seconds: self.plan.rpo_seconds,
             rto_missed: self.plan.rto_seconds.is_some_and(|limit| self.began.elapsed().as_secs() > limit),
-        }
+            time_boxed: self.time_boxed,
+        })
     }
 
     #[expect(clippy::disallowed_methods, reason = "durations go into run.json only")]
@@ -226,6 +270,7 @@ impl<'a> Session<'a> {
         let began = Clock::now();
         let result = work(self)?;
         let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(stage, millis, held = self.store.len(), "stage ended");
         self.record.stages.push((stage.to_owned(), millis));
         Ok(result)
     }

@@ -25,6 +25,14 @@ pub enum AppError {
         /// What to do about it.
         hint: String,
     },
+    /// What was asked needs something that the evidence does not establish.
+    #[error("{what}")]
+    Unestablished {
+        /// What is missing.
+        what: String,
+        /// What to do about it.
+        hint: String,
+    },
     /// A finished run's evidence does not check.
     #[error("{what}")]
     Untrusted {
@@ -93,6 +101,7 @@ impl AppError {
     pub fn condition(&self) -> Condition {
         match self {
             Self::Refused { .. } => Condition::Refused,
+            Self::Unestablished { .. } => Condition::Incomplete,
             Self::Untrusted { .. } => Condition::UntrustedInput,
             Self::Io { .. } => Condition::Io,
             Self::Store(error) => of_store(error),
@@ -107,7 +116,9 @@ impl AppError {
     /// Actions that may help, most likely first.
     pub fn hints(&self) -> Vec<String> {
         match self {
-            Self::Config { hint, .. } | Self::Refused { hint, .. } => vec![hint.clone()],
+            Self::Config { hint, .. } | Self::Refused { hint, .. } | Self::Unestablished { hint, .. } => {
+                vec![hint.clone()]
+            }
             Self::Untrusted { .. } => vec!["fetch the run folder again from whoever made it".to_owned()],
             Self::Io { .. } | Self::Store(StoreError::Io { .. }) => {
                 vec![

@@ -1,7 +1,7 @@
 //! Looking at single things: judging files on their own, and telling where an id came from.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::error::AppError;
 use super::judge::{judge, side_tables, worker_threads};
@@ -74,6 +74,7 @@ pub fn verify_files(
     files: &[PathBuf],
     context: &[(Media, Vec<PathBuf>)],
     policy: &TrustPolicy,
+    jobs: usize,
     cancel: &Cancel,
 ) -> Result<Vec<JudgedRecord>, AppError> {
     let mut store = MemoryStore::default();
@@ -83,18 +84,12 @@ pub fn verify_files(
     }
     let mut asked = Collected::default();
     for file in files {
-        let mut media = sniff::media_of_path(file);
-        if media.is_none() {
-            let mut probe = Collected::default();
-            FilesSource::new(Media::NostrEvent, vec![file.clone()]).fetch(&mut probe)?;
-            media = probe.records.first().map(|(evidence, _, _)| sniff::media_of_json(&evidence.bytes));
-        }
-        FilesSource::new(media.unwrap_or(Media::NostrEvent), vec![file.clone()]).fetch(&mut asked)?;
+        ask(file, &mut asked)?;
     }
     let all: Vec<RawEvidence> =
         helpers.records.iter().chain(&asked.records).map(|(evidence, _, _)| evidence.clone()).collect();
     store.put(&all)?;
-    let set = judge(&store, policy, &super::judge::SideTables::default(), &worker_threads(0)?, &Silent, cancel)?;
+    let set = judge(&store, policy, &super::judge::SideTables::default(), &worker_threads(jobs)?, &Silent, cancel)?;
     let mut seen = BTreeSet::new();
     Ok(asked
         .records
@@ -102,6 +97,27 @@ pub fn verify_files(
         .filter(|(evidence, _, _)| seen.insert(evidence.id()))
         .map(|(evidence, place, offset)| judged(&set, &evidence, &format!("{place}:{offset}")))
         .collect())
+}
+
+/// Reads a file as what its name, or else its first record, says it is.
+fn ask(file: &Path, asked: &mut Collected) -> Result<(), AppError> {
+    let mut read = |media| FilesSource::new(media, vec![file.to_owned()]).fetch(asked).map(drop);
+    if let Some(media) = sniff::media_of_path(file) {
+        return Ok(read(media)?);
+    }
+    let mut probe = Collected::default();
+    FilesSource::new(Media::NostrEvent, vec![file.to_owned()]).fetch(&mut probe)?;
+    let first = probe.records.first();
+    let media = first.map_or(Media::NostrEvent, |(evidence, _, _)| sniff::media_of_json(&evidence.bytes));
+    if file != Path::new("-") {
+        return Ok(read(media)?);
+    }
+    // Standard input can be read once only: it is taken record by record, whatever they are.
+    for (evidence, _, _) in &mut probe.records {
+        evidence.media = media;
+    }
+    asked.records.append(&mut probe.records);
+    Ok(())
 }
 
 fn judged(set: &VerifiedSet, evidence: &RawEvidence, place: &str) -> JudgedRecord {
@@ -146,7 +162,12 @@ pub struct Explanation {
 ///
 /// # Errors
 /// [`AppError`] when the run can't be read.
-pub fn explain_in_run(folder: &RunFolder, policy: &TrustPolicy, what: &str) -> Result<Explanation, AppError> {
+pub fn explain_in_run(
+    folder: &RunFolder,
+    policy: &TrustPolicy,
+    jobs: usize,
+    what: &str,
+) -> Result<Explanation, AppError> {
     let mut explanation = Explanation::default();
     explain_fingerprint(folder, what, &mut explanation)?;
     if !folder.evidence().is_dir() {
@@ -154,7 +175,7 @@ pub fn explain_in_run(folder: &RunFolder, policy: &TrustPolicy, what: &str) -> R
     }
     let store = LogStore::open_read_only(&folder.evidence())?;
     let tables = side_tables(&store)?;
-    let set = judge(&store, policy, &tables, &worker_threads(0)?, &Silent, &Cancel::default())?;
+    let set = judge(&store, policy, &tables, &worker_threads(jobs)?, &Silent, &Cancel::default())?;
     let matches = |digest: &Digest32| what.len() >= 8 && digest.to_hex().starts_with(what);
     let mut carriers: BTreeSet<EvidenceId> = store.ids()?.into_iter().filter(|id| matches(&id.0)).collect();
     for (id, envelope) in set.envelopes.iter().filter(|(id, _)| matches(&id.0)) {

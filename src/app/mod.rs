@@ -2,10 +2,11 @@
 //!
 //! Purpose: drill, capture, rebuild, audit, verify, explain: orders the rooms about; reads the configuration.
 //! May import: domain, evidence, verify, store, ingest, ledger, reconcile, seal, report, substrate, sim
-//! External crates: rayon, serde, serde_json, thiserror, tokio, toml
+//! External crates: rayon, serde, serde_json, thiserror, tokio, toml, tracing
 //! Never: print; read the environment
 //! Invariants: INV-11; what a report says depends only on evidence, configuration, as-of and version.
 
+mod as_of;
 mod audit;
 mod capture;
 mod conclude;
@@ -21,10 +22,11 @@ mod run;
 mod sources;
 mod values;
 
+pub use as_of::AsOfWanted;
 pub use audit::{Audited, audit};
 pub use conclude::{Conclusion, JudgedInputs};
 pub use config::Config;
-pub use drill::{Finished, RunOptions, capture_only, drill, rebuild_only};
+pub use drill::{Finished, Held, RunOptions, capture_only, drill, rebuild_only};
 pub use error::AppError;
 pub use inspect::{Explanation, Fate, JudgedRecord, explain_in_run, verify_files};
 pub use observer::{Cancel, Event, Observer, Silent};

@@ -38,6 +38,14 @@ impl SourceKit {
             heights: BTreeSet::new(),
         })
     }
+
+    /// True when sockets are there to ask for upgrades with.
+    pub(super) fn can_upgrade(&self) -> bool {
+        #[cfg(feature = "net")]
+        return self.runtime.is_some();
+        #[cfg(not(feature = "net"))]
+        false
+    }
 }
 
 /// The first address of the plan that would need a socket.

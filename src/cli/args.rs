@@ -39,8 +39,9 @@ pub(crate) struct Global {
     /// The run's folder: evidence, state, report.
     #[arg(long, global = true, env = "RELEDGER_RUN", value_name = "DIR", default_value = "reledger-run")]
     pub(crate) run: PathBuf,
-    /// Judge for this time (UTC time, date, Unix seconds, or `now`); default: the newest signed evidence, capped by the clock.
-    #[arg(long, global = true, env = "RELEDGER_AS_OF", value_name = "TIME")]
+    /// Judge for this time (UTC time, date, Unix seconds, `now`) or the time of the block at this height (a number below
+    /// 500000000); default: the newest signed evidence, capped by the clock.
+    #[arg(long, global = true, env = "RELEDGER_AS_OF", value_name = "TIME|HEIGHT")]
     pub(crate) as_of: Option<String>,
     /// Take this for the current time.
     #[arg(long, global = true, env = "RELEDGER_NOW", value_name = "TIME")]
@@ -61,7 +62,7 @@ pub(crate) struct Global {
     #[arg(short, long, global = true, env = "RELEDGER_QUIET", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
     pub(crate) quiet: bool,
     /// Log more; twice for more still.
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, env = "RELEDGER_VERBOSE", action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
     /// Colour the human output.
     #[arg(long, global = true, env = "RELEDGER_COLOR", value_name = "WHEN", default_value = "auto")]
@@ -109,7 +110,7 @@ pub(crate) enum Command {
         /// The run's folder.
         dir: PathBuf,
     },
-    /// Judge single files, one line a record: event JSONL, .ots proofs, settlement JSONL, key sets, reports.
+    /// Judge single files, one line a record: event JSONL, .ots proofs, settlement JSONL, key sets, custody records.
     Verify {
         /// Files; `-` is stdin.
         #[arg(required = true)]

@@ -44,6 +44,12 @@ fn run(cli: &Cli, matches: &clap::ArgMatches, output: &Output) -> Result<ExitCod
         return Err(settings::usage("no command given".to_owned()));
     };
     match command {
+        Command::Drill if global.dry_run => dry_run(&settings::plan(global)?, output),
+        Command::Capture if global.dry_run => dry_run(&settings::plan(global)?, output),
+        Command::Rebuild if global.dry_run => {
+            settings::plan(global)?;
+            documents::would(output, &format!("judge the evidence in {} again", global.run.display()))
+        }
         Command::Drill => judged(global, output, "drill", app::drill),
         Command::Rebuild => judged(global, output, "rebuild", app::rebuild_only),
         Command::Capture => capture(global, output),
@@ -54,7 +60,13 @@ fn run(cli: &Cli, matches: &clap::ArgMatches, output: &Output) -> Result<ExitCod
         Command::Config { command: ConfigCommand::Show { origin } } => init::show(global, output, matches, *origin),
         Command::Schema { name } => documents::schema(output, name),
         Command::Completions { shell } => documents::completions(output, *shell),
+        Command::Man { dir } if global.dry_run => {
+            documents::would(output, &format!("write man pages into {}", dir.display()))
+        }
         Command::Man { dir } => documents::man(dir),
+        Command::Sim { command: SimCommand::Write(args) | SimCommand::Serve(args) } if global.dry_run => {
+            documents::would(output, &format!("make world {} in {}", args.seed, args.dir.display()))
+        }
         Command::Sim { command: SimCommand::Write(args) } => sim::write(output, args),
         Command::Sim { command: SimCommand::Serve(args) } => sim::serve(output, args),
     }
@@ -65,9 +77,6 @@ type Judge = fn(&app::Plan, &app::RunOptions, &dyn app::Observer, &Cancel) -> Re
 fn judged(global: &Global, output: &Output, name: &'static str, judge: Judge) -> Result<ExitCode, AppError> {
     let plan = settings::plan(global)?;
     let options = settings::run_options(global, name)?;
-    if global.dry_run {
-        return dry_run(&plan, output);
-    }
     let cancel = Cancel::default();
     signals::listen(cancel.clone());
     let observer = progress::observer(global);
@@ -110,16 +119,16 @@ fn conclude(
 fn capture(global: &Global, output: &Output) -> Result<ExitCode, AppError> {
     let plan = settings::plan(global)?;
     let options = settings::run_options(global, "capture")?;
-    if global.dry_run {
-        return dry_run(&plan, output);
-    }
     let cancel = Cancel::default();
     signals::listen(cancel.clone());
     let observer = progress::observer(global);
-    let (held, tables) = app::capture_only(&plan, &options, observer.as_ref(), &cancel)?;
+    let held = app::capture_only(&plan, &options, observer.as_ref(), &cancel)?;
     drop(observer);
-    let open: Vec<_> = tables.receipts.iter().filter(|receipt| receipt.basis < plan.policy.require.basis).collect();
-    let code = if open.is_empty() { 0 } else { Condition::Incomplete.exit_code().0 };
+    let receipts = &held.tables.receipts;
+    let open: Vec<_> = receipts.iter().filter(|receipt| receipt.basis < plan.policy.require.basis).collect();
+    let covered = open.is_empty() && !held.time_boxed;
+    let code = if covered { 0 } else { Condition::Incomplete.exit_code().0 };
+    let verdict = if covered { "captured" } else { "incomplete" };
     let mut text = String::new();
     for receipt in &open {
         text.push_str(&inert(&format!(
@@ -128,13 +137,22 @@ fn capture(global: &Global, output: &Output) -> Result<ExitCode, AppError> {
         )));
         text.push('\n');
     }
+    if held.time_boxed {
+        text.push_str("open: the time limit ended fetching before every source was heard\n");
+    }
+    let (slices, complete) = (receipts.len(), receipts.len() - open.len());
+    let pieces = held.pieces;
     text.push_str(&format!(
-        "{}: {held} pieces of evidence held; {} of {} slices complete; exit {code}\n",
-        if code == 0 { "captured" } else { "incomplete" },
-        tables.receipts.len() - open.len(),
-        tables.receipts.len()
+        "{verdict}: {pieces} pieces of evidence held; {complete} of {slices} slices complete; exit {code}\n"
     ));
-    output.emit(text.as_bytes())?;
+    let value = serde_json::json!({
+        "verdict": verdict, "exit_code": code, "evidence": pieces, "slices": slices, "complete": complete,
+        "time_boxed": held.time_boxed,
+        "open": open.iter().map(|receipt| serde_json::json!({
+            "source": receipt.source, "kind": receipt.slice.kind, "basis": receipt.basis.name(), "reason": receipt.reason,
+        })).collect::<Vec<_>>(),
+    });
+    output.emit_either(&text, &value)?;
     Ok(ExitCode::from(code))
 }
 
@@ -142,25 +160,30 @@ fn audit(global: &Global, output: &Output, dir: &Path) -> Result<ExitCode, AppEr
     let cancel = Cancel::default();
     signals::listen(cancel.clone());
     let observer = progress::observer(global);
-    let audited = app::audit(dir, observer.as_ref(), &cancel)?;
+    let audited = app::audit(dir, global.jobs, observer.as_ref(), &cancel)?;
     drop(observer);
     if let Some(path) = &audited.first_difference {
-        say(&format!("the report found in {} was not reproduced: first difference at {path}", dir.display()));
         let code = Condition::Divergent.exit_code().0;
-        output.emit(format!("not reproduced: {path}; exit {code}\n").as_bytes())?;
+        let text = format!("not reproduced: {}; exit {code}\n", inert(path));
+        output.emit_either(&text, &serde_json::json!({"reproduced": false, "at": path, "exit_code": code}))?;
+        say(&format!("the report found in {} was not reproduced: first difference at {path}", dir.display()));
         return Ok(ExitCode::from(code));
     }
-    say("the report was reproduced byte for byte");
+    if !global.quiet {
+        say("the report was reproduced byte for byte");
+    }
     conclude(global, output, &audited.conclusion, None)
 }
 
+/// What `drill` and `capture` would ask; `rebuild` asks nobody.
 fn dry_run(plan: &app::Plan, output: &Output) -> Result<ExitCode, AppError> {
+    let sources: Vec<&str> = plan.declared.sources.iter().map(|source| source.0.as_str()).collect();
     let mut text = String::from("would ask:\n");
-    for source in &plan.declared.sources {
-        text.push_str(&format!("  {}\n", inert(&source.0)));
+    for source in &sources {
+        text.push_str(&format!("  {}\n", inert(source)));
     }
     text.push_str("nothing was contacted or written\n");
-    output.emit(text.as_bytes())?;
+    output.emit_either(&text, &serde_json::json!({"would_ask": sources}))?;
     Ok(ExitCode::SUCCESS)
 }
 

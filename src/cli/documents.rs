@@ -8,12 +8,20 @@ use clap::CommandFactory as _;
 use super::args::Cli;
 use super::output::Output;
 use crate::app::AppError;
+use crate::domain::inert;
 use crate::report::{REPORT_SCHEMA, schema as schema_text};
 
 /// `reledger schema`.
 pub(crate) fn schema(output: &Output, name: &str) -> Result<ExitCode, AppError> {
     let text = schema_text(name).ok_or_else(|| super::settings::usage(format!("no schema `{name}`")))?;
     output.emit(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a command would do, for `--dry-run`.
+pub(crate) fn would(output: &Output, what: &str) -> Result<ExitCode, AppError> {
+    let text = format!("would {}\nnothing was contacted or written\n", inert(what));
+    output.emit_either(&text, &serde_json::json!({"would": what}))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -28,8 +28,7 @@ pub(crate) fn init(global: &Global, output: &Output, file: &Path) -> Result<Exit
         });
     }
     if global.dry_run {
-        output.emit(format!("would write {}\n", inert(&file.display().to_string())).as_bytes())?;
-        return Ok(ExitCode::SUCCESS);
+        return super::documents::would(output, &format!("write {}", file.display()));
     }
     write_atomic(file, TEMPLATE.as_bytes())?;
     output.emit(

@@ -49,6 +49,14 @@ impl Output {
         }
     }
 
+    /// Writes the text for people, or the value for programs, as the format says.
+    pub(crate) fn emit_either(&self, text: &str, value: &serde_json::Value) -> Result<(), AppError> {
+        match self.format {
+            Format::Human => self.emit(text.as_bytes()),
+            Format::Json | Format::Ndjson => self.emit(&canonical_json(value)),
+        }
+    }
+
     /// Writes a human text with its first line coloured by the exit code.
     pub(crate) fn emit_verdict(&self, text: &str, exit_code: u8) -> Result<(), AppError> {
         if !self.color {

@@ -1,11 +1,12 @@
 //! Flags and environment, resolved: which configuration, which instant, which threshold.
 
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::args::{FailOn, Global, OnInvalid};
-use crate::app::{AppError, Config, Instant, Plan, RunOptions, Span};
+use crate::app::{AppError, AsOfWanted, Config, Instant, Plan, RunOptions, Span};
 use crate::domain::{Severity, UnixSeconds};
 
 /// The configuration file's default name.
@@ -25,7 +26,20 @@ pub(crate) fn config(global: &Global) -> Result<(Config, PathBuf, PathBuf), AppE
 /// The plan that the flags name.
 pub(crate) fn plan(global: &Global) -> Result<Plan, AppError> {
     let (config, base, _) = config(global)?;
-    Plan::resolve(&config, &base)
+    let plan = Plan::resolve(&config, &base)?;
+    may_read_stdin(global, plan.files.values().flatten())?;
+    Ok(plan)
+}
+
+/// Refuses `-` under `--no-input` when stdin is a terminal: someone would have to type.
+pub(crate) fn may_read_stdin<'a>(
+    global: &Global,
+    mut files: impl Iterator<Item = &'a PathBuf>,
+) -> Result<(), AppError> {
+    if global.no_input && files.any(|file| file == Path::new("-")) && std::io::stdin().is_terminal() {
+        return Err(usage("--no-input forbids reading `-` from the terminal".to_owned()));
+    }
+    Ok(())
 }
 
 /// The run's options.
@@ -34,7 +48,7 @@ pub(crate) fn run_options(global: &Global, command: &'static str) -> Result<RunO
     Ok(RunOptions {
         command,
         run: global.run.clone(),
-        as_of: global.as_of.as_deref().map(|text| instant("--as-of", text, clock)).transpose()?,
+        as_of: global.as_of.as_deref().map(|text| as_of(text, clock)).transpose()?,
         clock,
         fail_on: match global.fail_on {
             FailOn::Info => Severity::Info,
@@ -72,6 +86,13 @@ pub(crate) fn clock(global: &Global) -> Result<UnixSeconds, AppError> {
             .map_err(|_| usage(format!("SOURCE_DATE_EPOCH `{text}` is not a number of seconds"))),
         Err(_) => Ok(real),
     }
+}
+
+fn as_of(text: &str, clock: UnixSeconds) -> Result<AsOfWanted, AppError> {
+    if text == "now" {
+        return Ok(AsOfWanted::Time(clock));
+    }
+    AsOfWanted::from_str(text).map_err(|what| usage(format!("--as-of: {what}")))
 }
 
 fn instant(flag: &str, text: &str, clock: UnixSeconds) -> Result<UnixSeconds, AppError> {

@@ -31,9 +31,10 @@ fn context(global: &Global) -> Result<(TrustPolicy, Files), AppError> {
 /// One line a record; exit 0 all hold, 1 one is bad, 3 one could not be checked or there was none.
 pub(crate) fn verify(global: &Global, output: &Output, files: &[PathBuf]) -> Result<ExitCode, AppError> {
     let (policy, helpers) = context(global)?;
+    settings::may_read_stdin(global, files.iter())?;
     let cancel = Cancel::default();
     signals::listen(cancel.clone());
-    let records = app::verify_files(files, &helpers, &policy, &cancel)?;
+    let records = app::verify_files(files, &helpers, &policy, global.jobs, &cancel)?;
     let count = |fate| records.iter().filter(|record| record.fate == fate).count();
     let (ok, unchecked, bad) = (count(Fate::Ok), count(Fate::Unchecked), count(Fate::Bad));
     let code = match (bad, unchecked, records.len()) {
@@ -86,11 +87,15 @@ pub(crate) fn explain(global: &Global, output: &Output, what: &str) -> Result<Ex
             code.step().number(),
             if code.blocks() { "blocks unfreezing writes while it is open" } else { "never blocks" }
         );
-        output.emit(text.as_bytes())?;
+        let value = serde_json::json!({
+            "code": code.name(), "meaning": code.meaning(), "severity": code.severity().name(),
+            "step": code.step().number(), "blocks": code.blocks(),
+        });
+        output.emit_either(&text, &value)?;
         return Ok(ExitCode::SUCCESS);
     }
     let (policy, _) = context(global)?;
-    let explanation = app::explain_in_run(&app::RunFolder::at(&global.run), &policy, what)?;
+    let explanation = app::explain_in_run(&app::RunFolder::at(&global.run), &policy, global.jobs, what)?;
     if explanation.lines.is_empty() {
         return Err(AppError::Config {
             what: format!("`{}` names no code, and nothing in the run {}", inert(what), global.run.display()),
@@ -98,10 +103,10 @@ pub(crate) fn explain(global: &Global, output: &Output, what: &str) -> Result<Ex
         });
     }
     let mut text = String::new();
-    for line in explanation.lines {
-        text.push_str(&inert(&line));
+    for line in &explanation.lines {
+        text.push_str(&inert(line));
         text.push('\n');
     }
-    output.emit(text.as_bytes())?;
+    output.emit_either(&text, &serde_json::json!({"lines": explanation.lines}))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -38,6 +38,9 @@ pub(super) fn check(input: &Input<'_>, audit: &mut Audit) -> Vec<Coverage> {
         }
     }
     audit.check("capture.coverage", rows.len(), found);
+    if input.time_boxed {
+        audit.not_possible("capture.time", "the time limit ended fetching before every source was heard", 1, true);
+    }
     rows.into_values().map(|row| row.coverage).collect()
 }
 
@@ -122,7 +125,7 @@ fn sources(input: &Input<'_>, rows: &Rows, unmet: &BTreeSet<String>, found: &mut
         let finding = if own.is_empty() {
             Finding::new(Code::SrcIncomplete, Subject::new("source", source))
                 .with_values("a receipt", "none")
-                .with_explanation("A declared source left no receipt: it was never asked.")
+                .with_explanation("A declared source left no receipt: it was not asked, or not to its end.")
         } else if own.iter().all(|receipt| receipt.items == 0 && receipt.end != SliceEnd::Ended) {
             silent.insert(source.clone());
             let reasons: BTreeSet<&str> = own.iter().map(|receipt| receipt.reason.as_str()).collect();

@@ -29,6 +29,8 @@ pub struct Input<'a> {
     pub sightings: &'a BTreeMap<EvidenceId, BTreeSet<SourceId>>,
     /// What the configuration declared.
     pub declared: &'a Declared,
+    /// Fetching was ended by a time limit before every source had been heard.
+    pub time_boxed: bool,
 }
 
 /// Reconciles. A pure function: neither the order of receipts nor that of findings matters.

@@ -124,6 +124,7 @@ impl Scene {
             receipts: &self.receipts,
             sightings: &self.sightings,
             declared: &self.declared,
+            time_boxed: false,
         })
     }
 

@@ -258,3 +258,132 @@ fn a_world_of_one_seed_is_the_same_twice() {
         );
     }
 }
+
+#[test]
+fn a_time_limit_stops_fetching_and_the_run_is_incomplete_until_it_is_run_again() {
+    let folder = tempdir().unwrap();
+    let config = write_world(&folder.path().join("world"), 22, 20);
+    let run_dir = folder.path().join("run");
+    let stopped = drill(&config, &run_dir, &["--max-duration", "0s"]);
+    assert_eq!(code(&stopped), 3, "{}", shown(&stopped));
+    let first = report(&run_dir);
+    let checks = first["unverifiable"].as_array().unwrap();
+    assert!(checks.iter().any(|check| check["check"] == "capture.time" && check["declared"] == true), "{checks:?}");
+    // What could be stopped in time gave nothing, and the auditor comes to the same report.
+    assert_eq!(first["population"]["envelopes"]["accepted"].as_u64().unwrap_or_default(), 0);
+    assert_eq!(code(&run(&["audit", arg(&run_dir), "--offline"])), 3);
+    let whole = drill(&config, &run_dir, &["--max-duration", "1h", "--yes"]);
+    assert_eq!(code(&whole), 0, "{}", shown(&whole));
+    let captured = folder.path().join("captured");
+    let capture = ["capture", "-c", arg(&config), "--run", arg(&captured), "--json", "--max-duration", "0s"];
+    let output = run(&capture);
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((code(&output), &value["time_boxed"]), (3, &true.into()), "{}", shown(&output));
+}
+
+#[test]
+fn an_as_of_height_is_the_time_of_that_block_where_the_chain_is_known() {
+    let folder = tempdir().unwrap();
+    let config = fixtures().join("real/reledger.toml");
+    let run_dir = folder.path().join("run");
+    drill(&config, &run_dir, &["--as-of", "2015"]);
+    // The first difficulty period ended on 27 January 2009, 14:11:38 UTC, with block 2015 (field 68..72 of its header).
+    let headers = fs::read(fixtures().join("real/headers/0.headers")).unwrap();
+    let time: [u8; 4] = headers[2015 * 80 + 68..2015 * 80 + 72].try_into().unwrap();
+    assert_eq!(report(&run_dir)["as_of"]["time"], u32::from_le_bytes(time));
+    let unknown = drill(&config, &folder.path().join("other"), &["--as-of", "300000"]);
+    assert_eq!(code(&unknown), 3, "{}", shown(&unknown));
+    assert!(stderr(&unknown).contains("300000"), "{}", stderr(&unknown));
+    assert!(!folder.path().join("other/report.json").exists());
+    let time = drill(&config, &folder.path().join("third"), &["--as-of", "1500000000"]);
+    assert_eq!(report(&folder.path().join("third"))["as_of"]["time"], 1_500_000_000, "{}", shown(&time));
+}
+
+#[test]
+fn a_dry_run_contacts_nobody_and_writes_nothing() {
+    let folder = tempdir().unwrap();
+    let config = folder.path().join("c.toml");
+    fs::write(&config, "[nostr]\nrelays = [\"ws://127.0.0.1:9\"]\n").unwrap();
+    let place = folder.path().join("new");
+    for args in [
+        &["drill", "-c", arg(&config), "--run", arg(&place)][..],
+        &["capture", "-c", arg(&config), "--run", arg(&place)],
+        &["rebuild", "-c", arg(&config), "--run", arg(&place)],
+        &["sim", "write", "--dir", arg(&place)],
+        &["sim", "serve", "--dir", arg(&place)],
+        &["man", arg(&place)],
+        &["init", arg(&place)],
+    ] {
+        let output = reledger().args(args).arg("--dry-run").output().unwrap();
+        assert_eq!(code(&output), 0, "{args:?} {}", shown(&output));
+        assert!(stdout(&output).contains("would "), "{args:?} {}", shown(&output));
+        assert!(!place.exists(), "{args:?}");
+    }
+    let output = run(&["drill", "-c", arg(&config), "--dry-run", "--json"]);
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(value["would_ask"][0], "ws://127.0.0.1:9");
+}
+
+#[test]
+fn flags_stand_above_the_environment_and_the_origin_is_told() {
+    let folder = tempdir().unwrap();
+    let config = folder.path().join("c.toml");
+    fs::write(&config, "").unwrap();
+    let show = |args: &[&str]| {
+        let mut command = reledger();
+        command.env("RELEDGER_JOBS", "3").env("RELEDGER_FAIL_ON", "warn").env("RELEDGER_VERBOSE", "1");
+        let output = command.args(["config", "show", "--origin", "-c", arg(&config)]).args(args).output().unwrap();
+        assert_eq!(code(&output), 0, "{}", shown(&output));
+        stdout(&output)
+    };
+    let lines = show(&["--jobs", "2"]);
+    for line in ["--jobs = 2   # flag", "--fail-on = warn   # environment", "--verbose = 1   # environment"] {
+        assert!(lines.lines().any(|other| other == line), "{line}\n{lines}");
+    }
+}
+
+#[test]
+fn an_invalid_item_is_kept_by_default_and_fails_the_run_on_demand() {
+    let folder = tempdir().unwrap();
+    let config = write_world(&folder.path().join("world"), 23, 20);
+    let events = folder.path().join("world/nostr/events.jsonl");
+    let text = fs::read_to_string(&events).unwrap();
+    fs::write(&events, format!("{text}{{\"not\":\"an event\"}}\n")).unwrap();
+    let kept = drill(&config, &folder.path().join("kept"), &[]);
+    assert_eq!(code(&kept), 0, "{}", shown(&kept));
+    assert_eq!(report(&folder.path().join("kept"))["population"]["events"]["quarantined"], 1);
+    let failed = drill(&config, &folder.path().join("failed"), &["--on-invalid", "fail"]);
+    assert_eq!(code(&failed), 1, "{}", shown(&failed));
+    let strict = drill(&config, &folder.path().join("strict"), &["--fail-on", "warn"]);
+    assert_eq!(code(&strict), 1, "{}", shown(&strict));
+}
+
+#[test]
+fn standard_input_is_judged_like_a_file() {
+    let events = fs::File::open(fixtures().join("real/nostr/events.jsonl")).unwrap();
+    let output = reledger().args(["verify", "--no-input", "-"]).stdin(events).output().unwrap();
+    let from_file = run(&["verify", arg(&fixtures().join("real/nostr/events.jsonl"))]);
+    assert_eq!((code(&output), stdout(&output).lines().count()), (code(&from_file), 25), "{}", shown(&output));
+    let settlement = fs::File::open(fixtures().join("real/gateway/settlements.jsonl")).unwrap();
+    let config = fixtures().join("real/reledger.toml");
+    let output = reledger().args(["verify", "-c", arg(&config), "-"]).stdin(settlement).output().unwrap();
+    assert!(stdout(&output).contains(" settlement "), "{}", shown(&output));
+}
+
+#[test]
+fn explain_speaks_json_on_demand() {
+    let output = run(&["explain", "ENV_SIG_BAD", "--json"]);
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&value["severity"], &value["blocks"]), (&"critical".into(), &true.into()));
+}
+
+#[test]
+fn more_words_on_stderr_on_demand_and_none_when_quiet() {
+    let folder = tempdir().unwrap();
+    let config = fixtures().join("real/reledger.toml");
+    let loud = drill(&config, &folder.path().join("loud"), &["-v"]);
+    assert!(stderr(&loud).contains("stage ended"), "{}", stderr(&loud));
+    let quiet = drill(&config, &folder.path().join("quiet"), &["-q"]);
+    assert_eq!(stderr(&quiet), "");
+    assert_eq!(stdout(&quiet), stdout(&loud));
+}

@@ -8,6 +8,7 @@ mod fuzz;
 mod hostile;
 mod ledger_scenarios;
 mod report;
+mod schemas;
 mod sim_world;
 mod store;
 mod substrate_files;

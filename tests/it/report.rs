@@ -1,5 +1,6 @@
 //! The report as its readers meet it: at most forty lines for people, members and totals for programs.
 
+use reledger::sim::World;
 use tempfile::tempdir;
 
 use crate::support::{code, drill, fixtures, report, shown, stdout, write_world};
@@ -42,4 +43,44 @@ fn no_user_stands_in_clear_unless_revealed_and_the_report_says_which() {
         assert_eq!(report.to_string().contains(&user), revealed);
         assert_eq!(shown(&output).contains(&user[..12]), revealed);
     }
+}
+
+/// A file of one JSON value a line.
+fn lines(path: &std::path::Path) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn the_totals_of_an_honest_world_are_what_its_maker_counted() {
+    let folder = tempdir().unwrap();
+    let (seed, events) = (16, 60);
+    let config = write_world(&folder.path().join("world"), seed, events);
+    let run_dir = folder.path().join("run");
+    let output = drill(&config, &run_dir, &[]);
+    assert_eq!(code(&output), 0, "{}", shown(&output));
+    let report = report(&run_dir);
+    let truth = World::generate(seed, events).manifest();
+    let number = |pointer: &str| report.pointer(pointer).unwrap().as_u64().unwrap_or_else(|| panic!("{pointer}"));
+    let wide = |count: usize| u64::try_from(count).unwrap();
+
+    assert_eq!(number("/population/envelopes/accepted"), wide(truth.envelopes.values().sum()));
+    assert_eq!(number("/ledgers/envelope/totals/events"), wide(truth.envelopes["oc-me-event"]));
+    assert_eq!(number("/ledgers/rebind/totals/rebinds"), wide(truth.envelopes["oc-me-rebind"]));
+    assert_eq!(number("/ledgers/envelope/totals/gross_sats"), truth.gross_sats);
+    assert_eq!(number("/population/events/accepted"), wide(truth.events.values().sum()));
+    assert_eq!(number("/population/settlements/accepted"), wide(truth.settlements.values().sum()));
+    assert_eq!(number("/population/invoices/accepted"), wide(truth.invoices));
+    assert_eq!(number("/population/payment_log/accepted"), wide(truth.payment_log));
+    assert_eq!(number("/ledgers/projects/totals/projects"), wide(truth.projects));
+    assert_eq!(number("/population/headers/accepted"), wide(truth.headers));
+    assert_eq!(number("/summary/by_code/OTS_PENDING"), wide(truth.pending));
+
+    let owed: u64 = lines(&folder.path().join("world/balances.jsonl"))
+        .iter()
+        .map(|line| line["balance_sats"].as_u64().unwrap())
+        .sum();
+    assert_eq!(number("/balances/sum_sats"), owed);
+    assert_eq!(number("/balances/users"), wide(truth.users));
+    assert_eq!(number("/ledgers/envelope/totals/user_sats") - truth.paid_sats, owed);
 }
