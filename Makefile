@@ -24,8 +24,8 @@ check: ## formatting, lints, feature sets, spelling, licences; installs nothing
 bench: ## speed as ratios to the bare cryptographic floor, in one process
 	$(CARGO) bench --locked --bench floor
 
-fuzz: ## ten minutes of arbitrary and mutated input against every decoder (set SECONDS=n)
-	RELEDGER_FUZZ_SECONDS=$${SECONDS_PER_TARGET:-120} $(CARGO) test --locked --release --test it fuzz -- --nocapture
+fuzz: ## a long campaign of mutated inputs against every decoder and the verifier (RELEDGER_FUZZ_CASES=n)
+	RELEDGER_FUZZ_CASES=$${RELEDGER_FUZZ_CASES:-2000000} $(CARGO) test --locked --test it fuzz -- --nocapture
 
 docs: ## the library's documentation
 	$(CARGO) doc --locked --no-deps --document-private-items

@@ -65,12 +65,13 @@ impl Sink for QueueSink {
 /// # Errors
 /// The first local failure: a source that can't start, or the store. Evidence stored before it stays.
 pub(super) fn capture(
+    stage: &'static str,
     sources: Vec<Box<dyn EvidenceSource>>,
     store: &mut dyn EvidenceStore,
     observer: &dyn Observer,
     limit: &Limit,
 ) -> Result<bool, AppError> {
-    observer.event(Event::Stage { name: "capture", total: None });
+    observer.event(Event::Stage { name: stage, total: None });
     let (sender, receiver) = sync_channel(QUEUE_ITEMS);
     thread::scope(|scope| {
         let mut handles = Vec::new();

@@ -11,7 +11,7 @@ use super::finish::finish;
 use super::judge::{SideTables, judge, side_tables, worker_threads};
 use super::observer::{Cancel, Observer};
 use super::plan::Plan;
-use super::run::{Found, RunFolder, RunRecord};
+use super::run::{Found, RunFolder, RunRecord, peak_memory_kib};
 use super::sources::{SourceKit, first_sources, upgrade_sources};
 use crate::domain::{Severity, UnixSeconds};
 use crate::seal::evidence_root;
@@ -70,8 +70,8 @@ pub fn drill(
     cancel: &Cancel,
 ) -> Result<Finished, AppError> {
     let mut session = Session::open(plan, options, observer, cancel)?;
-    session.capture_all()?;
-    session.conclude()
+    let judged = session.capture_all()?;
+    session.conclude(judged)
 }
 
 /// What a capture leaves.
@@ -112,7 +112,7 @@ pub fn rebuild_only(
     observer: &dyn Observer,
     cancel: &Cancel,
 ) -> Result<Finished, AppError> {
-    Session::open(plan, options, observer, cancel)?.conclude()
+    Session::open(plan, options, observer, cancel)?.conclude(None)
 }
 
 /// One process at work on one folder.
@@ -167,6 +167,7 @@ impl<'a> Session<'a> {
             exit_code: None,
             host: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             jobs: options.jobs,
+            peak_memory_kib: None,
         };
         folder.write_record(&record)?;
         let threads = worker_threads(options.jobs)?;
@@ -177,44 +178,56 @@ impl<'a> Session<'a> {
         Ok(Self { plan, options, observer, cancel, folder, store, record, threads, began, limit, time_boxed })
     }
 
-    fn judge(&self, tables: &SideTables) -> Result<VerifiedSet, AppError> {
-        judge(&self.store, &self.plan.policy, tables, &self.threads, self.observer, self.cancel)
-    }
-
-    fn capture_all(&mut self) -> Result<(), AppError> {
+    /// Captures, then asks for what the proofs still want. Gives back the last judgement when nothing came after it.
+    fn capture_all(&mut self) -> Result<Option<VerifiedSet>, AppError> {
         let mut kit = SourceKit::new(self.plan, self.options)?;
-        self.timed("capture", |session| {
-            let sources = first_sources(session.plan, &kit)?;
-            session.fetch(sources)
-        })?;
+        let sources = first_sources(self.plan, &kit)?;
+        self.fetch("capture", sources)?;
+        if !kit.can_upgrade() {
+            return Ok(None);
+        }
         for _ in 0..UPGRADE_ROUNDS_MAX {
             let tables = side_tables(&self.store)?;
             let set = self.judge(&tables)?;
             let sources = upgrade_sources(self.plan, &mut kit, &set)?;
             if sources.is_empty() {
-                break;
+                return Ok(Some(set));
             }
             if self.limit.is_over() {
                 self.time_boxed = true;
-                break;
+                return Ok(Some(set));
             }
             let before = self.store.len();
-            self.timed("upgrade", |session| session.fetch(sources))?;
+            self.fetch("upgrade", sources)?;
             if self.store.len() == before {
-                break;
+                // Receipts may be new, which are read again; sightings are counted in the judgement.
+                let unchanged = side_tables(&self.store)?.sightings == tables.sightings;
+                return Ok(unchanged.then_some(set));
             }
         }
-        Ok(())
+        Ok(None)
     }
 
-    fn fetch(&mut self, sources: Vec<Box<dyn EvidenceSource>>) -> Result<(), AppError> {
-        self.time_boxed |= capture(sources, &mut self.store, self.observer, &self.limit)?;
-        Ok(())
+    fn fetch(&mut self, stage: &'static str, sources: Vec<Box<dyn EvidenceSource>>) -> Result<(), AppError> {
+        self.timed(stage, |session| {
+            session.time_boxed |= capture(stage, sources, &mut session.store, session.observer, &session.limit)?;
+            Ok(())
+        })
     }
 
-    fn conclude(mut self) -> Result<Finished, AppError> {
+    fn judge(&mut self, tables: &SideTables) -> Result<VerifiedSet, AppError> {
+        self.timed("verify", |session| {
+            let policy = &session.plan.policy;
+            judge(&session.store, policy, tables, &session.threads, session.observer, session.cancel)
+        })
+    }
+
+    fn conclude(mut self, judged_already: Option<VerifiedSet>) -> Result<Finished, AppError> {
         let tables = side_tables(&self.store)?;
-        let set = self.timed("verify", |session| session.judge(&tables))?;
+        let set = match judged_already {
+            Some(set) => set,
+            None => self.judge(&tables)?,
+        };
         let judged = self.judged_inputs(&set)?;
         let root = evidence_root(&self.store.ids()?);
         let conclusion = self.timed("rebuild", |_| Ok(Conclusion::draw(set, &tables, &judged, root)))?;
@@ -225,6 +238,7 @@ impl<'a> Session<'a> {
         self.record.exit_code = Some(conclusion.outcome().exit_code().0);
         let elapsed = i64::try_from(self.began.elapsed().as_secs()).unwrap_or(i64::MAX);
         self.record.finished_at = Some(self.options.clock.0.saturating_add(elapsed));
+        self.record.peak_memory_kib = peak_memory_kib();
         self.folder.write_record(&self.record)?;
         Ok(Finished { conclusion, report: self.folder.report() })
     }

@@ -35,8 +35,11 @@ pub struct RunRecord {
     pub exit_code: Option<u8>,
     /// Operating system and architecture.
     pub host: String,
-    /// Worker threads.
+    /// Worker threads asked for; 0 is one per core.
     pub jobs: usize,
+    /// Peak resident memory in KiB, where the system tells.
+    #[serde(default)]
+    pub peak_memory_kib: Option<u64>,
 }
 
 /// How a folder was found.
@@ -147,6 +150,13 @@ impl RunFolder {
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), AppError> {
         write_atomic(&self.root.join(name), bytes)
     }
+}
+
+/// Peak resident memory of this process in KiB (`VmHWM`); `None` where there is no `/proc`.
+pub(super) fn peak_memory_kib() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
 }
 
 fn is_temporary(name: &str) -> bool {

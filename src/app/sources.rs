@@ -38,6 +38,14 @@ impl SourceKit {
             heights: BTreeSet::new(),
         })
     }
+
+    /// True when sockets are there to ask for upgrades with.
+    pub(super) fn can_upgrade(&self) -> bool {
+        #[cfg(feature = "net")]
+        return self.runtime.is_some();
+        #[cfg(not(feature = "net"))]
+        false
+    }
 }
 
 /// The first address of the plan that would need a socket.
@@ -71,6 +79,7 @@ pub(super) fn first_sources(plan: &Plan, kit: &SourceKit) -> Result<Vec<Box<dyn 
 ///
 /// # Errors
 /// As [`first_sources`].
+#[cfg_attr(not(feature = "net"), expect(clippy::unnecessary_wraps, reason = "only a build with sockets can fail here"))]
 pub(super) fn upgrade_sources(
     plan: &Plan,
     kit: &mut SourceKit,

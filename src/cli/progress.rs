@@ -1,7 +1,6 @@
 //! Events become bars, lines or JSON on stderr.
 
 use std::io::IsTerminal as _;
-use std::sync::Mutex;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
@@ -9,7 +8,7 @@ use serde_json::json;
 use super::args::{Global, Progress};
 use super::output::say;
 use crate::app::{Event, Observer, Silent};
-use crate::domain::inert_limited;
+use crate::domain::{inert, inert_limited};
 use crate::report::canonical_json;
 
 /// The observer that the flags ask for.
@@ -62,15 +61,23 @@ impl Observer for Json {
     }
 }
 
-struct Bar {
-    bar: ProgressBar,
-    stage: Mutex<&'static str>,
-}
+/// How a stage of unknown, and of known, length looks.
+const SPINNER: &str = "{msg:8} {spinner} {human_pos}";
+const BAR: &str = "{msg:8} [{bar:30}] {human_pos}/{human_len}";
+
+struct Bar(ProgressBar);
 
 impl Bar {
     fn new() -> Self {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
-        Self { bar, stage: Mutex::new("") }
+        let bar = Self(ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10)));
+        bar.style(SPINNER);
+        bar
+    }
+
+    fn style(&self, template: &str) {
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.0.set_style(style);
+        }
     }
 }
 
@@ -78,36 +85,27 @@ impl Observer for Bar {
     fn event(&self, event: Event) {
         match event {
             Event::Stage { name, total } => {
-                if let Ok(mut stage) = self.stage.lock() {
-                    *stage = name;
+                match total {
+                    Some(total) => self.0.set_length(total),
+                    None => self.0.unset_length(),
                 }
-                self.bar.reset();
-                let template = if total.is_some() {
-                    "{msg:10} [{bar:30}] {human_pos}/{human_len} {per_sec} {eta}"
-                } else {
-                    "{msg:10} {spinner} {human_pos} {per_sec}"
-                };
-                if let Some(total) = total {
-                    self.bar.set_length(total);
-                }
-                if let Ok(style) = ProgressStyle::with_template(template) {
-                    self.bar.set_style(style);
-                }
-                self.bar.set_message(name);
+                self.style(if total.is_some() { BAR } else { SPINNER });
+                self.0.set_message(name);
+                self.0.set_position(0);
             }
-            Event::Progress { done } => self.bar.set_position(done),
+            Event::Progress { done } => self.0.set_position(done),
             Event::SourceEnded { source, items, proper, reason } => {
                 let note =
                     if proper { String::new() } else { format!(", not complete: {}", inert_limited(&reason, 200)) };
-                self.bar.println(crate::domain::inert(&format!("  {source}: {items} items{note}")));
+                self.0.println(inert(&format!("  {source}: {items} items{note}")));
             }
-            Event::Note(note) => self.bar.println(crate::domain::inert(&note)),
+            Event::Note(note) => self.0.println(inert(&note)),
         }
     }
 }
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        self.bar.finish_and_clear();
+        self.0.finish_and_clear();
     }
 }

@@ -129,7 +129,7 @@ impl Finding {
             evidence: self.evidence,
             explanation: match self.explained_by {
                 Some(by) if self.explanation.is_empty() => by,
-                Some(by) => format!("{}; explained: {by}", self.explanation),
+                Some(by) => format!("{}; explained: {by}", self.explanation.trim_end_matches('.')),
                 None => self.explanation,
             },
         }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tempfile::tempdir;
 
 use crate::support::{
-    arg, code, codes, drill, fixtures, reledger, report, report_bytes, run, shown, stdout, write_world,
+    Lcg, arg, code, codes, drill, fixtures, reledger, report, report_bytes, run, shown, stdout, write_world,
 };
 
 const EVENTS: u32 = 60;
@@ -47,6 +47,27 @@ fn the_real_inputs_end_red_and_say_why() {
     assert!(empty["subject"].to_string().contains("envelope"), "{empty}");
     let summary = stdout(&output);
     assert!(summary.lines().count() <= 40, "{summary}");
+}
+
+#[test]
+fn adversarial_proofs_are_findings_in_bounded_memory() {
+    let folder = tempdir().unwrap();
+    let config = folder.path().join("c.toml");
+    let proofs = fixtures().join("ots");
+    fs::write(&config, format!("[ots]\nfiles = [\"{0}/adversarial\", \"{0}/invalid\"]\n", arg(&proofs))).unwrap();
+    let run_dir = folder.path().join("run");
+    let output = drill(&config, &run_dir, &[]);
+    assert_eq!(code(&output), 1, "{}", shown(&output));
+    let files = ["adversarial", "invalid"].map(|name| {
+        let entries = fs::read_dir(proofs.join(name)).unwrap();
+        entries.filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|ext| ext == "ots")).count()
+            as u64
+    });
+    assert_eq!(report(&run_dir)["population"]["proofs"]["unique"], files.iter().sum::<u64>());
+    let record: serde_json::Value = serde_json::from_slice(&fs::read(run_dir.join("run.json")).unwrap()).unwrap();
+    if let Some(peak) = record["peak_memory_kib"].as_u64() {
+        assert!(peak < 64 * 1024, "{peak} KiB");
+    }
 }
 
 #[test]
@@ -130,22 +151,6 @@ fn an_audit_finds_a_report_that_was_touched() {
     let audit = run(&["audit", arg(&run_dir)]);
     assert_eq!(code(&audit), 1, "{}", shown(&audit));
     assert!(shown(&audit).contains("/summary/explained"), "{}", shown(&audit));
-}
-
-/// A small, seeded generator: tests choose orders and moments reproducibly.
-struct Lcg(u64);
-
-impl Lcg {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % bound
-    }
-
-    fn shuffle<T>(&mut self, items: &mut [T]) {
-        for at in (1..items.len()).rev() {
-            items.swap(at, self.below(at + 1));
-        }
-    }
 }
 
 /// Rewrites a JSON Lines file as a folder of two files: every line shuffled, every third line twice.

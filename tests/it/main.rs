@@ -5,6 +5,7 @@ mod architecture;
 mod cli;
 mod drill;
 mod fixtures;
+mod fuzz;
 mod hostile;
 mod ledger_scenarios;
 mod peers;

@@ -80,3 +80,19 @@ pub(crate) fn codes(report: &Value) -> Vec<(String, u64)> {
     let by_code = report["summary"]["by_code"].as_object().expect("by_code is an object");
     by_code.iter().map(|(code, count)| (code.clone(), count.as_u64().expect("a count"))).collect()
 }
+
+/// A small, seeded generator: tests choose orders and moments reproducibly.
+pub(crate) struct Lcg(pub(crate) u64);
+
+impl Lcg {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % bound
+    }
+
+    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
+        for at in (1..items.len()).rev() {
+            items.swap(at, self.below(at + 1));
+        }
+    }
+}
