@@ -205,6 +205,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::evidence::limits::JSON_DEPTH_MAX;
 
     fn fault(text: &[u8]) -> (usize, &'static str) {
         let error = parse(text).unwrap_err();
