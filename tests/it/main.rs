@@ -12,6 +12,7 @@ mod peers;
 mod report;
 mod schemas;
 mod sim_world;
+mod state_root;
 mod store;
 mod substrate_files;
 mod substrate_net;
