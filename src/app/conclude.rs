@@ -13,6 +13,10 @@ use crate::verify::VerifiedSet;
 /// What a report is a function of, besides the evidence. Stands in the evidence folder, so that an auditor has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a record of independent yes-or-no facts, each with its name in the file"
+)]
 pub struct JudgedInputs {
     /// `reledger/inputs/1`.
     pub schema: String,

@@ -44,8 +44,7 @@ fn run(cli: &Cli, matches: &clap::ArgMatches, output: &Output) -> Result<ExitCod
         return Err(settings::usage("no command given".to_owned()));
     };
     match command {
-        Command::Drill if global.dry_run => dry_run(&settings::plan(global)?, output),
-        Command::Capture if global.dry_run => dry_run(&settings::plan(global)?, output),
+        Command::Drill | Command::Capture if global.dry_run => dry_run(&settings::plan(global)?, output),
         Command::Rebuild if global.dry_run => {
             settings::plan(global)?;
             documents::would(output, &format!("judge the evidence in {} again", global.run.display()))

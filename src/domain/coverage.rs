@@ -17,11 +17,6 @@ impl SourceId {
     pub fn files(media: Media) -> Self {
         Self(format!("files:{media}"))
     }
-
-    /// True for [`SourceId::files`].
-    pub fn is_files(&self) -> bool {
-        self.0.starts_with("files:")
-    }
 }
 
 impl fmt::Display for SourceId {

@@ -2,21 +2,30 @@
 
 use super::envelope::content_id;
 use super::json::Json;
-use super::limits::TEXT_FIELD_BYTES_MAX;
 use super::oc_me::BodyError;
+use super::record::{Record, Refusal, missing};
 use crate::domain::{BlockHeight, EnvelopeId, Sats, UnixMicros, UserKey};
 
 /// How the user is named, in order of preference (FORMATS 3.2).
 const USER_MEMBERS: [&str; 4] = ["user_address", "did_oc", "identity", "user"];
 
-/// The members of one object. A member that is `null` counts as absent.
+/// The members of one signed object: those of a [`Record`] under the looser names of signed artifacts.
 #[derive(Clone, Copy)]
-pub(super) struct Fields<'j, 'a>(&'j Json<'a>);
+pub(super) struct Fields<'j, 'a>(Record<'j, 'a>);
+
+impl From<Refusal> for BodyError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Unreadable(reason) => Self::Schema(reason),
+            Refusal::Amount { member, found } => Self::Amount { member, found },
+        }
+    }
+}
 
 impl<'j, 'a> Fields<'j, 'a> {
     /// The members when the value is an object.
     pub(super) fn of(json: &'j Json<'a>) -> Option<Self> {
-        json.members().map(|_| Self(json))
+        Record::of(json).ok().map(Self)
     }
 
     fn value<T>(
@@ -25,19 +34,16 @@ impl<'j, 'a> Fields<'j, 'a> {
         what: &str,
         read: impl FnOnce(&'j Json<'a>) -> Option<T>,
     ) -> Result<Option<T>, BodyError> {
-        let Some(value) = self.0.get_some(name) else { return Ok(None) };
-        read(value).map(Some).ok_or_else(|| BodyError::Schema(format!("member {name} is not {what}")))
+        Ok(self.0.read(name, what, read)?)
     }
 
     fn need<T>(value: Option<T>, name: &str) -> Result<T, BodyError> {
-        value.ok_or_else(|| BodyError::Schema(format!("member {name} is missing")))
+        value.ok_or_else(|| missing(name).into())
     }
 
     /// A text of bounded length. An empty one counts as absent.
     pub(super) fn text(self, name: &str) -> Result<Option<&'j str>, BodyError> {
-        let bounded = |text: &&str| text.len() <= TEXT_FIELD_BYTES_MAX;
-        let text = self.value(name, "a text of at most 4096 bytes", |value| value.as_str().filter(bounded))?;
-        Ok(text.filter(|text| !text.is_empty()))
+        Ok(self.0.text(name)?.filter(|text| !text.is_empty()))
     }
 
     pub(super) fn need_text(self, name: &str) -> Result<&'j str, BodyError> {
@@ -69,14 +75,7 @@ impl<'j, 'a> Fields<'j, 'a> {
 
     /// An amount: a plain integer token within the supply. Any other number is an [`BodyError::Amount`].
     pub(super) fn sats(self, name: &str) -> Result<Option<Sats>, BodyError> {
-        let Some(value) = self.0.get_some(name) else { return Ok(None) };
-        let Some(found) = value.as_number() else {
-            return Err(BodyError::Schema(format!("member {name} is not a number")));
-        };
-        match value.as_u64().and_then(|sats| Sats::new(sats).ok()) {
-            Some(sats) => Ok(Some(sats)),
-            None => Err(BodyError::Amount { member: name.to_owned(), found: found.to_owned() }),
-        }
+        Ok(self.0.sats(name)?)
     }
 
     pub(super) fn need_sats(self, name: &str) -> Result<Sats, BodyError> {
@@ -142,7 +141,7 @@ impl<'j, 'a> Fields<'j, 'a> {
 
     /// An object, or else (`Err`) a text.
     pub(super) fn object_or_text(self, name: &str) -> Result<Option<Result<Self, &'j str>>, BodyError> {
-        match self.0.get_some(name).and_then(Self::of) {
+        match self.0.get(name).and_then(Self::of) {
             Some(object) => Ok(Some(Ok(object))),
             None => Ok(self.text(name)?.map(Err)),
         }

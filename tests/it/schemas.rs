@@ -70,25 +70,30 @@ fn check(root: &Value, schema: &Value, value: &Value, at: &str, found: &mut Vec<
                 true
             }
             "additionalProperties" => {
-                let named = |name: &String| schema.get("properties").is_some_and(|known| known.get(name).is_some());
-                let patterns = schema.get("patternProperties").and_then(Value::as_object);
-                let patterned = |name: &String| patterns.is_some_and(|all| all.keys().any(|one| ends(one, name)));
-                for (name, member) in value.as_object().into_iter().flatten() {
-                    if named(name) || patterned(name) {
-                        continue;
-                    }
-                    match wanted {
-                        Value::Bool(true) => {}
-                        Value::Bool(false) => found.push(format!("{at}/{name}: not a known member")),
-                        inner => check(root, inner, member, &format!("{at}/{name}"), found),
-                    }
-                }
+                check_others(root, schema, value, at, found);
                 true
             }
             other => panic!("the schema uses `{other}`, which this validator does not know"),
         };
         if !holds {
             found.push(format!("{at}: {keyword} {wanted} does not hold for {value}"));
+        }
+    }
+}
+
+/// Members that neither `properties` nor `patternProperties` name.
+fn check_others(root: &Value, schema: &Value, value: &Value, at: &str, found: &mut Vec<String>) {
+    let named = |name: &String| schema.get("properties").is_some_and(|known| known.get(name).is_some());
+    let patterns = schema.get("patternProperties").and_then(Value::as_object);
+    let patterned = |name: &String| patterns.is_some_and(|all| all.keys().any(|one| ends(one, name)));
+    for (name, member) in value.as_object().into_iter().flatten() {
+        if named(name) || patterned(name) {
+            continue;
+        }
+        match &schema["additionalProperties"] {
+            Value::Bool(true) => {}
+            Value::Bool(false) => found.push(format!("{at}/{name}: not a known member")),
+            inner => check(root, inner, member, &format!("{at}/{name}"), found),
         }
     }
 }
@@ -111,7 +116,7 @@ fn is_type(name: &str, value: &Value) -> bool {
 }
 
 fn is_match(pattern: &str, text: &str) -> bool {
-    let all = |text: &str, wanted: &dyn Fn(u8) -> bool| !text.is_empty() && text.bytes().all(|byte| wanted(byte));
+    let all = |text: &str, wanted: &dyn Fn(u8) -> bool| !text.is_empty() && text.bytes().all(wanted);
     let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     match pattern {
         "^-?[0-9]+$" => all(text.strip_prefix('-').unwrap_or(text), &|byte| byte.is_ascii_digit()),

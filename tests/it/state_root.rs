@@ -21,7 +21,9 @@ fn field(bytes: &[u8]) -> Vec<u8> {
 
 fn tagged(tag: &str, fields: &[Vec<u8>]) -> [u8; 32] {
     let mut hasher = Sha256::new_with_prefix(field(tag.as_bytes()));
-    fields.iter().for_each(|bytes| hasher.update(field(bytes)));
+    for bytes in fields {
+        hasher.update(field(bytes));
+    }
     hasher.finalize().into()
 }
 

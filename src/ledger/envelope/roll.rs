@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::{Code, EnvelopeId, EvidenceId, Finding, KeyId, Subject, UnixMicros, UnixSeconds, WindowId};
-use crate::evidence::{BillableEvent, Distribution, DropManifest, OcMeBody, OcMeKind, PayoutBinding};
+use crate::evidence::{BillableEvent, Distribution, DropManifest, OcMeBody, OcMeKind};
 use crate::ledger::scope::Scope;
 use crate::verify::Anchor;
 
@@ -101,14 +101,6 @@ impl EnvelopeLedger {
     pub fn distributions(&self) -> impl Iterator<Item = (&EnvelopeEntry, &Distribution)> {
         self.entries.values().filter(|entry| entry.counts()).filter_map(|entry| match &entry.body {
             OcMeBody::Distribution(distribution) => Some((entry, distribution)),
-            _ => None,
-        })
-    }
-
-    /// Counted payout bindings in order of id.
-    pub fn payout_bindings(&self) -> impl Iterator<Item = (&EnvelopeEntry, &PayoutBinding)> {
-        self.entries.values().filter(|entry| entry.counts()).filter_map(|entry| match &entry.body {
-            OcMeBody::PayoutBinding(binding) => Some((entry, binding)),
             _ => None,
         })
     }
