@@ -112,6 +112,13 @@ pub fn rebuild_only(
     observer: &dyn Observer,
     cancel: &Cancel,
 ) -> Result<Finished, AppError> {
+    let folder = RunFolder::at(&options.run);
+    if !folder.evidence().is_dir() {
+        return Err(AppError::Config {
+            what: format!("{} holds no captured evidence", options.run.display()),
+            hint: "run `reledger capture` into it first, or name another folder with --run".to_owned(),
+        });
+    }
     Session::open(plan, options, observer, cancel)?.conclude(None)
 }
 

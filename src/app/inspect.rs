@@ -9,6 +9,7 @@ use super::observer::{Cancel, Silent};
 use super::run::RunFolder;
 use crate::domain::{Code, Digest32, EvidenceId, Finding, Media, RawEvidence, Severity, Sighting, TrustPolicy};
 use crate::evidence::sniff;
+use crate::report::REPORT_SCHEMA;
 use crate::store::{EvidenceStore, LogStore, MemoryStore, SideRecord};
 use crate::substrate::{Captured, EvidenceSource, FilesSource, Sink, Stopped};
 use crate::verify::VerifiedSet;
@@ -108,6 +109,12 @@ fn ask(file: &Path, asked: &mut Collected) -> Result<(), AppError> {
     let mut probe = Collected::default();
     FilesSource::new(Media::NostrEvent, vec![file.to_owned()]).fetch(&mut probe)?;
     let first = probe.records.first();
+    if first.is_some_and(|(evidence, _, _)| is_report(&evidence.bytes)) {
+        return Err(AppError::Config {
+            what: format!("{} is a report, which is judged by its evidence", file.display()),
+            hint: "`reledger audit DIR` draws the report of a run folder again and compares".to_owned(),
+        });
+    }
     let media = first.map_or(Media::NostrEvent, |(evidence, _, _)| sniff::media_of_json(&evidence.bytes));
     if file != Path::new("-") {
         return Ok(read(media)?);
@@ -120,12 +127,17 @@ fn ask(file: &Path, asked: &mut Collected) -> Result<(), AppError> {
     Ok(())
 }
 
+fn is_report(bytes: &[u8]) -> bool {
+    let value: Option<serde_json::Value> = serde_json::from_slice(bytes).ok();
+    value.is_some_and(|value| value["schema"] == REPORT_SCHEMA)
+}
+
 fn judged(set: &VerifiedSet, evidence: &RawEvidence, place: &str) -> JudgedRecord {
     let id = evidence.id();
     let findings: Vec<Finding> = findings_on(set, id).cloned().collect();
     let bad = findings.iter().any(is_bad);
-    let unchecked = findings.iter().any(|finding| matches!(finding.code, Code::OtsHeaderMissing | Code::KeyUnknown))
-        || evidence.media == Media::OtsProof && !anchored(set, id);
+    let unchecked =
+        findings.iter().any(|finding| waits(finding.code)) || evidence.media == Media::OtsProof && !anchored(set, id);
     let fate = match (bad, unchecked) {
         (true, _) => Fate::Bad,
         (false, true) => Fate::Unchecked,
@@ -134,13 +146,16 @@ fn judged(set: &VerifiedSet, evidence: &RawEvidence, place: &str) -> JudgedRecor
     JudgedRecord { place: place.to_owned(), media: evidence.media, id, fate, findings }
 }
 
+/// A header, a published key or a pin that was not given could still decide.
+const fn waits(code: Code) -> bool {
+    matches!(code, Code::OtsHeaderMissing | Code::KeyUnknown | Code::SigKeyUnknown)
+}
+
 fn is_bad(finding: &Finding) -> bool {
     let severity = finding.severity_override.unwrap_or_else(|| finding.code.severity());
     let undecodable =
         matches!(finding.code, Code::EvtMalformed | Code::SrcParse | Code::EnvSchema | Code::EvtNotEnvelope);
-    finding.explained_by.is_none()
-        && !matches!(finding.code, Code::OtsHeaderMissing | Code::KeyUnknown)
-        && (severity >= Severity::Error || undecodable)
+    finding.explained_by.is_none() && !waits(finding.code) && (severity >= Severity::Error || undecodable)
 }
 
 fn anchored(set: &VerifiedSet, proof: EvidenceId) -> bool {

@@ -387,3 +387,41 @@ fn more_words_on_stderr_on_demand_and_none_when_quiet() {
     assert_eq!(stderr(&quiet), "");
     assert_eq!(stdout(&quiet), stdout(&loud));
 }
+
+#[test]
+fn capture_and_rebuild_come_to_the_report_of_a_drill_also_without_the_state() {
+    let folder = tempdir().unwrap();
+    let config = write_world(&folder.path().join("world"), 24, 20);
+    let (whole, halves) = (folder.path().join("whole"), folder.path().join("halves"));
+    let rebuild = |more: &[&str]| {
+        let command = ["rebuild", "-c", arg(&config), "--run", arg(&halves), "-q"];
+        reledger().args(command).args(more).output().unwrap()
+    };
+    let early = rebuild(&[]);
+    assert_eq!(code(&early), 2, "{}", shown(&early));
+    assert!(stderr(&early).contains("holds no captured evidence") && !halves.exists(), "{}", stderr(&early));
+    drill(&config, &whole, &[]);
+    let captured = run(&["capture", "-c", arg(&config), "--run", arg(&halves)]);
+    assert_eq!(code(&captured), 0, "{}", shown(&captured));
+    assert_eq!(code(&rebuild(&[])), 0);
+    let expected = fs::read(whole.join("report.json")).unwrap();
+    assert_eq!(fs::read(halves.join("report.json")).unwrap(), expected);
+    fs::remove_dir_all(halves.join("state")).unwrap();
+    fs::remove_file(halves.join("report.json")).unwrap();
+    assert_eq!(code(&rebuild(&["--yes"])), 0);
+    assert_eq!(fs::read(halves.join("report.json")).unwrap(), expected);
+}
+
+#[test]
+fn what_lacks_a_pin_is_unchecked_and_a_report_is_for_the_auditor() {
+    let settlements = fixtures().join("real/gateway/settlements.jsonl");
+    let unpinned = run(&["verify", arg(&settlements)]);
+    assert_eq!(code(&unpinned), 3, "{}", shown(&unpinned));
+    assert!(stdout(&unpinned).starts_with("unchecked "), "{}", stdout(&unpinned));
+    let folder = tempdir().unwrap();
+    let run_dir = folder.path().join("run");
+    drill(&fixtures().join("real/reledger.toml"), &run_dir, &[]);
+    let report = run(&["verify", arg(&run_dir.join("report.json"))]);
+    assert_eq!(code(&report), 2, "{}", shown(&report));
+    assert!(stderr(&report).contains("reledger audit"), "{}", stderr(&report));
+}
