@@ -1,7 +1,10 @@
 //! Capture: every source on its own thread, one writer, a bounded queue between them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
+use std::time::{Duration, Instant as Clock};
 
 use super::error::AppError;
 use super::observer::{Cancel, Event, Observer};
@@ -18,9 +21,40 @@ enum Message {
     Ended(SourceId, Result<Vec<FetchReceipt>, SourceError>),
 }
 
+/// `--max-duration`: from then on nothing more is fetched, and the run can't be complete.
+#[derive(Debug, Clone, Default)]
+pub(super) struct TimeLimit {
+    deadline: Option<Clock>,
+    /// A source was told to end because of it.
+    over: Arc<AtomicBool>,
+}
+
+impl TimeLimit {
+    pub(super) fn new(began: Clock, seconds: Option<u64>) -> Self {
+        // A limit beyond what the clock can say is none.
+        let deadline = seconds.and_then(|seconds| began.checked_add(Duration::from_secs(seconds)));
+        Self { deadline, over: Arc::default() }
+    }
+
+    /// True when a source was cut short.
+    pub(super) fn is_over(&self) -> bool {
+        self.over.load(Ordering::SeqCst)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the limit is on the wall clock; what it cuts is in the receipts")]
+    fn passed(&self) -> bool {
+        let passed = self.deadline.is_some_and(|deadline| Clock::now() >= deadline);
+        if passed {
+            self.over.store(true, Ordering::SeqCst);
+        }
+        passed
+    }
+}
+
 struct QueueSink {
     queue: SyncSender<Message>,
     cancel: Cancel,
+    limit: TimeLimit,
 }
 
 impl Sink for QueueSink {
@@ -33,7 +67,7 @@ impl Sink for QueueSink {
     }
 
     fn cancelled(&self) -> bool {
-        self.cancel.is_cancelled()
+        self.cancel.is_cancelled() || self.limit.passed()
     }
 }
 
@@ -46,6 +80,7 @@ pub(super) fn capture(
     store: &mut dyn EvidenceStore,
     observer: &dyn Observer,
     cancel: &Cancel,
+    limit: &TimeLimit,
 ) -> Result<u64, AppError> {
     observer.event(Event::Stage { name: "capture", total: None });
     let (sender, receiver) = sync_channel(QUEUE_ITEMS);
@@ -54,9 +89,10 @@ pub(super) fn capture(
         for mut source in sources {
             let queue = sender.clone();
             let cancel = cancel.clone();
+            let limit = limit.clone();
             let id = source.id();
             let handle = thread::Builder::new().name(format!("source {id}")).spawn_scoped(scope, move || {
-                let mut sink = QueueSink { queue, cancel };
+                let mut sink = QueueSink { queue, cancel, limit };
                 let result = source.fetch(&mut sink);
                 // The writer is gone only when it failed; its error is the one that is told.
                 let _ = sink.queue.send(Message::Ended(source.id(), result));

@@ -16,6 +16,7 @@ use crate::verify::VerifiedSet;
 /// What a report is a function of, besides the evidence. Stands in the evidence folder, so that an auditor has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "a record of independent facts, written as it reads")]
 pub struct JudgedInputs {
     /// `reledger/inputs/1`.
     pub schema: String,
@@ -37,6 +38,9 @@ pub struct JudgedInputs {
     pub fail_on_invalid: bool,
     /// Recovery point objective in seconds.
     pub rpo_seconds: Option<u64>,
+    /// The run's time limit cut a source short (`--max-duration`).
+    #[serde(default)]
+    pub time_boxed: bool,
     /// The recovery time objective was missed when the run was made. A duration is not reproducible; that it was missed is recorded.
     pub rto_missed: bool,
 }
@@ -159,6 +163,7 @@ fn outcome(reconciliation: &Reconciliation, judged: &JudgedInputs) -> Outcome {
     if [Code::SrcEmpty, Code::SrcIncomplete, Code::OtsHeaderMissing].into_iter().any(open)
         || reconciliation.unverifiable.iter().any(|check| check.declared)
         || reconciliation.checks.is_empty()
+        || judged.time_boxed
     {
         outcome.add(Condition::Incomplete);
     }

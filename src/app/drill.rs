@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::time::Instant as Clock;
 
-use super::capture::capture;
+use super::capture::{TimeLimit, capture};
 use super::conclude::{Conclusion, INPUTS_SCHEMA, JudgedInputs, as_of_from_evidence};
+use super::coverage::Captured;
 use super::error::AppError;
 use super::finish::finish;
 use super::judge::{SideTables, judge, side_tables, worker_threads};
@@ -71,7 +72,7 @@ pub fn drill(
     session.conclude()
 }
 
-/// Fetch only. Returns how many pieces of evidence are held.
+/// Fetch only.
 ///
 /// # Errors
 /// [`AppError`].
@@ -80,11 +81,12 @@ pub fn capture_only(
     options: &RunOptions,
     observer: &dyn Observer,
     cancel: &Cancel,
-) -> Result<(u64, SideTables), AppError> {
+) -> Result<Captured, AppError> {
     let mut session = Session::open(plan, options, observer, cancel)?;
     session.capture_all()?;
     session.store.seal_segments()?;
-    Ok((session.store.len(), side_tables(&session.store)?))
+    let tables = side_tables(&session.store)?;
+    Ok(Captured::of(plan, tables, session.store.len(), session.limit.is_over()))
 }
 
 /// Verify, rebuild, reconcile and report from what was captured. No network.
@@ -111,6 +113,7 @@ struct Session<'a> {
     record: RunRecord,
     threads: rayon::ThreadPool,
     began: Clock,
+    limit: TimeLimit,
 }
 
 impl<'a> Session<'a> {
@@ -153,7 +156,9 @@ impl<'a> Session<'a> {
         };
         folder.write_record(&record)?;
         let threads = worker_threads(options.jobs)?;
-        Ok(Self { plan, options, observer, cancel, folder, store, record, threads, began: Clock::now() })
+        let began = Clock::now();
+        let limit = TimeLimit::new(began, options.max_seconds);
+        Ok(Self { plan, options, observer, cancel, folder, store, record, threads, began, limit })
     }
 
     fn judge(&self, tables: &SideTables) -> Result<VerifiedSet, AppError> {
@@ -164,7 +169,7 @@ impl<'a> Session<'a> {
         let mut kit = SourceKit::new(self.plan, self.options)?;
         self.timed("capture", |session| {
             let sources = first_sources(session.plan, &kit)?;
-            capture(sources, &mut session.store, session.observer, session.cancel).map(drop)
+            capture(sources, &mut session.store, session.observer, session.cancel, &session.limit).map(drop)
         })?;
         for _ in 0..UPGRADE_ROUNDS_MAX {
             let tables = side_tables(&self.store)?;
@@ -175,7 +180,7 @@ impl<'a> Session<'a> {
             }
             let before = self.store.len();
             self.timed("upgrade", |session| {
-                capture(sources, &mut session.store, session.observer, session.cancel).map(drop)
+                capture(sources, &mut session.store, session.observer, session.cancel, &session.limit).map(drop)
             })?;
             if self.store.len() == before {
                 break;
@@ -214,6 +219,7 @@ impl<'a> Session<'a> {
             fail_on_invalid: self.options.fail_on_invalid,
             reveal_users: self.options.reveal_users,
             rpo_seconds: self.plan.rpo_seconds,
+            time_boxed: self.limit.is_over(),
             rto_missed: self.plan.rto_seconds.is_some_and(|limit| self.began.elapsed().as_secs() > limit),
         }
     }

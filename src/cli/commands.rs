@@ -17,15 +17,12 @@ pub fn main() -> ExitCode {
     let matches = match Cli::command().try_get_matches() {
         Ok(matches) => matches,
         Err(error) => {
-            // clap's own exit codes are the contract's: 0 for help, 2 for usage.
-            let code = u8::try_from(error.exit_code()).unwrap_or(2);
-            let _ = error.print();
-            return ExitCode::from(code);
+            return misused(&error);
         }
     };
     let cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
-        Err(error) => error.exit(),
+        Err(error) => return misused(&error),
     };
     log(&cli.global);
     let output = Output::new(&cli.global);
@@ -33,6 +30,20 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => fatal(&error, output.json_errors),
     }
+}
+
+/// Prints help as it is, and a refusal without what its arguments may hold: a shell pattern can expand to a hostile file name.
+fn misused(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() {
+        for line in error.render().to_string().lines() {
+            say(line);
+        }
+    } else {
+        // A reader that went away is no error.
+        let _ = error.print();
+    }
+    // clap's own exit codes are the contract's: 0 for help, 2 for usage.
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 fn run(cli: &Cli, matches: &clap::ArgMatches, output: &Output) -> Result<ExitCode, AppError> {
@@ -116,10 +127,10 @@ fn capture(global: &Global, output: &Output) -> Result<ExitCode, AppError> {
     let cancel = Cancel::default();
     signals::listen(cancel.clone());
     let observer = progress::observer(global);
-    let (held, tables) = app::capture_only(&plan, &options, observer.as_ref(), &cancel)?;
+    let captured = app::capture_only(&plan, &options, observer.as_ref(), &cancel)?;
     drop(observer);
-    let open: Vec<_> = tables.receipts.iter().filter(|receipt| receipt.basis < plan.policy.require.basis).collect();
-    let code = if open.is_empty() { 0 } else { Condition::Incomplete.exit_code().0 };
+    let app::Captured { held, slices, open, condition } = captured;
+    let code = condition.map_or(0, |condition| condition.exit_code().0);
     let mut text = String::new();
     for receipt in &open {
         text.push_str(&inert(&format!(
@@ -130,9 +141,9 @@ fn capture(global: &Global, output: &Output) -> Result<ExitCode, AppError> {
     }
     text.push_str(&format!(
         "{}: {held} pieces of evidence held; {} of {} slices complete; exit {code}\n",
-        if code == 0 { "captured" } else { "incomplete" },
-        tables.receipts.len() - open.len(),
-        tables.receipts.len()
+        condition.map_or("captured", Condition::name),
+        slices - open.len(),
+        slices
     ));
     output.emit(text.as_bytes())?;
     Ok(ExitCode::from(code))

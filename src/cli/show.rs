@@ -30,14 +30,17 @@ pub(crate) fn verify(global: &Global, output: &Output, files: &[PathBuf]) -> Res
     let (policy, helpers) = context(global)?;
     let cancel = Cancel::default();
     signals::listen(cancel.clone());
-    let records = app::verify_files(files, &helpers, &policy, &cancel)?;
+    let app::JudgedFiles { records, faults } = app::verify_files(files, &helpers, &policy, &cancel)?;
     let count = |fate| records.iter().filter(|record| record.fate == fate).count();
     let (ok, unchecked, bad) = (count(Fate::Ok), count(Fate::Unchecked), count(Fate::Bad));
-    let code = match (bad, unchecked, records.len()) {
+    let code = match (bad, unchecked + faults.len(), records.len()) {
         (1.., _, _) => Condition::Divergent.exit_code().0,
         (0, 1.., _) | (0, 0, 0) => Condition::Incomplete.exit_code().0,
         (0, 0, _) => 0,
     };
+    for fault in &faults {
+        say(&format!("not read to the end: {fault}"));
+    }
     let mut bytes = Vec::new();
     for record in &records {
         match output.format {
