@@ -126,7 +126,7 @@ fn sources(input: &Input<'_>, rows: &Rows, unmet: &BTreeSet<String>, found: &mut
             Finding::new(Code::SrcIncomplete, Subject::new("source", source))
                 .with_values("a receipt", "none")
                 .with_explanation("A declared source left no receipt: it was not asked, or not to its end.")
-        } else if own.iter().all(|receipt| receipt.items == 0 && receipt.end != SliceEnd::Ended) {
+        } else if own.iter().all(|receipt| receipt.items == 0 && gave_nothing(receipt.end)) {
             silent.insert(source.clone());
             let reasons: BTreeSet<&str> = own.iter().map(|receipt| receipt.reason.as_str()).collect();
             Finding::new(Code::SrcUnreachable, Subject::new("source", source))
@@ -139,6 +139,11 @@ fn sources(input: &Input<'_>, rows: &Rows, unmet: &BTreeSet<String>, found: &mut
         found.push(if spare { finding.explained(ENOUGH_OTHERS) } else { finding });
     }
     silent
+}
+
+/// A source that we stopped asking has not failed to answer.
+fn gave_nothing(end: SliceEnd) -> bool {
+    !matches!(end, SliceEnd::Ended | SliceEnd::Cancelled)
 }
 
 const ENOUGH_OTHERS: &str = "the required number of relays is covered without it";
