@@ -530,3 +530,34 @@ fn an_unfinished_run_is_not_audited() {
     fs::remove_file(&record).unwrap();
     assert_eq!(code(&run(&["audit", arg(&run_dir)])), 0);
 }
+
+#[test]
+fn whatever_is_declared_and_not_checked_is_never_clean() {
+    let folder = tempdir().unwrap();
+    let config = write_world(&folder.path().join("world"), 5, 12);
+    let honest = fs::read_to_string(&config).unwrap();
+    let variant = |name: &str, text: &str| {
+        fs::write(&config, text).unwrap();
+        let output = drill(&config, &folder.path().join(name), &["--fail-on", "critical"]);
+        (code(&output), shown(&output))
+    };
+    fs::write(folder.path().join("world/none.json"), "[]").unwrap();
+    fs::create_dir(folder.path().join("world/none")).unwrap();
+    let statement = "statement = \"balances.jsonl\"";
+    assert!(honest.contains(statement));
+    for (name, text) in [
+        ("an empty section", format!("{honest}\n[custody]\n")),
+        ("an empty list", format!("{honest}\n[custody]\nfiles = []\n")),
+        ("a sample of nothing", honest.replace(statement, "sample = 50")),
+        ("relays required and none named", honest.replace("[nostr]", "[nostr]\nrequire = { min_relays = 1 }")),
+        ("an empty source", honest.replace("activity/activity.jsonl", "none.json")),
+        ("a folder without proofs", honest.replace("[\"ots/\", \"ots-upgraded/\"]", "[\"none/\"]")),
+        ("nothing but activity", "[nostr]\nactivity = [\"activity/activity.jsonl\"]\n".to_owned()),
+        ("nothing but the auth host", "[keys]\nauth_jwks = [\"keys/auth-jwks.json\"]\n".to_owned()),
+    ] {
+        assert_ne!(text, honest, "{name}");
+        let (code, shown) = variant(name, &text);
+        assert_eq!(code, 3, "{name}: {shown}");
+    }
+    assert_eq!(variant("honest", &honest).0, 0);
+}
