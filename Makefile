@@ -18,6 +18,7 @@ check: ## formatting, lints, feature sets, spelling, licences; installs nothing
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --lib --no-default-features -- -D warnings
+	$(CARGO) clippy --locked --lib --no-default-features --features redb -- -D warnings
 	@scripts/optional.sh typos typos
 	@scripts/optional.sh cargo-deny $(CARGO) deny check bans licenses sources
 

@@ -40,6 +40,7 @@ impl SourceKit {
     }
 
     /// True when sockets are there to ask for upgrades with.
+    #[cfg_attr(not(feature = "net"), expect(clippy::unused_self, reason = "there are no sockets in this build"))]
     pub(super) fn can_upgrade(&self) -> bool {
         #[cfg(feature = "net")]
         return self.runtime.is_some();

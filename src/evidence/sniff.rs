@@ -14,14 +14,14 @@ pub fn media_of_path(path: &Path) -> Option<Media> {
         .find_map(|(suffix, media)| bare.ends_with(suffix).then_some(media))
 }
 
-/// By the members of a JSON record; anything else is taken for a Nostr event and will be judged malformed.
+/// By the members of a JSON record, or of the object around a list of them; anything else is taken for a Nostr event and will be judged malformed.
 pub fn media_of_json(bytes: &[u8]) -> Media {
     let Ok(record) = json::parse(bytes) else { return Media::NostrEvent };
     let has = |name: &str| record.get(name).is_some();
     let kind = record.get("kind").and_then(json::Json::as_str).unwrap_or_default();
     if has("pubkey") && has("tags") {
         Media::NostrEvent
-    } else if has("sig_hex") && has("event") {
+    } else if has("sig_hex") && has("event") || has("settlements") {
         Media::Settlement
     } else if has("keys") {
         Media::Jwks
@@ -33,7 +33,7 @@ pub fn media_of_json(bytes: &[u8]) -> Media {
         Media::Custody
     } else if has("balance_sats") {
         Media::Balance
-    } else if has("payment_hash") || has("r_hash") {
+    } else if has("payment_hash") || has("r_hash") || has("invoices") {
         Media::Invoice
     } else if has("ts_usecs") || has("event_kind") {
         Media::PaymentLogEntry

@@ -419,8 +419,19 @@ fn what_lacks_a_pin_is_unchecked_and_a_report_is_for_the_auditor() {
     assert_eq!(code(&unpinned), 3, "{}", shown(&unpinned));
     assert!(stdout(&unpinned).starts_with("unchecked "), "{}", stdout(&unpinned));
     let folder = tempdir().unwrap();
+    let record = fs::read_to_string(&settlements).unwrap();
+    let config = fixtures().join("real/reledger.toml");
+    for (name, text) in
+        [("list.json", format!("[{record}]")), ("object.json", format!("{{\"settlements\":[{record}]}}"))]
+    {
+        let file = folder.path().join(name);
+        fs::write(&file, text).unwrap();
+        let pinned = run(&["verify", "-c", arg(&config), arg(&file)]);
+        assert_eq!(code(&pinned), 0, "{}", shown(&pinned));
+        assert!(stdout(&pinned).contains(" settlement "), "{}", stdout(&pinned));
+    }
     let run_dir = folder.path().join("run");
-    drill(&fixtures().join("real/reledger.toml"), &run_dir, &[]);
+    drill(&config, &run_dir, &[]);
     let report = run(&["verify", arg(&run_dir.join("report.json"))]);
     assert_eq!(code(&report), 2, "{}", shown(&report));
     assert!(stderr(&report).contains("reledger audit"), "{}", stderr(&report));
