@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::unread::Unread;
 use super::{
     AcceptedGraduation, AcceptedRotation, AnchorState, Fate, KnownDescriptor, SignedAttestation, SignedBinding,
     SignedEnvelope, SignedSettlement, Verified, VerifiedSet, ots,
@@ -68,6 +69,7 @@ pub(super) struct Merge {
     pub(super) replies: BTreeMap<EvidenceId, OtsClaim>,
     /// The one proof that a carrier brings, as the population counts it.
     proofs: BTreeMap<EvidenceId, Digest32>,
+    unread: Unread,
     fates: BTreeMap<&'static str, BTreeMap<Digest32, Fate>>,
     foreign: BTreeMap<u16, u64>,
     blanks: BTreeMap<(Digest32, EvidenceId), NostrEventId>,
@@ -77,7 +79,7 @@ impl Merge {
     /// Takes what one piece of evidence came to. Each piece must be given once.
     pub(super) fn take(&mut self, judged: Judged, policy: &TrustPolicy) {
         let Judged { evidence, fates, facts, findings } = judged;
-        self.set.findings.extend(findings);
+        self.findings(evidence, findings);
         for (population, item, fate) in fates {
             if population == "proofs" {
                 self.proofs.insert(evidence, item);
@@ -87,6 +89,11 @@ impl Merge {
         for fact in facts {
             self.fact(evidence, fact, policy);
         }
+    }
+
+    /// Takes what was found about one piece of evidence.
+    pub(super) fn findings(&mut self, evidence: EvidenceId, findings: Vec<Finding>) {
+        self.set.findings.extend(self.unread.take(evidence, findings));
     }
 
     /// Of several carriers of one item the best one decides: a bad copy takes nothing from a good one.
@@ -143,6 +150,7 @@ impl Merge {
         let blanked = self.blank_findings();
         let set = &mut self.set;
         set.findings.extend(blanked);
+        set.findings.extend(std::mem::take(&mut self.unread).finish());
         set.findings.extend(self.foreign.iter().map(|(kind, count)| foreign_finding(*kind, *count)));
         set.findings = merged(std::mem::take(&mut set.findings));
         set.configs.sort_by(|(a, x), (b, y)| (&x.project, x.updated_at, a).cmp(&(&y.project, y.updated_at, b)));

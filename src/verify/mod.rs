@@ -23,6 +23,7 @@ pub mod quorum;
 mod run;
 mod set;
 pub mod settlement;
+mod unread;
 
 pub use run::{FIRST_PASS, SECOND_PASS, Verifier};
 pub use set::*;

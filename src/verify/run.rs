@@ -82,7 +82,7 @@ impl<'p> Verifier<'p> {
                 }
             };
             let findings = findings.into_iter().map(|finding| finding.with_evidence(evidence, "carrier"));
-            self.merge.set.findings.extend(findings);
+            self.merge.findings(evidence, findings.collect());
         }
     }
 
