@@ -8,7 +8,7 @@ use super::error::AppError;
 use super::finish::evidence_members;
 use super::judge::{judge, side_tables, worker_threads};
 use super::observer::{Cancel, Observer};
-use super::run::RunFolder;
+use super::run::{Found, RunFolder};
 use crate::report::report_json;
 use crate::seal::{Manifest, evidence_root};
 use crate::store::{EvidenceStore, LogStore};
@@ -46,6 +46,13 @@ pub fn audit(root: &Path, jobs: usize, observer: &dyn Observer, cancel: &Cancel)
             }
         })
     };
+    // A run that is begun again keeps the old manifest until it ends: its folder is unfinished, not forged.
+    if let Ok(Found::Unfinished(_)) = folder.look() {
+        return Err(AppError::Config {
+            what: format!("the run in {} is not finished", root.display()),
+            hint: "wait for it, or resume it with the command that began it".to_owned(),
+        });
+    }
     let manifest = Manifest::from_text(&read("evidence/manifest.json")?).map_err(|error| untrusted(&error))?;
     manifest.check(&evidence_members(&folder)?).map_err(|error| untrusted(&error))?;
     let judged = judged_inputs(&read("evidence/inputs.json")?)?;

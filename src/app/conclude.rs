@@ -163,6 +163,7 @@ fn outcome(reconciliation: &Reconciliation, judged: &JudgedInputs) -> Outcome {
     if [Code::SrcEmpty, Code::SrcIncomplete, Code::OtsHeaderMissing].into_iter().any(open)
         || reconciliation.unverifiable.iter().any(|check| check.declared)
         || reconciliation.checks.is_empty()
+        || judged.time_boxed
     {
         outcome.add(Condition::Incomplete);
     }

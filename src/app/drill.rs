@@ -6,6 +6,7 @@ use std::time::{Duration, Instant as Clock};
 use super::as_of::{AsOfWanted, as_of_from_evidence, block_time};
 use super::capture::{Limit, capture};
 use super::conclude::{Conclusion, INPUTS_SCHEMA, JudgedInputs};
+use super::coverage::Captured;
 use super::error::AppError;
 use super::finish::finish;
 use super::judge::{SideTables, judge, side_tables, worker_threads};
@@ -74,17 +75,6 @@ pub fn drill(
     session.conclude(judged)
 }
 
-/// What a capture leaves.
-#[derive(Debug)]
-pub struct Held {
-    /// Pieces of evidence.
-    pub pieces: u64,
-    /// Sightings and receipts.
-    pub tables: SideTables,
-    /// The time limit ended fetching before every source had been heard.
-    pub time_boxed: bool,
-}
-
 /// Fetch only.
 ///
 /// # Errors
@@ -94,12 +84,12 @@ pub fn capture_only(
     options: &RunOptions,
     observer: &dyn Observer,
     cancel: &Cancel,
-) -> Result<Held, AppError> {
+) -> Result<Captured, AppError> {
     let mut session = Session::open(plan, options, observer, cancel)?;
     session.capture_all()?;
     session.store.seal_segments()?;
     let tables = side_tables(&session.store)?;
-    Ok(Held { pieces: session.store.len(), tables, time_boxed: session.time_boxed })
+    Ok(Captured::of(plan, tables, session.store.len(), session.time_boxed))
 }
 
 /// Verify, rebuild, reconcile and report from what was captured. No network.

@@ -142,6 +142,12 @@ impl AppError {
         }
     }
 
+    /// A file that the user named and that is not there: a mistake in the command, not a failure of the disk.
+    pub fn missing(file: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self {
+        let what = format!("read {}", file.display());
+        move |error| Self::Config { what: format!("{what}: {error}"), hint: "check the path".to_owned() }
+    }
+
     /// An I/O failure with its place.
     pub fn io(action: &'static str, file: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self {
         let file = file.display().to_string();

@@ -1,17 +1,17 @@
-//! Looking at single things: judging files on their own, and telling where an id came from.
+//! Judging files on their own.
 
 use std::collections::BTreeSet;
+use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use super::error::AppError;
-use super::judge::{judge, side_tables, worker_threads};
+use super::judge::{SideTables, judge, worker_threads};
 use super::observer::{Cancel, Silent};
-use super::run::RunFolder;
-use crate::domain::{Code, Digest32, EvidenceId, Finding, Media, RawEvidence, Severity, Sighting, TrustPolicy};
+use crate::domain::{Code, EvidenceId, Finding, Media, Severity, TrustPolicy};
 use crate::evidence::sniff;
 use crate::report::REPORT_SCHEMA;
-use crate::store::{EvidenceStore, LogStore, MemoryStore, SideRecord};
-use crate::substrate::{Captured, EvidenceSource, FilesSource, Sink, Stopped};
+use crate::store::{EvidenceStore, MemoryStore, StoreError};
+use crate::substrate::{Captured, EvidenceSource, FilesSource, Sink, SourceError, Stopped};
 use crate::verify::VerifiedSet;
 
 /// What became of one record.
@@ -47,27 +47,92 @@ pub struct JudgedRecord {
     pub id: EvidenceId,
     /// What became of it.
     pub fate: Fate,
+    /// For a proof: the blocks it leads to, with the header's trust.
+    pub anchors: Vec<String>,
     /// Why, and what was found beside.
     pub findings: Vec<Finding>,
 }
 
-#[derive(Default)]
-struct Collected {
-    records: Vec<(RawEvidence, String, u64)>,
+/// Bytes of standard input looked at to tell what it is: one whole record.
+const SNIFF_BYTES_MAX: u64 = 2 * 1024 * 1024;
+/// Folders inside folders that `verify` goes through.
+const FOLDER_DEPTH_MAX: usize = 32;
+
+/// Where records came from, in order; their bytes are in the store, once.
+struct Collected<'a> {
+    store: &'a mut MemoryStore,
+    cancel: &'a Cancel,
+    records: Vec<Seen>,
+    /// Why a file was not read to its end.
+    faults: Vec<String>,
+    failure: Option<StoreError>,
 }
 
-impl Sink for Collected {
+struct Seen {
+    id: EvidenceId,
+    media: Media,
+    place: String,
+    offset: u64,
+}
+
+impl Sink for Collected<'_> {
     fn accept(&mut self, captured: Captured) -> Result<(), Stopped> {
-        self.records.push((captured.evidence, captured.place, captured.offset));
+        let Captured { evidence, place, offset, .. } = captured;
+        self.records.push(Seen { id: evidence.id(), media: evidence.media, place, offset });
+        if let Err(error) = self.store.put(&[evidence]) {
+            self.failure = Some(error);
+            return Err(Stopped);
+        }
         Ok(())
     }
 
     fn cancelled(&self) -> bool {
-        false
+        self.cancel.is_cancelled()
     }
 }
 
-/// Judges files on their own; `context` are key sets and headers to judge them with.
+impl Collected<'_> {
+    fn take(&mut self, mut source: FilesSource) -> Result<(), AppError> {
+        let fetched = source.fetch(self);
+        if let Some(error) = self.failure.take() {
+            return Err(error.into());
+        }
+        self.cancel.check()?;
+        let reasons: Vec<String> = fetched?.into_iter().map(|receipt| receipt.reason).collect();
+        for reason in reasons.into_iter().filter(|reason| !reason.is_empty()) {
+            self.faults.push(reason);
+        }
+        Ok(())
+    }
+}
+
+/// Keeps the first record and asks for no more.
+#[derive(Default)]
+struct First(Option<Vec<u8>>);
+
+impl Sink for First {
+    fn accept(&mut self, captured: Captured) -> Result<(), Stopped> {
+        self.0.get_or_insert(captured.evidence.bytes);
+        Err(Stopped)
+    }
+
+    fn cancelled(&self) -> bool {
+        self.0.is_some()
+    }
+}
+
+/// What judging files gave.
+#[derive(Debug, Default)]
+pub struct JudgedFiles {
+    /// Every distinct record, in order.
+    pub records: Vec<JudgedRecord>,
+    /// Why a file was not read to its end: cut off, damaged, a link out of its folder. Foreign text is still raw.
+    pub faults: Vec<String>,
+}
+
+/// Judges files on their own; `context` are key sets and headers to judge them with. Of a folder, every file below it.
+///
+/// Memory holds every record: this is for single files, a run is for archives.
 ///
 /// # Errors
 /// [`AppError`] for files that can't be read.
@@ -77,54 +142,76 @@ pub fn verify_files(
     policy: &TrustPolicy,
     jobs: usize,
     cancel: &Cancel,
-) -> Result<Vec<JudgedRecord>, AppError> {
+) -> Result<JudgedFiles, AppError> {
     let mut store = MemoryStore::default();
-    let mut helpers = Collected::default();
+    let mut collected = Collected { store: &mut store, cancel, records: Vec::new(), faults: Vec::new(), failure: None };
     for (media, paths) in context {
-        FilesSource::new(*media, paths.clone()).fetch(&mut helpers)?;
+        collected.take(FilesSource::new(*media, paths.clone()))?;
     }
-    let mut asked = Collected::default();
+    collected.records.clear();
     for file in files {
-        ask(file, &mut asked)?;
+        if file.as_os_str() == "-" {
+            collected.take(read_once(Box::new(std::io::stdin()))?)?;
+            continue;
+        }
+        let found = std::fs::metadata(file).map_err(AppError::missing(file))?;
+        if !found.is_file() && !found.is_dir() {
+            let pipe = std::fs::File::open(file).map_err(AppError::io("open", file))?;
+            collected.take(read_once(Box::new(pipe))?)?;
+            continue;
+        }
+        let mut below = Vec::new();
+        regular_files(file, 0, &mut below)?;
+        for file in below {
+            let media = match sniff::media_of_path(&file) {
+                Some(media) => media,
+                None => first_media(FilesSource::new(Media::NostrEvent, vec![file.clone()]))?,
+            };
+            collected.take(FilesSource::new(media, vec![file]))?;
+        }
     }
-    let all: Vec<RawEvidence> =
-        helpers.records.iter().chain(&asked.records).map(|(evidence, _, _)| evidence.clone()).collect();
-    store.put(&all)?;
-    let set = judge(&store, policy, &super::judge::SideTables::default(), &worker_threads(jobs)?, &Silent, cancel)?;
+    let Collected { records, faults, .. } = collected;
+    let set = judge(&store, policy, &SideTables::default(), &worker_threads(jobs)?, &Silent, cancel)?;
     let mut seen = BTreeSet::new();
-    Ok(asked
-        .records
-        .into_iter()
-        .filter(|(evidence, _, _)| seen.insert(evidence.id()))
-        .map(|(evidence, place, offset)| judged(&set, &evidence, &format!("{place}:{offset}")))
-        .collect())
+    let records = records.into_iter().filter(|record| seen.insert(record.id)).map(|record| judged(&set, record));
+    Ok(JudgedFiles { records: records.collect(), faults })
 }
 
-/// Reads a file as what its name, or else its first record, says it is.
-fn ask(file: &Path, asked: &mut Collected) -> Result<(), AppError> {
-    let mut read = |media| FilesSource::new(media, vec![file.to_owned()]).fetch(asked).map(drop);
-    if let Some(media) = sniff::media_of_path(file) {
-        return Ok(read(media)?);
+/// The files at or below a path in order of name, without hidden ones and without links.
+// Recursion is bounded by FOLDER_DEPTH_MAX.
+fn regular_files(path: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), AppError> {
+    if !path.is_dir() || depth > FOLDER_DEPTH_MAX {
+        found.push(path.to_owned());
+        return Ok(());
     }
-    let mut probe = Collected::default();
-    FilesSource::new(Media::NostrEvent, vec![file.to_owned()]).fetch(&mut probe)?;
-    let first = probe.records.first();
-    if first.is_some_and(|(evidence, _, _)| is_report(&evidence.bytes)) {
-        return Err(AppError::Config {
-            what: format!("{} is a report, which is judged by its evidence", file.display()),
-            hint: "`reledger audit DIR` draws the report of a run folder again and compares".to_owned(),
-        });
+    let entries = std::fs::read_dir(path).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
+    let mut entries: Vec<PathBuf> =
+        entries.map_err(AppError::io("read", path))?.into_iter().map(|entry| entry.path()).collect();
+    entries.sort();
+    for entry in entries {
+        let hidden = entry.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if !hidden && !entry.is_symlink() {
+            regular_files(&entry, depth.saturating_add(1), found)?;
+        }
     }
-    let media = first.map_or(Media::NostrEvent, |(evidence, _, _)| sniff::media_of_json(&evidence.bytes));
-    if file != Path::new("-") {
-        return Ok(read(media)?);
-    }
-    // Standard input can be read once only: it is taken record by record, whatever they are.
-    for (evidence, _, _) in &mut probe.records {
-        evidence.media = media;
-    }
-    asked.records.append(&mut probe.records);
     Ok(())
+}
+
+/// What the first record of a source looks like.
+fn first_media(mut source: FilesSource) -> Result<Media, AppError> {
+    let mut first = First::default();
+    match source.fetch(&mut first) {
+        Ok(_) | Err(SourceError::Stopped(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    match first.0 {
+        Some(bytes) if is_report(&bytes) => Err(AppError::Config {
+            what: "a report is judged by its evidence, not by itself".to_owned(),
+            hint: "`reledger audit DIR` draws the report of a run folder again and compares".to_owned(),
+        }),
+        Some(bytes) => Ok(sniff::media_of_json(&bytes)),
+        None => Ok(Media::NostrEvent),
+    }
 }
 
 fn is_report(bytes: &[u8]) -> bool {
@@ -132,18 +219,32 @@ fn is_report(bytes: &[u8]) -> bool {
     value.is_some_and(|value| value["schema"] == REPORT_SCHEMA)
 }
 
-fn judged(set: &VerifiedSet, evidence: &RawEvidence, place: &str) -> JudgedRecord {
-    let id = evidence.id();
+/// Standard input or a pipe as a source: it can be read only once, so its beginning is looked at and given back.
+fn read_once(mut reader: Box<dyn Read + Send>) -> Result<FilesSource, AppError> {
+    let mut head = Vec::new();
+    let read = reader.as_mut().take(SNIFF_BYTES_MAX).read_to_end(&mut head);
+    read.map_err(AppError::io("read", Path::new("standard input")))?;
+    let on = |media, reader| {
+        let source = FilesSource::new(media, vec![PathBuf::from("-")]);
+        source.with_standard_input(reader)
+    };
+    let media = first_media(on(Media::NostrEvent, Box::new(Cursor::new(head.clone()))))?;
+    Ok(on(media, Box::new(Cursor::new(head).chain(reader))))
+}
+
+fn judged(set: &VerifiedSet, record: Seen) -> JudgedRecord {
+    let Seen { id, media, place, offset } = record;
     let findings: Vec<Finding> = findings_on(set, id).cloned().collect();
+    let anchors = anchors_of(set, id);
     let bad = findings.iter().any(is_bad);
     let unchecked =
-        findings.iter().any(|finding| waits(finding.code)) || evidence.media == Media::OtsProof && !anchored(set, id);
+        findings.iter().any(|finding| waits(finding.code)) || media == Media::OtsProof && anchors.is_empty();
     let fate = match (bad, unchecked) {
         (true, _) => Fate::Bad,
         (false, true) => Fate::Unchecked,
         (false, false) => Fate::Ok,
     };
-    JudgedRecord { place: place.to_owned(), media: evidence.media, id, fate, findings }
+    JudgedRecord { place: format!("{place}:{offset}"), media, id, fate, anchors, findings }
 }
 
 /// A header, a published key or a pin that was not given could still decide.
@@ -158,151 +259,15 @@ fn is_bad(finding: &Finding) -> bool {
     finding.explained_by.is_none() && !waits(finding.code) && (severity >= Severity::Error || undecodable)
 }
 
-fn anchored(set: &VerifiedSet, proof: EvidenceId) -> bool {
-    set.anchors.values().any(|state| state.confirmed.iter().any(|anchor| anchor.proof == proof))
+/// The blocks that this proof leads to, in words.
+fn anchors_of(set: &VerifiedSet, proof: EvidenceId) -> Vec<String> {
+    let anchors = set.anchors.values().flat_map(|state| &state.confirmed).filter(|anchor| anchor.proof == proof);
+    let words = anchors.map(|anchor| {
+        format!("block {} {} at {} (header trust: {})", anchor.height, anchor.hash, anchor.time, anchor.trust.name())
+    });
+    words.collect()
 }
 
-fn findings_on(set: &VerifiedSet, id: EvidenceId) -> impl Iterator<Item = &Finding> {
+pub(super) fn findings_on(set: &VerifiedSet, id: EvidenceId) -> impl Iterator<Item = &Finding> {
     set.findings.iter().filter(move |finding| finding.evidence.iter().any(|evidence| evidence.id == id))
-}
-
-/// What is known about an id in a run.
-#[derive(Debug, Default)]
-pub struct Explanation {
-    /// Lines for people, most important first. Foreign text is still raw.
-    pub lines: Vec<String>,
-}
-
-/// Tells what a text names in a finished or unfinished run: an evidence, envelope, event or operation id, or a fingerprint.
-///
-/// # Errors
-/// [`AppError`] when the run can't be read.
-pub fn explain_in_run(
-    folder: &RunFolder,
-    policy: &TrustPolicy,
-    jobs: usize,
-    what: &str,
-) -> Result<Explanation, AppError> {
-    let mut explanation = Explanation::default();
-    explain_fingerprint(folder, what, &mut explanation)?;
-    if !folder.evidence().is_dir() {
-        return Ok(explanation);
-    }
-    let store = LogStore::open_read_only(&folder.evidence())?;
-    let tables = side_tables(&store)?;
-    let set = judge(&store, policy, &tables, &worker_threads(jobs)?, &Silent, &Cancel::default())?;
-    let matches = |digest: &Digest32| what.len() >= 8 && digest.to_hex().starts_with(what);
-    let mut carriers: BTreeSet<EvidenceId> = store.ids()?.into_iter().filter(|id| matches(&id.0)).collect();
-    for (id, envelope) in set.envelopes.iter().filter(|(id, _)| matches(&id.0)) {
-        let fact = envelope.fact();
-        explanation.lines.push(format!("envelope {id}: {}, signed by {}", fact.kind.name(), fact.kid));
-        carriers.extend(envelope.carriers());
-    }
-    for (id, attestation) in set.attestations.iter().filter(|(id, _)| matches(&id.0)) {
-        explanation.lines.push(format!("attestation {id} of {}", attestation.fact().message.address));
-        carriers.extend(attestation.carriers());
-    }
-    for settlement in
-        set.settlements.values().filter(|settlement| settlement.fact().event.operation.0.starts_with(what))
-    {
-        let event = &settlement.fact().event;
-        explanation
-            .lines
-            .push(format!("operation {}: {} {} sats {}", event.operation, event.kind, event.amount, event.settled_at));
-        carriers.extend(settlement.carriers());
-    }
-    for (digest, state) in set.anchors.iter().filter(|(digest, _)| matches(digest)) {
-        explain_anchor(digest, state, &mut explanation);
-        carriers.extend(&state.proofs);
-    }
-    explain_events(&store, what, &mut carriers)?;
-    for id in &carriers {
-        explain_carrier(&store, &set, *id, &mut explanation)?;
-    }
-    Ok(explanation)
-}
-
-fn explain_fingerprint(folder: &RunFolder, what: &str, explanation: &mut Explanation) -> Result<(), AppError> {
-    let text = match std::fs::read_to_string(folder.report()) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(AppError::io("read", &folder.report())(error)),
-    };
-    let Ok(report) = serde_json::from_str::<serde_json::Value>(&text) else { return Ok(()) };
-    let divergences = report["divergences"].as_array().map(Vec::as_slice).unwrap_or_default();
-    for divergence in divergences {
-        let names_it = divergence["fingerprint"].as_str().is_some_and(|fingerprint| fingerprint.starts_with(what))
-            || divergence["subject"].as_object().is_some_and(|subject| {
-                subject.values().any(|value| value.as_str().is_some_and(|value| value.starts_with(what)))
-            });
-        if what.len() >= 8 && names_it {
-            let text = |name: &str| divergence[name].as_str().unwrap_or_default().to_owned();
-            explanation.lines.push(format!(
-                "divergence {} {} {}: {} expected `{}` observed `{}` subject {}",
-                text("code"),
-                text("severity"),
-                text("state"),
-                text("explanation"),
-                text("expected"),
-                text("observed"),
-                divergence["subject"]
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn explain_anchor(digest: &Digest32, state: &crate::verify::AnchorState, explanation: &mut Explanation) {
-    for anchor in &state.confirmed {
-        explanation.lines.push(format!(
-            "anchor of {digest}: block {} {} at {} (header {}, {})",
-            anchor.height,
-            anchor.hash,
-            anchor.time,
-            anchor.trust.name(),
-            if anchor.is_final { "final" } else { "not final" }
-        ));
-    }
-    for pending in &state.pending {
-        explanation.lines.push(format!("anchor of {digest}: pending at {}", pending.uri));
-    }
-    for height in &state.header_missing {
-        explanation.lines.push(format!("anchor of {digest}: names block {height}, whose header is not known"));
-    }
-}
-
-/// Nostr event ids are not content addresses of ours: they are searched in the bytes.
-fn explain_events(store: &LogStore, what: &str, carriers: &mut BTreeSet<EvidenceId>) -> Result<(), AppError> {
-    if what.len() < 8 || !what.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Ok(());
-    }
-    store.scan(&[Media::NostrEvent], &mut |id, evidence| {
-        if evidence.bytes.windows(what.len()).any(|window| window == what.as_bytes()) {
-            carriers.insert(id);
-        }
-        std::ops::ControlFlow::Continue(())
-    })?;
-    Ok(())
-}
-
-fn explain_carrier(
-    store: &LogStore,
-    set: &VerifiedSet,
-    id: EvidenceId,
-    explanation: &mut Explanation,
-) -> Result<(), AppError> {
-    let Some(evidence) = store.get(&id)? else { return Ok(()) };
-    explanation.lines.push(format!("evidence {id}: {}, {} bytes", evidence.media, evidence.bytes.len()));
-    store.scan_side(&mut |record| {
-        if let SideRecord::Sighting(Sighting { evidence, source, place, offset }) = record
-            && evidence == id
-        {
-            explanation.lines.push(format!("  seen at {source}, {place} offset {offset}"));
-        }
-        std::ops::ControlFlow::Continue(())
-    })?;
-    for finding in findings_on(set, id) {
-        explanation.lines.push(format!("  {} {}", finding.code, finding.explanation));
-    }
-    Ok(())
 }

@@ -115,19 +115,22 @@ impl Plan {
         sources.extend(self.relays.iter().cloned().map(SourceId));
         sources.extend(self.payment_logs.iter().map(|log| SourceId(log.url.clone())));
         sources.extend(self.bitcoin_rest.iter().chain(&self.esplora).cloned().map(SourceId));
+        // A section that is there declares its substrate, whatever it names: empty lists must not pass for a check.
+        let payment_log = has(Media::PaymentLogEntry) || !self.payment_logs.is_empty();
+        let bare_gateway = config.gateway.is_some() && !payment_log && !has(Media::Invoice);
         Declared {
-            nostr: !self.relays.is_empty() || has(Media::NostrEvent),
+            nostr: config.nostr.is_some(),
             relays: self.relays.iter().cloned().map(SourceId).collect(),
             sources: sources.into_iter().collect(),
-            ots: config.ots.as_ref().is_some_and(|ots| !ots.calendars.is_empty() || !ots.files.is_empty()),
-            headers: has(Media::Headers) || self.bitcoin_rest.is_some() || self.esplora.is_some(),
-            settlements: has(Media::Settlement),
-            payment_log: has(Media::PaymentLogEntry) || !self.payment_logs.is_empty(),
+            ots: config.ots.is_some(),
+            headers: config.headers.is_some(),
+            settlements: has(Media::Settlement) || bare_gateway,
+            payment_log,
             invoices: has(Media::Invoice),
-            keys: has(Media::Jwks),
-            projects: has(Media::ProjectConfig),
-            custody: has(Media::Custody),
-            balances: has(Media::Balance),
+            keys: config.keys.is_some(),
+            projects: config.projects.is_some(),
+            custody: config.custody.is_some(),
+            balances: config.balances.is_some(),
         }
     }
 }

@@ -163,6 +163,25 @@ fn is_temporary(name: &str) -> bool {
     name.strip_suffix(".tmp").is_some_and(|name| name.starts_with('.'))
 }
 
+/// Writes a result where the user said: atomically into a regular file or through a link to one, straight into a device or pipe.
+///
+/// # Errors
+/// [`AppError::Io`].
+pub fn write_result(path: &Path, bytes: &[u8]) -> Result<(), AppError> {
+    match fs::metadata(path) {
+        // A rename would put a regular file in the place of `/dev/full` or of a link.
+        Ok(found) if found.is_file() => {
+            let target = fs::canonicalize(path).map_err(AppError::io("write", path))?;
+            write_atomic(&target, bytes)
+        }
+        Ok(_) => {
+            let file = fs::OpenOptions::new().write(true).open(path);
+            file.and_then(|mut file| file.write_all(bytes)).map_err(AppError::io("write", path))
+        }
+        Err(_) => write_atomic(path, bytes),
+    }
+}
+
 /// Writes beside, syncs, renames, syncs the folder: a reader sees the old file or the new one, never half of it.
 ///
 /// # Errors

@@ -17,15 +17,12 @@ pub fn main() -> ExitCode {
     let matches = match Cli::command().try_get_matches() {
         Ok(matches) => matches,
         Err(error) => {
-            // clap's own exit codes are the contract's: 0 for help, 2 for usage.
-            let code = u8::try_from(error.exit_code()).unwrap_or(2);
-            let _ = error.print();
-            return ExitCode::from(code);
+            return misused(&error);
         }
     };
     let cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
-        Err(error) => error.exit(),
+        Err(error) => return misused(&error),
     };
     log(&cli.global);
     let output = Output::new(&cli.global);
@@ -33,6 +30,20 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => fatal(&error, output.json_errors),
     }
+}
+
+/// Prints help as it is, and a refusal without what its arguments may hold: a shell pattern can expand to a hostile file name.
+fn misused(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() {
+        for line in error.render().to_string().lines() {
+            say(line);
+        }
+    } else {
+        // A reader that went away is no error.
+        let _ = error.print();
+    }
+    // clap's own exit codes are the contract's: 0 for help, 2 for usage.
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 fn run(cli: &Cli, matches: &clap::ArgMatches, output: &Output) -> Result<ExitCode, AppError> {
@@ -121,33 +132,30 @@ fn capture(global: &Global, output: &Output) -> Result<ExitCode, AppError> {
     let cancel = Cancel::default();
     signals::listen(cancel.clone());
     let observer = progress::observer(global);
-    let held = app::capture_only(&plan, &options, observer.as_ref(), &cancel)?;
+    let captured = app::capture_only(&plan, &options, observer.as_ref(), &cancel)?;
     drop(observer);
-    let receipts = &held.tables.receipts;
-    let open: Vec<_> = receipts.iter().filter(|receipt| receipt.basis < plan.policy.require.basis).collect();
-    let covered = open.is_empty() && !held.time_boxed;
-    let code = if covered { 0 } else { Condition::Incomplete.exit_code().0 };
-    let verdict = if covered { "captured" } else { "incomplete" };
+    let code = captured.condition.map_or(0, |condition| condition.exit_code().0);
+    let verdict = captured.condition.map_or("captured", Condition::name);
+    let (held, slices, time_boxed) = (captured.held, captured.slices, captured.time_boxed);
+    let complete = slices - captured.open.len();
     let mut text = String::new();
-    for receipt in &open {
+    for receipt in &captured.open {
         text.push_str(&inert(&format!(
             "open: {} {} basis {}: {}",
             receipt.source, receipt.slice.kind, receipt.basis, receipt.reason
         )));
         text.push('\n');
     }
-    if held.time_boxed {
+    if time_boxed {
         text.push_str("open: the time limit ended fetching before every source was heard\n");
     }
-    let (slices, complete) = (receipts.len(), receipts.len() - open.len());
-    let pieces = held.pieces;
     text.push_str(&format!(
-        "{verdict}: {pieces} pieces of evidence held; {complete} of {slices} slices complete; exit {code}\n"
+        "{verdict}: {held} pieces of evidence held; {complete} of {slices} slices complete; exit {code}\n"
     ));
     let value = serde_json::json!({
-        "verdict": verdict, "exit_code": code, "evidence": pieces, "slices": slices, "complete": complete,
-        "time_boxed": held.time_boxed,
-        "open": open.iter().map(|receipt| serde_json::json!({
+        "verdict": verdict, "exit_code": code, "evidence": held, "slices": slices, "complete": complete,
+        "time_boxed": time_boxed,
+        "open": captured.open.iter().map(|receipt| serde_json::json!({
             "source": receipt.source, "kind": receipt.slice.kind, "basis": receipt.basis.name(), "reason": receipt.reason,
         })).collect::<Vec<_>>(),
     });

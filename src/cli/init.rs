@@ -8,7 +8,7 @@ use clap::parser::ValueSource;
 use super::args::{Format, Global};
 use super::output::Output;
 use super::settings;
-use crate::app::{AppError, Plan, write_atomic};
+use crate::app::{AppError, Plan, write_result};
 use crate::domain::inert;
 use crate::report::canonical_json;
 
@@ -30,7 +30,7 @@ pub(crate) fn init(global: &Global, output: &Output, file: &Path) -> Result<Exit
     if global.dry_run {
         return super::documents::would(output, &format!("write {}", file.display()));
     }
-    write_atomic(file, TEMPLATE.as_bytes())?;
+    write_result(file, TEMPLATE.as_bytes())?;
     output.emit(
         format!("wrote {}; edit it, then run `reledger drill`\n", inert(&file.display().to_string())).as_bytes(),
     )?;

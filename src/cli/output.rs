@@ -38,7 +38,7 @@ impl Output {
     /// Writes the result. A reader that went away is not an error; a full disk is.
     pub(crate) fn emit(&self, bytes: &[u8]) -> Result<(), AppError> {
         if let Some(path) = &self.file {
-            return crate::app::write_atomic(path, bytes);
+            return crate::app::write_result(path, bytes);
         }
         let mut stdout = io::stdout().lock();
         match stdout.write_all(bytes).and_then(|()| stdout.flush()) {

@@ -34,14 +34,17 @@ pub(crate) fn verify(global: &Global, output: &Output, files: &[PathBuf]) -> Res
     settings::may_read_stdin(global, files.iter())?;
     let cancel = Cancel::default();
     signals::listen(cancel.clone());
-    let records = app::verify_files(files, &helpers, &policy, global.jobs, &cancel)?;
+    let app::JudgedFiles { records, faults } = app::verify_files(files, &helpers, &policy, global.jobs, &cancel)?;
     let count = |fate| records.iter().filter(|record| record.fate == fate).count();
     let (ok, unchecked, bad) = (count(Fate::Ok), count(Fate::Unchecked), count(Fate::Bad));
-    let code = match (bad, unchecked, records.len()) {
+    let code = match (bad, unchecked + faults.len(), records.len()) {
         (1.., _, _) => Condition::Divergent.exit_code().0,
         (0, 1.., _) | (0, 0, 0) => Condition::Incomplete.exit_code().0,
         (0, 0, _) => 0,
     };
+    for fault in &faults {
+        say(&format!("not read to the end: {fault}"));
+    }
     let mut bytes = Vec::new();
     for record in &records {
         match output.format {
@@ -59,6 +62,10 @@ pub(crate) fn verify(global: &Global, output: &Output, files: &[PathBuf]) -> Res
 fn line(record: &JudgedRecord) -> String {
     let mut line =
         format!("{:<10}{} {} {}", record.fate.name(), inert_limited(&record.place, 80), record.media, record.id);
+    for anchor in &record.anchors {
+        line.push(' ');
+        line.push_str(anchor);
+    }
     for finding in &record.findings {
         line.push_str(&inert_limited(&format!(" {} {}", finding.code, finding.explanation), 160));
     }
@@ -69,6 +76,7 @@ fn line(record: &JudgedRecord) -> String {
 fn value(record: &JudgedRecord) -> serde_json::Value {
     serde_json::json!({
         "fate": record.fate.name(), "place": record.place, "media": record.media.name(), "id": record.id.to_string(),
+        "anchors": record.anchors,
         "findings": record.findings.iter().map(|finding| serde_json::json!({
             "code": finding.code.name(), "explanation": finding.explanation,
             "expected": finding.expected, "observed": finding.observed,

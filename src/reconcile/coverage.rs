@@ -103,7 +103,7 @@ fn suffices(input: &Input<'_>, receipt: &FetchReceipt, basis: CompletenessBasis)
 /// Kinds for which fewer relays than required are complete; `*` when no relay left any receipt.
 fn unmet_kinds(input: &Input<'_>, rows: &Rows) -> BTreeSet<String> {
     let required = usize::try_from(input.policy.require.min_relays).unwrap_or(usize::MAX);
-    if input.declared.relays.is_empty() || required == 0 {
+    if required == 0 || !input.declared.nostr {
         return BTreeSet::new();
     }
     let mut relays: BTreeMap<&str, BTreeMap<&SourceId, bool>> = BTreeMap::new();
@@ -126,12 +126,17 @@ fn sources(input: &Input<'_>, rows: &Rows, unmet: &BTreeSet<String>, found: &mut
             Finding::new(Code::SrcIncomplete, Subject::new("source", source))
                 .with_values("a receipt", "none")
                 .with_explanation("A declared source left no receipt: it was not asked, or not to its end.")
-        } else if own.iter().all(|receipt| receipt.items == 0 && receipt.end != SliceEnd::Ended) {
+        } else if own.iter().all(|receipt| receipt.items == 0 && gave_nothing(receipt.end)) {
             silent.insert(source.clone());
             let reasons: BTreeSet<&str> = own.iter().map(|receipt| receipt.reason.as_str()).collect();
             Finding::new(Code::SrcUnreachable, Subject::new("source", source))
                 .with_values("an answer", reasons.into_iter().collect::<Vec<_>>().join("; "))
                 .with_explanation("A declared source gave nothing at all.")
+        } else if !is_relay(input, source) && own.iter().all(|receipt| receipt.items == 0) {
+            // Its population may be full from elsewhere; of what this source should hold nothing was checked.
+            Finding::new(Code::SrcEmpty, Subject::new("source", source))
+                .with_values("at least one", "0")
+                .with_explanation("A declared source is empty: nothing of it was checked.")
         } else {
             continue;
         };
@@ -139,6 +144,11 @@ fn sources(input: &Input<'_>, rows: &Rows, unmet: &BTreeSet<String>, found: &mut
         found.push(if spare { finding.explained(ENOUGH_OTHERS) } else { finding });
     }
     silent
+}
+
+/// A source that we stopped asking has not failed to answer.
+fn gave_nothing(end: SliceEnd) -> bool {
+    !matches!(end, SliceEnd::Ended | SliceEnd::Cancelled)
 }
 
 const ENOUGH_OTHERS: &str = "the required number of relays is covered without it";

@@ -1,5 +1,7 @@
 //! No check passes on nothing: declared and empty is SRC_EMPTY, not declared is unverifiable.
 
+use std::collections::BTreeMap;
+
 use crate::domain::{Code, Finding, Subject};
 use crate::evidence::OcMeKind;
 
@@ -35,9 +37,26 @@ pub(super) fn check(input: &Input<'_>, audit: &mut Audit) {
             (false, _) => audit.not_possible(name, "the substrate is not declared", items, false),
         }
     }
+    unread(input, audit);
     // FORMATS 8: no rebind is published yet, so an empty chain is expected; it is stated and not passed.
     audit.ran("rebind.chain", input.ledgers.rebind.entries.len(), input.ledgers.rebind.gaps.len());
     replayed(input, audit);
+}
+
+/// What was declared and can't be read was not checked, however many others of its kind were.
+///
+/// Of events and proofs not: relays are full of what is not ours, and a bad proof is an error already.
+fn unread(input: &Input<'_>, audit: &mut Audit) {
+    let mut unread: BTreeMap<&str, usize> = BTreeMap::new();
+    for finding in input.set.findings.iter().filter(|finding| finding.code == Code::SrcParse) {
+        // One bad entry of a key set leaves the set readable; who signs with it is told by KEY_UNKNOWN.
+        if let (Some(media), None) = (finding.subject.get("media"), finding.subject.get("key")) {
+            *unread.entry(media).or_default() += 1;
+        }
+    }
+    for (media, items) in unread {
+        audit.not_possible(&format!("{media}.unread"), "a declared record can't be read", items, true);
+    }
 }
 
 /// The ledgers' own checks, with their denominators.

@@ -220,6 +220,7 @@ const COVERAGE: &[Case<Scene>] = &[
         |s| s.world.policy.require.basis = CompletenessBasis::SetEqual,
         |s| {
             s.world.policy.require.basis = CompletenessBasis::SetEqual;
+            s.world.policy.require.min_relays = 0;
             (s.declared.relays, s.declared.sources) = (Vec::new(), vec![source("files:nostr-event")]);
             s.receipts = vec![receipt("files:nostr-event", SliceEnd::Ended, CompletenessBasis::Exhausted)];
         },

@@ -86,17 +86,22 @@ impl<'s> Fetch<'s> {
     ) -> Result<FetchReceipt, SourceError> {
         // A mistyped path should not show only after an hour of reading.
         for path in paths.iter().filter(|path| !is_standard_input(path)) {
-            std::fs::metadata(path).map_err(|source| unreadable(path, source))?;
+            let found = std::fs::metadata(path).map_err(|source| unreadable(path, source))?;
+            if !found.is_file() && !found.is_dir() {
+                // Opening a pipe without a writer never returns, and a device never ends.
+                let what = "neither a file nor a folder; write \"-\" to read a pipe on standard input";
+                return Err(unreadable(path, io::Error::new(io::ErrorKind::InvalidInput, what)));
+            }
         }
         for path in paths {
             if is_standard_input(path) {
                 let reader = standard_input.take().unwrap_or_else(|| Box::new(io::stdin()));
-                self.stream(reader, &Name::standard_input())?;
+                self.stream(reader, &Name::standard_input(), None)?;
             } else if path.is_dir() {
                 self.folder(path)?;
             } else {
                 let file = File::open(path).map_err(|source| unreadable(path, source))?;
-                self.stream(Box::new(file), &Name::of(path))?;
+                self.stream(Box::new(file), &Name::of(path), Some(path))?;
             }
         }
         Ok(self.receipt())
@@ -106,7 +111,7 @@ impl<'s> Fetch<'s> {
         let media = self.media;
         walk::visit(folder, media, &mut |found| match found {
             walk::Found::File(path) => match File::open(path) {
-                Ok(file) => self.stream(Box::new(file), &Name::of(path)),
+                Ok(file) => self.stream(Box::new(file), &Name::of(path), Some(path)),
                 Err(_) => self.fault(Fault::Unreadable),
             },
             walk::Found::Unread(fault) => self.fault(fault),
@@ -120,13 +125,14 @@ impl<'s> Fetch<'s> {
         Ok(())
     }
 
-    fn stream(&mut self, reader: Box<dyn Read + '_>, name: &Name) -> Result<(), Stopped> {
+    fn stream(&mut self, reader: Box<dyn Read + '_>, name: &Name, path: Option<&Path>) -> Result<(), Stopped> {
         if self.faults.contains(&Fault::Cancelled) {
             return Ok(());
         }
         let mut cutter = Cutter::new(self.media, name);
         let mut cuts = Vec::new();
         let mut block = vec![0; BLOCK_BYTES];
+        let (mut bytes, mut pieces) = (0, 0);
         let fault = match Decompressed::open(reader) {
             Err(fault) => Some(fault),
             Ok(mut stream) => loop {
@@ -135,19 +141,62 @@ impl<'s> Fetch<'s> {
                 }
                 match stream.read(&mut block) {
                     Ok(0) => break None,
-                    Ok(length) => cutter.feed(&block[..length], &mut |cut| cuts.push(cut)),
+                    Ok(length) => {
+                        bytes += length;
+                        cutter.feed(&block[..length], &mut |cut| cuts.push(cut));
+                    }
                     Err(fault) => break Some(fault),
                 }
+                pieces += cuts.len();
                 self.accept(&mut cuts, name)?;
             },
         };
+        if fault == Some(Fault::Cancelled) {
+            // What is left is where we stopped, not where the file ends: no evidence of anything.
+            self.faults.extend(fault);
+            return Ok(());
+        }
         let end = cutter.finish(&mut |cut| cuts.push(cut));
+        if bytes == 0 && fault.is_some_and(Fault::is_in_the_bytes) {
+            // Nothing came out of it, so what went in is kept.
+            cuts.clear();
+            if let Some(path) = path {
+                self.raw(path, &mut cuts);
+            }
+        }
+        pieces += cuts.len();
         self.accept(&mut cuts, name)?;
         self.faults.extend(fault);
+        if bytes == 0 && pieces == 0 && fault.is_none() {
+            self.faults.insert(Fault::Empty);
+        }
         if end == StreamEnd::CutOff && fault.is_none() {
             self.faults.insert(Fault::EndsInsideRecord);
         }
         Ok(())
+    }
+
+    /// The beginning of a compressed file that did not expand, with the digest of the whole in its note.
+    fn raw(&mut self, path: &Path, cuts: &mut Vec<Cut>) {
+        // A bearer note can't be told in compressed bytes, and must not reach the store in any form.
+        if self.media == Media::PaymentLogEntry {
+            return;
+        }
+        let mut cutter = Cutter::raw();
+        let mut block = vec![0; BLOCK_BYTES];
+        let read = File::open(path).and_then(|mut file| {
+            loop {
+                match file.read(&mut block)? {
+                    0 => return Ok(()),
+                    length => cutter.feed(&block[..length], &mut |cut| cuts.push(cut)),
+                }
+            }
+        });
+        if read.is_ok() {
+            cutter.finish(&mut |cut| cuts.push(cut));
+        } else {
+            self.faults.insert(Fault::Unreadable);
+        }
     }
 
     fn accept(&mut self, cuts: &mut Vec<Cut>, name: &Name) -> Result<(), Stopped> {

@@ -436,3 +436,139 @@ fn what_lacks_a_pin_is_unchecked_and_a_report_is_for_the_auditor() {
     assert_eq!(code(&report), 2, "{}", shown(&report));
     assert!(stderr(&report).contains("reledger audit"), "{}", stderr(&report));
 }
+
+#[test]
+fn a_result_goes_through_a_link_or_into_a_device_and_replaces_neither() {
+    let folder = tempdir().unwrap();
+    let link = |to: &str, name: &str| {
+        let path = folder.path().join(name);
+        std::os::unix::fs::symlink(to, &path).unwrap();
+        path
+    };
+    fs::write(folder.path().join("target"), "old").unwrap();
+    for (path, expected) in [(link("target", "a"), 0), (link("/dev/full", "b"), 74)] {
+        assert_eq!(code(&run(&["schema", "report", "-o", arg(&path)])), expected);
+        assert!(path.is_symlink(), "{}", path.display());
+    }
+    assert!(fs::read_to_string(folder.path().join("target")).unwrap().starts_with('{'));
+}
+
+#[test]
+fn a_hostile_argument_is_shown_inert() {
+    // What a shell pattern may expand to in a folder of foreign files.
+    for args in
+        [&["drill", "--\u{202e}\u{9b}31m"][..], &["\u{202e}\u{9b}31m"], &["drill", "--jobs", "\u{202e}\u{9b}31m"]]
+    {
+        let output = run(args);
+        assert_eq!(code(&output), 2);
+        assert!(!stderr(&output).contains(['\u{202e}', '\u{9b}']), "{:?}", stderr(&output));
+        assert!(stderr(&output).contains("\\u{202e}"), "{:?}", stderr(&output));
+    }
+}
+
+#[test]
+fn verify_reads_standard_input_once_and_folders_by_what_each_file_is() {
+    let folder = tempdir().unwrap();
+    let world = folder.path().join("world");
+    let config = write_world(&world, 5, 12);
+    let events = fs::File::open(world.join("nostr/events.jsonl")).unwrap();
+    let piped = reledger().args(["verify", "-", "-c", arg(&config)]).stdin(events).output().unwrap();
+    let named = run(&["verify", arg(&world.join("nostr/events.jsonl")), "-c", arg(&config)]);
+    assert_eq!(code(&piped), 0, "{}", shown(&piped));
+    assert_eq!(stdout(&piped).replace("standard input", "events.jsonl"), stdout(&named));
+    let proofs = run(&["verify", arg(&world.join("ots")), arg(&world.join("keys")), "-c", arg(&config)]);
+    assert!(stdout(&proofs).contains("ots-proof") && stdout(&proofs).contains("jwks"), "{}", shown(&proofs));
+    assert!(!stdout(&proofs).contains("bad"), "{}", shown(&proofs));
+}
+
+#[test]
+fn verify_of_a_file_that_is_cut_off_is_not_clean() {
+    let folder = tempdir().unwrap();
+    let world = folder.path().join("world");
+    let config = write_world(&world, 5, 12);
+    let whole = fs::read(world.join("nostr/events.jsonl")).unwrap();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+    std::io::Write::write_all(&mut gzip, &whole).unwrap();
+    let bytes = gzip.finish().unwrap();
+    let cut = folder.path().join("events.jsonl.gz");
+    // Only the trailer is missing: every record is whole, and the file may have gone on.
+    fs::write(&cut, &bytes[..bytes.len() - 4]).unwrap();
+    let output = run(&["verify", arg(&cut), "-c", arg(&config)]);
+    assert_eq!(code(&output), 3, "{}", shown(&output));
+}
+
+#[test]
+fn explain_wants_enough_of_an_id() {
+    let folder = tempdir().unwrap();
+    let config = write_world(&folder.path().join("world"), 5, 12);
+    let run_dir = folder.path().join("run");
+    drill(&config, &run_dir, &[]);
+    for what in ["", "a", "abcdef0"] {
+        let output = run(&["explain", what, "--run", arg(&run_dir), "-c", arg(&config)]);
+        assert_eq!(code(&output), 2, "`{what}`: {}", shown(&output));
+    }
+}
+
+#[test]
+fn a_capture_of_nothing_is_never_complete() {
+    let folder = tempdir().unwrap();
+    let config = folder.path().join("c.toml");
+    fs::write(&config, "").unwrap();
+    let empty = run(&["capture", "-c", arg(&config), "--run", arg(&folder.path().join("a"))]);
+    assert_eq!(code(&empty), 3, "{}", shown(&empty));
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    fs::write(&config, format!("[nostr]\nrelays = [\"ws://127.0.0.1:{port}\"]\n")).unwrap();
+    let silent = run(&["capture", "-c", arg(&config), "--run", arg(&folder.path().join("b"))]);
+    assert_eq!(code(&silent), 8, "{}", shown(&silent));
+    let honest = write_world(&folder.path().join("world"), 5, 12);
+    let whole = run(&["capture", "-c", arg(&honest), "--run", arg(&folder.path().join("c"))]);
+    assert_eq!(code(&whole), 0, "{}", shown(&whole));
+}
+
+#[test]
+fn an_unfinished_run_is_not_audited() {
+    let folder = tempdir().unwrap();
+    let config = write_world(&folder.path().join("world"), 5, 12);
+    let run_dir = folder.path().join("run");
+    drill(&config, &run_dir, &[]);
+    let record = run_dir.join("run.json");
+    let text = fs::read_to_string(&record).unwrap();
+    // As a second run into the same folder leaves it when it is killed.
+    fs::write(&record, text.replace("\"finished\"", "\"running\"")).unwrap();
+    let output = run(&["audit", arg(&run_dir)]);
+    assert_eq!(code(&output), 2, "{}", shown(&output));
+    // The record is no part of the evidence: an auditor may not have it.
+    fs::remove_file(&record).unwrap();
+    assert_eq!(code(&run(&["audit", arg(&run_dir)])), 0);
+}
+
+#[test]
+fn whatever_is_declared_and_not_checked_is_never_clean() {
+    let folder = tempdir().unwrap();
+    let config = write_world(&folder.path().join("world"), 5, 12);
+    let honest = fs::read_to_string(&config).unwrap();
+    let variant = |name: &str, text: &str| {
+        fs::write(&config, text).unwrap();
+        let output = drill(&config, &folder.path().join(name), &["--fail-on", "critical"]);
+        (code(&output), shown(&output))
+    };
+    fs::write(folder.path().join("world/none.json"), "[]").unwrap();
+    fs::create_dir(folder.path().join("world/none")).unwrap();
+    let statement = "statement = \"balances.jsonl\"";
+    assert!(honest.contains(statement));
+    for (name, text) in [
+        ("an empty section", format!("{honest}\n[custody]\n")),
+        ("an empty list", format!("{honest}\n[custody]\nfiles = []\n")),
+        ("a sample of nothing", honest.replace(statement, "sample = 50")),
+        ("relays required and none named", honest.replace("[nostr]", "[nostr]\nrequire = { min_relays = 1 }")),
+        ("an empty source", honest.replace("activity/activity.jsonl", "none.json")),
+        ("a folder without proofs", honest.replace("[\"ots/\", \"ots-upgraded/\"]", "[\"none/\"]")),
+        ("nothing but activity", "[nostr]\nactivity = [\"activity/activity.jsonl\"]\n".to_owned()),
+        ("nothing but the auth host", "[keys]\nauth_jwks = [\"keys/auth-jwks.json\"]\n".to_owned()),
+    ] {
+        assert_ne!(text, honest, "{name}");
+        let (code, shown) = variant(name, &text);
+        assert_eq!(code, 3, "{name}: {shown}");
+    }
+    assert_eq!(variant("honest", &honest).0, 0);
+}

@@ -1,10 +1,17 @@
 //! Bytes of an attacker: whatever arrives, for whatever media, `decode` answers and says why. It never panics.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use proptest::prelude::*;
+use serde_json::Value;
+use tempfile::tempdir;
 
 use reledger::domain::{Code, Finding, Media, RawEvidence, TrustPolicy};
 use reledger::evidence::{Decoded, decode};
 use reledger::verify::Verifier;
+
+use crate::support::{arg, code, drill, report, run, shown, stderr, stdout, write_world};
 
 fn answer(media: Media, about: &str, bytes: &[u8]) -> Decoded {
     decode(&RawEvidence { media, about: about.to_owned(), bytes: bytes.to_vec() })
@@ -151,5 +158,106 @@ proptest! {
                 prop_assert!(!findings.is_empty());
             }
         }
+    }
+}
+
+/// A world with one more file in one place of its configuration.
+fn world_with(folder: &Path, place: &str, name: &str, bytes: &[u8]) -> PathBuf {
+    let config = write_world(&folder.join("world"), 5, 12);
+    let bad = folder.join(name);
+    fs::write(&bad, bytes).unwrap();
+    let text = fs::read_to_string(&config).unwrap();
+    let with = text.replacen(&format!("\n{place} = ["), &format!("\n{place} = [\"{}\", ", bad.display()), 1);
+    assert_ne!(with, text, "{place} is in the configuration");
+    fs::write(&config, with).unwrap();
+    config
+}
+
+fn accepted(report: &Value, population: &str) -> u64 {
+    report["population"][population]["accepted"].as_u64().unwrap_or_default()
+}
+
+#[test]
+fn a_declared_document_that_cannot_be_read_is_incomplete_and_the_rest_counts() {
+    let folder = tempdir().unwrap();
+    let reference = folder.path().join("reference");
+    assert_eq!(code(&drill(&write_world(&folder.path().join("honest"), 5, 12), &reference, &[])), 0);
+    let reference = report(&reference);
+    let cases = [("jwks", "jwks"), ("auth_jwks", "auth-jwks"), ("configs", "project-config"), ("invoices", "invoice")];
+    for (place, media) in cases {
+        let own = folder.path().join(place);
+        fs::create_dir(&own).unwrap();
+        let config = world_with(&own, place, "bad.json", b"\xff\x1b[2J{\"keys\":");
+        let output = drill(&config, &own.join("run"), &[]);
+        assert_eq!(code(&output), 3, "{place}: {}", shown(&output));
+        assert!(!shown(&output).contains('\x1b'), "{place}");
+        let report = report(&own.join("run"));
+        for population in ["envelopes", "settlements", "keys", "configs", "invoices", "headers"] {
+            assert_eq!(accepted(&report, population), accepted(&reference, population), "{place}: {population}");
+        }
+        let divergences = report["divergences"].as_array().unwrap();
+        let unread = divergences.iter().find(|found| found["code"] == "SRC_PARSE").unwrap();
+        assert_eq!(unread["subject"]["media"], media);
+        // The hash of the finding leads to the file and the offset in it.
+        let sha256 = unread["subject"]["sha256"].as_str().unwrap();
+        let told = run(&["explain", sha256, "--run", arg(&own.join("run"))]);
+        assert!(stdout(&told).contains("bad.json"), "{}", shown(&told));
+        assert!(stdout(&told).contains("offset 0"), "{}", shown(&told));
+    }
+}
+
+#[test]
+fn an_empty_file_beside_a_full_one_is_told() {
+    let folder = tempdir().unwrap();
+    for place in ["settlements", "invoices", "activity"] {
+        let own = folder.path().join(place);
+        fs::create_dir(&own).unwrap();
+        let config = world_with(&own, place, "empty.jsonl", b"");
+        let output = drill(&config, &own.join("run"), &[]);
+        assert_eq!(code(&output), 3, "{place}: {}", shown(&output));
+        assert!(report(&own.join("run"))["coverage"].to_string().contains("a file is empty"), "{place}");
+        // A near miss: a list without members says something.
+        fs::write(own.join("empty.jsonl"), b"[]").unwrap();
+        assert_eq!(code(&drill(&config, &own.join("again"), &[])), 0, "{place}");
+    }
+}
+
+#[test]
+fn a_compressed_file_that_does_not_expand_is_kept_as_it_is() {
+    let folder = tempdir().unwrap();
+    let garbage = [&[0x28, 0xb5, 0x2f, 0xfd][..], &[0xde, 0xad, 0xbe, 0xef].repeat(40)].concat();
+    let config = world_with(folder.path(), "settlements", "log.zst", &garbage);
+    let run_dir = folder.path().join("run");
+    assert_eq!(code(&drill(&config, &run_dir, &[])), 1);
+    let sha256 = reledger::domain::sha256(&garbage).to_hex();
+    let told = run(&["explain", &sha256, "--run", arg(&run_dir)]);
+    assert!(stdout(&told).contains("log.zst"), "{}", shown(&told));
+    assert!(stdout(&told).contains(&format!("{} bytes", garbage.len())), "{}", shown(&told));
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_file_is_refused_at_once() {
+    let folder = tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let config = folder.path().join("c.toml");
+    fs::write(&config, "[nostr]\nfiles = [\"pipe\"]\n").unwrap();
+    let output = drill(&config, &folder.path().join("run"), &[]);
+    assert_eq!(code(&output), 2, "{}", shown(&output));
+    assert!(stderr(&output).contains("neither a file nor a folder"), "{}", shown(&output));
+}
+
+#[test]
+fn links_that_lead_nowhere_are_named_and_stop_the_run() {
+    let folder = tempdir().unwrap();
+    let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, folder.path().join(name)).unwrap();
+    link("loop", "loop");
+    link("nowhere", "broken");
+    for name in ["loop", "broken"] {
+        let config = folder.path().join("c.toml");
+        fs::write(&config, format!("[nostr]\nfiles = [\"{name}\"]\n")).unwrap();
+        let output = drill(&config, &folder.path().join("run"), &[]);
+        assert_eq!(code(&output), 2, "{}", shown(&output));
+        assert!(stderr(&output).contains(name), "{}", shown(&output));
     }
 }

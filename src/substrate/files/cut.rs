@@ -54,6 +54,11 @@ impl Cutter {
         }
     }
 
+    /// Cuts nothing: one piece, or its beginning.
+    pub(super) fn raw() -> Self {
+        Self::Whole(Whole::new(String::new(), OTS_BYTES_MAX))
+    }
+
     pub(super) fn feed(&mut self, block: &[u8], emit: &mut dyn FnMut(Cut)) {
         match self {
             Self::Records(splitter) => splitter.feed(block, &mut |piece| emit(cut_of(piece, ""))),

@@ -32,15 +32,27 @@ pub(super) enum Fault {
     EndsInsideRecord,
     LinkOutside,
     TooDeep,
+    Empty,
 }
 
 impl Fault {
+    /// True when the file was read and its bytes are bad.
+    pub(super) const fn is_in_the_bytes(self) -> bool {
+        match self {
+            Self::Bomb | Self::Damaged | Self::CutOff => true,
+            Self::Cancelled | Self::Unreadable | Self::EndsInsideRecord => false,
+            Self::LinkOutside | Self::TooDeep | Self::Empty => false,
+        }
+    }
+
     pub(super) const fn slice_end(self) -> SliceEnd {
         match self {
             Self::Cancelled => SliceEnd::Cancelled,
             Self::Bomb | Self::TooDeep => SliceEnd::BudgetTripped,
             Self::LinkOutside => SliceEnd::Refused,
             Self::Unreadable | Self::Damaged | Self::CutOff | Self::EndsInsideRecord => SliceEnd::Unreachable,
+            // Read to its end; that it says nothing is for the basis to tell.
+            Self::Empty => SliceEnd::Ended,
         }
     }
 }
@@ -56,6 +68,7 @@ impl fmt::Display for Fault {
             Self::EndsInsideRecord => "a file ends inside a record",
             Self::LinkOutside => "a link out of the folder was not followed",
             Self::TooDeep => "budget reached: folders inside folders",
+            Self::Empty => "a file is empty",
         })
     }
 }
