@@ -82,7 +82,6 @@ fn of_store(error: &StoreError) -> Condition {
 fn of_source(error: &SourceError) -> Condition {
     match error {
         SourceError::Offline { .. } | SourceError::Exposed { .. } => Condition::Refused,
-        SourceError::Io { source, .. } if source.kind() != std::io::ErrorKind::NotFound => Condition::Io,
         _ => Condition::Usage,
     }
 }

@@ -184,7 +184,7 @@ fn regular_files(path: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<
         found.push(path.to_owned());
         return Ok(());
     }
-    let entries = std::fs::read_dir(path).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
+    let entries = std::fs::read_dir(path).and_then(std::iter::Iterator::collect::<Result<Vec<_>, _>>);
     let mut entries: Vec<PathBuf> =
         entries.map_err(AppError::io("read", path))?.into_iter().map(|entry| entry.path()).collect();
     entries.sort();

@@ -40,8 +40,12 @@ impl Fault {
     pub(super) const fn is_in_the_bytes(self) -> bool {
         match self {
             Self::Bomb | Self::Damaged | Self::CutOff => true,
-            Self::Cancelled | Self::Unreadable | Self::EndsInsideRecord => false,
-            Self::LinkOutside | Self::TooDeep | Self::Empty => false,
+            Self::Cancelled
+            | Self::Unreadable
+            | Self::EndsInsideRecord
+            | Self::LinkOutside
+            | Self::TooDeep
+            | Self::Empty => false,
         }
     }
 
