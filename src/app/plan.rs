@@ -122,6 +122,7 @@ impl Plan {
             nostr: config.nostr.is_some(),
             relays: self.relays.iter().cloned().map(SourceId).collect(),
             sources: sources.into_iter().collect(),
+            calendars: self.calendars.values().cloned().map(SourceId).collect(),
             ots: config.ots.is_some(),
             headers: config.headers.is_some(),
             settlements: has(Media::Settlement) || bare_gateway,

@@ -107,7 +107,8 @@ fn unmet_kinds(input: &Input<'_>, rows: &Rows) -> BTreeSet<String> {
         return BTreeSet::new();
     }
     let mut relays: BTreeMap<&str, BTreeMap<&SourceId, bool>> = BTreeMap::new();
-    for ((source, slice), row) in rows.iter().filter(|((source, _), _)| is_relay(input, source)) {
+    // A relay that is no longer declared does not stand in for one that is.
+    for ((source, slice), row) in rows.iter().filter(|((source, _), _)| input.declared.relays.contains(source)) {
         *relays.entry(&slice.kind).or_default().entry(source).or_insert(true) &= row.coverage.complete;
     }
     if relays.is_empty() {
@@ -165,8 +166,24 @@ fn incomplete(input: &Input<'_>, coverage: &Coverage, unmet: &BTreeSet<String>) 
         && input.policy.require.min_relays > 0
         && !input.declared.relays.is_empty()
         && !unmet.contains(&coverage.slice.kind);
-    if spare { finding.explained(ENOUGH_OTHERS) } else { finding }
+    if spare {
+        finding.explained(ENOUGH_OTHERS)
+    } else if is_declared(input, &coverage.source) {
+        finding
+    } else {
+        finding.explained(DECLARED_NO_MORE)
+    }
 }
+
+/// False for a source of an earlier attempt at the run, whose configuration named another address.
+fn is_declared(input: &Input<'_>, source: &SourceId) -> bool {
+    let bare = |source: &SourceId| source.0.trim_end_matches('/').to_owned();
+    let declared = input.declared;
+    let mut all = declared.sources.iter().chain(&declared.relays).chain(&declared.calendars);
+    all.any(|known| bare(known) == bare(source))
+}
+
+const DECLARED_NO_MORE: &str = "the source is not declared; what it gave is kept";
 
 /// What a finding about one slice is about.
 pub(super) fn slice_subject(source: &SourceId, slice: &Slice) -> Subject {

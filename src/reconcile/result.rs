@@ -42,6 +42,9 @@ pub struct Declared {
     pub relays: Vec<SourceId>,
     /// Every configured source (relays, URLs, `files:<media>`): each owes a receipt.
     pub sources: Vec<SourceId>,
+    /// Addresses of calendars that may be asked; they owe a receipt only when there was something to ask.
+    #[serde(default)]
+    pub calendars: Vec<SourceId>,
     /// OTS calendars or proof files.
     pub ots: bool,
     /// Any header source.

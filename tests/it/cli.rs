@@ -572,3 +572,35 @@ fn whatever_is_declared_and_not_checked_is_never_clean() {
     }
     assert_eq!(variant("honest", &honest).0, 0);
 }
+
+#[test]
+fn a_source_that_is_declared_no_more_owes_nothing() {
+    let folder = tempdir().unwrap();
+    let config = write_world(&folder.path().join("world"), 5, 12);
+    let honest = fs::read_to_string(&config).unwrap();
+    let run_dir = folder.path().join("run");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let dead = format!("settlements = [\"http://127.0.0.1:{port}/log.jsonl\", ");
+    fs::write(&config, honest.replace("settlements = [", &dead)).unwrap();
+    assert_eq!(code(&drill(&config, &run_dir, &[])), 8);
+    // The same run goes on with an address that answers; what did not answer stays listed.
+    fs::write(&config, &honest).unwrap();
+    let output = drill(&config, &run_dir, &["--yes"]);
+    assert_eq!(code(&output), 0, "{}", shown(&output));
+    let kept = report(&run_dir)["coverage"].to_string();
+    assert!(kept.contains(&format!("127.0.0.1:{port}")), "{kept}");
+}
+
+#[test]
+fn a_file_size_limit_is_a_full_disk_and_the_run_resumes() {
+    let folder = tempdir().unwrap();
+    let config = write_world(&folder.path().join("world"), 5, 12);
+    let run_dir = folder.path().join("run");
+    let mut limited = std::process::Command::new("bash");
+    // 40 KiB: too little for the log.
+    limited.args(["-c", "ulimit -c 0 -f 40; exec \"$@\"", "bash", env!("CARGO_BIN_EXE_reledger")]);
+    let output = limited.args(["drill", "-c", arg(&config), "--run", arg(&run_dir)]).output().unwrap();
+    assert_eq!(code(&output), 74, "{}", shown(&output));
+    assert!(stderr(&output).contains("hint: "), "{}", shown(&output));
+    assert_eq!(code(&drill(&config, &run_dir, &[])), 0);
+}
