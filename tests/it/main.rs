@@ -4,13 +4,13 @@
 mod architecture;
 mod cli;
 mod drill;
+mod faults;
 mod fixtures;
 mod fuzz;
 mod hostile;
 mod ledger_scenarios;
 mod peers;
 mod report;
-mod scenarios;
 mod schemas;
 mod sim_world;
 mod state_root;
