@@ -6,6 +6,7 @@ mod drill;
 mod hostile;
 mod ledger_scenarios;
 mod report;
+mod scenarios;
 mod sim_world;
 mod store;
 mod substrate_files;
