@@ -17,6 +17,7 @@ mod drops;
 mod envelope;
 mod fees;
 mod gateway_log;
+mod hand;
 mod history;
 mod http;
 mod json;
@@ -36,6 +37,7 @@ mod write;
 
 pub use envelope::{Artifact, Envelope};
 pub use gateway_log::LogEntry;
+pub use hand::Hand;
 pub use manifest::Manifest;
 pub use nostr::SimEvent;
 pub use serve::{Serving, serve};

@@ -11,6 +11,7 @@ mod hostile;
 mod ledger_scenarios;
 mod peers;
 mod report;
+mod scenarios;
 mod schemas;
 mod sim_world;
 mod state_root;

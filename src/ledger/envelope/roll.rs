@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Code, EnvelopeId, EvidenceId, Finding, KeyId, Subject, UnixMicros, UnixSeconds, WindowId};
+use crate::domain::{EnvelopeId, EvidenceId, Finding, KeyId, UnixMicros, UnixSeconds, WindowId};
 use crate::evidence::{BillableEvent, Distribution, DropManifest, OcMeBody, OcMeKind};
 use crate::ledger::scope::Scope;
 use crate::verify::Anchor;
@@ -72,7 +72,6 @@ impl EnvelopeLedger {
             ledger.entries.insert(*id, entry);
         }
         ledger.windows = drops::windows(scope, &ledger);
-        blanked(scope, findings);
         fee_check::check(scope, &ledger, findings);
         identity::check(&ledger, findings);
         ledger.root_rules = drops::check(scope, &ledger, findings);
@@ -112,24 +111,5 @@ impl EnvelopeLedger {
             None => Some(earned),
             Some(drop) => self.windows.get(&drop.window)?.vested_at.map(|vested| vested.max(earned)),
         }
-    }
-}
-
-/// EVT_BLANKED: a replacement without content for something that is held. What is held stays.
-fn blanked(scope: Scope<'_>, findings: &mut Vec<Finding>) {
-    for (digest, carrier) in &scope.set.blanks {
-        let subject = if scope.set.envelopes.contains_key(&EnvelopeId(*digest)) {
-            Subject::new("envelope", digest)
-        } else if scope.set.attestations.contains_key(&crate::domain::AttestationId(*digest)) {
-            Subject::new("attestation", digest)
-        } else {
-            continue;
-        };
-        findings.push(
-            Finding::new(Code::EvtBlanked, subject)
-                .with_values("the content that was published before", "no content")
-                .with_evidence(*carrier, "replacement")
-                .with_explanation("A replacement without content was seen for an id that is held; what is held stays."),
-        );
     }
 }

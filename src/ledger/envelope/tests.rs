@@ -88,17 +88,6 @@ const STANDING: &[Case<World>] = &[
             w.payout("p", "2026-05-12T00:00:00Z", 65);
         },
     ),
-    (
-        Code::EvtBlanked,
-        |w| {
-            w.event("e", |_| ());
-            w.set.blanks.insert((digest("e"), evidence("blank")));
-        },
-        |w| {
-            w.event("e", |_| ());
-            w.set.blanks.insert((digest("never held"), evidence("blank")));
-        },
-    ),
 ];
 
 const FEES: &[Case<World>] = &[

@@ -1,0 +1,15 @@
+//! One fault at a time, end to end: an honest world, one edit, the real command, and the one code that must come out; then
+//! the edit that looks like it and must not. What belongs here: what a code means to a user, seen from outside.
+
+mod anchors;
+mod attested;
+mod custody;
+mod envelopes;
+mod events;
+mod inputs;
+mod keys;
+mod proof;
+mod rules;
+mod scene;
+mod settlements;
+mod table;
