@@ -37,7 +37,7 @@ fn the_worked_example_of_the_specification_comes_out() {
     assert_eq!(balance(Account::Rebate("pk_test_co".into())), 0);
     let view = treasury.view();
     assert_eq!(view.trial_balance.values().sum::<i128>(), 0);
-    assert_eq!(view.trial_balance["A:Custody:oc-me-v1"], 99_958_000);
+    assert_eq!(view.trial_balance["A:Custody"], 99_958_000);
     assert_eq!((view.totals["custody_msat"], view.totals["liabilities_msat"]), (99_958_000, 99_958_000));
     assert_eq!((view.totals["entries"], view.leaves.len()), (4, 4));
 }
