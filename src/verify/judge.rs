@@ -48,7 +48,7 @@ impl Bench<'_> {
     /// Judges one piece of evidence.
     pub(super) fn judge(&self, evidence: EvidenceId, raw: &RawEvidence) -> Judged {
         let (claim, findings) = match decode(raw) {
-            Decoded::Claim(claim, findings) => (claim, findings),
+            Decoded::Claim(claim, findings) => (claim, findings.into_iter().map(|it| cited(it, evidence)).collect()),
             Decoded::Undecodable(findings) => {
                 let findings = findings.into_iter().map(|finding| finding.with_evidence(evidence, "carrier"));
                 let mut judged = Judged::new(evidence, findings.collect());
@@ -247,6 +247,11 @@ impl Bench<'_> {
     }
 }
 
+/// Names the record that a decoding finding is about. An unknown kind is a class of records: naming all would be endless.
+fn cited(finding: Finding, evidence: EvidenceId) -> Finding {
+    if finding.code == Code::SrcUnknownKind { finding } else { finding.with_evidence(evidence, "carrier") }
+}
+
 /// One proof about one digest is one proof, however many carriers bring it.
 pub(super) fn proof_key(subject: Option<Digest32>, proof: &[u8]) -> Digest32 {
     let mut hasher = TaggedHasher::new("reledger/proof/1");
@@ -313,5 +318,33 @@ impl Judged {
                 .with_explanation("a genuine event that carries no artifact of its coordinates; kept, not counted"),
         );
         Fate::Quarantined
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn findings(media: Media, text: &str) -> (EvidenceId, Vec<Finding>) {
+        let policy = TrustPolicy::orangecheck_2026_10();
+        let (ring, headers) = (KeyRing::default(), HeaderChain::empty(&policy.headers));
+        let bench = Bench { policy: &policy, ring: &ring, headers: &headers };
+        let raw = RawEvidence { media, about: String::new(), bytes: text.as_bytes().to_vec() };
+        (raw.id(), bench.judge(raw.id(), &raw).findings)
+    }
+
+    #[test]
+    fn what_decoding_finds_in_a_readable_record_names_the_record() {
+        let entry = |kind: &str| {
+            format!(
+                r#"{{"id":1,"kind":"{kind}","module":{{"kind":"mint","id":0}},"ts_usecs":1,"payload":{{"oob_notes":"x"}}}}"#
+            )
+        };
+        let (id, found) = findings(Media::PaymentLogEntry, &entry("payment-send"));
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].code, found[0].evidence[0].id), (Code::SrcSecretPresent, id));
+        let (_, found) = findings(Media::PaymentLogEntry, &entry("of-tomorrow"));
+        let unknown = found.iter().find(|finding| finding.code == Code::SrcUnknownKind).unwrap();
+        assert_eq!(unknown.evidence, []);
     }
 }
