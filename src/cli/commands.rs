@@ -158,7 +158,13 @@ fn audit(global: &Global, output: &Output, dir: &Path) -> Result<ExitCode, AppEr
     if let Some(path) = &audited.first_difference {
         say(&format!("the report found in {} was not reproduced: first difference at {path}", dir.display()));
         let code = Condition::Divergent.exit_code().0;
-        output.emit(format!("not reproduced: {path}; exit {code}\n").as_bytes())?;
+        // The path is made of member names out of a foreign file.
+        match output.format {
+            Format::Human => output.emit(format!("not reproduced: {}; exit {code}\n", inert(path)).as_bytes())?,
+            Format::Json | Format::Ndjson => output.emit(&canonical_json(&serde_json::json!({
+                "reproduced": false, "first_difference": path, "exit_code": code,
+            })))?,
+        }
         return Ok(ExitCode::from(code));
     }
     say("the report was reproduced byte for byte");
