@@ -35,7 +35,7 @@ pub fn audit(root: &Path, jobs: usize, observer: &dyn Observer, cancel: &Cancel)
     let folder = RunFolder::at(root);
     let read = |name: &str| {
         let path = root.join(name);
-        fs::read_to_string(&path).map_err(|error| {
+        fs::read(&path).map_err(|error| {
             if error.kind() == std::io::ErrorKind::NotFound {
                 AppError::Config {
                     what: format!("{} is not a finished run: {name} is missing", root.display()),
@@ -53,9 +53,12 @@ pub fn audit(root: &Path, jobs: usize, observer: &dyn Observer, cancel: &Cancel)
             hint: "wait for it, or resume it with the command that began it".to_owned(),
         });
     }
-    let manifest = Manifest::from_text(&read("evidence/manifest.json")?).map_err(|error| untrusted(&error))?;
+    let manifest = read("evidence/manifest.json")?;
+    let manifest =
+        Manifest::from_text(text("evidence/manifest.json", &manifest)?).map_err(|error| untrusted(&error))?;
+    no_strangers(&folder.evidence(), &manifest)?;
     manifest.check(&evidence_members(&folder)?).map_err(|error| untrusted(&error))?;
-    let judged = judged_inputs(&read("evidence/inputs.json")?)?;
+    let judged = judged_inputs(text("evidence/inputs.json", &read("evidence/inputs.json")?)?)?;
     let found = read("report.json")?;
     let store = LogStore::open_read_only(&folder.evidence())?;
     let root = evidence_root(&store.ids()?);
@@ -68,9 +71,38 @@ pub fn audit(root: &Path, jobs: usize, observer: &dyn Observer, cancel: &Cancel)
     let set = judge(&store, &judged.policy, &tables, &worker_threads(jobs)?, observer, cancel)?;
     let conclusion = Conclusion::draw(set, &tables, &judged, root);
     let report = report_json(&conclusion.model());
-    let reproduced = report == found.as_bytes();
-    let first_difference = if reproduced { None } else { Some(first_difference(&report, found.as_bytes())) };
+    let reproduced = report == found;
+    let first_difference = if reproduced { None } else { Some(first_difference(&report, &found)) };
     Ok(Audited { conclusion, report, reproduced, first_difference })
+}
+
+fn text<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, AppError> {
+    std::str::from_utf8(bytes).map_err(|error| AppError::Untrusted { what: format!("checksum_error: {name}: {error}") })
+}
+
+/// Refuses what the manifest does not name: a file of another kind beside the segments, or a link in the place of one.
+fn no_strangers(evidence: &Path, manifest: &Manifest) -> Result<(), AppError> {
+    for folder in ["", "segments"] {
+        let path = evidence.join(folder);
+        let entries = match fs::read_dir(&path) {
+            // A missing member is told by the manifest's own check.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            entries => entries.map_err(AppError::io("read", &path))?,
+        };
+        for entry in entries {
+            let entry = entry.map_err(AppError::io("read", &path))?;
+            let kind = entry.file_type().map_err(AppError::io("read", &path))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let name = if folder.is_empty() { name } else { format!("{folder}/{name}") };
+            let own_folder = kind.is_dir() && name == "segments";
+            let known = name == "manifest.json" || manifest.members.iter().any(|member| member.name == name);
+            if !(own_folder || kind.is_file() && known) {
+                let what = if kind.is_symlink() { "is a link" } else { "is not in the manifest" };
+                return Err(AppError::Untrusted { what: format!("checksum_error: evidence member {name} {what}") });
+            }
+        }
+    }
+    Ok(())
 }
 
 fn untrusted(error: &dyn std::error::Error) -> AppError {

@@ -170,6 +170,7 @@ fn audit(global: &Global, output: &Output, dir: &Path) -> Result<ExitCode, AppEr
     let audited = app::audit(dir, global.jobs, observer.as_ref(), &cancel)?;
     drop(observer);
     if let Some(path) = &audited.first_difference {
+        // The path is made of member names out of a foreign file.
         let code = Condition::Divergent.exit_code().0;
         let text = format!("not reproduced: {}; exit {code}\n", inert(path));
         output.emit_either(&text, &serde_json::json!({"reproduced": false, "at": path, "exit_code": code}))?;

@@ -79,13 +79,9 @@ pub(crate) fn clock(global: &Global) -> Result<UnixSeconds, AppError> {
     if let Some(text) = &global.now {
         return instant("--now", text, real);
     }
-    match std::env::var("SOURCE_DATE_EPOCH") {
-        Ok(text) => text
-            .parse()
-            .map(UnixSeconds)
-            .map_err(|_| usage(format!("SOURCE_DATE_EPOCH `{text}` is not a number of seconds"))),
-        Err(_) => Ok(real),
-    }
+    let Some(text) = std::env::var_os("SOURCE_DATE_EPOCH") else { return Ok(real) };
+    let text = text.to_string_lossy();
+    text.parse().map(UnixSeconds).map_err(|_| usage(format!("SOURCE_DATE_EPOCH `{text}` is not a number of seconds")))
 }
 
 fn as_of(text: &str, clock: UnixSeconds) -> Result<AsOfWanted, AppError> {

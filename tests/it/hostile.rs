@@ -261,3 +261,68 @@ fn links_that_lead_nowhere_are_named_and_stop_the_run() {
         assert!(stderr(&output).contains(name), "{}", shown(&output));
     }
 }
+
+/// What an auditor may be handed instead of a finished run, and the exit code it deserves.
+#[test]
+fn an_audit_of_a_tampered_folder_says_so_and_writes_nothing() {
+    let folder = tempdir().unwrap();
+    let config = write_world(&folder.path().join("world"), 5, 12);
+    let whole = folder.path().join("whole");
+    drill(&config, &whole, &[]);
+    type Tamper = fn(&Path);
+    let cases: &[(&str, i32, Tamper)] = &[
+        ("nothing", 0, |_| ()),
+        ("inputs gone", 5, |dir| fs::remove_file(dir.join("evidence/inputs.json")).unwrap()),
+        ("segments gone", 5, |dir| fs::remove_dir_all(dir.join("evidence/segments")).unwrap()),
+        ("manifest not text", 5, |dir| fs::write(dir.join("evidence/manifest.json"), b"\xff").unwrap()),
+        ("manifest gone", 2, |dir| fs::remove_file(dir.join("evidence/manifest.json")).unwrap()),
+        ("a stranger", 5, |dir| fs::write(dir.join("evidence/extra"), "x").unwrap()),
+        ("a stranger inside", 5, |dir| fs::write(dir.join("evidence/segments/extra"), "x").unwrap()),
+        ("a linked segment", 5, |dir| {
+            let segment = dir.join("evidence/segments/00000001.seg");
+            fs::rename(&segment, dir.join("elsewhere")).unwrap();
+            std::os::unix::fs::symlink(dir.join("elsewhere"), segment).unwrap();
+        }),
+        ("a member outside", 5, |dir| {
+            let manifest = dir.join("evidence/manifest.json");
+            let text = fs::read_to_string(&manifest).unwrap();
+            fs::write(&manifest, text.replace("segments/00000001.seg", "../segments/00000001.seg")).unwrap();
+        }),
+        ("a report not text", 1, |dir| fs::write(dir.join("report.json"), b"\xff").unwrap()),
+        ("a hostile report", 1, |dir| {
+            let text = fs::read_to_string(dir.join("report.json")).unwrap();
+            fs::write(dir.join("report.json"), text.replace("\"as_of\"", "\"\\u001b]52;c;x\\u0007\"")).unwrap();
+        }),
+    ];
+    for (name, expected, tamper) in cases {
+        let dir = folder.path().join("run");
+        assert!(std::process::Command::new("cp").arg("-r").args([&whole, &dir]).status().unwrap().success());
+        tamper(&dir);
+        let before = everything(&dir);
+        for more in [&[][..], &["--json"]] {
+            let output = run(&[&["audit", arg(&dir)], more].concat());
+            assert_eq!(code(&output), *expected, "{name}: {}", shown(&output));
+            assert!(!shown(&output).contains(['\x1b', '\x07']), "{name}");
+            if more == ["--json"] && *expected < 2 {
+                serde_json::from_str::<Value>(&stdout(&output)).unwrap();
+            }
+        }
+        assert!(before == everything(&dir), "{name}: the audit wrote");
+        fs::remove_dir_all(&dir).unwrap();
+    }
+}
+
+/// Every file of a folder with its bytes.
+fn everything(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(everything(&path));
+        } else {
+            files.push((path.clone(), fs::read(&path).unwrap()));
+        }
+    }
+    files.sort();
+    files
+}
