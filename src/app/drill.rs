@@ -11,7 +11,7 @@ use super::judge::{SideTables, judge, side_tables, worker_threads};
 use super::observer::{Cancel, Observer};
 use super::plan::Plan;
 use super::run::{Found, RunFolder, RunRecord};
-use super::sources::{SourceKit, first_sources, upgrade_sources};
+use super::sources::{SourceKit, can_upgrade, first_sources, upgrade_sources};
 use crate::domain::{Severity, UnixSeconds};
 use crate::seal::evidence_root;
 use crate::store::{Engine, EvidenceStore, LogStore};
@@ -166,7 +166,8 @@ impl<'a> Session<'a> {
             let sources = first_sources(session.plan, &kit)?;
             capture(sources, &mut session.store, session.observer, session.cancel).map(drop)
         })?;
-        for _ in 0..UPGRADE_ROUNDS_MAX {
+        let rounds = if can_upgrade(self.plan) { UPGRADE_ROUNDS_MAX } else { 0 };
+        for _ in 0..rounds {
             let tables = side_tables(&self.store)?;
             let set = self.judge(&tables)?;
             let sources = upgrade_sources(self.plan, &mut kit, &set)?;

@@ -67,6 +67,11 @@ pub(super) fn first_sources(plan: &Plan, kit: &SourceKit) -> Result<Vec<Box<dyn 
     Ok(sources)
 }
 
+/// True when anybody is configured who can complete a proof: without, looking for pending proofs is wasted work.
+pub(super) fn can_upgrade(plan: &Plan) -> bool {
+    !plan.calendars.is_empty() || plan.bitcoin_rest.is_some() || plan.esplora.is_some()
+}
+
 /// What the verified set asks for: upgrades of pending proofs, headers that proofs name. Each is asked once.
 ///
 /// # Errors
