@@ -1,5 +1,5 @@
 //! The main job end to end, through the command: real inputs, honest worlds, determinism, crashes, audits.
-//! What belongs here: promises about whole runs. Single codes are in `ledger_scenarios.rs`.
+//! What belongs here: promises about whole runs. Single codes are in `scenarios`.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};

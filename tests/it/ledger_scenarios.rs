@@ -1,5 +1,7 @@
 //! What the ledgers owe to published vectors: fees to the satoshi, and replay as the reference's own tests do it.
-//! End-to-end scenarios over generated worlds belong here too.
+//! Single codes end to end are in `scenarios`.
+
+#![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
 
 use std::collections::BTreeMap;
 

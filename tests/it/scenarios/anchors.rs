@@ -171,7 +171,7 @@ fn claimed_inside_the_slack(scene: &mut Scene) {
 fn a_last_header_without_work(scene: &mut Scene) -> Blame {
     let tip = scene.tip();
     let header = &mut scene.world.headers[tip];
-    let idle = (0_u32..).find(|nonce| {
+    let idle = (0..=u32::MAX).find(|nonce| {
         header[76..].copy_from_slice(&nonce.to_le_bytes());
         header_hash(header)[31] >= 0x80
     });

@@ -127,6 +127,18 @@ fn a_chain_of_two(scene: &mut Scene) {
     put_rebind(scene, &second);
 }
 
+fn two_out_of_one_state(scene: &mut Scene) -> Blame {
+    let first = from_self_custody(scene);
+    let prev = put_rebind(scene, &first).id;
+    let mut last = None;
+    for at in [AS_OF - 1_800, AS_OF - 900] {
+        let mut body = rebind(&scene.hand.address(USER), "fedimint_client", "fedimint_threshold", at);
+        body["prev"] = prev.clone().into();
+        last = Some(put_rebind(scene, &body));
+    }
+    Blame::new("prev", prev).citing("transition", last.unwrap().evidence)
+}
+
 fn a_descriptor_under_another_id(scene: &mut Scene) -> Blame {
     let (mut value, id) = descriptor(scene, OLD);
     value["id"] = descriptor(scene, NEW).1.into();
@@ -240,6 +252,16 @@ fn every_fault_of_a_rebind_has_its_code() {
             exit: 1,
             fault: a_predecessor_that_is_not_held,
             beside: &[],
+            near_miss: a_chain_of_two,
+            near_miss_beside: &[],
+        },
+        Case {
+            code: "ENV_EQUIVOCATION",
+            severity: "critical",
+            exit: 1,
+            fault: two_out_of_one_state,
+            // Whichever is followed, the other starts where the user no longer is.
+            beside: &["REB_GAP"],
             near_miss: a_chain_of_two,
             near_miss_beside: &[],
         },

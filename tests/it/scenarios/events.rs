@@ -79,7 +79,7 @@ fn an_event_under_the_payment_prefix(scene: &mut Scene) -> Blame {
     let body = scene.event_at(AS_OF - 600);
     let mut carrier = scene.sign(&body);
     carrier.content.insert("envelope".to_owned(), body);
-    carrier.prefix = "oc-me-payment".to_owned();
+    "oc-me-payment".clone_into(&mut carrier.prefix);
     let put = scene.put(carrier);
     Blame::new("event", put.event).citing("carrier", put.evidence)
 }

@@ -73,7 +73,7 @@ pub(crate) fn time_of(header: &[u8; 80]) -> i64 {
 
 /// Work at the lowest difficulty: the hash's top byte below 0x7f.
 pub(crate) fn work(header: &mut [u8; 80]) {
-    let nonce = (0_u32..).find(|nonce| {
+    let nonce = (0..=u32::MAX).find(|nonce| {
         header[76..].copy_from_slice(&nonce.to_le_bytes());
         header_hash(header)[31] < 0x7f
     });

@@ -103,7 +103,7 @@ fn seal_later(scene: &mut Scene, seconds: i64) -> String {
     manifest(scene, |body| {
         let sealed: reledger::domain::UnixSeconds = body["sealed_at"].as_str().unwrap().parse().unwrap();
         body["sealed_at"] = iso(sealed.0 + seconds).into();
-        window = body["window_id"].as_str().unwrap().to_owned();
+        body["window_id"].as_str().unwrap().clone_into(&mut window);
     });
     window
 }

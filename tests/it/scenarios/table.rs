@@ -1,6 +1,7 @@
 //! How a case is run and what is demanded of its report.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::sync::LazyLock;
 
 use reledger::domain::EvidenceId;
@@ -20,8 +21,8 @@ pub(crate) struct Blame {
 }
 
 impl Blame {
-    pub(crate) fn new(name: &'static str, value: impl ToString) -> Self {
-        Self { subject: (name, value.to_string()), evidence: None }
+    pub(crate) fn new(name: &'static str, value: impl Display) -> Self {
+        Self { subject: (name, format!("{value}")), evidence: None }
     }
 
     pub(crate) fn citing(self, role: &'static str, evidence: EvidenceId) -> Self {
