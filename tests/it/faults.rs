@@ -2,6 +2,9 @@
 //! beside it only what must follow from it. Each fault has a near miss, which leaves the world clean.
 //! What belongs here: faults that can be made by editing files. Codes are tested one by one beside the rooms that find them.
 
+#![expect(clippy::too_many_lines, reason = "a table is read row by row")]
+#![expect(clippy::semicolon_if_nothing_returned, reason = "an edit is one expression")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -345,23 +348,12 @@ fn scenarios() -> Vec<Scenario> {
             name: "a substrate that is declared and empty",
             wanted: ("SRC_EMPTY", 3, &["SRC_INCOMPLETE"]),
             fault: |world| {
-                world
-                    .config("[balances]", "[custody]\nfiles = [\"custody.jsonl\"]\n[balances]")
-                    .then_write(&world.dir.join("custody.jsonl"), "\n")
+                world.config("[balances]", "[custody]\nfiles = [\"custody.jsonl\"]\n[balances]");
+                fs::write(world.dir.join("custody.jsonl"), "\n").unwrap();
             },
             near_miss: |_| {},
         },
     ]
-}
-
-trait ThenWrite {
-    fn then_write(self, path: &Path, text: &str);
-}
-
-impl ThenWrite for () {
-    fn then_write(self, path: &Path, text: &str) {
-        fs::write(path, text).unwrap();
-    }
 }
 
 fn first_file(folder: &Path) -> String {

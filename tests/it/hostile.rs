@@ -263,13 +263,15 @@ fn links_that_lead_nowhere_are_named_and_stop_the_run() {
 }
 
 /// What an auditor may be handed instead of a finished run, and the exit code it deserves.
+/// An edit of a finished run's folder.
+type Tamper = fn(&Path);
+
 #[test]
 fn an_audit_of_a_tampered_folder_says_so_and_writes_nothing() {
     let folder = tempdir().unwrap();
     let config = write_world(&folder.path().join("world"), 5, 12);
     let whole = folder.path().join("whole");
     drill(&config, &whole, &[]);
-    type Tamper = fn(&Path);
     let cases: &[(&str, i32, Tamper)] = &[
         ("nothing", 0, |_| ()),
         ("inputs gone", 5, |dir| fs::remove_file(dir.join("evidence/inputs.json")).unwrap()),

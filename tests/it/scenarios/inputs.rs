@@ -7,25 +7,6 @@ use serde_json::{Value, json};
 use super::scene::{Scene, evidence};
 use super::table::{Blame, Case, judge};
 
-fn declare_custody(scene: &mut Scene, text: &str) {
-    scene.appended.push(("custody.jsonl", text.as_bytes().to_vec()));
-    scene.sections = format!("\n[custody]\nfiles = [\"custody.jsonl\"]\n{}", scene.sections);
-}
-
-fn an_empty_custody_file(scene: &mut Scene) -> Blame {
-    declare_custody(scene, "");
-    Blame::new("population", "custody")
-}
-
-fn a_custody_file_with_one_descriptor(scene: &mut Scene) {
-    let address = scene.hand.address("guardian 1");
-    let descriptor = json!({
-        "v": 1, "kind": "attest-federation-custody", "address": scene.hand.address("somebody"),
-        "threshold": "1-of-1", "guardians": [{"address": address, "alg": "bip322"}],
-    });
-    declare_custody(scene, &format!("{descriptor}\n"));
-}
-
 fn append(scene: &mut Scene, file: &'static str, media: Media, line: &str) -> EvidenceId {
     scene.appended.push((file, format!("{line}\n").into_bytes()));
     evidence(media, line)
@@ -132,15 +113,6 @@ fn a_stranger_with_nothing(scene: &mut Scene) {
 #[test]
 fn every_fault_of_an_input_has_its_code() {
     judge(&[
-        Case {
-            code: "SRC_EMPTY",
-            severity: "error",
-            exit: 3,
-            fault: an_empty_custody_file,
-            beside: &[],
-            near_miss: a_custody_file_with_one_descriptor,
-            near_miss_beside: &[],
-        },
         Case {
             code: "SRC_PARSE",
             severity: "warn",
