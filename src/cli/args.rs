@@ -71,7 +71,8 @@ pub(crate) struct Global {
     #[arg(long, global = true, env = "RELEDGER_PROGRESS", value_name = "HOW", default_value = "auto")]
     pub(crate) progress: Progress,
     /// Worker threads; 0 is one per core.
-    #[arg(short, long, global = true, env = "RELEDGER_JOBS", value_name = "N", default_value_t = 0)]
+    #[arg(short, long, global = true, env = "RELEDGER_JOBS", value_name = "N", default_value_t = 0,
+        value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(0..=1024))]
     pub(crate) jobs: usize,
     /// Stop fetching after this long (90s, 15m, 2h); the run is then incomplete.
     #[arg(long, global = true, env = "RELEDGER_MAX_DURATION", value_name = "D")]
