@@ -22,6 +22,7 @@ mod observer;
 mod plan;
 mod run;
 mod sources;
+mod trial;
 mod values;
 
 pub use as_of::AsOfWanted;
@@ -36,4 +37,5 @@ pub use inspect::{Fate, JudgedFiles, JudgedRecord, verify_files};
 pub use observer::{Cancel, Event, Observer, Silent};
 pub use plan::{PaymentLogPlan, Plan};
 pub use run::{Found, RunFolder, RunRecord, write_atomic, write_result};
+pub use trial::{Campaign, CampaignResult, Faults, Trial, TrialReport, run_campaign};
 pub use values::{Instant, Span};

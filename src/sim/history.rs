@@ -11,7 +11,7 @@ use super::rng::Rng;
 use super::time::{AS_OF, DAY, DAYS, HOUR, MINUTE, MONTHS, Millis, START, iso_millis, month_of};
 
 /// Fewest billable events of a world.
-const EVENTS_MIN: u32 = 40;
+pub const EVENTS_MIN: u32 = 40;
 
 /// A billable event on its way to an envelope.
 #[derive(Debug, Clone)]
