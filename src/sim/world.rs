@@ -37,8 +37,12 @@ pub enum Proven {
     Waits(i64),
     /// The block at this height of the final chain commits to it.
     Block(usize),
-    /// There is no proof, or none that is worth anything.
+    /// There is no proof.
     Never,
+    /// There is one, and it proves nothing: broken, or about something else.
+    Refused,
+    /// It names a block that no header is known for.
+    Beyond,
 }
 
 /// A document with the file name it is published under.
