@@ -4,7 +4,10 @@
 //! from the damaged record itself; what follows for ledgers, balances and rails is for the oracle to find. A near miss is the
 //! same edit on the right side of the line.
 
+mod anchors;
 mod balances;
+mod headers;
+mod settlements;
 
 use super::rng::Rng;
 use super::scene::{Planting, Scene};
@@ -52,7 +55,7 @@ pub struct Planted {
 
 /// Every generator, room by room.
 pub fn generators() -> impl Iterator<Item = &'static Generator> {
-    [balances::GENERATORS].into_iter().flatten()
+    [anchors::GENERATORS, balances::GENERATORS, headers::GENERATORS, settlements::GENERATORS].into_iter().flatten()
 }
 
 /// Plants the selections in order. One that finds no room in this world leaves no trace in it.
