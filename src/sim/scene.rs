@@ -1,6 +1,7 @@
 //! A world under a fault's hands: edits keep everything consistent but the one thing that the fault is about.
 
 mod money;
+mod people;
 mod proofs;
 
 use std::collections::BTreeSet;
@@ -20,7 +21,7 @@ use super::world::{Proven, World};
 use super::write::{SimError, write};
 use crate::domain::{Code, Digest32, Subject, UnixSeconds, sha256};
 
-pub(super) use money::{Settled, settled};
+pub(super) use money::{Settled, operation_of, settled};
 pub(super) use proofs::{
     CALENDAR, base64, detached, hashes_then_block, header_hash, pending, relink, shown_hash, time_of, waiting, work,
     young,
