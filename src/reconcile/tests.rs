@@ -16,6 +16,8 @@ use crate::verify::{PendingAnchor, SignedSettlement, Verified};
 
 use super::{Declared, Input, Reconciliation, reconcile};
 
+mod treasury;
+
 const OPERATOR: &str = "wss://relay.operator.example";
 const OTHER: &str = "wss://relay.other.example";
 
