@@ -164,6 +164,19 @@ pub struct FederationSection {
     pub settlement_keys: Vec<toml::Value>,
     /// Allowed direction by settlement kind.
     pub directions: BTreeMap<String, crate::domain::Direction>,
+    /// What the federation was seen to hold. What is not there changes no digest of the configuration.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub observed: Vec<ObservedSection>,
+}
+
+/// One entry of `observed`.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObservedSection {
+    /// When.
+    pub at: Instant,
+    /// The client's balance and open positions, in millisatoshi.
+    pub msat: u64,
 }
 
 /// `[keys]`.
@@ -314,6 +327,7 @@ invoices = ["lnd-invoices.json"]
 [federations.oc-me-v1]
 settlement_keys = ["8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c"]
 directions = { "escrow.rebate" = "out" }
+observed = [{ at = 2026-09-30T12:00:00Z, msat = 123 }]
 [keys]
 jwks = ["https://me.ochk.io/.well-known/oc-envelope-jwks.json"]
 [[keys.compromised]]

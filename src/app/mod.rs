@@ -15,6 +15,7 @@ mod coverage;
 mod drill;
 mod error;
 mod explain;
+mod federations;
 mod finish;
 mod inspect;
 mod judge;

@@ -36,8 +36,8 @@ pub use id::{
 pub use merkle::{MerkleTree, SumLeaf, SumNode, merkle_root, sum_root};
 pub use outcome::{Condition, ExitCode, Outcome};
 pub use policy::{
-    Caps, Checkpoint, CompromisedKey, Direction, HeaderPolicy, KnownGap, PinnedKey, Requirement, SettlementKind,
-    TrustPolicy,
+    Caps, Checkpoint, CompromisedKey, Direction, HeaderPolicy, KnownGap, ObservedCustody, PinnedKey, Requirement,
+    SettlementKind, TrustPolicy,
 };
 pub use population::{Counts, Population};
 pub use text::{inert, inert_limited};

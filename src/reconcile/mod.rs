@@ -10,10 +10,15 @@
 mod anchoring;
 mod audit;
 mod balances;
+mod claims;
 mod coverage;
 mod distributions;
 mod escrow;
+mod fees;
+mod legs;
+mod matches;
 mod merge;
+mod observed;
 mod omissions;
 mod payouts;
 mod population;

@@ -16,6 +16,8 @@ use crate::verify::{PendingAnchor, SignedSettlement, Verified};
 
 use super::{Declared, Input, Reconciliation, reconcile};
 
+mod treasury;
+
 const OPERATOR: &str = "wss://relay.operator.example";
 const OTHER: &str = "wss://relay.other.example";
 
@@ -161,6 +163,7 @@ fn invoice(name: &str, asked: u64, received: u64, state: InvoiceState) -> (Evide
         preimage: None,
         asked_msat: Some(asked),
         received_msat: Some(received),
+        fee_msat: None,
         state,
         settled_at: None,
         bolt11: None,
@@ -179,7 +182,11 @@ fn logged(name: &str, kind: &str) -> (EvidenceId, PaymentLogEntry) {
         at: micros("2026-05-12T00:00:00Z"),
         payment_hash: Some(hash(name)),
         operation: None,
+        contract: None,
+        txid: None,
         amount_msat: Some(7_000),
+        contract_msat: None,
+        fee_msat: None,
         preimage: None,
         known: true,
     };

@@ -34,6 +34,7 @@ fn invoice(bytes: &[u8]) -> Result<InvoiceRecord, Refusal> {
         preimage: preimage.filter(|preimage| *preimage != [0; 32]),
         asked_msat: asked_msat(members)?,
         received_msat: received_msat(members, state)?,
+        fee_msat: fee_msat(members)?,
         state,
         settled_at: first(members, &["settle_date", "paid_at", "settled_at", "completed_at"], "a time", time)?
             .filter(|time| time.0 > 0),
@@ -98,6 +99,16 @@ fn received_msat(members: Record<'_, '_>, state: InvoiceState) -> Result<Option<
     }
     let received = received.or(amount(members, "amt_paid_sat", sats_as_msat)?);
     Ok(received.filter(|msat| *msat > 0 || state == InvoiceState::Settled))
+}
+
+/// What the node paid for routing: LND states it, Core Lightning states what was sent and what arrived.
+fn fee_msat(members: Record<'_, '_>) -> Result<Option<u64>, Refusal> {
+    let msat = |name| amount(members, name, |value| Msat::new(value).ok().map(Msat::get));
+    if let Some(fee) = msat("fee_msat")?.or(amount(members, "fee_sat", sats_as_msat)?) {
+        return Ok(Some(fee));
+    }
+    let (sent, arrived) = (msat("amount_sent_msat")?, msat("amount_msat")?);
+    Ok(sent.zip(arrived).and_then(|(sent, arrived)| sent.checked_sub(arrived)))
 }
 
 fn sats_as_msat(value: u64) -> Option<u64> {

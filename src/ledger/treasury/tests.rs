@@ -96,6 +96,7 @@ fn paid(name: &str, received: u64) -> (EvidenceId, InvoiceRecord) {
         preimage: None,
         asked_msat: Some(1_000_000),
         received_msat: Some(received),
+        fee_msat: None,
         state: InvoiceState::Settled,
         settled_at: None,
         bolt11: None,

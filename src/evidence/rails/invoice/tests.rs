@@ -36,6 +36,7 @@ fn settled() -> InvoiceRecord {
         preimage: Some([0x42; 32]),
         asked_msat: Some(1_000_500),
         received_msat: Some(1_001_000),
+        fee_msat: None,
         state: InvoiceState::Settled,
         settled_at: Some(UnixSeconds(1_779_408_000)),
         bolt11: Some("lnbc1x".to_owned()),
@@ -95,6 +96,7 @@ fn what_a_node_never_set_is_absent() {
         preimage: None,
         asked_msat: None,
         received_msat: None,
+        fee_msat: None,
         state: InvoiceState::Open,
         settled_at: None,
         bolt11: None,
@@ -106,6 +108,27 @@ fn what_a_node_never_set_is_absent() {
     assert_eq!((hold.preimage, hold.state), (None, InvoiceState::Open));
     let any_amount = read(&format!(r#"{{"payment_hash":"{HASH}","status":"unpaid","created_index":4}}"#));
     assert_eq!((any_amount.asked_msat, any_amount.state, any_amount.index), (None, InvoiceState::Open, None));
+}
+
+#[test]
+fn a_payment_that_was_sent_has_the_fee_of_its_route() {
+    let lnd = read(&format!(
+        r#"{{"payment_hash":"{HASH}","payment_preimage":"{}","value_msat":"1000500","fee_msat":"2003","fee_sat":"2",
+            "payment_request":"lnbc1x","status":"SUCCEEDED","payment_index":"9"}}"#,
+        "42".repeat(32)
+    ));
+    assert_eq!((lnd.asked_msat, lnd.fee_msat, lnd.state), (Some(1_000_500), Some(2_003), InvoiceState::Settled));
+    let cln = |sent: &str| {
+        format!(
+            r#"{{"payment_hash":"{HASH}","status":"complete","amount_msat":1000500,"amount_sent_msat":{sent},
+                "preimage":"{}","bolt11":"lnbc1x","created_at":1779407000,"completed_at":1779408000}}"#,
+            "42".repeat(32)
+        )
+    };
+    let record = read(&cln("1002503"));
+    assert_eq!((record.asked_msat, record.fee_msat), (Some(1_000_500), Some(2_003)));
+    assert_eq!(read(&cln("\"1002503msat\"")).fee_msat, Some(2_003));
+    assert_eq!(read(&cln("1000499")).fee_msat, None, "less was sent than arrived: no fee");
 }
 
 #[test]
