@@ -41,6 +41,7 @@ fn receipt(name: &str, end: SliceEnd, basis: CompletenessBasis) -> FetchReceipt 
         retries: 0,
         misbehaved: 0,
         reason: String::new(),
+        signs: BTreeMap::new(),
     }
 }
 
