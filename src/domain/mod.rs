@@ -19,6 +19,7 @@ mod outcome;
 mod policy;
 mod population;
 mod profile;
+mod sample;
 mod text;
 mod time;
 
@@ -40,5 +41,6 @@ pub use policy::{
     TrustPolicy,
 };
 pub use population::{Counts, Population};
+pub use sample::draw_sample;
 pub use text::{inert, inert_limited};
 pub use time::{TimeError, UnixMicros, UnixSeconds};

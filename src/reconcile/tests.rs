@@ -8,7 +8,7 @@ use crate::domain::{
     BlockHeight, Code, CompletenessBasis, Direction, Divergence, EvidenceId, FetchReceipt, Finding, KnownGap,
     PaymentHash, SettlementKind, Slice, SliceEnd, SourceId, State, Subject, UnixSeconds,
 };
-use crate::evidence::{BalanceLine, InvoiceRecord, InvoiceState, PaymentLogEntry};
+use crate::evidence::{BalanceLine, InvoiceDialect, InvoiceRecord, InvoiceState, PaymentLogEntry};
 use crate::ledger::testkit::{
     Case, World, assert_table, digest, evidence, id, in_window, manifest, micros, sats, time,
 };
@@ -167,6 +167,7 @@ fn invoice(name: &str, asked: u64, received: u64, state: InvoiceState) -> (Evide
         bolt11: None,
         index: None,
         project: None,
+        dialect: InvoiceDialect::Plain,
     };
     (evidence(&format!("invoice of {name}")), record)
 }

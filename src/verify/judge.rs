@@ -65,6 +65,7 @@ impl Bench<'_> {
             Claim::Invoice(record) => judged.unsigned("invoices", Fact::Invoice(record)),
             Claim::ProjectConfig(config) => judged.unsigned("configs", Fact::Config(config)),
             Claim::Balance(line) => judged.unsigned("balances", Fact::Balance(line)),
+            Claim::Statement(claim) => judged.unsigned("balances", Fact::Statement(claim)),
             Claim::Custody(claim) => {
                 custody_claim(&mut judged, claim, false);
             }
