@@ -12,7 +12,9 @@ mod capture;
 mod conclude;
 mod config;
 mod coverage;
+mod drift;
 mod drill;
+mod earlier;
 mod error;
 mod explain;
 mod finish;
@@ -22,6 +24,7 @@ mod observer;
 mod plan;
 mod run;
 mod sources;
+mod takedowns;
 mod values;
 
 pub use as_of::AsOfWanted;

@@ -20,6 +20,18 @@ impl SourceId {
     }
 }
 
+/// The one spelling in which two relay addresses are compared: scheme and host in lower case, no default port, no
+/// trailing slash.
+pub fn relay_spelling(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let scheme = scheme.to_ascii_lowercase();
+    let (host, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    let host = host.to_ascii_lowercase();
+    let default_port = if scheme == "wss" { ":443" } else { ":80" };
+    let host = host.strip_suffix(default_port).unwrap_or(&host);
+    format!("{scheme}://{host}{}", path.trim_end_matches('/'))
+}
+
 impl fmt::Display for SourceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

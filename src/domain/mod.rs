@@ -26,7 +26,7 @@ mod time;
 pub use amount::{AmountError, MAX_SUPPLY_MSAT, Msat, MsatDelta, Sats};
 pub use chain::{AsOf, BlockHash, BlockHeight, MerkleRootHash, Tip};
 pub use code::{Code, Severity, Step};
-pub use coverage::{CompletenessBasis, Coverage, FetchReceipt, Sign, Slice, SliceEnd, SourceId};
+pub use coverage::{CompletenessBasis, Coverage, FetchReceipt, Sign, Slice, SliceEnd, SourceId, relay_spelling};
 pub use digest::{Digest32, Sha256Stream, TaggedHasher, sha256};
 pub use evidence::{Media, RawEvidence, Sighting};
 pub use finding::{Divergence, EvidenceRef, Finding, State, Subject};

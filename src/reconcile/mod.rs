@@ -10,11 +10,16 @@
 mod anchoring;
 mod audit;
 mod balances;
+mod conduct;
 mod coverage;
 mod distributions;
+mod drift;
+mod earlier;
+mod equivocation;
 mod escrow;
 mod merge;
 mod omissions;
+mod pages;
 mod payouts;
 mod population;
 mod rails;
@@ -22,6 +27,8 @@ mod reconciler;
 mod recovery;
 mod result;
 mod settlements;
+mod statement;
+mod takedowns;
 #[cfg(test)]
 mod tests;
 

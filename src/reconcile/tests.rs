@@ -25,6 +25,7 @@ struct Scene {
     receipts: Vec<FetchReceipt>,
     sightings: BTreeMap<EvidenceId, BTreeSet<SourceId>>,
     declared: Declared,
+    d_tags: BTreeMap<EvidenceId, String>,
 }
 
 fn source(name: &str) -> SourceId {
@@ -67,6 +68,7 @@ impl Scene {
             world,
             receipts: vec![receipt(OPERATOR, SliceEnd::Ended, CompletenessBasis::Exhausted)],
             sightings: BTreeMap::new(),
+            d_tags: BTreeMap::new(),
             declared: Declared {
                 nostr: true,
                 relays: vec![source(OPERATOR)],
@@ -125,6 +127,7 @@ impl Scene {
             receipts: &self.receipts,
             sightings: &self.sightings,
             declared: &self.declared,
+            d_tags: &self.d_tags,
             time_boxed: false,
         })
     }
