@@ -37,6 +37,8 @@ pub struct Config {
     /// Known gaps.
     #[serde(default)]
     pub gaps: Vec<GapSection>,
+    /// Earlier runs.
+    pub history: Option<HistorySection>,
     /// Where the evidence index lives.
     pub store: Option<StoreSection>,
 }
@@ -53,6 +55,8 @@ pub struct NostrSection {
     pub files: Vec<String>,
     /// Activity attestation bundles, one a line.
     pub activity: Vec<String>,
+    /// The operator's transparency log: `{"kind","d","date"}` a line.
+    pub transparency: Vec<String>,
     /// Kinds and `d` prefixes; default is the profile's.
     pub kinds: Vec<KindFilter>,
     /// Earliest `created_at` asked for.
@@ -259,6 +263,14 @@ pub struct GapSection {
     pub expires: Instant,
 }
 
+/// `[history]`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HistorySection {
+    /// Folders of finished runs, with which sources that must only grow are compared.
+    pub runs: Vec<String>,
+}
+
 /// `[store]`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -351,6 +363,8 @@ until = 2026-06-05T00:00:00Z
 reason = "write plugin could not start"
 cite = "strfry.conf comment"
 expires = 2027-01-01
+[history]
+runs = ["earlier-run/"]
 [store]
 url = "redb:"
 "#;

@@ -12,7 +12,9 @@ mod capture;
 mod conclude;
 mod config;
 mod coverage;
+mod drift;
 mod drill;
+mod earlier;
 mod error;
 mod explain;
 mod federations;
@@ -23,6 +25,7 @@ mod observer;
 mod plan;
 mod run;
 mod sources;
+mod takedowns;
 mod trial;
 mod values;
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::config::{Config, GapSection};
+use super::drift::drift;
 use super::error::AppError;
 use super::federations;
 use crate::domain::{
@@ -17,6 +18,10 @@ use crate::reconcile::Declared;
 pub struct Plan {
     /// What is trusted and demanded.
     pub policy: TrustPolicy,
+    /// Transparency logs.
+    pub transparency: Vec<PathBuf>,
+    /// Folders of finished earlier runs.
+    pub history: Vec<PathBuf>,
     /// What was declared: each declared substrate owes its checks.
     pub declared: Declared,
     /// Local files by media.
@@ -89,6 +94,8 @@ impl Plan {
         let headers = config.headers.clone().unwrap_or_default();
         let mut plan = Self {
             policy: policy(config)?,
+            transparency: nostr.transparency.iter().map(|file| builder.path(file)).collect(),
+            history: config.history.iter().flat_map(|history| &history.runs).map(|run| builder.path(run)).collect(),
             declared: Declared::default(),
             files: builder.files,
             documents: builder.documents,
@@ -133,6 +140,13 @@ impl Plan {
             projects: config.projects.is_some(),
             custody: config.custody.is_some(),
             balances: config.balances.is_some(),
+            drift: drift(config),
+            sample_size: config.balances.as_ref().and_then(|balances| balances.sample),
+            sample_seed: config.balances.as_ref().and_then(|balances| balances.seed.clone()),
+            // What stands in files is read when the run begins.
+            takedowns: Vec::new(),
+            unread_takedowns: Vec::new(),
+            earlier: Vec::new(),
         }
     }
 }
@@ -307,6 +321,7 @@ fn shared_digest(config: &Config) -> Digest32 {
     if let Some(nostr) = &mut shared.nostr {
         squash(&mut nostr.files);
         squash(&mut nostr.activity);
+        squash(&mut nostr.transparency);
     }
     if let Some(ots) = &mut shared.ots {
         squash(&mut ots.files);
@@ -332,6 +347,9 @@ fn shared_digest(config: &Config) -> Digest32 {
     }
     if let Some(custody) = &mut shared.custody {
         squash(&mut custody.files);
+    }
+    if let Some(history) = &mut shared.history {
+        squash(&mut history.runs);
     }
     if let Some(balances) = &mut shared.balances {
         balances.statement = balances.statement.as_ref().map(|_| "files".to_owned());

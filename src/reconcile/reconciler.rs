@@ -31,6 +31,8 @@ pub struct Input<'a> {
     pub sightings: &'a BTreeMap<EvidenceId, BTreeSet<SourceId>>,
     /// What the configuration declared.
     pub declared: &'a Declared,
+    /// The `d` tags of events that a transparency log may be about; see [`Declared::takedowns`].
+    pub d_tags: &'a BTreeMap<EvidenceId, String>,
     /// Fetching was ended by a time limit before every source had been heard.
     pub time_boxed: bool,
 }

@@ -8,7 +8,7 @@ use crate::domain::{
     BlockHeight, Code, CompletenessBasis, Direction, Divergence, EvidenceId, FetchReceipt, Finding, KnownGap,
     PaymentHash, SettlementKind, Slice, SliceEnd, SourceId, State, Subject, UnixSeconds,
 };
-use crate::evidence::{BalanceLine, InvoiceRecord, InvoiceState, PaymentLogEntry};
+use crate::evidence::{BalanceLine, InvoiceDialect, InvoiceRecord, InvoiceState, PaymentLogEntry};
 use crate::ledger::testkit::{
     Case, World, assert_table, digest, evidence, id, in_window, manifest, micros, sats, time,
 };
@@ -27,6 +27,7 @@ struct Scene {
     receipts: Vec<FetchReceipt>,
     sightings: BTreeMap<EvidenceId, BTreeSet<SourceId>>,
     declared: Declared,
+    d_tags: BTreeMap<EvidenceId, String>,
 }
 
 fn source(name: &str) -> SourceId {
@@ -43,6 +44,7 @@ fn receipt(name: &str, end: SliceEnd, basis: CompletenessBasis) -> FetchReceipt 
         retries: 0,
         misbehaved: 0,
         reason: String::new(),
+        signs: BTreeMap::new(),
     }
 }
 
@@ -68,6 +70,7 @@ impl Scene {
             world,
             receipts: vec![receipt(OPERATOR, SliceEnd::Ended, CompletenessBasis::Exhausted)],
             sightings: BTreeMap::new(),
+            d_tags: BTreeMap::new(),
             declared: Declared {
                 nostr: true,
                 relays: vec![source(OPERATOR)],
@@ -126,6 +129,7 @@ impl Scene {
             receipts: &self.receipts,
             sightings: &self.sightings,
             declared: &self.declared,
+            d_tags: &self.d_tags,
             time_boxed: false,
         })
     }
@@ -169,6 +173,7 @@ fn invoice(name: &str, asked: u64, received: u64, state: InvoiceState) -> (Evide
         bolt11: None,
         index: None,
         project: None,
+        dialect: InvoiceDialect::Plain,
     };
     (evidence(&format!("invoice of {name}")), record)
 }

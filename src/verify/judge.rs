@@ -69,6 +69,7 @@ impl Bench<'_> {
             }
             Claim::ProjectConfig(config) => judged.unsigned("configs", Fact::Config(config)),
             Claim::Balance(line) => judged.unsigned("balances", Fact::Balance(line)),
+            Claim::Statement(claim) => judged.unsigned("balances", Fact::Statement(claim)),
             Claim::Custody(claim) => {
                 custody_claim(&mut judged, claim, false);
             }

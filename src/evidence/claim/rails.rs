@@ -107,6 +107,19 @@ pub enum InvoiceState {
     Cancelled,
 }
 
+/// Whose list a record comes from, told by its members (TREASURY 3.2, 3.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum InvoiceDialect {
+    /// LND `listinvoices`; the index is `add_index`.
+    LndInvoice,
+    /// LND `listpayments`: what the node sent.
+    LndPayment,
+    /// Core Lightning; the index is `pay_index`, which only paid invoices have.
+    CoreLightning,
+    /// The minimal record of FORMATS 6.3, which has no index.
+    Plain,
+}
+
 /// A Lightning invoice record, whichever dialect (FORMATS 6.3, TREASURY 3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvoiceRecord {
@@ -130,4 +143,6 @@ pub struct InvoiceRecord {
     pub index: Option<u64>,
     /// Project, when named.
     pub project: Option<ProjectKey>,
+    /// Whose list it comes from.
+    pub dialect: InvoiceDialect,
 }

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use crate::domain::{Digest32, Media, Msat, PaymentHash, ProjectKey, Sats, UnixSeconds};
 use crate::evidence::json::Json;
 use crate::evidence::record::{self, Record, Refusal, missing};
-use crate::evidence::{Claim, Decoded, InvoiceRecord, InvoiceState};
+use crate::evidence::{Claim, Decoded, InvoiceDialect, InvoiceRecord, InvoiceState};
 
 /// Decodes one invoice, or one payment that a node sent, which has the same members.
 ///
@@ -41,7 +41,22 @@ fn invoice(bytes: &[u8]) -> Result<InvoiceRecord, Refusal> {
         bolt11: first(members, &["payment_request", "bolt11"], "a text", |value| value.as_str())?.map(str::to_owned),
         index: first(members, &["add_index", "pay_index"], "an index", integer)?.filter(|index| *index > 0),
         project: members.text("project_key")?.map(ProjectKey::from),
+        dialect: dialect(members),
     })
+}
+
+/// Members that one list has and no other.
+fn dialect(members: Record<'_, '_>) -> InvoiceDialect {
+    let has = |names: &[&str]| names.iter().any(|name| members.get(name).is_some());
+    if has(&["payment_index", "creation_time_ns"]) {
+        InvoiceDialect::LndPayment
+    } else if has(&["add_index", "r_hash", "amt_paid_msat"]) {
+        InvoiceDialect::LndInvoice
+    } else if has(&["pay_index", "created_index", "expires_at", "amount_received_msat", "amount_sent_msat"]) {
+        InvoiceDialect::CoreLightning
+    } else {
+        InvoiceDialect::Plain
+    }
 }
 
 /// The first of these members that is there, read by `read`. LND writes an empty text for what was never set.

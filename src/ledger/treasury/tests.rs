@@ -102,6 +102,7 @@ fn paid(name: &str, received: u64) -> (EvidenceId, InvoiceRecord) {
         bolt11: None,
         index: None,
         project: None,
+        dialect: crate::evidence::InvoiceDialect::Plain,
     };
     (evidence(&format!("invoice of {name}")), record)
 }

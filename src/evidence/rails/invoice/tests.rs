@@ -42,6 +42,7 @@ fn settled() -> InvoiceRecord {
         bolt11: Some("lnbc1x".to_owned()),
         index: Some(7),
         project: None,
+        dialect: InvoiceDialect::LndInvoice,
     }
 }
 
@@ -62,8 +63,9 @@ fn core_lightning_reads_the_same_with_integers_and_msat_texts() {
             "42".repeat(32)
         )
     };
-    assert_eq!(read(&cln("1000500", "1001000")), settled());
-    assert_eq!(read(&cln(r#""1000500msat""#, r#""1001000msat""#)), settled());
+    let expected = InvoiceRecord { dialect: InvoiceDialect::CoreLightning, ..settled() };
+    assert_eq!(read(&cln("1000500", "1001000")), expected);
+    assert_eq!(read(&cln(r#""1000500msat""#, r#""1001000msat""#)), expected);
 }
 
 #[test]
@@ -79,6 +81,7 @@ fn the_minimal_record_reads_what_it_has() {
         bolt11: None,
         index: None,
         project: Some(ProjectKey::from("pk_live_x")),
+        dialect: InvoiceDialect::Plain,
         ..settled()
     };
     assert_eq!(read(&text), expected);
@@ -184,4 +187,15 @@ fn amounts_outside_the_supply_are_refused() {
         assert_eq!(refused(&with(member, amount)), Code::AmtRange, "{member} {amount}");
     }
     assert_eq!(read(&with("amount_msat", "2100000000000000000")).asked_msat, Some(2_100_000_000_000_000_000));
+}
+
+#[test]
+fn a_payment_that_lnd_sent_is_told_from_an_invoice() {
+    let sent = format!(
+        r#"{{"payment_hash":"{HASH}","payment_preimage":"{}","value_msat":"1000","fee_msat":"1","status":"SUCCEEDED",
+            "creation_time_ns":"1","payment_index":"12"}}"#,
+        "42".repeat(32)
+    );
+    assert_eq!((read(&sent).dialect, read(&sent).index), (InvoiceDialect::LndPayment, None));
+    assert_eq!(read(&lnd(HASH, "")).dialect, InvoiceDialect::LndInvoice);
 }
