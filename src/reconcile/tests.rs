@@ -131,6 +131,7 @@ impl Scene {
             declared: &self.declared,
             d_tags: &self.d_tags,
             time_boxed: false,
+            objectives: super::Objectives::default(),
         })
     }
 

@@ -59,6 +59,8 @@ pub struct Document {
 pub struct World {
     /// The seed it came from.
     pub seed: u64,
+    /// The number of billable events that was asked for.
+    pub size: u32,
     /// Every OC Me envelope but activity attestations, in order of claimed time and id.
     pub envelopes: Vec<Envelope>,
     /// Every Nostr event, sorted by kind, time and id (FORMATS 2.2). Both relays hold all of them.
@@ -124,7 +126,7 @@ impl World {
         envelopes.extend(treasury.distributions.iter().cloned());
         envelopes.sort_by_key(|envelope| (envelope.at, envelope.id));
         let past = Past { keys, mint, projects, users, times, billed, envelopes, treasury };
-        past.publish(seed)
+        past.publish(seed, events)
     }
 
     /// The instant at which this world adds up.
@@ -156,7 +158,7 @@ struct Past {
 }
 
 impl Past {
-    fn publish(self, seed: u64) -> World {
+    fn publish(self, seed: u64, size: u32) -> World {
         let attested = attestations(seed, &self.users, &self.keys.secp);
         let anchored = self.anchor(seed, &attested);
         let headers = mine(seed, &self.times, &anchored.roots);
@@ -171,6 +173,7 @@ impl Past {
         let manifest = Manifest::count(&self.tallies(&anchored, &events, &activity, headers.len(), payment_log.len()));
         World {
             seed,
+            size,
             events,
             proofs: files,
             upgraded,

@@ -8,8 +8,11 @@ mod anchors;
 mod balances;
 mod headers;
 mod inputs;
+mod legs;
 mod rails;
 mod settlements;
+mod sources;
+mod statement;
 mod treasury;
 
 use super::rng::Rng;
@@ -23,8 +26,11 @@ const ROOMS: &[&[Generator]] = &[
     balances::GENERATORS,
     headers::GENERATORS,
     inputs::GENERATORS,
+    legs::GENERATORS,
     rails::GENERATORS,
     settlements::GENERATORS,
+    sources::GENERATORS,
+    statement::GENERATORS,
     treasury::GENERATORS,
 ];
 
@@ -74,7 +80,15 @@ pub fn generators() -> impl Iterator<Item = &'static Generator> {
 }
 
 /// Faults about sums over a whole world, which have to come after every fault that changes the sum.
-const ABOUT_SUMS: [Code; 2] = [Code::PlatformOveraccrued, Code::ConsCustody];
+const ABOUT_SUMS: [Code; 7] = [
+    Code::SrcShrank,
+    Code::SrcEquivocation,
+    Code::PlatformOveraccrued,
+    Code::ConsCustody,
+    Code::CustodyDrift,
+    Code::BalanceRoot,
+    Code::SampleInvalid,
+];
 
 /// Plants the selections in order, those about sums last. One that finds no room in this world leaves no trace in it.
 pub fn plant(scene: &mut Scene, selections: &[Selection]) -> Vec<Planted> {
