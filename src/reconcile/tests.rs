@@ -16,6 +16,9 @@ use crate::verify::{PendingAnchor, SignedSettlement, Verified};
 
 use super::{Declared, Input, Reconciliation, reconcile};
 
+mod sources;
+mod statement;
+
 const OPERATOR: &str = "wss://relay.operator.example";
 const OTHER: &str = "wss://relay.other.example";
 
