@@ -1,6 +1,7 @@
 //! A world under a fault's hands: edits keep everything consistent but the one thing that the fault is about.
 
 mod money;
+mod people;
 mod proofs;
 
 use std::collections::BTreeSet;
@@ -18,9 +19,9 @@ use super::hand::Hand;
 use super::nostr::SimEvent;
 use super::world::{Proven, World};
 use super::write::{SimError, write};
-use crate::domain::{Code, Subject, UnixSeconds, sha256};
+use crate::domain::{Code, Digest32, Subject, UnixSeconds, sha256};
 
-pub(super) use money::{SIGNED, Settled};
+pub(super) use money::{Settled, operation_of, settled};
 pub(super) use proofs::{
     CALENDAR, base64, detached, hashes_then_block, header_hash, pending, relink, shown_hash, time_of, waiting, work,
     young,
@@ -81,6 +82,11 @@ pub(super) fn iso(at: i64) -> String {
     UnixSeconds(at).to_string()
 }
 
+/// The bytes behind 64 hex digits.
+pub(super) fn digest(hex: &str) -> Result<[u8; 32], NoRoom> {
+    hex.parse::<Digest32>().map(|digest| digest.0).map_err(|_| NoRoom)
+}
+
 /// The user that a signed body names.
 pub(super) fn user_of(body: &Value) -> &str {
     ["user_address", "did_oc"].iter().find_map(|name| body.get(*name)?.as_str()).unwrap_or_default()
@@ -135,6 +141,11 @@ impl Scene {
     /// [`NoRoom`] when another fault has it.
     pub(super) fn claim(&mut self, what: impl Into<String>) -> Result<(), NoRoom> {
         if self.claimed.insert(what.into()) { Ok(()) } else { Err(NoRoom) }
+    }
+
+    /// Whether another fault has it.
+    pub(super) fn is_claimed(&self, what: &str) -> bool {
+        self.claimed.contains(what)
     }
 
     /// States a divergence that follows from one record alone; gives its subject back.

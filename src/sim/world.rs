@@ -97,11 +97,11 @@ pub struct World {
 }
 
 impl World {
-    /// The world of that seed with at least `events` signed envelopes.
+    /// The world of that seed with `events` billable events, at least ten.
     pub fn generate(seed: u64, events: u32) -> Self {
         let keys = KeyMaker::new(seed);
         let mint = Mint { first: keys.ed25519("env-2026-05"), second: keys.ed25519("env-2026-08") };
-        let (projects, users) = (projects(seed), users(seed, events, &keys));
+        let (projects, users) = (projects(seed, events), users(seed, events, &keys));
         let times = BlockTimes::plan(seed);
         let windows = windows(seed, &times);
         let stage = Stage { seed, users: &users, projects: &projects, windows: &windows, mint: &mint };

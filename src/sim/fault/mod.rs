@@ -4,11 +4,29 @@
 //! from the damaged record itself; what follows for ledgers, balances and rails is for the oracle to find. A near miss is the
 //! same edit on the right side of the line.
 
+mod anchors;
 mod balances;
+mod headers;
+mod inputs;
+mod rails;
+mod settlements;
+mod treasury;
 
 use super::rng::Rng;
 use super::scene::{Planting, Scene};
 use crate::domain::{Code, Subject};
+
+// One a line, so that two changes do not meet.
+#[rustfmt::skip]
+const ROOMS: &[&[Generator]] = &[
+    anchors::GENERATORS,
+    balances::GENERATORS,
+    headers::GENERATORS,
+    inputs::GENERATORS,
+    rails::GENERATORS,
+    settlements::GENERATORS,
+    treasury::GENERATORS,
+];
 
 /// An edit of a scene.
 pub type Plant = fn(&mut Scene) -> Planting;
@@ -52,13 +70,19 @@ pub struct Planted {
 
 /// Every generator, room by room.
 pub fn generators() -> impl Iterator<Item = &'static Generator> {
-    [balances::GENERATORS].into_iter().flatten()
+    ROOMS.iter().copied().flatten()
 }
 
-/// Plants the selections in order. One that finds no room in this world leaves no trace in it.
+/// Faults about sums over a whole world, which have to come after every fault that changes the sum.
+const ABOUT_SUMS: [Code; 2] = [Code::PlatformOveraccrued, Code::ConsCustody];
+
+/// Plants the selections in order, those about sums last. One that finds no room in this world leaves no trace in it.
 pub fn plant(scene: &mut Scene, selections: &[Selection]) -> Vec<Planted> {
     let mut planted = Vec::new();
-    for selection in selections {
+    let last = |selection: &&Selection| ABOUT_SUMS.iter().position(|code| *code == selection.generator.code);
+    let mut order: Vec<&Selection> = selections.iter().collect();
+    order.sort_by_key(last);
+    for selection in order {
         let before = scene.clone();
         let plant = if selection.near { selection.generator.miss } else { selection.generator.fault };
         match plant(scene) {
