@@ -1,9 +1,10 @@
 //! A world under a fault's hands: edits keep everything consistent but the one thing that the fault is about.
 
+mod custody;
 mod money;
 mod proofs;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
@@ -18,8 +19,9 @@ use super::hand::Hand;
 use super::nostr::SimEvent;
 use super::world::{Proven, World};
 use super::write::{SimError, write};
-use crate::domain::{Code, Subject, UnixSeconds, sha256};
+use crate::domain::{Code, Digest32, Subject, UnixSeconds, sha256};
 
+pub(super) use custody::{Guarded, Stepped};
 pub(super) use money::{SIGNED, Settled};
 pub(super) use proofs::{
     CALENDAR, base64, detached, hashes_then_block, header_hash, pending, relink, shown_hash, time_of, waiting, work,
@@ -57,6 +59,12 @@ pub struct Scene {
     pub(super) discounted: BTreeSet<String>,
     /// Checks (names as in `unverifiable`) that can't be made any more.
     pub(super) unchecked: BTreeSet<String>,
+    /// Key ids that the configuration calls leaked, with the time (Unix seconds).
+    pub(super) leaked: BTreeMap<String, i64>,
+    /// Guardian descriptors that hold.
+    pub(super) guarded: Vec<Guarded>,
+    /// Graduations and rotations that hold.
+    pub(super) stepped: Vec<Stepped>,
     claimed: BTreeSet<String>,
     made: u32,
 }
@@ -81,6 +89,11 @@ pub(super) fn iso(at: i64) -> String {
     UnixSeconds(at).to_string()
 }
 
+/// The bytes behind 64 hex digits.
+pub(super) fn digest(hex: &str) -> Result<[u8; 32], NoRoom> {
+    hex.parse::<Digest32>().map(|digest| digest.0).map_err(|_| NoRoom)
+}
+
 /// The user that a signed body names.
 pub(super) fn user_of(body: &Value) -> &str {
     ["user_address", "did_oc"].iter().find_map(|name| body.get(*name)?.as_str()).unwrap_or_default()
@@ -98,6 +111,9 @@ impl Scene {
             told: Vec::new(),
             discounted: BTreeSet::new(),
             unchecked: BTreeSet::new(),
+            leaked: BTreeMap::new(),
+            guarded: Vec::new(),
+            stepped: Vec::new(),
             claimed: BTreeSet::new(),
             made: 0,
         }
@@ -135,6 +151,11 @@ impl Scene {
     /// [`NoRoom`] when another fault has it.
     pub(super) fn claim(&mut self, what: impl Into<String>) -> Result<(), NoRoom> {
         if self.claimed.insert(what.into()) { Ok(()) } else { Err(NoRoom) }
+    }
+
+    /// Whether another fault has it.
+    pub(super) fn is_claimed(&self, what: &str) -> bool {
+        self.claimed.contains(what)
     }
 
     /// States a divergence that follows from one record alone; gives its subject back.

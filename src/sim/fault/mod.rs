@@ -4,7 +4,18 @@
 //! from the damaged record itself; what follows for ledgers, balances and rails is for the oracle to find. A near miss is the
 //! same edit on the right side of the line.
 
+mod activity;
+mod amounts;
+mod attestations;
 mod balances;
+mod caps;
+mod carriers;
+mod custody;
+mod drops;
+mod envelopes;
+mod keys;
+mod rebinds;
+mod stall;
 
 use super::rng::Rng;
 use super::scene::{Planting, Scene};
@@ -52,7 +63,21 @@ pub struct Planted {
 
 /// Every generator, room by room.
 pub fn generators() -> impl Iterator<Item = &'static Generator> {
-    [balances::GENERATORS].into_iter().flatten()
+    [
+        activity::GENERATORS,
+        amounts::GENERATORS,
+        attestations::GENERATORS,
+        balances::GENERATORS,
+        caps::GENERATORS,
+        carriers::GENERATORS,
+        custody::GENERATORS,
+        drops::GENERATORS,
+        envelopes::GENERATORS,
+        keys::GENERATORS,
+        rebinds::GENERATORS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// Plants the selections in order. One that finds no room in this world leaves no trace in it.
