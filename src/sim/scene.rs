@@ -1,10 +1,11 @@
 //! A world under a fault's hands: edits keep everything consistent but the one thing that the fault is about.
 
+mod custody;
 mod money;
 mod people;
 mod proofs;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
@@ -21,10 +22,10 @@ use super::world::{Proven, World};
 use super::write::{SimError, write};
 use crate::domain::{Code, Digest32, Subject, UnixSeconds, sha256};
 
-pub(super) use money::{Settled, operation_of, settled};
+pub(super) use custody::{Guarded, Stepped};
+pub(super) use money::{SIGNED, Settled, operation_of, settled};
 pub(super) use proofs::{
-    CALENDAR, base64, detached, hashes_then_block, header_hash, pending, relink, shown_hash, time_of, waiting, work,
-    young,
+    CALENDAR, base64, detached, hashes_then_block, header_hash, pending, relink, time_of, waiting, work, young,
 };
 
 /// 2026-10-01T00:00:00Z, when every world is judged.
@@ -60,6 +61,12 @@ pub struct Scene {
     pub(super) unchecked: BTreeSet<String>,
     /// What an earlier run saw, which this one is compared with.
     pub earlier: Option<Box<Scene>>,
+    /// Key ids that the configuration calls leaked, with the time (Unix seconds).
+    pub(super) leaked: BTreeMap<String, i64>,
+    /// Guardian descriptors that hold.
+    pub(super) guarded: Vec<Guarded>,
+    /// Graduations and rotations that hold.
+    pub(super) stepped: Vec<Stepped>,
     claimed: BTreeSet<String>,
     made: u32,
 }
@@ -107,6 +114,9 @@ impl Scene {
             discounted: BTreeSet::new(),
             unchecked: BTreeSet::new(),
             earlier: None,
+            leaked: BTreeMap::new(),
+            guarded: Vec::new(),
+            stepped: Vec::new(),
             claimed: BTreeSet::new(),
             made: 0,
         }

@@ -4,14 +4,25 @@
 //! from the damaged record itself; what follows for ledgers, balances and rails is for the oracle to find. A near miss is the
 //! same edit on the right side of the line.
 
+mod activity;
+mod amounts;
 mod anchors;
+mod attestations;
 mod balances;
+mod caps;
+mod carriers;
+mod custody;
+mod drops;
+mod envelopes;
 mod headers;
 mod inputs;
+mod keys;
 mod legs;
 mod rails;
+mod rebinds;
 mod settlements;
 mod sources;
+mod stall;
 mod statement;
 mod treasury;
 
@@ -22,12 +33,22 @@ use crate::domain::{Code, Subject};
 // One a line, so that two changes do not meet.
 #[rustfmt::skip]
 const ROOMS: &[&[Generator]] = &[
+    activity::GENERATORS,
+    amounts::GENERATORS,
     anchors::GENERATORS,
+    attestations::GENERATORS,
     balances::GENERATORS,
+    caps::GENERATORS,
+    carriers::GENERATORS,
+    custody::GENERATORS,
+    drops::GENERATORS,
+    envelopes::GENERATORS,
     headers::GENERATORS,
     inputs::GENERATORS,
+    keys::GENERATORS,
     legs::GENERATORS,
     rails::GENERATORS,
+    rebinds::GENERATORS,
     settlements::GENERATORS,
     sources::GENERATORS,
     statement::GENERATORS,
