@@ -25,6 +25,8 @@ mod keys;
 mod manifest;
 mod nostr;
 mod ots;
+mod plan;
+mod prices;
 mod relay;
 mod rng;
 mod serve;

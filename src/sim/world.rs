@@ -62,11 +62,11 @@ pub struct World {
     pub payment_log: Vec<LogEntry>,
     /// Lightning invoice records.
     pub invoices: Vec<String>,
-    /// Envelope key sets: the one of before the rotation and the present one, which comes last.
+    /// Envelope key sets as published before, between and after the two rotations; the present one comes last.
     pub key_sets: Vec<Document>,
     /// The auth host's key set.
     pub auth_key_set: Document,
-    /// Price configs.
+    /// Price configs: the present one of every project, then those that it replaced.
     pub configs: Vec<Document>,
     /// Activity attestation bundles, one a line.
     pub activity: Vec<String>,
@@ -83,7 +83,7 @@ impl World {
     /// The world of that seed with `events` billable events, at least ten.
     pub fn generate(seed: u64, events: u32) -> Self {
         let keys = KeyMaker::new(seed);
-        let mint = Mint { first: keys.ed25519("env-2026-05"), second: keys.ed25519("env-2026-08") };
+        let mint = Mint { keys: Mint::LABELS.map(|label| keys.ed25519(label)) };
         let (projects, users) = (projects(seed, events), users(seed, events, &keys));
         let times = BlockTimes::plan(seed);
         let windows = windows(seed, &times);
@@ -150,6 +150,7 @@ impl Past {
         let settler = self.keys.ed25519("settlement");
         let settlements = &self.treasury.settlements;
         let activity = activity(&self.users, &self.billed, &self.mint);
+        let [first, second, third] = &self.mint.keys;
         let payment_log = payment_log(seed, &self.treasury.legs);
         let manifest = Manifest::count(&self.tallies(&anchored, &events, &activity, headers.len(), payment_log.len()));
         World {
@@ -163,11 +164,12 @@ impl Past {
             payment_log,
             invoices: self.treasury.invoices.clone(),
             key_sets: vec![
-                document("envelope-jwks-2026-05", key_set(&[&self.mint.first])),
-                document("envelope-jwks", key_set(&[&self.mint.first, &self.mint.second])),
+                document("envelope-jwks-2026-05", key_set(&[first])),
+                document("envelope-jwks-2026-07", key_set(&[first, second])),
+                document("envelope-jwks", key_set(&[first, second, third])),
             ],
             auth_key_set: document("auth-jwks", key_set(&[&self.keys.ed25519("auth-2026-01")])),
-            configs: self.projects.iter().map(|project| document(project.domain, project.config())).collect(),
+            configs: configs(&self.projects),
             activity: activity.iter().map(bundle).collect(),
             balances: balances(&self.users, &self.billed, &self.treasury.paid),
             settlement_key: settler.public_hex(),
@@ -261,6 +263,20 @@ pub(super) struct Tallies<'a> {
     pub(super) gross_sats: u64,
     pub(super) earned_sats: u64,
     pub(super) paid_sats: u64,
+}
+
+/// The present document of every project in their order, then the older ones.
+fn configs(projects: &[Project]) -> Vec<Document> {
+    let mut present = Vec::new();
+    let mut older = Vec::new();
+    for project in projects {
+        for (index, (name, json)) in project.documents().enumerate() {
+            let list = if index == 0 { &mut present } else { &mut older };
+            list.push(document(&name, json));
+        }
+    }
+    present.append(&mut older);
+    present
 }
 
 fn document(name: &str, json: String) -> Document {
