@@ -9,6 +9,7 @@
 
 mod anchor;
 mod attest;
+mod bolt11;
 mod carrier;
 mod cast;
 mod chain;
