@@ -74,6 +74,7 @@ impl Conclusion {
             receipts: &tables.receipts,
             sightings: &tables.sightings,
             declared: &judged.declared,
+            d_tags: &tables.d_tags,
             time_boxed: judged.time_boxed,
         });
         let views = ledgers.views();
@@ -160,7 +161,9 @@ fn outcome(reconciliation: &Reconciliation, judged: &JudgedInputs) -> Outcome {
             .iter()
             .any(|divergence| divergence.code == code && divergence.state == crate::domain::State::Open)
     };
-    if [Code::SrcEmpty, Code::SrcIncomplete, Code::OtsHeaderMissing].into_iter().any(open)
+    let shortfalls =
+        [Code::SrcEmpty, Code::SrcIncomplete, Code::SrcCaptureGap, Code::SrcCutoff100, Code::OtsHeaderMissing];
+    if shortfalls.into_iter().any(open)
         || reconciliation.unverifiable.iter().any(|check| check.declared)
         || reconciliation.checks.is_empty()
         || judged.time_boxed

@@ -149,7 +149,7 @@ pub(crate) enum Command {
         /// The folder.
         dir: PathBuf,
     },
-    /// A seeded honest world, as files or on loopback.
+    /// Seeded worlds, honest or not: judged in bulk against an oracle, as files, or on loopback.
     Sim {
         #[command(subcommand)]
         command: SimCommand,
@@ -174,6 +174,31 @@ pub(crate) enum SimCommand {
     Serve(SimArgs),
     /// Write a world as files, with a configuration.
     Write(SimArgs),
+    /// Make worlds, plant faults, judge each by the whole program, and compare with what must come out.
+    Run(RunArgs),
+}
+
+/// Which worlds, and what is wrong with them.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RunArgs {
+    /// The first world's seed; the others follow.
+    #[arg(long, env = "RELEDGER_SEED", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How many worlds.
+    #[arg(long, env = "RELEDGER_WORLDS", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub(crate) worlds: u32,
+    /// Billable events in each world.
+    #[arg(long, env = "RELEDGER_EVENTS", default_value_t = 40, value_parser = clap::value_parser!(u32).range(10..=100_000))]
+    pub(crate) events: u32,
+    /// `all` (a few a world, each in turn), `none`, or a list of CODE, CODE/NAME, CODE/NAME:near planted in every world.
+    #[arg(long, env = "RELEDGER_FAULTS", value_name = "all|none|CODE,...", default_value = "all")]
+    pub(crate) faults: String,
+    /// Shrink the first world that differs to the least that still does.
+    #[arg(long, env = "RELEDGER_SHRINK", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
+    pub(crate) shrink: bool,
+    /// Make the worlds in this folder and keep what differs (default: a temporary folder).
+    #[arg(long, env = "RELEDGER_DIR", value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
 }
 
 /// What world.

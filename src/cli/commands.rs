@@ -7,7 +7,7 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 
 use super::args::{Cli, Command, ConfigCommand, Format, Global, SimCommand};
 use super::output::{Output, fatal, say};
-use super::{documents, init, progress, settings, show, signals, sim};
+use super::{documents, init, progress, settings, show, signals, sim, trial};
 use crate::app::{self, AppError, Cancel, Conclusion};
 use crate::domain::{Condition, inert};
 use crate::report::{canonical_json, divergence_value, report_json, summary_text};
@@ -77,6 +77,10 @@ fn run(cli: &Cli, matches: &clap::ArgMatches, output: &Output) -> Result<ExitCod
         Command::Sim { command: SimCommand::Write(args) | SimCommand::Serve(args) } if global.dry_run => {
             documents::would(output, &format!("make world {} in {}", args.seed, args.dir.display()))
         }
+        Command::Sim { command: SimCommand::Run(args) } if global.dry_run => {
+            documents::would(output, &format!("judge {} worlds from seed {}", args.worlds, args.seed))
+        }
+        Command::Sim { command: SimCommand::Run(args) } => trial::run(global, output, args),
         Command::Sim { command: SimCommand::Write(args) } => sim::write(output, args),
         Command::Sim { command: SimCommand::Serve(args) } => sim::serve(output, args),
     }

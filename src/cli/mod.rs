@@ -17,5 +17,6 @@ mod settings;
 mod show;
 mod signals;
 mod sim;
+mod trial;
 
 pub use commands::main;

@@ -21,6 +21,8 @@ pub(super) struct Anchor {
     pub(super) head: Vec<Op>,
     /// The message that the calendar indexes.
     pub(super) commitment: Vec<u8>,
+    /// When the calendar took it, in Unix seconds.
+    pub(super) submitted_at: i64,
     /// Absent while the calendar waits for the block or for confirmations.
     pub(super) confirmation: Option<Confirmation>,
 }
@@ -36,6 +38,7 @@ pub(super) struct Anchored {
 struct Batch {
     anchors: Vec<([u8; 32], Vec<Op>)>,
     commitment: Vec<u8>,
+    submitted_at: i64,
 }
 
 /// Anchors every subject 20 minutes to an hour after its hour ends, in the block that follows.
@@ -62,7 +65,12 @@ pub(super) fn anchor(seed: u64, subjects: &[Subject], times: &BlockTimes) -> Anc
         for (batch, ops) in batches.into_iter().zip(ways) {
             let confirmation = times.is_final(height).then_some(Confirmation { ops, height });
             for (digest, head) in batch.anchors {
-                let anchor = Anchor { head, commitment: batch.commitment.clone(), confirmation: confirmation.clone() };
+                let anchor = Anchor {
+                    head,
+                    commitment: batch.commitment.clone(),
+                    submitted_at: batch.submitted_at,
+                    confirmation: confirmation.clone(),
+                };
                 anchored.anchors.insert(digest, anchor);
             }
         }
@@ -86,7 +94,7 @@ fn batch(digests: &[[u8; 32]], at: Millis, rng: &mut Rng) -> Batch {
         .zip(paths)
         .map(|((digest, salted), path)| (*digest, [salted, path, to_commitment.to_vec()].concat()))
         .collect();
-    Batch { anchors, commitment }
+    Batch { anchors, commitment, submitted_at: seconds(at) }
 }
 
 /// The block that commits to these batches: its Merkle root, and the way of each commitment to it.

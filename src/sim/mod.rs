@@ -1,7 +1,7 @@
 //! # sim: worlds that are known to be right
 //!
-//! Purpose: make a seeded honest world (signed envelopes, proofs mined into low-difficulty headers, settlements, key sets,
-//! configs), write it as files, and serve it over loopback by a real relay, calendar and gateway.
+//! Purpose: make seeded worlds (signed envelopes, proofs mined into low-difficulty headers, settlements, key sets, configs),
+//! plant faults in them, state by an oracle of its own what must come out, write them as files, and serve them over loopback.
 //! May import: domain, evidence
 //! External crates: base64, bitcoin, bytes, ed25519_dalek, faster_hex, futures_util, http_body_util, hyper, hyper_util, serde, serde_json, sha2, thiserror, tokio, tokio_tungstenite
 //! Never: verify, ledger, reconcile, report: what judges must not share code with what it is judged by
@@ -16,6 +16,8 @@ mod chain;
 mod config;
 mod drops;
 mod envelope;
+mod expect;
+mod fault;
 mod fees;
 mod gateway_log;
 mod hand;
@@ -25,11 +27,13 @@ mod json;
 mod keys;
 mod manifest;
 mod nostr;
+mod oracle;
 mod ots;
 mod plan;
 mod prices;
 mod relay;
 mod rng;
+mod scene;
 mod serve;
 mod settlement;
 mod statement;
@@ -39,10 +43,15 @@ mod world;
 mod write;
 
 pub use envelope::{Artifact, Envelope};
+pub use expect::{Expectation, Expected};
+pub use fault::{Generator, Plant, Planted, Selection, deal, generators, plant};
 pub use gateway_log::LogEntry;
 pub use hand::Hand;
+pub use plan::EVENTS_MIN;
 pub use manifest::Manifest;
 pub use nostr::SimEvent;
+pub use oracle::expect;
+pub use scene::{NoRoom, Planting, Scene};
 pub use serve::{Serving, serve};
-pub use world::{CalendarReply, Document, World};
+pub use world::{CalendarReply, Document, Proven, World};
 pub use write::{SimError, serve_toml, write};

@@ -11,7 +11,7 @@ use super::rng::{Rng, Zipf};
 use super::time::{AS_OF, DAY, DAYS, HOUR, MINUTE, Millis, START, month_of};
 
 /// Fewest billable events of a world.
-pub(super) const EVENTS_MIN: u32 = 10;
+pub const EVENTS_MIN: u32 = 10;
 
 /// A billable event on its way to an envelope.
 #[derive(Debug, Clone)]

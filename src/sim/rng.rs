@@ -74,6 +74,13 @@ impl Rng {
         &choices[choices.len() - 1].0
     }
 
+    /// Shuffles in place (Fisher and Yates).
+    pub(super) fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.index(last + 1));
+        }
+    }
+
     /// Random bytes.
     pub(super) fn bytes<const N: usize>(&mut self) -> [u8; N] {
         let mut out = [0_u8; N];

@@ -30,6 +30,21 @@ pub enum CalendarReply {
     Pending,
 }
 
+/// What the world knows about the proofs of a digest, whatever they look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proven {
+    /// A calendar took it at this time (Unix seconds) and has no block for it yet.
+    Waits(i64),
+    /// The block at this height of the final chain commits to it.
+    Block(usize),
+    /// There is no proof.
+    Never,
+    /// There is one, and it proves nothing: broken, or about something else.
+    Refused,
+    /// It names a block that no header is known for.
+    Beyond,
+}
+
 /// A document with the file name it is published under.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
@@ -54,6 +69,8 @@ pub struct World {
     pub upgraded: ProofFiles,
     /// The calendar's replies by commitment in hex.
     pub calendar: BTreeMap<String, CalendarReply>,
+    /// The truth about the proofs of every digest (64 hex digits) that was submitted.
+    pub proven: BTreeMap<String, Proven>,
     /// The header chain from height 0.
     pub headers: Vec<[u8; 80]>,
     /// Settlement log, one signed settlement a line.
@@ -159,6 +176,7 @@ impl Past {
             proofs: files,
             upgraded,
             calendar: calendar(&anchored),
+            proven: proven(&anchored),
             headers,
             settlements: settlements.iter().enumerate().map(|(index, one)| one.line(&settler, index)).collect(),
             payment_log,
@@ -281,6 +299,13 @@ fn configs(projects: &[Project]) -> Vec<Document> {
 
 fn document(name: &str, json: String) -> Document {
     Document { name: format!("{name}.json"), json }
+}
+
+fn proven(anchored: &Anchored) -> BTreeMap<String, Proven> {
+    let state = |anchor: &super::anchor::Anchor| {
+        anchor.confirmation.as_ref().map_or(Proven::Waits(anchor.submitted_at), |block| Proven::Block(block.height))
+    };
+    anchored.anchors.iter().map(|(digest, anchor)| (faster_hex::hex_string(digest), state(anchor))).collect()
 }
 
 fn calendar(anchored: &Anchored) -> BTreeMap<String, CalendarReply> {

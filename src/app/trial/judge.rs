@@ -1,0 +1,93 @@
+//! One world: made, planted, written, judged by the whole program, compared.
+
+use std::path::{Path, PathBuf};
+
+use super::compare::{Reported, compare};
+use crate::app::as_of::AsOfWanted;
+use crate::app::config::Config;
+use crate::app::drill::{RunOptions, drill};
+use crate::app::error::AppError;
+use crate::app::observer::{Cancel, Silent};
+use crate::app::plan::Plan;
+use crate::domain::Severity;
+use crate::sim::{Planted, Scene, Selection, World, expect, plant};
+
+/// What one world is made of.
+#[derive(Debug, Clone)]
+pub struct Trial {
+    /// The world's seed.
+    pub seed: u64,
+    /// Billable events in it.
+    pub events: u32,
+    /// What is planted, in order.
+    pub selections: Vec<Selection>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone)]
+pub struct TrialReport {
+    /// What was tried.
+    pub trial: Trial,
+    /// What found its place, with the subjects.
+    pub planted: Vec<Planted>,
+    /// How many divergences were reported.
+    pub divergences: usize,
+    /// Every way in which report and expectation differ; empty when they agree.
+    pub differences: Vec<String>,
+}
+
+impl Trial {
+    /// Plants, writes, judges and compares in a folder of its own below `dir`, which is removed when both agree.
+    ///
+    /// # Errors
+    /// [`AppError`] when the folder can't be written, or the program failed by itself.
+    pub fn judge(&self, dir: &Path, cancel: &Cancel) -> Result<TrialReport, AppError> {
+        let mut scene = Scene::of(World::generate(self.seed, self.events));
+        let planted = plant(&mut scene, &self.selections);
+        let expected = expect(&scene);
+        let folder = dir.join(format!("world-{}", self.seed));
+        let failed = |error: crate::sim::SimError| AppError::Io {
+            action: "write the world in",
+            file: folder.display().to_string(),
+            source: std::io::Error::other(error.to_string()),
+        };
+        scene.write(&folder).map_err(failed)?;
+        let reported = self.report_on(&scene, &folder, cancel)?;
+        let differences = compare(&expected, &planted, &reported);
+        if differences.is_empty() {
+            // What is left behind costs space, nothing else.
+            let _ = std::fs::remove_dir_all(&folder);
+        }
+        let divergences = reported.divergences.len();
+        Ok(TrialReport { trial: self.clone(), planted, divergences, differences })
+    }
+
+    fn report_on(&self, scene: &Scene, folder: &Path, cancel: &Cancel) -> Result<Reported, AppError> {
+        let path = folder.join("reledger.toml");
+        let text = std::fs::read_to_string(&path).map_err(|source| AppError::Io {
+            action: "read",
+            file: path.display().to_string(),
+            source,
+        })?;
+        let plan = Plan::resolve(&Config::from_toml(&text)?, folder)?;
+        let finished = drill(&plan, &options(scene, folder.join("run")), &Silent, cancel)?;
+        Reported::read(&finished.report)
+    }
+}
+
+fn options(scene: &Scene, run: PathBuf) -> RunOptions {
+    let as_of = scene.world.as_of();
+    RunOptions {
+        command: "drill",
+        run,
+        as_of: Some(AsOfWanted::Time(as_of)),
+        clock: as_of,
+        fail_on: Severity::Error,
+        fail_on_invalid: false,
+        reveal_users: true,
+        offline: true,
+        yes: false,
+        jobs: 1,
+        max_seconds: None,
+    }
+}

@@ -1,0 +1,10 @@
+//! Trials: the whole program over worlds with planted faults, compared with what the oracle expects (issue of trust: the
+//! simulator states, the program reports, nobody asks the other).
+
+mod campaign;
+mod compare;
+mod judge;
+mod shrink;
+
+pub use campaign::{Campaign, CampaignResult, Faults, run_campaign};
+pub use judge::{Trial, TrialReport};

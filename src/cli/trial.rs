@@ -1,0 +1,134 @@
+//! `reledger sim run`: worlds with planted faults, each judged by the whole program and by an oracle that knows the truth.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::str::FromStr as _;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::{Value, json};
+
+use super::args::{Global, Progress, RunArgs};
+use super::output::{Output, say};
+use super::settings::usage;
+use super::signals;
+use crate::app::{AppError, Campaign, CampaignResult, Cancel, Faults, TrialReport, run_campaign};
+use crate::domain::inert;
+
+/// Runs the campaign; exit 0 when every world's report is exactly what its oracle expects, 1 otherwise.
+pub(crate) fn run(global: &Global, output: &Output, args: &RunArgs) -> Result<ExitCode, AppError> {
+    let faults = Faults::from_str(&args.faults).map_err(|what| usage(format!("--faults: {what}")))?;
+    let campaign = Campaign {
+        seed: args.seed,
+        worlds: args.worlds,
+        events: args.events,
+        faults,
+        jobs: global.jobs,
+        shrink: args.shrink,
+    };
+    let cancel = Cancel::default();
+    signals::listen(cancel.clone());
+    let (folder, is_ours) = folder(args)?;
+    let told = AtomicU32::new(0);
+    let result = run_campaign(&campaign, &folder, &cancel, &|report| {
+        let ended = told.fetch_add(1, Ordering::Relaxed) + 1;
+        if !report.differences.is_empty() || (shows_progress(global) && ended.is_multiple_of(50)) {
+            say(&progress_line(report, ended, campaign.worlds));
+        }
+    });
+    let differs = result.as_ref().is_ok_and(|result| result.differing > 0);
+    if is_ours && !differs {
+        // What is left behind costs space, nothing else.
+        let _ = std::fs::remove_dir_all(&folder);
+    }
+    let result = result?;
+    let text = text(&campaign, &result, &folder.display().to_string());
+    output.emit_either(&text, &value(&campaign, &result))?;
+    Ok(ExitCode::from(u8::from(differs)))
+}
+
+/// The folder that worlds are made in, and whether it is ours to remove.
+fn folder(args: &RunArgs) -> Result<(PathBuf, bool), AppError> {
+    if let Some(dir) = &args.dir {
+        return Ok((dir.clone(), false));
+    }
+    let made = std::env::temp_dir().join(format!("reledger-sim-{}", std::process::id()));
+    std::fs::create_dir_all(&made).map_err(|source| AppError::Io {
+        action: "make the folder",
+        file: made.display().to_string(),
+        source,
+    })?;
+    Ok((made, true))
+}
+
+fn shows_progress(global: &Global) -> bool {
+    !global.quiet && global.progress != Progress::None
+}
+
+fn progress_line(report: &TrialReport, ended: u32, worlds: u32) -> String {
+    let verdict = if report.differences.is_empty() { "agrees" } else { "DIFFERS" };
+    format!("{ended} of {worlds} worlds; world {} {verdict}", report.trial.seed)
+}
+
+fn plural(count: usize, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
+}
+
+/// The least command that shows the difference again.
+fn command(report: &TrialReport) -> String {
+    let selections: Vec<String> = report.trial.selections.iter().map(ToString::to_string).collect();
+    let faults = if selections.is_empty() { "none".to_owned() } else { selections.join(",") };
+    format!(
+        "reledger sim run --seed {} --worlds 1 --events {} --faults {faults}",
+        report.trial.seed, report.trial.events
+    )
+}
+
+fn text(campaign: &Campaign, result: &CampaignResult, folder: &str) -> String {
+    let [faults, near, unplaced] = result.planted;
+    let mut text = String::new();
+    if let Some(first) = &result.first {
+        let shown = result.shrunk.as_ref().unwrap_or(first);
+        text += &format!("world {} differs from what its oracle expects:\n", first.trial.seed);
+        for difference in &shown.differences {
+            text += &format!("  {}\n", inert(difference));
+        }
+        text += &format!("again: {}\nits files: {}\n", command(shown), inert(folder));
+    }
+    text + &format!(
+        "{}: {} of {} worlds from seed {} agree with the oracle; {} and {} planted, {} without room; {} reported\n",
+        if result.differing == 0 { "clean" } else { "different" },
+        result.worlds - result.differing,
+        campaign.worlds,
+        campaign.seed,
+        plural(faults, "fault"),
+        if near == 1 { "1 near miss".to_owned() } else { format!("{near} near misses") },
+        unplaced,
+        plural(result.divergences, "divergence"),
+    )
+}
+
+fn value(campaign: &Campaign, result: &CampaignResult) -> Value {
+    let trial = |report: &TrialReport| {
+        json!({
+            "seed": report.trial.seed,
+            "events": report.trial.events,
+            "planted": report.planted.iter().map(|planted| json!({
+                "fault": planted.selection.to_string(), "subject": planted.subject.0,
+            })).collect::<Vec<_>>(),
+            "differences": report.differences,
+            "again": command(report),
+        })
+    };
+    json!({
+        "schema": "reledger/sim-run/1",
+        "seed": campaign.seed,
+        "worlds": result.worlds,
+        "agreeing": result.worlds - result.differing,
+        "faults": result.planted[0],
+        "near_misses": result.planted[1],
+        "without_room": result.planted[2],
+        "divergences": result.divergences,
+        "first": result.first.as_ref().map(trial),
+        "shrunk": result.shrunk.as_ref().map(trial),
+    })
+}

@@ -1,0 +1,111 @@
+//! Faults, a closed list: for every divergence code at least one generator and its near miss.
+//!
+//! A generator edits a [`Scene`] so that exactly one thing is wrong, keeps everything else consistent, and states what follows
+//! from the damaged record itself; what follows for ledgers, balances and rails is for the oracle to find. A near miss is the
+//! same edit on the right side of the line.
+
+mod anchors;
+mod balances;
+mod headers;
+mod inputs;
+mod rails;
+mod settlements;
+mod treasury;
+
+use super::rng::Rng;
+use super::scene::{Planting, Scene};
+use crate::domain::{Code, Subject};
+
+// One a line, so that two changes do not meet.
+#[rustfmt::skip]
+const ROOMS: &[&[Generator]] = &[
+    anchors::GENERATORS,
+    balances::GENERATORS,
+    headers::GENERATORS,
+    inputs::GENERATORS,
+    rails::GENERATORS,
+    settlements::GENERATORS,
+    treasury::GENERATORS,
+];
+
+/// An edit of a scene.
+pub type Plant = fn(&mut Scene) -> Planting;
+
+/// One way to bring a divergence about.
+#[derive(Debug, Clone, Copy)]
+pub struct Generator {
+    /// What must be reported.
+    pub code: Code,
+    /// What is done, in kebab case: unique within the code.
+    pub name: &'static str,
+    /// What its near miss does.
+    pub near_miss: &'static str,
+    pub(super) fault: Plant,
+    pub(super) miss: Plant,
+}
+
+/// A generator, or its near miss.
+#[derive(Debug, Clone, Copy)]
+pub struct Selection {
+    /// Which one.
+    pub generator: &'static Generator,
+    /// The near miss instead of the fault.
+    pub near: bool,
+}
+
+impl std::fmt::Display for Selection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}{}", self.generator.code, self.generator.name, if self.near { ":near" } else { "" })
+    }
+}
+
+/// A selection that found its place in a world.
+#[derive(Debug, Clone)]
+pub struct Planted {
+    /// What was planted.
+    pub selection: Selection,
+    /// The subject that must be reported under the generator's code; after a near miss, must not.
+    pub subject: Subject,
+}
+
+/// Every generator, room by room.
+pub fn generators() -> impl Iterator<Item = &'static Generator> {
+    ROOMS.iter().copied().flatten()
+}
+
+/// Faults about sums over a whole world, which have to come after every fault that changes the sum.
+const ABOUT_SUMS: [Code; 2] = [Code::PlatformOveraccrued, Code::ConsCustody];
+
+/// Plants the selections in order, those about sums last. One that finds no room in this world leaves no trace in it.
+pub fn plant(scene: &mut Scene, selections: &[Selection]) -> Vec<Planted> {
+    let mut planted = Vec::new();
+    let last = |selection: &&Selection| ABOUT_SUMS.iter().position(|code| *code == selection.generator.code);
+    let mut order: Vec<&Selection> = selections.iter().collect();
+    order.sort_by_key(last);
+    for selection in order {
+        let before = scene.clone();
+        let plant = if selection.near { selection.generator.miss } else { selection.generator.fault };
+        match plant(scene) {
+            Ok(subject) => planted.push(Planted { selection: *selection, subject }),
+            Err(_) => *scene = before,
+        }
+    }
+    planted
+}
+
+/// What the `index`-th world of a campaign gets: `count` selections, so that every one comes in turn before any comes twice.
+pub fn deal(seed: u64, index: u64, count: usize, among: &[Selection]) -> Vec<Selection> {
+    if among.is_empty() {
+        return Vec::new();
+    }
+    let size = u64::try_from(among.len()).unwrap_or(u64::MAX);
+    let first = index.saturating_mul(u64::try_from(count).unwrap_or(0));
+    (first..)
+        .take(count)
+        .filter_map(|place| {
+            let mut order: Vec<&Selection> = among.iter().collect();
+            Rng::new(seed.wrapping_add(place / size), "deal").shuffle(&mut order);
+            order.get(usize::try_from(place % size).ok()?).map(|selection| **selection)
+        })
+        .collect()
+}
