@@ -11,6 +11,7 @@ use super::drops::{manifests, windows};
 use super::envelope::{Artifact, Envelope, Mint};
 use super::gateway_log::{LogEntry, payment_log};
 use super::history::{Billed, Stage, bill, bind_payouts, rebind, trust};
+use super::invoices::records;
 use super::keys::{KeyMaker, compressed_hex, key_set};
 use super::manifest::Manifest;
 use super::nostr::SimEvent;
@@ -115,6 +116,7 @@ impl World {
             billed: &billed,
             destinations: &destinations,
             mint: &mint,
+            keys: &keys,
             gateway_pubkey: compressed_hex(&keys.keypair("gateway")),
         });
         envelopes.extend(bound);
@@ -156,7 +158,7 @@ struct Past {
 }
 
 impl Past {
-    fn publish(self, seed: u64) -> World {
+    fn publish(mut self, seed: u64) -> World {
         let attested = attestations(seed, &self.users, &self.keys.secp);
         let anchored = self.anchor(seed, &attested);
         let headers = mine(seed, &self.times, &anchored.roots);
@@ -168,8 +170,15 @@ impl Past {
         let settlements = &self.treasury.settlements;
         let activity = activity(&self.users, &self.billed, &self.mint);
         let [first, second, third] = &self.mint.keys;
+        let invoices = records(seed, std::mem::take(&mut self.treasury.invoices), &self.keys);
         let payment_log = payment_log(seed, &self.treasury.legs);
-        let manifest = Manifest::count(&self.tallies(&anchored, &events, &activity, headers.len(), payment_log.len()));
+        let manifest = Manifest::count(&self.tallies(
+            &anchored,
+            &events,
+            &activity,
+            headers.len(),
+            [payment_log.len(), invoices.len()],
+        ));
         World {
             seed,
             events,
@@ -180,7 +189,7 @@ impl Past {
             headers,
             settlements: settlements.iter().enumerate().map(|(index, one)| one.line(&settler, index)).collect(),
             payment_log,
-            invoices: self.treasury.invoices.clone(),
+            invoices,
             key_sets: vec![
                 document("envelope-jwks-2026-05", key_set(&[first])),
                 document("envelope-jwks-2026-07", key_set(&[first, second])),
@@ -189,7 +198,7 @@ impl Past {
             auth_key_set: document("auth-jwks", key_set(&[&self.keys.ed25519("auth-2026-01")])),
             configs: configs(&self.projects),
             activity: activity.iter().map(bundle).collect(),
-            balances: balances(&self.users, &self.billed, &self.treasury.paid),
+            balances: balances(&self.users, &self.billed, &self.treasury),
             settlement_key: settler.public_hex(),
             federation_id: Rng::new(seed, "federation").hex::<32>(),
             manifest,
@@ -246,7 +255,7 @@ impl Past {
         events: &'a [SimEvent],
         activity: &'a [Envelope],
         headers: usize,
-        payment_log: usize,
+        [payment_log, invoices]: [usize; 2],
     ) -> Tallies<'a> {
         Tallies {
             envelopes: self.envelopes.iter().chain(activity).map(|envelope| envelope.kind).collect(),
@@ -255,7 +264,7 @@ impl Past {
             pending: anchored.anchors.values().filter(|anchor| anchor.confirmation.is_none()).count(),
             headers,
             settlements: self.treasury.settlements.iter().map(|settlement| settlement.kind).collect(),
-            invoices: self.treasury.invoices.len(),
+            invoices,
             payment_log,
             projects: self.projects.len(),
             users: self.users.len(),
