@@ -37,6 +37,8 @@ pub struct Config {
     /// Known gaps.
     #[serde(default)]
     pub gaps: Vec<GapSection>,
+    /// Checkpoints and snapshots.
+    pub seal: Option<SealSection>,
     /// Where the evidence index lives.
     pub store: Option<StoreSection>,
 }
@@ -244,6 +246,18 @@ pub struct GapSection {
     pub cite: String,
     /// Explains nothing from this instant on.
     pub expires: Instant,
+}
+
+/// `[seal]`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SealSection {
+    /// Checkpoint chains: one checkpoint a line.
+    pub checkpoints: Vec<String>,
+    /// Snapshot archives, and folders of `*.tar.zst`.
+    pub snapshots: Vec<String>,
+    /// Who may sign them: hex Ed25519 keys.
+    pub trusted_keys: Vec<String>,
 }
 
 /// `[store]`.

@@ -21,6 +21,7 @@ mod judge;
 mod observer;
 mod plan;
 mod run;
+mod seals;
 mod sources;
 mod values;
 

@@ -63,6 +63,12 @@ pub struct Declared {
     pub custody: bool,
     /// A balance statement.
     pub balances: bool,
+    /// A checkpoint chain.
+    #[serde(default)]
+    pub checkpoints: bool,
+    /// Snapshot archives.
+    #[serde(default)]
+    pub snapshots: bool,
 }
 
 /// Could the state be rebuilt from what is public?

@@ -52,4 +52,8 @@ pub enum Claim {
     Activity(EnvelopeCarrier),
     /// One user's reported balance.
     Balance(BalanceLine),
+    /// A signed checkpoint.
+    Checkpoint(Box<super::checkpoint::CheckpointClaim>),
+    /// What was read of a snapshot.
+    Snapshot(Box<super::snapshot::SnapshotOutline>),
 }
