@@ -27,6 +27,7 @@ mod nostr;
 mod ots;
 mod relay;
 mod rng;
+pub mod seals;
 mod serve;
 mod settlement;
 mod statement;
