@@ -35,6 +35,7 @@ mod prices;
 mod relay;
 mod rng;
 mod scene;
+pub mod seals;
 mod serve;
 mod settlement;
 mod statement;
