@@ -14,6 +14,7 @@ mod report;
 mod scenarios;
 mod schemas;
 mod sim_world;
+mod sources;
 mod state_root;
 mod store;
 mod substrate_files;
