@@ -2,10 +2,10 @@
 CARGO ?= cargo
 SHELL := /bin/sh
 
-.PHONY: help drill test check bench fuzz docs clean
+.PHONY: help drill test check bench fuzz fuzz-targets laws mutants docs clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 drill: ## build, then run the main job twice into out/: on the real inputs, and on a seeded honest world over loopback
 	$(CARGO) build --locked --bin reledger
@@ -27,6 +27,9 @@ bench: ## speed as ratios to the bare cryptographic floor, in one process
 
 fuzz: ## a long campaign of mutated inputs against every decoder and the verifier (RELEDGER_FUZZ_CASES=n)
 	RELEDGER_FUZZ_CASES=$${RELEDGER_FUZZ_CASES:-2000000} $(CARGO) test --locked --test it fuzz -- --nocapture
+
+fuzz-targets: ## every coverage-guided target of fuzz/ for FUZZ_SECONDS, two at a time (needs cargo-fuzz and a nightly compiler)
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} scripts/fuzz_targets.sh
 
 docs: ## the library's documentation
 	$(CARGO) doc --locked --no-deps --document-private-items

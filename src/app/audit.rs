@@ -9,6 +9,7 @@ use super::finish::evidence_members;
 use super::judge::{judge, side_tables, worker_threads};
 use super::observer::{Cancel, Observer};
 use super::run::{Found, RunFolder};
+use super::takedowns::d_tags;
 use crate::report::report_json;
 use crate::seal::{Manifest, evidence_root};
 use crate::store::{EvidenceStore, LogStore};
@@ -32,20 +33,41 @@ pub struct Audited {
 /// # Errors
 /// [`AppError::Untrusted`] when a member does not match the manifest; [`AppError`] for local failures.
 pub fn audit(root: &Path, jobs: usize, observer: &dyn Observer, cancel: &Cancel) -> Result<Audited, AppError> {
-    let folder = RunFolder::at(root);
-    let read = |name: &str| {
-        let path = root.join(name);
-        fs::read(&path).map_err(|error| {
-            if error.kind() == std::io::ErrorKind::NotFound {
-                AppError::Config {
-                    what: format!("{} is not a finished run: {name} is missing", root.display()),
-                    hint: "give the folder that was named by --run".to_owned(),
-                }
-            } else {
-                AppError::io("read", &path)(error)
+    let (store, manifest) = sealed_store(root)?;
+    let judged = judged_inputs(text("evidence/inputs.json", &read(root, "evidence/inputs.json")?)?)?;
+    let found = read(root, "report.json")?;
+    let root = manifest.evidence_root;
+    let mut tables = side_tables(&store)?;
+    tables.d_tags = d_tags(&store, &judged.declared)?;
+    let set = judge(&store, &judged.policy, &tables, &worker_threads(jobs)?, observer, cancel)?;
+    let conclusion = Conclusion::draw(set, &tables, &judged, root);
+    let report = report_json(&conclusion.model());
+    let reproduced = report == found;
+    let first_difference = if reproduced { None } else { Some(first_difference(&report, &found)) };
+    Ok(Audited { conclusion, report, reproduced, first_difference })
+}
+
+fn read(root: &Path, name: &str) -> Result<Vec<u8>, AppError> {
+    let path = root.join(name);
+    fs::read(&path).map_err(|error| {
+        if error.kind() == std::io::ErrorKind::NotFound {
+            AppError::Config {
+                what: format!("{} is not a finished run: {name} is missing", root.display()),
+                hint: "give the folder that was named by --run".to_owned(),
             }
-        })
-    };
+        } else {
+            AppError::io("read", &path)(error)
+        }
+    })
+}
+
+/// Opens the evidence of a finished run, after everything about it was checked against its manifest.
+///
+/// # Errors
+/// [`AppError::Config`] for a folder that holds no finished run; [`AppError::Untrusted`] when a member does not match;
+/// [`AppError`] for local failures.
+pub(super) fn sealed_store(root: &Path) -> Result<(LogStore, Manifest), AppError> {
+    let folder = RunFolder::at(root);
     // A run that is begun again keeps the old manifest until it ends: its folder is unfinished, not forged.
     if let Ok(Found::Unfinished(_)) = folder.look() {
         return Err(AppError::Config {
@@ -53,27 +75,18 @@ pub fn audit(root: &Path, jobs: usize, observer: &dyn Observer, cancel: &Cancel)
             hint: "wait for it, or resume it with the command that began it".to_owned(),
         });
     }
-    let manifest = read("evidence/manifest.json")?;
+    let manifest = read(root, "evidence/manifest.json")?;
     let manifest =
         Manifest::from_text(text("evidence/manifest.json", &manifest)?).map_err(|error| untrusted(&error))?;
     no_strangers(&folder.evidence(), &manifest)?;
     manifest.check(&evidence_members(&folder)?).map_err(|error| untrusted(&error))?;
-    let judged = judged_inputs(text("evidence/inputs.json", &read("evidence/inputs.json")?)?)?;
-    let found = read("report.json")?;
     let store = LogStore::open_read_only(&folder.evidence())?;
-    let root = evidence_root(&store.ids()?);
-    if root != manifest.evidence_root {
+    if evidence_root(&store.ids()?) != manifest.evidence_root {
         return Err(AppError::Untrusted {
             what: "checksum_error: the evidence root differs from the manifest's".to_owned(),
         });
     }
-    let tables = side_tables(&store)?;
-    let set = judge(&store, &judged.policy, &tables, &worker_threads(jobs)?, observer, cancel)?;
-    let conclusion = Conclusion::draw(set, &tables, &judged, root);
-    let report = report_json(&conclusion.model());
-    let reproduced = report == found;
-    let first_difference = if reproduced { None } else { Some(first_difference(&report, &found)) };
-    Ok(Audited { conclusion, report, reproduced, first_difference })
+    Ok((store, manifest))
 }
 
 fn text<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, AppError> {

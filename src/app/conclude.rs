@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::judge::SideTables;
 use crate::domain::{AsOf, Code, Condition, Digest32, Outcome, Severity, TrustPolicy, UnixSeconds};
 use crate::ledger::{LedgerView, Ledgers, rebuild};
-use crate::reconcile::{Declared, Input, Reconciliation, reconcile};
+use crate::reconcile::{Declared, Input, Objectives, Reconciliation, reconcile};
 use crate::report::{Inputs, Model};
 use crate::seal::{StateSeal, seal};
 use crate::verify::VerifiedSet;
@@ -74,7 +74,9 @@ impl Conclusion {
             receipts: &tables.receipts,
             sightings: &tables.sightings,
             declared: &judged.declared,
+            d_tags: &tables.d_tags,
             time_boxed: judged.time_boxed,
+            objectives: Objectives { rpo_seconds: judged.rpo_seconds, rto_missed: judged.rto_missed },
         });
         let views = ledgers.views();
         let seal = seal(&views);
@@ -160,7 +162,9 @@ fn outcome(reconciliation: &Reconciliation, judged: &JudgedInputs) -> Outcome {
             .iter()
             .any(|divergence| divergence.code == code && divergence.state == crate::domain::State::Open)
     };
-    if [Code::SrcEmpty, Code::SrcIncomplete, Code::OtsHeaderMissing].into_iter().any(open)
+    let shortfalls =
+        [Code::SrcEmpty, Code::SrcIncomplete, Code::SrcCaptureGap, Code::SrcCutoff100, Code::OtsHeaderMissing];
+    if shortfalls.into_iter().any(open)
         || reconciliation.unverifiable.iter().any(|check| check.declared)
         || reconciliation.checks.is_empty()
         || judged.time_boxed
@@ -170,11 +174,8 @@ fn outcome(reconciliation: &Reconciliation, judged: &JudgedInputs) -> Outcome {
     if open(Code::SrcUnreachable) {
         outcome.add(Condition::Unreachable);
     }
-    let rpo_missed = judged
-        .rpo_seconds
-        .and_then(|limit| i64::try_from(limit).ok())
-        .is_some_and(|limit| reconciliation.recovery.rpo_claimed_seconds.is_none_or(|claimed| claimed > limit));
-    if rpo_missed || judged.rto_missed {
+    // The objectives warn, and still the data of a late run is not that of one in time: exit 4 whatever the threshold.
+    if [Code::BudgetRpo, Code::BudgetRto].into_iter().any(open) {
         outcome.add(Condition::OverBudget);
     }
     outcome

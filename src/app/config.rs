@@ -37,6 +37,8 @@ pub struct Config {
     /// Known gaps.
     #[serde(default)]
     pub gaps: Vec<GapSection>,
+    /// Earlier runs.
+    pub history: Option<HistorySection>,
     /// Where the evidence index lives.
     pub store: Option<StoreSection>,
 }
@@ -53,6 +55,8 @@ pub struct NostrSection {
     pub files: Vec<String>,
     /// Activity attestation bundles, one a line.
     pub activity: Vec<String>,
+    /// The operator's transparency log: `{"kind","d","date"}` a line.
+    pub transparency: Vec<String>,
     /// Kinds and `d` prefixes; default is the profile's.
     pub kinds: Vec<KindFilter>,
     /// Earliest `created_at` asked for.
@@ -164,6 +168,19 @@ pub struct FederationSection {
     pub settlement_keys: Vec<toml::Value>,
     /// Allowed direction by settlement kind.
     pub directions: BTreeMap<String, crate::domain::Direction>,
+    /// What the federation was seen to hold. What is not there changes no digest of the configuration.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub observed: Vec<ObservedSection>,
+}
+
+/// One entry of `observed`.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObservedSection {
+    /// When.
+    pub at: Instant,
+    /// The client's balance and open positions, in millisatoshi.
+    pub msat: u64,
 }
 
 /// `[keys]`.
@@ -246,6 +263,14 @@ pub struct GapSection {
     pub expires: Instant,
 }
 
+/// `[history]`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HistorySection {
+    /// Folders of finished runs, with which sources that must only grow are compared.
+    pub runs: Vec<String>,
+}
+
 /// `[store]`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -314,6 +339,7 @@ invoices = ["lnd-invoices.json"]
 [federations.oc-me-v1]
 settlement_keys = ["8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c"]
 directions = { "escrow.rebate" = "out" }
+observed = [{ at = 2026-09-30T12:00:00Z, msat = 123 }]
 [keys]
 jwks = ["https://me.ochk.io/.well-known/oc-envelope-jwks.json"]
 [[keys.compromised]]
@@ -337,6 +363,8 @@ until = 2026-06-05T00:00:00Z
 reason = "write plugin could not start"
 cite = "strfry.conf comment"
 expires = 2027-01-01
+[history]
+runs = ["earlier-run/"]
 [store]
 url = "redb:"
 "#;

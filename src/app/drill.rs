@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant as Clock};
 
 use super::as_of::{AsOfWanted, as_of_from_evidence, block_time};
+use super::audit::sealed_store;
 use super::capture::{Limit, capture};
 use super::conclude::{Conclusion, INPUTS_SCHEMA, JudgedInputs};
 use super::coverage::Captured;
+use super::earlier::{Now, compare};
 use super::error::AppError;
 use super::finish::finish;
 use super::judge::{SideTables, judge, side_tables, worker_threads};
@@ -14,6 +16,7 @@ use super::observer::{Cancel, Observer};
 use super::plan::Plan;
 use super::run::{Found, RunFolder, RunRecord, peak_memory_kib};
 use super::sources::{SourceKit, first_sources, upgrade_sources};
+use super::takedowns::{d_tags, read_logs};
 use crate::domain::{Severity, UnixSeconds};
 use crate::seal::evidence_root;
 use crate::store::{Engine, EvidenceStore, LogStore};
@@ -147,6 +150,9 @@ impl<'a> Session<'a> {
                 });
             }
         };
+        // A mistyped path should not show only after an hour of fetching.
+        read_logs(&plan.transparency)?;
+        plan.history.iter().try_for_each(|run| sealed_store(run).map(drop))?;
         folder.create()?;
         let engine = Engine::from_url(&plan.store).map_err(|error| AppError::Config {
             what: format!("`store.url`: {error}"),
@@ -220,12 +226,13 @@ impl<'a> Session<'a> {
     }
 
     fn conclude(mut self, judged_already: Option<VerifiedSet>) -> Result<Finished, AppError> {
-        let tables = side_tables(&self.store)?;
+        let mut tables = side_tables(&self.store)?;
         let set = match judged_already {
             Some(set) => set,
             None => self.judge(&tables)?,
         };
-        let judged = self.judged_inputs(&set)?;
+        let judged = self.judged_inputs(&set, &tables)?;
+        tables.d_tags = d_tags(&self.store, &judged.declared)?;
         let root = evidence_root(&self.store.ids()?);
         let conclusion = self.timed("rebuild", |_| Ok(Conclusion::draw(set, &tables, &judged, root)))?;
         self.cancel.check()?;
@@ -240,24 +247,30 @@ impl<'a> Session<'a> {
         Ok(Finished { conclusion, report: self.folder.report() })
     }
 
-    fn judged_inputs(&self, set: &VerifiedSet) -> Result<JudgedInputs, AppError> {
+    fn judged_inputs(&self, set: &VerifiedSet, tables: &SideTables) -> Result<JudgedInputs, AppError> {
         let as_of = match self.options.as_of {
             Some(AsOfWanted::Time(time)) => time,
             Some(AsOfWanted::Block(height)) => block_time(&self.store, &self.plan.policy.headers, height)?,
             None => as_of_from_evidence(set, self.options.clock),
         };
+        let mut declared = self.plan.declared.clone();
+        (declared.takedowns, declared.unread_takedowns) = read_logs(&self.plan.transparency)?;
+        let now = Now { store: &self.store, tables, set, policy: &self.plan.policy, as_of };
+        declared.earlier = self.plan.history.iter().map(|run| compare(run, &now)).collect::<Result<_, _>>()?;
+        declared.earlier.sort();
+        declared.earlier.dedup();
         Ok(JudgedInputs {
             schema: INPUTS_SCHEMA.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             policy: self.plan.policy.clone(),
-            declared: self.plan.declared.clone(),
+            declared,
             config_sha256: self.plan.config_sha256,
             as_of,
             fail_on: self.options.fail_on,
             fail_on_invalid: self.options.fail_on_invalid,
             reveal_users: self.options.reveal_users,
             rpo_seconds: self.plan.rpo_seconds,
-            rto_missed: self.plan.rto_seconds.is_some_and(|limit| self.began.elapsed().as_secs() > limit),
+            rto_missed: self.plan.rto_seconds.is_some_and(|limit| self.began.elapsed() > Duration::from_secs(limit)),
             time_boxed: self.time_boxed,
         })
     }

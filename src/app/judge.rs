@@ -26,6 +26,8 @@ pub struct SideTables {
     pub sightings: BTreeMap<EvidenceId, BTreeSet<SourceId>>,
     /// How fetches ended, sorted.
     pub receipts: Vec<FetchReceipt>,
+    /// The `d` tags of events that a transparency log may be about.
+    pub d_tags: BTreeMap<EvidenceId, String>,
 }
 
 /// Reads the side records.

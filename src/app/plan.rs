@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::config::{Config, FederationSection, GapSection};
+use super::config::{Config, GapSection};
+use super::drift::drift;
 use super::error::AppError;
+use super::federations;
 use crate::domain::{
-    BlockHash, BlockHeight, Checkpoint, CompromisedKey, Digest32, FederationSlug, KeyId, KnownGap, Media, PinnedKey,
-    PublicKey32, SettlementKind, SourceId, TrustPolicy, UnixSeconds, sha256,
+    BlockHash, BlockHeight, Checkpoint, CompromisedKey, Digest32, KeyId, KnownGap, Media, SourceId, TrustPolicy,
+    UnixSeconds, sha256,
 };
 use crate::reconcile::Declared;
 
@@ -16,6 +18,10 @@ use crate::reconcile::Declared;
 pub struct Plan {
     /// What is trusted and demanded.
     pub policy: TrustPolicy,
+    /// Transparency logs.
+    pub transparency: Vec<PathBuf>,
+    /// Folders of finished earlier runs.
+    pub history: Vec<PathBuf>,
     /// What was declared: each declared substrate owes its checks.
     pub declared: Declared,
     /// Local files by media.
@@ -88,6 +94,8 @@ impl Plan {
         let headers = config.headers.clone().unwrap_or_default();
         let mut plan = Self {
             policy: policy(config)?,
+            transparency: nostr.transparency.iter().map(|file| builder.path(file)).collect(),
+            history: config.history.iter().flat_map(|history| &history.runs).map(|run| builder.path(run)).collect(),
             declared: Declared::default(),
             files: builder.files,
             documents: builder.documents,
@@ -132,6 +140,13 @@ impl Plan {
             projects: config.projects.is_some(),
             custody: config.custody.is_some(),
             balances: config.balances.is_some(),
+            drift: drift(config),
+            sample_size: config.balances.as_ref().and_then(|balances| balances.sample),
+            sample_seed: config.balances.as_ref().and_then(|balances| balances.seed.clone()),
+            // What stands in files is read when the run begins.
+            takedowns: Vec::new(),
+            unread_takedowns: Vec::new(),
+            earlier: Vec::new(),
         }
     }
 }
@@ -237,7 +252,7 @@ fn policy(config: &Config) -> Result<TrustPolicy, AppError> {
     }
     header_policy(config, &mut policy)?;
     for (slug, section) in &config.federations {
-        federation(slug, section, &mut policy)?;
+        federations::federation(slug, section, &mut policy)?;
     }
     if let Some(keys) = &config.keys {
         policy.compromised = keys
@@ -271,48 +286,6 @@ fn header_policy(config: &Config, policy: &mut TrustPolicy) -> Result<(), AppErr
     Ok(())
 }
 
-fn federation(slug: &str, section: &FederationSection, policy: &mut TrustPolicy) -> Result<(), AppError> {
-    let key = format!("federations.{slug}.settlement_keys");
-    let bad = |what: &str| config_error(format!("`{key}` {what}"), "hex Ed25519 keys, or { key, from, until }");
-    let mut pins = Vec::new();
-    for value in &section.settlement_keys {
-        let instant = |table: &toml::Table, name: &str| -> Result<Option<UnixSeconds>, AppError> {
-            let Some(value) = table.get(name) else { return Ok(None) };
-            let text = value.as_datetime().map(ToString::to_string).or_else(|| value.as_str().map(str::to_owned));
-            let text = text.ok_or_else(|| bad("has a time that is none"))?;
-            text.parse::<super::values::Instant>().map(|at| Some(at.0)).map_err(|_| bad("has a time that is none"))
-        };
-        let (text, from, until) = match value {
-            toml::Value::String(text) => (text.as_str(), None, None),
-            toml::Value::Table(table) => {
-                if let Some(unknown) = table.keys().find(|name| !["key", "from", "until"].contains(&name.as_str())) {
-                    return Err(bad(&format!("has an unknown member `{unknown}`")));
-                }
-                let text = table.get("key").and_then(toml::Value::as_str).ok_or_else(|| bad("lacks `key`"))?;
-                (text, instant(table, "from")?, instant(table, "until")?)
-            }
-            _ => return Err(bad("has an entry that is no key")),
-        };
-        let key: PublicKey32 = text.parse().map_err(|_| bad("has a key that is not 64 hex digits"))?;
-        pins.push(PinnedKey { key, from, until });
-    }
-    pins.sort();
-    let slug = FederationSlug(slug.to_owned());
-    policy.settlement_keys.insert(slug.clone(), pins);
-    let mut directions = BTreeMap::new();
-    for (kind, direction) in &section.directions {
-        let kind: SettlementKind = kind.parse().map_err(|()| {
-            config_error(
-                format!("`federations.{slug}.directions` names `{kind}`"),
-                "use one of the seven settlement kinds",
-            )
-        })?;
-        directions.insert(kind, *direction);
-    }
-    policy.directions.insert(slug, directions);
-    Ok(())
-}
-
 fn known_gap(gap: &GapSection) -> KnownGap {
     KnownGap {
         source: SourceId(gap.source.clone()),
@@ -330,7 +303,7 @@ fn host_of(url: &str) -> String {
     rest.split(['/', '?', '#']).next().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase()
 }
 
-fn config_error(what: String, hint: &str) -> AppError {
+pub(super) fn config_error(what: String, hint: &str) -> AppError {
     AppError::Config { what, hint: hint.to_owned() }
 }
 
@@ -348,6 +321,7 @@ fn shared_digest(config: &Config) -> Digest32 {
     if let Some(nostr) = &mut shared.nostr {
         squash(&mut nostr.files);
         squash(&mut nostr.activity);
+        squash(&mut nostr.transparency);
     }
     if let Some(ots) = &mut shared.ots {
         squash(&mut ots.files);
@@ -374,6 +348,9 @@ fn shared_digest(config: &Config) -> Digest32 {
     if let Some(custody) = &mut shared.custody {
         squash(&mut custody.files);
     }
+    if let Some(history) = &mut shared.history {
+        squash(&mut history.runs);
+    }
     if let Some(balances) = &mut shared.balances {
         balances.statement = balances.statement.as_ref().map(|_| "files".to_owned());
     }
@@ -383,6 +360,7 @@ fn shared_digest(config: &Config) -> Digest32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{FederationSlug, Msat, ObservedCustody};
 
     fn plan(text: &str) -> Result<Plan, AppError> {
         Plan::resolve(&Config::from_toml(text).unwrap(), Path::new("/base"))
@@ -403,6 +381,11 @@ mod tests {
             ("[headers]\ncheckpoint = { height = 0, hash = \"00\" }\n", "headers.checkpoint.hash"),
             ("[federations.x]\nsettlement_keys = [\"zz\"]\n", "federations.x.settlement_keys"),
             ("[federations.x]\ndirections = { \"escrow.theft\" = \"out\" }\n", "escrow.theft"),
+            (
+                "[federations.x]\nobserved = [{ at = 2026-09-30, msat = 2100000000000000001 }]\n",
+                "federations.x.observed",
+            ),
+            ("[federations.x]\nobserved = [{ at = 1, msat = 1 }, { at = 1, msat = 2 }]\n", "two balances"),
             ("profile = \"other\"\n", "other"),
             ("[gateway]\npayment_log = [{}]\n", "gateway.payment_log"),
             ("[nostr]\nfiles = [\"\"]\n", "nostr.files"),
@@ -411,6 +394,20 @@ mod tests {
             assert!(error.to_string().contains(key), "{error}");
             assert_eq!(error.condition().exit_code().0, 2);
         }
+    }
+
+    #[test]
+    fn an_observed_balance_is_policy() {
+        let text = |observed: &str| format!("[federations.x]\n{observed}\n");
+        let none = plan(&text("")).unwrap();
+        assert_eq!(plan(&text("observed = []")).unwrap().policy.digest(), none.policy.digest());
+        let late = "{ at = 2026-09-30T12:00:00Z, msat = 5 }";
+        let seen = plan(&text(&format!("observed = [{late}, {{ at = 1, msat = 7 }}, {late}]"))).unwrap();
+        let expected = [(1, 7), (1_790_769_600, 5)]
+            .map(|(at, msat)| ObservedCustody { at: UnixSeconds(at), msat: Msat::new(msat).unwrap() });
+        assert_eq!(seen.policy.observed[&FederationSlug::from("x")], expected);
+        assert_ne!(seen.policy.digest(), none.policy.digest());
+        assert_ne!(seen.config_sha256, none.config_sha256);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What was asked of whom, how it ended, and on what basis it is complete.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::evidence::Media;
@@ -17,6 +18,18 @@ impl SourceId {
     pub fn files(media: Media) -> Self {
         Self(format!("files:{media}"))
     }
+}
+
+/// The one spelling in which two relay addresses are compared: scheme and host in lower case, no default port, no
+/// trailing slash.
+pub fn relay_spelling(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let scheme = scheme.to_ascii_lowercase();
+    let (host, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    let host = host.to_ascii_lowercase();
+    let default_port = if scheme == "wss" { ":443" } else { ":80" };
+    let host = host.strip_suffix(default_port).unwrap_or(&host);
+    format!("{scheme}://{host}{}", path.trim_end_matches('/'))
 }
 
 impl fmt::Display for SourceId {
@@ -92,6 +105,87 @@ pub enum SliceEnd {
     Cancelled,
 }
 
+/// Something noticed about a source's answers beside what they held. Counted per receipt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sign {
+    /// Offence: more authentication challenges on one connection than any use explains.
+    AuthFlood,
+    /// Offence: far more than was asked for, or chatter that no question calls for.
+    Flood,
+    /// Offence: messages that can't be read.
+    Malformed,
+    /// Offence: messages above the byte limit.
+    Oversized,
+    /// Offence: events repeated inside one answer, more often than once each.
+    Repeats,
+    /// Offence: events that the question's filter does not admit.
+    WrongFilter,
+    /// Offence: events for a subscription that was never opened.
+    WrongSubscription,
+    /// It answered, but with nothing that was asked for.
+    Blind,
+    /// Paging fault: a document states another number of records than it holds.
+    CountDiffers,
+    /// Paging fault: a document says that more pages follow.
+    MorePages,
+    /// Paging fault: a page brought nothing new and nothing lower, and was not empty.
+    PageLoop,
+    /// Paging fault: a page held entries above the position asked for.
+    PageRegress,
+    /// Paging fault: a page is no list of entries.
+    PageUnreadable,
+    /// Different documents with paging positions.
+    Paged,
+}
+
+impl Sign {
+    /// The kebab-case name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AuthFlood => "auth-flood",
+            Self::Flood => "flood",
+            Self::Malformed => "malformed",
+            Self::Oversized => "oversized",
+            Self::Repeats => "repeats",
+            Self::WrongFilter => "wrong-filter",
+            Self::WrongSubscription => "wrong-subscription",
+            Self::Blind => "blind",
+            Self::CountDiffers => "count-differs",
+            Self::MorePages => "more-pages",
+            Self::PageLoop => "page-loop",
+            Self::PageRegress => "page-regress",
+            Self::PageUnreadable => "page-unreadable",
+            Self::Paged => "paged",
+        }
+    }
+
+    /// True for what the protocol allows nobody to do (SRC_MISBEHAVES).
+    pub const fn is_offence(self) -> bool {
+        matches!(
+            self,
+            Self::AuthFlood
+                | Self::Flood
+                | Self::Malformed
+                | Self::Oversized
+                | Self::Repeats
+                | Self::WrongFilter
+                | Self::WrongSubscription
+        )
+    }
+
+    /// True when pages do not cover what was asked for (SRC_CAPTURE_GAP).
+    pub const fn is_paging_fault(self) -> bool {
+        matches!(self, Self::CountDiffers | Self::MorePages | Self::PageLoop | Self::PageRegress | Self::PageUnreadable)
+    }
+}
+
+impl fmt::Display for Sign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// The record that every fetch leaves: stored after the evidence it speaks of is durable.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct FetchReceipt {
@@ -111,6 +205,9 @@ pub struct FetchReceipt {
     pub misbehaved: u64,
     /// A reason in plain words where the end was not proper. Inert text, no path, no host name beyond the source.
     pub reason: String,
+    /// What was noticed about the answers, counted.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub signs: BTreeMap<Sign, u64>,
 }
 
 /// One row of the report's coverage table: all receipts of one source and slice, joined.

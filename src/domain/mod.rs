@@ -19,13 +19,14 @@ mod outcome;
 mod policy;
 mod population;
 mod profile;
+mod sample;
 mod text;
 mod time;
 
 pub use amount::{AmountError, MAX_SUPPLY_MSAT, Msat, MsatDelta, Sats};
 pub use chain::{AsOf, BlockHash, BlockHeight, MerkleRootHash, Tip};
 pub use code::{Code, Severity, Step};
-pub use coverage::{CompletenessBasis, Coverage, FetchReceipt, Slice, SliceEnd, SourceId};
+pub use coverage::{CompletenessBasis, Coverage, FetchReceipt, Sign, Slice, SliceEnd, SourceId, relay_spelling};
 pub use digest::{Digest32, Sha256Stream, TaggedHasher, sha256};
 pub use evidence::{Media, RawEvidence, Sighting};
 pub use finding::{Divergence, EvidenceRef, Finding, State, Subject};
@@ -36,9 +37,10 @@ pub use id::{
 pub use merkle::{MerkleTree, SumLeaf, SumNode, merkle_root, sum_root};
 pub use outcome::{Condition, ExitCode, Outcome};
 pub use policy::{
-    Caps, Checkpoint, CompromisedKey, Direction, HeaderPolicy, KnownGap, PinnedKey, Requirement, SettlementKind,
-    TrustPolicy,
+    Caps, Checkpoint, CompromisedKey, Direction, HeaderPolicy, KnownGap, ObservedCustody, PinnedKey, Requirement,
+    SettlementKind, TrustPolicy,
 };
 pub use population::{Counts, Population};
+pub use sample::draw_sample;
 pub use text::{inert, inert_limited};
 pub use time::{TimeError, UnixMicros, UnixSeconds};

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
+use super::amount::Msat;
 use super::chain::{BlockHash, BlockHeight};
 use super::coverage::{CompletenessBasis, SourceId};
 use super::digest::{Digest32, sha256};
@@ -107,6 +108,15 @@ pub struct PinnedKey {
     pub until: Option<UnixSeconds>,
 }
 
+/// What a federation was seen to hold at an instant: the client's balance and open positions (TREASURY 6.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct ObservedCustody {
+    /// The instant.
+    pub at: UnixSeconds,
+    /// What was there.
+    pub msat: Msat,
+}
+
 /// A key id that leaked at a known time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct CompromisedKey {
@@ -196,6 +206,9 @@ pub struct TrustPolicy {
     pub settlement_keys: BTreeMap<FederationSlug, Vec<PinnedKey>>,
     /// Allowed direction where the contract is silent, by federation and kind.
     pub directions: BTreeMap<FederationSlug, BTreeMap<SettlementKind, Direction>>,
+    /// Balances that somebody observed, by federation, sorted. What is not there changes no digest.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub observed: BTreeMap<FederationSlug, Vec<ObservedCustody>>,
     /// Key ids that leaked.
     pub compromised: Vec<CompromisedKey>,
     /// Registered absences.

@@ -34,6 +34,7 @@ impl TrustPolicy {
             },
             settlement_keys: BTreeMap::new(),
             directions: BTreeMap::new(),
+            observed: BTreeMap::new(),
             compromised: Vec::new(),
             gaps: Vec::new(),
             operator_relays: BTreeSet::new(),

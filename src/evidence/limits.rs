@@ -10,6 +10,8 @@ pub const EVENT_TAGS_MAX: usize = 2_000;
 pub const EVENT_TAG_VALUE_BYTES_MAX: usize = 4 * 1024;
 /// Nesting of any JSON text; serde_json's own cap is 128, ours is stricter (THREATS 5.3).
 pub const JSON_DEPTH_MAX: usize = 32;
+/// A BOLT-11 invoice: what fits a QR code, the limit of LND and of the parser that we use.
+pub const BOLT11_BYTES_MAX: usize = 7_089;
 /// A JSON record other than an event: settlement, invoice, config, key set, statement line.
 pub const RECORD_BYTES_MAX: usize = 1024 * 1024;
 /// Members of one JSON object or array inside a record.

@@ -13,6 +13,8 @@ use pending::Pending;
 use scan::{Layout, Nest, Object, is_space};
 
 const BOM: [u8; 3] = [0xef, 0xbb, 0xbf];
+/// Bytes remembered of what stands beside a container's records: page positions and counts.
+const BESIDE_BYTES_MAX: usize = 4_096;
 
 /// What the splitter cuts out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +55,15 @@ pub enum Container {
     Whole,
 }
 
+/// An object that held an array of records, as it was closed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Held {
+    /// Its JSON text with `null` in the place of each array of records: what it says about them.
+    pub beside: Vec<u8>,
+    /// Records that its arrays held.
+    pub records: u64,
+}
+
 /// Whether the stream ended where a record may end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StreamEnd {
@@ -72,6 +83,10 @@ pub struct RecordSplitter {
     position: u64,
     /// Bytes of a byte order mark matched so far.
     bom: usize,
+    /// The container being read.
+    open: Held,
+    /// Containers that were closed and not taken yet.
+    closed: Vec<Held>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +115,13 @@ impl RecordSplitter {
             Container::Whole => (&[], true),
         };
         let pending = Pending::new(record_bytes_max);
-        Self { names, pending, state: State::Beginning { whole }, position: 0, bom: 0 }
+        let open = Held { beside: Vec::new(), records: 0 };
+        Self { names, pending, state: State::Beginning { whole }, position: 0, bom: 0, open, closed: Vec::new() }
+    }
+
+    /// The containers closed since the last call. One whose members are too many to be remembered is left out.
+    pub fn take_containers(&mut self) -> Vec<Held> {
+        std::mem::take(&mut self.closed)
     }
 
     /// Bytes held at the moment: never more than the record limit plus one.
@@ -266,6 +287,7 @@ impl RecordSplitter {
             return;
         }
         if object.step(byte, self.names) {
+            self.remember(b"null");
             self.emit_unless_scalars(object, emit);
             self.state = State::Array { in_object: true, nest: Nest::default() };
             return;
@@ -275,11 +297,28 @@ impl RecordSplitter {
         self.state = State::Object(object);
         if object.nest.depth == 0 && object.layout != Layout::FirstLine {
             if object.opened {
+                self.remember(b"");
+                self.close_container();
                 self.emit_unless_scalars(object, emit);
             } else {
                 self.emit_pending(emit);
             }
             self.state = State::Between;
+        }
+    }
+
+    /// Adds what stands beside a container's array to what is remembered of it.
+    fn remember(&mut self, place: &[u8]) {
+        if self.open.beside.len() <= BESIDE_BYTES_MAX {
+            self.open.beside.extend_from_slice(&self.pending.bytes);
+            self.open.beside.extend_from_slice(place);
+        }
+    }
+
+    fn close_container(&mut self) {
+        let held = std::mem::replace(&mut self.open, Held { beside: Vec::new(), records: 0 });
+        if held.beside.len() <= BESIDE_BYTES_MAX {
+            self.closed.push(held);
         }
     }
 
@@ -294,6 +333,7 @@ impl RecordSplitter {
 
     fn step_array(&mut self, in_object: bool, mut nest: Nest, byte: u8, emit: &mut dyn FnMut(Piece)) {
         if !nest.is_open() && matches!(byte, b',' | b']') {
+            self.open.records = self.open.records.saturating_add(u64::from(in_object && self.pending.is_begun()));
             self.emit_pending(emit);
             if byte == b']' {
                 self.state = if in_object { State::Object(Object::behind_array()) } else { State::Between };

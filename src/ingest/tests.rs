@@ -83,6 +83,7 @@ fn receipt(items: u64) -> FetchReceipt {
         retries: 0,
         misbehaved: 0,
         reason: String::new(),
+        signs: std::collections::BTreeMap::new(),
     }
 }
 

@@ -9,6 +9,7 @@ use super::audit::{Audit, wide};
 use super::reconciler::Input;
 use super::result::BalanceSummary;
 use super::settlements::Posted;
+use super::statement;
 
 /// One user's recomputed balance in satoshi.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,6 +45,10 @@ pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit)
     };
     if input.declared.balances && !input.set.balances.is_empty() {
         compare(input, &balances, &mut summary, audit);
+    }
+    if input.declared.balances {
+        let totals = balances.iter().map(|(user, balance)| (*user, balance.total())).collect();
+        statement::check(input, &totals, audit);
     }
     summary
 }

@@ -7,8 +7,8 @@ use crate::domain::{
 };
 
 use super::audit::Audit;
-use super::omissions;
 use super::reconciler::Input;
+use super::{conduct, drift, earlier, equivocation, omissions, pages, takedowns};
 
 /// Coverage by source and slice.
 pub(super) type Rows = BTreeMap<(SourceId, Slice), Row>;
@@ -33,11 +33,19 @@ pub(super) fn check(input: &Input<'_>, audit: &mut Audit) -> Vec<Coverage> {
     }
     let silent = sources(input, &rows, &unmet, &mut found);
     for row in rows.values().filter(|row| !row.coverage.complete && !row.withdrawn) {
-        if !silent.contains(&row.coverage.source) {
+        let told = silent.contains(&row.coverage.source)
+            || !is_relay(input, &row.coverage.source) && pages::has_paging_fault(input, &row.coverage.source);
+        if !told {
             found.push(incomplete(input, &row.coverage, &unmet));
         }
     }
     audit.check("capture.coverage", rows.len(), found);
+    conduct::check(input, audit);
+    pages::check(input, audit);
+    equivocation::check(input, audit);
+    earlier::check(input, &rows, audit);
+    takedowns::check(input, audit);
+    drift::check(input, audit);
     if input.time_boxed {
         audit.not_possible("capture.time", "the time limit ended fetching before every source was heard", 1, true);
     }
@@ -49,13 +57,18 @@ pub(super) fn is_relay(input: &Input<'_>, source: &SourceId) -> bool {
     input.declared.relays.contains(source) || source.0.starts_with("wss://") || source.0.starts_with("ws://")
 }
 
-/// Joins all receipts of one source and slice: the weakest basis, the largest count, all reasons.
-fn join(input: &Input<'_>) -> Rows {
-    let mut receipts: Vec<&FetchReceipt> = input.receipts.iter().collect();
+/// The receipts, each once, in an order that does not depend on that of their arrival.
+pub(super) fn sorted_receipts(input: &Input<'_>) -> Vec<FetchReceipt> {
+    let mut receipts = input.receipts.to_vec();
     receipts.sort();
     receipts.dedup();
+    receipts
+}
+
+/// Joins all receipts of one source and slice: the weakest basis, the largest count, all reasons.
+fn join(input: &Input<'_>) -> Rows {
     let mut rows = Rows::new();
-    for receipt in receipts {
+    for receipt in &sorted_receipts(input) {
         let basis = if receipt.end == SliceEnd::Ended { receipt.basis } else { CompletenessBasis::None };
         let key = (receipt.source.clone(), receipt.slice.clone());
         let row = rows.entry(key).or_insert_with(|| Row {

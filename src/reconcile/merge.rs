@@ -73,7 +73,8 @@ pub(super) fn by_age(input: &Input<'_>, divergences: &[Divergence]) -> BTreeMap<
     counts
 }
 
-/// When the thing happened that a divergence is about: its envelope, its settlement, else its oldest carrier.
+/// When the thing happened that a divergence is about: its envelope, its settlement, its instant, else its oldest
+/// carrier.
 fn time_of(input: &Input<'_>, divergence: &Divergence) -> Option<UnixSeconds> {
     let digest = |name: &str| divergence.subject.get(name).and_then(|text| text.parse::<Digest32>().ok());
     if let Some(id) = digest("envelope").map(EnvelopeId) {
@@ -85,6 +86,9 @@ fn time_of(input: &Input<'_>, divergence: &Divergence) -> Option<UnixSeconds> {
     }
     if let Some(settlement) = digest("settlement").and_then(|digest| input.set.settlements.get(&digest)) {
         return Some(settlement.fact().event.settled_at);
+    }
+    if let Some(at) = divergence.subject.get("at").and_then(|at| at.parse().ok()) {
+        return Some(UnixSeconds(at));
     }
     let carriers = divergence.evidence.iter().filter_map(|evidence| input.set.events.get(&evidence.id));
     carriers.map(|(_, at)| *at).min()

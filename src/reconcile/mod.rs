@@ -10,11 +10,22 @@
 mod anchoring;
 mod audit;
 mod balances;
+mod claims;
+mod conduct;
 mod coverage;
 mod distributions;
+mod drift;
+mod earlier;
+mod equivocation;
 mod escrow;
+mod fees;
+mod legs;
+mod matches;
 mod merge;
+mod objectives;
+mod observed;
 mod omissions;
+mod pages;
 mod payouts;
 mod population;
 mod rails;
@@ -22,8 +33,11 @@ mod reconciler;
 mod recovery;
 mod result;
 mod settlements;
+mod statement;
+mod takedowns;
 #[cfg(test)]
 mod tests;
 
+pub use objectives::Objectives;
 pub use reconciler::{Input, reconcile};
 pub use result::*;

@@ -1,4 +1,4 @@
-//! SRC_OMITS and SRC_KNOWN_GAP: a completeness claim against what other sources hold (INV-8, FORMATS 2.3).
+//! SRC_OMITS, SRC_KNOWN_GAP and SRC_TAKEN_DOWN: a completeness claim against what other sources hold (INV-8, FORMATS 2.3).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,6 +7,7 @@ use crate::domain::{Code, CompletenessBasis, EvidenceId, Finding, KnownGap, Slic
 use super::audit::wide;
 use super::coverage::{Rows, is_relay, slice_subject};
 use super::reconciler::Input;
+use super::takedowns;
 
 /// At most so many missing items are named in one finding; the count is exact.
 const NAMED_MAX: usize = 20;
@@ -20,6 +21,21 @@ pub(super) fn check(input: &Input<'_>, rows: &mut Rows) -> Vec<Finding> {
         let Ok(kind) = slice.kind.parse::<u16>() else { continue };
         let missing = missing(input, source, slice, by_kind.get(&kind).map(Vec::as_slice).unwrap_or_default());
         row.coverage.missing_here = wide(missing.len());
+        let log = takedowns::Log::of(input, source);
+        let mut taken_down = Vec::new();
+        let missing: Vec<_> = missing
+            .into_iter()
+            .filter(|(id, at)| match log.lists(input, *id, kind, *at) {
+                None => true,
+                Some(takedown) => {
+                    taken_down.push(takedowns::finding(source, takedown, *id));
+                    false
+                }
+            })
+            .collect();
+        if row.coverage.complete {
+            found.append(&mut taken_down);
+        }
         let mut unexplained = 0;
         for (_, at) in &missing {
             match gaps(input).find(|gap| gap.source == *source && *at >= gap.from && *at < gap.until) {

@@ -24,7 +24,7 @@ pub(super) fn check(input: &Input<'_>, audit: &mut Audit) {
         ("keys", declared.keys, set.keys.values().filter(|key| key.envelope).count()),
         ("projects", declared.projects, set.configs.len()),
         ("custody", declared.custody, custody),
-        ("balances", declared.balances, set.balances.len()),
+        ("balances", declared.balances, set.balances.len() + set.statements.len()),
     ];
     for (name, declared, items) in populations {
         match (declared, items) {

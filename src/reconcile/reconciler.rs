@@ -7,9 +7,12 @@ use crate::ledger::Ledgers;
 use crate::verify::VerifiedSet;
 
 use super::audit::Audit;
+use super::legs::Legs;
+use super::objectives::Objectives;
 use super::result::{Declared, Reconciliation};
 use super::{
-    anchoring, balances, coverage, distributions, escrow, merge, payouts, population, rails, recovery, settlements,
+    anchoring, balances, claims, coverage, distributions, escrow, fees, matches, merge, objectives, observed, payouts,
+    population, rails, recovery, settlements,
 };
 
 /// Everything that a reconciliation is a function of.
@@ -29,8 +32,12 @@ pub struct Input<'a> {
     pub sightings: &'a BTreeMap<EvidenceId, BTreeSet<SourceId>>,
     /// What the configuration declared.
     pub declared: &'a Declared,
+    /// The `d` tags of events that a transparency log may be about; see [`Declared::takedowns`].
+    pub d_tags: &'a BTreeMap<EvidenceId, String>,
     /// Fetching was ended by a time limit before every source had been heard.
     pub time_boxed: bool,
+    /// What the run is held to.
+    pub objectives: Objectives,
 }
 
 /// Reconciles. A pure function: neither the order of receipts nor that of findings matters.
@@ -45,6 +52,12 @@ pub fn reconcile(input: &Input<'_>) -> Reconciliation {
     payouts::check(input, &posted, &mut audit);
     escrow::check(input, &posted, &mut audit);
     rails::check(input, &posted, &mut audit);
+    let legs = Legs::of(input);
+    matches::check(input, &posted, &legs, &mut audit);
+    fees::check(&posted, &legs, &mut audit);
+    claims::check(input, &posted, &legs, &mut audit);
+    observed::check(input, &mut audit);
+    objectives::check(input, &mut audit);
     let balances = balances::check(input, &posted, &mut audit);
     let Audit { findings, mut checks, mut unverifiable } = audit;
     checks.sort();

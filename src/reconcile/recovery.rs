@@ -1,13 +1,13 @@
 //! Could the state be rebuilt from what is public, and how old is the newest thing that would survive?
 
-use crate::domain::{EvidenceId, SourceId, UnixMicros};
+use crate::domain::{EvidenceId, SourceId, UnixMicros, relay_spelling};
 
 use super::reconciler::Input;
 use super::result::{Reconstructible, Recovery};
 
 pub(super) fn reconstructible(input: &Input<'_>) -> Reconstructible {
-    let operator: Vec<String> = input.policy.operator_relays.iter().map(|url| normalised(url)).collect();
-    let is_operator = |source: &SourceId| operator.contains(&normalised(&source.0));
+    let operator: Vec<String> = input.policy.operator_relays.iter().map(|url| relay_spelling(url)).collect();
+    let is_operator = |source: &SourceId| operator.contains(&relay_spelling(&source.0));
     let mut result = Reconstructible::default();
     for envelope in input.set.envelopes.values() {
         let seen = |counts: &dyn Fn(&SourceId) -> bool| {
@@ -20,15 +20,10 @@ pub(super) fn reconstructible(input: &Input<'_>) -> Reconstructible {
     result
 }
 
-/// One spelling per relay: scheme and host in lower case, no default port, no trailing slash.
-fn normalised(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-    let scheme = scheme.to_ascii_lowercase();
-    let (host, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
-    let host = host.to_ascii_lowercase();
-    let default_port = if scheme == "wss" { ":443" } else { ":80" };
-    let host = host.strip_suffix(default_port).unwrap_or(&host);
-    format!("{scheme}://{host}{}", path.trim_end_matches('/'))
+/// True for a relay that the operator runs, however its address is spelled.
+pub(super) fn is_operator(input: &Input<'_>, source: &SourceId) -> bool {
+    let address = relay_spelling(&source.0);
+    input.policy.operator_relays.iter().any(|url| relay_spelling(url) == address)
 }
 
 pub(super) fn recovery(input: &Input<'_>) -> Recovery {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Coverage, Digest32, Divergence, SourceId, UnixSeconds};
+use crate::domain::{Coverage, Digest32, Divergence, EvidenceId, OperationId, SourceId, UnixSeconds};
 
 /// A check that could not be made with the given inputs. Never counted as passed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -63,6 +63,90 @@ pub struct Declared {
     pub custody: bool,
     /// A balance statement.
     pub balances: bool,
+    /// Lists that disagree with each other or with the profile.
+    #[serde(default)]
+    pub drift: Vec<Drift>,
+    /// The operator's transparency log.
+    #[serde(default)]
+    pub takedowns: Vec<Takedown>,
+    /// sha256 of each line of that log that can't be read, sorted.
+    #[serde(default)]
+    pub unread_takedowns: Vec<Digest32>,
+    /// What sealed earlier runs saw, as far as it matters to this one.
+    #[serde(default)]
+    pub earlier: Vec<EarlierRun>,
+    /// `balances.sample`.
+    #[serde(default)]
+    pub sample_size: Option<u32>,
+    /// `balances.seed`.
+    #[serde(default)]
+    pub sample_seed: Option<String>,
+}
+
+/// A list of the configuration that disagrees with another list.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Drift {
+    /// The list, as its key is written.
+    pub list: String,
+    /// What the other list has.
+    pub expected: String,
+    /// What this one has.
+    pub observed: String,
+}
+
+/// One line of a relay's transparency log: it names what was taken down and no more.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Takedown {
+    /// Kind.
+    pub kind: u16,
+    /// The `d` tag.
+    pub d: String,
+    /// The first second of the day of the takedown.
+    pub date: UnixSeconds,
+}
+
+/// A sealed earlier run, compared with this one's capture. Its evidence is not part of this run's, therefore recorded.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EarlierRun {
+    /// sha256 of its manifest.
+    pub manifest: Digest32,
+    /// The sources it saw that must only grow.
+    pub sources: Vec<EarlierSource>,
+    /// Signed settlements of operations for which this run's capture of the source holds none of the same digest.
+    pub operations: Vec<EarlierOperation>,
+}
+
+/// What an earlier run saw of one source that must only grow.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EarlierSource {
+    /// The source.
+    pub source: SourceId,
+    /// Items it held then.
+    pub held: u64,
+    /// Those of them that it lacks now, outside registered gaps.
+    pub lost: u64,
+    /// Those that it lacks now inside registered gaps.
+    pub in_gaps: u64,
+    /// A few of the lost ones.
+    pub named: Vec<EvidenceId>,
+}
+
+/// A settlement that an earlier run saw.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EarlierOperation {
+    /// Its operation.
+    pub operation: OperationId,
+    /// The source that gave it.
+    pub source: SourceId,
+    /// sha256 of its signed bytes.
+    pub digest: Digest32,
+    /// The record.
+    pub evidence: EvidenceId,
 }
 
 /// Could the state be rebuilt from what is public?

@@ -8,13 +8,15 @@ use crate::domain::{
     BlockHeight, Code, CompletenessBasis, Direction, Divergence, EvidenceId, FetchReceipt, Finding, KnownGap,
     PaymentHash, SettlementKind, Slice, SliceEnd, SourceId, State, Subject, UnixSeconds,
 };
-use crate::evidence::{BalanceLine, InvoiceRecord, InvoiceState, PaymentLogEntry};
+use crate::evidence::{BalanceLine, InvoiceDialect, InvoiceRecord, InvoiceState, PaymentLogEntry};
 use crate::ledger::testkit::{
     Case, World, assert_table, digest, evidence, id, in_window, manifest, micros, sats, time,
 };
 use crate::verify::{PendingAnchor, SignedSettlement, Verified};
 
 use super::{Declared, Input, Reconciliation, reconcile};
+
+mod treasury;
 
 const OPERATOR: &str = "wss://relay.operator.example";
 const OTHER: &str = "wss://relay.other.example";
@@ -25,6 +27,7 @@ struct Scene {
     receipts: Vec<FetchReceipt>,
     sightings: BTreeMap<EvidenceId, BTreeSet<SourceId>>,
     declared: Declared,
+    d_tags: BTreeMap<EvidenceId, String>,
 }
 
 fn source(name: &str) -> SourceId {
@@ -41,6 +44,7 @@ fn receipt(name: &str, end: SliceEnd, basis: CompletenessBasis) -> FetchReceipt 
         retries: 0,
         misbehaved: 0,
         reason: String::new(),
+        signs: BTreeMap::new(),
     }
 }
 
@@ -66,6 +70,7 @@ impl Scene {
             world,
             receipts: vec![receipt(OPERATOR, SliceEnd::Ended, CompletenessBasis::Exhausted)],
             sightings: BTreeMap::new(),
+            d_tags: BTreeMap::new(),
             declared: Declared {
                 nostr: true,
                 relays: vec![source(OPERATOR)],
@@ -124,7 +129,9 @@ impl Scene {
             receipts: &self.receipts,
             sightings: &self.sightings,
             declared: &self.declared,
+            d_tags: &self.d_tags,
             time_boxed: false,
+            objectives: super::Objectives::default(),
         })
     }
 
@@ -161,11 +168,13 @@ fn invoice(name: &str, asked: u64, received: u64, state: InvoiceState) -> (Evide
         preimage: None,
         asked_msat: Some(asked),
         received_msat: Some(received),
+        fee_msat: None,
         state,
         settled_at: None,
         bolt11: None,
         index: None,
         project: None,
+        dialect: InvoiceDialect::Plain,
     };
     (evidence(&format!("invoice of {name}")), record)
 }
@@ -179,7 +188,11 @@ fn logged(name: &str, kind: &str) -> (EvidenceId, PaymentLogEntry) {
         at: micros("2026-05-12T00:00:00Z"),
         payment_hash: Some(hash(name)),
         operation: None,
+        contract: None,
+        txid: None,
         amount_msat: Some(7_000),
+        contract_msat: None,
+        fee_msat: None,
         preimage: None,
         known: true,
     };

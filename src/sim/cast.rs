@@ -132,10 +132,11 @@ const TEMPLATES: [Template; 6] = [
     },
 ];
 
-/// The projects of the world: four to six.
-pub(super) fn projects(seed: u64) -> Vec<Project> {
+/// The projects of the world: four to six, three in the smallest.
+pub(super) fn projects(seed: u64, events: u32) -> Vec<Project> {
     let mut rng = Rng::new(seed, "projects");
-    let count = 4 + rng.index(3);
+    let drawn = 4 + rng.index(3);
+    let count = if events < 40 { 3 } else { drawn };
     TEMPLATES
         .iter()
         .take(count)
@@ -209,10 +210,10 @@ fn pays(pays: Pays) -> Object {
     }
 }
 
-/// The users of the world: 20 to 40, more with more events. Two in five are known by a `did:oc:`.
+/// The users of the world: 4 to 40, more with more events. Two in five are known by a `did:oc:`.
 pub(super) fn users(seed: u64, events: u32, keys: &KeyMaker) -> Vec<User> {
     let mut rng = Rng::new(seed, "users");
-    let count = (events / 12).clamp(20, 40);
+    let count = if events < 40 { (events / 2).clamp(4, 20) } else { (events / 12).clamp(20, 40) };
     (0..count)
         .map(|index| {
             let pair = keys.keypair(&format!("wallet {index}"));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest as _, Sha256};
+use bitcoin::hashes::{Hash as _, sha256d};
 
 use super::rng::Rng;
 use super::time::{AS_OF, DAY, MINUTE, Millis, START};
@@ -58,44 +58,52 @@ impl BlockTimes {
     }
 }
 
-/// Mines the chain. `roots` holds the Merkle roots of blocks that anchor something; all others get a random one.
+/// Mines the chain. `roots` holds the Merkle roots of blocks that anchor something; all others get one of their own.
 pub(super) fn mine(seed: u64, times: &BlockTimes, roots: &BTreeMap<usize, [u8; 32]>) -> Vec<[u8; 80]> {
-    let mut rng = Rng::new(seed, "merkle roots");
+    let salt = Rng::new(seed, "merkle roots").bytes::<32>();
     let mut headers = Vec::with_capacity(times.len());
     let mut previous = [0_u8; 32];
     for (height, time) in times.0.iter().enumerate() {
-        let filler = rng.bytes::<32>();
-        let root = roots.get(&height).unwrap_or(&filler);
-        let header = mine_one(&previous, root, u32::try_from(*time).unwrap_or(u32::MAX));
-        previous = block_hash(&header);
+        let root = roots.get(&height).copied().unwrap_or_else(|| filler(&salt, height));
+        let (header, hash) = mine_one(&previous, &root, u32::try_from(*time).unwrap_or(u32::MAX));
+        previous = hash;
         headers.push(header);
     }
     headers
 }
 
-fn mine_one(previous: &[u8; 32], root: &[u8; 32], time: u32) -> [u8; 80] {
-    let mut header = Vec::with_capacity(80);
-    header.extend_from_slice(&0x2000_0000_u32.to_le_bytes());
-    header.extend_from_slice(previous);
-    header.extend_from_slice(root);
-    header.extend_from_slice(&time.to_le_bytes());
-    header.extend_from_slice(&POW_LIMIT_BITS.to_le_bytes());
-    header.extend_from_slice(&[0; 4]);
-    let mut header: [u8; 80] = header.try_into().expect("4 + 32 + 32 + 4 + 4 + 4 bytes");
-    for nonce in 0_u32.. {
+/// The Merkle root of a block that anchors nothing. A hash, because a generator's draws cost more than one.
+fn filler(salt: &[u8; 32], height: usize) -> [u8; 32] {
+    let mut block = [0; 40];
+    block[..32].copy_from_slice(salt);
+    block[32..].copy_from_slice(&u64::try_from(height).unwrap_or(u64::MAX).to_le_bytes());
+    sha256d::Hash::hash(&block).to_byte_array()
+}
+
+/// A header on top of that block, and its hash.
+pub(super) fn mine_one(previous: &[u8; 32], root: &[u8; 32], time: u32) -> ([u8; 80], [u8; 32]) {
+    let mut header = [0; 80];
+    header[..4].copy_from_slice(&0x2000_0000_u32.to_le_bytes());
+    header[4..36].copy_from_slice(previous);
+    header[36..68].copy_from_slice(root);
+    header[68..72].copy_from_slice(&time.to_le_bytes());
+    header[72..76].copy_from_slice(&POW_LIMIT_BITS.to_le_bytes());
+    let mut nonce = 0_u32;
+    loop {
         header[76..].copy_from_slice(&nonce.to_le_bytes());
+        let hash = block_hash(&header);
         // The hash is a little-endian number. The target is 0x7fffff followed by zero bits, so a hash whose top byte is
-        // below 0x7f meets it.
-        if block_hash(&header)[31] < 0x7f {
-            break;
+        // below 0x7f meets it: every second one does, and the nonces of one header never run out.
+        if hash[31] < 0x7f {
+            return (header, hash);
         }
+        nonce = nonce.wrapping_add(1);
     }
-    header
 }
 
 /// Double SHA-256 in internal byte order.
 pub(super) fn block_hash(header: &[u8; 80]) -> [u8; 32] {
-    Sha256::digest(Sha256::digest(header)).into()
+    sha256d::Hash::hash(header).to_byte_array()
 }
 
 /// The hash as explorers print it: byte-reversed hex.

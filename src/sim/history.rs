@@ -11,7 +11,7 @@ use super::rng::Rng;
 use super::time::{AS_OF, DAY, DAYS, HOUR, MINUTE, MONTHS, Millis, START, iso_millis, month_of};
 
 /// Fewest billable events of a world.
-pub const EVENTS_MIN: u32 = 40;
+pub const EVENTS_MIN: u32 = 10;
 
 /// A billable event on its way to an envelope.
 #[derive(Debug, Clone)]
@@ -68,8 +68,8 @@ pub(super) fn bill(stage: &Stage<'_>, events: u32) -> (Vec<Billed>, Vec<Envelope
 /// Nothing happens between 23:00 and 06:00 UTC, so no event falls on a week's or month's edge.
 fn plan(stage: &Stage<'_>, count: u32) -> Vec<Planned> {
     let mut rng = Rng::new(stage.seed, "plan");
-    let late = 4_usize;
     let count = usize::try_from(count).unwrap_or(usize::MAX);
+    let late = (count / 10).clamp(1, 4);
     let users = stage.users.len();
     let mut planned = Vec::with_capacity(count);
     for index in 0..count {

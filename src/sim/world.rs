@@ -59,6 +59,8 @@ pub struct Document {
 pub struct World {
     /// The seed it came from.
     pub seed: u64,
+    /// The number of billable events that was asked for.
+    pub size: u32,
     /// Every OC Me envelope but activity attestations, in order of claimed time and id.
     pub envelopes: Vec<Envelope>,
     /// Every Nostr event, sorted by kind, time and id (FORMATS 2.2). Both relays hold all of them.
@@ -97,11 +99,11 @@ pub struct World {
 }
 
 impl World {
-    /// The world of that seed with at least `events` signed envelopes.
+    /// The world of that seed with `events` billable events, at least ten.
     pub fn generate(seed: u64, events: u32) -> Self {
         let keys = KeyMaker::new(seed);
         let mint = Mint { first: keys.ed25519("env-2026-05"), second: keys.ed25519("env-2026-08") };
-        let (projects, users) = (projects(seed), users(seed, events, &keys));
+        let (projects, users) = (projects(seed, events), users(seed, events, &keys));
         let times = BlockTimes::plan(seed);
         let windows = windows(seed, &times);
         let stage = Stage { seed, users: &users, projects: &projects, windows: &windows, mint: &mint };
@@ -124,7 +126,7 @@ impl World {
         envelopes.extend(treasury.distributions.iter().cloned());
         envelopes.sort_by_key(|envelope| (envelope.at, envelope.id));
         let past = Past { keys, mint, projects, users, times, billed, envelopes, treasury };
-        past.publish(seed)
+        past.publish(seed, events)
     }
 
     /// The instant at which this world adds up.
@@ -156,7 +158,7 @@ struct Past {
 }
 
 impl Past {
-    fn publish(self, seed: u64) -> World {
+    fn publish(self, seed: u64, size: u32) -> World {
         let attested = attestations(seed, &self.users, &self.keys.secp);
         let anchored = self.anchor(seed, &attested);
         let headers = mine(seed, &self.times, &anchored.roots);
@@ -171,6 +173,7 @@ impl Past {
         let manifest = Manifest::count(&self.tallies(&anchored, &events, &activity, headers.len(), payment_log.len()));
         World {
             seed,
+            size,
             events,
             proofs: files,
             upgraded,

@@ -233,6 +233,7 @@ impl Results {
             items: self.replies,
             retries: self.retries,
             misbehaved: 0,
+            signs: BTreeMap::new(),
             reason: inert_limited(&reason, REASON_CHARS_MAX),
         }
     }

@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::documents::Documents;
 use super::{Captured, EvidenceSource, Sink, SourceError, Stopped};
 use crate::domain::{CompletenessBasis, EvidenceId, FetchReceipt, Media, RawEvidence, Slice, SliceEnd, SourceId};
 use crate::evidence::rails::redact_log_entry;
@@ -72,11 +73,12 @@ struct Fetch<'s> {
     ids: BTreeSet<EvidenceId>,
     /// Why the answer is not complete. A set, so that repeated files change nothing.
     faults: BTreeSet<Fault>,
+    documents: Documents,
 }
 
 impl<'s> Fetch<'s> {
     fn new(media: Media, sink: &'s mut dyn Sink) -> Self {
-        Self { media, sink, ids: BTreeSet::new(), faults: BTreeSet::new() }
+        Self { media, sink, ids: BTreeSet::new(), faults: BTreeSet::new(), documents: Documents::default() }
     }
 
     fn all(
@@ -144,6 +146,7 @@ impl<'s> Fetch<'s> {
                     Ok(length) => {
                         bytes += length;
                         cutter.feed(&block[..length], &mut |cut| cuts.push(cut));
+                        self.documents.note(cutter.take_containers());
                     }
                     Err(fault) => break Some(fault),
                 }
@@ -227,6 +230,7 @@ impl<'s> Fetch<'s> {
             retries: 0,
             misbehaved: 0,
             reason: reasons.join("; "),
+            signs: self.documents.signs(),
         }
     }
 }

@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 pub use payment_log::{PaymentLogPlan, PaymentLogSource};
 
 use super::address::check_http;
+use super::documents::Documents;
 use super::http::{Exchange, Http, HttpLimits, HttpOutcome, Part, Reach};
 use super::limits::RECORDS_BYTES_MAX;
 use super::{Captured, EvidenceSource, Sink, SourceError, Stopped};
@@ -53,7 +54,8 @@ impl RecordsSource {
     }
 
     async fn read(&self, sink: &mut dyn Sink) -> Result<FetchReceipt, Stopped> {
-        let mut reading = Reading { source: self, splitter: splitter(), items: 0, misfits: 0, sink };
+        let mut reading =
+            Reading { source: self, splitter: splitter(), items: 0, misfits: 0, documents: Documents::default(), sink };
         let exchange = self.http.get_stream(&self.url, RECORDS_BYTES_MAX, &mut |part| reading.take(&part)).await?;
         let end = reading.finish()?;
         let (basis, reason) = judge(&exchange, end);
@@ -66,6 +68,7 @@ impl RecordsSource {
             retries: exchange.retries,
             misbehaved: reading.misfits,
             reason,
+            signs: reading.documents.signs(),
         })
     }
 }
@@ -104,6 +107,7 @@ struct Reading<'a> {
     items: u64,
     /// Records above the limit or cut off.
     misfits: u64,
+    documents: Documents,
     sink: &'a mut dyn Sink,
 }
 
@@ -115,6 +119,7 @@ impl Reading<'_> {
                 self.splitter = splitter();
                 self.items = 0;
                 self.misfits = 0;
+                self.documents.clear();
                 return Ok(());
             }
             Part::Bytes(bytes) => bytes,
@@ -124,6 +129,7 @@ impl Reading<'_> {
         }
         let mut pieces = Vec::new();
         self.splitter.feed(bytes, &mut |piece| pieces.push(piece));
+        self.documents.note(self.splitter.take_containers());
         self.hand_over(pieces)
     }
 

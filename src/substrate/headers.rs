@@ -1,6 +1,6 @@
 //! Bitcoin headers from Bitcoin Core's REST interface or from an Esplora server (OTS 4.1). Nothing is verified here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt as _};
 use reqwest::Url;
@@ -11,7 +11,7 @@ use super::http::{Exchange, Http, HttpLimits, HttpOutcome, Reach, endpoint};
 use super::limits::{HEADER_TEXT_BYTES_MAX, HEADERS_MAX, REST_HEADERS_MAX};
 use super::{Captured, EvidenceSource, Sink, SourceError, Stopped};
 use crate::domain::{
-    BlockHash, BlockHeight, CompletenessBasis, FetchReceipt, Media, RawEvidence, Slice, SliceEnd, SourceId,
+    BlockHash, BlockHeight, CompletenessBasis, FetchReceipt, Media, RawEvidence, Sign, Slice, SliceEnd, SourceId,
 };
 
 const HEADER_BYTES: usize = 80;
@@ -135,6 +135,7 @@ impl HeadersSource {
             items: progress.headers,
             retries: progress.retries,
             misbehaved: progress.misbehaved,
+            signs: malformed(progress.misbehaved),
             reason,
         })
     }
@@ -348,6 +349,11 @@ fn decode_header(text: &str) -> Option<[u8; HEADER_BYTES]> {
         *byte = u8::from_str_radix(pair, 16).ok()?;
     }
     Some(header)
+}
+
+/// Answers that are nothing of what was asked for.
+fn malformed(answers: u64) -> BTreeMap<Sign, u64> {
+    if answers == 0 { BTreeMap::new() } else { BTreeMap::from([(Sign::Malformed, answers)]) }
 }
 
 #[cfg(test)]

@@ -18,6 +18,8 @@ pub(super) const RETRY_AFTER_MS_MAX: u64 = 60_000;
 pub(super) const REASON_CHARS_MAX: usize = 160;
 /// Challenges (NIP-42) of one connection that pass without comment; more is a flood.
 pub(super) const AUTH_QUIET_MAX: u64 = 8;
+/// Notices, pings and messages without a question that pass without comment inside one page; more is a flood.
+pub(super) const CHATTER_QUIET_MAX: u64 = 64;
 /// Slices of one relay that may fail in a row before the rest is given up unasked.
 pub(super) const RELAY_STRIKES_MAX: u32 = 3;
 /// A page below this is not taken for a full one on suspicion alone. No relay met caps below 300 (CAPTURE 2.1); a

@@ -12,6 +12,7 @@
 mod address;
 #[cfg(feature = "net")]
 mod calendar;
+mod documents;
 mod files;
 #[cfg(feature = "net")]
 mod gateway;

@@ -1,5 +1,7 @@
 //! Documents at fixed places: key sets and price configs under `/.well-known/` (FORMATS 3.1, 5).
 
+use std::collections::BTreeMap;
+
 use reqwest::Url;
 use tokio::runtime::Handle;
 
@@ -61,6 +63,7 @@ impl EvidenceSource for WellKnownSource {
             items: 0,
             retries: exchange.retries,
             misbehaved: 0,
+            signs: BTreeMap::new(),
             reason,
         };
         if let HttpOutcome::Body(bytes) = exchange.outcome {

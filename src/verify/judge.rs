@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::headers::HeaderChain;
 use super::keys::KeyRing;
 use super::merge::{Fact, Judged, Waiting};
-use super::{Fate, KnownDescriptor, Verified, attest, binding, custody, envelope, nostr, ots, settlement};
+use super::{Fate, KnownDescriptor, Verified, attest, binding, custody, envelope, invoice, nostr, ots, settlement};
 use crate::domain::{
     Code, DescriptorId, Digest32, EvidenceId, Finding, Media, NostrEventId, RawEvidence, Subject, TaggedHasher,
     TrustPolicy, sha256,
@@ -62,9 +62,14 @@ impl Bench<'_> {
             Claim::Ots(claim) => self.loose_proof(&mut judged, claim),
             Claim::Settlement(claim) => self.settlement(&mut judged, &claim),
             Claim::PaymentLogEntry(entry) => judged.unsigned("payment_log", Fact::PaymentLogEntry(entry)),
-            Claim::Invoice(record) => judged.unsigned("invoices", Fact::Invoice(record)),
+            Claim::Invoice(record) => {
+                let (kept, finding) = invoice::judge(record, evidence);
+                judged.fate("invoices", evidence.0, if kept.is_some() { Fate::Accepted } else { Fate::Rejected });
+                judged.keep(kept.map(Fact::Invoice), finding.into_iter().collect());
+            }
             Claim::ProjectConfig(config) => judged.unsigned("configs", Fact::Config(config)),
             Claim::Balance(line) => judged.unsigned("balances", Fact::Balance(line)),
+            Claim::Statement(claim) => judged.unsigned("balances", Fact::Statement(claim)),
             Claim::Custody(claim) => {
                 custody_claim(&mut judged, claim, false);
             }

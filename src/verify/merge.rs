@@ -12,7 +12,7 @@ use crate::domain::{
 };
 use crate::evidence::{
     AttestationClaim, BalanceLine, GraduationClaim, InvoiceRecord, OtsClaim, PaymentLogEntry, ProjectConfig,
-    RotationClaim,
+    RotationClaim, StatementClaim,
 };
 
 /// What one piece of evidence comes to.
@@ -49,6 +49,7 @@ pub(super) enum Fact {
     Invoice(InvoiceRecord),
     PaymentLogEntry(PaymentLogEntry),
     Balance(BalanceLine),
+    Statement(StatementClaim),
     Anchors(Digest32, Box<AnchorState>),
     Reply(OtsClaim),
     Waiting(Box<Waiting>),
@@ -137,6 +138,7 @@ impl Merge {
             Fact::Invoice(record) => set.invoices.push((carrier, record)),
             Fact::PaymentLogEntry(entry) => set.payment_log.push((carrier, entry)),
             Fact::Balance(line) => set.balances.push((carrier, line)),
+            Fact::Statement(claim) => set.statements.push((carrier, claim)),
             Fact::Anchors(subject, state) => ots::merge(set.anchors.entry(subject).or_default(), *state),
             Fact::Reply(reply) => {
                 self.replies.insert(carrier, reply);
@@ -156,6 +158,7 @@ impl Merge {
         set.configs.sort_by(|(a, x), (b, y)| (&x.project, x.updated_at, a).cmp(&(&y.project, y.updated_at, b)));
         set.invoices.sort_by_key(|(evidence, _)| *evidence);
         set.payment_log.sort_by(|(a, x), (b, y)| (&x.federation_id, x.id, a).cmp(&(&y.federation_id, y.id, b)));
+        set.statements.sort_by_key(|(evidence, _)| *evidence);
         set.balances.sort_by(|(a, x), (b, y)| (&x.user, a).cmp(&(&y.user, b)));
         for (population, items) in &self.fates {
             let counts = set.population.of(population);

@@ -2,7 +2,8 @@
 //!
 //! Purpose: hashes, signatures, proofs, header chains; the only maker of `Verified<T>`.
 //! May import: domain, evidence
-//! External crates: base64, bip322, bitcoin, ed25519_dalek, faster_hex, rayon, serde, serde_json, sha2, sha3, thiserror
+//! External crates: base64, bip322, bitcoin, ed25519_dalek, faster_hex, lightning_invoice, rayon, serde,
+//! serde_json, sha2, sha3, thiserror
 //! Never: network; clock; store
 //! Invariants: pure and CPU-bound; the same claims, policy and headers give the same verdicts; a rejection always carries
 //! its evidence; nothing is accepted because of an unsigned member.
@@ -14,6 +15,7 @@ pub mod custody;
 pub mod envelope;
 mod epochs;
 pub mod headers;
+pub mod invoice;
 mod judge;
 pub mod keys;
 mod merge;

@@ -8,7 +8,7 @@ use crate::domain::{
 };
 use crate::evidence::{
     AttestationMessage, BalanceLine, BindingMessage, CandidateRule, DescriptorForm, InvoiceRecord, OcMeBody, OcMeKind,
-    PaymentLogEntry, ProjectConfig, SettlementEvent,
+    PaymentLogEntry, ProjectConfig, SettlementEvent, StatementClaim,
 };
 
 /// A claim that verification accepted. Only this room can make one.
@@ -260,6 +260,8 @@ pub struct VerifiedSet {
     pub payment_log: Vec<(EvidenceId, PaymentLogEntry)>,
     /// Reported balances: unsigned, by (user, evidence).
     pub balances: Vec<(EvidenceId, BalanceLine)>,
+    /// What balance statements say about themselves: unsigned, by evidence id.
+    pub statements: Vec<(EvidenceId, StatementClaim)>,
     /// Envelope ids whose blank replacement was seen (EVT_BLANKED when the envelope is held), with the carrier.
     pub blanks: BTreeSet<(Digest32, EvidenceId)>,
     /// Anchoring by digest (envelope id, attestation id, or a loose proof's digest).

@@ -21,5 +21,6 @@ mod substrate_net;
 mod support;
 mod vectors_attest;
 mod vectors_events;
+mod vectors_invoice;
 mod vectors_ots;
 mod vectors_settlement;

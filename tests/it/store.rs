@@ -108,6 +108,7 @@ fn receipt(source: &str, from: Option<i64>, items: u64) -> SideRecord {
         retries: 1,
         misbehaved: 0,
         reason: String::new(),
+        signs: std::collections::BTreeMap::new(),
     })
 }
 

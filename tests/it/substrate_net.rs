@@ -89,6 +89,7 @@ fn complete(source: &str, kind: &str, items: u64) -> FetchReceipt {
         retries: 0,
         misbehaved: 0,
         reason: String::new(),
+        signs: std::collections::BTreeMap::new(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{KeyId, ProjectKey, PublicKey32, UnixMicros, UserKey};
+use crate::domain::{Digest32, KeyId, ProjectKey, PublicKey32, UnixMicros, UnixSeconds, UserKey};
 
 /// A key set as received (RFC 7517, RFC 8037).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,4 +80,37 @@ pub struct BalanceLine {
     pub available_sats: Option<i64>,
     /// Maturing part.
     pub maturing_sats: Option<i64>,
+}
+
+/// What a balance statement says about itself as a whole (TREASURY 8). At least one of both is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatementClaim {
+    /// Its totals.
+    pub totals: Option<StatementTotals>,
+    /// The sample that was drawn from it.
+    pub sample: Option<StatementSample>,
+}
+
+/// The totals of a balance statement; at least one of the first three is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatementTotals {
+    /// Users.
+    pub count: Option<u64>,
+    /// Sum of all balances in satoshi.
+    pub sum_sats: Option<i64>,
+    /// Root of the balance tree.
+    pub root: Option<Digest32>,
+    /// The instant stated for.
+    pub as_of: Option<UnixSeconds>,
+}
+
+/// A sample of users, and what it was drawn with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatementSample {
+    /// The seed, as its text stands.
+    pub seed: String,
+    /// How many users were to be drawn.
+    pub size: u64,
+    /// The users drawn.
+    pub users: Vec<UserKey>,
 }

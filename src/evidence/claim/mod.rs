@@ -52,4 +52,6 @@ pub enum Claim {
     Activity(EnvelopeCarrier),
     /// One user's reported balance.
     Balance(BalanceLine),
+    /// What a balance statement says about itself.
+    Statement(StatementClaim),
 }

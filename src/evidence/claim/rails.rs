@@ -1,8 +1,8 @@
 //! Settlements, gateway log entries and Lightning invoices (FORMATS 6, TREASURY 1 to 3).
 
 use crate::domain::{
-    Direction, FederationSlug, OperationId, PaymentHash, ProjectKey, PublicKey32, Sats, SettlementKind, UnixMicros,
-    UnixSeconds, UserKey,
+    Digest32, Direction, FederationSlug, OperationId, PaymentHash, ProjectKey, PublicKey32, Sats, SettlementKind,
+    UnixMicros, UnixSeconds, UserKey,
 };
 
 /// A settlement event (FORMATS 6.1), the 18 members in signing order.
@@ -78,8 +78,16 @@ pub struct PaymentLogEntry {
     pub payment_hash: Option<PaymentHash>,
     /// Operation id, where the payload has one.
     pub operation: Option<OperationId>,
+    /// The outgoing contract: what joins the entries of one send (TREASURY 1.4). Of LNv2 it is the operation id too.
+    pub contract: Option<Digest32>,
+    /// Bitcoin transaction, where a wallet payload has one; as explorers print it.
+    pub txid: Option<Digest32>,
     /// Invoiced or moved amount in millisatoshi, normalised for the unit traps of TREASURY 0.3; `None` when absent.
     pub amount_msat: Option<u64>,
+    /// What the outgoing contract holds in millisatoshi: the invoice's amount and the gateway's fee.
+    pub contract_msat: Option<u64>,
+    /// The fee that a client's own log states for a send, in millisatoshi.
+    pub fee_msat: Option<u64>,
     /// Preimage, where the payload has one.
     pub preimage: Option<[u8; 32]>,
     /// False for a (module, kind) that is not in the table.
@@ -99,6 +107,19 @@ pub enum InvoiceState {
     Cancelled,
 }
 
+/// Whose list a record comes from, told by its members (TREASURY 3.2, 3.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum InvoiceDialect {
+    /// LND `listinvoices`; the index is `add_index`.
+    LndInvoice,
+    /// LND `listpayments`: what the node sent.
+    LndPayment,
+    /// Core Lightning; the index is `pay_index`, which only paid invoices have.
+    CoreLightning,
+    /// The minimal record of FORMATS 6.3, which has no index.
+    Plain,
+}
+
 /// A Lightning invoice record, whichever dialect (FORMATS 6.3, TREASURY 3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvoiceRecord {
@@ -110,14 +131,18 @@ pub struct InvoiceRecord {
     pub asked_msat: Option<u64>,
     /// Received amount in millisatoshi.
     pub received_msat: Option<u64>,
+    /// Routing fee that the node paid, in millisatoshi; only a payment that was sent has one.
+    pub fee_msat: Option<u64>,
     /// State.
     pub state: InvoiceState,
     /// When it was paid.
     pub settled_at: Option<UnixSeconds>,
-    /// BOLT-11 text, when shown.
+    /// BOLT-11 text, when shown. In the verified set only one that parses, is signed and agrees with the record.
     pub bolt11: Option<String>,
     /// Index at the node (`add_index`, `pay_index`, `created_index`), when shown.
     pub index: Option<u64>,
     /// Project, when named.
     pub project: Option<ProjectKey>,
+    /// Whose list it comes from.
+    pub dialect: InvoiceDialect,
 }

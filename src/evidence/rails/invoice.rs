@@ -6,7 +6,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use crate::domain::{Digest32, Media, Msat, PaymentHash, ProjectKey, Sats, UnixSeconds};
 use crate::evidence::json::Json;
 use crate::evidence::record::{self, Record, Refusal, missing};
-use crate::evidence::{Claim, Decoded, InvoiceRecord, InvoiceState};
+use crate::evidence::{Claim, Decoded, InvoiceDialect, InvoiceRecord, InvoiceState};
 
 /// Decodes one invoice, or one payment that a node sent, which has the same members.
 ///
@@ -34,13 +34,29 @@ fn invoice(bytes: &[u8]) -> Result<InvoiceRecord, Refusal> {
         preimage: preimage.filter(|preimage| *preimage != [0; 32]),
         asked_msat: asked_msat(members)?,
         received_msat: received_msat(members, state)?,
+        fee_msat: fee_msat(members)?,
         state,
         settled_at: first(members, &["settle_date", "paid_at", "settled_at", "completed_at"], "a time", time)?
             .filter(|time| time.0 > 0),
         bolt11: first(members, &["payment_request", "bolt11"], "a text", |value| value.as_str())?.map(str::to_owned),
         index: first(members, &["add_index", "pay_index"], "an index", integer)?.filter(|index| *index > 0),
         project: members.text("project_key")?.map(ProjectKey::from),
+        dialect: dialect(members),
     })
+}
+
+/// Members that one list has and no other.
+fn dialect(members: Record<'_, '_>) -> InvoiceDialect {
+    let has = |names: &[&str]| names.iter().any(|name| members.get(name).is_some());
+    if has(&["payment_index", "creation_time_ns"]) {
+        InvoiceDialect::LndPayment
+    } else if has(&["add_index", "r_hash", "amt_paid_msat"]) {
+        InvoiceDialect::LndInvoice
+    } else if has(&["pay_index", "created_index", "expires_at", "amount_received_msat", "amount_sent_msat"]) {
+        InvoiceDialect::CoreLightning
+    } else {
+        InvoiceDialect::Plain
+    }
 }
 
 /// The first of these members that is there, read by `read`. LND writes an empty text for what was never set.
@@ -98,6 +114,16 @@ fn received_msat(members: Record<'_, '_>, state: InvoiceState) -> Result<Option<
     }
     let received = received.or(amount(members, "amt_paid_sat", sats_as_msat)?);
     Ok(received.filter(|msat| *msat > 0 || state == InvoiceState::Settled))
+}
+
+/// What the node paid for routing: LND states it, Core Lightning states what was sent and what arrived.
+fn fee_msat(members: Record<'_, '_>) -> Result<Option<u64>, Refusal> {
+    let msat = |name| amount(members, name, |value| Msat::new(value).ok().map(Msat::get));
+    if let Some(fee) = msat("fee_msat")?.or(amount(members, "fee_sat", sats_as_msat)?) {
+        return Ok(Some(fee));
+    }
+    let (sent, arrived) = (msat("amount_sent_msat")?, msat("amount_msat")?);
+    Ok(sent.zip(arrived).and_then(|(sent, arrived)| sent.checked_sub(arrived)))
 }
 
 fn sats_as_msat(value: u64) -> Option<u64> {

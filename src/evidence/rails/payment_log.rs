@@ -68,6 +68,19 @@ const KINDS: &[(&str, &str, AmountMember)] = &[
     ("", "tx-rejected", None),
 ];
 
+/// The unit of the fee that a client's log states for a send; `None` where no fee is stated (TREASURY 1.4).
+fn fee_unit(module: &str, kind: &str) -> Option<Unit> {
+    match (module, kind) {
+        ("ln" | "lnv2", "payment-send") => Some(Msat),
+        ("wallet" | "walletv2", "payment-send") => Some(Sat),
+        _ => None,
+    }
+}
+
+fn is_number(payload: Record<'_, '_>, name: &str) -> bool {
+    payload.get(name).is_some_and(|value| value.as_number().is_some())
+}
+
 /// Decodes one entry. `about` is the federation id the log was asked for, empty when unknown.
 ///
 /// Bearer notes are named by their path only (SRC_SECRET_PRESENT); the bytes should have passed
@@ -167,7 +180,11 @@ fn entry(about: &str, bytes: &[u8]) -> Result<(PaymentLogEntry, Vec<String>), Re
             .ok_or_else(|| unreadable("time"))?,
         payment_hash: None,
         operation: None,
+        contract: None,
+        txid: None,
         amount_msat: None,
+        contract_msat: None,
+        fee_msat: None,
         preimage: None,
         known: row.is_some(),
     };
@@ -176,6 +193,12 @@ fn entry(about: &str, bytes: &[u8]) -> Result<(PaymentLogEntry, Vec<String>), Re
         entry.payment_hash = payment_hash(payload)?;
         entry.operation = operation(module, kind, payload)?;
         entry.amount_msat = amount.map(|(name, unit)| amount_msat(payload, name, unit)).transpose()?.flatten();
+        if let Some(unit) = fee_unit(module, kind).filter(|_| is_number(payload, "fee")) {
+            entry.fee_msat = amount_msat(payload, "fee", unit)?;
+        }
+        entry.contract_msat = contract_msat(payload);
+        entry.contract = contract(module, kind, payload, entry.operation.as_ref());
+        entry.txid = txid(module, payload);
         entry.preimage = preimage(payload)?;
     }
     Ok((entry, secret::paths(&json)))
@@ -221,6 +244,29 @@ fn operation(module: &str, kind: &str, payload: Record<'_, '_>) -> Result<Option
         return Ok(payload.get("outgoing_contract").and_then(send_operation));
     }
     Ok(None)
+}
+
+/// The amount of an outgoing contract. It is no amount of a payment, so an odd number there refuses nothing.
+fn contract_msat(payload: Record<'_, '_>) -> Option<u64> {
+    let amount = payload.get("outgoing_contract")?.get("amount")?.as_u64()?;
+    crate::domain::Msat::new(amount).ok().map(crate::domain::Msat::get)
+}
+
+/// `ln` names its contract; that of an LNv2 send has the id of the operation.
+fn contract(module: &str, kind: &str, payload: Record<'_, '_>, operation: Option<&OperationId>) -> Option<Digest32> {
+    if (module, kind) == ("lnv2", "outgoing-payment-started") {
+        return operation?.as_str().parse().ok();
+    }
+    payload.get("contract_id").filter(|_| module == "ln")?.as_str()?.parse().ok()
+}
+
+/// The Bitcoin transaction of the wallet modules. A core entry's `txid` is of the federation, not of Bitcoin.
+fn txid(module: &str, payload: Record<'_, '_>) -> Option<Digest32> {
+    if !matches!(module, "wallet" | "walletv2") {
+        return None;
+    }
+    let success = || payload.get("status").and_then(|status| status.get("Success"));
+    payload.get("txid").or_else(success)?.as_str()?.parse().ok()
 }
 
 /// The operation id of an LNv2 send: the hash of the outgoing contract's consensus bytes (TREASURY 1.4), which are a

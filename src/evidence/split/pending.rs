@@ -49,6 +49,11 @@ impl Pending {
         self.bytes.extend_from_slice(&run[..run.len().min(room)]);
     }
 
+    /// True when something of a record is there.
+    pub(super) fn is_begun(&self) -> bool {
+        self.length > 0
+    }
+
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.length = 0;

@@ -96,11 +96,13 @@ fn paid(name: &str, received: u64) -> (EvidenceId, InvoiceRecord) {
         preimage: None,
         asked_msat: Some(1_000_000),
         received_msat: Some(received),
+        fee_msat: None,
         state: InvoiceState::Settled,
         settled_at: None,
         bolt11: None,
         index: None,
         project: None,
+        dialect: crate::evidence::InvoiceDialect::Plain,
     };
     (evidence(&format!("invoice of {name}")), record)
 }

@@ -6,6 +6,7 @@
 
 mod activity;
 mod amounts;
+mod anchors;
 mod attestations;
 mod balances;
 mod caps;
@@ -13,13 +14,46 @@ mod carriers;
 mod custody;
 mod drops;
 mod envelopes;
+mod headers;
+mod inputs;
 mod keys;
+mod legs;
+mod rails;
 mod rebinds;
+mod settlements;
+mod sources;
 mod stall;
+mod statement;
+mod treasury;
 
 use super::rng::Rng;
 use super::scene::{Planting, Scene};
 use crate::domain::{Code, Subject};
+
+// One a line, so that two changes do not meet.
+#[rustfmt::skip]
+const ROOMS: &[&[Generator]] = &[
+    activity::GENERATORS,
+    amounts::GENERATORS,
+    anchors::GENERATORS,
+    attestations::GENERATORS,
+    balances::GENERATORS,
+    caps::GENERATORS,
+    carriers::GENERATORS,
+    custody::GENERATORS,
+    drops::GENERATORS,
+    envelopes::GENERATORS,
+    headers::GENERATORS,
+    inputs::GENERATORS,
+    keys::GENERATORS,
+    legs::GENERATORS,
+    rails::GENERATORS,
+    rebinds::GENERATORS,
+    settlements::GENERATORS,
+    sources::GENERATORS,
+    statement::GENERATORS,
+    treasury::GENERATORS,
+];
 
 /// An edit of a scene.
 pub type Plant = fn(&mut Scene) -> Planting;
@@ -63,27 +97,27 @@ pub struct Planted {
 
 /// Every generator, room by room.
 pub fn generators() -> impl Iterator<Item = &'static Generator> {
-    [
-        activity::GENERATORS,
-        amounts::GENERATORS,
-        attestations::GENERATORS,
-        balances::GENERATORS,
-        caps::GENERATORS,
-        carriers::GENERATORS,
-        custody::GENERATORS,
-        drops::GENERATORS,
-        envelopes::GENERATORS,
-        keys::GENERATORS,
-        rebinds::GENERATORS,
-    ]
-    .into_iter()
-    .flatten()
+    ROOMS.iter().copied().flatten()
 }
 
-/// Plants the selections in order. One that finds no room in this world leaves no trace in it.
+/// Faults about sums over a whole world, which have to come after every fault that changes the sum.
+const ABOUT_SUMS: [Code; 7] = [
+    Code::SrcShrank,
+    Code::SrcEquivocation,
+    Code::PlatformOveraccrued,
+    Code::ConsCustody,
+    Code::CustodyDrift,
+    Code::BalanceRoot,
+    Code::SampleInvalid,
+];
+
+/// Plants the selections in order, those about sums last. One that finds no room in this world leaves no trace in it.
 pub fn plant(scene: &mut Scene, selections: &[Selection]) -> Vec<Planted> {
     let mut planted = Vec::new();
-    for selection in selections {
+    let last = |selection: &&Selection| ABOUT_SUMS.iter().position(|code| *code == selection.generator.code);
+    let mut order: Vec<&Selection> = selections.iter().collect();
+    order.sort_by_key(last);
+    for selection in order {
         let before = scene.clone();
         let plant = if selection.near { selection.generator.miss } else { selection.generator.fault };
         match plant(scene) {

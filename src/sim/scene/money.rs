@@ -6,7 +6,7 @@ use super::{AS_OF, NoRoom, Scene};
 use crate::domain::sha256;
 
 /// The signed members in signing order (FORMATS 6.1); `fee_sats` follows when it is known.
-pub(in crate::sim) const SIGNED: [&str; 17] = [
+const SIGNED: [&str; 17] = [
     "kind",
     "federation_slug",
     "operation_id",
@@ -47,6 +47,12 @@ pub(in crate::sim) fn settled(event: &Value) -> Settled {
         digest: sha256(canonical(event).as_bytes()).to_hex(),
         operation: event["operation_id"].as_str().unwrap_or_default().to_owned(),
     }
+}
+
+/// What a fault claims that changes the settlement of this line.
+pub(in crate::sim) fn operation_of(line: &str) -> String {
+    let parsed: Value = serde_json::from_str(line).unwrap_or_default();
+    format!("operation {}", parsed["event"]["operation_id"].as_str().unwrap_or_default())
 }
 
 impl Scene {
@@ -104,10 +110,16 @@ impl Scene {
     /// Edits the newest settlement of that kind and signs it again.
     pub(in crate::sim) fn resettle(&mut self, kind: &str, edit: impl FnOnce(&mut Value)) -> Result<Settled, NoRoom> {
         let text = format!("\"kind\":\"{kind}\"");
-        let at = self.world.settlements.iter().rposition(|line| line.contains(&text)).ok_or(NoRoom)?;
+        let fitting = |line: &String| line.contains(&text) && !self.is_claimed(&operation_of(line));
+        let at = self.world.settlements.iter().rposition(fitting).ok_or(NoRoom)?;
+        self.resettle_at(at, edit)
+    }
+
+    /// Edits the settlement of that line and signs it again.
+    pub(in crate::sim) fn resettle_at(&mut self, at: usize, edit: impl FnOnce(&mut Value)) -> Result<Settled, NoRoom> {
         let line: Value = serde_json::from_str(&self.world.settlements[at]).map_err(|_| NoRoom)?;
+        self.claim(operation_of(&self.world.settlements[at]))?;
         let mut event = line["event"].clone();
-        self.claim(format!("operation {}", event["operation_id"]))?;
         edit(&mut event);
         self.world.settlements[at] = self.settlement_line(&event, "settlement");
         Ok(settled(&event))

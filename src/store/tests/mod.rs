@@ -78,6 +78,7 @@ fn receipt(source: &str, items: u64) -> SideRecord {
         retries: 0,
         misbehaved: 0,
         reason: String::new(),
+        signs: std::collections::BTreeMap::new(),
     })
 }
 

@@ -3,7 +3,7 @@
 use super::Name;
 use crate::domain::{Digest32, Media};
 use crate::evidence::limits::{EVENT_BYTES_MAX, HEADERS_PER_RUN_MAX, OTS_BYTES_MAX, RECORD_BYTES_MAX};
-use crate::evidence::split::{Container, Piece, RecordSplitter, StreamEnd};
+use crate::evidence::split::{Container, Held, Piece, RecordSplitter, StreamEnd};
 
 /// The members of an object whose array holds records (FORMATS 6.2, TREASURY 1.2 and 3).
 const CONTAINER_MEMBERS: &[&str] = &["settlements", "invoices", "events", "payments", "transactions", "balances"];
@@ -71,6 +71,14 @@ impl Cutter {
                 });
             }
             Self::Headers(headers) => headers.feed(block, emit),
+        }
+    }
+
+    /// The containers of records closed since the last call.
+    pub(super) fn take_containers(&mut self) -> Vec<Held> {
+        match self {
+            Self::Records(splitter) => splitter.take_containers(),
+            Self::Whole(_) | Self::Headers(_) => Vec::new(),
         }
     }
 

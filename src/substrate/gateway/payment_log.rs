@@ -15,7 +15,7 @@ use super::super::address::check_http;
 use super::super::http::{Http, HttpLimits, HttpOutcome, Reach, endpoint};
 use super::super::limits::{LOG_ENTRIES_MAX, LOG_PAGE_BYTES_MAX, LOG_PAGE_ENTRIES, LOG_PAGES_MAX, PASSWORD_BYTES_MAX};
 use super::super::{Captured, EvidenceSource, Sink, SourceError, Stopped};
-use crate::domain::{CompletenessBasis, FetchReceipt, Media, RawEvidence, Slice, SliceEnd, SourceId, sha256};
+use crate::domain::{CompletenessBasis, FetchReceipt, Media, RawEvidence, Sign, Slice, SliceEnd, SourceId, sha256};
 use crate::evidence::rails::redact_log_entry;
 
 /// The gateway reads its log backwards in blocks of 10,000 ids and never reads the oldest, partial block: whatever the
@@ -105,9 +105,9 @@ impl PaymentLogSource {
         if halt.is_none() {
             halt = log.descend(Some(CLOSING_POSITION)).await?;
         }
-        let (end, basis, reason) = match halt {
-            None => (SliceEnd::Ended, CompletenessBasis::Exhausted, String::new()),
-            Some(halt) => (halt.end, CompletenessBasis::None, halt.reason),
+        let (end, basis, reason, sign) = match halt {
+            None => (SliceEnd::Ended, CompletenessBasis::Exhausted, String::new(), None),
+            Some(halt) => (halt.end, CompletenessBasis::None, halt.reason, halt.sign),
         };
         Ok(FetchReceipt {
             source: self.id.clone(),
@@ -118,6 +118,7 @@ impl PaymentLogSource {
             retries: log.retries,
             misbehaved: log.misbehaved,
             reason,
+            signs: sign.into_iter().map(|sign| (sign, 1)).collect(),
         })
     }
 }
@@ -136,11 +137,17 @@ impl EvidenceSource for PaymentLogSource {
 struct Halt {
     end: SliceEnd,
     reason: String,
+    /// What was wrong with the paging, when that was it.
+    sign: Option<Sign>,
 }
 
 impl Halt {
     fn budget(what: &str) -> Self {
-        Self { end: SliceEnd::BudgetTripped, reason: format!("budget reached: {what}") }
+        Self { end: SliceEnd::BudgetTripped, reason: format!("budget reached: {what}"), sign: None }
+    }
+
+    fn paging(sign: Sign, reason: &str) -> Self {
+        Self { end: SliceEnd::Ended, reason: reason.to_owned(), sign: Some(sign) }
     }
 }
 
@@ -161,6 +168,7 @@ struct Log<'a> {
 struct Page {
     fresh: u64,
     smallest: Option<u64>,
+    largest: Option<u64>,
 }
 
 impl Log<'_> {
@@ -169,7 +177,7 @@ impl Log<'_> {
         let mut cursor = start;
         loop {
             if self.sink.cancelled() {
-                return Ok(Some(Halt { end: SliceEnd::Cancelled, reason: "cancelled".to_owned() }));
+                return Ok(Some(Halt { end: SliceEnd::Cancelled, reason: "cancelled".to_owned(), sign: None }));
             }
             if self.pages >= LOG_PAGES_MAX {
                 return Ok(Some(Halt::budget("pages")));
@@ -183,13 +191,20 @@ impl Log<'_> {
             };
             let Some(page) = self.take(&body, cursor)? else {
                 self.misbehaved += 1;
-                let reason = "the answer is not a list of entries".to_owned();
-                return Ok(Some(Halt { end: SliceEnd::Ended, reason }));
+                return Ok(Some(Halt::paging(Sign::PageUnreadable, "the answer is not a list of entries")));
             };
+            // A gateway that does not go by the position sends one page for ever: what lies below is never seen.
+            if cursor.zip(page.largest).is_some_and(|(cursor, largest)| largest > cursor) {
+                return Ok(Some(Halt::paging(Sign::PageRegress, "a page held entries above its position")));
+            }
             // The smallest id seen, not one less: the position is exclusive above the oldest block and inclusive in it.
             let lower = page.smallest.filter(|smallest| cursor.is_none_or(|cursor| *smallest < cursor));
             match lower {
                 Some(lower) => cursor = Some(lower),
+                // The position is exclusive above the oldest block: nothing may come back there (TREASURY 0.1).
+                None if page.smallest.is_some() && cursor.is_some_and(|cursor| cursor > CLOSING_POSITION) => {
+                    return Ok(Some(Halt::paging(Sign::PageLoop, "a page brought back its own position")));
+                }
                 None if page.fresh == 0 => return Ok(None),
                 None => {}
             }
@@ -210,14 +225,14 @@ impl Log<'_> {
         self.retries = self.retries.saturating_add(exchange.retries);
         match exchange.outcome {
             HttpOutcome::Body(body) => Ok(body),
-            outcome => Err(Halt { end: outcome.slice_end(), reason: outcome.to_string() }),
+            outcome => Err(Halt { end: outcome.slice_end(), reason: outcome.to_string(), sign: None }),
         }
     }
 
     /// Takes every entry of a page; `None` when the page is no array.
     fn take(&mut self, body: &[u8], cursor: Option<u64>) -> Result<Option<Page>, Stopped> {
         let Ok(entries) = serde_json::from_slice::<Vec<&RawValue>>(body) else { return Ok(None) };
-        let mut page = Page { fresh: 0, smallest: None };
+        let mut page = Page { fresh: 0, smallest: None, largest: None };
         for (position, entry) in entries.iter().map(|raw| raw.get()).enumerate() {
             let Some(id) = log_id(entry) else {
                 // Paging can't go by it; the decoder says what is wrong with it.
@@ -227,6 +242,7 @@ impl Log<'_> {
                 continue;
             };
             page.smallest = Some(page.smallest.map_or(id, |smallest| smallest.min(id)));
+            page.largest = page.largest.max(Some(id));
             self.misbehaved += u64::from(cursor.is_some_and(|cursor| id > cursor));
             if self.admit(id, entry) {
                 page.fresh += 1;

@@ -5,13 +5,13 @@ use std::time::Duration;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use super::super::limits::{AUTH_QUIET_MAX, ECHO_MS_MAX};
+use super::super::limits::{AUTH_QUIET_MAX, CHATTER_QUIET_MAX, ECHO_MS_MAX};
 use super::super::{Captured, Sink, Stopped};
 use super::RelayBudget;
 use super::frame::{Frame, Header, Hint};
 use super::session::{PageFailure, Received, Session};
 use super::tally::{Novelty, Tally};
-use crate::domain::{Media, RawEvidence, SourceId};
+use crate::domain::{Media, RawEvidence, Sign, SourceId};
 
 /// One REQ: a kind and an inclusive window of `created_at`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +80,10 @@ pub(super) struct Talk<'a> {
     events: u64,
     bytes: u64,
     pages: u64,
+    /// Challenges on the connection in use.
     challenges: u64,
+    /// Messages of the current page that answer no question.
+    chatter: u64,
     previous: Option<Previous>,
 }
 
@@ -93,11 +96,16 @@ enum Step {
 
 impl<'a> Talk<'a> {
     pub(super) fn new(source: &'a SourceId, sink: &'a mut dyn Sink, budget: RelayBudget, limit: u32) -> Self {
-        Self { source, sink, budget, limit, events: 0, bytes: 0, pages: 0, challenges: 0, previous: None }
+        Self { source, sink, budget, limit, events: 0, bytes: 0, pages: 0, challenges: 0, chatter: 0, previous: None }
     }
 
     fn idle(&self) -> Duration {
         Duration::from_millis(self.budget.idle_ms)
+    }
+
+    /// A new connection begins: its challenges count anew.
+    pub(super) fn begin_connection(&mut self) {
+        self.challenges = 0;
     }
 
     /// A new kind begins: what still comes for the one before is no business of its tally.
@@ -119,6 +127,7 @@ impl<'a> Talk<'a> {
             return Ok(Err(PageFailure::Budget("pages")));
         }
         self.pages += 1;
+        self.chatter = 0;
         tally.begin_page();
         // A fresh name per question: a late answer can't be taken for the current one.
         let subscription = format!("r{}", self.pages);
@@ -160,8 +169,8 @@ impl<'a> Talk<'a> {
                     }));
                 }
                 Err(failure) => {
-                    if matches!(failure, PageFailure::Protocol(_)) {
-                        tally.misbehaved += 1;
+                    if let Some(offence) = failure.offence() {
+                        tally.note(offence);
                     }
                     return Ok(Err(failure));
                 }
@@ -177,12 +186,22 @@ impl<'a> Talk<'a> {
     fn spend_other(&mut self, received: &Received, tally: &mut Tally) -> Result<(), PageFailure> {
         if let Received::Other { bytes, binary } = received {
             if *binary {
-                tally.misbehaved += 1;
+                tally.note(Sign::Malformed);
                 tally.unread += 1;
+            } else {
+                self.chatters(tally);
             }
             self.spend_bytes(*bytes)?;
         }
         Ok(())
+    }
+
+    /// One more message that answers no question: a few are idle talk, many are a flood.
+    fn chatters(&mut self, tally: &mut Tally) {
+        self.chatter += 1;
+        if self.chatter > CHATTER_QUIET_MAX {
+            tally.note(Sign::Flood);
+        }
     }
 
     fn spend_bytes(&mut self, bytes: usize) -> Result<(), PageFailure> {
@@ -221,20 +240,21 @@ impl<'a> Talk<'a> {
                 return Ok(Step::Fails(PageFailure::Closed(reason.into_owned())));
             }
             Frame::Notice(words) => {
+                self.chatters(tally);
                 notice.get_or_insert_with(|| words.into_owned());
             }
             Frame::Auth => {
                 self.challenges += 1;
                 if self.challenges > AUTH_QUIET_MAX {
-                    tally.misbehaved += 1;
+                    tally.note(Sign::AuthFlood);
                 }
             }
             Frame::Malformed => {
-                tally.misbehaved += 1;
+                tally.note(Sign::Malformed);
                 tally.unread += 1;
             }
             // The end of an earlier subscription, or messages that nobody asked for.
-            Frame::Eose { .. } | Frame::Closed { .. } | Frame::Foreign => {}
+            Frame::Eose { .. } | Frame::Closed { .. } | Frame::Foreign => self.chatters(tally),
         }
         Ok(Step::Goes)
     }
@@ -250,12 +270,12 @@ impl<'a> Talk<'a> {
             return Ok(());
         };
         if !question.admits(&header) {
-            tally.misbehaved += 1;
+            tally.stray(Sign::WrongFilter);
             return Ok(());
         }
         match tally.admit(&header.id, event) {
             Novelty::Repeat => {
-                tally.misbehaved += 1;
+                tally.repeat();
                 return Ok(());
             }
             Novelty::Variant => {
@@ -270,6 +290,11 @@ impl<'a> Talk<'a> {
             Novelty::Known => {}
         }
         page.events += 1;
+        tally.shown += 1;
+        // NIP-01 makes a limit binding in spirit only: twice as much is a relay of its own mind, more is a flood.
+        if page.events > 2 * u64::from(self.limit) {
+            tally.note(Sign::Flood);
+        }
         let time = header.created_at;
         page.oldest = Some(page.oldest.map_or(time, |oldest| oldest.min(time)));
         page.newest = Some(page.newest.map_or(time, |newest| newest.max(time)));
@@ -281,11 +306,16 @@ impl<'a> Talk<'a> {
     fn take_late(&mut self, subscription: &str, event: &str, tally: &mut Tally) -> Result<(), Stopped> {
         let Some(previous) = self.previous.as_ref().filter(|previous| previous.subscription == subscription).cloned()
         else {
-            tally.misbehaved += 1;
+            if self.was_ours(subscription) {
+                // Closed longer ago: it crossed our CLOSE on the way.
+                tally.misbehaved += 1;
+            } else {
+                tally.stray(Sign::WrongSubscription);
+            }
             return Ok(());
         };
         let Some(header) = Header::read(event).filter(|header| previous.question.admits(header)) else {
-            tally.misbehaved += 1;
+            tally.stray(Sign::WrongFilter);
             return Ok(());
         };
         if !tally.admit_late(&header.id, event) {
@@ -298,6 +328,12 @@ impl<'a> Talk<'a> {
         }
         tally.saw_time(header.created_at);
         self.accept(event, previous.question.kind, tally.page(), 0)
+    }
+
+    /// True for the name of a question that was asked.
+    fn was_ours(&self, subscription: &str) -> bool {
+        let number = subscription.strip_prefix('r').and_then(|number| number.parse::<u64>().ok());
+        number.is_some_and(|number| (1..=self.pages).contains(&number))
     }
 
     fn accept(&mut self, event: &str, kind: u16, page: u64, frame: u64) -> Result<(), Stopped> {

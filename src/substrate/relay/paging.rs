@@ -1,5 +1,6 @@
 //! Paging that proves: down one kind until nothing is below, with the basis on which that is believed (CAPTURE 2.5).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use reqwest::Url;
@@ -12,7 +13,7 @@ use super::frame::Hint;
 use super::page::{Page, Question, Talk};
 use super::session::{PageFailure, Session};
 use super::tally::Tally;
-use crate::domain::{CompletenessBasis, FetchReceipt, Slice, SliceEnd, SourceId, UnixSeconds, inert_limited};
+use crate::domain::{CompletenessBasis, FetchReceipt, Sign, Slice, SliceEnd, SourceId, UnixSeconds, inert_limited};
 
 /// One kind, fetched as far as it goes. The basis is settled only when every page of the relay is known.
 #[derive(Debug)]
@@ -58,6 +59,24 @@ impl Walk {
             retries: self.retries,
             misbehaved: self.tally.misbehaved,
             reason: inert_limited(&reason, REASON_CHARS_MAX),
+            signs: self.signs(),
+        }
+    }
+
+    fn signs(&self) -> BTreeMap<Sign, u64> {
+        let mut signs = self.tally.signs();
+        if self.is_blind() {
+            signs.insert(Sign::Blind, 1);
+        }
+        signs
+    }
+
+    /// It answered, and nothing of it was asked for.
+    fn is_blind(&self) -> bool {
+        match self.ending {
+            Ending::Bottom(_) => self.tally.items() == 0 && self.tally.strays > 0,
+            Ending::Blind => true,
+            Ending::Failed(_) => false,
         }
     }
 
@@ -71,7 +90,7 @@ impl Walk {
             return (SliceEnd::Ended, CompletenessBasis::None, reason);
         }
         let claimed = match self.ending {
-            Ending::Bottom(basis) if self.tally.items() > 0 || self.tally.misbehaved == 0 => basis,
+            Ending::Bottom(basis) if !self.is_blind() => basis,
             _ => {
                 let reason = "answered only with events that were not asked for".to_owned();
                 return (SliceEnd::Ended, CompletenessBasis::None, reason);
@@ -261,7 +280,10 @@ impl<'a> Walker<'a> {
         let session = match &mut self.session {
             Some(session) => session,
             empty => match Session::open(self.url, Duration::from_millis(self.talk.budget.total_ms)).await {
-                Ok(session) => empty.insert(session),
+                Ok(session) => {
+                    self.talk.begin_connection();
+                    empty.insert(session)
+                }
                 Err(failure) => return Ok(Err(failure)),
             },
         };

@@ -12,7 +12,10 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 use super::super::limits::{CONNECT_MS, WS_MESSAGE_BYTES_MAX};
-use crate::domain::SliceEnd;
+use crate::domain::{Sign, SliceEnd};
+
+/// A message or frame above [`WS_MESSAGE_BYTES_MAX`].
+const OVERSIZED: &str = "a message above the byte limit";
 
 /// Why a page did not come to its proper end. Foreign text is raw here and made inert in the receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +66,15 @@ impl PageFailure {
     /// True when nothing else can be asked either.
     pub(super) fn ends_fetch(&self) -> bool {
         matches!(self, Self::Rejected(_) | Self::Unreachable | Self::Budget(_) | Self::Cancelled)
+    }
+
+    /// What the peer did that no peer may do.
+    pub(super) fn offence(&self) -> Option<Sign> {
+        match self {
+            Self::Protocol(what) if *what == OVERSIZED => Some(Sign::Oversized),
+            Self::Protocol(_) => Some(Sign::Malformed),
+            _ => None,
+        }
     }
 
     pub(super) fn slice_end(&self) -> SliceEnd {
@@ -174,7 +186,7 @@ impl Session {
 
 fn failure(error: &Error) -> PageFailure {
     match error {
-        Error::Capacity(_) => PageFailure::Protocol("a message above the byte limit"),
+        Error::Capacity(_) => PageFailure::Protocol(OVERSIZED),
         Error::Utf8(_) => PageFailure::Protocol("a text message that is not UTF-8"),
         // A peer that is gone without a closing handshake is reported as a protocol violation.
         Error::Protocol(tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {

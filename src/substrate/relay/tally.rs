@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::sha256;
+use crate::domain::{Sign, sha256};
 
 /// The memory of one kind. 56 bytes an event, plus the tree's own.
 #[derive(Debug, Default)]
@@ -10,6 +10,13 @@ pub(super) struct Tally {
     seen: BTreeMap<[u8; 32], Seen>,
     page: u64,
     pub(super) misbehaved: u64,
+    /// Events thrown away because nobody asked for them.
+    pub(super) strays: u64,
+    /// Distinct events of each page, summed over pages.
+    pub(super) shown: u64,
+    /// Events that their own page held already.
+    repeats: u64,
+    signs: BTreeMap<Sign, u64>,
     /// Messages that could not be read: an event may have been in them.
     pub(super) unread: u64,
     /// Stored events came after the relay had said that all were sent.
@@ -66,6 +73,33 @@ impl Tally {
                 Novelty::Known
             }
         }
+    }
+
+    /// Counts one offence.
+    pub(super) fn note(&mut self, sign: Sign) {
+        self.misbehaved += 1;
+        *self.signs.entry(sign).or_default() += 1;
+    }
+
+    /// Counts an event that nobody asked for.
+    pub(super) fn stray(&mut self, sign: Sign) {
+        self.strays += 1;
+        self.note(sign);
+    }
+
+    /// Counts an event that its own page held already.
+    pub(super) fn repeat(&mut self) {
+        self.misbehaved += 1;
+        self.repeats += 1;
+    }
+
+    /// The offences. NIP-01 forbids no repetition: that every event comes twice passes without comment, more does not.
+    pub(super) fn signs(&self) -> BTreeMap<Sign, u64> {
+        let mut signs = self.signs.clone();
+        if self.repeats > self.shown {
+            signs.insert(Sign::Repeats, self.repeats);
+        }
+        signs
     }
 
     /// Notes an event that belongs to no open page; true when it is new.

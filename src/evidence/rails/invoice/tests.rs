@@ -36,11 +36,13 @@ fn settled() -> InvoiceRecord {
         preimage: Some([0x42; 32]),
         asked_msat: Some(1_000_500),
         received_msat: Some(1_001_000),
+        fee_msat: None,
         state: InvoiceState::Settled,
         settled_at: Some(UnixSeconds(1_779_408_000)),
         bolt11: Some("lnbc1x".to_owned()),
         index: Some(7),
         project: None,
+        dialect: InvoiceDialect::LndInvoice,
     }
 }
 
@@ -61,8 +63,9 @@ fn core_lightning_reads_the_same_with_integers_and_msat_texts() {
             "42".repeat(32)
         )
     };
-    assert_eq!(read(&cln("1000500", "1001000")), settled());
-    assert_eq!(read(&cln(r#""1000500msat""#, r#""1001000msat""#)), settled());
+    let expected = InvoiceRecord { dialect: InvoiceDialect::CoreLightning, ..settled() };
+    assert_eq!(read(&cln("1000500", "1001000")), expected);
+    assert_eq!(read(&cln(r#""1000500msat""#, r#""1001000msat""#)), expected);
 }
 
 #[test]
@@ -78,6 +81,7 @@ fn the_minimal_record_reads_what_it_has() {
         bolt11: None,
         index: None,
         project: Some(ProjectKey::from("pk_live_x")),
+        dialect: InvoiceDialect::Plain,
         ..settled()
     };
     assert_eq!(read(&text), expected);
@@ -95,6 +99,7 @@ fn what_a_node_never_set_is_absent() {
         preimage: None,
         asked_msat: None,
         received_msat: None,
+        fee_msat: None,
         state: InvoiceState::Open,
         settled_at: None,
         bolt11: None,
@@ -106,6 +111,27 @@ fn what_a_node_never_set_is_absent() {
     assert_eq!((hold.preimage, hold.state), (None, InvoiceState::Open));
     let any_amount = read(&format!(r#"{{"payment_hash":"{HASH}","status":"unpaid","created_index":4}}"#));
     assert_eq!((any_amount.asked_msat, any_amount.state, any_amount.index), (None, InvoiceState::Open, None));
+}
+
+#[test]
+fn a_payment_that_was_sent_has_the_fee_of_its_route() {
+    let lnd = read(&format!(
+        r#"{{"payment_hash":"{HASH}","payment_preimage":"{}","value_msat":"1000500","fee_msat":"2003","fee_sat":"2",
+            "payment_request":"lnbc1x","status":"SUCCEEDED","payment_index":"9"}}"#,
+        "42".repeat(32)
+    ));
+    assert_eq!((lnd.asked_msat, lnd.fee_msat, lnd.state), (Some(1_000_500), Some(2_003), InvoiceState::Settled));
+    let cln = |sent: &str| {
+        format!(
+            r#"{{"payment_hash":"{HASH}","status":"complete","amount_msat":1000500,"amount_sent_msat":{sent},
+                "preimage":"{}","bolt11":"lnbc1x","created_at":1779407000,"completed_at":1779408000}}"#,
+            "42".repeat(32)
+        )
+    };
+    let record = read(&cln("1002503"));
+    assert_eq!((record.asked_msat, record.fee_msat), (Some(1_000_500), Some(2_003)));
+    assert_eq!(read(&cln("\"1002503msat\"")).fee_msat, Some(2_003));
+    assert_eq!(read(&cln("1000499")).fee_msat, None, "less was sent than arrived: no fee");
 }
 
 #[test]
@@ -161,4 +187,15 @@ fn amounts_outside_the_supply_are_refused() {
         assert_eq!(refused(&with(member, amount)), Code::AmtRange, "{member} {amount}");
     }
     assert_eq!(read(&with("amount_msat", "2100000000000000000")).asked_msat, Some(2_100_000_000_000_000_000));
+}
+
+#[test]
+fn a_payment_that_lnd_sent_is_told_from_an_invoice() {
+    let sent = format!(
+        r#"{{"payment_hash":"{HASH}","payment_preimage":"{}","value_msat":"1000","fee_msat":"1","status":"SUCCEEDED",
+            "creation_time_ns":"1","payment_index":"12"}}"#,
+        "42".repeat(32)
+    );
+    assert_eq!((read(&sent).dialect, read(&sent).index), (InvoiceDialect::LndPayment, None));
+    assert_eq!(read(&lnd(HASH, "")).dialect, InvoiceDialect::LndInvoice);
 }

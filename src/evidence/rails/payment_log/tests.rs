@@ -63,7 +63,11 @@ fn the_worked_example_reads_the_same_in_all_three_shapes() {
         payment_hash: Some(HASH.parse().unwrap()),
         // TREASURY 1.4: the derived id of this very contract.
         operation: Some(OperationId::from("a67c5aa45286344443c18c9164792ee106a713196b6a505923b377d783587816")),
+        contract: Some("a67c5aa45286344443c18c9164792ee106a713196b6a505923b377d783587816".parse().unwrap()),
+        txid: None,
         amount_msat: Some(1_000_000),
+        contract_msat: Some(1_010_150),
+        fee_msat: None,
         preimage: None,
         known: true,
     };
@@ -86,9 +90,35 @@ fn the_same_value_in_two_units_is_the_same_amount() {
     let receive =
         entry(Some("wallet"), "payment-receive", &json!({"operation_id": "cd", "amount": 50_000_000, "txid": "ee"}));
     assert_eq!((send.amount_msat, receive.amount_msat), (Some(50_000_000), Some(50_000_000)));
+    assert_eq!(send.fee_msat, Some(200_000));
     let walletv2 = entry(Some("walletv2"), "payment-send", &json!({"operation_id": "ab", "value": 50_000, "fee": 1}));
     let client = entry(Some("lnv2"), "payment-send", &json!({"operation_id": "ab", "amount": 50_000, "fee": 1}));
     assert_eq!((walletv2.amount_msat, client.amount_msat), (Some(50_000_000), Some(50_000)));
+    assert_eq!((walletv2.fee_msat, client.fee_msat), (Some(1_000), Some(1)));
+    let receive = entry(Some("lnv2"), "payment-receive", &json!({"operation_id": "ab", "amount": 50_000, "fee": 1}));
+    assert_eq!(receive.fee_msat, None, "the fee of a receive is none that was paid");
+    let odd = entry(Some("lnv2"), "payment-send", &json!({"operation_id": "ab", "amount": 50_000, "fee": {"rate": 1}}));
+    assert_eq!((odd.amount_msat, odd.fee_msat), (Some(50_000), None));
+}
+
+#[test]
+fn a_send_has_its_contract_and_a_wallet_payment_its_transaction() {
+    let id = "ab".repeat(32);
+    let started = entry(
+        Some("ln"),
+        "outgoing-payment-started",
+        &json!({"contract_id": id, "invoice_amount": 1_000_000, "operation_id": "op"}),
+    );
+    assert_eq!((started.contract, started.contract_msat), (Some(id.parse().unwrap()), None));
+    let contract = json!({"amount": 1_010_150, "contract": {"hash": HASH}});
+    let paid =
+        entry(Some("ln"), "outgoing-payment-succeeded", &json!({"outgoing_contract": contract, "contract_id": id}));
+    assert_eq!((paid.contract, paid.contract_msat), (started.contract, Some(1_010_150)));
+    let sent = entry(Some("wallet"), "payment-send-status", &json!({"operation_id": "op", "status": {"Success": id}}));
+    let withdrawn = entry(Some("wallet"), "withdraw-request", &json!({"txid": id}));
+    assert_eq!((sent.txid, withdrawn.txid), (Some(id.parse().unwrap()), Some(id.parse().unwrap())));
+    let core = entry(None, "tx-accepted", &json!({"txid": id, "operation_id": "op"}));
+    assert_eq!((core.txid, core.contract), (None, None), "a federation's transaction is none of Bitcoin's");
 }
 
 #[test]

@@ -1,0 +1,74 @@
+//! `[federations.<slug>]`: settlement keys, directions and observed balances become policy.
+
+use std::collections::BTreeMap;
+
+use super::config::FederationSection;
+use super::error::AppError;
+use super::plan::config_error;
+use crate::domain::{
+    FederationSlug, Msat, ObservedCustody, PinnedKey, PublicKey32, SettlementKind, TrustPolicy, UnixSeconds,
+};
+
+/// Takes one section into the policy.
+///
+/// # Errors
+/// [`AppError::Config`] naming the key.
+pub(super) fn federation(slug: &str, section: &FederationSection, policy: &mut TrustPolicy) -> Result<(), AppError> {
+    let key = format!("federations.{slug}.settlement_keys");
+    let bad = |what: &str| config_error(format!("`{key}` {what}"), "hex Ed25519 keys, or { key, from, until }");
+    let mut pins = Vec::new();
+    for value in &section.settlement_keys {
+        let instant = |table: &toml::Table, name: &str| -> Result<Option<UnixSeconds>, AppError> {
+            let Some(value) = table.get(name) else { return Ok(None) };
+            let text = value.as_datetime().map(ToString::to_string).or_else(|| value.as_str().map(str::to_owned));
+            let text = text.ok_or_else(|| bad("has a time that is none"))?;
+            text.parse::<super::values::Instant>().map(|at| Some(at.0)).map_err(|_| bad("has a time that is none"))
+        };
+        let (text, from, until) = match value {
+            toml::Value::String(text) => (text.as_str(), None, None),
+            toml::Value::Table(table) => {
+                if let Some(unknown) = table.keys().find(|name| !["key", "from", "until"].contains(&name.as_str())) {
+                    return Err(bad(&format!("has an unknown member `{unknown}`")));
+                }
+                let text = table.get("key").and_then(toml::Value::as_str).ok_or_else(|| bad("lacks `key`"))?;
+                (text, instant(table, "from")?, instant(table, "until")?)
+            }
+            _ => return Err(bad("has an entry that is no key")),
+        };
+        let key: PublicKey32 = text.parse().map_err(|_| bad("has a key that is not 64 hex digits"))?;
+        pins.push(PinnedKey { key, from, until });
+    }
+    pins.sort();
+    let slug = FederationSlug(slug.to_owned());
+    policy.settlement_keys.insert(slug.clone(), pins);
+    let mut directions = BTreeMap::new();
+    for (kind, direction) in &section.directions {
+        let kind: SettlementKind = kind.parse().map_err(|()| {
+            config_error(
+                format!("`federations.{slug}.directions` names `{kind}`"),
+                "use one of the seven settlement kinds",
+            )
+        })?;
+        directions.insert(kind, *direction);
+    }
+    policy.directions.insert(slug.clone(), directions);
+    let observed = observed(&slug, section)?;
+    if !observed.is_empty() {
+        policy.observed.insert(slug, observed);
+    }
+    Ok(())
+}
+
+/// Sorted; an instant has one balance.
+fn observed(slug: &FederationSlug, section: &FederationSection) -> Result<Vec<ObservedCustody>, AppError> {
+    let mut by_time: BTreeMap<UnixSeconds, Msat> = BTreeMap::new();
+    for seen in &section.observed {
+        let bad = |what: &str, hint: &str| config_error(format!("`federations.{slug}.observed` {what}"), hint);
+        let msat = Msat::new(seen.msat)
+            .map_err(|_| bad("has more than 21 million bitcoin", "`msat` counts millisatoshi, 1000 to the satoshi"))?;
+        if by_time.insert(seen.at.0, msat).is_some_and(|other| other != msat) {
+            return Err(bad(&format!("has two balances at {}", seen.at.0), "keep the one that was seen"));
+        }
+    }
+    Ok(by_time.into_iter().map(|(at, msat)| ObservedCustody { at, msat }).collect())
+}

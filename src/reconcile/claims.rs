@@ -1,0 +1,94 @@
+//! Step 4, open positions: a Lightning payment that is done while the federation has not accepted its claim (TREASURY 1.4).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::{Code, EvidenceId, Finding, PaymentHash, Severity, Subject, UnixMicros, sha256};
+use crate::evidence::PaymentLogEntry;
+
+use super::audit::Audit;
+use super::legs::Legs;
+use super::reconciler::Input;
+use super::settlements::Posted;
+
+/// An open position older than this before the as-of is an error.
+const OPEN_SECONDS_MAX: i64 = 24 * 3_600;
+
+/// One payment of ours that the log says is done.
+struct Done<'a> {
+    at: UnixMicros,
+    entry: EvidenceId,
+    settlement: EvidenceId,
+    federation: &'a str,
+    /// The claim runs under one of these.
+    operations: BTreeSet<&'a str>,
+}
+
+pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], legs: &Legs<'_>, audit: &mut Audit) {
+    if !input.declared.payment_log {
+        return;
+    }
+    let core = || input.set.payment_log.iter().map(|(_, entry)| entry).filter(|entry| entry.module.is_empty());
+    let accepted: BTreeSet<&str> = core()
+        .filter(|entry| entry.kind == "tx-accepted")
+        .filter_map(|entry| Some(entry.operation.as_ref()?.as_str()))
+        .collect();
+    // A log asked for the default kinds has no core entry at all: it is silent about every claim.
+    let telling: BTreeSet<&str> =
+        core().filter(|entry| entry.kind.starts_with("tx-")).map(|entry| entry.federation_id.as_str()).collect();
+    let (told, untold): (Vec<_>, Vec<_>) =
+        done(posted, legs).into_iter().partition(|(_, done)| telling.contains(done.federation));
+    if !untold.is_empty() {
+        let reason = "the gateway's log names no federation transaction; ask it for tx-accepted by name";
+        audit.not_possible("settlement.claim", reason, untold.len(), true);
+    }
+    let open = told.iter().filter(|(_, done)| done.operations.is_disjoint(&accepted));
+    let found = open.map(|(hash, done)| finding(input, *hash, done)).collect();
+    audit.check("settlement.claim", told.len(), found);
+}
+
+/// Payments of ours that went out and are done, by hash. The earliest word that one is done counts.
+fn done<'a>(posted: &[Posted<'a>], legs: &Legs<'a>) -> BTreeMap<PaymentHash, Done<'a>> {
+    let mut payments: BTreeMap<PaymentHash, Done<'a>> = BTreeMap::new();
+    for settlement in posted {
+        let joined = legs.partners(settlement.event).all();
+        for leg in joined.into_iter().filter_map(|at| legs.legs.get(at)) {
+            for (id, entry) in &leg.entries {
+                let Some(hash) = paid(entry) else { continue };
+                let own = payments.entry(hash).or_insert_with(|| Done {
+                    at: entry.at,
+                    entry: *id,
+                    settlement: settlement.carrier,
+                    federation: &entry.federation_id,
+                    operations: BTreeSet::new(),
+                });
+                if (entry.at, *id) < (own.at, own.entry) {
+                    (own.at, own.entry, own.federation) = (entry.at, *id, &entry.federation_id);
+                }
+                own.operations.extend(leg.operations());
+                own.operations.insert(settlement.event.operation.as_str());
+            }
+        }
+    }
+    payments
+}
+
+/// The hash of an outgoing payment that this entry says is done: by its success, or by the preimage that a send got.
+fn paid(entry: &PaymentLogEntry) -> Option<PaymentHash> {
+    let shown = || entry.preimage.map(|preimage| PaymentHash(sha256(&preimage)));
+    match entry.kind.as_str() {
+        "outgoing-payment-succeeded" => entry.payment_hash.or_else(shown),
+        "payment-send-update" => shown(),
+        _ => None,
+    }
+}
+
+/// GW_OPEN: a warning while the position is young.
+fn finding(input: &Input<'_>, hash: PaymentHash, done: &Done<'_>) -> Finding {
+    let due = done.at.0.saturating_add(OPEN_SECONDS_MAX * 1_000_000);
+    let finding = Finding::new(Code::GwOpen, Subject::new("payment_hash", hash))
+        .with_values("tx-accepted under the operation of the payment", format!("done at {}", done.at.seconds()))
+        .with_evidence(done.entry, "log")
+        .with_evidence(done.settlement, "settlement")
+        .with_explanation("The Lightning payment is done and the federation has not accepted its claim.");
+    if UnixMicros::from(input.as_of.time).0 > due { finding.with_severity(Severity::Error) } else { finding }
+}

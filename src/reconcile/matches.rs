@@ -1,0 +1,128 @@
+//! Step 4, matching: which leg a settlement belongs to, and where the rules contradict each other or can't tell (TREASURY 2.6).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::{Code, Finding, UnixMicros};
+use crate::ledger::{Movement, movement};
+
+use super::audit::Audit;
+use super::legs::{Leg, Legs};
+use super::reconciler::Input;
+use super::settlements::Posted;
+
+/// R7: how far a leg may be from the settlement it is a candidate for. Settlements are signed by the minute after the leg;
+/// an hour leaves room for a queue of payouts and for two clocks, and more would make candidates of a whole day's traffic.
+const CANDIDATE_SECONDS: i64 = 3_600;
+
+pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], legs: &Legs<'_>, audit: &mut Audit) {
+    if !input.declared.payment_log && !input.declared.invoices {
+        return;
+    }
+    let mut found: Vec<Finding> = posted.iter().filter_map(|settlement| contradiction(settlement, legs)).collect();
+    found.extend(ambiguous(input, posted, legs));
+    audit.check("settlement.match", posted.len(), found);
+}
+
+/// MATCH_CONTRADICTION: the operation id leads to one payment, the payment hash or transaction to another.
+///
+/// Two legs may be two sides of one payment: a client's own entry has an operation id and no hash. They are two payments
+/// when the leg of the operation is known by another hash or transaction, or when the gateway itself numbers both.
+fn contradiction(settlement: &Posted<'_>, legs: &Legs<'_>) -> Option<Finding> {
+    let partners = legs.partners(settlement.event);
+    let first = legs.legs.get(partners.operation?)?;
+    let other = |place: Option<usize>| place.filter(|_| place != partners.operation).and_then(|at| legs.legs.get(at));
+    let numbered = |leg: &Leg<'_>| {
+        let own = settlement.event.operation.as_str();
+        first.gateway_operations().contains(own) && !leg.gateway_operations().is_empty()
+    };
+    let by_hash = other(partners.hash).filter(|leg| !first.hashes().is_empty() || numbered(leg));
+    let by_txid = other(partners.txid).filter(|_| !first.txids().is_empty());
+    let (second, rule) = by_hash.map(|leg| (leg, "payment hash")).or(by_txid.map(|leg| (leg, "transaction")))?;
+    let finding = settlement
+        .finding(Code::MatchContradiction)
+        .with_values(named(first), named(second))
+        .with_explanation(format!("The operation id leads to one payment, the {rule} to another."));
+    let cited = [(first, "by operation"), (second, "by anchor")];
+    let cited = cited.into_iter().filter_map(|(leg, role)| Some((leg.first_evidence()?, role)));
+    Some(cited.fold(finding, |finding, (id, role)| finding.with_evidence(id, role)))
+}
+
+/// How a leg is called: by its hash, else its transaction, else its operation.
+fn named(leg: &Leg<'_>) -> String {
+    let hash = leg.hashes().first().map(|hash| format!("payment {hash}"));
+    let txid = leg.txids().first().map(|txid| format!("transaction {txid}"));
+    let operation = leg.operations().first().map(|operation| format!("operation {operation}"));
+    hash.or(txid).or(operation).unwrap_or_default()
+}
+
+/// MATCH_AMBIGUOUS: rule R7, which accepts a candidate only when it is unique on both sides. Internal movements have no leg.
+/// Candidates may be payments of strangers: they are counted, not cited.
+fn ambiguous(input: &Input<'_>, posted: &[Posted<'_>], legs: &Legs<'_>) -> Vec<Finding> {
+    let keyless: Vec<&Posted<'_>> = posted.iter().filter(|settlement| is_keyless(settlement, legs)).collect();
+    if keyless.is_empty() {
+        return Vec::new();
+    }
+    let free = unmatched(input, legs);
+    let candidates: Vec<Vec<usize>> = keyless.iter().map(|settlement| candidates(settlement, legs, &free)).collect();
+    let mut wanted: BTreeMap<usize, usize> = BTreeMap::new();
+    for leg in candidates.iter().flatten() {
+        *wanted.entry(*leg).or_default() += 1;
+    }
+    let mut found = Vec::new();
+    for (settlement, own) in keyless.iter().zip(&candidates) {
+        let observed = match own.as_slice() {
+            [] => continue,
+            [only] if wanted[only] == 1 => continue,
+            [only] => format!("1 payment, candidate of {} settlements", wanted[only]),
+            several => format!("{} payments", several.len()),
+        };
+        found.push(
+            settlement
+                .finding(Code::MatchAmbiguous)
+                .with_values("one payment, candidate of one settlement", observed)
+                .with_explanation("No key joins it; amount and time fit more than once, and none is accepted."),
+        );
+    }
+    found
+}
+
+/// No operation of a leg, no payment hash, no transaction.
+fn is_keyless(settlement: &Posted<'_>, legs: &Legs<'_>) -> bool {
+    let event = settlement.event;
+    let is_id =
+        |text: &Option<String>| text.as_ref().is_some_and(|text| text.parse::<crate::domain::Digest32>().is_ok());
+    movement(event) != Movement::Internal
+        && !is_id(&event.payment_hash)
+        && !is_id(&event.txid)
+        && legs.partners(event).operation.is_none()
+}
+
+/// Legs that no settlement of the set leads to, by way and amount.
+fn unmatched(input: &Input<'_>, legs: &Legs<'_>) -> BTreeMap<(Movement, u64), Vec<usize>> {
+    let settlements = input.set.settlements.values().map(|verified| &verified.fact().event);
+    let taken: BTreeSet<usize> = settlements.flat_map(|event| legs.partners(event).all()).collect();
+    let mut free: BTreeMap<(Movement, u64), Vec<usize>> = BTreeMap::new();
+    for (at, leg) in legs.legs.iter().enumerate().filter(|(at, leg)| !taken.contains(at) && !leg.is_void()) {
+        for way in leg.ways() {
+            for msat in leg.amounts_msat() {
+                free.entry((way, msat)).or_default().push(at);
+            }
+        }
+    }
+    free
+}
+
+/// R7: exact amount, the same way, inside the window, and no other project where both name one.
+fn candidates(settlement: &Posted<'_>, legs: &Legs<'_>, free: &BTreeMap<(Movement, u64), Vec<usize>>) -> Vec<usize> {
+    let event = settlement.event;
+    let fits = |leg: &Leg<'_>| {
+        let near = leg.last_at().is_some_and(|at| {
+            UnixMicros::from(event.settled_at.plus(-CANDIDATE_SECONDS)) <= at
+                && at <= UnixMicros::from(event.settled_at.plus(CANDIDATE_SECONDS))
+        });
+        let mut projects = leg.records.iter().filter_map(|(_, record)| record.project.as_ref());
+        near && event.project.as_ref().is_none_or(|own| projects.all(|project| project == own))
+    };
+    let same = free.get(&(movement(event), event.amount.msat().get()));
+    same.into_iter().flatten().copied().filter(|at| legs.legs.get(*at).is_some_and(fits)).collect()
+}
