@@ -16,6 +16,8 @@ use crate::verify::{PendingAnchor, SignedSettlement, Verified};
 
 use super::{Declared, Input, Reconciliation, reconcile};
 
+mod sources;
+mod statement;
 mod treasury;
 
 const OPERATOR: &str = "wss://relay.operator.example";

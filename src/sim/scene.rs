@@ -22,7 +22,7 @@ use super::world::{Proven, World};
 use super::write::{SimError, write};
 use crate::domain::{Code, Digest32, Subject, UnixSeconds, sha256};
 
-pub(super) use money::{Settled, operation_of, settled};
+pub(super) use money::{SIGNED, Settled, operation_of, settled};
 pub(super) use proofs::{
     CALENDAR, base64, detached, hashes_then_block, header_hash, pending, relink, time_of, waiting, work, young,
 };
@@ -256,6 +256,12 @@ impl Scene {
         self.world.upgraded.retain(|digest, _| digest.to_string() != id);
         self.world.envelopes.retain(|envelope| envelope.id.to_string() != id);
         if self.world.events.len() < before { Ok(()) } else { Err(NoRoom) }
+    }
+
+    /// Whether no fault has taken a settlement away or changed one: an earlier run saw the same.
+    pub(super) fn only_adds(&mut self) -> Result<(), NoRoom> {
+        let changed = self.claimed.iter().any(|what| what.starts_with("operation "));
+        if changed { Err(NoRoom) } else { Ok(()) }
     }
 
     /// An entry at the end of the gateway's log, of ten minutes ago; returns its line.

@@ -11,6 +11,7 @@ use super::drops::{manifests, windows};
 use super::envelope::{Artifact, Envelope, Mint};
 use super::gateway_log::{LogEntry, payment_log};
 use super::history::{Billed, Stage, bill, bind_payouts, rebind, trust};
+use super::invoices::records;
 use super::keys::{KeyMaker, compressed_hex, key_set};
 use super::manifest::Manifest;
 use super::nostr::SimEvent;
@@ -81,11 +82,11 @@ pub struct World {
     pub payment_log: Vec<LogEntry>,
     /// Lightning invoice records.
     pub invoices: Vec<String>,
-    /// Envelope key sets: the one of before the rotation and the present one, which comes last.
+    /// Envelope key sets as published before, between and after the two rotations; the present one comes last.
     pub key_sets: Vec<Document>,
     /// The auth host's key set.
     pub auth_key_set: Document,
-    /// Price configs.
+    /// Price configs: the present one of every project, then those that it replaced.
     pub configs: Vec<Document>,
     /// Activity attestation bundles, one a line.
     pub activity: Vec<String>,
@@ -102,7 +103,7 @@ impl World {
     /// The world of that seed with `events` billable events, at least ten.
     pub fn generate(seed: u64, events: u32) -> Self {
         let keys = KeyMaker::new(seed);
-        let mint = Mint { first: keys.ed25519("env-2026-05"), second: keys.ed25519("env-2026-08") };
+        let mint = Mint { keys: Mint::LABELS.map(|label| keys.ed25519(label)) };
         let (projects, users) = (projects(seed, events), users(seed, events, &keys));
         let times = BlockTimes::plan(seed);
         let windows = windows(seed, &times);
@@ -117,6 +118,7 @@ impl World {
             billed: &billed,
             destinations: &destinations,
             mint: &mint,
+            keys: &keys,
             gateway_pubkey: compressed_hex(&keys.keypair("gateway")),
         });
         envelopes.extend(bound);
@@ -158,7 +160,7 @@ struct Past {
 }
 
 impl Past {
-    fn publish(self, seed: u64, size: u32) -> World {
+    fn publish(mut self, seed: u64, size: u32) -> World {
         let attested = attestations(seed, &self.users, &self.keys.secp);
         let anchored = self.anchor(seed, &attested);
         let headers = mine(seed, &self.times, &anchored.roots);
@@ -169,8 +171,16 @@ impl Past {
         let settler = self.keys.ed25519("settlement");
         let settlements = &self.treasury.settlements;
         let activity = activity(&self.users, &self.billed, &self.mint);
+        let [first, second, third] = &self.mint.keys;
+        let invoices = records(seed, std::mem::take(&mut self.treasury.invoices), &self.keys);
         let payment_log = payment_log(seed, &self.treasury.legs);
-        let manifest = Manifest::count(&self.tallies(&anchored, &events, &activity, headers.len(), payment_log.len()));
+        let manifest = Manifest::count(&self.tallies(
+            &anchored,
+            &events,
+            &activity,
+            headers.len(),
+            [payment_log.len(), invoices.len()],
+        ));
         World {
             seed,
             size,
@@ -182,15 +192,16 @@ impl Past {
             headers,
             settlements: settlements.iter().enumerate().map(|(index, one)| one.line(&settler, index)).collect(),
             payment_log,
-            invoices: self.treasury.invoices.clone(),
+            invoices,
             key_sets: vec![
-                document("envelope-jwks-2026-05", key_set(&[&self.mint.first])),
-                document("envelope-jwks", key_set(&[&self.mint.first, &self.mint.second])),
+                document("envelope-jwks-2026-05", key_set(&[first])),
+                document("envelope-jwks-2026-07", key_set(&[first, second])),
+                document("envelope-jwks", key_set(&[first, second, third])),
             ],
             auth_key_set: document("auth-jwks", key_set(&[&self.keys.ed25519("auth-2026-01")])),
-            configs: self.projects.iter().map(|project| document(project.domain, project.config())).collect(),
+            configs: configs(&self.projects),
             activity: activity.iter().map(bundle).collect(),
-            balances: balances(&self.users, &self.billed, &self.treasury.paid),
+            balances: balances(&self.users, &self.billed, &self.treasury),
             settlement_key: settler.public_hex(),
             federation_id: Rng::new(seed, "federation").hex::<32>(),
             manifest,
@@ -247,7 +258,7 @@ impl Past {
         events: &'a [SimEvent],
         activity: &'a [Envelope],
         headers: usize,
-        payment_log: usize,
+        [payment_log, invoices]: [usize; 2],
     ) -> Tallies<'a> {
         Tallies {
             envelopes: self.envelopes.iter().chain(activity).map(|envelope| envelope.kind).collect(),
@@ -256,7 +267,7 @@ impl Past {
             pending: anchored.anchors.values().filter(|anchor| anchor.confirmation.is_none()).count(),
             headers,
             settlements: self.treasury.settlements.iter().map(|settlement| settlement.kind).collect(),
-            invoices: self.treasury.invoices.len(),
+            invoices,
             payment_log,
             projects: self.projects.len(),
             users: self.users.len(),
@@ -282,6 +293,20 @@ pub(super) struct Tallies<'a> {
     pub(super) gross_sats: u64,
     pub(super) earned_sats: u64,
     pub(super) paid_sats: u64,
+}
+
+/// The present document of every project in their order, then the older ones.
+fn configs(projects: &[Project]) -> Vec<Document> {
+    let mut present = Vec::new();
+    let mut older = Vec::new();
+    for project in projects {
+        for (index, (name, json)) in project.documents().enumerate() {
+            let list = if index == 0 { &mut present } else { &mut older };
+            list.push(document(&name, json));
+        }
+    }
+    present.append(&mut older);
+    present
 }
 
 fn document(name: &str, json: String) -> Document {
