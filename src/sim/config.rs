@@ -2,7 +2,7 @@
 
 use super::chain::POW_LIMIT_BITS;
 use super::json::quoted;
-use super::ots::CALENDAR;
+use super::ots::CALENDARS;
 use super::serve::Serving;
 use super::settlement::FEDERATION;
 use super::world::World;
@@ -108,9 +108,10 @@ fn ots(places: &Places) -> String {
     let files = list(&places.proof_folders);
     match &places.calendar {
         None => format!("[ots]\nfiles = {files}\n"),
-        Some(calendar) => format!(
-            "[ots]\ncalendars = [\"{CALENDAR}\"]\nfiles = {files}\nresolve = {{ \"{CALENDAR}\" = \"{calendar}\" }}\n"
-        ),
+        Some(server) => {
+            let resolved = CALENDARS.map(|calendar| format!("\"{calendar}\" = \"{server}\"")).join(", ");
+            format!("[ots]\ncalendars = {}\nfiles = {files}\nresolve = {{ {resolved} }}\n", list(&CALENDARS))
+        }
     }
 }
 

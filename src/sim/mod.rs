@@ -25,6 +25,7 @@ mod history;
 mod http;
 mod invoices;
 mod json;
+mod junk;
 mod keys;
 mod manifest;
 mod nostr;

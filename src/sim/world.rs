@@ -12,10 +12,11 @@ use super::envelope::{Artifact, Envelope, Mint};
 use super::gateway_log::{LogEntry, payment_log};
 use super::history::{Billed, Stage, bill, bind_payouts, rebind, trust};
 use super::invoices::records;
+use super::junk::junk;
 use super::keys::{KeyMaker, compressed_hex, key_set};
 use super::manifest::Manifest;
 use super::nostr::SimEvent;
-use super::ots::calendar_reply;
+use super::ots::{calendar_reply, lowest};
 use super::rng::Rng;
 use super::statement::{activity, balances};
 use super::time::{AS_OF, seconds};
@@ -164,6 +165,7 @@ impl Past {
         let headers = mine(seed, &self.times, &anchored.roots);
         let (mut events, files, upgraded) = self.carry(seed, &attested, &anchored, &headers);
         events.extend(bindings(seed, &self.users, &self.keys.secp));
+        events.extend(junk(seed, &self.keys));
         events.extend(devices(seed, &self.users, &self.keys.secp));
         events.sort_by_key(|event| (event.kind, event.created_at, event.id));
         let settler = self.keys.ed25519("settlement");
@@ -260,8 +262,8 @@ impl Past {
         Tallies {
             envelopes: self.envelopes.iter().chain(activity).map(|envelope| envelope.kind).collect(),
             events,
-            anchored: anchored.anchors.values().filter(|anchor| anchor.confirmation.is_some()).count(),
-            pending: anchored.anchors.values().filter(|anchor| anchor.confirmation.is_none()).count(),
+            anchored: anchored.anchors.values().filter(|anchor| lowest(&anchor.branches).is_some()).count(),
+            pending: anchored.anchors.values().filter(|anchor| lowest(&anchor.branches).is_none()).count(),
             headers,
             settlements: self.treasury.settlements.iter().map(|settlement| settlement.kind).collect(),
             invoices,
@@ -312,7 +314,7 @@ fn document(name: &str, json: String) -> Document {
 
 fn proven(anchored: &Anchored) -> BTreeMap<String, Proven> {
     let state = |anchor: &super::anchor::Anchor| {
-        anchor.confirmation.as_ref().map_or(Proven::Waits(anchor.submitted_at), |block| Proven::Block(block.height))
+        lowest(&anchor.branches).map_or(Proven::Waits(anchor.submitted_at), |(_, block)| Proven::Block(block.height))
     };
     anchored.anchors.iter().map(|(digest, anchor)| (faster_hex::hex_string(digest), state(anchor))).collect()
 }
@@ -321,12 +323,13 @@ fn calendar(anchored: &Anchored) -> BTreeMap<String, CalendarReply> {
     anchored
         .anchors
         .values()
-        .map(|anchor| {
-            let reply = anchor
+        .flat_map(|anchor| &anchor.branches)
+        .map(|branch| {
+            let reply = branch
                 .confirmation
                 .as_ref()
                 .map_or(CalendarReply::Pending, |confirmation| CalendarReply::Confirmed(calendar_reply(confirmation)));
-            (faster_hex::hex_string(&anchor.commitment), reply)
+            (faster_hex::hex_string(&branch.commitment), reply)
         })
         .collect()
 }
