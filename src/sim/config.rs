@@ -100,6 +100,9 @@ fn toml(world: &World, places: &Places) -> String {
         "[projects]\nconfigs = [\"configs/\"]\n".to_owned(),
         "[balances]\nstatement = \"balances.jsonl\"\n".to_owned(),
     ]);
+    if !world.custody.is_empty() {
+        sections.push("[custody]\nfiles = [\"custody.jsonl\"]\n".to_owned());
+    }
     sections.join("\n")
 }
 

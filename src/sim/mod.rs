@@ -14,6 +14,7 @@ mod carrier;
 mod cast;
 mod chain;
 mod config;
+mod custody;
 mod drops;
 mod envelope;
 mod expect;
