@@ -16,6 +16,8 @@ use crate::verify::{PendingAnchor, SignedSettlement, Verified};
 
 use super::{Declared, Input, Reconciliation, reconcile};
 
+mod sources;
+mod statement;
 mod treasury;
 
 const OPERATOR: &str = "wss://relay.operator.example";
@@ -131,6 +133,7 @@ impl Scene {
             declared: &self.declared,
             d_tags: &self.d_tags,
             time_boxed: false,
+            objectives: super::Objectives::default(),
         })
     }
 

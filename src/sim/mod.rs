@@ -37,6 +37,7 @@ mod prices;
 mod relay;
 mod rng;
 mod scene;
+pub mod seals;
 mod serve;
 mod settlement;
 mod statement;

@@ -62,6 +62,8 @@ pub struct Document {
 pub struct World {
     /// The seed it came from.
     pub seed: u64,
+    /// The number of billable events that was asked for.
+    pub size: u32,
     /// Every OC Me envelope but activity attestations, in order of claimed time and id.
     pub envelopes: Vec<Envelope>,
     /// Every Nostr event, sorted by kind, time and id (FORMATS 2.2). Both relays hold all of them.
@@ -131,7 +133,7 @@ impl World {
         envelopes.extend(treasury.distributions.iter().cloned());
         envelopes.sort_by_key(|envelope| (envelope.at, envelope.id));
         let past = Past { keys, mint, projects, users, times, billed, envelopes, treasury, custody };
-        past.publish(seed)
+        past.publish(seed, events)
     }
 
     /// The instant at which this world adds up.
@@ -172,7 +174,7 @@ struct Past {
 }
 
 impl Past {
-    fn publish(mut self, seed: u64) -> World {
+    fn publish(mut self, seed: u64, size: u32) -> World {
         let attested = attestations(seed, &self.users, &self.keys.secp);
         let anchored = self.anchor(seed, &attested);
         let headers = mine(seed, &self.times, &anchored.roots);
@@ -196,6 +198,7 @@ impl Past {
         ));
         World {
             seed,
+            size,
             events,
             custody,
             proofs: files,

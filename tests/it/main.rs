@@ -13,6 +13,7 @@ mod peers;
 mod report;
 mod scenarios;
 mod schemas;
+mod seals;
 mod sim_world;
 mod state_root;
 mod store;
