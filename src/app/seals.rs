@@ -12,11 +12,11 @@ use super::inspect::JudgedRecord;
 use super::observer::Cancel;
 use super::plan::config_error;
 use crate::domain::{
-    Code, CompletenessBasis, Condition, EvidenceId, FetchReceipt, Finding, Media, PublicKey32, RawEvidence, Slice, SliceEnd,
-    SourceId, TrustPolicy,
+    Code, CompletenessBasis, Condition, EvidenceId, FetchReceipt, Finding, Media, PublicKey32, RawEvidence, Slice,
+    SliceEnd, SourceId, TrustPolicy,
 };
-use crate::evidence::sniff::SNAPSHOT_SUFFIX;
 use crate::evidence::snapshot::SnapshotSignature;
+use crate::evidence::sniff::SNAPSHOT_SUFFIX;
 use crate::evidence::{Claim, Decoded, decode};
 use crate::seal::{SealJudge, SealTrust, is_signature_failure, is_snapshot, read_snapshot};
 use crate::store::EvidenceStore;
@@ -29,7 +29,8 @@ use crate::verify::VerifiedSet;
 /// [`AppError::Config`] for a text that is no key, and for files to judge without anybody to trust.
 pub(super) fn trusted_keys(section: Option<&SealSection>) -> Result<BTreeSet<PublicKey32>, AppError> {
     let Some(section) = section else { return Ok(BTreeSet::new()) };
-    let bad = |text: &String| config_error(format!("`seal.trusted_keys` has `{text}`"), "64 hex digits: an Ed25519 key");
+    let bad =
+        |text: &String| config_error(format!("`seal.trusted_keys` has `{text}`"), "64 hex digits: an Ed25519 key");
     let keys = section.trusted_keys.iter().map(|text| text.parse().map_err(|_| bad(text)));
     let keys: BTreeSet<PublicKey32> = keys.collect::<Result<_, _>>()?;
     if keys.is_empty() && !(section.checkpoints.is_empty() && section.snapshots.is_empty()) {

@@ -275,9 +275,8 @@ mod tests {
     use super::*;
 
     fn text(members: &[(&str, u64)]) -> String {
-        let member = |(name, size): &(&str, u64)| {
-            format!(r#"{{"name":"{name}","sha256":"{}","size":{size}}}"#, "ab".repeat(32))
-        };
+        let member =
+            |(name, size): &(&str, u64)| format!(r#"{{"name":"{name}","sha256":"{}","size":{size}}}"#, "ab".repeat(32));
         let members: Vec<String> = members.iter().map(member).collect();
         format!(
             r#"{{"entries":9,"members":[{}],"schema":"reledger/snapshot/1","schema_cursor":3,"sequence":2}}"#,

@@ -106,9 +106,10 @@ fn judge(trust: SealTrust<'_>, evidence: EvidenceId, outline: &SnapshotOutline) 
             return verdict(vec![unsafe_archive(found(Code::SnapUnsafe), outline)]);
         }
         Err(why) => {
-            let finding = found(Code::SnapSignature)
-                .with_values("a manifest signed by a trusted key", why)
-                .with_explanation("signature_mismatch: nobody who is trusted vouches for this snapshot; no member was read");
+            let finding =
+                found(Code::SnapSignature).with_values("a manifest signed by a trusted key", why).with_explanation(
+                    "signature_mismatch: nobody who is trusted vouches for this snapshot; no member was read",
+                );
             return verdict(vec![finding]);
         }
     };
@@ -170,8 +171,11 @@ trait Naming {
 impl Naming for Finding {
     fn naming(mut self, problem: Problem, name: &str) -> Self {
         self.subject = self.subject.and("problem", problem.name());
-        self.with_values("regular files that the manifest names, within the limits", format!("{}: {name}", problem.name()))
-            .with_explanation("the archive was not read further, and nothing of it was written")
+        self.with_values(
+            "regular files that the manifest names, within the limits",
+            format!("{}: {name}", problem.name()),
+        )
+        .with_explanation("the archive was not read further, and nothing of it was written")
     }
 }
 
@@ -193,7 +197,11 @@ fn checksums(manifest: &SnapshotManifest, outline: &SnapshotOutline, found: &dyn
         match measured.get(member.name.as_str()) {
             Some(read) if *read == member => {}
             Some(read) => {
-                findings.push(differs(&member.name, expected, &format!("{} bytes with sha256 {}", read.size, read.sha256)));
+                findings.push(differs(
+                    &member.name,
+                    expected,
+                    &format!("{} bytes with sha256 {}", read.size, read.sha256),
+                ));
             }
             None => missing.push(differs(&member.name, expected, "it is not there")),
         }

@@ -163,10 +163,7 @@ pub fn pack_snapshot(hand: &Hand, manifest: &SnapshotManifest, members: &[(Strin
 pub fn sealed_entries(hand: &Hand, label: &str, manifest: &SnapshotManifest) -> Vec<TarEntry> {
     let manifest = manifest.canonical();
     let signature = sign_manifest(hand, label, &manifest);
-    vec![
-        TarEntry::file("manifest.json", manifest.as_bytes()),
-        TarEntry::file("manifest.sig", signature.as_bytes()),
-    ]
+    vec![TarEntry::file("manifest.json", manifest.as_bytes()), TarEntry::file("manifest.sig", signature.as_bytes())]
 }
 
 /// An honest snapshot before it is packed.
