@@ -231,17 +231,19 @@ fn whatever_byte_is_changed_it_is_told_or_changes_nothing() {
     let (sealed, members) = honest();
     let honest = pack_entries(&[sealed, members].concat());
     let measured = read(&honest).members;
-    let mut told_ones = 0;
-    for at in 0..honest.len() {
+    let (mut tried, mut told_ones) = (0, 0);
+    for at in (0..honest.len()).step_by(3) {
         let mut bytes = honest.clone();
         bytes[at] ^= 1 << (at % 8);
         let outline = read(&bytes);
-        let findings = judge(&[], &[bytes]).findings;
-        if findings.is_empty() {
+        let mut judge = crate::seal::SealJudge::new(SealTrust::of(&KEYS));
+        judge.snapshot(crate::domain::EvidenceId::from_bytes([0; 32]), &outline);
+        tried += 1;
+        if judge.finish().findings.is_empty() {
             assert_eq!((outline.end, &outline.members), (ReadEnd::Whole, &measured), "byte {at}");
         } else {
             told_ones += 1;
         }
     }
-    assert!(told_ones * 100 > honest.len() * 98, "{told_ones} of {}", honest.len());
+    assert!(told_ones * 100 > tried * 98, "{told_ones} of {tried}");
 }
