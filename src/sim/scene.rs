@@ -22,7 +22,7 @@ use super::world::{Proven, World};
 use super::write::{SimError, write};
 use crate::domain::{Code, Digest32, Subject, UnixSeconds, sha256};
 
-pub(super) use money::{SIGNED, Settled, operation_of, settled};
+pub(super) use money::{Settled, operation_of, settled};
 pub(super) use proofs::{
     CALENDAR, base64, detached, hashes_then_block, header_hash, pending, relink, time_of, waiting, work, young,
 };
