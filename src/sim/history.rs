@@ -1,6 +1,7 @@
 //! What users did: billed events and the envelopes that go with them.
 
 use super::cast::{DROP_PROJECT, Project, User};
+use super::custody::Custody;
 use super::drops::{Window, window_of};
 use super::envelope::{Artifact, Envelope, Mint};
 use super::fees::Split;
@@ -157,8 +158,8 @@ pub(super) fn bind_payouts(stage: &Stage<'_>, billed: &[Billed]) -> (Vec<Vec<Des
 
 /// Custody transitions of every third user: each starts where the one before ended and names it.
 ///
-/// None goes from a federation to `bip322`: that would call for a graduation, which nobody ships yet (FORMATS 8).
-pub(super) fn rebind(stage: &Stage<'_>, billed: &[Billed]) -> Vec<Envelope> {
+/// Only who graduated goes from a federation to `bip322`, and names the graduation (FORMATS 8.4).
+pub(super) fn rebind(stage: &Stage<'_>, billed: &[Billed], custody: &Custody) -> Vec<Envelope> {
     let mut rng = Rng::new(stage.seed, "rebinds");
     let mut envelopes = Vec::new();
     for (index, user) in stage.users.iter().enumerate().step_by(3) {
@@ -180,6 +181,20 @@ pub(super) fn rebind(stage: &Stage<'_>, billed: &[Billed]) -> Vec<Envelope> {
             at += rng.range(3 * 24, 9 * 24) * HOUR + rng.range(0, 59 * MINUTE);
             if at > AS_OF - DAY {
                 break;
+            }
+        }
+        let graduation = custody.steps.iter().find(|step| step.graduate == Some(index));
+        if let Some(step) = graduation.filter(|_| state != "bip322") {
+            let at = at.max(step.at + HOUR);
+            if at < AS_OF - DAY {
+                let members = user
+                    .named(Object::new())
+                    .text("from", state)
+                    .text("to", "bip322")
+                    .text("occurred_at", iso_millis(at))
+                    .text("prev", previous.unwrap_or_default())
+                    .text("graduation_id", step.id_hex());
+                envelopes.push(stage.mint.sign(Artifact::Rebind, 1, at, &members));
             }
         }
     }

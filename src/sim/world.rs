@@ -7,15 +7,17 @@ use super::attest::{Attestation, attestations, bindings, devices};
 use super::carrier::{ProofFiles, Prover, bundle, carry};
 use super::cast::{Project, User, projects, users};
 use super::chain::{BlockTimes, block_hash_hex, mine};
+use super::custody::{Custody, custody};
 use super::drops::{manifests, windows};
 use super::envelope::{Artifact, Envelope, Mint};
 use super::gateway_log::{LogEntry, payment_log};
 use super::history::{Billed, Stage, bill, bind_payouts, rebind, trust};
 use super::invoices::records;
+use super::junk::junk;
 use super::keys::{KeyMaker, compressed_hex, key_set};
 use super::manifest::Manifest;
-use super::nostr::SimEvent;
-use super::ots::calendar_reply;
+use super::nostr::{Draft, SimEvent, sign, tag};
+use super::ots::{calendar_reply, lowest};
 use super::rng::Rng;
 use super::statement::{activity, balances};
 use super::time::{AS_OF, seconds};
@@ -66,6 +68,8 @@ pub struct World {
     pub envelopes: Vec<Envelope>,
     /// Every Nostr event, sorted by kind, time and id (FORMATS 2.2). Both relays hold all of them.
     pub events: Vec<SimEvent>,
+    /// Guardian descriptors, and the rotations and graduations that no event carries, one a line.
+    pub custody: Vec<String>,
     /// Detached proofs that travel beside the carriers, by digest.
     pub proofs: ProofFiles,
     /// Detached proofs of what the calendar can complete: for readers without a calendar.
@@ -122,12 +126,13 @@ impl World {
             gateway_pubkey: compressed_hex(&keys.keypair("gateway")),
         });
         envelopes.extend(bound);
-        envelopes.extend(rebind(&stage, &billed));
+        let custody = custody(seed, &users, &keys);
+        envelopes.extend(rebind(&stage, &billed, &custody));
         envelopes.extend(trust(&stage, &billed));
         envelopes.extend(manifests(&windows, &billed, &mint, seed));
         envelopes.extend(treasury.distributions.iter().cloned());
         envelopes.sort_by_key(|envelope| (envelope.at, envelope.id));
-        let past = Past { keys, mint, projects, users, times, billed, envelopes, treasury };
+        let past = Past { keys, mint, projects, users, times, billed, envelopes, treasury, custody };
         past.publish(seed, events)
     }
 
@@ -147,6 +152,14 @@ impl World {
     }
 }
 
+/// What was published.
+struct Carried {
+    events: Vec<SimEvent>,
+    custody: Vec<String>,
+    files: ProofFiles,
+    upgraded: ProofFiles,
+}
+
 /// What happened, before anybody published it.
 struct Past {
     keys: KeyMaker,
@@ -157,6 +170,7 @@ struct Past {
     billed: Vec<Billed>,
     envelopes: Vec<Envelope>,
     treasury: Treasury,
+    custody: Custody,
 }
 
 impl Past {
@@ -164,8 +178,9 @@ impl Past {
         let attested = attestations(seed, &self.users, &self.keys.secp);
         let anchored = self.anchor(seed, &attested);
         let headers = mine(seed, &self.times, &anchored.roots);
-        let (mut events, files, upgraded) = self.carry(seed, &attested, &anchored, &headers);
+        let Carried { mut events, custody, files, upgraded } = self.carry(seed, &attested, &anchored, &headers);
         events.extend(bindings(seed, &self.users, &self.keys.secp));
+        events.extend(junk(seed, &self.keys));
         events.extend(devices(seed, &self.users, &self.keys.secp));
         events.sort_by_key(|event| (event.kind, event.created_at, event.id));
         let settler = self.keys.ed25519("settlement");
@@ -185,6 +200,7 @@ impl Past {
             seed,
             size,
             events,
+            custody,
             proofs: files,
             upgraded,
             calendar: calendar(&anchored),
@@ -217,16 +233,11 @@ impl Past {
             .collect();
         let bonds = attested.iter().filter(|attestation| attestation.has_bond);
         subjects.extend(bonds.map(|bond| Subject { digest: *bond.id.as_bytes(), at: bond.at }));
+        subjects.extend(self.custody.steps.iter().map(|step| Subject { digest: step.id, at: step.at }));
         anchor(seed, &subjects, &self.times)
     }
 
-    fn carry(
-        &self,
-        seed: u64,
-        attested: &[Attestation],
-        anchored: &Anchored,
-        headers: &[[u8; 80]],
-    ) -> (Vec<SimEvent>, ProofFiles, ProofFiles) {
+    fn carry(&self, seed: u64, attested: &[Attestation], anchored: &Anchored, headers: &[[u8; 80]]) -> Carried {
         let secp = &self.keys.secp;
         let service = self.keys.keypair("service");
         let mut rng = Rng::new(seed, "carriers");
@@ -249,7 +260,20 @@ impl Past {
             let ots = attestation.has_bond.then(|| prover.member(Digest32(*attestation.id.as_bytes())));
             events.push(attestation.carry(&self.users, secp, ots.as_deref()));
         }
-        (events, prover.files, prover.upgraded)
+        let mut custody = self.custody.descriptors.clone();
+        for step in &self.custody.steps {
+            let line = step.line(&prover.member(Digest32(step.id)));
+            // No place is published for them (FORMATS 1): a file, or an event of either kind.
+            match rng.pick(&[None, Some(30_078), Some(30_087)]) {
+                Some(kind) => {
+                    let tags = vec![tag(["d", &step.id_hex()])];
+                    let created_at = seconds(step.at) + rng.range(1, 900);
+                    events.push(sign(secp, &service, Draft { kind, created_at, tags, content: line }));
+                }
+                None => custody.push(line),
+            }
+        }
+        Carried { events, custody, files: prover.files, upgraded: prover.upgraded }
     }
 
     fn tallies<'a>(
@@ -263,8 +287,8 @@ impl Past {
         Tallies {
             envelopes: self.envelopes.iter().chain(activity).map(|envelope| envelope.kind).collect(),
             events,
-            anchored: anchored.anchors.values().filter(|anchor| anchor.confirmation.is_some()).count(),
-            pending: anchored.anchors.values().filter(|anchor| anchor.confirmation.is_none()).count(),
+            anchored: anchored.anchors.values().filter(|anchor| lowest(&anchor.branches).is_some()).count(),
+            pending: anchored.anchors.values().filter(|anchor| lowest(&anchor.branches).is_none()).count(),
             headers,
             settlements: self.treasury.settlements.iter().map(|settlement| settlement.kind).collect(),
             invoices,
@@ -315,7 +339,7 @@ fn document(name: &str, json: String) -> Document {
 
 fn proven(anchored: &Anchored) -> BTreeMap<String, Proven> {
     let state = |anchor: &super::anchor::Anchor| {
-        anchor.confirmation.as_ref().map_or(Proven::Waits(anchor.submitted_at), |block| Proven::Block(block.height))
+        lowest(&anchor.branches).map_or(Proven::Waits(anchor.submitted_at), |(_, block)| Proven::Block(block.height))
     };
     anchored.anchors.iter().map(|(digest, anchor)| (faster_hex::hex_string(digest), state(anchor))).collect()
 }
@@ -324,12 +348,13 @@ fn calendar(anchored: &Anchored) -> BTreeMap<String, CalendarReply> {
     anchored
         .anchors
         .values()
-        .map(|anchor| {
-            let reply = anchor
+        .flat_map(|anchor| &anchor.branches)
+        .map(|branch| {
+            let reply = branch
                 .confirmation
                 .as_ref()
                 .map_or(CalendarReply::Pending, |confirmation| CalendarReply::Confirmed(calendar_reply(confirmation)));
-            (faster_hex::hex_string(&anchor.commitment), reply)
+            (faster_hex::hex_string(&branch.commitment), reply)
         })
         .collect()
 }

@@ -15,6 +15,7 @@ mod scenarios;
 mod schemas;
 mod seals;
 mod sim_world;
+mod sources;
 mod state_root;
 mod store;
 mod substrate_files;
