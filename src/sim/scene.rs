@@ -5,7 +5,7 @@ mod money;
 mod people;
 mod proofs;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
@@ -22,7 +22,6 @@ use super::world::{Proven, World};
 use super::write::{SimError, write};
 use crate::domain::{Code, Digest32, Subject, UnixSeconds, sha256};
 
-pub(super) use custody::{Guarded, Stepped};
 pub(super) use money::{Settled, operation_of, settled};
 pub(super) use proofs::{
     CALENDAR, base64, detached, hashes_then_block, header_hash, pending, relink, time_of, waiting, work, young,
@@ -59,12 +58,6 @@ pub struct Scene {
     pub(super) discounted: BTreeSet<String>,
     /// Checks (names as in `unverifiable`) that can't be made any more.
     pub(super) unchecked: BTreeSet<String>,
-    /// Key ids that the configuration calls leaked, with the time (Unix seconds).
-    pub(super) leaked: BTreeMap<String, i64>,
-    /// Guardian descriptors that hold.
-    pub(super) guarded: Vec<Guarded>,
-    /// Graduations and rotations that hold.
-    pub(super) stepped: Vec<Stepped>,
     /// What an earlier run saw, which this one is compared with.
     pub earlier: Option<Box<Scene>>,
     claimed: BTreeSet<String>,
@@ -113,9 +106,6 @@ impl Scene {
             told: Vec::new(),
             discounted: BTreeSet::new(),
             unchecked: BTreeSet::new(),
-            leaked: BTreeMap::new(),
-            guarded: Vec::new(),
-            stepped: Vec::new(),
             earlier: None,
             claimed: BTreeSet::new(),
             made: 0,

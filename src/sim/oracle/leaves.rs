@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::super::scene::{Guarded, Stepped};
 use super::super::world::Proven;
+use super::custody;
 use super::read::{Facts, Held, SECOND, micros, parsed, seconds, site, text, user};
 use super::rebinds::state;
 use crate::domain::{Media, RawEvidence};
@@ -84,8 +84,9 @@ impl Facts<'_> {
                 "anchor_height": self.height(&held.id), "gap": gaps.contains(held.id.as_str()),
             })
         });
-        let mut steps: Vec<&Stepped> = self.scene.stepped.iter().filter(|one| one.at * SECOND <= self.as_of).collect();
-        steps.sort_by_key(|step| (step.graduates_to.is_none(), &step.id));
+        let (guarded, stepped) = custody::read(self.scene);
+        let mut steps: Vec<_> = stepped.into_values().filter(|one| one.at * SECOND <= self.as_of).collect();
+        steps.sort_by_key(|step| step.graduates_to.is_none());
         let steps = steps.into_iter().map(|step| {
             json!({
                 "type": if step.graduates_to.is_some() { "graduation" } else { "rotation" }, "id": step.id,
@@ -93,10 +94,7 @@ impl Facts<'_> {
                 "at": step.at, "anchor_height": self.height(&step.id), "profile": step.profile,
             })
         });
-        let mut descriptors: Vec<&Guarded> = self.scene.guarded.iter().collect();
-        descriptors.sort_by_key(|one| &one.id);
-        descriptors.dedup_by_key(|one| &one.id);
-        let descriptors = descriptors.into_iter().map(|one| {
+        let descriptors = guarded.into_values().map(|one| {
             json!({
                 "type": "descriptor", "id": one.id, "address": one.address, "threshold": one.threshold,
                 "guardians": one.guardians,

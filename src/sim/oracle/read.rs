@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::super::expect::Expected;
 use super::super::scene::{Scene, settled, time_of};
 use super::super::world::Proven;
+use super::custody::leaked;
 use crate::domain::{Code, MAX_SUPPLY_MSAT, Subject, UnixMicros, sha256};
 
 pub(super) const SECOND: i64 = 1_000_000;
@@ -220,7 +221,7 @@ impl<'s> Facts<'s> {
 
     /// Signed with a key that leaked, and neither anchored before nor named by a settlement.
     fn leaked(&self, held: &Held) -> bool {
-        let Some(leak) = self.scene.leaked.get(&held.kid) else { return false };
+        let Some(leak) = leaked(self.scene, &held.kid) else { return false };
         if let Proven::Block(height) = self.proven(&held.id)
             && self.block_time(height).is_some_and(|time| time < leak * SECOND)
         {
@@ -269,6 +270,6 @@ fn canonical(record: &Value) -> Vec<u8> {
     STANDARD.decode(text(record, &["canonical_b64"]).unwrap_or_default()).unwrap_or_default()
 }
 
-fn json(bytes: &[u8]) -> Value {
+pub(super) fn json(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).unwrap_or_default()
 }

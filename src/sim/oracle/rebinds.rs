@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::world::Proven;
+use super::custody;
 use super::read::{Facts, Held, SECOND, text};
 use crate::domain::{Code, Subject};
 
@@ -33,7 +34,7 @@ impl Facts<'_> {
     }
 
     pub(super) fn rebinds(&self) {
-        let (gaps, steps) = (self.gaps(), &self.scene.stepped);
+        let (gaps, (_, steps)) = (self.gaps(), custody::read(self.scene));
         let (mut out_of, mut at_once): (BTreeMap<_, usize>, BTreeMap<_, usize>) = Default::default();
         for held in self.counted("oc-me-rebind") {
             let subject = held.subject().and("user", held.user());
@@ -44,9 +45,9 @@ impl Facts<'_> {
                 *out_of.entry((held.user(), prev)).or_default() += 1;
             }
             *at_once.entry((held.user(), held.time())).or_default() += 1;
-            let graduations = steps.iter().filter(|step| step.graduates_to.is_some());
+            let graduations = steps.values().filter(|step| step.graduates_to.is_some());
             let mut own = graduations.filter(|step| step.address == held.user() && step.at * SECOND <= held.time());
-            let named = held.text("graduation_id").and_then(|id| steps.iter().find(|step| step.id == id));
+            let named = held.text("graduation_id").and_then(|id| steps.values().find(|step| step.id == id));
             if named.is_some_and(|step| step.address != held.user()) {
                 self.open(Code::RebInvariant, subject.clone());
             }
@@ -65,7 +66,7 @@ impl Facts<'_> {
             self.open(Code::EnvEquivocation, Subject::new("user", user).and("at_micros", at));
         }
         let mut left: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-        for step in steps.iter().filter(|step| step.to.is_some() && step.at * SECOND <= self.as_of) {
+        for step in steps.values().filter(|step| step.to.is_some() && step.at * SECOND <= self.as_of) {
             *left.entry((&step.from, &step.address)).or_default() += 1;
         }
         for ((descriptor, user), _) in left.into_iter().filter(|(_, count)| *count > 1) {
