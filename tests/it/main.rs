@@ -8,6 +8,7 @@ mod faults;
 mod fixtures;
 mod fuzz;
 mod hostile;
+mod laws;
 mod ledger_scenarios;
 mod peers;
 mod report;
