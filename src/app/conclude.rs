@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::judge::SideTables;
+use super::seals;
 use crate::domain::{AsOf, Code, Condition, Digest32, Outcome, Severity, TrustPolicy, UnixSeconds};
 use crate::ledger::{LedgerView, Ledgers, rebuild};
-use crate::reconcile::{Declared, Input, Reconciliation, reconcile};
+use crate::reconcile::{Declared, Input, Objectives, Reconciliation, reconcile};
 use crate::report::{Inputs, Model};
 use crate::seal::{StateSeal, seal};
 use crate::verify::VerifiedSet;
@@ -76,6 +77,7 @@ impl Conclusion {
             declared: &judged.declared,
             d_tags: &tables.d_tags,
             time_boxed: judged.time_boxed,
+            objectives: Objectives { rpo_seconds: judged.rpo_seconds, rto_missed: judged.rto_missed },
         });
         let views = ledgers.views();
         let seal = seal(&views);
@@ -151,7 +153,7 @@ fn outcome(reconciliation: &Reconciliation, judged: &JudgedInputs) -> Outcome {
             Code::ConsBug => Condition::Internal,
             Code::BudgetRpo | Code::BudgetRto => Condition::OverBudget,
             code if code.is_incompleteness() => Condition::Incomplete,
-            _ => Condition::Divergent,
+            code => seals::distrust(code).unwrap_or(Condition::Divergent),
         });
     }
     // Whatever the threshold: what could not be established is never shown as agreed.
@@ -173,11 +175,8 @@ fn outcome(reconciliation: &Reconciliation, judged: &JudgedInputs) -> Outcome {
     if open(Code::SrcUnreachable) {
         outcome.add(Condition::Unreachable);
     }
-    let rpo_missed = judged
-        .rpo_seconds
-        .and_then(|limit| i64::try_from(limit).ok())
-        .is_some_and(|limit| reconciliation.recovery.rpo_claimed_seconds.is_none_or(|claimed| claimed > limit));
-    if rpo_missed || judged.rto_missed {
+    // The objectives warn, and still the data of a late run is not that of one in time: exit 4 whatever the threshold.
+    if [Code::BudgetRpo, Code::BudgetRto].into_iter().any(open) {
         outcome.add(Condition::OverBudget);
     }
     outcome

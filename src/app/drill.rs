@@ -270,7 +270,7 @@ impl<'a> Session<'a> {
             fail_on_invalid: self.options.fail_on_invalid,
             reveal_users: self.options.reveal_users,
             rpo_seconds: self.plan.rpo_seconds,
-            rto_missed: self.plan.rto_seconds.is_some_and(|limit| self.began.elapsed().as_secs() > limit),
+            rto_missed: self.plan.rto_seconds.is_some_and(|limit| self.began.elapsed() > Duration::from_secs(limit)),
             time_boxed: self.time_boxed,
         })
     }

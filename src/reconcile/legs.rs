@@ -36,17 +36,17 @@ pub(super) struct Legs<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Partners {
     /// R1.
-    pub(super) by_operation: Option<usize>,
+    pub(super) operation: Option<usize>,
     /// R2.
-    pub(super) by_hash: Option<usize>,
+    pub(super) hash: Option<usize>,
     /// R3.
-    pub(super) by_txid: Option<usize>,
+    pub(super) txid: Option<usize>,
 }
 
 impl Partners {
     /// Each leg once.
     pub(super) fn all(self) -> BTreeSet<usize> {
-        [self.by_operation, self.by_hash, self.by_txid].into_iter().flatten().collect()
+        [self.operation, self.hash, self.txid].into_iter().flatten().collect()
     }
 }
 
@@ -134,12 +134,10 @@ impl<'a> Legs<'a> {
             if leg == fresh {
                 legs.legs.push(Leg::default());
             }
-            match entries.get(at) {
-                Some((id, entry)) => legs.legs[leg].entries.push((*id, entry)),
-                None => {
-                    let (id, record) = &input.set.invoices[at - entries.len()];
-                    legs.legs[leg].records.push((*id, record));
-                }
+            if let Some((id, entry)) = entries.get(at) {
+                legs.legs[leg].entries.push((*id, entry));
+            } else if let Some((id, record)) = input.set.invoices.get(at - entries.len()) {
+                legs.legs[leg].records.push((*id, record));
             }
         }
         let firsts = std::mem::take(&mut union.firsts);
@@ -153,9 +151,9 @@ impl<'a> Legs<'a> {
         let txid = event.txid.as_ref().and_then(|txid| txid.parse().ok());
         let find = |key: Key<'_>| self.by_key.get(&key).copied();
         Partners {
-            by_operation: find(Key::Operation(event.operation.as_str())),
-            by_hash: hash.and_then(|hash| find(Key::Hash(hash))),
-            by_txid: txid.and_then(|txid| find(Key::Txid(txid))),
+            operation: find(Key::Operation(event.operation.as_str())),
+            hash: hash.and_then(|hash| find(Key::Hash(hash))),
+            txid: txid.and_then(|txid| find(Key::Txid(txid))),
         }
     }
 }

@@ -29,15 +29,14 @@ pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], legs: &Legs<'_>, a
 /// when the leg of the operation is known by another hash or transaction, or when the gateway itself numbers both.
 fn contradiction(settlement: &Posted<'_>, legs: &Legs<'_>) -> Option<Finding> {
     let partners = legs.partners(settlement.event);
-    let first = legs.legs.get(partners.by_operation?)?;
-    let other =
-        |place: Option<usize>| place.filter(|_| place != partners.by_operation).and_then(|at| legs.legs.get(at));
+    let first = legs.legs.get(partners.operation?)?;
+    let other = |place: Option<usize>| place.filter(|_| place != partners.operation).and_then(|at| legs.legs.get(at));
     let numbered = |leg: &Leg<'_>| {
         let own = settlement.event.operation.as_str();
         first.gateway_operations().contains(own) && !leg.gateway_operations().is_empty()
     };
-    let by_hash = other(partners.by_hash).filter(|leg| !first.hashes().is_empty() || numbered(leg));
-    let by_txid = other(partners.by_txid).filter(|_| !first.txids().is_empty());
+    let by_hash = other(partners.hash).filter(|leg| !first.hashes().is_empty() || numbered(leg));
+    let by_txid = other(partners.txid).filter(|_| !first.txids().is_empty());
     let (second, rule) = by_hash.map(|leg| (leg, "payment hash")).or(by_txid.map(|leg| (leg, "transaction")))?;
     let finding = settlement
         .finding(Code::MatchContradiction)
@@ -95,7 +94,7 @@ fn is_keyless(settlement: &Posted<'_>, legs: &Legs<'_>) -> bool {
     movement(event) != Movement::Internal
         && !is_id(&event.payment_hash)
         && !is_id(&event.txid)
-        && legs.partners(event).by_operation.is_none()
+        && legs.partners(event).operation.is_none()
 }
 
 /// Legs that no settlement of the set leads to, by way and amount.

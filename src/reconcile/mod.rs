@@ -22,6 +22,7 @@ mod fees;
 mod legs;
 mod matches;
 mod merge;
+mod objectives;
 mod observed;
 mod omissions;
 mod pages;
@@ -37,5 +38,6 @@ mod takedowns;
 #[cfg(test)]
 mod tests;
 
+pub use objectives::Objectives;
 pub use reconciler::{Input, reconcile};
 pub use result::*;

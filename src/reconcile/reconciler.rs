@@ -8,10 +8,11 @@ use crate::verify::VerifiedSet;
 
 use super::audit::Audit;
 use super::legs::Legs;
+use super::objectives::Objectives;
 use super::result::{Declared, Reconciliation};
 use super::{
-    anchoring, balances, claims, coverage, distributions, escrow, fees, matches, merge, observed, payouts, population,
-    rails, recovery, settlements,
+    anchoring, balances, claims, coverage, distributions, escrow, fees, matches, merge, objectives, observed, payouts,
+    population, rails, recovery, settlements,
 };
 
 /// Everything that a reconciliation is a function of.
@@ -35,6 +36,8 @@ pub struct Input<'a> {
     pub d_tags: &'a BTreeMap<EvidenceId, String>,
     /// Fetching was ended by a time limit before every source had been heard.
     pub time_boxed: bool,
+    /// What the run is held to.
+    pub objectives: Objectives,
 }
 
 /// Reconciles. A pure function: neither the order of receipts nor that of findings matters.
@@ -54,6 +57,7 @@ pub fn reconcile(input: &Input<'_>) -> Reconciliation {
     fees::check(&posted, &legs, &mut audit);
     claims::check(input, &posted, &legs, &mut audit);
     observed::check(input, &mut audit);
+    objectives::check(input, &mut audit);
     let balances = balances::check(input, &posted, &mut audit);
     let Audit { findings, mut checks, mut unverifiable } = audit;
     checks.sort();

@@ -17,6 +17,8 @@ use crate::verify::{PendingAnchor, SignedSettlement, Verified};
 use super::{Declared, Input, Reconciliation, reconcile};
 
 mod edges;
+mod sources;
+mod statement;
 mod treasury;
 
 const OPERATOR: &str = "wss://relay.operator.example";
@@ -132,6 +134,7 @@ impl Scene {
             declared: &self.declared,
             d_tags: &self.d_tags,
             time_boxed: false,
+            objectives: super::Objectives::default(),
         })
     }
 

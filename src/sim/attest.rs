@@ -92,7 +92,8 @@ impl Attestation {
     }
 }
 
-/// Bindings of every other `did:oc:` user: principal, address and Nostr key are one. Published by the bound key.
+/// Bindings of every other `did:oc:` user, those with another account among them: principal, address and Nostr key are
+/// one. Published by the bound key.
 pub(super) fn bindings(seed: u64, users: &[User], secp: &Secp256k1<All>) -> Vec<SimEvent> {
     let mut rng = Rng::new(seed, "bindings");
     users
@@ -100,7 +101,7 @@ pub(super) fn bindings(seed: u64, users: &[User], secp: &Secp256k1<All>) -> Vec<
         .filter(|user| user.is_did)
         .step_by(2)
         .map(|user| {
-            let at = START + rng.range(1, 100) * DAY + rng.range(6 * HOUR, 22 * HOUR);
+            let at = user.bound_at;
             let message = format!(
                 "orangecheck-binding\nv: 1\nprincipal: {}\nbtc: {}\nnostr: {}\nnonce: {}\nissued_at: {}\n\
                  ack: I attest the keys named in this message are one principal.\n",

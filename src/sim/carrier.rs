@@ -12,9 +12,9 @@ use super::chain::{BlockTimes, block_hash_hex};
 use super::envelope::{Artifact, Envelope};
 use super::json::{Object, texts};
 use super::nostr::{Draft, SimEvent, sign, tag};
-use super::ots::{CALENDAR, Tail, bare, detached};
+use super::ots::{Tail, bare, detached, lowest};
 use super::rng::Rng;
-use super::time::{HOUR, iso_millis};
+use super::time::{AS_OF, DAY, HOUR, iso_millis, seconds};
 use crate::domain::Digest32;
 
 /// Where a proof is shown.
@@ -47,8 +47,8 @@ impl Prover<'_> {
     /// The `ots` member of that digest (FORMATS 9.2), `null` when its proof travels as a file.
     pub(super) fn member(&mut self, digest: Digest32) -> String {
         let Some(anchor) = self.anchored.anchors.get(&digest.0) else { return "null".to_owned() };
-        let Some(confirmation) = &anchor.confirmation else { return self.pending(digest, anchor) };
-        let full = bare(&anchor.head, Tail::Upgraded(confirmation));
+        let Some((_, confirmation)) = lowest(&anchor.branches) else { return self.pending(digest, anchor) };
+        let full = bare(&anchor.head, &anchor.branches, Tail::Upgraded);
         match *self.rng.pick_weighted(&[(Place::Member, 70), (Place::Calendar, 15), (Place::File, 15)]) {
             Place::File => {
                 self.files.insert(digest, detached(&digest.0, &full));
@@ -59,11 +59,11 @@ impl Prover<'_> {
                 self.pending(digest, anchor)
             }
             Place::Member => {
-                let pruned = bare(&anchor.head, Tail::Confirmed(confirmation));
+                let pruned = bare(&anchor.head, &anchor.branches, Tail::Pruned);
                 let timestamp = if self.rng.chance(50) { full } else { pruned };
                 let header = self.headers.get(confirmation.height);
                 let mined_at = self.times.at(confirmation.height).unwrap_or_default();
-                self.proof_member("confirmed", digest, timestamp)
+                self.proof_member("confirmed", digest, anchor, timestamp)
                     .plain("block_height", confirmation.height)
                     .text_or_null("block_hash", header.map(block_hash_hex).as_deref())
                     .text("upgraded_at", iso_millis(mined_at + 2 * HOUR))
@@ -73,16 +73,17 @@ impl Prover<'_> {
     }
 
     fn pending(&mut self, digest: Digest32, anchor: &Anchor) -> String {
-        self.proof_member("pending", digest, bare(&anchor.head, Tail::Pending))
+        self.proof_member("pending", digest, anchor, bare(&anchor.head, &anchor.branches, Tail::Pending))
             .raw("block_height", "null")
             .raw("block_hash", "null")
             .raw("upgraded_at", "null")
             .compact()
     }
 
-    fn proof_member(&mut self, status: &str, digest: Digest32, timestamp: Vec<u8>) -> Object {
+    fn proof_member(&mut self, status: &str, digest: Digest32, anchor: &Anchor, timestamp: Vec<u8>) -> Object {
         let proof = if self.rng.chance(50) { detached(&digest.0, &timestamp) } else { timestamp };
-        Object::new().text("status", status).text("proof", STANDARD.encode(proof)).raw("calendars", texts([CALENDAR]))
+        let calendars = texts(anchor.branches.iter().map(|branch| branch.calendar));
+        Object::new().text("status", status).text("proof", STANDARD.encode(proof)).raw("calendars", calendars)
     }
 }
 
@@ -106,9 +107,19 @@ pub(super) fn carry(
         _ => signed(head.all(&envelope.members)).raw("ots", ots),
     };
     let d = format!("{}:{id}", envelope.kind.name());
-    let created_at = envelope.at.0 + rng.range(1, 40);
+    let created_at = published_at(envelope.at.0, rng);
     let tags = vec![tag(["d", &d])];
     sign(secp, publisher, Draft { kind: 30_087, created_at, tags, content: content.compact() })
+}
+
+/// When the carrier says it was made: seconds later as a rule, by a clock of its own at times, days later now and then.
+fn published_at(signed_at: i64, rng: &mut Rng) -> i64 {
+    let delay = match rng.below(100) {
+        0..3 => rng.range(HOUR, 3 * DAY) / 1_000,
+        3..11 => rng.range(-90, 240),
+        _ => rng.range(1, 40),
+    };
+    (signed_at + delay).min(seconds(AS_OF) - 30)
 }
 
 /// An activity attestation's bundle (FORMATS 3.8).

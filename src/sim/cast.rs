@@ -1,50 +1,43 @@
-//! Who takes part: integrator projects with their prices, and users.
+//! Who takes part: integrator projects and users.
 
 use bitcoin::key::Keypair;
 
-use super::json::{Object, pretty};
+use super::json::Object;
 use super::keys::{KeyMaker, Wallet};
+use super::prices::{Price, PriceList, TEMPLATES, price_lists};
 use super::rng::Rng;
-
-/// What a site pays for an event.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Pays {
-    /// Satoshi.
-    Fixed(u32),
-    /// A share of the payment amount, as the document writes it.
-    Percent(&'static str),
-}
-
-/// Overrides for agents.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct AgentPrice {
-    pub(super) pays: Option<Pays>,
-    pub(super) share: Option<&'static str>,
-}
-
-/// One price of a project.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Price {
-    pub(super) subtype: &'static str,
-    pub(super) class: char,
-    pub(super) pays: Pays,
-    pub(super) share: &'static str,
-    pub(super) agent: Option<AgentPrice>,
-}
+use super::time::{DAY, HOUR, Millis, START};
 
 /// An integrator project.
 #[derive(Debug, Clone)]
 pub(super) struct Project {
     pub(super) key: String,
-    pub(super) name: &'static str,
-    pub(super) domain: &'static str,
-    pub(super) prices: Vec<Price>,
-    pub(super) updated_at: &'static str,
+    pub(super) name: String,
+    pub(super) domain: String,
+    /// Its price documents, oldest first; the first is older than history.
+    pub(super) lists: Vec<PriceList>,
     /// Where rebates and refunds go.
     pub(super) destination: String,
 }
 
-/// A user: an address, or an opaque `did:oc:` with an address and a Nostr key of their own.
+impl Project {
+    /// The price of that index in force at that time.
+    pub(super) fn price(&self, index: usize, at: Millis) -> &Price {
+        let list = self.lists.iter().rev().find(|list| list.from <= at).unwrap_or(&self.lists[0]);
+        &list.prices[index]
+    }
+
+    /// Its documents with their names, the present one first.
+    pub(super) fn documents(&self) -> impl Iterator<Item = (String, String)> + '_ {
+        let present = self.lists.len();
+        self.lists.iter().enumerate().rev().map(move |(index, list)| {
+            let version = if index + 1 == present { String::new() } else { format!("-{index}") };
+            (format!("{}{version}", self.domain), list.document(&self.key, &self.name, &self.domain))
+        })
+    }
+}
+
+/// A user as the operator knows one: by an address, or by an opaque `did:oc:`. A person may have been both.
 #[derive(Debug, Clone)]
 pub(super) struct User {
     pub(super) key: String,
@@ -54,6 +47,10 @@ pub(super) struct User {
     pub(super) handle: String,
     /// Payout destinations, first and later.
     pub(super) destinations: [String; 2],
+    /// The same person's other name, and since when a binding says so (FORMATS 7.6). Of two the address is the one that
+    /// events under both names count for (FORMATS 3.2).
+    pub(super) other: Option<String>,
+    pub(super) bound_at: Millis,
 }
 
 impl User {
@@ -61,168 +58,81 @@ impl User {
     pub(super) fn named(&self, object: Object) -> Object {
         object.text(if self.is_did { "did_oc" } else { "user_address" }, &self.key)
     }
+
+    /// Adds the names of this user in an event of that time: both, once an address is bound to a `did:oc:`.
+    pub(super) fn named_at(&self, at: Millis, object: Object) -> Object {
+        let named = self.named(object);
+        match &self.other {
+            Some(other) if !self.is_did && at >= self.bound_at => named.text("did_oc", other),
+            _ => named,
+        }
+    }
 }
 
-/// The index of the price that may belong to a drop window.
-pub(super) const DROP_PRICE: usize = 2;
 /// The index of the project that runs drop windows.
 pub(super) const DROP_PROJECT: usize = 1;
-/// The index of the percentage price: these events come with a payment.
-pub(super) const PAYMENT_PRICE: usize = 0;
-/// Index of a class B price with a fixed amount: what an event over a cap is made into.
-pub(super) const PLAIN_PRICE: usize = 2;
 
-struct Template {
-    name: &'static str,
-    domain: &'static str,
-    updated_at: &'static str,
-    percent: &'static str,
-    shares: [&'static str; 3],
-    fixed: [u32; 5],
-}
-
-const TEMPLATES: [Template; 6] = [
-    Template {
-        name: "Caf\u{e9} Satoshi",
-        domain: "cafe.example",
-        updated_at: "2026-05-02T09:30:00.000Z",
-        percent: "0.005",
-        shares: ["0.75", "0.65", "0.57"],
-        fixed: [60, 21, 130, 1300, 640],
-    },
-    Template {
-        name: "Stamp & Ship",
-        domain: "stamp.example",
-        updated_at: "2026-05-11T00:00:00Z",
-        percent: "0.0075",
-        shares: ["0.65", "0.145", "0.8"],
-        fixed: [100, 5, 80, 1000, 900],
-    },
-    Template {
-        name: "Relay \"Nine\"",
-        domain: "relay9.example",
-        updated_at: "2026-05-20T16:45:12.500Z",
-        percent: "0.01",
-        shares: ["0.5", "0.7", "0.65"],
-        fixed: [50, 9, 55, 777, 1450],
-    },
-    Template {
-        name: "Pledge House",
-        domain: "pledge.example",
-        updated_at: "2026-04-30T12:00:00Z",
-        percent: "0.0033",
-        shares: ["0.29", "0.65", "0.07"],
-        fixed: [150, 50, 42, 1111, 333],
-    },
-    Template {
-        name: "Agents/Guild",
-        domain: "guild.example",
-        updated_at: "2026-05-28T08:08:08Z",
-        percent: "0.02",
-        shares: ["0.8", "0.35", "0.45"],
-        fixed: [75, 33, 27, 1500, 501],
-    },
-    Template {
-        name: "Node Watch",
-        domain: "watch.example",
-        updated_at: "2026-05-30T23:59:59Z",
-        percent: "0.004",
-        shares: ["0.6", "0", "0.66"],
-        fixed: [90, 11, 64, 820, 700],
-    },
-];
-
-/// The projects of the world: four to six, three in the smallest.
+/// The projects of the world: three in the smallest, four to six in others, more in large ones.
 pub(super) fn projects(seed: u64, events: u32) -> Vec<Project> {
     let mut rng = Rng::new(seed, "projects");
     let drawn = 4 + rng.index(3);
-    let count = if events < 40 { 3 } else { drawn };
+    let many = usize::try_from(events.isqrt() / 40).unwrap_or(0);
+    let count = if events < 40 { 3 } else { drawn.max(many) };
     TEMPLATES
         .iter()
+        .cycle()
         .take(count)
-        .map(|template| Project {
-            key: format!("pk_live_{}", rng.hex::<8>()),
-            name: template.name,
-            domain: template.domain,
-            prices: prices(template),
-            updated_at: template.updated_at,
-            destination: format!("treasury@{}", template.domain),
+        .enumerate()
+        .map(|(index, template)| {
+            // The founders' templates are used again by later projects.
+            let round = index / TEMPLATES.len();
+            let name = if round == 0 { String::new() } else { format!(" {round}") };
+            let domain = if round == 0 { String::new() } else { format!("{round}.") };
+            Project {
+                key: format!("pk_live_{}", rng.hex::<8>()),
+                name: format!("{}{name}", template.name),
+                domain: format!("{domain}{}", template.domain),
+                lists: price_lists(template, &mut rng),
+                destination: format!("treasury@{domain}{}", template.domain),
+            }
         })
         .collect()
 }
 
-/// Every project sells the same subtypes at its own prices, so a price index means one subtype everywhere.
-fn prices(template: &Template) -> Vec<Price> {
-    let [first, second, third] = template.shares;
-    let [action, session, stamp, account, bond] = template.fixed;
-    let price = |subtype, class, pays, share| Price { subtype, class, pays, share, agent: None };
-    vec![
-        price("payment_authorization", 'B', Pays::Percent(template.percent), first),
-        Price {
-            agent: Some(AgentPrice { pays: Some(Pays::Fixed(action / 2)), share: Some("0.3") }),
-            ..price("scoped_action_authorization", 'B', Pays::Fixed(action), second)
-        },
-        Price {
-            agent: Some(AgentPrice { pays: None, share: Some("0.5") }),
-            ..price("stamp_signing", 'B', Pays::Fixed(stamp), third)
-        },
-        price("session_creation", 'C', Pays::Fixed(session), second),
-        price("account_creation", 'A', Pays::Fixed(account), first),
-        price("attest_bond_increased", 'A', Pays::Fixed(bond), second),
-    ]
-}
-
-impl Project {
-    /// The published price config (FORMATS 5), as `JSON.stringify(config, null, 2)` and a line feed.
-    pub(super) fn config(&self) -> String {
-        let mut events = Object::new();
-        for price in &self.prices {
-            let mut entry = Object::new()
-                .plain("enabled", true)
-                .raw("site_pays", pays(price.pays).compact())
-                .raw("user_share_pct", price.share);
-            if let Some(agent) = price.agent {
-                let mut overrides = Object::new();
-                if let Some(agent_pays) = agent.pays {
-                    overrides = overrides.raw("site_pays", pays(agent_pays).compact());
-                }
-                if let Some(share) = agent.share {
-                    overrides = overrides.raw("user_share_pct", share);
-                }
-                entry = entry.raw("agent", overrides.compact());
-            }
-            events = events.raw(price.subtype, entry.compact());
-        }
-        let config = Object::new()
-            .text("project_key", &self.key)
-            .text("display_name", self.name)
-            .text("domain", self.domain)
-            .text("updated_at", self.updated_at)
-            .raw("events", events.compact());
-        format!("{}\n", pretty(&config.compact()))
+/// How many users a world of that size has.
+pub(super) const fn user_count(events: u32) -> u32 {
+    match events {
+        0..=7 => 4,
+        8..40 => events / 2,
+        40..240 => 20,
+        240..480 => events / 12,
+        _ => 40 + (events - 480) / 200,
     }
 }
 
-fn pays(pays: Pays) -> Object {
-    match pays {
-        Pays::Fixed(sats) => Object::new().text("kind", "fixed_sats").plain("sats", sats),
-        Pays::Percent(percent) => Object::new().text("kind", "percent_of_amount").raw("pct", percent),
-    }
-}
-
-/// The users of the world: 4 to 40, more with more events. Two in five are known by a `did:oc:`.
+/// The users of the world. Two in five are known by a `did:oc:`; every second fifth of those also by an address.
 pub(super) fn users(seed: u64, events: u32, keys: &KeyMaker) -> Vec<User> {
     let mut rng = Rng::new(seed, "users");
-    let count = if events < 40 { (events / 2).clamp(4, 20) } else { (events / 12).clamp(20, 40) };
-    (0..count)
-        .map(|index| {
-            let pair = keys.keypair(&format!("wallet {index}"));
-            let wallet = if index % 3 == 1 { Wallet::taproot(&keys.secp, pair) } else { Wallet::segwit(pair) };
-            let is_did = index % 5 < 2;
-            let key = if is_did { format!("did:oc:{}", rng.hex::<16>()) } else { wallet.address.clone() };
-            let handle = format!("user{index:02}-{}", rng.hex::<2>());
-            let destinations = [format!("{handle}@wallet.example"), format!("{handle}@self.example")];
-            User { key, is_did, wallet, nostr: keys.keypair(&format!("user nostr {index}")), handle, destinations }
-        })
-        .collect()
+    let mut users: Vec<User> = Vec::new();
+    for index in 0..user_count(events) {
+        let did = format!("did:oc:{}", rng.hex::<16>());
+        let bound_at = START + rng.range(1, 100) * DAY + rng.range(6 * HOUR, 22 * HOUR);
+        // Users 0 and 4, 10 and 14 and so on are one person with one wallet.
+        let same_person = if index % 10 == 4 { users.len().checked_sub(4) } else { None };
+        let owner = if same_person.is_some() { index - 4 } else { index };
+        let pair = keys.keypair(&format!("wallet {owner}"));
+        let wallet = if owner % 3 == 1 { Wallet::taproot(&keys.secp, pair) } else { Wallet::segwit(pair) };
+        let is_did = index % 5 < 2;
+        let key = if is_did { did } else { wallet.address.clone() };
+        let handle = format!("user{index:02}-{}", rng.hex::<2>());
+        let destinations = [format!("{handle}@wallet.example"), format!("{handle}@self.example")];
+        let nostr = keys.keypair(&format!("user nostr {owner}"));
+        let (mut other, mut since) = (None, bound_at);
+        if let Some(one) = same_person.and_then(|at| users.get_mut(at)) {
+            one.other = Some(key.clone());
+            (other, since) = (Some(one.key.clone()), one.bound_at);
+        }
+        users.push(User { key, is_did, wallet, nostr, handle, destinations, other, bound_at: since });
+    }
+    users
 }

@@ -2,7 +2,7 @@
 
 use super::chain::POW_LIMIT_BITS;
 use super::json::quoted;
-use super::ots::CALENDAR;
+use super::ots::CALENDARS;
 use super::serve::Serving;
 use super::settlement::FEDERATION;
 use super::world::World;
@@ -100,6 +100,9 @@ fn toml(world: &World, places: &Places) -> String {
         "[projects]\nconfigs = [\"configs/\"]\n".to_owned(),
         "[balances]\nstatement = \"balances.jsonl\"\n".to_owned(),
     ]);
+    if !world.custody.is_empty() {
+        sections.push("[custody]\nfiles = [\"custody.jsonl\"]\n".to_owned());
+    }
     sections.join("\n")
 }
 
@@ -108,9 +111,10 @@ fn ots(places: &Places) -> String {
     let files = list(&places.proof_folders);
     match &places.calendar {
         None => format!("[ots]\nfiles = {files}\n"),
-        Some(calendar) => format!(
-            "[ots]\ncalendars = [\"{CALENDAR}\"]\nfiles = {files}\nresolve = {{ \"{CALENDAR}\" = \"{calendar}\" }}\n"
-        ),
+        Some(server) => {
+            let resolved = CALENDARS.map(|calendar| format!("\"{calendar}\" = \"{server}\"")).join(", ");
+            format!("[ots]\ncalendars = {}\nfiles = {files}\nresolve = {{ {resolved} }}\n", list(&CALENDARS))
+        }
     }
 }
 

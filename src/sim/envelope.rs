@@ -66,20 +66,29 @@ pub struct Envelope {
     pub(super) members: Object,
 }
 
-/// The two envelope keys; the second took over at the beginning of August.
+/// The envelope keys of three generations: the second took over at the beginning of July, the third of August.
 pub(super) struct Mint {
-    pub(super) first: Ed25519Key,
-    pub(super) second: Ed25519Key,
+    pub(super) keys: [Ed25519Key; 3],
 }
 
 impl Mint {
+    /// The names of the keys.
+    pub(super) const LABELS: [&'static str; 3] = ["env-2026-05", "env-2026-07", "env-2026-08"];
+
     /// Signs an artifact. `members` come in declaration order and without `v` and `kind`.
     pub(super) fn sign(&self, kind: Artifact, v: u8, at: Millis, members: &Object) -> Envelope {
         let members = Object::new().plain("v", v).text("kind", kind.name()).all(members);
         let text = if kind.is_sorted() { members.clone().sorted().compact() } else { members.compact() };
         let canonical = text.into_bytes();
-        let [_, _, rotation, ..] = MONTHS;
-        let key = if at < rotation { &self.first } else { &self.second };
+        let [_, july, august, ..] = MONTHS;
+        let [first, second, third] = &self.keys;
+        let key = if at < july {
+            first
+        } else if at < august {
+            second
+        } else {
+            third
+        };
         Envelope {
             kind,
             id: EnvelopeId(sha256(&canonical)),

@@ -1,6 +1,6 @@
 //! The published fee rule, written a second time and by another way than the auditor's (FORMATS 4.2).
 
-use super::cast::{Pays, Price};
+use super::prices::{Pays, Price};
 
 /// The four amounts of a billable event, in satoshi.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,10 +44,10 @@ fn product(amount: u64, factor: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::cast::AgentPrice;
+    use crate::sim::prices::AgentPrice;
 
     fn price(pays: Pays, share: &'static str) -> Price {
-        Price { subtype: "stamp_signing", class: 'B', pays, share, agent: None }
+        Price { subtype: "stamp_signing", class: 'B', pays, share, agent: None, enabled: true }
     }
 
     fn amounts(split: Split) -> [u64; 4] {
@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn an_agent_price_applies_to_agents_only() {
         let mut price = price(Pays::Fixed(100), "0.65");
-        price.agent = Some(AgentPrice { pays: Some(Pays::Fixed(40)), share: Some("0.5") });
+        price.agent = Some(AgentPrice { pays: Some(Pays::Fixed(40)), share: Some("0.5"), refuse: false });
         assert_eq!(amounts(split(&price, true, 0)), [40, 8, 20, 12]);
         assert_eq!(amounts(split(&price, false, 0)), [100, 20, 65, 15]);
     }

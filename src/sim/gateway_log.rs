@@ -1,8 +1,9 @@
-//! The gateway's payment log in the shape of versions 0.10 to 0.13 (TREASURY 1.3, 1.4).
+//! The gateway's payment log, in the wire shape of one of three ranges of versions (TREASURY 1.3, 1.4).
 
-use super::json::Object;
+use super::json::{Object, quoted};
+use super::junk::has_junk;
 use super::rng::Rng;
-use super::time::{AS_OF, HOUR, Millis, START};
+use super::time::{AS_OF, HOUR, MINUTE, Millis, START};
 use crate::domain::sha256;
 
 /// How a payment travelled.
@@ -27,6 +28,8 @@ pub(super) struct Leg {
     pub(super) contract_keys: [String; 3],
     pub(super) expiration: u32,
     pub(super) is_failed: bool,
+    /// A first attempt failed and was refunded.
+    pub(super) is_retry: bool,
 }
 
 /// One entry of the log.
@@ -40,11 +43,60 @@ pub struct LogEntry {
     pub json: String,
 }
 
+/// How an entry is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogShape {
+    /// A tuple: gateway 0.6.
+    Tuple,
+    /// `event_id`, `event_kind`, `module` as a pair, `timestamp`, `value`: gateways 0.7 to 0.9.
+    Prefixed,
+    /// `id`, `kind`, `module` as an object, `ts_usecs`, `payload`: gateways 0.10 to 0.13.
+    Plain,
+}
+
+impl LogShape {
+    /// The shape in the world of that seed.
+    pub fn of(seed: u64) -> Self {
+        match seed % 3 {
+            0 => Self::Tuple,
+            1 => Self::Plain,
+            _ => Self::Prefixed,
+        }
+    }
+
+    /// An entry. `module` is its kind and id; `at` is in Unix microseconds; `payload` is JSON.
+    pub fn entry(self, id: u64, kind: &'static str, module: Option<(&str, u8)>, at: i64, payload: &str) -> LogEntry {
+        let pair = module.map(|(name, id)| format!("[{},{id}]", quoted(name)));
+        let pair = pair.unwrap_or_else(|| "null".to_owned());
+        let json = match self {
+            Self::Tuple => format!("[{id},{},{pair},{at},{payload}]", quoted(kind)),
+            Self::Prefixed => Object::new()
+                .plain("event_id", id)
+                .text("event_kind", kind)
+                .raw("module", pair)
+                .plain("timestamp", at)
+                .raw("value", payload)
+                .compact(),
+            Self::Plain => {
+                let object = module.map(|(name, id)| Object::new().text("kind", name).plain("id", id).compact());
+                Object::new()
+                    .plain("id", id)
+                    .text("kind", kind)
+                    .raw("module", object.unwrap_or_else(|| "null".to_owned()))
+                    .plain("ts_usecs", at)
+                    .raw("payload", payload)
+                    .compact()
+            }
+        };
+        LogEntry { id, kind, json }
+    }
+}
+
 struct Draft {
     at: Millis,
     kind: &'static str,
     module: Option<(&'static str, u8)>,
-    payload: Object,
+    payload: String,
 }
 
 /// sha256 of the consensus encoding of an LNv2 outgoing contract (TREASURY 1.4): variant, hash image, amount, expiration,
@@ -81,7 +133,12 @@ pub(super) fn payment_log(seed: u64, own: &[Leg]) -> Vec<LogEntry> {
     let mut rng = Rng::new(seed, "payment log");
     let foreign = foreign(&mut rng);
     let mut drafts: Vec<Draft> =
-        own.iter().chain(&foreign).enumerate().flat_map(|(index, leg)| entries(leg, index)).collect();
+        own.iter().chain(&foreign).enumerate().flat_map(|(index, leg)| attempts(leg, index)).collect();
+    if has_junk(seed) {
+        // A kind of a version to come, with a payload that is not JSON (TREASURY 1.3).
+        let at = START + rng.range(0, AS_OF - START - HOUR);
+        drafts.push(Draft { at, kind: "contract-novated", module: Some(("lnv3", 9)), payload: quoted("00ff") });
+    }
     drafts.sort_by_key(|draft| draft.at);
     let tip = 12_000 + rng.below(14_000);
     let stride = (tip / u64::try_from(drafts.len()).unwrap_or(1).max(1)).max(1);
@@ -90,18 +147,8 @@ pub(super) fn payment_log(seed: u64, own: &[Leg]) -> Vec<LogEntry> {
         .into_iter()
         .map(|draft| {
             id += 1 + rng.below(2 * stride - 1);
-            let module = draft.module.map_or_else(
-                || "null".to_owned(),
-                |(kind, id)| Object::new().text("kind", kind).plain("id", id).compact(),
-            );
-            let json = Object::new()
-                .plain("id", id)
-                .text("kind", draft.kind)
-                .raw("module", module)
-                .plain("ts_usecs", draft.at * 1_000 + 567)
-                .raw("payload", draft.payload.compact())
-                .compact();
-            LogEntry { id, kind: draft.kind, json }
+            let at = draft.at * 1_000 + 567;
+            LogShape::of(seed).entry(id, draft.kind, draft.module, at, &draft.payload)
         })
         .collect()
 }
@@ -123,11 +170,34 @@ fn foreign(rng: &mut Rng) -> Vec<Leg> {
             contract_keys: [rng.hex::<32>(), rng.hex::<32>(), rng.hex::<32>()].map(|key| format!("03{key}")),
             expiration: 900_500,
             is_failed: index % 15 == 7 && index % 2 == 1,
+            is_retry: false,
         })
         .collect()
 }
 
-/// What the gateway logs about one payment. `tx-accepted` is the federation's word that the claim went through.
+/// What the gateway logs about one payment, a failed first attempt included: it has a contract and operation of its own.
+fn attempts(leg: &Leg, index: usize) -> Vec<Draft> {
+    let mut drafts = entries(leg, index);
+    if leg.is_retry {
+        let again = |text: &str| sha256(format!("{text} first").as_bytes()).to_hex();
+        let contract_keys = leg.contract_keys.clone().map(|key| format!("02{}", again(&key)));
+        let first = Leg {
+            at: leg.at - 9 * MINUTE,
+            operation_id: again(&leg.operation_id),
+            contract_keys,
+            is_failed: true,
+            ..leg.clone()
+        };
+        drafts.extend(entries(&first, index));
+        // The client's own side of the refund.
+        let update = Object::new().text("operation_id", &first.operation_id).text("status", "Refunded");
+        let module = Some(if leg.rail == Rail::LnOutgoing { ("ln", 1) } else { ("lnv2", 5) });
+        drafts.push(Draft { at: first.at + 700, kind: "payment-send-update", module, payload: update.compact() });
+    }
+    drafts
+}
+
+/// What the gateway logs about one attempt. `tx-accepted` is the federation's word that the claim went through.
 fn entries(leg: &Leg, index: usize) -> Vec<Draft> {
     let hash = sha256(&leg.preimage).to_hex();
     let (module, payloads) = match leg.rail {
@@ -138,13 +208,16 @@ fn entries(leg: &Leg, index: usize) -> Vec<Draft> {
     };
     let mut drafts: Vec<Draft> = (0..)
         .zip(payloads)
-        .map(|(step, (kind, payload))| Draft { at: leg.at - 2_400 + step * 1_100, kind, module: Some(module), payload })
+        .map(|(step, (kind, payload))| {
+            let payload = payload.compact();
+            Draft { at: leg.at - 2_400 + step * 1_100, kind, module: Some(module), payload }
+        })
         .collect();
     if !leg.is_failed {
         let txid = sha256(format!("claim {index} {hash}").as_bytes()).to_hex();
         for (delay, kind) in [(300, "tx-created"), (1_900, "tx-accepted")] {
             let payload = Object::new().text("txid", &txid).text("operation_id", &leg.operation_id);
-            drafts.push(Draft { at: leg.at + delay, kind, module: None, payload });
+            drafts.push(Draft { at: leg.at + delay, kind, module: None, payload: payload.compact() });
         }
     }
     drafts
@@ -168,7 +241,7 @@ fn ln_incoming(leg: &Leg, hash: &str) -> Steps {
 }
 
 fn ln_outgoing(leg: &Leg, hash: &str) -> Steps {
-    let contract_id = sha256(hash.as_bytes()).to_hex();
+    let contract_id = sha256(format!("{hash} {}", leg.operation_id).as_bytes()).to_hex();
     let [user_key, gateway_key, _] = &leg.contract_keys;
     let contract = Object::new()
         .text("hash", hash)
@@ -257,6 +330,7 @@ mod tests {
             ],
             expiration: 900_144,
             is_failed: false,
+            is_retry: false,
         };
         assert_eq!(outgoing_contract_id(&leg), "a67c5aa45286344443c18c9164792ee106a713196b6a505923b377d783587816");
     }

@@ -6,8 +6,8 @@ use super::keys::{KeyMaker, Wallet, key_set};
 use super::nostr::{Draft, SimEvent, sign};
 use super::world::World;
 
-/// Signs with any key of a world, or with keys that nobody published. A label names a key: `env-2026-05` and `env-2026-08`
-/// (envelopes), `auth-2026-01`, `settlement`, `service` (the operator's Nostr key), `wallet N` (user N).
+/// Signs with any key of a world, or with keys that nobody published. A label names a key: `env-2026-05`, `env-2026-07`
+/// and `env-2026-08` (envelopes), `auth-2026-01`, `settlement`, `service` (the operator's Nostr key), `wallet N` (user N).
 pub struct Hand(KeyMaker);
 
 impl World {

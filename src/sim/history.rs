@@ -1,28 +1,15 @@
-//! What users did: billable events within every published limit, and the envelopes that go with them.
+//! What users did: billed events and the envelopes that go with them.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use super::cast::{DROP_PRICE, DROP_PROJECT, PAYMENT_PRICE, PLAIN_PRICE, Project, User};
+use super::cast::{DROP_PROJECT, Project, User};
+use super::custody::Custody;
 use super::drops::{Window, window_of};
 use super::envelope::{Artifact, Envelope, Mint};
-use super::fees::{Split, split};
+use super::fees::Split;
 use super::json::Object;
+use super::plan::{Planned, plan};
+use super::prices::{DROP_PRICE, PAYMENT_PRICES};
 use super::rng::Rng;
-use super::time::{AS_OF, DAY, DAYS, HOUR, MINUTE, MONTHS, Millis, START, iso_millis, month_of};
-
-/// Fewest billable events of a world.
-pub const EVENTS_MIN: u32 = 10;
-
-/// A billable event on its way to an envelope.
-#[derive(Debug, Clone)]
-struct Planned {
-    at: Millis,
-    user: usize,
-    project: usize,
-    price: usize,
-    is_agent: bool,
-    payment: u32,
-}
+use super::time::{AS_OF, DAY, HOUR, MINUTE, MONTHS, Millis, iso_millis};
 
 /// A billed event, as later parts of the world need it.
 #[derive(Debug, Clone)]
@@ -47,16 +34,14 @@ pub(super) struct Stage<'a> {
 
 /// Everything billed, in time order, with its envelopes (events and payments).
 pub(super) fn bill(stage: &Stage<'_>, events: u32) -> (Vec<Billed>, Vec<Envelope>) {
-    let mut planned = plan(stage, events.max(EVENTS_MIN));
-    planned.sort_by_key(|event| event.at);
-    keep_class_a_caps(&mut planned, stage);
-    keep_site_shares(&mut planned, stage);
+    let planned = plan(stage, events);
     let mut rng = Rng::new(stage.seed, "billing");
     let mut billed = Vec::with_capacity(planned.len());
     let mut envelopes = Vec::with_capacity(planned.len() * 2);
     for event in planned {
         let (record, envelope) = bill_one(stage, &event, &mut rng);
-        if event.price == PAYMENT_PRICE {
+        if PAYMENT_PRICES.contains(&event.price) {
+            envelopes.extend(rng.chance(10).then(|| declined(stage, &event)));
             envelopes.push(pay(stage, &event, &record, &mut rng));
         }
         envelopes.push(envelope);
@@ -65,92 +50,16 @@ pub(super) fn bill(stage: &Stage<'_>, events: u32) -> (Vec<Billed>, Vec<Envelope
     (billed, envelopes)
 }
 
-/// Nothing happens between 23:00 and 06:00 UTC, so no event falls on a week's or month's edge.
-fn plan(stage: &Stage<'_>, count: u32) -> Vec<Planned> {
-    let mut rng = Rng::new(stage.seed, "plan");
-    let count = usize::try_from(count).unwrap_or(usize::MAX);
-    let late = (count / 10).clamp(1, 4);
-    let users = stage.users.len();
-    let mut planned = Vec::with_capacity(count);
-    for index in 0..count {
-        let user = if index < users { index } else { rng.index(users) };
-        let mut at = START + rng.range(0, DAYS - 1) * DAY + rng.range(6 * HOUR, 23 * HOUR - 1);
-        let mut price = *rng.pick_weighted(&[(0, 30), (1, 20), (2, 20), (3, 15), (4, 8), (5, 7)]);
-        let mut project = home(stage, user, at, &mut rng);
-        if index + late >= count {
-            at = AS_OF - rng.range(70, 145) * MINUTE; // too young to be anchored for good
-        } else if let Some(window) = stage.windows.get(index.wrapping_sub(users) / 3).filter(|_| index >= users) {
-            at = window.opens + rng.range(0, 8) * DAY + rng.range(7 * HOUR, 22 * HOUR);
-            (project, price) = (DROP_PROJECT, DROP_PRICE);
-        }
-        let is_agent = matches!(price, 1 | 2) && project != DROP_PROJECT && rng.chance(25);
-        let payment = if price == PAYMENT_PRICE { u32::try_from(rng.range(2_000, 400_000)).unwrap_or(0) } else { 0 };
-        planned.push(Planned { at, user, project, price, is_agent, payment });
-    }
-    planned
-}
-
-/// Most users keep to one site a month; every fourth goes wherever they like.
-fn home(stage: &Stage<'_>, user: usize, at: Millis, rng: &mut Rng) -> usize {
-    let anywhere = rng.index(stage.projects.len());
-    if user.is_multiple_of(4) { anywhere } else { (user + month_of(at)) % stage.projects.len() }
-}
-
-/// FORMATS 11: at most five class A events a day and thirty a month for one user.
-fn keep_class_a_caps(planned: &mut [Planned], stage: &Stage<'_>) {
-    let mut days: BTreeMap<(usize, i64), u32> = BTreeMap::new();
-    let mut months: BTreeMap<(usize, usize), u32> = BTreeMap::new();
-    for event in planned {
-        if stage.projects[event.project].prices[event.price].class != 'A' {
-            continue;
-        }
-        let day = days.entry((event.user, event.at.div_euclid(DAY))).or_default();
-        let month = months.entry((event.user, month_of(event.at))).or_default();
-        if *day >= 5 || *month >= 30 {
-            event.price = PLAIN_PRICE;
-        } else {
-            *day += 1;
-            *month += 1;
-        }
-    }
-}
-
-/// FORMATS 11: no site gives more than 60 % of a user's month, unless the user has only that site.
-fn keep_site_shares(planned: &mut [Planned], stage: &Stage<'_>) {
-    let mut months: BTreeMap<(usize, usize), BTreeMap<usize, u64>> = BTreeMap::new();
-    let mut droppers = BTreeSet::new();
-    for event in planned.iter() {
-        let month = (event.user, month_of(event.at));
-        *months.entry(month).or_default().entry(event.project).or_default() += price_of(stage, event).user;
-        if (event.project, event.price) == (DROP_PROJECT, DROP_PRICE) {
-            droppers.insert(month);
-        }
-    }
-    for event in planned {
-        let month = (event.user, month_of(event.at));
-        let Some(sites) = months.get(&month).filter(|sites| sites.len() > 1) else { continue };
-        let total: u64 = sites.values().sum();
-        if sites.values().any(|site| site * 100 > total * 60) {
-            let first = sites.keys().next().copied().unwrap_or(event.project);
-            event.project = if droppers.contains(&month) { DROP_PROJECT } else { first };
-        }
-    }
-}
-
-fn price_of(stage: &Stage<'_>, event: &Planned) -> Split {
-    split(&stage.projects[event.project].prices[event.price], event.is_agent, event.payment)
-}
-
 fn bill_one(stage: &Stage<'_>, event: &Planned, rng: &mut Rng) -> (Billed, Envelope) {
     let project = &stage.projects[event.project];
-    let price = &project.prices[event.price];
-    let split = price_of(stage, event);
-    let droppable = (event.project, event.price, event.is_agent) == (DROP_PROJECT, DROP_PRICE, false);
+    let price = event.price(stage);
+    let split = event.split(stage);
+    let droppable = (event.project, event.price) == (DROP_PROJECT, DROP_PRICE);
     let window = window_of(stage.windows, event.at).filter(|_| droppable);
-    let site = Object::new().text("domain", project.domain).text("display_name", project.name);
+    let site = Object::new().text("domain", &project.domain).text("display_name", &project.name);
     let mut members = Object::new().plain_text("class", price.class).text("subtype", price.subtype);
     members = stage.users[event.user]
-        .named(members.raw("site", site.compact()))
+        .named_at(event.at, members.raw("site", site.compact()))
         .text("project_key", &project.key)
         .plain("gross_fee_sats", split.gross)
         .plain("platform_fee_sats", split.platform)
@@ -166,13 +75,18 @@ fn bill_one(stage: &Stage<'_>, event: &Planned, rng: &mut Rng) -> (Billed, Envel
         v = 4;
         members = members.raw("drop", stage.windows[window].reference().compact());
     }
-    if event.price == PAYMENT_PRICE {
+    if PAYMENT_PRICES.contains(&event.price) {
         let context = Object::new()
-            .text("kind", "B")
+            .plain_text("kind", price.class)
             .text("subtype", price.subtype)
             .plain("payment_amount_sats", event.payment)
             .text("payment_currency", "sat");
         members = members.raw("context", context.compact());
+    }
+    if rng.chance(10) {
+        // Members that a ledger has no use for.
+        members =
+            members.text("action_label", format!("no. {}", rng.below(1_000))).raw("metadata", "{\"via\":\"app\"}");
     }
     members = members.text("idempotency_key", format!("idem-{}", rng.hex::<8>()));
     let envelope = stage.mint.sign(Artifact::Event, v, event.at, &members);
@@ -196,6 +110,14 @@ fn pay(stage: &Stage<'_>, event: &Planned, billed: &Billed, rng: &mut Rng) -> En
         .text("user_envelope_id", &billed.id)
         .text("description", "order \u{2116} / paid")
         .text("occurred_at", iso_millis(at));
+    stage.mint.sign(Artifact::Payment, 1, at, &members)
+}
+
+/// An attempt that was declined shortly before: it charges nothing and bills nothing.
+fn declined(stage: &Stage<'_>, event: &Planned) -> Envelope {
+    let at = event.at - 3 * MINUTE;
+    let members = Object::new().text("status", if event.payment.is_multiple_of(2) { "failed" } else { "cancelled" });
+    let members = stage.users[event.user].named(members).text("occurred_at", iso_millis(at));
     stage.mint.sign(Artifact::Payment, 1, at, &members)
 }
 
@@ -236,8 +158,8 @@ pub(super) fn bind_payouts(stage: &Stage<'_>, billed: &[Billed]) -> (Vec<Vec<Des
 
 /// Custody transitions of every third user: each starts where the one before ended and names it.
 ///
-/// None goes from a federation to `bip322`: that would call for a graduation, which nobody ships yet (FORMATS 8).
-pub(super) fn rebind(stage: &Stage<'_>, billed: &[Billed]) -> Vec<Envelope> {
+/// Only who graduated goes from a federation to `bip322`, and names the graduation (FORMATS 8.4).
+pub(super) fn rebind(stage: &Stage<'_>, billed: &[Billed], custody: &Custody) -> Vec<Envelope> {
     let mut rng = Rng::new(stage.seed, "rebinds");
     let mut envelopes = Vec::new();
     for (index, user) in stage.users.iter().enumerate().step_by(3) {
@@ -259,6 +181,20 @@ pub(super) fn rebind(stage: &Stage<'_>, billed: &[Billed]) -> Vec<Envelope> {
             at += rng.range(3 * 24, 9 * 24) * HOUR + rng.range(0, 59 * MINUTE);
             if at > AS_OF - DAY {
                 break;
+            }
+        }
+        let graduation = custody.steps.iter().find(|step| step.graduate == Some(index));
+        if let Some(step) = graduation.filter(|_| state != "bip322") {
+            let at = at.max(step.at + HOUR);
+            if at < AS_OF - DAY {
+                let members = user
+                    .named(Object::new())
+                    .text("from", state)
+                    .text("to", "bip322")
+                    .text("occurred_at", iso_millis(at))
+                    .text("prev", previous.unwrap_or_default())
+                    .text("graduation_id", step.id_hex());
+                envelopes.push(stage.mint.sign(Artifact::Rebind, 1, at, &members));
             }
         }
     }

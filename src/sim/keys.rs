@@ -64,6 +64,11 @@ impl Ed25519Key {
         faster_hex::hex_string(&self.key.sign(bytes).to_bytes())
     }
 
+    /// The public key's bytes.
+    pub(super) fn public_bytes(&self) -> [u8; 32] {
+        self.key.verifying_key().to_bytes()
+    }
+
     /// The public key as 64 hex digits.
     pub(super) fn public_hex(&self) -> String {
         faster_hex::hex_string(self.key.verifying_key().as_bytes())

@@ -57,6 +57,11 @@ impl Rng {
         self.below(100) < percent
     }
 
+    /// One of the choices, all equally often. The list must not be empty.
+    pub(super) fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.index(choices.len())]
+    }
+
     /// One of the choices, each as often as its weight says. The list must not be empty.
     pub(super) fn pick_weighted<'a, T>(&mut self, choices: &'a [(T, u64)]) -> &'a T {
         let mut left = self.below(choices.iter().map(|(_, weight)| weight).sum());
@@ -94,6 +99,32 @@ impl Rng {
     }
 }
 
+/// Ranks after Zipf: the first is drawn twice as often as the second, three times as often as the third.
+pub(super) struct Zipf {
+    /// Sums of the weights up to each rank.
+    sums: Vec<u64>,
+}
+
+impl Zipf {
+    /// Weight of the first rank: large enough for a million ranks to have one.
+    const FIRST: u64 = 1 << 32;
+
+    pub(super) fn new(ranks: usize) -> Self {
+        let weights = (1_u64..).take(ranks).map(|rank| Self::FIRST / rank);
+        let sums = weights.scan(0_u64, |sum, weight| {
+            *sum = sum.saturating_add(weight);
+            Some(*sum)
+        });
+        Self { sums: sums.collect() }
+    }
+
+    /// A rank from 0 on; 0 when there is none.
+    pub(super) fn draw(&self, rng: &mut Rng) -> usize {
+        let at = rng.below(self.sums.last().copied().unwrap_or(0));
+        self.sums.partition_point(|sum| *sum <= at)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,6 +143,20 @@ mod tests {
         let mut rng = Rng { state: [1, 2, 3, 4] };
         let drawn: Vec<u64> = (0..4).map(|_| rng.next()).collect();
         assert_eq!(drawn, [11520, 0, 1_509_978_240, 1_215_971_899_390_074_240]);
+    }
+
+    #[test]
+    fn ranks_are_drawn_by_the_inverse_of_their_place() {
+        let zipf = Zipf::new(10);
+        let mut rng = Rng::new(3, "zipf");
+        let mut drawn = [0_u64; 10];
+        for _ in 0..60_000 {
+            drawn[zipf.draw(&mut rng)] += 1;
+        }
+        // Harmonic number of ten: 2.929; so 20,485 of 60,000 for the first, a tenth of that for the last.
+        assert!((20_000..21_000).contains(&drawn[0]), "{drawn:?}");
+        assert!((1_850..2_250).contains(&drawn[9]), "{drawn:?}");
+        assert_eq!(Zipf::new(0).draw(&mut rng), 0);
     }
 
     #[test]

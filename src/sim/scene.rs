@@ -1,5 +1,6 @@
 //! A world under a fault's hands: edits keep everything consistent but the one thing that the fault is about.
 
+mod custody;
 mod money;
 mod people;
 mod proofs;
@@ -23,8 +24,7 @@ use crate::domain::{Code, Digest32, Subject, UnixSeconds, sha256};
 
 pub(super) use money::{Settled, operation_of, settled};
 pub(super) use proofs::{
-    CALENDAR, base64, detached, hashes_then_block, header_hash, pending, relink, shown_hash, time_of, waiting, work,
-    young,
+    CALENDAR, base64, detached, hashes_then_block, header_hash, pending, relink, time_of, waiting, work, young,
 };
 
 /// 2026-10-01T00:00:00Z, when every world is judged.
@@ -58,6 +58,8 @@ pub struct Scene {
     pub(super) discounted: BTreeSet<String>,
     /// Checks (names as in `unverifiable`) that can't be made any more.
     pub(super) unchecked: BTreeSet<String>,
+    /// What an earlier run saw, which this one is compared with.
+    pub earlier: Option<Box<Scene>>,
     claimed: BTreeSet<String>,
     made: u32,
 }
@@ -104,6 +106,7 @@ impl Scene {
             told: Vec::new(),
             discounted: BTreeSet::new(),
             unchecked: BTreeSet::new(),
+            earlier: None,
             claimed: BTreeSet::new(),
             made: 0,
         }
@@ -255,27 +258,22 @@ impl Scene {
         if self.world.events.len() < before { Ok(()) } else { Err(NoRoom) }
     }
 
-    /// Publishes another body in the place of the newest one of that artifact that fits.
-    pub(super) fn rewrite(
-        &mut self,
-        kind: Artifact,
-        fits: impl Fn(&Value) -> bool,
-        edit: impl FnOnce(&mut Value),
-    ) -> Result<Put, NoRoom> {
-        let found = self.bodies(kind).find(|(_, body)| fits(body));
-        let (old, mut body) = found.map(|(envelope, body)| (envelope.id.to_string(), body)).ok_or(NoRoom)?;
-        self.claim(format!("envelope {old}"))?;
-        self.retract(&old)?;
-        edit(&mut body);
-        let carrier = self.sign(&body);
-        Ok(self.put(carrier))
+    /// Whether no fault has taken a settlement away or changed one: an earlier run saw the same.
+    pub(super) fn only_adds(&mut self) -> Result<(), NoRoom> {
+        let changed = self.claimed.iter().any(|what| what.starts_with("operation "));
+        if changed { Err(NoRoom) } else { Ok(()) }
     }
 
-    /// An entry at the end of the gateway's log; returns its line.
+    /// An entry at the end of the gateway's log, of ten minutes ago; returns its line.
     pub(super) fn log(&mut self, kind: &'static str, module: &str, payload: &Value) -> String {
+        self.log_at(kind, module, payload, AS_OF - 600)
+    }
+
+    /// An entry at the end of the gateway's log; an empty module is the client's core.
+    pub(super) fn log_at(&mut self, kind: &'static str, module: &str, payload: &Value, at: i64) -> String {
         let id = self.world.payment_log.last().map_or(0, |entry| entry.id) + 1;
-        let micros = (AS_OF - 600) * 1_000_000;
-        let module = json!({"kind": module, "id": 1});
+        let micros = at * 1_000_000;
+        let module = if module.is_empty() { Value::Null } else { json!({"kind": module, "id": 1}) };
         let json =
             json!({"id": id, "kind": kind, "module": module, "ts_usecs": micros, "payload": payload}).to_string();
         self.world.payment_log.push(LogEntry { id, kind, json: json.clone() });

@@ -15,6 +15,8 @@ pub(super) struct Settlement {
     pub(super) amount_sats: u64,
     pub(super) direction: &'static str,
     pub(super) settled_at: Millis,
+    pub(super) txid: Option<String>,
+    pub(super) operator_id: Option<String>,
     pub(super) payment_hash: Option<String>,
     pub(super) preimage: Option<String>,
     pub(super) gateway_pubkey: Option<String>,
@@ -39,13 +41,13 @@ impl Settlement {
             .plain("settled_at", seconds(self.settled_at))
             .text_or_null("payment_hash", self.payment_hash.as_deref())
             .text_or_null("preimage", self.preimage.as_deref())
-            .text_or_null("txid", None)
+            .text_or_null("txid", self.txid.as_deref())
             .text_or_null("gateway_pubkey", self.gateway_pubkey.as_deref())
             .text_or_null("project_key", self.project_key.as_deref())
             .text_or_null("user_address", self.user_address.as_deref())
             .text_or_null("payout_binding_id", self.payout_binding_id.as_deref())
             .text_or_null("distribution_id", self.distribution_id.as_deref())
-            .text_or_null("operator_id", None)
+            .text_or_null("operator_id", self.operator_id.as_deref())
             .text_or_null("destination", self.destination.as_deref())
             .text_or_null("note", self.note.as_deref());
         match self.fee_sats {

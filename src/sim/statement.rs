@@ -7,12 +7,14 @@ use super::envelope::{Artifact, Envelope, Mint};
 use super::history::Billed;
 use super::json::Object;
 use super::time::{DAY, MONTHS, Millis, iso_millis};
+use super::treasury::Treasury;
 
 /// Activity attestations of every second `did:oc:` user, as of the middle of September, valid until October.
 pub(super) fn activity(users: &[User], billed: &[Billed], mint: &Mint) -> Vec<Envelope> {
     let [.., september, _] = MONTHS;
     let at = september + 14 * DAY;
-    let subjects = users.iter().enumerate().filter(|(_, user)| user.is_did).step_by(2);
+    // A person under two names has no statement: which of the events it counts is not published.
+    let subjects = users.iter().enumerate().filter(|(_, user)| user.is_did && user.other.is_none()).step_by(2);
     subjects.map(|(index, user)| attest(index, user, billed, at, mint)).collect()
 }
 
@@ -34,8 +36,8 @@ fn attest(index: usize, user: &User, billed: &[Billed], at: Millis, mint: &Mint)
     mint.sign(Artifact::Activity, 1, at, &members)
 }
 
-/// One line per user with events: everything earned, maturing shares included, less what was paid.
-pub(super) fn balances(users: &[User], billed: &[Billed], paid: &BTreeMap<usize, u64>) -> Vec<String> {
+/// One line per user with events: everything earned, maturing shares included, less what was paid, and corrections.
+pub(super) fn balances(users: &[User], billed: &[Billed], treasury: &Treasury) -> Vec<String> {
     let mut earned: BTreeMap<usize, u64> = BTreeMap::new();
     for event in billed {
         *earned.entry(event.user).or_default() += event.split.user;
@@ -43,7 +45,8 @@ pub(super) fn balances(users: &[User], billed: &[Billed], paid: &BTreeMap<usize,
     earned
         .into_iter()
         .filter_map(|(user, earned)| {
-            let balance = earned - paid.get(&user).copied().unwrap_or(0);
+            let of = |amounts: &BTreeMap<usize, u64>| amounts.get(&user).copied().unwrap_or(0);
+            let balance = earned + of(&treasury.adjusted) - of(&treasury.paid);
             Some(Object::new().text("user", &users.get(user)?.key).plain("balance_sats", balance).compact())
         })
         .collect()

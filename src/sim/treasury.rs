@@ -1,4 +1,5 @@
-//! Where the money went: deposits before use, weekly payouts of exactly what vested, platform accruals, rebates.
+//! Where the money went: deposits before use, weekly payouts of exactly what vested, platform accruals, rebates, guardians'
+//! shares, corrections.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +8,12 @@ use super::drops::Window;
 use super::envelope::{Artifact, Envelope, Mint};
 use super::gateway_log::{Leg, Rail, outgoing_contract_id};
 use super::history::{Billed, Destination};
+use super::invoices::{Draft, Fate, unpaid};
 use super::json::{Object, array};
+use super::keys::KeyMaker;
 use super::rng::Rng;
 use super::settlement::Settlement;
-use super::time::{AS_OF, HOUR, MINUTE, MONTHS, Millis, START, WEEK, iso_millis, month_of, seconds};
+use super::time::{AS_OF, DAY, HOUR, MINUTE, MONTHS, Millis, START, WEEK, iso_millis, month_of};
 use crate::domain::sha256;
 
 /// What the payouts need to know.
@@ -22,6 +25,7 @@ pub(super) struct Books<'a> {
     pub(super) billed: &'a [Billed],
     pub(super) destinations: &'a [Vec<Destination>],
     pub(super) mint: &'a Mint,
+    pub(super) keys: &'a KeyMaker,
     pub(super) gateway_pubkey: String,
 }
 
@@ -30,11 +34,16 @@ pub(super) struct Books<'a> {
 pub(super) struct Treasury {
     pub(super) settlements: Vec<Settlement>,
     pub(super) distributions: Vec<Envelope>,
-    pub(super) invoices: Vec<String>,
+    pub(super) invoices: Vec<Draft>,
     pub(super) legs: Vec<Leg>,
     /// Paid to each user so far, in satoshi.
     pub(super) paid: BTreeMap<usize, u64>,
+    /// Corrections in favour of each user, in satoshi.
+    pub(super) adjusted: BTreeMap<usize, u64>,
+    /// Borne by the platform: routing fees and guardians' shares.
     fees: u64,
+    /// Taken by the platform.
+    accrued: u64,
 }
 
 /// Plays the whole history of settlements, in time order.
@@ -42,17 +51,20 @@ pub(super) fn settle(books: &Books<'_>) -> Treasury {
     let mut treasury = Treasury::default();
     let mut rng = Rng::new(books.seed, "treasury");
     deposit(books, &mut treasury, &mut rng);
-    let mut accrued = 0;
     let mut week = 1;
     while START + week * WEEK < AS_OF {
         let boundary = START + week * WEEK;
         distribute(books, &mut treasury, boundary, &mut rng);
-        accrued += accrue(books, &mut treasury, boundary, accrued, &mut rng);
+        if week % 4 == 2 {
+            pay_operators(books, &mut treasury, boundary + 5 * HOUR, &mut rng);
+        }
+        accrue(books, &mut treasury, boundary, &mut rng);
         week += 1;
     }
     rebate(books, &mut treasury, &mut rng);
     refund(books, &mut treasury, &mut rng);
-    unpaid_invoices(&mut treasury, &mut rng);
+    correct(books, &mut treasury, &mut rng);
+    treasury.invoices.extend(unpaid(&mut rng));
     treasury.settlements.sort_by_key(|settlement| settlement.settled_at);
     treasury
 }
@@ -84,32 +96,23 @@ fn deposit(books: &Books<'_>, treasury: &mut Treasury, rng: &mut Rng) {
                 gateway_pubkey: Some(books.gateway_pubkey.clone()),
                 ..Settlement::default()
             };
+            if rng.chance(10) {
+                // By a Bitcoin transaction: no gateway, no invoice.
+                let txid = Some(rng.hex::<32>());
+                treasury.settlements.push(Settlement { txid, gateway_pubkey: None, ..settlement });
+                continue;
+            }
             let rail = if rng.chance(50) { Rail::LnIncoming } else { Rail::LnV2Incoming };
             let preimage = push_leg(treasury, settlement, rail, rng);
-            let record = Object::new()
-                .text("payment_hash", sha256(&preimage).to_hex())
-                .plain("amount_sats", amount)
-                .plain("amount_msat", amount * 1_000)
-                .text("status", "settled")
-                .plain("created_at", seconds(at - 4 * MINUTE))
-                .plain("settled_at", seconds(at))
-                .text("preimage", faster_hex::hex_string(&preimage))
-                .text("project_key", &project.key)
-                .text("memo", format!("escrow of {}", project.name));
-            treasury.invoices.push(record.compact());
+            treasury.invoices.push(Draft {
+                at,
+                preimage,
+                amount_sats: amount,
+                fate: Fate::Received,
+                project: (index == 0).then(|| project.key.clone()),
+                memo: format!("escrow of {}", project.name),
+            });
         }
-    }
-}
-
-/// Two invoices that nobody paid and no settlement names.
-fn unpaid_invoices(treasury: &mut Treasury, rng: &mut Rng) {
-    for month in [1, 2] {
-        let record = Object::new()
-            .text("payment_hash", rng.hex::<32>())
-            .plain("amount_sats", 25_000)
-            .text("status", "expired")
-            .plain("created_at", seconds(MONTHS[month] + 8 * HOUR));
-        treasury.invoices.push(record.compact());
     }
 }
 
@@ -150,7 +153,14 @@ fn distribute(books: &Books<'_>, treasury: &mut Treasury, boundary: Millis, rng:
             ..Settlement::default()
         };
         let rail = if rng.chance(65) { Rail::LnV2Outgoing } else { Rail::LnOutgoing };
-        push_leg(treasury, settlement, rail, rng);
+        let at = settlement.settled_at;
+        let preimage = push_leg(treasury, settlement, rail, rng);
+        if rng.chance(15) {
+            // The node's own record of the payment, with the payee's invoice.
+            let fate = Fate::Sent { fee_msat: fee * 1_000 };
+            let memo = destination.address.clone();
+            treasury.invoices.push(Draft { at, preimage, amount_sats: amount, fate, project: None, memo });
+        }
         *treasury.paid.entry(user).or_default() += amount;
         treasury.fees += fee;
     }
@@ -171,10 +181,10 @@ fn distribution(books: &Books<'_>, boundary: Millis, due: &[(usize, u64, &Destin
     books.mint.sign(Artifact::Distribution, 1, at, &members)
 }
 
-/// Moves the platform's fees of the time before the boundary, less the routing fees it has borne.
-fn accrue(books: &Books<'_>, treasury: &mut Treasury, boundary: Millis, accrued: u64, rng: &mut Rng) -> u64 {
+/// Moves the platform's fees of the time before the boundary, less the routing fees and guardians' shares it has borne.
+fn accrue(books: &Books<'_>, treasury: &mut Treasury, boundary: Millis, rng: &mut Rng) {
     let fees: u64 = books.billed.iter().filter(|event| event.at < boundary).map(|event| event.split.platform).sum();
-    let amount = fees.saturating_sub(accrued + treasury.fees);
+    let amount = fees.saturating_sub(treasury.accrued + treasury.fees);
     if amount > 0 {
         treasury.settlements.push(Settlement {
             kind: "platform.accrual",
@@ -186,7 +196,59 @@ fn accrue(books: &Books<'_>, treasury: &mut Treasury, boundary: Millis, accrued:
             ..Settlement::default()
         });
     }
-    amount
+    treasury.accrued += amount;
+}
+
+/// Two guardians claim a fiftieth each of the fees that are not spoken for.
+fn pay_operators(books: &Books<'_>, treasury: &mut Treasury, at: Millis, rng: &mut Rng) {
+    let earned: u64 = books.billed.iter().filter(|event| event.at < at).map(|event| event.split.platform).sum();
+    for (turn, guardian) in (0..).zip(["operator 1", "operator 2"]) {
+        let amount_sats = earned.saturating_sub(treasury.fees + treasury.accrued) / 50;
+        if amount_sats == 0 {
+            return;
+        }
+        let key = books.keys.ed25519(guardian).public_bytes();
+        let id = sha256(&key).to_hex();
+        let settlement = Settlement {
+            kind: "operator.payout",
+            direction: "out",
+            amount_sats,
+            settled_at: at + turn * 7 * MINUTE,
+            operation_id: rng.hex::<32>(),
+            operator_id: Some(format!("op-{}", id.get(..32).unwrap_or(&id))),
+            destination: Some(format!("{}@guardians.example", guardian.replace(' ', "-"))),
+            note: Some("monthly share of guardians".to_owned()),
+            ..Settlement::default()
+        };
+        treasury.fees += amount_sats;
+        push_leg(treasury, settlement, Rail::LnOutgoing, rng);
+    }
+}
+
+/// Corrections by hand: one in favour of the first user, half of it taken back later, and one that names nobody.
+fn correct(books: &Books<'_>, treasury: &mut Treasury, rng: &mut Rng) {
+    let [_, july, august, september, _] = MONTHS;
+    let amount = 40 + 2 * rng.below(100);
+    let first = books.users.first().filter(|_| books.billed.iter().any(|event| event.user == 0));
+    for (direction, amount_sats, at, user, note) in [
+        ("in", amount, july + 9 * DAY, first, "goodwill for an outage"),
+        ("out", amount / 2, august + 3 * DAY, first, "half of it was claimed twice"),
+        ("in", 1, september + 2 * DAY, None, "rounding of a migration \u{2014} see minutes"),
+    ] {
+        treasury.settlements.push(Settlement {
+            kind: "adjustment",
+            direction,
+            amount_sats,
+            settled_at: at + rng.range(10 * HOUR, 11 * HOUR),
+            operation_id: rng.hex::<32>(),
+            user_address: user.map(|user| user.key.clone()),
+            note: Some(note.to_owned()),
+            ..Settlement::default()
+        });
+    }
+    if first.is_some() {
+        treasury.adjusted.insert(0, amount - amount / 2);
+    }
 }
 
 /// Returns each project's rebates of the months before, at the beginning of a month.
@@ -260,6 +322,7 @@ fn push_leg(treasury: &mut Treasury, mut settlement: Settlement, rail: Rail, rng
         contract_keys: [rng.hex::<32>(), rng.hex::<32>(), rng.hex::<32>()].map(|key| format!("02{key}")),
         expiration: 900_000 + u32::try_from(rng.below(5_000)).unwrap_or(0),
         is_failed: false,
+        is_retry: matches!(rail, Rail::LnOutgoing | Rail::LnV2Outgoing) && rng.chance(8),
     };
     if rail == Rail::LnV2Outgoing {
         // TREASURY 1.4: the operation id of an LNv2 send is its contract id.

@@ -7,14 +7,17 @@ use super::attest::{Attestation, attestations, bindings, devices};
 use super::carrier::{ProofFiles, Prover, bundle, carry};
 use super::cast::{Project, User, projects, users};
 use super::chain::{BlockTimes, block_hash_hex, mine};
+use super::custody::{Custody, custody};
 use super::drops::{manifests, windows};
 use super::envelope::{Artifact, Envelope, Mint};
 use super::gateway_log::{LogEntry, payment_log};
 use super::history::{Billed, Stage, bill, bind_payouts, rebind, trust};
+use super::invoices::records;
+use super::junk::junk;
 use super::keys::{KeyMaker, compressed_hex, key_set};
 use super::manifest::Manifest;
-use super::nostr::SimEvent;
-use super::ots::calendar_reply;
+use super::nostr::{Draft, SimEvent, sign, tag};
+use super::ots::{calendar_reply, lowest};
 use super::rng::Rng;
 use super::statement::{activity, balances};
 use super::time::{AS_OF, seconds};
@@ -59,10 +62,14 @@ pub struct Document {
 pub struct World {
     /// The seed it came from.
     pub seed: u64,
+    /// The number of billable events that was asked for.
+    pub size: u32,
     /// Every OC Me envelope but activity attestations, in order of claimed time and id.
     pub envelopes: Vec<Envelope>,
     /// Every Nostr event, sorted by kind, time and id (FORMATS 2.2). Both relays hold all of them.
     pub events: Vec<SimEvent>,
+    /// Guardian descriptors, and the rotations and graduations that no event carries, one a line.
+    pub custody: Vec<String>,
     /// Detached proofs that travel beside the carriers, by digest.
     pub proofs: ProofFiles,
     /// Detached proofs of what the calendar can complete: for readers without a calendar.
@@ -79,11 +86,11 @@ pub struct World {
     pub payment_log: Vec<LogEntry>,
     /// Lightning invoice records.
     pub invoices: Vec<String>,
-    /// Envelope key sets: the one of before the rotation and the present one, which comes last.
+    /// Envelope key sets as published before, between and after the two rotations; the present one comes last.
     pub key_sets: Vec<Document>,
     /// The auth host's key set.
     pub auth_key_set: Document,
-    /// Price configs.
+    /// Price configs: the present one of every project, then those that it replaced.
     pub configs: Vec<Document>,
     /// Activity attestation bundles, one a line.
     pub activity: Vec<String>,
@@ -100,7 +107,7 @@ impl World {
     /// The world of that seed with `events` billable events, at least ten.
     pub fn generate(seed: u64, events: u32) -> Self {
         let keys = KeyMaker::new(seed);
-        let mint = Mint { first: keys.ed25519("env-2026-05"), second: keys.ed25519("env-2026-08") };
+        let mint = Mint { keys: Mint::LABELS.map(|label| keys.ed25519(label)) };
         let (projects, users) = (projects(seed, events), users(seed, events, &keys));
         let times = BlockTimes::plan(seed);
         let windows = windows(seed, &times);
@@ -115,16 +122,18 @@ impl World {
             billed: &billed,
             destinations: &destinations,
             mint: &mint,
+            keys: &keys,
             gateway_pubkey: compressed_hex(&keys.keypair("gateway")),
         });
         envelopes.extend(bound);
-        envelopes.extend(rebind(&stage, &billed));
+        let custody = custody(seed, &users, &keys);
+        envelopes.extend(rebind(&stage, &billed, &custody));
         envelopes.extend(trust(&stage, &billed));
         envelopes.extend(manifests(&windows, &billed, &mint, seed));
         envelopes.extend(treasury.distributions.iter().cloned());
         envelopes.sort_by_key(|envelope| (envelope.at, envelope.id));
-        let past = Past { keys, mint, projects, users, times, billed, envelopes, treasury };
-        past.publish(seed)
+        let past = Past { keys, mint, projects, users, times, billed, envelopes, treasury, custody };
+        past.publish(seed, events)
     }
 
     /// The instant at which this world adds up.
@@ -143,6 +152,14 @@ impl World {
     }
 }
 
+/// What was published.
+struct Carried {
+    events: Vec<SimEvent>,
+    custody: Vec<String>,
+    files: ProofFiles,
+    upgraded: ProofFiles,
+}
+
 /// What happened, before anybody published it.
 struct Past {
     keys: KeyMaker,
@@ -153,25 +170,37 @@ struct Past {
     billed: Vec<Billed>,
     envelopes: Vec<Envelope>,
     treasury: Treasury,
+    custody: Custody,
 }
 
 impl Past {
-    fn publish(self, seed: u64) -> World {
+    fn publish(mut self, seed: u64, size: u32) -> World {
         let attested = attestations(seed, &self.users, &self.keys.secp);
         let anchored = self.anchor(seed, &attested);
         let headers = mine(seed, &self.times, &anchored.roots);
-        let (mut events, files, upgraded) = self.carry(seed, &attested, &anchored, &headers);
+        let Carried { mut events, custody, files, upgraded } = self.carry(seed, &attested, &anchored, &headers);
         events.extend(bindings(seed, &self.users, &self.keys.secp));
+        events.extend(junk(seed, &self.keys));
         events.extend(devices(seed, &self.users, &self.keys.secp));
         events.sort_by_key(|event| (event.kind, event.created_at, event.id));
         let settler = self.keys.ed25519("settlement");
         let settlements = &self.treasury.settlements;
         let activity = activity(&self.users, &self.billed, &self.mint);
+        let [first, second, third] = &self.mint.keys;
+        let invoices = records(seed, std::mem::take(&mut self.treasury.invoices), &self.keys);
         let payment_log = payment_log(seed, &self.treasury.legs);
-        let manifest = Manifest::count(&self.tallies(&anchored, &events, &activity, headers.len(), payment_log.len()));
+        let manifest = Manifest::count(&self.tallies(
+            &anchored,
+            &events,
+            &activity,
+            headers.len(),
+            [payment_log.len(), invoices.len()],
+        ));
         World {
             seed,
+            size,
             events,
+            custody,
             proofs: files,
             upgraded,
             calendar: calendar(&anchored),
@@ -179,15 +208,16 @@ impl Past {
             headers,
             settlements: settlements.iter().enumerate().map(|(index, one)| one.line(&settler, index)).collect(),
             payment_log,
-            invoices: self.treasury.invoices.clone(),
+            invoices,
             key_sets: vec![
-                document("envelope-jwks-2026-05", key_set(&[&self.mint.first])),
-                document("envelope-jwks", key_set(&[&self.mint.first, &self.mint.second])),
+                document("envelope-jwks-2026-05", key_set(&[first])),
+                document("envelope-jwks-2026-07", key_set(&[first, second])),
+                document("envelope-jwks", key_set(&[first, second, third])),
             ],
             auth_key_set: document("auth-jwks", key_set(&[&self.keys.ed25519("auth-2026-01")])),
-            configs: self.projects.iter().map(|project| document(project.domain, project.config())).collect(),
+            configs: configs(&self.projects),
             activity: activity.iter().map(bundle).collect(),
-            balances: balances(&self.users, &self.billed, &self.treasury.paid),
+            balances: balances(&self.users, &self.billed, &self.treasury),
             settlement_key: settler.public_hex(),
             federation_id: Rng::new(seed, "federation").hex::<32>(),
             manifest,
@@ -203,16 +233,11 @@ impl Past {
             .collect();
         let bonds = attested.iter().filter(|attestation| attestation.has_bond);
         subjects.extend(bonds.map(|bond| Subject { digest: *bond.id.as_bytes(), at: bond.at }));
+        subjects.extend(self.custody.steps.iter().map(|step| Subject { digest: step.id, at: step.at }));
         anchor(seed, &subjects, &self.times)
     }
 
-    fn carry(
-        &self,
-        seed: u64,
-        attested: &[Attestation],
-        anchored: &Anchored,
-        headers: &[[u8; 80]],
-    ) -> (Vec<SimEvent>, ProofFiles, ProofFiles) {
+    fn carry(&self, seed: u64, attested: &[Attestation], anchored: &Anchored, headers: &[[u8; 80]]) -> Carried {
         let secp = &self.keys.secp;
         let service = self.keys.keypair("service");
         let mut rng = Rng::new(seed, "carriers");
@@ -235,7 +260,20 @@ impl Past {
             let ots = attestation.has_bond.then(|| prover.member(Digest32(*attestation.id.as_bytes())));
             events.push(attestation.carry(&self.users, secp, ots.as_deref()));
         }
-        (events, prover.files, prover.upgraded)
+        let mut custody = self.custody.descriptors.clone();
+        for step in &self.custody.steps {
+            let line = step.line(&prover.member(Digest32(step.id)));
+            // No place is published for them (FORMATS 1): a file, or an event of either kind.
+            match rng.pick(&[None, Some(30_078), Some(30_087)]) {
+                Some(kind) => {
+                    let tags = vec![tag(["d", &step.id_hex()])];
+                    let created_at = seconds(step.at) + rng.range(1, 900);
+                    events.push(sign(secp, &service, Draft { kind, created_at, tags, content: line }));
+                }
+                None => custody.push(line),
+            }
+        }
+        Carried { events, custody, files: prover.files, upgraded: prover.upgraded }
     }
 
     fn tallies<'a>(
@@ -244,16 +282,16 @@ impl Past {
         events: &'a [SimEvent],
         activity: &'a [Envelope],
         headers: usize,
-        payment_log: usize,
+        [payment_log, invoices]: [usize; 2],
     ) -> Tallies<'a> {
         Tallies {
             envelopes: self.envelopes.iter().chain(activity).map(|envelope| envelope.kind).collect(),
             events,
-            anchored: anchored.anchors.values().filter(|anchor| anchor.confirmation.is_some()).count(),
-            pending: anchored.anchors.values().filter(|anchor| anchor.confirmation.is_none()).count(),
+            anchored: anchored.anchors.values().filter(|anchor| lowest(&anchor.branches).is_some()).count(),
+            pending: anchored.anchors.values().filter(|anchor| lowest(&anchor.branches).is_none()).count(),
             headers,
             settlements: self.treasury.settlements.iter().map(|settlement| settlement.kind).collect(),
-            invoices: self.treasury.invoices.len(),
+            invoices,
             payment_log,
             projects: self.projects.len(),
             users: self.users.len(),
@@ -281,13 +319,27 @@ pub(super) struct Tallies<'a> {
     pub(super) paid_sats: u64,
 }
 
+/// The present document of every project in their order, then the older ones.
+fn configs(projects: &[Project]) -> Vec<Document> {
+    let mut present = Vec::new();
+    let mut older = Vec::new();
+    for project in projects {
+        for (index, (name, json)) in project.documents().enumerate() {
+            let list = if index == 0 { &mut present } else { &mut older };
+            list.push(document(&name, json));
+        }
+    }
+    present.append(&mut older);
+    present
+}
+
 fn document(name: &str, json: String) -> Document {
     Document { name: format!("{name}.json"), json }
 }
 
 fn proven(anchored: &Anchored) -> BTreeMap<String, Proven> {
     let state = |anchor: &super::anchor::Anchor| {
-        anchor.confirmation.as_ref().map_or(Proven::Waits(anchor.submitted_at), |block| Proven::Block(block.height))
+        lowest(&anchor.branches).map_or(Proven::Waits(anchor.submitted_at), |(_, block)| Proven::Block(block.height))
     };
     anchored.anchors.iter().map(|(digest, anchor)| (faster_hex::hex_string(digest), state(anchor))).collect()
 }
@@ -296,12 +348,13 @@ fn calendar(anchored: &Anchored) -> BTreeMap<String, CalendarReply> {
     anchored
         .anchors
         .values()
-        .map(|anchor| {
-            let reply = anchor
+        .flat_map(|anchor| &anchor.branches)
+        .map(|branch| {
+            let reply = branch
                 .confirmation
                 .as_ref()
                 .map_or(CalendarReply::Pending, |confirmation| CalendarReply::Confirmed(calendar_reply(confirmation)));
-            (faster_hex::hex_string(&anchor.commitment), reply)
+            (faster_hex::hex_string(&branch.commitment), reply)
         })
         .collect()
 }

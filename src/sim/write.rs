@@ -66,6 +66,9 @@ pub fn serve_toml(serving: &Serving, world: &World, dir: &Path) -> Result<String
 fn write_common(world: &World, dir: &Path) -> Result<(), SimError> {
     put_proofs(dir, "ots", &world.proofs)?;
     put(dir, "activity/activity.jsonl", lines(world.activity.iter().cloned()))?;
+    if !world.custody.is_empty() {
+        put(dir, "custody.jsonl", lines(world.custody.iter().cloned()))?;
+    }
     put(dir, "balances.jsonl", lines(world.balances.iter().cloned()))?;
     for document in &world.configs {
         put_document(dir, "configs", document)?;

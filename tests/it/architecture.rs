@@ -228,4 +228,8 @@ fn the_core_builds_without_runtime_sockets_databases_or_terminal() {
     {
         assert!(!tree.lines().any(|line| line.split(' ').next() == Some(banned)), "the core depends on {banned}");
     }
+    // `lightning-invoice` and `bip322` judge with the curve library of `bitcoin`; a second one would be a second judgement.
+    let curves: BTreeSet<&str> =
+        tree.lines().filter(|line| line.starts_with("secp256k1")).map(|line| line.trim_end_matches(" (*)")).collect();
+    assert_eq!(curves.len(), 2, "one secp256k1 and its C library: {curves:?}");
 }

@@ -46,13 +46,10 @@ impl Trial {
         let planted = plant(&mut scene, &self.selections);
         let expected = expect(&scene);
         let folder = dir.join(format!("world-{}", self.seed));
-        let failed = |error: crate::sim::SimError| AppError::Io {
-            action: "write the world in",
-            file: folder.display().to_string(),
-            source: std::io::Error::other(error.to_string()),
-        };
-        scene.write(&folder).map_err(failed)?;
-        let reported = self.report_on(&scene, &folder, cancel)?;
+        if let Some(earlier) = &scene.earlier {
+            run(earlier, &folder.join("earlier"), cancel)?;
+        }
+        let reported = Reported::read(&run(&scene, &folder, cancel)?)?;
         let differences = compare(&expected, &planted, &reported);
         if differences.is_empty() {
             // What is left behind costs space, nothing else.
@@ -61,18 +58,18 @@ impl Trial {
         let divergences = reported.divergences.len();
         Ok(TrialReport { trial: self.clone(), planted, divergences, differences })
     }
+}
 
-    fn report_on(&self, scene: &Scene, folder: &Path, cancel: &Cancel) -> Result<Reported, AppError> {
-        let path = folder.join("reledger.toml");
-        let text = std::fs::read_to_string(&path).map_err(|source| AppError::Io {
-            action: "read",
-            file: path.display().to_string(),
-            source,
-        })?;
-        let plan = Plan::resolve(&Config::from_toml(&text)?, folder)?;
-        let finished = drill(&plan, &options(scene, folder.join("run")), &Silent, cancel)?;
-        Reported::read(&finished.report)
-    }
+/// Writes the scene and lets the program judge it; gives back where the report stands.
+fn run(scene: &Scene, folder: &Path, cancel: &Cancel) -> Result<PathBuf, AppError> {
+    let failed = |action, file: &Path, source| AppError::Io { action, file: file.display().to_string(), source };
+    scene
+        .write(folder)
+        .map_err(|error| failed("write the world in", folder, std::io::Error::other(error.to_string())))?;
+    let path = folder.join("reledger.toml");
+    let text = std::fs::read_to_string(&path).map_err(|source| failed("read", &path, source))?;
+    let plan = Plan::resolve(&Config::from_toml(&text)?, folder)?;
+    Ok(drill(&plan, &options(scene, folder.join("run")), &Silent, cancel)?.report)
 }
 
 fn options(scene: &Scene, run: PathBuf) -> RunOptions {

@@ -16,19 +16,20 @@ fn entry(scene: &mut Scene, module: &str, kind: &str, change: impl FnOnce(&mut P
     id
 }
 
-fn operation(name: &str) -> Option<OperationId> {
-    Some(digest(name).to_hex().into())
+fn operation(name: &str) -> OperationId {
+    digest(name).to_hex().into()
 }
 
-fn hex(name: &str) -> Option<String> {
-    Some(hash(name).to_string())
+fn hex(name: &str) -> String {
+    hash(name).to_string()
 }
 
 /// Started and succeeded as `ln` logs it: the operation stands in one entry, the hash in the other, the contract in both.
 fn sent(scene: &mut Scene, of_operation: &str, of_hash: &str, amount_msat: u64, fee_msat: u64) {
     let contract = Some(digest(&format!("contract of {of_operation} and {of_hash}")));
     entry(scene, "ln", "outgoing-payment-started", |entry| {
-        (entry.operation, entry.contract, entry.amount_msat) = (operation(of_operation), contract, Some(amount_msat));
+        (entry.operation, entry.contract, entry.amount_msat) =
+            (Some(operation(of_operation)), contract, Some(amount_msat));
     });
     entry(scene, "ln", "outgoing-payment-succeeded", |entry| {
         entry.payment_hash = Some(hash(of_hash));
@@ -38,7 +39,7 @@ fn sent(scene: &mut Scene, of_operation: &str, of_hash: &str, amount_msat: u64, 
 
 /// The claim of that operation.
 fn accepted(scene: &mut Scene, of_operation: &str) {
-    entry(scene, "", "tx-accepted", |entry| entry.operation = operation(of_operation));
+    entry(scene, "", "tx-accepted", |entry| entry.operation = Some(operation(of_operation)));
 }
 
 fn payout_fee(scene: &mut Scene, fee: u64) {
@@ -78,10 +79,10 @@ const FEES: &[Case<Scene>] = &[
     (
         // Miners are not bound by a Lightning client.
         Code::FeeLimit,
-        |s| s.change_settlement("payout", |x| (x.event.fee, x.event.txid) = (Some(sats(500)), hex("tx"))),
+        |s| s.change_settlement("payout", |x| (x.event.fee, x.event.txid) = (Some(sats(500)), Some(hex("tx")))),
         |s| {
             s.change_settlement("payout", |x| {
-                (x.event.fee, x.event.txid, x.event.payment_hash) = (Some(sats(500)), hex("tx"), None);
+                (x.event.fee, x.event.txid, x.event.payment_hash) = (Some(sats(500)), Some(hex("tx")), None);
             });
         },
     ),
@@ -145,11 +146,11 @@ const FEES: &[Case<Scene>] = &[
         Code::FeeSettlement,
         |s| {
             payout_fee(s, 3);
-            entry(s, "lnv2", "payment-send", |e| (e.operation, e.fee_msat) = (operation("payout"), Some(5_000)));
+            entry(s, "lnv2", "payment-send", |e| (e.operation, e.fee_msat) = (Some(operation("payout")), Some(5_000)));
         },
         |s| {
             payout_fee(s, 3);
-            entry(s, "lnv2", "payment-send", |e| e.operation = operation("payout"));
+            entry(s, "lnv2", "payment-send", |e| e.operation = Some(operation("payout")));
         },
     ),
     (
@@ -202,11 +203,11 @@ const MATCHES: &[Case<Scene>] = &[
         // The gateway numbers both; a client's own number is the other side of the same payment.
         Code::MatchContradiction,
         |s| {
-            entry(s, "ln", "outgoing-payment-started", |e| e.operation = operation("payout"));
+            entry(s, "ln", "outgoing-payment-started", |e| e.operation = Some(operation("payout")));
             sent(s, "a stranger", "payout", 39_000, 0);
         },
         |s| {
-            entry(s, "ln", "payment-send", |e| e.operation = operation("payout"));
+            entry(s, "ln", "payment-send", |e| e.operation = Some(operation("payout")));
             sent(s, "the gateway's number", "payout", 39_000, 0);
         },
     ),
@@ -252,7 +253,7 @@ const MATCHES: &[Case<Scene>] = &[
         |s| twins(s, 2, |_, _| ()),
         |s| {
             twins(s, 2, |_, _| ());
-            s.change_settlement("keyless", |x| x.event.payment_hash = hex("nothing that is logged"));
+            s.change_settlement("keyless", |x| x.event.payment_hash = Some(hex("nothing that is logged")));
         },
     ),
     (
@@ -260,7 +261,7 @@ const MATCHES: &[Case<Scene>] = &[
         |s| twins(s, 2, |_, _| ()),
         |s| {
             twins(s, 2, |_, _| ());
-            s.change_settlement("keyless", |x| x.event.txid = hex("a transaction"));
+            s.change_settlement("keyless", |x| x.event.txid = Some(hex("a transaction")));
         },
     ),
     (
@@ -269,7 +270,7 @@ const MATCHES: &[Case<Scene>] = &[
         |s| twins(s, 2, |_, _| ()),
         |s| {
             twins(s, 2, |_, _| ());
-            s.change_settlement("deposit", |x| x.event.payment_hash = hex("twin 1"));
+            s.change_settlement("deposit", |x| x.event.payment_hash = Some(hex("twin 1")));
         },
     ),
     (
@@ -315,9 +316,11 @@ fn rebated(scene: &mut Scene, destination: Option<&str>) {
 
 /// A payout by operation and by transaction; the wallet's own entry names that transaction.
 fn by_chain(scene: &mut Scene, logged: &str) {
-    scene.change_settlement("payout", |x| (x.event.txid, x.event.payment_hash) = (hex("tx"), None));
+    scene.change_settlement("payout", |x| (x.event.txid, x.event.payment_hash) = (Some(hex("tx")), None));
     let txid = |name: &str| Some(hash(name).0);
-    entry(scene, "wallet", "payment-send-status", |e| (e.operation, e.txid) = (operation("payout"), txid(logged)));
+    entry(scene, "wallet", "payment-send-status", |e| {
+        (e.operation, e.txid) = (Some(operation("payout")), txid(logged));
+    });
     entry(scene, "wallet", "withdraw-request", |e| e.txid = txid("tx"));
 }
 
@@ -365,12 +368,12 @@ const CLAIMS: &[Case<Scene>] = &[
         |s| {
             sent(s, "payout", "payout", 39_000, 0);
             for kind in ["tx-created", "tx-rejected"] {
-                entry(s, "", kind, |entry| entry.operation = operation("payout"));
+                entry(s, "", kind, |entry| entry.operation = Some(operation("payout")));
             }
         },
         |s| {
             charged(s, 0);
-            entry(s, "", "tx-rejected", |entry| entry.operation = operation("payout"));
+            entry(s, "", "tx-rejected", |entry| entry.operation = Some(operation("payout")));
         },
     ),
     (
@@ -408,7 +411,7 @@ const CLAIMS: &[Case<Scene>] = &[
 
 fn client_sent(scene: &mut Scene, preimage: Option<[u8; 32]>) {
     entry(scene, "lnv2", "payment-send-update", |entry| {
-        (entry.operation, entry.preimage) = (operation("payout"), preimage);
+        (entry.operation, entry.preimage) = (Some(operation("payout")), preimage);
     });
     accepted(scene, "another");
 }

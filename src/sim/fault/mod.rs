@@ -4,12 +4,27 @@
 //! from the damaged record itself; what follows for ledgers, balances and rails is for the oracle to find. A near miss is the
 //! same edit on the right side of the line.
 
+mod activity;
+mod amounts;
 mod anchors;
+mod attestations;
 mod balances;
+mod caps;
+mod carriers;
+mod custody;
+mod drops;
+mod envelopes;
 mod headers;
 mod inputs;
+mod keys;
+mod legs;
 mod rails;
+mod rebinds;
+mod seals;
 mod settlements;
+mod sources;
+mod stall;
+mod statement;
 mod treasury;
 
 use super::rng::Rng;
@@ -19,12 +34,26 @@ use crate::domain::{Code, Subject};
 // One a line, so that two changes do not meet.
 #[rustfmt::skip]
 const ROOMS: &[&[Generator]] = &[
+    activity::GENERATORS,
+    amounts::GENERATORS,
     anchors::GENERATORS,
+    attestations::GENERATORS,
     balances::GENERATORS,
+    caps::GENERATORS,
+    carriers::GENERATORS,
+    custody::GENERATORS,
+    drops::GENERATORS,
+    envelopes::GENERATORS,
     headers::GENERATORS,
     inputs::GENERATORS,
+    keys::GENERATORS,
+    legs::GENERATORS,
     rails::GENERATORS,
+    rebinds::GENERATORS,
+    seals::GENERATORS,
     settlements::GENERATORS,
+    sources::GENERATORS,
+    statement::GENERATORS,
     treasury::GENERATORS,
 ];
 
@@ -74,7 +103,15 @@ pub fn generators() -> impl Iterator<Item = &'static Generator> {
 }
 
 /// Faults about sums over a whole world, which have to come after every fault that changes the sum.
-const ABOUT_SUMS: [Code; 2] = [Code::PlatformOveraccrued, Code::ConsCustody];
+const ABOUT_SUMS: [Code; 7] = [
+    Code::SrcShrank,
+    Code::SrcEquivocation,
+    Code::PlatformOveraccrued,
+    Code::ConsCustody,
+    Code::CustodyDrift,
+    Code::BalanceRoot,
+    Code::SampleInvalid,
+];
 
 /// Plants the selections in order, those about sums last. One that finds no room in this world leaves no trace in it.
 pub fn plant(scene: &mut Scene, selections: &[Selection]) -> Vec<Planted> {

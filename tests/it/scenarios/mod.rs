@@ -15,3 +15,4 @@ mod rules;
 mod scene;
 mod settlements;
 mod table;
+mod treasury;

@@ -29,9 +29,9 @@ const SIGNED: [&str; 17] = [
 
 /// A settlement in the log, as findings name it.
 pub(crate) struct Settled {
-    digest: String,
-    operation: String,
-    evidence: EvidenceId,
+    pub(crate) digest: String,
+    pub(crate) operation: String,
+    pub(crate) evidence: EvidenceId,
 }
 
 /// The signed bytes: members in signing order, `null` for absent ones, the fee only when it is known.
@@ -62,15 +62,15 @@ fn settle_by(scene: &mut Scene, event: &Value, key: &str) -> Settled {
     settled
 }
 
-fn settle(scene: &mut Scene, event: &Value) -> Settled {
+pub(crate) fn settle(scene: &mut Scene, event: &Value) -> Settled {
     settle_by(scene, event, "settlement")
 }
 
-fn about(settled: &Settled, role: &'static str) -> Blame {
+pub(crate) fn about(settled: &Settled, role: &'static str) -> Blame {
     Blame::new("settlement", &settled.digest).citing(role, settled.evidence)
 }
 
-fn event(scene: &mut Scene, kind: &str, direction: &str, sats: u64) -> Value {
+pub(crate) fn event(scene: &mut Scene, kind: &str, direction: &str, sats: u64) -> Value {
     json!({
         "kind": kind, "federation_slug": "oc-me-v1", "operation_id": scene.unique(), "amount_sats": sats,
         "direction": direction, "settled_at": AS_OF - 40 * 86_400,
@@ -101,7 +101,7 @@ pub(crate) fn deposit(scene: &mut Scene, project: &str, sats: u64) {
 }
 
 /// Edits the newest settlement of that kind and signs it again.
-fn resettle(scene: &mut Scene, kind: &str, edit: impl FnOnce(&mut Value)) -> Settled {
+pub(crate) fn resettle(scene: &mut Scene, kind: &str, edit: impl FnOnce(&mut Value)) -> Settled {
     let at = scene.world.settlements.iter().rposition(|line| line.contains(&format!("\"kind\":\"{kind}\""))).unwrap();
     let line: Value = serde_json::from_str(&scene.world.settlements[at]).unwrap();
     let mut event = line["event"].clone();

@@ -1,9 +1,9 @@
 //! The gateway: records in every container, and a payment log that hides its oldest block.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use reledger::domain::{CompletenessBasis, FetchReceipt, Media, SliceEnd};
+use reledger::domain::{CompletenessBasis, FetchReceipt, Media, Sign, SliceEnd};
 use reledger::substrate::{
     EvidenceSource as _, PaymentLogPlan, PaymentLogSource, RecordsPlan, RecordsSource, SourceError,
 };
@@ -279,7 +279,55 @@ fn an_answer_that_is_no_list_has_no_basis() {
     let (_, receipts) = gateway.read(10);
     let reason = "the answer is not a list of entries";
     let expected = broken(&gateway.server.base, media(Media::PaymentLogEntry), SliceEnd::Ended, 0, reason);
-    assert_eq!(receipts, [FetchReceipt { misbehaved: 1, ..expected }]);
+    let signs = BTreeMap::from([(Sign::PageUnreadable, 1)]);
+    assert_eq!(receipts, [FetchReceipt { misbehaved: 1, signs, ..expected }]);
+}
+
+/// A gateway that answers from a script; returns its receipt.
+fn paged(script: impl Fn(Option<u64>) -> Vec<Value> + Send + Sync + 'static) -> (Collected, FetchReceipt) {
+    let server = HttpServer::start(move |request: &Request, _| {
+        let body: Value = serde_json::from_str(&request.body).unwrap();
+        Answer::ok(Value::Array(script(body["end_position"].as_u64())).to_string())
+    });
+    let gateway = Gateway { server, folder: tempfile::tempdir().unwrap() };
+    let (sink, receipts) = gateway.read(10);
+    let [receipt] = receipts.try_into().unwrap();
+    (sink, receipt)
+}
+
+#[test]
+fn a_gateway_that_goes_back_above_the_position_has_no_basis() {
+    let page = |from: u64| (from..from + 10).rev().map(entry).collect::<Vec<_>>();
+    let (sink, receipt) = paged(move |_| page(20_000));
+    assert_eq!(sink.items.len(), 10, "what came is kept");
+    assert_eq!((receipt.end, receipt.basis), (SliceEnd::Ended, CompletenessBasis::None));
+    assert_eq!(receipt.signs, BTreeMap::from([(Sign::PageRegress, 1)]));
+}
+
+#[test]
+fn a_gateway_whose_position_does_not_move_has_no_basis_and_an_inclusive_one_in_the_oldest_block_has() {
+    let stuck = |at: u64| {
+        paged(move |end| match end {
+            None => vec![entry(at)],
+            // Only what the position itself names comes back.
+            Some(end) if end >= at => vec![entry(at)],
+            Some(_) => Vec::new(),
+        })
+    };
+    let (_, receipt) = stuck(10_000);
+    assert_eq!((receipt.basis, receipt.signs), (CompletenessBasis::None, BTreeMap::from([(Sign::PageLoop, 1)])));
+    let (_, receipt) = stuck(9_999);
+    assert_eq!((receipt.basis, receipt.signs), (CompletenessBasis::Exhausted, BTreeMap::new()));
+}
+
+#[test]
+fn a_document_that_counts_otherwise_than_it_holds_is_noticed() {
+    for (count, signs) in [(2, BTreeMap::new()), (3, BTreeMap::from([(Sign::CountDiffers, 1)]))] {
+        let body = format!(r#"{{"count":{count},"invoices":[{{"r_hash":"1"}},{{"r_hash":"2"}}]}}"#);
+        let server = HttpServer::start(move |_, _| Answer::ok(body.clone()));
+        let (_, receipt, url) = records(&server, Media::Invoice);
+        assert_eq!(receipt, FetchReceipt { signs, ..complete(&url, media(Media::Invoice), 2) });
+    }
 }
 
 #[test]

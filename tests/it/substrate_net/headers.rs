@@ -203,7 +203,8 @@ fn answers_that_are_not_headers_are_refused() {
         let (sink, receipts) = get(plan(Some(&server.base), None));
         assert_eq!(sink.items, []);
         let expected = broken(&server.base, kind(), SliceEnd::Ended, 0, reason);
-        assert_eq!(receipts, [FetchReceipt { misbehaved: 1, ..expected }]);
+        let signs = std::collections::BTreeMap::from([(reledger::domain::Sign::Malformed, 1)]);
+        assert_eq!(receipts, [FetchReceipt { misbehaved: 1, signs, ..expected }]);
     }
 }
 

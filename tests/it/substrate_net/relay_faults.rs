@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use reledger::domain::{CompletenessBasis, FetchReceipt, SliceEnd};
+use reledger::domain::{CompletenessBasis, FetchReceipt, Sign, SliceEnd};
 use reledger::substrate::{EvidenceSource as _, RelayBudget, RelayPlan, RelaySource, SourceError};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -30,6 +30,10 @@ fn retried(receipt: FetchReceipt, retries: u32, misbehaved: u64) -> FetchReceipt
     FetchReceipt { retries, misbehaved, ..receipt }
 }
 
+fn signed(receipt: FetchReceipt, signs: &[(Sign, u64)]) -> FetchReceipt {
+    FetchReceipt { signs: signs.iter().copied().collect(), ..receipt }
+}
+
 const BLIND: &str = "answered only with events that were not asked for";
 
 #[test]
@@ -40,7 +44,13 @@ fn events_of_another_kind_are_counted_and_not_kept() {
     });
     let (sink, receipts) = capture(plan(&relay.url, &[30_087]));
     assert_eq!(sink.items, []);
-    assert_eq!(receipts, [retried(broken(&relay.url, "30087", SliceEnd::Ended, 0, BLIND), 0, 30)]);
+    assert_eq!(
+        receipts,
+        [signed(
+            retried(broken(&relay.url, "30087", SliceEnd::Ended, 0, BLIND), 0, 30),
+            &[(Sign::WrongFilter, 30), (Sign::Blind, 1)]
+        )]
+    );
 }
 
 #[test]
@@ -53,7 +63,13 @@ fn events_of_a_foreign_subscription_are_counted_and_not_kept() {
     });
     let (sink, receipts) = capture(plan(&relay.url, &[30_087]));
     assert_eq!(sink.items, []);
-    assert_eq!(receipts, [retried(broken(&relay.url, "30087", SliceEnd::Ended, 0, BLIND), 0, 20)]);
+    assert_eq!(
+        receipts,
+        [signed(
+            retried(broken(&relay.url, "30087", SliceEnd::Ended, 0, BLIND), 0, 20),
+            &[(Sign::WrongSubscription, 20), (Sign::Blind, 1)]
+        )]
+    );
 }
 
 #[test]
@@ -68,7 +84,66 @@ fn repeats_inside_a_page_are_dropped_and_counted() {
     assert_eq!(sink.texts(), texts(&stored));
     assert_eq!(sink.items.len(), 10);
     // Ten events twice too often, then the oldest alone, then the newest alone.
-    assert_eq!(receipts, [retried(complete(&relay.url, "30087", 10), 0, 20 + 2 + 2)]);
+    let expected = retried(complete(&relay.url, "30087", 10), 0, 20 + 2 + 2);
+    assert_eq!(receipts, [signed(expected, &[(Sign::Repeats, 24)])]);
+}
+
+#[test]
+fn an_event_that_comes_twice_in_one_answer_and_in_any_order_is_no_offence() {
+    let stored = spread(0, 10, T, 1);
+    let told = stored.clone();
+    let relay = Relay::start(move |question| {
+        let page = question.select(&told, 500);
+        question.page(page.iter().rev().chain(&page).copied())
+    });
+    let (sink, receipts) = capture(plan(&relay.url, &[30_087]));
+    assert_eq!(sink.texts(), texts(&stored));
+    assert_eq!(receipts, [retried(complete(&relay.url, "30087", 10), 0, 10 + 1 + 1)]);
+}
+
+#[test]
+fn far_more_than_was_asked_for_is_a_flood_and_a_little_more_is_none() {
+    for (told, flood) in [(20, 0), (21, 1), (30, 10)] {
+        let stored = spread(0, told, T, 1);
+        let relay = Relay::start(move |question| {
+            let asked = Question { limit: 1_000, ..question.clone() };
+            let page = asked.select(&stored, 1_000);
+            question.page(page)
+        });
+        let (_, receipts) = capture(RelayPlan { page_limit: 10, ..plan(&relay.url, &[30_087]) });
+        assert_eq!(receipts[0].items, told);
+        assert_eq!(receipts[0].signs.get(&Sign::Flood).copied().unwrap_or(0), flood, "{told} for a limit of 10");
+    }
+}
+
+#[test]
+fn a_flood_of_notices_is_counted_and_a_few_are_talk() {
+    for (notices, flood) in [(64, 0), (70, 6)] {
+        let relay = stumbling(spread(0, 5, T, 1), move |question, page| {
+            let mut acts = vec![Act::Text(r#"["NOTICE","buy now"]"#.to_owned()); notices];
+            acts.extend(question.page(page.iter().copied()));
+            acts
+        });
+        let (_, receipts) = capture(plan(&relay.url, &[30_087]));
+        let expected = retried(complete(&relay.url, "30087", 5), 0, flood);
+        let signs = [(Sign::Flood, flood)];
+        assert_eq!(receipts, [signed(expected, &signs[usize::from(flood == 0)..])]);
+    }
+}
+
+#[test]
+fn an_event_of_a_question_closed_long_ago_is_dropped_and_is_no_offence() {
+    let stored = spread(0, 5, T, 1);
+    let relay = Relay::start(move |question| {
+        // Whatever is asked, an event for the first question comes once more.
+        let first = Question { subscription: "r1".to_owned(), ..question.clone() };
+        let mut acts = if question.nth > 2 { first.events(&stored[..1]) } else { Vec::new() };
+        acts.extend(question.page(question.select(&stored, 500)));
+        acts
+    });
+    let (_, receipts) = capture(plan(&relay.url, &[30_078, 30_087]));
+    assert!(receipts.iter().all(|receipt| receipt.signs.is_empty()), "{receipts:?}");
+    assert!(receipts.iter().any(|receipt| receipt.misbehaved > 0), "{receipts:?}");
 }
 
 #[test]
@@ -195,7 +270,8 @@ fn a_flood_of_challenges_is_counted() {
         acts
     });
     let (_, receipts) = capture(plan(&relay.url, &[30_087]));
-    assert_eq!(receipts, [retried(complete(&relay.url, "30087", 5), 0, 100)]);
+    let expected = retried(complete(&relay.url, "30087", 5), 0, 100);
+    assert_eq!(receipts, [signed(expected, &[(Sign::AuthFlood, 100)])]);
 }
 
 #[test]
@@ -209,12 +285,12 @@ fn a_message_above_the_limit_breaks_the_connection_and_not_the_capture() {
     });
     let (sink, receipts) = capture(plan(&relay.url, &[30_087]));
     assert_eq!(sink.texts(), texts(&stored));
-    assert_eq!(receipts, [retried(complete(&relay.url, "30087", 20), 1, 1)]);
+    assert_eq!(receipts, [signed(retried(complete(&relay.url, "30087", 20), 1, 1), &[(Sign::Oversized, 1)])]);
 
     let stubborn = Relay::start(|_| vec![Act::Text("x".repeat(1024 * 1024 + 1))]);
     let (_, receipts) = capture(plan(&stubborn.url, &[30_087]));
     let expected = broken(&stubborn.url, "30087", SliceEnd::Unreachable, 0, "a message above the byte limit");
-    assert_eq!(receipts, [retried(expected, 2, 3)]);
+    assert_eq!(receipts, [signed(retried(expected, 2, 3), &[(Sign::Oversized, 3)])]);
 }
 
 #[test]
@@ -236,7 +312,7 @@ fn a_declared_length_of_2_63_allocates_nothing() {
     frame.extend_from_slice(&(1_u64 << 62).to_be_bytes());
     let relay = stumbling(spread(0, 5, T, 1), move |_, _| vec![Act::Raw(frame.clone())]);
     let (_, receipts) = capture(plan(&relay.url, &[30_087]));
-    assert_eq!(receipts, [retried(complete(&relay.url, "30087", 5), 1, 1)]);
+    assert_eq!(receipts, [signed(retried(complete(&relay.url, "30087", 5), 1, 1), &[(Sign::Oversized, 1)])]);
 }
 
 #[test]
@@ -250,7 +326,7 @@ fn text_that_is_not_utf_8_breaks_the_connection_and_not_the_capture() {
     });
     let (sink, receipts) = capture(plan(&relay.url, &[30_087]));
     assert_eq!(sink.texts(), texts(&stored));
-    assert_eq!(receipts, [retried(complete(&relay.url, "30087", 20), 1, 1)]);
+    assert_eq!(receipts, [signed(retried(complete(&relay.url, "30087", 20), 1, 1), &[(Sign::Malformed, 1)])]);
 }
 
 #[test]
@@ -271,7 +347,7 @@ fn messages_that_cannot_be_read_weaken_the_claim() {
         reason: "3 messages could not be read".to_owned(),
         ..complete(&relay.url, "30087", 20)
     };
-    assert_eq!(receipts, [retried(expected, 0, 3)]);
+    assert_eq!(receipts, [signed(retried(expected, 0, 3), &[(Sign::Malformed, 3)])]);
 }
 
 #[test]

@@ -1,0 +1,57 @@
+//! The answer: every divergence, the exit code, balances and leaves.
+
+use std::collections::BTreeMap;
+
+use super::super::expect::{Expectation, Expected};
+use super::super::scene::Scene;
+use super::journal::class;
+use super::read::Facts;
+use crate::domain::{Code, Severity, Subject};
+
+/// What a correct auditor must say about the scene.
+pub fn expect(scene: &Scene) -> Expectation {
+    let facts = Facts::of(scene);
+    let checks = [Facts::fees, Facts::identities, Facts::manifests, Facts::windows, Facts::activity, Facts::caps];
+    checks
+        .iter()
+        .chain(&[Facts::rebinds, Facts::proofs, Facts::treasury, Facts::coverage])
+        .for_each(|check| check(&facts));
+    [Facts::batches, Facts::rails, Facts::statement].iter().for_each(|check| check(&facts));
+    let mut divergences = facts.findings.borrow().clone();
+    divergences.extend(scene.told.iter().cloned());
+    let unchecked =
+        scene.unchecked.iter().map(|check| Expected::open(Code::Unverifiable, Subject::new("check", check)));
+    divergences.extend(unchecked);
+    divergences.sort();
+    let mut trial_balance: BTreeMap<String, i128> = BTreeMap::new();
+    for (account, amount) in facts.accounts() {
+        *trial_balance.entry(class(&account).to_owned()).or_default() += amount;
+    }
+    Expectation {
+        exit_code: exit_code(&divergences),
+        divergences,
+        balances: facts.balances(),
+        trial_balance,
+        leaves: facts.leaves(),
+    }
+}
+
+/// CONTRACT 2, of what a finished run can end in: 5 before 1, 8, 3, 4, 0.
+fn exit_code(divergences: &[Expected]) -> u8 {
+    let held = |code: Code| divergences.iter().any(|one| one.code == code && !one.explained);
+    let unknown = [Code::SrcEmpty, Code::SrcIncomplete, Code::OtsHeaderMissing, Code::Unverifiable];
+    let open = |one: &Expected| !one.explained && one.severity >= Severity::Error && one.code != Code::SrcEmpty;
+    if held(Code::SnapSignature) || held(Code::SnapChecksum) {
+        5
+    } else if divergences.iter().any(open) {
+        1
+    } else if held(Code::SrcUnreachable) {
+        8
+    } else if unknown.into_iter().any(held) {
+        3
+    } else if held(Code::BudgetRto) || held(Code::BudgetRpo) {
+        4
+    } else {
+        0
+    }
+}

@@ -1,0 +1,187 @@
+//! What users are about to do: billable events within every published limit.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::cast::DROP_PROJECT;
+use super::drops::Window;
+use super::fees::{Split, split};
+use super::history::Stage;
+use super::prices::{DEMAND, DROP_PRICE, PAYMENT_PRICES, PLAIN_PRICE, Price};
+use super::rng::{Rng, Zipf};
+use super::time::{AS_OF, DAY, DAYS, HOUR, MINUTE, Millis, START, month_of};
+
+/// Fewest billable events of a world.
+pub const EVENTS_MIN: u32 = 10;
+
+/// A billable event on its way to an envelope.
+#[derive(Debug, Clone)]
+pub(super) struct Planned {
+    pub(super) at: Millis,
+    pub(super) user: usize,
+    pub(super) project: usize,
+    pub(super) price: usize,
+    pub(super) is_agent: bool,
+    pub(super) payment: u32,
+}
+
+impl Planned {
+    /// The price in force.
+    pub(super) fn price<'a>(&self, stage: &Stage<'a>) -> &'a Price {
+        stage.projects[self.project].price(self.price, self.at)
+    }
+
+    pub(super) fn split(&self, stage: &Stage<'_>) -> Split {
+        split(self.price(stage), self.is_agent, self.payment)
+    }
+}
+
+/// All events of the world in order of time.
+pub(super) fn plan(stage: &Stage<'_>, count: u32) -> Vec<Planned> {
+    let mut planned = Planner::new(stage, count.max(EVENTS_MIN)).all();
+    planned.sort_by_key(|event| event.at);
+    keep_class_a_caps(&mut planned, stage);
+    keep_site_shares(&mut planned, stage);
+    planned
+}
+
+struct Planner<'a> {
+    stage: &'a Stage<'a>,
+    rng: Rng,
+    by_rank: Zipf,
+    homes: Zipf,
+    count: usize,
+}
+
+impl<'a> Planner<'a> {
+    fn new(stage: &'a Stage<'a>, count: u32) -> Self {
+        Self {
+            stage,
+            rng: Rng::new(stage.seed, "plan"),
+            by_rank: Zipf::new(stage.users.len()),
+            homes: Zipf::new(stage.projects.len()),
+            count: usize::try_from(count).unwrap_or(usize::MAX),
+        }
+    }
+
+    fn all(mut self) -> Vec<Planned> {
+        let users = self.stage.users.len();
+        let late = (self.count / 10).clamp(1, 4);
+        let per_window = if self.count < 40 { 1 } else { 3 };
+        let mut planned: Vec<Planned> = Vec::with_capacity(self.count);
+        for index in 0..self.count {
+            // Everybody does something; then the busy do more.
+            let user = if index < users { index } else { self.by_rank.draw(&mut self.rng) };
+            let window = index.checked_sub(users).and_then(|rest| self.stage.windows.get(rest / per_window));
+            let event = if index + late >= self.count {
+                self.late(user)
+            } else if let Some(window) = window {
+                self.in_window(user, window)
+            } else {
+                match planned.last().filter(|_| index > users && self.rng.chance(12)) {
+                    Some(before) => self.burst(&before.clone()),
+                    None => self.anywhere(user),
+                }
+            };
+            planned.push(event);
+        }
+        planned
+    }
+
+    /// Nothing happens between 23:00 and 06:00 UTC, so no event falls on a week's or month's edge.
+    fn anywhere(&mut self, user: usize) -> Planned {
+        let at = START + self.rng.range(0, DAYS - 1) * DAY + self.rng.range(6 * HOUR, 23 * HOUR - 1);
+        let price = *self.rng.pick_weighted(&DEMAND);
+        self.event(at, user, price)
+    }
+
+    /// Too young to be anchored for good.
+    fn late(&mut self, user: usize) -> Planned {
+        let at = AS_OF - self.rng.range(70, 145) * MINUTE;
+        let price = *self.rng.pick_weighted(&DEMAND);
+        self.event(at, user, price)
+    }
+
+    fn in_window(&mut self, user: usize, window: &Window) -> Planned {
+        let at = window.opens + self.rng.range(0, 8) * DAY + self.rng.range(7 * HOUR, 22 * HOUR);
+        let is_agent = self.rng.chance(20);
+        Planned { at, user, project: DROP_PROJECT, price: DROP_PRICE, is_agent, payment: 0 }
+    }
+
+    /// One more event of the same user at the same site in the same second.
+    fn burst(&mut self, before: &Planned) -> Planned {
+        let at = before.at - before.at.rem_euclid(1_000) + self.rng.range(0, 999);
+        let price = *self.rng.pick_weighted(&DEMAND);
+        Planned { project: before.project, ..self.event(at, before.user, price) }.allowed(self.stage)
+    }
+
+    fn event(&mut self, at: Millis, user: usize, price: usize) -> Planned {
+        let project = self.home(user, at);
+        let is_agent = matches!(price, 1 | 2 | 3 | 7) && self.rng.chance(25);
+        let is_payment = PAYMENT_PRICES.contains(&price);
+        let payment = if is_payment { u32::try_from(self.rng.range(2_000, 400_000)).unwrap_or(0) } else { 0 };
+        Planned { at, user, project, price, is_agent, payment }.allowed(self.stage)
+    }
+
+    /// Most users keep to one site a month; every fourth goes wherever they like. Some sites have more visitors.
+    fn home(&mut self, user: usize, at: Millis) -> usize {
+        if user.is_multiple_of(4) {
+            return self.homes.draw(&mut self.rng);
+        }
+        self.homes.draw(&mut Rng::new(self.stage.seed, &format!("home {user} {}", month_of(at))))
+    }
+}
+
+impl Planned {
+    /// The event as the price in force allows it: what is switched off becomes a plain one, a refused agent a person.
+    fn allowed(mut self, stage: &Stage<'_>) -> Self {
+        if !self.price(stage).enabled {
+            (self.price, self.payment) = (PLAIN_PRICE, 0);
+        }
+        if self.price(stage).agent.is_some_and(|agent| agent.refuse) {
+            self.is_agent = false;
+        }
+        self
+    }
+}
+
+/// FORMATS 11: at most five class A events a day and thirty a month for one user.
+fn keep_class_a_caps(planned: &mut [Planned], stage: &Stage<'_>) {
+    let mut days: BTreeMap<(usize, i64), u32> = BTreeMap::new();
+    let mut months: BTreeMap<(usize, usize), u32> = BTreeMap::new();
+    for event in planned {
+        if event.price(stage).class != 'A' {
+            continue;
+        }
+        let day = days.entry((event.user, event.at.div_euclid(DAY))).or_default();
+        let month = months.entry((event.user, month_of(event.at))).or_default();
+        if *day >= 5 || *month >= 30 {
+            event.price = PLAIN_PRICE;
+        } else {
+            *day += 1;
+            *month += 1;
+        }
+    }
+}
+
+/// FORMATS 11: no site gives more than 60 % of a user's month, unless the user has only that site.
+fn keep_site_shares(planned: &mut [Planned], stage: &Stage<'_>) {
+    let mut months: BTreeMap<(usize, usize), BTreeMap<usize, u64>> = BTreeMap::new();
+    let mut droppers = BTreeSet::new();
+    for event in planned.iter() {
+        let month = (event.user, month_of(event.at));
+        *months.entry(month).or_default().entry(event.project).or_default() += event.split(stage).user;
+        if (event.project, event.price) == (DROP_PROJECT, DROP_PRICE) {
+            droppers.insert(month);
+        }
+    }
+    for event in planned {
+        let month = (event.user, month_of(event.at));
+        let Some(sites) = months.get(&month).filter(|sites| sites.len() > 1) else { continue };
+        let total: u64 = sites.values().sum();
+        if sites.values().any(|site| site * 100 > total * 60) {
+            let first = sites.keys().next().copied().unwrap_or(event.project);
+            event.project = if droppers.contains(&month) { DROP_PROJECT } else { first };
+            *event = event.clone().allowed(stage);
+        }
+    }
+}
