@@ -9,6 +9,7 @@ mod fixtures;
 mod fuzz;
 mod hostile;
 mod identity;
+mod laws;
 mod ledger_scenarios;
 mod peers;
 mod report;
