@@ -4,14 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "an edit that can't be made has failed its case")]
 
 mod anchors;
-mod attested;
-mod custody;
-mod envelopes;
-mod events;
 mod inputs;
-mod keys;
 mod proof;
-mod rules;
 mod scene;
 mod settlements;
 mod table;

@@ -1,0 +1,206 @@
+//! Every planted fault and its near miss, once, through the whole program: what is planted fires, with its severity, and
+//! nothing else does; what fires shows its evidence. What belongs here: promises about the registry of faults as a whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use reledger::app::{Cancel, Trial, TrialReport};
+use reledger::domain::{Code, EvidenceId, Media, RawEvidence, Subject};
+use reledger::sim::{Scene, Selection, World, generators, plant};
+use serde_json::Value;
+use tempfile::tempdir;
+
+use crate::support::{drill, report, shown};
+
+const EVENTS: u32 = 40;
+/// Worlds that are tried for one selection until one has room for it.
+const WORLDS: u64 = 8;
+
+/// Codes that no edit of a world's records can bring about: they are about how sources behave while they are asked, about
+/// registered absences of such sources, and about a bug of our own.
+const NOT_IN_A_WORLD: [Code; 8] = [
+    Code::SrcUnreachable,
+    Code::SrcIncomplete,
+    Code::SrcOmits,
+    Code::SrcBlind,
+    Code::SrcMisbehaves,
+    Code::SrcKnownGap,
+    Code::SrcTakenDown,
+    Code::ConsBug,
+];
+
+#[test]
+fn every_code_has_a_fault_with_a_near_miss() {
+    let have: BTreeSet<Code> = generators().map(|generator| generator.code).collect();
+    let without: BTreeSet<Code> = Code::ALL.iter().copied().filter(|code| !have.contains(code)).collect();
+    // Equal, not contained: a code that has got its fault must leave the list.
+    assert_eq!(without, BTreeSet::from(NOT_IN_A_WORLD));
+    let unsaid: Vec<&str> = generators().filter(|one| one.near_miss.is_empty()).map(|one| one.name).collect();
+    assert_eq!(unsaid, Vec::<&str>::new());
+}
+
+#[test]
+fn a_fault_can_be_named_in_one_way_only() {
+    let mut names = BTreeSet::new();
+    for one in generators() {
+        assert!(names.insert((one.code, one.name)), "{}/{} twice", one.code, one.name);
+        let kebab = |letter: char| letter == '-' || letter.is_ascii_lowercase() || letter.is_ascii_digit();
+        assert!(one.name.chars().all(kebab), "{}", one.name);
+    }
+}
+
+/// Gives every item to some worker once; gathers what they say.
+fn side_by_side<T: Sync, R: Send>(items: &[T], work: impl Fn(usize, &T) -> R + Sync) -> Vec<R> {
+    let (next, said) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                loop {
+                    let place = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(item) = items.get(place) else { return };
+                    let one = work(place, item);
+                    said.lock().unwrap().push(one);
+                }
+            });
+        }
+    });
+    said.into_inner().unwrap()
+}
+
+/// The first world from that seed on that has room.
+fn tried(selection: Selection, seed: u64, dir: &Path) -> Result<TrialReport, String> {
+    for seed in seed..seed + WORLDS {
+        let trial = Trial { seed, events: EVENTS, selections: vec![selection] };
+        let report = trial.judge(dir, &Cancel::default()).map_err(|error| format!("{selection}: {error}"))?;
+        if !report.planted.is_empty() {
+            return Ok(report);
+        }
+    }
+    Err(format!("{selection}: no room in {WORLDS} worlds from seed {seed}"))
+}
+
+#[test]
+fn each_fault_fires_alone_and_its_near_miss_does_not() {
+    let selections: Vec<Selection> =
+        generators().flat_map(|generator| [false, true].map(|near| Selection { generator, near })).collect();
+    let folder = tempdir().unwrap();
+    let said = side_by_side(&selections, |place, selection| {
+        let seed = 1_000 + WORLDS * u64::try_from(place).unwrap();
+        let dir = folder.path().join(place.to_string());
+        match tried(*selection, seed, &dir) {
+            Ok(report) if report.differences.is_empty() => None,
+            Ok(report) => Some(format!("{selection}, world {}: {:#?}", report.trial.seed, report.differences)),
+            Err(why) => Some(why),
+        }
+    });
+    let wrong: Vec<String> = said.into_iter().flatten().collect();
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), selections.len(), wrong.join("\n"));
+}
+
+/// What a divergence of that code shows of the record that it is about; absent are those that are about many records.
+const SHOWS: [(Code, &str); 34] = [
+    (Code::EvtMalformed, "carrier"),
+    (Code::EvtBadId, "carrier"),
+    (Code::EvtBadSig, "carrier"),
+    (Code::EvtNotEnvelope, "carrier"),
+    (Code::EvtKindMismatch, "carrier"),
+    (Code::EvtBlanked, "carrier"),
+    (Code::EnvAddressMismatch, "carrier"),
+    (Code::EnvUnsigned, "carrier"),
+    (Code::EnvSigBad, "carrier"),
+    (Code::EnvWrapperDisagrees, "carrier"),
+    (Code::EnvDuplicateKey, "carrier"),
+    (Code::EnvSchema, "carrier"),
+    (Code::EnvDoubleBilling, "first"),
+    (Code::EnvTime, "carrier"),
+    (Code::KeyUnknown, "carrier"),
+    (Code::KeyWrongSet, "carrier"),
+    (Code::KeyAlg, "carrier"),
+    (Code::KeyCompromised, "carrier"),
+    (Code::KeySetRewritten, "key-set"),
+    (Code::FeeSplit, "carrier"),
+    (Code::FeeUnreplayable, "carrier"),
+    (Code::AmtRange, "carrier"),
+    (Code::DropTotals, "manifest"),
+    (Code::DropRoot, "manifest"),
+    (Code::ActivityMismatch, "carrier"),
+    (Code::AttId, "carrier"),
+    (Code::AttFields, "carrier"),
+    (Code::AttSig, "carrier"),
+    (Code::AttScript, "carrier"),
+    (Code::RebGap, "carrier"),
+    (Code::RebDescriptor, "carrier"),
+    (Code::RebQuorum, "carrier"),
+    (Code::RebFork, "rotation"),
+    (Code::RebInvariant, "carrier"),
+];
+
+/// The content addresses of what lies in a written world.
+fn lying_in(dir: &Path) -> BTreeSet<EvidenceId> {
+    let lines = |name: &str, media: Media| {
+        let text = fs::read_to_string(dir.join(name)).unwrap_or_default();
+        text.lines().map(|line| RawEvidence::id_of(media, "", line.as_bytes())).collect::<Vec<_>>()
+    };
+    let mut ids: BTreeSet<EvidenceId> = lines("nostr/events.jsonl", Media::NostrEvent).into_iter().collect();
+    ids.extend(lines("custody.jsonl", Media::Custody));
+    ids.extend(lines("activity/activity.jsonl", Media::Activity));
+    for entry in fs::read_dir(dir.join("keys")).unwrap() {
+        ids.insert(RawEvidence::id_of(Media::Jwks, "", &fs::read(entry.unwrap().path()).unwrap()));
+    }
+    ids
+}
+
+/// Plants it in the first world with room, writes that, and runs the command over it.
+fn drilled(selection: Selection, dir: &Path) -> (Value, BTreeSet<EvidenceId>, Subject) {
+    let (scene, subject) = (1..=WORLDS)
+        .find_map(|seed| {
+            let mut scene = Scene::of(World::generate(seed, EVENTS));
+            let planted = plant(&mut scene, &[selection]).pop()?;
+            Some((scene, planted.subject))
+        })
+        .unwrap_or_else(|| panic!("{selection}: no room"));
+    let (world, run) = (dir.join("world"), dir.join("run"));
+    scene.write(&world).unwrap();
+    let output = drill(
+        &world.join("reledger.toml"),
+        &run,
+        &["--as-of", "2026-10-01T00:00:00Z", "--reveal-users", "--jobs", "1"],
+    );
+    assert!(run.join("report.json").exists(), "{selection}: {}", shown(&output));
+    (report(&run), lying_in(&world), subject)
+}
+
+/// Why the divergence does not show the record that it is about.
+fn hidden(selection: Selection, role: &str, dir: &Path) -> Option<String> {
+    let (report, lying, subject) = drilled(selection, dir);
+    let about = serde_json::to_value(&subject).unwrap();
+    let code = selection.generator.code;
+    let mut divergences = report["divergences"].as_array().into_iter().flatten();
+    let Some(one) = divergences.find(|one| one["code"] == code.name() && one["subject"] == about) else {
+        return Some(format!("{selection}: not reported about {about}"));
+    };
+    let cited = one["evidence"].as_array().into_iter().flatten().filter(|one| one["role"] == role);
+    let known = |one: &Value| one["id"].as_str().is_some_and(|id| lying.iter().any(|held| held.to_string() == id));
+    let mut cited = cited.peekable();
+    let shows = cited.peek().is_some() && cited.all(known);
+    (!shows || one["severity"] != code.severity().name()).then(|| format!("{selection}: {one:#}"))
+}
+
+#[test]
+fn what_fires_shows_the_record_that_it_is_about() {
+    let mut first: BTreeMap<Code, Selection> = BTreeMap::new();
+    for generator in generators() {
+        first.entry(generator.code).or_insert(Selection { generator, near: false });
+    }
+    let folder = tempdir().unwrap();
+    let said = side_by_side(&SHOWS, |place, (code, role)| {
+        let selection = *first.get(code).unwrap_or_else(|| panic!("{code} has no fault"));
+        hidden(selection, role, &folder.path().join(place.to_string()))
+    });
+    let wrong: Vec<String> = said.into_iter().flatten().collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
