@@ -7,14 +7,14 @@ use super::args::SimArgs;
 use super::output::{Output, say};
 use crate::app::{AppError, Cancel, write_atomic};
 use crate::domain::inert;
-use crate::sim::{World, serve as serve_world, serve_toml, write as write_world};
+use crate::sim::{Noise, World, serve as serve_world, serve_toml, write as write_world};
 
 /// The configuration that points at a served world.
 const LOOPBACK_CONFIG: &str = "reledger-loopback.toml";
 
 /// Writes a world as files.
 pub(crate) fn write(output: &Output, args: &SimArgs) -> Result<ExitCode, AppError> {
-    let world = World::generate(args.seed, args.events);
+    let world = world(args);
     write_world(&world, &args.dir).map_err(|error| failed(&error, args))?;
     output.emit(
         format!(
@@ -30,7 +30,7 @@ pub(crate) fn write(output: &Output, args: &SimArgs) -> Result<ExitCode, AppErro
 
 /// Serves a world until it is interrupted. The configuration is written last: when it is there, every server listens.
 pub(crate) fn serve(output: &Output, args: &SimArgs) -> Result<ExitCode, AppError> {
-    let world = Arc::new(World::generate(args.seed, args.events));
+    let world = Arc::new(world(args));
     write_world(&world, &args.dir).map_err(|error| failed(&error, args))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime =
@@ -55,6 +55,11 @@ pub(crate) fn serve(output: &Output, args: &SimArgs) -> Result<ExitCode, AppErro
         serving.finished().await.map_err(|error| failed(&error, args))
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn world(args: &SimArgs) -> World {
+    let noise = if args.noise { Noise::seeded(args.seed) } else { Noise::default() };
+    World::generate_with(args.seed, args.events, &noise)
 }
 
 fn config(args: &SimArgs, name: &str) -> String {

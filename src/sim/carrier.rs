@@ -12,7 +12,7 @@ use super::chain::{BlockTimes, block_hash_hex};
 use super::envelope::{Artifact, Envelope};
 use super::json::{Object, texts};
 use super::nostr::{Draft, SimEvent, sign, tag};
-use super::ots::{Tail, bare, detached, lowest};
+use super::ots::{Branch, Tail, bare, detached, lowest};
 use super::rng::Rng;
 use super::time::{AS_OF, DAY, HOUR, iso_millis, seconds};
 use crate::domain::Digest32;
@@ -72,6 +72,25 @@ impl Prover<'_> {
         }
     }
 
+    /// The member as it was while a block that lost still counted.
+    pub(super) fn stale_member(&mut self, digest: Digest32, anchor: &Anchor, branch: &Branch, hash: &str) -> String {
+        let then = Anchor { branches: vec![branch.clone()], ..anchor.clone() };
+        let timestamp = bare(&then.head, &then.branches, Tail::Upgraded);
+        let height = branch.confirmation.as_ref().map_or(0, |confirmation| confirmation.height);
+        let mined_at = self.times.at(height).unwrap_or_default();
+        self.proof_member("confirmed", digest, &then, timestamp)
+            .plain("block_height", height)
+            .text("block_hash", hash)
+            .text("upgraded_at", iso_millis(mined_at + HOUR))
+            .compact()
+    }
+
+    /// The member as it was before any block.
+    pub(super) fn early_member(&mut self, digest: Digest32) -> Option<String> {
+        let anchor = self.anchored.anchors.get(&digest.0)?;
+        Some(self.pending(digest, anchor))
+    }
+
     fn pending(&mut self, digest: Digest32, anchor: &Anchor) -> String {
         self.proof_member("pending", digest, anchor, bare(&anchor.head, &anchor.branches, Tail::Pending))
             .raw("block_height", "null")
@@ -93,6 +112,7 @@ pub(super) fn carry(
     ots: &str,
     secp: &Secp256k1<All>,
     publisher: &Keypair,
+    created_at: i64,
     rng: &mut Rng,
 ) -> SimEvent {
     let id = envelope.id.to_string();
@@ -107,14 +127,15 @@ pub(super) fn carry(
         _ => signed(head.all(&envelope.members)).raw("ots", ots),
     };
     let d = format!("{}:{id}", envelope.kind.name());
-    let created_at = published_at(envelope.at.0, rng);
     let tags = vec![tag(["d", &d])];
     sign(secp, publisher, Draft { kind: 30_087, created_at, tags, content: content.compact() })
 }
 
 /// When the carrier says it was made: seconds later as a rule, by a clock of its own at times, days later now and then.
-fn published_at(signed_at: i64, rng: &mut Rng) -> i64 {
+/// `lag` is the percentage that comes up to ten days late.
+pub(super) fn published_at(signed_at: i64, lag: u8, rng: &mut Rng) -> i64 {
     let delay = match rng.below(100) {
+        _ if rng.chance(u64::from(lag)) => rng.range(HOUR, 10 * DAY) / 1_000,
         0..3 => rng.range(HOUR, 3 * DAY) / 1_000,
         3..11 => rng.range(-90, 240),
         _ => rng.range(1, 40),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::world::Tallies;
+use super::publish::Tallies;
 
 /// How much of everything a world holds.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -55,7 +55,7 @@ impl Manifest {
         for kind in &tallies.envelopes {
             *manifest.envelopes.entry(kind.name()).or_default() += 1;
         }
-        for event in tallies.events {
+        for event in &tallies.events {
             *manifest.events.entry(event.kind).or_default() += 1;
         }
         for kind in &tallies.settlements {

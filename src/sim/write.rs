@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::carrier::ProofFiles;
-use super::config::{PASSWORD_FILE, files_toml, loopback_toml};
+use super::config::{PASSWORD_FILE, SECOND_ARCHIVE, STALE_HEADERS, files_toml, loopback_toml};
 use super::http::PASSWORD;
 use super::json::array;
 use super::serve::Serving;
@@ -36,9 +36,16 @@ pub enum SimError {
 /// [`SimError::Write`] when a folder or file can't be written.
 pub fn write(world: &World, dir: &Path) -> Result<(), SimError> {
     write_common(world, dir)?;
-    put(dir, "nostr/events.jsonl", lines(world.events.iter().map(super::SimEvent::line)))?;
+    let (first, second) = archives(world);
+    put(dir, "nostr/events.jsonl", first)?;
+    if !second.is_empty() {
+        put(dir, SECOND_ARCHIVE, second)?;
+    }
     put_proofs(dir, "ots-upgraded", &world.upgraded)?;
     put(dir, "headers/0.headers", world.headers.concat())?;
+    if !world.stale.is_empty() {
+        put(dir, STALE_HEADERS, world.stale.concat())?;
+    }
     put(dir, "gateway/settlements.jsonl", lines(world.settlements.iter().cloned()))?;
     put(dir, "gateway/payment_log.json", array(world.payment_log.iter().rev().map(|entry| &entry.json)))?;
     put(dir, "gateway/invoices.json", array(&world.invoices))?;
@@ -74,6 +81,18 @@ fn write_common(world: &World, dir: &Path) -> Result<(), SimError> {
         put_document(dir, "configs", document)?;
     }
     Ok(())
+}
+
+/// The archive with every event, and the one that repeats some.
+fn archives(world: &World) -> (String, String) {
+    let mut first = lines(world.events.iter().map(super::SimEvent::line));
+    let mut second = String::new();
+    for (index, event) in world.archived.iter().enumerate() {
+        let archive = if index % 2 == 0 { &mut second } else { &mut first };
+        archive.push_str(&event.line());
+        archive.push('\n');
+    }
+    (first, second)
 }
 
 /// Each item on a line of its own.

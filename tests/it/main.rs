@@ -8,6 +8,7 @@ mod faults;
 mod fixtures;
 mod fuzz;
 mod hostile;
+mod identity;
 mod laws;
 mod ledger_scenarios;
 mod peers;
