@@ -30,11 +30,55 @@ pub enum SimError {
     Server(String),
 }
 
-/// Writes the world below `dir`, with `reledger.toml` on top.
+/// Where files are made before they are moved to their place.
+const PARTIAL: &str = ".partial";
+
+/// Writes the world below `dir`, with `reledger.toml` on top. What stands there under the same names is replaced.
 ///
 /// # Errors
-/// [`SimError::Write`] when a folder or file can't be written.
+/// [`SimError::Write`] when a folder or file can't be written; then nothing of the world is there.
 pub fn write(world: &World, dir: &Path) -> Result<(), SimError> {
+    let partial = dir.join(PARTIAL);
+    let written = clear(&partial).and_then(|()| write_all(world, &partial)).and_then(|()| move_up(&partial, dir));
+    if written.is_err() {
+        // The first failure is the one to tell; the folder goes only if it is empty, that is, if it was made here.
+        let _ = clear(&partial);
+        let _ = fs::remove_dir(dir);
+    }
+    written
+}
+
+/// Removes a file or folder that may not be there.
+fn clear(path: &Path) -> Result<(), SimError> {
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    match removed {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(SimError::Write { path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Moves everything out of the folder into the one above, the configuration last: when it is there, all is there.
+fn move_up(partial: &Path, dir: &Path) -> Result<(), SimError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| SimError::Write { path, source }
+    };
+    let mut names = Vec::new();
+    for entry in fs::read_dir(partial).map_err(failed(partial))? {
+        names.push(entry.map_err(failed(partial))?.file_name());
+    }
+    names.sort_by_key(|name| name == "reledger.toml");
+    for name in names {
+        let to = dir.join(&name);
+        clear(&to)?;
+        fs::rename(partial.join(&name), &to).map_err(failed(&to))?;
+    }
+    fs::remove_dir(partial).map_err(failed(partial))
+}
+
+fn write_all(world: &World, dir: &Path) -> Result<(), SimError> {
     write_common(world, dir)?;
     let (first, second) = archives(world);
     put(dir, "nostr/events.jsonl", first)?;
@@ -132,4 +176,40 @@ fn keep_private(path: &Path) -> Result<(), SimError> {
 #[cfg(not(unix))]
 fn keep_private(_path: &Path) -> Result<(), SimError> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(dir: &Path) -> Vec<String> {
+        let mut names: Vec<String> =
+            fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_second_world_takes_the_place_of_the_first() {
+        let (once, twice) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (first, second) = (World::generate(1, 10), World::generate(3, 10));
+        write(&first, twice.path()).unwrap();
+        write(&second, twice.path()).unwrap();
+        write(&second, once.path()).unwrap();
+        for folder in [".", "ots", "keys", "configs"] {
+            assert_eq!(names(&twice.path().join(folder)), names(&once.path().join(folder)), "{folder}");
+        }
+        assert!(!names(once.path()).contains(&PARTIAL.to_owned()));
+    }
+
+    #[test]
+    fn a_failure_leaves_nothing_half_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("world");
+        // A name that no file system takes makes the last documents fail after all the others were written.
+        let mut world = World::generate(1, 10);
+        world.key_sets.push(Document { name: "x".repeat(300), json: String::new() });
+        assert!(matches!(write(&world, &target), Err(SimError::Write { .. })));
+        assert_eq!(names(folder.path()), [""; 0]);
+    }
 }

@@ -14,6 +14,7 @@ mod report;
 mod scenarios;
 mod schemas;
 mod seals;
+mod sim_richness;
 mod sim_world;
 mod state_root;
 mod store;
