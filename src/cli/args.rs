@@ -111,7 +111,8 @@ pub(crate) enum Command {
         /// The run's folder.
         dir: PathBuf,
     },
-    /// Judge single files, one line a record: event JSONL, .ots proofs, settlement JSONL, key sets, custody records.
+    /// Judge single files, one line a record: event JSONL, .ots proofs, settlement JSONL, key sets, custody records,
+    /// checkpoint chains, snapshots.
     Verify {
         /// Files; `-` is stdin.
         #[arg(required = true)]

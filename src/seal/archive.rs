@@ -20,6 +20,18 @@ use crate::evidence::tar::{Problem, TarFault, TarReader};
 /// Bytes read at a time.
 const BLOCK_BYTES: usize = 64 * 1024;
 
+/// How far an archive may expand, whatever its members say.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// Times the file's own size.
+    pub(super) ratio: u64,
+    /// Bytes.
+    pub(super) expanded: u64,
+}
+
+/// THREATS 5.3.
+pub(super) const BOUNDS: Bounds = Bounds { ratio: SNAPSHOT_RATIO_MAX, expanded: SNAPSHOT_EXPANDED_BYTES_MAX };
+
 /// Reads a snapshot of `file_bytes` bytes to its end, or to where it must not be read on. Memory holds one block, the
 /// manifest, and a digest a member. `None` when `stop` said so.
 ///
@@ -31,10 +43,23 @@ pub fn read_snapshot(
     trust: SealTrust<'_>,
     stop: &dyn Fn() -> bool,
 ) -> io::Result<Option<SnapshotOutline>> {
+    read_within(BOUNDS, reader, file_bytes, trust, stop)
+}
+
+/// [`read_snapshot`] with bounds of the caller's.
+///
+/// # Errors
+/// As [`read_snapshot`].
+pub(super) fn read_within(
+    bounds: Bounds,
+    reader: impl Read,
+    file_bytes: u64,
+    trust: SealTrust<'_>,
+    stop: &dyn Fn() -> bool,
+) -> io::Result<Option<SnapshotOutline>> {
     let mut source = Source { reader, stop, digest: Sha256Stream::default(), taken: 0, failed: None };
     let mut outline = SnapshotOutline::new(crate::domain::sha256(b""), file_bytes);
-    let limit = file_bytes.saturating_mul(SNAPSHOT_RATIO_MAX);
-    expand(&mut source, limit, trust, &mut outline);
+    expand(&mut source, bounds, trust, &mut outline);
     // Whatever was found, the digest is that of the whole file: the finding names it.
     let mut block = vec![0; BLOCK_BYTES];
     while source.failed.is_none() && source.read(&mut block).is_ok_and(|length| length > 0) {}
@@ -111,6 +136,7 @@ struct Bounded<R> {
     expanded: u64,
     /// What the file's own size allows.
     ratio_limit: u64,
+    size_limit: u64,
     tripped: Option<Problem>,
 }
 
@@ -121,7 +147,7 @@ impl<R: Read> Read for Bounded<R> {
         self.expanded = self.expanded.saturating_add(length as u64);
         self.tripped = if self.expanded > self.ratio_limit {
             Some(Problem::Ratio)
-        } else if self.expanded > SNAPSHOT_EXPANDED_BYTES_MAX {
+        } else if self.expanded > self.size_limit {
             Some(Problem::Size)
         } else {
             None
@@ -130,12 +156,13 @@ impl<R: Read> Read for Bounded<R> {
     }
 }
 
-fn expand<R: Read>(source: &mut Source<'_, R>, ratio_limit: u64, trust: SealTrust<'_>, outline: &mut SnapshotOutline) {
+fn expand<R: Read>(source: &mut Source<'_, R>, bounds: Bounds, trust: SealTrust<'_>, outline: &mut SnapshotOutline) {
     let Some(decoder) = decoder(source) else {
         outline.end = ReadEnd::Damaged;
         return;
     };
-    let mut bounded = Bounded { reader: decoder, expanded: 0, ratio_limit, tripped: None };
+    let ratio_limit = outline.file_bytes.saturating_mul(bounds.ratio);
+    let mut bounded = Bounded { reader: decoder, expanded: 0, ratio_limit, size_limit: bounds.expanded, tripped: None };
     let mut tar = TarReader::new(&mut bounded);
     let read = Reading { trust, outline: &mut *outline, tar: &mut tar }.all();
     let stopped_at = tar.last_name().to_owned();

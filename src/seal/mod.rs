@@ -15,6 +15,8 @@ mod manifest;
 mod roots;
 mod signature;
 mod snapshots;
+#[cfg(test)]
+mod tests;
 
 pub use archive::{is_snapshot, read_snapshot};
 pub use judge::{SealJudge, SealJudgement};

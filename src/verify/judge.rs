@@ -78,10 +78,9 @@ impl Bench<'_> {
             Claim::Activity(carrier) => {
                 self.envelope(&mut judged, &carrier, None);
             }
-            // Both belong to the first pass, which took them before any judging.
-            Claim::Headers(_) | Claim::Jwks(_) => {}
-            // Judged together, by `seal`: a chain is no property of one line.
-            Claim::Checkpoint(_) | Claim::Snapshot(_) => {}
+            // The first two belong to the first pass, which took them before any judging; the others are judged together, by
+            // `seal`: a chain is no property of one line.
+            Claim::Headers(_) | Claim::Jwks(_) | Claim::Checkpoint(_) | Claim::Snapshot(_) => {}
         }
         judged
     }

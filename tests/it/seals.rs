@@ -75,19 +75,6 @@ impl Scene {
         let found = sealed(&report(&run_dir));
         (code(&output), found)
     }
-
-    /// The chain after an edit, every body signed again; `re_link` renews the digests of predecessors.
-    fn chain(&self, edit: impl Fn(&mut Vec<CheckpointBody>), re_link: bool) {
-        let mut bodies = self.bodies();
-        edit(&mut bodies);
-        for at in 1..bodies.len() {
-            if re_link {
-                bodies[at].previous = Some(bodies[at - 1].digest());
-            }
-        }
-        let lines: Vec<String> = bodies.iter().map(|body| sign_checkpoint(&self.hand, body)).collect();
-        self.put_checkpoints(&lines);
-    }
 }
 
 /// Findings of step 6 as (code, subject).
@@ -99,8 +86,12 @@ fn sealed(report: &Value) -> Vec<(String, Value)> {
     });
     let mut found: Vec<(String, Value)> =
         own.map(|found| (found["code"].as_str().unwrap().to_owned(), found["subject"].clone())).collect();
-    found.sort_by_key(|(code, subject)| (code.clone(), subject.to_string()));
+    sort(&mut found);
     found
+}
+
+fn sort(found: &mut [(String, Value)]) {
+    found.sort_by_key(|(code, subject)| (code.clone(), subject.to_string()));
 }
 
 fn chain_of(pairs: &[(&str, u64)]) -> Vec<(String, Value)> {
@@ -140,114 +131,72 @@ fn honest_seals_pass_are_counted_and_an_audit_reproduces_them_without_the_archiv
 }
 
 #[test]
-fn a_changed_link_a_second_root_and_a_foreign_signature_break_the_chain() {
+fn every_finding_of_step_6_comes_out_of_a_run_with_its_exit_code() {
     let scene = Scene::honest();
-    scene.chain(|bodies| bodies[1].root = "ab".repeat(32), false);
-    assert_eq!(scene.judged("link"), (1, chain_of(&[("CHK_CHAIN", 2)])));
-    let mut lines = checkpoints(&scene.world);
-    let mut second = scene.bodies()[3].clone();
-    second.root = "cd".repeat(32);
-    lines.push(sign_checkpoint(&scene.hand, &second));
-    scene.put_checkpoints(&lines);
-    assert_eq!(scene.judged("roots"), (1, chain_of(&[("CHK_CHAIN", 3)])));
-    let mut lines = checkpoints(&scene.world);
-    lines[2] = sign_checkpoint_as(&scene.hand, "stranger", &scene.bodies()[2]);
-    scene.put_checkpoints(&lines);
-    assert_eq!(scene.judged("stranger"), (1, chain_of(&[("CHK_CHAIN", 2)])));
-    // The near miss: another root in every body from the second on, all of them linked again, is another honest chain.
-    scene.chain(|bodies| bodies[1].root = "ab".repeat(32), true);
-    assert_eq!(scene.judged("near"), (0, vec![]));
-}
-
-#[test]
-fn a_hole_an_overlap_and_a_wrong_tree_size_break_the_range() {
-    let scene = Scene::honest();
-    scene.chain(|bodies| bodies[2].from += 1, true);
-    assert_eq!(scene.judged("hole"), (1, chain_of(&[("CHK_RANGE", 2)])));
-    scene.chain(|bodies| bodies[2].from -= 1, true);
-    assert_eq!(scene.judged("overlap"), (1, chain_of(&[("CHK_RANGE", 2)])));
-    scene.chain(|bodies| bodies[3].tree_size += 1, true);
-    assert_eq!(scene.judged("size"), (1, chain_of(&[("CHK_RANGE", 3)])));
-    // The near miss: the boundary moves on both sides.
-    let move_cut = |bodies: &mut Vec<CheckpointBody>| {
-        bodies[1].until += 1;
-        bodies[1].tree_size += 1;
-        bodies[2].from += 1;
-    };
-    scene.chain(move_cut, true);
-    assert_eq!(scene.judged("near"), (0, vec![]));
-}
-
-#[test]
-fn a_checkpoint_taken_out_leaves_a_hole_in_both_senses() {
-    let scene = Scene::honest();
-    let mut lines = checkpoints(&scene.world);
-    lines.remove(1);
-    scene.put_checkpoints(&lines);
-    assert_eq!(scene.judged("middle"), (1, chain_of(&[("CHK_CHAIN", 2), ("CHK_RANGE", 2)])));
-    let mut lines = checkpoints(&scene.world);
-    lines.remove(0);
-    scene.put_checkpoints(&lines);
-    assert_eq!(scene.judged("first"), (1, chain_of(&[("CHK_CHAIN", 1), ("CHK_RANGE", 1)])));
-    // Without the last one the chain is shorter, and whole.
-    scene.put_checkpoints(&checkpoints(&scene.world)[..3]);
-    assert_eq!(scene.judged("last"), (0, vec![]));
-}
-
-#[test]
-fn a_snapshot_that_a_stranger_signed_or_that_was_changed_is_not_trusted() {
-    let scene = Scene::honest();
-    let SnapshotParts { name, manifest, mut members } = scene.newest();
-    let files = |members: &[(String, Vec<u8>)]| {
-        members.iter().map(|(name, content)| TarEntry::file(name, content)).collect::<Vec<_>>()
-    };
-    let bytes = pack_entries(&[sealed_entries(&scene.hand, "stranger", &manifest), files(&members)].concat());
-    scene.put_snapshot(&name, &bytes);
-    let expected = |code: &str, bytes: &[u8], member: Option<&str>| {
-        let mut subject = serde_json::json!({"snapshot": sha256(bytes)});
-        if let Some(member) = member {
-            subject["member"] = member.into();
-        }
-        vec![(code.to_owned(), subject)]
-    };
-    assert_eq!(scene.judged("signature"), (5, expected("SNAP_SIGNATURE", &bytes, None)));
-    members[1].1.push(b'x');
-    let bytes = pack_snapshot(&scene.hand, &manifest, &members);
-    scene.put_snapshot(&name, &bytes);
-    assert_eq!(scene.judged("checksum"), (5, expected("SNAP_CHECKSUM", &bytes, Some("ledger/treasury.jsonl"))));
-    // The near miss: the same content, and a manifest that says so.
-    let manifest = SnapshotManifest::of(manifest.sequence, manifest.entries, &members);
-    scene.put_snapshot(&name, &pack_snapshot(&scene.hand, &manifest, &members));
-    assert_eq!(scene.judged("near"), (0, vec![]));
-}
-
-#[test]
-fn a_later_snapshot_never_has_fewer_entries() {
-    let scene = Scene::honest();
+    let older = snapshot_parts(&scene.world).remove(0);
     let SnapshotParts { name, mut manifest, members } = scene.newest();
-    let earlier = snapshot_parts(&scene.world)[0].manifest.entries;
-    manifest.entries = earlier - 1;
-    let bytes = pack_snapshot(&scene.hand, &manifest, &members);
-    scene.put_snapshot(&name, &bytes);
-    let expected = vec![("SNAP_REGRESS".to_owned(), serde_json::json!({"snapshot": sha256(&bytes)}))];
-    assert_eq!(scene.judged("fewer"), (1, expected));
-    manifest.entries = earlier;
-    scene.put_snapshot(&name, &pack_snapshot(&scene.hand, &manifest, &members));
-    assert_eq!(scene.judged("equal"), (0, vec![]));
+    // Disagreement: the third body starts one too late, the fourth names another predecessor, and entries get fewer.
+    let mut bodies = scene.bodies();
+    bodies[2].from += 1;
+    scene.put_checkpoints(&bodies.iter().map(|body| sign_checkpoint(&scene.hand, body)).collect::<Vec<_>>());
+    manifest.entries = older.manifest.entries - 1;
+    let fewer = pack_snapshot(&scene.hand, &manifest, &members);
+    scene.put_snapshot(&name, &fewer);
+    let about = |code: &str, bytes: &[u8], more: Option<(&str, &str)>| {
+        let mut subject = serde_json::json!({"snapshot": sha256(bytes)});
+        if let Some((name, value)) = more {
+            subject[name] = value.into();
+        }
+        (code.to_owned(), subject)
+    };
+    let mut expected = chain_of(&[("CHK_CHAIN", 3), ("CHK_RANGE", 2)]);
+    expected.push(about("SNAP_REGRESS", &fewer, None));
+    assert_eq!(scene.judged("divergent"), (1, expected.clone()));
+    // Distrust comes before disagreement, and both are listed.
+    let stranger = pack_entries(&sealed_entries(&scene.hand, "stranger", &older.manifest));
+    let changed = pack_snapshot(&scene.hand, &older.manifest, &members);
+    scene.put_snapshot("stranger.tar.zst", &stranger);
+    scene.put_snapshot("changed.tar.zst", &changed);
+    for member in ["ledger/envelope.jsonl", "ledger/treasury.jsonl"] {
+        expected.push(about("SNAP_CHECKSUM", &changed, Some(("member", member))));
+    }
+    expected.push(about("SNAP_SIGNATURE", &stranger, None));
+    sort(&mut expected);
+    assert_eq!(scene.judged("distrusted"), (5, expected.clone()));
+    // And what must not be opened before both.
+    let mut entries = sealed_entries(&scene.hand, "seal", &older.manifest);
+    entries.push(TarEntry::file("../outside", b"x"));
+    let outside = pack_entries(&entries);
+    scene.put_snapshot("outside.tar.zst", &outside);
+    expected.push(about("SNAP_UNSAFE", &outside, Some(("problem", "traversal"))));
+    sort(&mut expected);
+    assert_eq!(scene.judged("refused"), (6, expected));
+    assert!(!scene.folder.path().join("outside").exists());
+    let report = report(&scene.folder.path().join("refused"));
+    let conditions: Vec<&str> =
+        report["verdict"]["conditions"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+    assert_eq!(conditions, ["refused", "untrusted_input", "divergent"]);
 }
 
 #[test]
-fn an_unsafe_archive_is_refused_in_a_run() {
+fn memory_does_not_grow_with_a_member() {
     let scene = Scene::honest();
-    let SnapshotParts { name, manifest, members } = scene.newest();
-    let mut entries = sealed_entries(&scene.hand, "seal", &manifest);
-    entries.extend(members.iter().map(|(name, content)| TarEntry::file(name, content)));
-    entries.push(TarEntry::file("../outside", b"x"));
-    let bytes = pack_entries(&entries);
-    scene.put_snapshot(&name, &bytes);
-    let subject = serde_json::json!({"snapshot": sha256(&bytes), "problem": "traversal"});
-    assert_eq!(scene.judged("run"), (6, vec![("SNAP_UNSAFE".to_owned(), subject)]));
-    assert!(!scene.folder.path().join("outside").exists());
+    assert_eq!(scene.judged("small").0, 0);
+    // 96 MiB that expand some fourteenfold: far below a bomb, far above any buffer.
+    let stripe: Vec<u8> = (0..544_u32).map(|at| if at < 512 { 0 } else { at.to_le_bytes()[0] | 1 }).collect();
+    let large = vec![("large".to_owned(), stripe.repeat(96 * 1024 * 1024 / stripe.len()))];
+    let manifest = SnapshotManifest::of(7, 1_000_000, &large);
+    scene.put_snapshot("large.tar.zst", &pack_snapshot(&scene.hand, &manifest, &large));
+    assert_eq!(scene.judged("large").0, 0);
+    let peak = |name: &str| {
+        let record: Value =
+            serde_json::from_slice(&fs::read(scene.folder.path().join(name).join("run.json")).unwrap()).unwrap();
+        record["peak_memory_kib"].as_u64()
+    };
+    // Where the system tells no peak there is nothing to compare.
+    if let (Some(small), Some(large)) = (peak("small"), peak("large")) {
+        assert!(large < small + 32 * 1024, "{large} KiB against {small} KiB");
+    }
 }
 
 #[test]

@@ -10,18 +10,18 @@ use crate::domain::{Code, Severity, Subject};
 
 /// What a correct auditor must say about the scene.
 pub fn expect(scene: &Scene) -> Expectation {
-    let mut facts = Facts::of(scene);
-    facts.fees();
-    facts.billing();
-    facts.rebinds();
-    facts.proofs();
-    facts.treasury();
-    facts.coverage();
-    facts.rails();
-    facts.statement();
+    let facts = Facts::of(scene);
+    let checks = [Facts::fees, Facts::identities, Facts::manifests, Facts::windows, Facts::activity, Facts::caps];
+    checks
+        .iter()
+        .chain(&[Facts::rebinds, Facts::proofs, Facts::treasury, Facts::coverage])
+        .for_each(|check| check(&facts));
+    [Facts::batches, Facts::rails, Facts::statement].iter().for_each(|check| check(&facts));
+    let mut divergences = facts.findings.borrow().clone();
+    divergences.extend(scene.told.iter().cloned());
     let unchecked =
         scene.unchecked.iter().map(|check| Expected::open(Code::Unverifiable, Subject::new("check", check)));
-    let mut divergences: Vec<Expected> = facts.findings.iter().chain(&scene.told).cloned().chain(unchecked).collect();
+    divergences.extend(unchecked);
     divergences.sort();
     let mut trial_balance: BTreeMap<String, i128> = BTreeMap::new();
     for (account, amount) in facts.accounts() {

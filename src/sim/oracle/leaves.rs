@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::super::world::Proven;
-use super::billing::seconds;
-use super::read::{Facts, Held, micros, site, text, user};
-use super::rebinds::{FROM, TO, bare, state};
+use super::custody;
+use super::read::{Facts, Held, SECOND, micros, parsed, seconds, site, text, user};
+use super::rebinds::state;
 use crate::domain::{Media, RawEvidence};
 
 /// Lines by ledger.
@@ -44,17 +44,17 @@ impl Facts<'_> {
         let more = match held.kind.as_str() {
             "oc-me-event" => json!({
                 "v": body["v"], "class": body["class"], "subtype": body["subtype"], "site": site(body),
-                "user": user(body), "project": body["project_key"], "gross_sats": body["gross_fee_sats"],
+                "user": held.user(), "project": body["project_key"], "gross_sats": body["gross_fee_sats"],
                 "platform_sats": body["platform_fee_sats"], "user_sats": body["user_earned_sats"],
                 "rebate_sats": body["site_rebate_sats"], "is_agent": body["is_agent"] == true,
                 "window": held.window(), "idempotency_key": body["idempotency_key"],
-                "vested_at": held.window().map_or(held.at, |window| self.vests_at(window)).map(seconds),
+                "vested_at": held.window().map_or(held.at, |window| self.vests.get(window).copied()).map(seconds),
             }),
             "oc-me-payment" => json!({
                 "status": body["status"], "sats_charged": body["sats_charged"], "event": body["user_envelope_id"],
-                "user": some(user(body)),
+                "user": some(held.user()),
             }),
-            "oc-me-payout-binding" => json!({"user": user(body), "destination": body["destination"]}),
+            "oc-me-payout-binding" => json!({"user": held.user(), "destination": body["destination"]}),
             "oc-me-distribution" => json!({"total_sats": body["total_sats"], "recipients": recipients()}),
             "oc-me-drop" => json!({
                 "window": body["window_id"], "event_count": body["event_count"], "gross_sats": body["gross_fee_sats"],
@@ -62,7 +62,7 @@ impl Facts<'_> {
                 "events_root": body["events_root"], "root_rule": self.root_rule(held),
             }),
             "oc-me-activity" => json!({
-                "user": user(body), "event_count": body["event_count"], "lifetime_sats": body["lifetime_sats"],
+                "user": held.user(), "event_count": body["event_count"], "lifetime_sats": body["lifetime_sats"],
             }),
             _ => json!({}),
         };
@@ -78,30 +78,27 @@ impl Facts<'_> {
         let rebinds = self.envelopes.iter().filter(|held| held.kind == "oc-me-rebind").map(|held| {
             let body = &held.body;
             json!({
-                "type": "rebind", "id": held.id, "kid": held.kid, "standing": held.standing, "user": user(body),
-                "from": state(body, &FROM), "to": state(body, &TO), "from_federation": body["from_federation"],
+                "type": "rebind", "id": held.id, "kid": held.kid, "standing": held.standing, "user": held.user(),
+                "from": state(held, "from"), "to": state(held, "to"), "from_federation": body["from_federation"],
                 "to_federation": body["to_federation"], "prev": body["prev"], "claimed_micros": held.at,
-                "anchor_height": self.height(&held.id), "gap": gaps.contains(&held.id),
+                "anchor_height": self.height(&held.id), "gap": gaps.contains(held.id.as_str()),
             })
         });
-        let steps = self.steps();
-        let steps = steps.iter().map(|step| {
-            let target = if step.kind == "graduation" { "graduates_to" } else { "to" };
-            let to = if step.kind == "graduation" {
-                step.body["to"].clone()
-            } else {
-                bare(&step.body["to_federation"]).into()
-            };
-            let mut leaf = json!({
-                "type": step.kind, "id": step.id, "address": step.body["address"],
-                "from": bare(&step.body["from_federation"]), "graduates_to": null, "to": null, "at": seconds(step.at),
-                "anchor_height": self.height(&step.id), "profile": "L",
-            });
-            leaf[target] = to;
-            leaf
+        let (guarded, stepped) = custody::read(self.scene);
+        let mut steps: Vec<_> = stepped.into_values().filter(|one| one.at * SECOND <= self.as_of).collect();
+        steps.sort_by_key(|step| step.graduates_to.is_none());
+        let steps = steps.into_iter().map(|step| {
+            json!({
+                "type": if step.graduates_to.is_some() { "graduation" } else { "rotation" }, "id": step.id,
+                "address": step.address, "from": step.from, "graduates_to": step.graduates_to, "to": step.to,
+                "at": step.at, "anchor_height": self.height(&step.id), "profile": step.profile,
+            })
         });
-        let descriptors = self.descriptors().into_iter().map(|(id, (address, threshold, guardians))| {
-            json!({"type": "descriptor", "id": id, "address": address, "threshold": threshold, "guardians": guardians})
+        let descriptors = guarded.into_values().map(|one| {
+            json!({
+                "type": "descriptor", "id": one.id, "address": one.address, "threshold": one.threshold,
+                "guardians": one.guardians,
+            })
         });
         rebinds.chain(steps).chain(descriptors).collect()
     }
@@ -110,7 +107,7 @@ impl Facts<'_> {
         let leaf = |entry: super::journal::Entry| {
             let postings: Vec<Value> =
                 entry.postings.iter().map(|(account, amount)| json!([account, amount.to_string()])).collect();
-            let mut leaf = json!({"type": entry.kind, "at_micros": entry.at, "tier": entry.tier, "postings": postings});
+            let mut leaf = json!({"type": entry.kind, "at_micros": entry.at, "tier": "T1", "postings": postings});
             entry.fact.into_iter().for_each(|(name, id)| leaf[name] = id.into());
             leaf
         };
@@ -130,7 +127,8 @@ impl Facts<'_> {
 
     fn project_leaves(&self) -> Vec<Value> {
         let mut leaves: Vec<(String, Option<i64>, String, String, Value)> = Vec::new();
-        for (config, bytes) in &self.configs {
+        for bytes in self.scene.world.configs.iter().map(|document| &document.json) {
+            let config = &parsed(bytes);
             let id = RawEvidence::id_of(Media::ProjectConfig, "", bytes.as_bytes()).to_string();
             let member = |name: &str| text(config, &[name]).unwrap_or_default().to_owned();
             let since = micros(config, &["updated_at"]);

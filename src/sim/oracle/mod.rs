@@ -3,6 +3,7 @@
 
 mod answer;
 mod billing;
+mod custody;
 mod fees;
 mod journal;
 mod leaves;

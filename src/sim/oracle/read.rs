@@ -1,19 +1,21 @@
 //! The records of a scene as they stand after all edits: what is well-formed, signed, and not known to be false.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::str::FromStr as _;
 
 use ::base64::Engine as _;
 use ::base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::super::expect::Expected;
-use super::super::scene::{SIGNED, Scene, time_of};
+use super::super::scene::{Scene, settled, time_of};
 use super::super::world::Proven;
+use super::custody::leaked;
 use crate::domain::{Code, MAX_SUPPLY_MSAT, Subject, UnixMicros, sha256};
 
 pub(super) const SECOND: i64 = 1_000_000;
-pub(super) const DAY: i64 = 86_400 * SECOND;
+pub(super) const HOUR: i64 = 3_600 * SECOND;
+pub(super) const DAY: i64 = 24 * HOUR;
 
 /// An accepted OC Me envelope.
 pub(super) struct Held {
@@ -25,26 +27,31 @@ pub(super) struct Held {
     /// The time it claims, in microseconds.
     pub(super) at: Option<i64>,
     pub(super) standing: &'static str,
-    pub(super) proven: Proven,
 }
 
-/// An accepted settlement.
+/// An accepted settlement, with the key that signed it.
 pub(super) struct Settlement {
     pub(super) digest: String,
+    pub(super) key: String,
     pub(super) event: Value,
     pub(super) at: i64,
 }
 
-/// Everything that counts for an oracle.
+/// Everything that counts, and what was found so far.
 pub(super) struct Facts<'s> {
     pub(super) scene: &'s Scene,
     pub(super) as_of: i64,
+    /// By id.
     pub(super) envelopes: Vec<Held>,
-    /// By time, then operation id.
+    /// By time, then operation.
     pub(super) settlements: Vec<Settlement>,
-    /// Bodies and texts of the price configs.
-    pub(super) configs: Vec<(Value, String)>,
-    pub(super) findings: Vec<Expected>,
+    /// When the shares of each drop window vest.
+    pub(super) vests: BTreeMap<String, i64>,
+    pub(super) findings: RefCell<Vec<Expected>>,
+}
+
+pub(super) fn parsed(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_default()
 }
 
 /// The first of these members that is a text.
@@ -57,7 +64,7 @@ pub(super) fn sats(value: &Value, name: &str) -> i128 {
 }
 
 pub(super) fn micros(value: &Value, names: &[&str]) -> Option<i64> {
-    text(value, names).and_then(|text| UnixMicros::from_str(text).ok()).map(|time| time.0)
+    text(value, names).and_then(|text| text.parse::<UnixMicros>().ok()).map(|time| time.0)
 }
 
 pub(super) fn user(body: &Value) -> &str {
@@ -68,12 +75,12 @@ pub(super) fn site(body: &Value) -> &str {
     body["site"]["domain"].as_str().or_else(|| text(body, &["site", "site_domain"])).unwrap_or_default()
 }
 
-impl Held {
-    pub(super) fn counts(&self) -> bool {
-        self.standing == "counted"
-    }
+/// Seconds of a time, rounded towards the past.
+pub(super) fn seconds(at: i64) -> i64 {
+    at.div_euclid(SECOND)
+}
 
-    /// A text that the signed bytes hold under that name.
+impl Held {
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.body[name].as_str()
     }
@@ -82,23 +89,27 @@ impl Held {
         Subject::new("envelope", &self.id)
     }
 
+    pub(super) fn user(&self) -> &str {
+        user(&self.body)
+    }
+
     pub(super) fn window(&self) -> Option<&str> {
         self.body["drop"]["window_id"].as_str()
     }
 
-    /// The claimed time, for those that can't be without one.
+    /// The claimed time, of those that can't be without one.
     pub(super) fn time(&self) -> i64 {
         self.at.unwrap_or_default()
     }
 }
 
 impl Settlement {
-    pub(super) fn kind(&self) -> &str {
-        self.text("kind").unwrap_or_default()
-    }
-
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.event[name].as_str()
+    }
+
+    pub(super) fn kind(&self) -> &str {
+        self.text("kind").unwrap_or_default()
     }
 
     pub(super) fn msat(&self) -> i128 {
@@ -120,32 +131,27 @@ impl Settlement {
 
 impl<'s> Facts<'s> {
     pub(super) fn of(scene: &'s Scene) -> Self {
-        let mut facts = Self {
-            scene,
-            as_of: UnixMicros::from(scene.world.as_of()).0,
-            envelopes: Vec::new(),
-            settlements: Vec::new(),
-            configs: Vec::new(),
-            findings: Vec::new(),
-        };
-        let configs = scene.world.configs.iter();
-        facts.configs = configs.map(|document| (parsed(&document.json), document.json.clone())).collect();
+        let as_of = UnixMicros::from(scene.world.as_of()).0;
+        let (envelopes, settlements) = (Vec::new(), Vec::new());
+        let (vests, findings) = (BTreeMap::new(), RefCell::default());
+        let mut facts = Self { scene, as_of, envelopes, settlements, vests, findings };
         facts.settle();
         facts.gather();
+        facts.vests = facts.vesting();
         facts
     }
 
-    pub(super) fn open(&mut self, code: Code, subject: Subject) {
-        self.findings.push(Expected::open(code, subject));
+    pub(super) fn open(&self, code: Code, subject: Subject) {
+        self.findings.borrow_mut().push(Expected::open(code, subject));
     }
 
-    pub(super) fn explained(&mut self, code: Code, subject: Subject) {
-        self.findings.push(Expected::explained(code, subject));
+    pub(super) fn explained(&self, code: Code, subject: Subject) {
+        self.findings.borrow_mut().push(Expected::explained(code, subject));
     }
 
     /// Counted envelopes of that kind, by time.
     pub(super) fn counted(&self, kind: &str) -> Vec<&Held> {
-        let fits = |held: &&Held| held.kind == kind && held.counts();
+        let fits = |held: &&Held| held.kind == kind && held.standing == "counted";
         let mut found: Vec<&Held> = self.envelopes.iter().filter(fits).collect();
         found.sort_by_key(|held| held.at);
         found
@@ -174,73 +180,55 @@ impl<'s> Facts<'s> {
                 continue;
             }
             let kid = text(&content, &["kid"]).or_else(|| event.tag_values("kid").next()).unwrap_or_default();
-            held.insert(id.to_owned(), (kind.to_owned(), kid.to_owned(), self.signed(id, content.clone())));
+            held.insert(id.to_owned(), (kind.to_owned(), kid.to_owned(), self.signed(id, &content)));
         }
-        for line in &scene.world.activity {
-            let bundle = parsed(line);
-            let bytes = canonical(&bundle);
-            let kid = text(&bundle, &["kid"]).unwrap_or_default().to_owned();
-            held.insert(sha256(&bytes).to_hex(), ("oc-me-activity".to_owned(), kid, json(&bytes)));
+        for bundle in scene.world.activity.iter().map(|line| parsed(line)) {
+            let (bytes, kid) = (canonical(&bundle), text(&bundle, &["kid"]).unwrap_or_default());
+            held.insert(sha256(&bytes).to_hex(), ("oc-me-activity".to_owned(), kid.to_owned(), json(&bytes)));
         }
-        held.retain(|id, _| !scene.discounted.contains(id));
-        for (id, (kind, kid, body)) in held {
-            self.accept(id, kind, kid, body);
+        for (id, (kind, kid, body)) in held.into_iter().filter(|(id, _)| !scene.discounted.contains(id)) {
+            let named = ["occurred_at", "rebound_at", "sealed_at", "computed_at", "created_at"];
+            // FORMATS 3.5: nothing is known of a trust attestation's members.
+            let at = micros(&body, &named).filter(|_| kind != "oc-me-trust");
+            let mut one = Held { id, kind, kid, body, at, standing: "counted" };
+            if out_of_range(&one.body) {
+                self.open(Code::AmtRange, one.subject());
+                continue;
+            }
+            if at.is_some_and(|at| at > self.as_of) {
+                one.standing = "excluded:after-as-of";
+                self.open(Code::EnvTime, one.subject());
+            } else if self.leaked(&one) {
+                one.standing = "excluded:key-compromised";
+                self.open(Code::KeyCompromised, one.subject());
+            }
+            self.envelopes.push(one);
         }
     }
 
     /// The signed members (FORMATS 3.1): decoded bytes, an inner object, or what the world signed under that id.
-    fn signed(&self, id: &str, content: Value) -> Value {
-        if text(&content, &["canonical_b64"]).is_some() {
-            return json(&canonical(&content));
+    fn signed(&self, id: &str, content: &Value) -> Value {
+        if content["canonical_b64"].is_string() {
+            return json(&canonical(content));
         }
         let inner = ["envelope", "event", "attestation"].iter().find(|name| content[**name].is_object());
-        if let Some(name) = inner {
-            return content[*name].clone();
+        let known = || self.scene.world.envelopes.iter().find(|one| one.id.to_string() == id);
+        match inner {
+            Some(name) => content[*name].clone(),
+            None => known().map_or_else(|| content.clone(), |one| json(&one.canonical)),
         }
-        let known = self.scene.world.envelopes.iter().find(|envelope| envelope.id.to_string() == id);
-        known.map_or(content, |envelope| json(&envelope.canonical))
-    }
-
-    fn accept(&mut self, id: String, kind: String, kid: String, body: Value) {
-        let named = ["occurred_at", "rebound_at", "sealed_at", "computed_at", "created_at"];
-        // FORMATS 3.5: nothing is known of a trust attestation's members.
-        let at = micros(&body, &named).filter(|_| kind != "oc-me-trust");
-        let proven = self.proven(&id);
-        let mut held = Held { id, kind, kid, body, at, standing: "counted", proven };
-        if out_of_range(&held.body) {
-            return self.open(Code::AmtRange, held.subject());
-        }
-        if at.is_some_and(|at| at > self.as_of) {
-            held.standing = "excluded:after-as-of";
-            self.open(Code::EnvTime, held.subject());
-        } else if self.leaked(&held) {
-            held.standing = "excluded:key-compromised";
-            self.open(Code::KeyCompromised, held.subject());
-        }
-        self.envelopes.push(held);
     }
 
     /// Signed with a key that leaked, and neither anchored before nor named by a settlement.
     fn leaked(&self, held: &Held) -> bool {
-        let mut kid = "";
-        for line in self.scene.sections.lines() {
-            let Some((name, value)) = line.split_once(" = ") else { continue };
-            if name == "kid" {
-                kid = value.trim_matches('"');
-            } else if name == "at" && kid == held.kid {
-                let leak = UnixMicros::from_str(value).map_or(0, |at| at.0);
-                let anchored = match held.proven {
-                    Proven::Block(height) => self.block_time(height).is_some_and(|time| time < leak),
-                    _ => false,
-                };
-                let named = |settlement: &Settlement| {
-                    let names = ["distribution_id", "payout_binding_id"];
-                    names.iter().any(|name| settlement.text(name) == Some(&held.id))
-                };
-                return !anchored && !self.settlements.iter().any(named);
-            }
+        let Some(leak) = leaked(self.scene, &held.kid) else { return false };
+        if let Proven::Block(height) = self.proven(&held.id)
+            && self.block_time(height).is_some_and(|time| time < leak * SECOND)
+        {
+            return false;
         }
-        false
+        let names = ["distribution_id", "payout_binding_id"];
+        !self.settlements.iter().any(|one| names.iter().any(|name| one.text(name) == Some(&held.id)))
     }
 
     /// R0: one settlement for each operation, the earliest of several.
@@ -252,8 +240,7 @@ impl<'s> Facts<'s> {
         read.sort_by(|a, b| (a.at, a.text("operation_id"), &a.digest).cmp(&(b.at, b.text("operation_id"), &b.digest)));
         for one in read {
             let operation = Subject::new("operation", one.text("operation_id").unwrap_or_default());
-            let same = |kept: &&Settlement| kept.event["operation_id"] == one.event["operation_id"];
-            match self.settlements.iter().find(same) {
+            match self.settlements.iter().find(|kept| kept.event["operation_id"] == one.event["operation_id"]) {
                 Some(kept) if kept.digest == one.digest => self.open(Code::OpReplay, operation),
                 Some(_) => self.open(Code::OpConflict, operation),
                 None if one.at > self.as_of => self.open(Code::EnvTime, one.subject()),
@@ -264,30 +251,25 @@ impl<'s> Facts<'s> {
 }
 
 fn settlement(line: &str) -> Settlement {
-    let event = parsed(line)["event"].clone();
-    let mut members: Vec<String> = SIGNED.iter().map(|name| format!("\"{name}\":{}", event[*name])).collect();
-    members.extend(event["fee_sats"].as_u64().map(|fee| format!("\"fee_sats\":{fee}")));
-    let digest = sha256(format!("{{{}}}", members.join(",")).as_bytes()).to_hex();
-    Settlement { digest, at: event["settled_at"].as_i64().unwrap_or_default().saturating_mul(SECOND), event }
+    let line = parsed(line);
+    let event = line["event"].clone();
+    let at = event["settled_at"].as_i64().unwrap_or_default().saturating_mul(SECOND);
+    let key = text(&line, &["pubkey_hex"]).unwrap_or_default().to_owned();
+    Settlement { digest: settled(&event).digest, key, event, at }
 }
 
 /// Whether an amount of the signed bytes is above all bitcoin there can be, or no whole number of satoshi.
 fn out_of_range(body: &Value) -> bool {
-    let amounts = body.as_object().into_iter().flatten().filter(|(name, _)| name.contains("_sats"));
+    let amounts = body.as_object().into_iter().flatten().filter(|(name, _)| name.ends_with("_sats"));
     let recipients = body["recipients"].as_array().into_iter().flatten().map(|one| &one["amount_sats"]);
     let mut amounts = amounts.map(|(_, amount)| amount).chain(recipients).chain([&body["sats_charged"]]);
-    let most = MAX_SUPPLY_MSAT / 1_000;
-    amounts.any(|amount| amount.is_number() && amount.as_u64().is_none_or(|sats| sats > most))
+    amounts.any(|amount| amount.is_number() && amount.as_u64().is_none_or(|sats| sats > MAX_SUPPLY_MSAT / 1_000))
 }
 
 fn canonical(record: &Value) -> Vec<u8> {
     STANDARD.decode(text(record, &["canonical_b64"]).unwrap_or_default()).unwrap_or_default()
 }
 
-pub(super) fn parsed(text: &str) -> Value {
-    json(text.as_bytes())
-}
-
-fn json(bytes: &[u8]) -> Value {
+pub(super) fn json(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).unwrap_or_default()
 }
