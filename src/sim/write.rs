@@ -41,7 +41,7 @@ pub enum SimError {
 /// Writes the world below `dir`, with `reledger.toml` on top. Nothing is there before everything is.
 ///
 /// # Errors
-/// [`SimError::Write`] when a folder or file can't be written.
+/// [`SimError::Write`] when a folder or file can't be written; then nothing of the world is there.
 pub fn write(world: &World, dir: &Path) -> Result<(), SimError> {
     staged(dir, |stage| write_files(world, stage))
 }
@@ -146,4 +146,40 @@ fn keep_private(path: &Path) -> Result<(), SimError> {
 #[cfg(not(unix))]
 fn keep_private(_path: &Path) -> Result<(), SimError> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(dir: &Path) -> Vec<String> {
+        let mut names: Vec<String> =
+            fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_second_world_takes_the_place_of_the_first() {
+        let (once, twice) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (first, second) = (World::generate(1, 10), World::generate(3, 10));
+        write(&first, twice.path()).unwrap();
+        write(&second, twice.path()).unwrap();
+        write(&second, once.path()).unwrap();
+        for folder in [".", "ots", "keys", "configs"] {
+            assert_eq!(names(&twice.path().join(folder)), names(&once.path().join(folder)), "{folder}");
+        }
+        assert!(!names(once.path()).contains(&PARTIAL.to_owned()));
+    }
+
+    #[test]
+    fn a_failure_leaves_nothing_half_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("world");
+        // A name that no file system takes makes the last documents fail after all the others were written.
+        let mut world = World::generate(1, 10);
+        world.key_sets.push(Document { name: "x".repeat(300), json: String::new() });
+        assert!(matches!(write(&world, &target), Err(SimError::Write { .. })));
+        assert_eq!(names(folder.path()), [""; 0]);
+    }
 }
