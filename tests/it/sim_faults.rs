@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use reledger::app::{Cancel, Trial, TrialReport};
+use reledger::app::{Cancel, Trial};
 use reledger::domain::{Code, EvidenceId, Media, RawEvidence, Subject};
 use reledger::sim::{Scene, Selection, World, generators, plant};
 use serde_json::Value;
@@ -71,34 +71,50 @@ fn side_by_side<T: Sync, R: Send>(items: &[T], work: impl Fn(usize, &T) -> R + S
     said.into_inner().unwrap()
 }
 
-/// The first world from that seed on that has room.
-fn tried(selection: Selection, seed: u64, dir: &Path) -> Result<TrialReport, String> {
-    for seed in seed..seed + WORLDS {
-        let trial = Trial { seed, events: EVENTS, selections: vec![selection] };
-        let report = trial.judge(dir, &Cancel::default()).map_err(|error| format!("{selection}: {error}"))?;
-        if !report.planted.is_empty() {
-            return Ok(report);
-        }
-    }
-    Err(format!("{selection}: no room in {WORLDS} worlds from seed {seed}"))
+/// Selections that share a world: it makes a third of the worlds, and they have to get along.
+const TOGETHER: usize = 3;
+
+/// What is wrong about these selections in one world; gives those that found no room in it back.
+fn judged(selections: &[Selection], seed: u64, dir: &Path) -> (Vec<Selection>, Option<String>) {
+    let trial = Trial { seed, events: EVENTS, selections: selections.to_vec() };
+    let names: Vec<String> = selections.iter().map(ToString::to_string).collect();
+    let report = match trial.judge(dir, &Cancel::default()) {
+        Ok(report) => report,
+        Err(error) => return (Vec::new(), Some(format!("{names:?}, world {seed}: {error}"))),
+    };
+    let found = |one: &Selection| report.planted.iter().any(|it| it.selection.to_string() == one.to_string());
+    let without = selections.iter().filter(|one| !found(one)).copied().collect();
+    let differs = !report.differences.is_empty();
+    (without, differs.then(|| format!("{names:?}, world {seed}: {:#?}", report.differences)))
 }
 
 #[test]
-fn each_fault_fires_alone_and_its_near_miss_does_not() {
+fn each_fault_fires_and_its_near_miss_does_not() {
     let selections: Vec<Selection> =
         generators().flat_map(|generator| [false, true].map(|near| Selection { generator, near })).collect();
+    let count = selections.len().div_ceil(TOGETHER);
+    // Neighbours in the registry may want the same record: whoever shares a world comes from afar.
+    let groups: Vec<Vec<Selection>> =
+        (0..count).map(|first| selections.iter().skip(first).step_by(count).copied().collect()).collect();
     let folder = tempdir().unwrap();
-    let said = side_by_side(&selections, |place, selection| {
-        let seed = 1_000 + WORLDS * u64::try_from(place).unwrap();
+    let said = side_by_side(&groups, |place, group| {
         let dir = folder.path().join(place.to_string());
-        match tried(*selection, seed, &dir) {
-            Ok(report) if report.differences.is_empty() => None,
-            Ok(report) => Some(format!("{selection}, world {}: {:#?}", report.trial.seed, report.differences)),
-            Err(why) => Some(why),
+        let first = 1_000 + WORLDS * u64::try_from(place).unwrap();
+        let (mut left, wrong) = judged(group, first, &dir);
+        let mut wrongs: Vec<String> = wrong.into_iter().collect();
+        for seed in first + 1..first + WORLDS {
+            if left.is_empty() {
+                break;
+            }
+            let (without, wrong) = judged(&left, seed, &dir);
+            wrongs.extend(wrong);
+            left = without;
         }
+        wrongs.extend(left.into_iter().map(|one| format!("{one}: no room in {WORLDS} worlds from seed {first}")));
+        wrongs
     });
     let wrong: Vec<String> = said.into_iter().flatten().collect();
-    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), selections.len(), wrong.join("\n"));
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), groups.len(), wrong.join("\n"));
 }
 
 /// What a divergence of that code shows of the record that it is about; absent are those that are about many records.
