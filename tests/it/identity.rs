@@ -180,7 +180,7 @@ fn ways(seed: u64) -> Vec<String> {
 fn over_sockets(world: World, dir: &Path, whole: Duration, chance: &mut Lcg) -> Option<String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let world = Arc::new(world);
-    let serving = runtime.block_on(serve(Arc::clone(&world), Vec::new(), std::future::pending())).unwrap();
+    let serving = runtime.block_on(serve(Arc::clone(&world), std::future::pending())).unwrap();
     serve_toml(&serving, &world, dir).unwrap();
     let config = dir.join("reledger-loopback.toml");
     let reference = judged(drill_of(&config, &dir.join("run")), &dir.join("run"));
