@@ -136,7 +136,7 @@ fn a_tag_at_the_limit(scene: &mut Scene) -> Planting {
     let mut carrier = scene.sign(&body);
     carrier.tags.push(vec!["note".to_owned(), "n".repeat(TAG_BYTES_MAX)]);
     let put = scene.bill_as(&body, carrier)?;
-    let line = scene.world.events.last().map(|event| event.line()).filter(|line| line.contains(&put.event));
+    let line = scene.world.events.last().map(SimEvent::line).filter(|line| line.contains(&put.event));
     Ok(Subject::new("media", Media::NostrEvent).and("sha256", sha256(line.ok_or(NoRoom)?.as_bytes())))
 }
 

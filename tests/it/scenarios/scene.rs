@@ -41,7 +41,6 @@ pub(crate) struct Carrier {
 /// Something published, as findings name it.
 pub(crate) struct Put {
     pub(crate) id: String,
-    pub(crate) event: String,
     pub(crate) evidence: EvidenceId,
 }
 
@@ -133,8 +132,8 @@ impl Scene {
         let tags = [vec![d], tags].concat();
         let content = Value::Object(content).to_string();
         let event = self.hand.event(publisher, 30_087, AS_OF - 60, tags, content);
-        let (event, evidence) = self.put_event(event);
-        Put { id, event, evidence }
+        let (_, evidence) = self.put_event(event);
+        Put { id, evidence }
     }
 
     /// Publishes an event; returns its id and evidence.
@@ -145,13 +144,7 @@ impl Scene {
         (id, evidence)
     }
 
-    /// Publishes an event that counts: its user's balance grows.
-    pub(crate) fn bill(&mut self, body: &Value) -> Put {
-        let carrier = self.sign(body);
-        self.bill_as(body, carrier)
-    }
-
-    /// As [`Self::bill`], in that carrier.
+    /// Publishes an event that counts, in that carrier: its user's balance grows.
     pub(crate) fn bill_as(&mut self, body: &Value, carrier: Carrier) -> Put {
         let sats = i64::try_from(body["user_earned_sats"].as_u64().unwrap()).unwrap();
         self.credit(user_of(body), sats);
@@ -164,33 +157,6 @@ impl Scene {
         let mut line: Value = serde_json::from_str(found).unwrap();
         line["balance_sats"] = (line["balance_sats"].as_i64().unwrap() + sats).into();
         *found = line.to_string();
-    }
-
-    /// Takes back every event whose `d` names that id.
-    pub(crate) fn retract(&mut self, id: &str) {
-        let before = self.world.events.len();
-        self.world.events.retain(|event| !event.tag_values("d").any(|d| d.ends_with(id)));
-        assert!(self.world.events.len() < before);
-    }
-
-    /// Publishes another body in the place of the newest one of that artifact that fits; returns it.
-    pub(crate) fn rewrite(
-        &mut self,
-        kind: Artifact,
-        fits: impl Fn(&Value) -> bool,
-        edit: impl FnOnce(&mut Value),
-    ) -> Put {
-        let mut body = self.body(kind, fits);
-        let old = self
-            .world
-            .envelopes
-            .iter()
-            .find(|envelope| serde_json::from_slice::<Value>(&envelope.canonical).unwrap() == body);
-        let old = old.unwrap().id.to_string();
-        self.retract(&old);
-        edit(&mut body);
-        let carrier = self.sign(&body);
-        self.put(carrier)
     }
 
     /// An entry at the end of the gateway's log.

@@ -84,22 +84,6 @@ fn adjustment(scene: &mut Scene) -> Value {
     adjustment
 }
 
-/// A deposit with its invoice and its entry in the gateway's log.
-pub(crate) fn deposit(scene: &mut Scene, project: &str, sats: u64) {
-    let preimage = sha256(scene.unique().as_bytes());
-    let hash = sha256(preimage.as_bytes()).to_hex();
-    let mut deposit = event(scene, "escrow.deposit", "in", sats);
-    deposit["payment_hash"] = hash.clone().into();
-    deposit["preimage"] = preimage.to_hex().into();
-    deposit["project_key"] = project.into();
-    settle(scene, &deposit);
-    let invoice = json!({
-        "payment_hash": hash, "amount_msat": sats * 1_000, "status": "settled", "settled_at": deposit["settled_at"],
-    });
-    scene.world.invoices.push(invoice.to_string());
-    scene.log("incoming-payment-succeeded", "ln", &json!({"payment_hash": hash, "preimage": preimage.to_hex()}));
-}
-
 /// Edits the newest settlement of that kind and signs it again.
 pub(crate) fn resettle(scene: &mut Scene, kind: &str, edit: impl FnOnce(&mut Value)) -> Settled {
     let at = scene.world.settlements.iter().rposition(|line| line.contains(&format!("\"kind\":\"{kind}\""))).unwrap();
