@@ -17,7 +17,7 @@ use crate::support::{drill, report, shown};
 
 const EVENTS: u32 = 40;
 /// Worlds that are tried for one selection until one has room for it.
-const WORLDS: u64 = 8;
+const WORLDS: u64 = 7;
 
 /// Codes that no edit of a world's records can bring about: they are about how sources behave while they are asked, about
 /// registered absences of such sources, and about a bug of our own.
