@@ -16,9 +16,12 @@ pub fn expect(scene: &Scene) -> Expectation {
     let of_money = [Facts::treasury, Facts::coverage, Facts::batches, Facts::rails, Facts::statement];
     of_envelopes.iter().chain(&[Facts::rebinds, Facts::proofs]).chain(&of_money).for_each(|check| check(&facts));
     facts.inputs();
+    facts.junk();
     let mut divergences = facts.findings.take();
     divergences.extend(scene.told.iter().cloned());
     divergences.sort();
+    // A report says a thing once, whoever found it.
+    divergences.dedup();
     let mut trial_balance: BTreeMap<String, i128> = BTreeMap::new();
     for (account, amount) in facts.accounts() {
         *trial_balance.entry(class(&account).to_owned()).or_default() += amount;
