@@ -6,6 +6,7 @@ mod billing;
 mod custody;
 mod fees;
 mod journal;
+mod junk;
 mod leaves;
 mod payouts;
 mod proofs;
