@@ -1,6 +1,6 @@
 //! How envelopes and proofs travel: wrapped records in Nostr events, `ots` members, detached files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -44,6 +44,8 @@ pub(super) struct Prover<'a> {
     pub(super) files: ProofFiles,
     /// What the calendar would make of the pending members: for readers that have files only.
     pub(super) upgraded: ProofFiles,
+    /// Heights that the written proofs lead to, once calendars have completed them.
+    pub(super) blocks: BTreeSet<usize>,
 }
 
 impl Prover<'_> {
@@ -54,7 +56,8 @@ impl Prover<'_> {
         let full = bare(&anchor.head, &anchor.branches, Tail::Upgraded);
         let drawn = *self.rng.pick_weighted(&[(Place::Member, 70), (Place::Calendar, 15), (Place::File, 15)]);
         let place = if self.files.len() + self.upgraded.len() < PROOF_FILES_MAX { drawn } else { Place::Member };
-        match place {
+        let mut pruned = false;
+        let member = match place {
             Place::File => {
                 self.files.insert(digest, detached(&digest.0, &full));
                 "null".to_owned()
@@ -64,8 +67,8 @@ impl Prover<'_> {
                 self.pending(digest, anchor)
             }
             Place::Member => {
-                let pruned = bare(&anchor.head, &anchor.branches, Tail::Pruned);
-                let timestamp = if self.rng.chance(50) { full } else { pruned };
+                pruned = !self.rng.chance(50);
+                let timestamp = if pruned { bare(&anchor.head, &anchor.branches, Tail::Pruned) } else { full };
                 let header = self.headers.get(confirmation.height);
                 let mined_at = self.times.at(confirmation.height).unwrap_or_default();
                 self.proof_member("confirmed", digest, anchor, timestamp)
@@ -74,7 +77,14 @@ impl Prover<'_> {
                     .text("upgraded_at", iso_millis(mined_at + 2 * HOUR))
                     .compact()
             }
+        };
+        if pruned {
+            self.blocks.insert(confirmation.height);
+        } else {
+            let heights = anchor.branches.iter().filter_map(|branch| Some(branch.confirmation.as_ref()?.height));
+            self.blocks.extend(heights);
         }
+        member
     }
 
     /// The member as it was while a block that lost still counted.

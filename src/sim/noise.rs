@@ -81,7 +81,7 @@ pub(super) fn stale(
     let ops = ways.into_iter().next()?;
     let moved = Branch { confirmation: Some(Confirmation { ops, height }), ..branch.clone() };
     let hash = lost.first().map(block_hash_hex).unwrap_or_default();
-    Some(Stale { hash, headers: lost, proof: rng.chance(50).then(|| (*digest, moved)) })
+    Some(Stale { hash, headers: lost, proof: rng.chance(50).then_some((*digest, moved)) })
 }
 
 #[cfg(test)]

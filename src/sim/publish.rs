@@ -32,6 +32,7 @@ struct Carried {
     custody: Vec<String>,
     files: ProofFiles,
     upgraded: ProofFiles,
+    blocks: BTreeSet<usize>,
 }
 
 /// What happened, before anybody published it.
@@ -55,7 +56,7 @@ impl Past {
         let headers = mine(seed, &self.times, &anchored.roots);
         let stale = self.stale(seed, &anchored, &headers);
         let carried = self.carry(seed, &attested, &anchored, &headers, stale.as_ref());
-        let Carried { mut events, mut archived, custody, files, upgraded } = carried;
+        let Carried { mut events, mut archived, custody, files, upgraded, blocks } = carried;
         events.extend(bindings(seed, &self.users, &self.keys.secp));
         events.extend(junk(seed, &self.keys));
         events.extend(devices(seed, &self.users, &self.keys.secp));
@@ -85,6 +86,7 @@ impl Past {
             custody,
             proofs: files,
             upgraded,
+            blocks,
             calendar: calendar(&anchored),
             proven: proven(&anchored),
             headers,
@@ -141,6 +143,7 @@ impl Past {
             rng: Rng::new(seed, "proofs"),
             files: ProofFiles::new(),
             upgraded: ProofFiles::new(),
+            blocks: BTreeSet::new(),
         };
         let mut events = Vec::with_capacity(self.envelopes.len() + attested.len());
         let mut archived = Vec::new();
@@ -182,7 +185,7 @@ impl Past {
                 None => custody.push(line),
             }
         }
-        Carried { events, archived, custody, files: prover.files, upgraded: prover.upgraded }
+        Carried { events, archived, custody, files: prover.files, upgraded: prover.upgraded, blocks: prover.blocks }
     }
 
     fn stale(&self, seed: u64, anchored: &Anchored, headers: &[[u8; 80]]) -> Option<Stale> {

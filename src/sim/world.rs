@@ -1,6 +1,6 @@
 //! The world as a whole: generated once from a seed, then written or served.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::carrier::ProofFiles;
 use super::cast::{projects, users};
@@ -79,6 +79,8 @@ pub struct World {
     pub calendar: BTreeMap<String, CalendarReply>,
     /// The truth about the proofs of every digest (64 hex digits) that was submitted.
     pub proven: BTreeMap<String, Proven>,
+    /// Heights of the blocks that proofs lead to; a digest may have several where [`proven`](Self::proven) names the lowest.
+    pub blocks: BTreeSet<usize>,
     /// The header chain from height 0.
     pub headers: Vec<[u8; 80]>,
     /// Settlement log, one signed settlement a line.

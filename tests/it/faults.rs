@@ -335,7 +335,10 @@ fn scenarios() -> Vec<Scenario> {
         Scenario {
             name: "an invoice that was never paid",
             wanted: ("INV_STATE", 1, &[]),
-            fault: |world| world.edit("gateway/invoices.json", |text| text.replacen("\"settled\"", "\"expired\"", 1)),
+            fault: |world| {
+                let status = |name: &str| format!("\"status\":\"{name}\"");
+                world.edit("gateway/invoices.json", |text| text.replacen(&status("settled"), &status("expired"), 1));
+            },
             near_miss: |world| world.edit("gateway/invoices.json", |text| text + "\n"),
         },
         Scenario {
