@@ -363,6 +363,8 @@ fn shared_digest(config: &Config) -> Digest32 {
     if let Some(history) = &mut shared.history {
         squash(&mut history.runs);
     }
+    // Where the index lives is nobody's business but ours.
+    shared.store = None;
     if let Some(seal) = &mut shared.seal {
         squash(&mut seal.checkpoints);
         squash(&mut seal.snapshots);

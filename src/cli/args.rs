@@ -113,7 +113,8 @@ pub(crate) enum Command {
         /// The run's folder.
         dir: PathBuf,
     },
-    /// Judge single files, one line a record: event JSONL, .ots proofs, settlement JSONL, key sets, custody records.
+    /// Judge single files, one line a record: event JSONL, .ots proofs, settlement JSONL, key sets, custody records,
+    /// checkpoint chains, snapshots.
     Verify {
         /// Files; `-` is stdin.
         #[arg(required = true)]
@@ -229,8 +230,11 @@ pub(crate) struct SimArgs {
     #[arg(long, env = "RELEDGER_SEED", default_value_t = 1)]
     pub(crate) seed: u64,
     /// Billable events in it.
-    #[arg(long, env = "RELEDGER_EVENTS", default_value_t = 300)]
+    #[arg(long, env = "RELEDGER_EVENTS", default_value_t = 300, value_parser = clap::value_parser!(u32).range(10..=10_000_000))]
     pub(crate) events: u32,
+    /// Add what networks do to honest records: lag, repeats, disorder, slow calendars, a short reorganisation.
+    #[arg(long, env = "RELEDGER_NOISE", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
+    pub(crate) noise: bool,
     /// The folder for the files and the configuration.
     #[arg(long, env = "RELEDGER_DIR", value_name = "DIR", default_value = "reledger-sim")]
     pub(crate) dir: PathBuf,

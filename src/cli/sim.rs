@@ -7,14 +7,16 @@ use super::args::{ServeArgs, SimArgs};
 use super::output::{Output, say};
 use crate::app::{AppError, Cancel};
 use crate::domain::inert;
-use crate::sim::{HeaderDialect, Services, Serving, SimError, World, serve_toml, serve_with, write as write_world};
+use crate::sim::{
+    HeaderDialect, Noise, Services, Serving, SimError, World, serve_toml, serve_with, write as write_world,
+};
 
 /// The configuration that points at a served world.
 const LOOPBACK_CONFIG: &str = "reledger-loopback.toml";
 
 /// Writes a world as files.
 pub(crate) fn write(output: &Output, args: &SimArgs) -> Result<ExitCode, AppError> {
-    let world = World::generate(args.seed, args.events);
+    let world = world(args);
     write_world(&world, &args.dir).map_err(|error| failed(error, args))?;
     output.emit(
         format!(
@@ -31,7 +33,7 @@ pub(crate) fn write(output: &Output, args: &SimArgs) -> Result<ExitCode, AppErro
 /// Serves a world until it is interrupted. Ports are opened before anything is written, and the configuration is written
 /// last: when it is there, every server listens.
 pub(crate) fn serve(output: &Output, args: &ServeArgs) -> Result<ExitCode, AppError> {
-    let world = Arc::new(World::generate(args.world.seed, args.world.events));
+    let world = Arc::new(world(&args.world));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime =
         runtime.map_err(|source| AppError::Io { action: "start the servers in", file: shown(&args.world), source })?;
@@ -53,6 +55,11 @@ pub(crate) fn serve(output: &Output, args: &ServeArgs) -> Result<ExitCode, AppEr
         serving.finished().await.map_err(|error| failed(error, args))
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn world(args: &SimArgs) -> World {
+    let noise = if args.noise { Noise::seeded(args.seed) } else { Noise::default() };
+    World::generate_with(args.seed, args.events, &noise)
 }
 
 fn services(args: &ServeArgs) -> Services {

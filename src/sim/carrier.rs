@@ -12,10 +12,13 @@ use super::chain::{BlockTimes, block_hash_hex};
 use super::envelope::{Artifact, Envelope};
 use super::json::{Object, texts};
 use super::nostr::{Draft, SimEvent, sign, tag};
-use super::ots::{Tail, bare, detached, lowest};
+use super::ots::{Branch, Tail, bare, detached, lowest};
 use super::rng::Rng;
 use super::time::{AS_OF, DAY, HOUR, iso_millis, seconds};
 use crate::domain::Digest32;
+
+/// Most detached proofs of a world: beyond that every proof travels in its member.
+const PROOF_FILES_MAX: usize = 2_000;
 
 /// Where a proof is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,7 +52,9 @@ impl Prover<'_> {
         let Some(anchor) = self.anchored.anchors.get(&digest.0) else { return "null".to_owned() };
         let Some((_, confirmation)) = lowest(&anchor.branches) else { return self.pending(digest, anchor) };
         let full = bare(&anchor.head, &anchor.branches, Tail::Upgraded);
-        match *self.rng.pick_weighted(&[(Place::Member, 70), (Place::Calendar, 15), (Place::File, 15)]) {
+        let drawn = *self.rng.pick_weighted(&[(Place::Member, 70), (Place::Calendar, 15), (Place::File, 15)]);
+        let place = if self.files.len() + self.upgraded.len() < PROOF_FILES_MAX { drawn } else { Place::Member };
+        match place {
             Place::File => {
                 self.files.insert(digest, detached(&digest.0, &full));
                 "null".to_owned()
@@ -70,6 +75,25 @@ impl Prover<'_> {
                     .compact()
             }
         }
+    }
+
+    /// The member as it was while a block that lost still counted.
+    pub(super) fn stale_member(&mut self, digest: Digest32, anchor: &Anchor, branch: &Branch, hash: &str) -> String {
+        let then = Anchor { branches: vec![branch.clone()], ..anchor.clone() };
+        let timestamp = bare(&then.head, &then.branches, Tail::Upgraded);
+        let height = branch.confirmation.as_ref().map_or(0, |confirmation| confirmation.height);
+        let mined_at = self.times.at(height).unwrap_or_default();
+        self.proof_member("confirmed", digest, &then, timestamp)
+            .plain("block_height", height)
+            .text("block_hash", hash)
+            .text("upgraded_at", iso_millis(mined_at + HOUR))
+            .compact()
+    }
+
+    /// The member as it was before any block.
+    pub(super) fn early_member(&mut self, digest: Digest32) -> Option<String> {
+        let anchor = self.anchored.anchors.get(&digest.0)?;
+        Some(self.pending(digest, anchor))
     }
 
     fn pending(&mut self, digest: Digest32, anchor: &Anchor) -> String {
@@ -93,6 +117,7 @@ pub(super) fn carry(
     ots: &str,
     secp: &Secp256k1<All>,
     publisher: &Keypair,
+    created_at: i64,
     rng: &mut Rng,
 ) -> SimEvent {
     let id = envelope.id.to_string();
@@ -107,14 +132,15 @@ pub(super) fn carry(
         _ => signed(head.all(&envelope.members)).raw("ots", ots),
     };
     let d = format!("{}:{id}", envelope.kind.name());
-    let created_at = published_at(envelope.at.0, rng);
     let tags = vec![tag(["d", &d])];
     sign(secp, publisher, Draft { kind: 30_087, created_at, tags, content: content.compact() })
 }
 
 /// When the carrier says it was made: seconds later as a rule, by a clock of its own at times, days later now and then.
-fn published_at(signed_at: i64, rng: &mut Rng) -> i64 {
+/// `lag` is the percentage that comes up to ten days late.
+pub(super) fn published_at(signed_at: i64, lag: u8, rng: &mut Rng) -> i64 {
     let delay = match rng.below(100) {
+        _ if rng.chance(u64::from(lag)) => rng.range(HOUR, 10 * DAY) / 1_000,
         0..3 => rng.range(HOUR, 3 * DAY) / 1_000,
         3..11 => rng.range(-90, 240),
         _ => rng.range(1, 40),

@@ -10,6 +10,11 @@ use super::world::World;
 /// File name of the gateway's password beside a configuration.
 pub(super) const PASSWORD_FILE: &str = "gateway.password";
 
+/// Archive that repeats events of the first one.
+pub(super) const SECOND_ARCHIVE: &str = "nostr/events-2.jsonl";
+/// Headers of a branch that lost.
+pub(super) const STALE_HEADERS: &str = "headers/stale.headers";
+
 /// Where the parts of a world are found.
 struct Places {
     relays: Vec<String>,
@@ -34,17 +39,25 @@ struct Places {
 /// The configuration of a world written as files. Paths are relative to it.
 pub(super) fn files_toml(world: &World) -> String {
     let key_file = |name: &str| format!("keys/{name}");
+    let mut event_files = vec!["nostr/events.jsonl".to_owned()];
+    if !world.archived.is_empty() {
+        event_files.push(SECOND_ARCHIVE.to_owned());
+    }
+    let mut headers = vec!["headers/0.headers"];
+    if !world.stale.is_empty() {
+        headers.push(STALE_HEADERS);
+    }
     toml(
         world,
         &Places {
             relays: Vec::new(),
-            event_files: vec!["nostr/events.jsonl".to_owned()],
+            event_files,
             // Without a live calendar the completed proofs come as files too.
             proof_folders: vec!["ots/", "ots-upgraded/"],
             calendars: Vec::new(),
             idle_seconds: None,
             balances: "statement = \"balances.jsonl\"".to_owned(),
-            headers: "files = [\"headers/0.headers\"]".to_owned(),
+            headers: format!("files = {}", list(&headers)),
             settlements: "gateway/settlements.jsonl".to_owned(),
             invoices: "gateway/invoices.json".to_owned(),
             payment_log: "file = \"gateway/payment_log.json\"".to_owned(),

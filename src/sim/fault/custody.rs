@@ -6,6 +6,7 @@ use super::Generator;
 use super::stall::DAY;
 use crate::domain::{Code, Subject, sha256};
 use crate::sim::scene::{AS_OF, Planting, Scene, iso};
+use crate::sim::world::Proven;
 
 pub(super) const GENERATORS: &[Generator] = &[
     Generator {
@@ -78,6 +79,13 @@ pub(super) const GENERATORS: &[Generator] = &[
         fault: signed_as_lines,
         miss: descriptors_alone,
     },
+    Generator {
+        code: Code::RebProfile,
+        name: "signed-as-json",
+        near_miss: "descriptors alone",
+        fault: signed_as_json,
+        miss: descriptors_alone,
+    },
 ];
 
 /// Guardians who sign a step, and how.
@@ -88,9 +96,11 @@ pub(super) struct Signers<'a> {
     pub(super) failing: &'a [&'a str],
     /// Whether the user signs too.
     pub(super) user: bool,
+    /// Whether they sign the canonical JSON (FORMATS 8.4, profile J) and not the lines (L).
+    pub(super) json: bool,
 }
 
-pub(super) const ENOUGH: Signers<'_> = Signers { guardians: &["1", "2", "3"], failing: &[], user: true };
+pub(super) const ENOUGH: Signers<'_> = Signers { guardians: &["1", "2", "3"], failing: &[], user: true, json: false };
 const OLD: [&str; 4] = ["1", "2", "3", "4"];
 const NEW: [&str; 4] = ["1", "2", "3", "5"];
 const NEWER: [&str; 4] = ["1", "2", "3", "6"];
@@ -120,9 +130,14 @@ fn signature(scene: &Scene, label: &str, message: &str) -> Value {
     json!({"address": scene.hand.address(label), "sig": scene.hand.message(label, message)})
 }
 
-/// Signs the lines and records the object with the signatures; gives the hash of the lines.
+/// Signs and records the object; gives the hash of its lines, whichever form was signed.
 fn record(scene: &mut Scene, user: &str, mut object: Value, lines: &[String], signers: &Signers<'_>) -> String {
-    let message = lines.join("\n");
+    let lines = lines.join("\n");
+    // Sorted members without white space: RFC 8785, since all keys and texts here are ASCII.
+    let message = if signers.json { object.to_string() } else { lines.clone() };
+    if signers.json {
+        scene.world.proven.insert(sha256(message.as_bytes()).to_hex(), Proven::Never);
+    }
     let of = |guardian: &&str| format!("{user} {guardian}");
     let mut proof: Vec<Value> =
         signers.guardians.iter().map(|guardian| signature(scene, &of(guardian), &message)).collect();
@@ -134,7 +149,7 @@ fn record(scene: &mut Scene, user: &str, mut object: Value, lines: &[String], si
     }
     object["proof"] = proof.into();
     scene.record(&object);
-    sha256(message.as_bytes()).to_hex()
+    sha256(lines.as_bytes()).to_hex()
 }
 
 /// A graduation of that user out of that descriptor to a single key (FORMATS 8.4).
@@ -319,6 +334,10 @@ fn two_rotations_in_a_row(scene: &mut Scene) -> Planting {
 
 fn signed_as_lines(scene: &mut Scene) -> Planting {
     accepted(scene, &ENOUGH)
+}
+
+fn signed_as_json(scene: &mut Scene) -> Planting {
+    accepted(scene, &Signers { json: true, ..ENOUGH })
 }
 
 fn descriptors_alone(scene: &mut Scene) -> Planting {

@@ -5,8 +5,6 @@ use serde_json::{Value, json};
 use super::Scene;
 use crate::domain::sha256;
 
-const FILE: &str = "custody.jsonl";
-
 /// A descriptor on its way into the file.
 pub(in crate::sim) struct Descriptor {
     /// 64 hex digits, without `fed:`.
@@ -24,15 +22,14 @@ impl Descriptor {
 }
 
 impl Scene {
-    /// A line of the custody file, which is declared with the first.
+    /// A line of the custody file.
     pub(in crate::sim) fn record(&mut self, value: &Value) {
-        if !self.sections.contains("[custody]") {
-            self.sections = format!("\n[custody]\nfiles = [\"{FILE}\"]\n{}", self.sections);
+        if self.world.custody.is_empty() {
             // Whatever is refused of what follows, the file is never empty.
             let somebody = self.descriptor("an early user", &["1", "2", "3", "4"]);
-            self.appended.push((FILE, format!("{}\n", somebody.value).into_bytes()));
+            self.world.custody.push(somebody.value.to_string());
         }
-        self.appended.push((FILE, format!("{value}\n").into_bytes()));
+        self.world.custody.push(value.to_string());
     }
 
     /// 3-of-4 over the keys of these labels, for the address of that one (FORMATS 8.1).
