@@ -120,8 +120,8 @@ impl Misbehaviour {
 
     fn of_headers(self) -> Effect {
         match self {
-            // Proofs name heights that the server says it does not have.
-            Self::Omit => Effect::loses(&[INCOMPLETE, &[Code::OtsHeaderMissing]]),
+            // Proofs name heights that the server says it does not have; asked for by name they do not come either.
+            Self::Omit => Effect::loses(&[CUT, &[Code::OtsHeaderMissing]]),
             Self::Malformed => Effect::loses(&[MISBEHAVES, INCOMPLETE]),
             Self::Truncate => Effect::loses(&[INCOMPLETE]),
             Self::CloseMidPage | Self::Oversize => Effect::loses(&[CUT]),
