@@ -17,6 +17,7 @@ mod scenarios;
 mod schemas;
 mod seals;
 mod sim_richness;
+mod sim_servers;
 mod sim_world;
 mod sources;
 mod state_root;

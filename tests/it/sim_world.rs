@@ -707,9 +707,9 @@ async fn a_plain_client_pages_the_relay_to_the_last_event() {
         for (ask, reply) in [
             (json!(["REQ", "d", {"#d": [d]}]), "EVENT"),
             (json!(["REQ", "none", {"kinds": "x"}]), "CLOSED"),
-            (json!(["COUNT", "c", {}]), "CLOSED"),
+            (json!(["COUNT", "c", {}]), "COUNT"),
             (json!(["EVENT", {"id": "00"}]), "OK"),
-            (json!(["NEG-OPEN", "n", {}, ""]), "NOTICE"),
+            (json!(["NEG-OPEN", "n", {}, ""]), "NEG-ERR"),
         ] {
             socket.send(Message::text(ask.to_string())).await.unwrap();
             let frame: Value = serde_json::from_str(socket.next().await.unwrap().unwrap().to_text().unwrap()).unwrap();
