@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::expect::{Expectation, Expected};
 use super::super::scene::Scene;
+use super::custody;
 use super::journal::class;
 use super::read::Facts;
 use crate::domain::{Code, Severity, Subject};
@@ -11,17 +12,12 @@ use crate::domain::{Code, Severity, Subject};
 /// What a correct auditor must say about the scene.
 pub fn expect(scene: &Scene) -> Expectation {
     let facts = Facts::of(scene);
-    let checks = [Facts::fees, Facts::identities, Facts::manifests, Facts::windows, Facts::activity, Facts::caps];
-    checks
-        .iter()
-        .chain(&[Facts::rebinds, Facts::proofs, Facts::treasury, Facts::coverage])
-        .for_each(|check| check(&facts));
-    [Facts::batches, Facts::rails, Facts::statement].iter().for_each(|check| check(&facts));
-    let mut divergences = facts.findings.borrow().clone();
+    let of_envelopes = [Facts::fees, Facts::identities, Facts::manifests, Facts::windows, Facts::activity, Facts::caps];
+    let of_money = [Facts::treasury, Facts::coverage, Facts::batches, Facts::rails, Facts::statement];
+    of_envelopes.iter().chain(&[Facts::rebinds, Facts::proofs]).chain(&of_money).for_each(|check| check(&facts));
+    facts.inputs();
+    let mut divergences = facts.findings.take();
     divergences.extend(scene.told.iter().cloned());
-    let unchecked =
-        scene.unchecked.iter().map(|check| Expected::open(Code::Unverifiable, Subject::new("check", check)));
-    divergences.extend(unchecked);
     divergences.sort();
     let mut trial_balance: BTreeMap<String, i128> = BTreeMap::new();
     for (account, amount) in facts.accounts() {
@@ -33,6 +29,23 @@ pub fn expect(scene: &Scene) -> Expectation {
         balances: facts.balances(),
         trial_balance,
         leaves: facts.leaves(),
+    }
+}
+
+impl Facts<'_> {
+    /// What can't be checked, or has nothing to be checked.
+    fn inputs(&self) {
+        for check in &self.scene.unchecked {
+            self.when(true, Code::Unverifiable, Subject::new("check", check));
+        }
+        let scene = self.scene;
+        let (guarded, stepped) = custody::read(scene);
+        let is_declared = scene.sections.contains("[custody]") || !scene.world.custody.is_empty();
+        let is_empty = is_declared && guarded.is_empty() && stepped.is_empty();
+        let mut files = scene.appended.iter().filter(|(name, _)| name.starts_with("custody"));
+        let is_blank = files.all(|(_, bytes)| bytes.trim_ascii().is_empty());
+        self.when(is_empty, Code::SrcEmpty, Subject::new("population", "custody"));
+        self.when(is_empty && is_blank, Code::SrcEmpty, Subject::new("source", "files:custody"));
     }
 }
 

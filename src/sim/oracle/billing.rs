@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::read::{DAY, Facts, HOUR, Held, SECOND, micros, sats, seconds, site};
-use crate::domain::{Code, Subject, UnixSeconds, sha256};
+use super::read::{DAY, Facts, HOUR, Held, SECOND, micros, repeated};
+use crate::domain::{Code, Subject, UnixMicros, sha256};
 
 /// `2026-09-30` of a time, or less of it.
 fn date(at: i64, length: usize) -> String {
-    UnixSeconds(seconds(at)).to_string().chars().take(length).collect()
+    UnixMicros(at).seconds().to_string().chars().take(length).collect()
 }
 
 /// Envelopes by something that they share.
@@ -20,17 +20,22 @@ fn groups<'h, K: Ord>(held: &[&'h Held], key: impl Fn(&'h Held) -> K) -> BTreeMa
 }
 
 fn sum(events: &[&Held], name: &str) -> i128 {
-    events.iter().map(|held| sats(&held.body, name)).sum()
+    events.iter().map(|held| held.sats(name)).sum()
 }
 
-fn targets<'h>(members: &[&'h Held]) -> impl Iterator<Item = u64> + use<'h> {
-    members.to_vec().into_iter().filter_map(|held| held.body["drop"]["close_height_target"].as_u64())
+fn earned(events: &[&Held]) -> i128 {
+    sum(events, "user_earned_sats")
+}
+
+/// Heights that members of a window name.
+fn targets(members: &[&Held]) -> Vec<u64> {
+    members.iter().filter_map(|held| held.body["drop"]["close_height_target"].as_u64()).collect()
 }
 
 impl Facts<'_> {
     /// One project and idempotency key is one billing; one window has one manifest.
     pub(super) fn identities(&self) {
-        let mut events = self.counted("oc-me-event");
+        let mut events = self.events();
         events.retain(|held| held.text("idempotency_key").is_some());
         for ((project, key), group) in groups(&events, |held| (held.text("project_key"), held.text("idempotency_key")))
         {
@@ -39,24 +44,19 @@ impl Facts<'_> {
             let mut bodies: Vec<Value> = group.iter().map(|held| held.body.clone()).collect();
             bodies.iter_mut().for_each(|body| body["occurred_at"] = Value::Null);
             bodies.dedup();
-            if group.len() > 1 {
-                self.open(Code::EnvDoubleBilling, subject.clone());
-            }
-            if bodies.len() > 1 {
-                self.open(Code::EnvEquivocation, subject);
-            }
+            self.when(group.len() > 1, Code::EnvDoubleBilling, subject.clone());
+            self.when(bodies.len() > 1, Code::EnvEquivocation, subject);
         }
-        for (window, group) in groups(&self.counted("oc-me-drop"), |held| held.text("window_id")) {
-            if group.len() > 1 {
-                self.open(Code::EnvEquivocation, Subject::new("window", window.unwrap_or_default()));
-            }
+        let manifests = self.counted("oc-me-drop");
+        for window in repeated(manifests.iter().filter_map(|held| held.text("window_id"))) {
+            self.when(true, Code::EnvEquivocation, Subject::new("window", window));
         }
     }
 
     /// Counted events of a window, in order of ids.
-    fn members(&self, window: &str) -> Vec<&Held> {
-        let mut members = self.counted("oc-me-event");
-        members.retain(|held| held.window() == Some(window));
+    fn members(&self, window: Option<&str>) -> Vec<&Held> {
+        let mut members = self.events();
+        members.retain(|held| held.window() == window);
         members.sort_by_key(|held| &held.id);
         members
     }
@@ -64,33 +64,34 @@ impl Facts<'_> {
     /// DROP_TOTALS and DROP_ROOT of each manifest.
     pub(super) fn manifests(&self) {
         for manifest in self.counted("oc-me-drop") {
-            let window = manifest.text("window_id").unwrap_or_default();
-            let members = self.members(window);
+            let members = self.members(manifest.text("window_id"));
             let users: BTreeSet<&str> = members.iter().map(|held| held.user()).collect();
             let said = |name: &str| manifest.body[name].as_u64().map(i128::from);
             let count = |length: usize| i128::try_from(length).unwrap_or_default();
             let mut listed = ids(&manifest.body);
             listed.sort_unstable();
-            let right = said("event_count") == Some(count(members.len()))
+            let is_right = said("event_count") == Some(count(members.len()))
                 && said("recipient_count").is_none_or(|said| said == count(users.len()))
                 && said("gross_fee_sats") == Some(sum(&members, "gross_fee_sats"))
-                && said("user_share_sats") == Some(sum(&members, "user_earned_sats"))
-                && (listed.is_empty() || listed == members.iter().map(|held| held.id.as_str()).collect::<Vec<_>>());
-            let subject = manifest.subject().and("window", window);
-            if !right {
-                self.open(Code::DropTotals, subject.clone());
-            }
-            if manifest.text("events_root").is_some() && self.root_rule(manifest).is_none() {
-                self.open(Code::DropRoot, subject);
-            }
+                && said("user_share_sats") == Some(earned(&members))
+                && (listed.is_empty() || listed.iter().eq(members.iter().map(|held| &held.id)));
+            let subject = manifest.subject().and("window", manifest.text("window_id").unwrap_or_default());
+            self.when(!is_right, Code::DropTotals, subject.clone());
+            let is_lost = manifest.text("events_root").is_some() && self.root_rule(manifest).is_none();
+            self.when(is_lost, Code::DropRoot, subject);
         }
     }
 
-    /// The order and tree rule that give the manifest's root (FORMATS 3.7).
+    /// The order and tree rule that give the manifest's root over what it lists, else over its members (FORMATS 3.7).
     pub(super) fn root_rule(&self, manifest: &Held) -> Option<String> {
-        let members = self.members(manifest.text("window_id").unwrap_or_default());
-        let sorted: Vec<&str> = members.iter().map(|held| held.id.as_str()).collect();
-        for (order, ids) in [("listed", ids(&manifest.body)), ("sorted", sorted)] {
+        let members = self.members(manifest.text("window_id"));
+        let listed = ids(&manifest.body);
+        let mut sorted = listed.clone();
+        if listed.is_empty() {
+            sorted.extend(members.iter().map(|held| held.id.as_str()));
+        }
+        sorted.sort_unstable();
+        for (order, ids) in [("listed", listed), ("sorted", sorted)] {
             for rule in ["duplicate-odd", "promote-odd", "rfc6962"] {
                 if manifest.text("events_root") == Some(&root(&ids, rule)) {
                     return Some(format!("{order}/{rule}"));
@@ -102,43 +103,41 @@ impl Facts<'_> {
 
     /// The time of the block that closes a window: the lowest height that a member names.
     fn boundary(&self, members: &[&Held]) -> Option<i64> {
-        self.block_time(usize::try_from(targets(members).min()?).ok()?)
+        self.block_time(usize::try_from(*targets(members).iter().min()?).ok()?)
     }
 
-    fn seals(&self, window: &str) -> Vec<&Held> {
-        self.counted("oc-me-drop").into_iter().filter(|held| held.text("window_id") == Some(window)).collect()
+    /// The manifest of a window that was sealed first.
+    fn seal(&self, window: &str) -> Option<&Held> {
+        self.counted("oc-me-drop").into_iter().find(|held| held.text("window_id") == Some(window))
     }
 
-    /// When shares vest, to the second: as the manifest seals them, at the latest a day after the window's block.
+    /// When shares vest, to the second: as the manifest seals them, at the latest a day after the window's block, or after
+    /// the longest window there is.
     pub(super) fn vesting(&self) -> BTreeMap<String, i64> {
         let mut vests = BTreeMap::new();
-        for (window, members) in groups(&self.counted("oc-me-event"), |held| held.window()) {
-            let valve = self.boundary(&members).map(|at| at + DAY);
-            let sealed = self.seals(window.unwrap_or_default()).into_iter().filter_map(|held| held.at);
-            if let (Some(window), Some(at)) = (window, sealed.chain(valve).min().filter(|at| *at <= self.as_of)) {
-                vests.insert(window.to_owned(), seconds(at) * SECOND);
-            }
+        for (window, members) in groups(&self.events(), |held| held.window()) {
+            let sealed = self.seal(window.unwrap_or_default()).and_then(|held| held.at);
+            let valves = [self.boundary(&members).map(|at| at + DAY), Some(members[0].time() + 93 * DAY), sealed];
+            let at = valves.into_iter().flatten().min().filter(|at| *at <= self.as_of);
+            vests.extend(window.map(str::to_owned).zip(at.map(|at| at - at.rem_euclid(SECOND))));
         }
         vests
     }
 
     /// DROP_WINDOW: 92 days and the valve of one, boundaries that only come nearer, seals within the valve.
     pub(super) fn windows(&self) {
-        for (window, members) in groups(&self.counted("oc-me-event"), |held| held.window()) {
+        for (window, members) in groups(&self.events(), |held| held.window()) {
             let Some(window) = window else { continue };
-            let broken = |rule: &str| self.open(Code::DropWindow, Subject::new("window", window).and("rule", rule));
-            let seals = self.seals(window);
-            let (first, seal) = (members[0].time(), seals.first().and_then(|held| held.at));
-            if seal.or(self.boundary(&members)).unwrap_or(self.as_of) - first > 93 * DAY {
-                broken("length");
-            }
-            if targets(&members).is_sorted_by(|one, next| one >= next) == false {
-                broken("boundary");
-            }
-            // Block times may be two hours off (BIP-113).
-            let late = |boundary: i64| seal.is_some_and(|seal| seal - boundary > DAY + 2 * HOUR);
-            if self.boundary(&members).is_some_and(late) {
-                broken("late");
+            let (targets, boundary, seal) = (targets(&members), self.boundary(&members), self.seal(window));
+            let sealed = seal.and_then(|seal| seal.at);
+            let height = seal.and_then(|seal| seal.body["sealed_height"].as_u64());
+            let lasts = sealed.or(boundary).unwrap_or(self.as_of) - members[0].time();
+            // Block times may be two hours off (BIP-113); a day and a half of blocks is a day at any luck of miners.
+            let is_late = sealed.zip(boundary).is_some_and(|(sealed, boundary)| sealed - boundary > DAY + 2 * HOUR)
+                || height.zip(targets.iter().min()).is_some_and(|(height, target)| height > target + 216);
+            let is_moved = !targets.is_sorted_by(|one, next| one >= next);
+            for (is_so, rule) in [(lasts > 93 * DAY, "length"), (is_moved, "boundary"), (is_late, "late")] {
+                self.when(is_so, Code::DropWindow, Subject::new("window", window).and("rule", rule));
             }
         }
     }
@@ -146,7 +145,7 @@ impl Facts<'_> {
     /// FORMATS 3.8: six numbers about one user as of a time.
     pub(super) fn activity(&self) {
         for said in self.counted("oc-me-activity") {
-            let mut mine = self.counted("oc-me-event");
+            let mut mine = self.events();
             mine.retain(|held| held.user() == said.user() && held.at <= said.at);
             let projects: BTreeSet<Option<&str>> = mine.iter().map(|held| held.text("project_key")).collect();
             let days: BTreeSet<i64> = mine.iter().map(|held| held.time().div_euclid(DAY)).collect();
@@ -154,39 +153,29 @@ impl Facts<'_> {
             let right = [mine.len(), humans, projects.len(), days.len()].map(|count| u64::try_from(count).ok());
             let names = ["event_count", "human_event_count", "distinct_integrator_count", "active_days"];
             let agrees = right == names.map(|name| said.body[name].as_u64())
-                && sats(&said.body, "lifetime_sats") == sum(&mine, "user_earned_sats")
+                && said.sats("lifetime_sats") == earned(&mine)
                 && micros(&said.body, &["oldest_event_at"]) == mine.first().and_then(|held| held.at);
-            if !agrees {
-                self.open(Code::ActivityMismatch, said.subject().and("user", said.user()));
-            }
+            self.when(!agrees, Code::ActivityMismatch, said.subject().and("user", said.user()));
         }
     }
 
     /// FORMATS 11.
     pub(super) fn caps(&self) {
-        let events = self.counted("oc-me-event");
+        let events = self.events();
         let durable: Vec<&Held> = events.iter().copied().filter(|held| held.text("class") == Some("A")).collect();
         for ((user, day), group) in groups(&durable, |held| (held.user(), date(held.time(), 10))) {
-            if group.len() > 5 {
-                self.open(Code::CapClassADay, Subject::new("user", user).and("day", day));
-            }
+            self.when(group.len() > 5, Code::CapClassADay, Subject::new("user", user).and("day", day));
         }
         for ((user, month), group) in groups(&durable, |held| (held.user(), date(held.time(), 7))) {
             let subject = Subject::new("user", user).and("month", month);
-            if group.len() > 30 {
-                self.open(Code::CapClassAMonth, subject.clone());
-            }
-            if sum(&group, "user_earned_sats") >= 52_600 {
-                self.open(Code::CapReview, subject);
-            }
+            self.when(group.len() > 30, Code::CapClassAMonth, subject.clone());
+            self.when(earned(&group) >= 52_600, Code::CapReview, subject);
         }
         for ((user, month), group) in groups(&events, |held| (held.user(), date(held.time(), 7))) {
-            let sites = groups(&group, |held| site(&held.body));
+            let sites = groups(&group, |held| held.site());
             for (site, there) in sites.iter().filter(|_| sites.len() > 1) {
-                if 100 * sum(there, "user_earned_sats") > 60 * sum(&group, "user_earned_sats") {
-                    let subject = Subject::new("user", user).and("month", &month).and("site", site);
-                    self.open(Code::CapSiteShare, subject);
-                }
+                let subject = Subject::new("user", user).and("month", &month).and("site", site);
+                self.when(100 * earned(there) > 60 * earned(&group), Code::CapSiteShare, subject);
             }
         }
     }
@@ -200,19 +189,20 @@ fn ids(manifest: &Value) -> Vec<&str> {
 /// Bitcoin's tree doubles an odd node, the promoting tree moves it up, RFC 6962 also marks leaves and nodes.
 fn root(ids: &[&str], rule: &str) -> String {
     let marks: [&[u8]; 2] = if rule == "rfc6962" { [&[0], &[1]] } else { [&[], &[]] };
+    let hashed = |bytes: &[&[u8]]| sha256(&bytes.concat()).0.to_vec();
     let mut level: Vec<Vec<u8>> = Vec::new();
     for id in ids {
         let mut bytes = vec![0; id.len() / 2];
         if faster_hex::hex_decode(id.as_bytes(), &mut bytes).is_err() {
             return String::new();
         }
-        level.push(if rule == "rfc6962" { sha256(&[marks[0], &bytes].concat()).0.to_vec() } else { bytes });
+        level.push(if rule == "rfc6962" { hashed(&[marks[0], &bytes]) } else { bytes });
     }
     while level.len() > 1 {
         let node = |pair: &[Vec<u8>]| match (pair, rule) {
-            ([odd], "duplicate-odd") => sha256(&[odd.as_slice(), odd].concat()).0.to_vec(),
+            ([odd], "duplicate-odd") => hashed(&[odd, odd]),
             ([odd], _) => odd.clone(),
-            _ => sha256(&[marks[1], &pair.concat()].concat()).0.to_vec(),
+            _ => hashed(&[marks[1], &pair.concat()]),
         };
         level = level.chunks(2).map(node).collect();
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::super::scene::Scene;
-use super::read::json;
+use super::read::parsed;
 use crate::domain::{UnixSeconds, sha256};
 
 /// A descriptor under the hash of its lines.
@@ -51,8 +51,10 @@ pub(super) fn read(scene: &Scene) -> (BTreeMap<String, Guarded>, BTreeMap<String
     let appended = scene.appended.iter().filter(|(name, _)| name.starts_with("custody"));
     let appended =
         appended.flat_map(|(_, bytes)| String::from_utf8_lossy(bytes).lines().map(str::to_owned).collect::<Vec<_>>());
+    let published = scene.world.events.iter().filter(|event| matches!(event.kind, 30_078 | 30_087));
+    let published = published.map(|event| event.content.clone());
     let (mut guarded, mut stepped) = (BTreeMap::new(), BTreeMap::new());
-    for value in scene.world.custody.iter().cloned().chain(appended).map(|line| json(line.as_bytes())) {
+    for value in scene.world.custody.iter().cloned().chain(published).chain(appended).map(|line| parsed(line)) {
         match value["kind"].as_str().unwrap_or_default() {
             "attest-federation-custody" => {
                 let one = descriptor(&value);

@@ -2,25 +2,17 @@
 
 use serde_json::Value;
 
-use super::read::{Facts, Held, micros, parsed, sats, site};
+use super::read::{Facts, Held, micros};
 use crate::domain::Code;
 
 /// Gross, platform, user, rebate; in satoshi.
 pub(super) type Split = [i128; 4];
 
-/// FORMATS 4.4, by class.
-const BUILT_IN: [(&str, &str); 3] = [
-    (
-        "A",
-        "account_creation account_recovery attest_bond_increased kyc_tier_upgrade payment_method_connected \
-         agent_delegation_issued recovery_method_updated",
-    ),
-    (
-        "B",
-        "payment_authorization scoped_action_authorization attest_verification_at_gate stamp_signing pledge_resolution",
-    ),
-    ("C", "session_creation"),
-];
+/// FORMATS 4.4.
+const CLASS_A: &str = "account_creation account_recovery attest_bond_increased kyc_tier_upgrade \
+                       payment_method_connected agent_delegation_issued recovery_method_updated";
+const CLASS_B: &str = "payment_authorization scoped_action_authorization attest_verification_at_gate stamp_signing \
+                       pledge_resolution";
 
 /// `Math.round` of a product of doubles; amounts are safe integers.
 #[expect(
@@ -56,37 +48,31 @@ pub(super) fn compute(price: &Value, amount: Option<i128>, is_agent: bool) -> Op
 
 /// FORMATS 4.3: what holds under every price.
 fn holds_by_itself(held: &Held, [gross, platform, user, rebate]: Split) -> bool {
-    let of_subtype = |(_, all): &&(&str, &str)| all.split(' ').any(|one| held.text("subtype") == Some(one));
-    let class = BUILT_IN.iter().find(of_subtype).map(|(class, _)| *class);
+    let classes = [("A", CLASS_A), ("B", CLASS_B), ("C", "session_creation")];
+    let of_subtype = |all: &str| all.split(' ').any(|one| held.text("subtype") == Some(one));
     gross >= 1
         && platform + user + rebate == gross
         && platform == split(gross, 0.0)[1]
         && user <= rounded(gross, 0.8).min(gross - platform)
-        && class.is_none_or(|class| held.text("class") == Some(class))
-        && !site(&held.body).is_empty()
+        && classes.iter().all(|(class, all)| !of_subtype(all) || held.text("class") == Some(class))
+        && !held.site().is_empty()
 }
 
 impl Facts<'_> {
     /// FEE_SPLIT and FEE_UNREPLAYABLE of every counted event, by the price list in force at its time.
     pub(super) fn fees(&self) {
-        let lists: Vec<Value> = self.scene.world.configs.iter().map(|document| parsed(&document.json)).collect();
-        for held in self.counted("oc-me-event") {
+        for held in self.events() {
             let names = ["gross_fee_sats", "platform_fee_sats", "user_earned_sats", "site_rebate_sats"];
-            let charged = names.map(|name| sats(&held.body, name));
+            let charged = names.map(|name| held.sats(name));
             let amount = held.body["context"]["payment_amount_sats"].as_u64().map(i128::from);
-            let mut known: Vec<(i64, &Value)> = Vec::new();
-            for list in lists.iter().filter(|list| list["project_key"] == held.body["project_key"]) {
-                known.extend(micros(list, &["updated_at"]).filter(|since| *since <= held.time()).map(|at| (at, list)));
-            }
-            let price = known.iter().max_by_key(|(since, _)| *since).map(|(_, list)| &list["events"]);
-            let subtype = held.text("subtype").unwrap_or_default();
-            let right = price.and_then(|events| compute(&events[subtype], amount, held.body["is_agent"] == true));
-            match right {
-                _ if !holds_by_itself(held, charged) => self.open(Code::FeeSplit, held.subject()),
-                None => self.open(Code::FeeUnreplayable, held.subject()),
-                Some(right) if right == Ok(charged) => {}
-                Some(_) => self.open(Code::FeeSplit, held.subject()),
-            }
+            let lists = self.price_lists.iter().filter(|list| list["project_key"] == held.body["project_key"]);
+            let dated = lists.filter_map(|list| Some((micros(list, &["updated_at"])?, &list["events"])));
+            let in_force = dated.filter(|(since, _)| *since <= held.time()).max_by_key(|(since, _)| *since);
+            let price = in_force.map(|(_, events)| &events[held.text("subtype").unwrap_or_default()]);
+            let right = price.and_then(|price| compute(price, amount, held.body["is_agent"] == true));
+            let is_wrong = !holds_by_itself(held, charged) || right.is_some_and(|right| right != Ok(charged));
+            self.when(is_wrong, Code::FeeSplit, held.subject());
+            self.when(!is_wrong && right.is_none(), Code::FeeUnreplayable, held.subject());
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::super::expect::Expected;
 use super::super::world::Proven;
 use super::read::{Facts, HOUR, SECOND, parsed};
 use crate::domain::{Code, Subject, UnixMicros, sha256};
@@ -21,47 +22,42 @@ pub(super) struct Attested {
 impl Facts<'_> {
     pub(super) fn proofs(&self) {
         for held in self.envelopes.iter().filter(|held| held.standing != "excluded:after-as-of") {
-            let is_rebind = held.kind == "oc-me-rebind";
-            let contradicted = if is_rebind { Code::RebAnchorTime } else { Code::OtsBeforeClaim };
-            let more = is_rebind.then(|| held.user());
-            self.proof(held.subject(), &held.id, held.at, (contradicted, more));
+            let subject = held.subject();
+            let contradicted = match held.kind.as_str() {
+                "oc-me-rebind" => Expected::open(Code::RebAnchorTime, subject.clone().and("user", held.user())),
+                _ => Expected::open(Code::OtsBeforeClaim, subject.clone()),
+            };
+            self.proof(subject, &held.id, held.at, contradicted);
         }
-        for one in self.attestations().into_iter().filter(|one| one.bond.is_some()) {
+        for one in self.attestations().into_values().filter(|one| one.bond.is_some()) {
             let subject = Subject::new("attestation", &one.id);
-            self.proof(subject, &one.id, Some(one.at), (Code::OtsBeforeClaim, None));
+            self.proof(subject.clone(), &one.id, Some(one.at), Expected::open(Code::OtsBeforeClaim, subject));
         }
     }
 
-    /// What is wrong about one proof; the code for a claim after its block, and the user that it names beside.
-    fn proof(&self, subject: Subject, id: &str, at: Option<i64>, contradicted: (Code, Option<&str>)) {
+    /// What is wrong about one proof; what is to be said when its block is older than the claim.
+    fn proof(&self, subject: Subject, id: &str, at: Option<i64>, contradicted: Expected) {
+        let late = |code: Code| Expected::open(code, subject.clone());
         match self.proven(id) {
-            Proven::Never => self.open(Code::OtsAbsent, subject),
-            Proven::Waits(since) if self.as_of - since * SECOND > 48 * HOUR => self.open(Code::OtsOverdue, subject),
-            Proven::Waits(_) => self.explained(Code::OtsPending, subject),
-            Proven::Block(height) => {
-                let (Some(at), Some(block)) = (at, self.block_time(height)) else { return };
-                if block - at > 48 * HOUR {
-                    self.open(Code::OtsLate, subject);
-                } else if block + 2 * HOUR < at {
-                    let (code, user) = contradicted;
-                    self.open(code, user.map_or(subject.clone(), |user| subject.and("user", user)));
-                }
-            }
+            Proven::Never => self.say(late(Code::OtsAbsent)),
+            Proven::Waits(since) if self.as_of - since * SECOND > 48 * HOUR => self.say(late(Code::OtsOverdue)),
+            Proven::Waits(_) => self.say(Expected::explained(Code::OtsPending, subject)),
+            Proven::Block(height) => match at.zip(self.block_time(height)) {
+                Some((at, block)) if block - at > 48 * HOUR => self.say(late(Code::OtsLate)),
+                Some((at, block)) if block + 2 * HOUR < at => self.say(contradicted),
+                _ => {}
+            },
             // Whoever broke the proof has said so.
             Proven::Refused | Proven::Beyond => {}
         }
     }
 
     /// Attestations of the time up to the as-of, by id.
-    pub(super) fn attestations(&self) -> Vec<Attested> {
-        let mut found = BTreeMap::new();
-        for event in self.scene.world.events.iter().filter(|event| event.kind == 30_078) {
-            let one = attested(&parsed(&event.content)).filter(|one| one.at <= self.as_of);
-            if let Some(one) = one.filter(|_| !self.scene.discounted.contains(&event.id.to_string())) {
-                found.insert(one.id.clone(), one);
-            }
-        }
-        found.into_values().collect()
+    pub(super) fn attestations(&self) -> BTreeMap<String, Attested> {
+        let events = self.scene.world.events.iter().filter(|event| event.kind == 30_078);
+        let counted = events.filter(|event| !self.scene.discounted.contains(&event.id.to_string()));
+        let read = counted.filter_map(|event| attested(&parsed(&event.content)));
+        read.filter(|one| one.at <= self.as_of).map(|one| (one.id.clone(), one)).collect()
     }
 }
 

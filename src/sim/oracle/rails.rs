@@ -2,14 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use ::base64::Engine as _;
+use ::base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::super::expect::Expected;
-use super::read::{DAY, Facts, HOUR, Settlement, parsed, text};
+use super::super::gateway_log::LogEntry;
+use super::read::{DAY, Facts, HOUR, Held, parsed, text};
 use crate::domain::{Code, Severity, Subject, sha256};
 
 /// A node's record of an invoice or payment, whatever its dialect; in millisatoshi.
-struct Record {
+pub(super) struct Record {
     hash: String,
     asked: i128,
     moved: i128,
@@ -18,49 +21,14 @@ struct Record {
 }
 
 /// What the gateway's log says in one entry.
-struct Leg {
+pub(super) struct Leg {
     kind: &'static str,
     at: i64,
     hash: Option<String>,
     operation: Option<String>,
     payload: Value,
-}
-
-impl Settlement {
-    /// TREASURY 2.4; the policy of the world: rebates go out, accruals come in.
-    pub(super) fn misdirected(&self) -> bool {
-        match self.kind() {
-            "adjustment" => false,
-            "escrow.deposit" | "platform.accrual" => self.is_out(),
-            _ => !self.is_out(),
-        }
-    }
-
-    /// Targets and anchors that the kind requires and that are not there.
-    fn lacks(&self) -> bool {
-        let (names, is_anchored): (&[&str], bool) = match self.kind() {
-            "escrow.deposit" => (&["project_key"], true),
-            "escrow.rebate" => (&["project_key"], false),
-            "escrow.refund" => (&["project_key", "destination"], true),
-            "operator.payout" => (&["operator_id", "destination"], true),
-            "distribution.settled" => (&["user_address", "payout_binding_id", "distribution_id", "destination"], true),
-            _ => (&[], false),
-        };
-        let anchor = text(&self.event, &["payment_hash", "txid"]);
-        names.iter().any(|name| self.text(name).is_none()) || (is_anchored && anchor.is_none())
-    }
-
-    fn hash(&self) -> Option<String> {
-        self.text("payment_hash").map(str::to_ascii_lowercase)
-    }
-
-    /// Whether the preimage, when there is one, hashes to the payment hash.
-    fn preimage_fits(&self) -> Option<bool> {
-        let (preimage, hash) = (self.text("preimage")?, self.hash()?);
-        let mut bytes = [0; 32];
-        let is_hex = preimage.len() == 64 && faster_hex::hex_decode(preimage.as_bytes(), &mut bytes).is_ok();
-        Some(is_hex && sha256(&bytes).to_hex() == hash)
-    }
+    /// Every hash and id in it.
+    named: BTreeSet<String>,
 }
 
 /// An integer, as JSON or as text, in any of these members.
@@ -70,29 +38,6 @@ fn number(record: &Value, names: &[&str]) -> Option<i128> {
         other => other.as_u64().map(i128::from),
     };
     names.iter().find_map(|name| read(&record[*name]))
-}
-
-/// LND writes bytes as hex or as base64.
-fn hex(text: &str) -> String {
-    use ::base64::Engine as _;
-    let bytes = ::base64::engine::general_purpose::STANDARD.decode(text).unwrap_or_default();
-    if text.len() == 44 { faster_hex::hex_string(&bytes) } else { text.to_ascii_lowercase() }
-}
-
-fn record(line: &str) -> Record {
-    let line = parsed(line);
-    let whole = |names: &[&str]| number(&line, names).map(|sats| sats * 1_000);
-    let asked = number(&line, &["amount_msat", "value_msat"]).or(whole(&["amount_sats", "value", "value_sat"]));
-    let state = text(&line, &["status", "state"]).unwrap_or_default().to_ascii_lowercase();
-    let asked = asked.unwrap_or_default();
-    let sent = number(&line, &["amount_sent_msat"]).map(|sent| sent - asked);
-    Record {
-        hash: hex(text(&line, &["payment_hash", "r_hash"]).unwrap_or_default()),
-        asked,
-        moved: number(&line, &["amt_paid_msat", "amount_received_msat"]).unwrap_or(asked),
-        fee: number(&line, &["fee_msat"]).or(sent),
-        is_settled: ["settled", "paid", "complete", "succeeded"].contains(&state.as_str()),
-    }
 }
 
 /// Hex texts of 32 bytes anywhere in a record.
@@ -105,199 +50,212 @@ fn hashes(value: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
+impl Record {
+    pub(super) fn of(line: &Value) -> Self {
+        let whole = |names: &[&str]| number(line, names).map(|sats| sats * 1_000);
+        let asked = number(line, &["amount_msat", "value_msat"]).or(whole(&["amount_sats", "value", "value_sat"]));
+        let state = text(line, &["status", "state"]).unwrap_or_default().to_ascii_lowercase();
+        let (asked, hash) = (asked.unwrap_or_default(), text(line, &["payment_hash", "r_hash"]).unwrap_or_default());
+        // LND writes bytes as hex or as base64.
+        let decoded = STANDARD.decode(hash).ok().filter(|bytes| bytes.len() == 32);
+        Self {
+            hash: decoded.map_or_else(|| hash.to_ascii_lowercase(), |bytes| faster_hex::hex_string(&bytes)),
+            asked,
+            moved: number(line, &["amt_paid_msat", "amount_received_msat"]).unwrap_or(asked),
+            fee: number(line, &["fee_msat"]).or(number(line, &["amount_sent_msat"]).map(|sent| sent - asked)),
+            is_settled: ["settled", "paid", "complete", "succeeded"].contains(&&*state),
+        }
+    }
+}
+
+impl Leg {
+    fn of(entry: &LogEntry) -> Self {
+        let line = parsed(&entry.json);
+        let names = [["payload", "value"], ["ts_usecs", "timestamp"]];
+        let member = |names: [&str; 2]| names.iter().map(|name| line[*name].clone()).find(|value| !value.is_null());
+        let of_object = || names.map(|names| member(names).unwrap_or_default());
+        let [payload, at] = if line.is_array() { [line[4].clone(), line[3].clone()] } else { of_object() };
+        let contracts = ["", "/outgoing_contract/contract", "/outgoing_contract", "/incoming_contract_commitment"];
+        let paths = contracts
+            .iter()
+            .flat_map(|at| ["payment_hash", "payment_image/Hash", "hash"].map(|name| format!("{at}/{name}")));
+        let hash = paths.filter_map(|path| Some(payload.pointer(&path)?.as_str()?.to_ascii_lowercase())).next();
+        let operation = payload["operation_id"].as_str().map(str::to_ascii_lowercase);
+        let mut named = BTreeSet::new();
+        hashes(&payload, &mut named);
+        Self { kind: entry.kind, at: at.as_i64().unwrap_or_default(), hash, operation, payload, named }
+    }
+
+    /// The log, oldest first; a payment's hash is known by its contract too.
+    pub(super) fn all(log: &[LogEntry]) -> Vec<Self> {
+        let mut legs: Vec<Self> = log.iter().map(Self::of).collect();
+        let contract = |leg: &Self| leg.payload["contract_id"].as_str().map(str::to_owned);
+        let known: Vec<(String, String)> =
+            legs.iter().filter_map(|leg| Some((contract(leg)?, leg.hash.clone()?))).collect();
+        for leg in legs.iter_mut().filter(|leg| leg.hash.is_none()) {
+            leg.hash = known.iter().find(|(id, _)| Some(id) == contract(leg).as_ref()).map(|(_, hash)| hash.clone());
+        }
+        legs
+    }
+}
+
+impl Held {
+    /// TREASURY 2.4; the policy of the world: rebates go out, accruals come in.
+    pub(super) fn misdirected(&self) -> bool {
+        match self.kind.as_str() {
+            "adjustment" => false,
+            "escrow.deposit" | "platform.accrual" => self.is_out(),
+            _ => !self.is_out(),
+        }
+    }
+
+    /// Whether a payment or transaction is named.
+    fn is_anchored(&self) -> bool {
+        text(&self.body, &["payment_hash", "txid"]).is_some()
+    }
+
+    /// Targets and anchors that the kind requires and that are not there.
+    fn lacks(&self) -> bool {
+        let names: &[&str] = match self.kind.as_str() {
+            "escrow.deposit" | "escrow.rebate" => &["project_key"],
+            "escrow.refund" => &["project_key", "destination"],
+            "operator.payout" => &["operator_id", "destination"],
+            "distribution.settled" => &["user_address", "payout_binding_id", "distribution_id", "destination"],
+            _ => &[],
+        };
+        let is_internal = ["escrow.rebate", "platform.accrual", "adjustment"].contains(&&*self.kind);
+        names.iter().any(|name| self.text(name).is_none()) || !(is_internal || self.is_anchored())
+    }
+
+    pub(super) fn hash(&self) -> Option<String> {
+        self.text("payment_hash").map(str::to_ascii_lowercase)
+    }
+
+    /// Whether there is a preimage that does not hash to the payment hash.
+    fn has_wrong_preimage(&self) -> bool {
+        let (preimage, mut bytes) = (self.text("preimage").unwrap_or_default(), [0; 32]);
+        let is_hex = preimage.len() == 64 && faster_hex::hex_decode(preimage.as_bytes(), &mut bytes).is_ok();
+        self.text("preimage").is_some() && self.hash().is_some_and(|hash| !is_hex || sha256(&bytes).to_hex() != hash)
+    }
+}
+
 impl Facts<'_> {
-    fn record(&self, one: &Settlement) -> Option<Record> {
-        let hash = one.hash()?;
-        self.scene.world.invoices.iter().map(|line| record(line)).find(|record| record.hash == hash)
+    fn record(&self, one: &Held) -> Option<&Record> {
+        self.records.iter().find(|record| Some(&record.hash) == one.hash().as_ref())
     }
 
     /// What came in beyond the settled amount, when a record of it shows more.
-    pub(super) fn excess(&self, one: &Settlement) -> i128 {
-        let record = self.record(one).filter(|record| record.is_settled && one.kind() == "escrow.deposit");
+    pub(super) fn excess(&self, one: &Held) -> i128 {
+        let record = self.record(one).filter(|record| record.is_settled && one.kind == "escrow.deposit");
         let moved = record.map_or(0, |record| record.moved);
         if moved == one.msat() * 1_000 { 0 } else { (moved - one.msat()).max(0) }
     }
 
-    /// The log, oldest first; a payment's hash is known by its contract too.
-    fn legs(&self) -> Vec<Leg> {
-        let mut legs: Vec<Leg> = Vec::new();
-        for entry in &self.scene.world.payment_log {
-            let line = parsed(&entry.json);
-            let member = |place: usize, names: [&str; 2]| {
-                if line.is_array() {
-                    line[place].clone()
-                } else {
-                    names.iter().map(|name| line[*name].clone()).find(|value| !value.is_null()).unwrap_or_default()
-                }
-            };
-            let payload = member(4, ["payload", "value"]);
-            let paths = [
-                "/payment_hash",
-                "/payment_image/Hash",
-                "/outgoing_contract/contract/hash",
-                "/outgoing_contract/payment_image/Hash",
-                "/incoming_contract_commitment/payment_image/Hash",
-            ];
-            let hash = paths.iter().find_map(|path| payload.pointer(path)?.as_str()).map(str::to_ascii_lowercase);
-            let operation = payload["operation_id"].as_str().map(str::to_ascii_lowercase);
-            legs.push(Leg {
-                kind: entry.kind,
-                at: member(3, ["ts_usecs", "timestamp"]).as_i64().unwrap_or_default(),
-                hash,
-                operation,
-                payload,
-            });
-        }
-        let contracts: Vec<(Value, String)> =
-            legs.iter().filter_map(|leg| Some((leg.payload["contract_id"].clone(), leg.hash.clone()?))).collect();
-        for leg in legs.iter_mut().filter(|leg| leg.hash.is_none() && leg.payload["contract_id"].is_string()) {
-            leg.hash = contracts.iter().find(|(id, _)| *id == leg.payload["contract_id"]).map(|(_, hash)| hash.clone());
-        }
-        legs
-    }
-
     pub(super) fn rails(&self) {
-        let legs = self.legs();
-        let mut ours = BTreeSet::new();
-        let mut unrecorded = false;
         for one in &self.settlements {
             self.form(one);
             self.purpose(one);
-            self.matches(one, &legs);
-            unrecorded |= self.invoice(one);
-            let names = ["operation_id", "payment_hash", "txid"];
-            ours.extend(names.iter().filter_map(|name| one.text(name)).map(str::to_ascii_lowercase));
+            self.invoice(one);
+            self.matches(one);
         }
-        if unrecorded {
-            self.open(Code::Unverifiable, Subject::new("check", "settlement.invoice"));
-        }
-        self.gateway(&legs, &ours);
+        let unrecorded =
+            |one: &Held| one.kind == "escrow.deposit" && one.hash().is_some() && self.record(one).is_none();
+        let check = Subject::new("check", "settlement.invoice");
+        self.when(self.settlements.iter().any(unrecorded), Code::Unverifiable, check);
+        self.gateway();
     }
 
-    fn form(&self, one: &Settlement) {
+    fn form(&self, one: &Held) {
         let operation = one.text("operation_id").unwrap_or_default();
         let is_hex = operation.len() == 64 && operation.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let is_explained = one.text("note").is_some_and(|note| !note.trim().is_empty());
-        let limit = 100_000 + one.msat() * 15 / 1_000;
+        let is_silent = one.kind == "adjustment" && one.text("note").is_none_or(|note| note.trim().is_empty());
         let lacks_preimage = one.is_out() && one.hash().is_some() && one.text("preimage").is_none();
-        for (code, is_so) in [
-            (Code::OpMalformed, !is_hex),
-            (Code::FieldMissing, one.lacks()),
-            (Code::DirWrong, one.misdirected()),
-            (Code::PreMissing, lacks_preimage),
-            (Code::AdjUnexplained, one.kind() == "adjustment" && !is_explained),
-            (Code::FeeLimit, one.is_out() && one.fee_msat() > limit),
-        ] {
-            if is_so {
-                self.open(code, one.subject());
-            }
-        }
-        if one.preimage_fits() == Some(false) {
-            let federation = one.text("federation_slug").unwrap_or_default();
-            let subject = one.subject().and("federation", federation).and("operation", operation);
-            self.open(Code::PreInvalid, subject.and("key", &one.key));
-        }
+        let is_dear = one.is_out() && one.sats("fee_sats") * 1_000 > 100_000 + one.msat() * 15 / 1_000;
+        self.when(!is_hex, Code::OpMalformed, one.subject());
+        self.when(one.lacks(), Code::FieldMissing, one.subject());
+        self.when(one.misdirected(), Code::DirWrong, one.subject());
+        self.when(lacks_preimage, Code::PreMissing, one.subject());
+        self.when(is_silent, Code::AdjUnexplained, one.subject());
+        self.when(is_dear, Code::FeeLimit, one.subject());
+        let subject = one.subject().and("federation", one.text("federation_slug").unwrap_or_default());
+        let subject = subject.and("operation", operation).and("key", &one.key);
+        self.when(one.has_wrong_preimage(), Code::PreInvalid, subject);
     }
 
     /// SET_ORPHAN: an unknown project, a user who earned nothing, a batch that nobody signed.
-    fn purpose(&self, one: &Settlement) {
-        let events = self.counted("oc-me-event");
-        let lists = self.scene.world.configs.iter().map(|document| parsed(&document.json));
-        let mut projects: BTreeSet<String> =
-            lists.filter_map(|list| Some(list["project_key"].as_str()?.to_owned())).collect();
-        projects.extend(events.iter().filter_map(|held| held.text("project_key")).map(str::to_owned));
-        let is_strange = one.text("project_key").is_some_and(|project| !projects.contains(project));
-        let mut is_lost = false;
-        if let (Some(user), Some(batch)) = (one.text("user_address"), one.text("distribution_id")) {
-            is_lost = !events.iter().any(|held| held.user() == user)
-                || !self.counted("oc-me-distribution").iter().any(|held| held.id == batch);
-        }
-        if is_strange || is_lost {
-            self.open(Code::SetOrphan, one.subject());
-        }
+    fn purpose(&self, one: &Held) {
+        let (events, batches) = (self.events(), self.counted("oc-me-distribution"));
+        let of_project = |project: &str| {
+            let is_priced = self.price_lists.iter().any(|list| list["project_key"] == project);
+            is_priced || events.iter().any(|held| held.text("project_key") == Some(project))
+        };
+        let is_strange = one.text("project_key").is_some_and(|project| !of_project(project));
+        let is_lost = one.text("user_address").zip(one.text("distribution_id")).is_some_and(|(user, batch)| {
+            !events.iter().any(|held| held.user() == user) || !batches.iter().any(|held| held.id == batch)
+        });
+        self.when(is_strange || is_lost, Code::SetOrphan, one.subject());
     }
 
-    /// The node's record beside the settlement; whether it ought to be there and is not.
-    fn invoice(&self, one: &Settlement) -> bool {
-        let Some(record) = self.record(one) else { return one.hash().is_some() && one.kind() == "escrow.deposit" };
-        let (asked, moved, settled) = (record.asked, record.moved, one.msat());
-        if !record.is_settled {
-            self.open(Code::InvState, one.subject());
-            return false;
-        }
-        let whole = [asked, moved].map(|msat| msat - msat % 1_000);
-        let is_thousandfold = [asked, moved].iter().any(|msat| *msat == settled * 1_000 || *msat * 1_000 == settled);
-        for (code, is_so) in [
-            (Code::InvUnderpaid, moved < asked),
-            (Code::InvOverpaid, moved >= asked + 1_000),
-            (Code::AmtResidue, (1..1_000).contains(&(moved - settled))),
-            (Code::UnitSuspect, !whole.contains(&settled) && is_thousandfold),
-            (Code::AmtMismatch, !whole.contains(&settled) && !is_thousandfold),
-        ] {
-            if is_so {
-                self.open(code, one.subject());
-            }
-        }
-        false
+    /// The node's record beside the settlement.
+    fn invoice(&self, one: &Held) {
+        let Some(Record { asked, moved, is_settled, .. }) = self.record(one) else { return };
+        let (is_settled, settled) = (*is_settled, one.msat());
+        let agrees = [asked, moved].iter().any(|msat| *msat - *msat % 1_000 == settled);
+        let is_thousandfold = [asked, moved].iter().any(|msat| **msat == settled * 1_000 || **msat * 1_000 == settled);
+        let has_residue = (1..1_000).contains(&(moved - settled));
+        self.when(!is_settled, Code::InvState, one.subject());
+        self.when(is_settled && moved < asked, Code::InvUnderpaid, one.subject());
+        self.when(is_settled && *moved >= asked + 1_000, Code::InvOverpaid, one.subject());
+        self.when(is_settled && has_residue, Code::AmtResidue, one.subject());
+        self.when(is_settled && !agrees && is_thousandfold, Code::UnitSuspect, one.subject());
+        self.when(is_settled && !agrees && !is_thousandfold, Code::AmtMismatch, one.subject());
     }
 
     /// R1, R2 and R7 for one settlement, and its fee against what the rails show.
-    fn matches(&self, one: &Settlement, legs: &[Leg]) {
-        let operation = one.text("operation_id").map(str::to_ascii_lowercase);
-        let hash = one.hash();
-        let by_operation: Vec<&Leg> = legs.iter().filter(|leg| leg.operation == operation).collect();
-        let by_hash: Vec<&Leg> = legs.iter().filter(|leg| hash.is_some() && leg.hash == hash).collect();
-        if !by_hash.is_empty() && by_operation.iter().any(|leg| leg.hash.is_some() && leg.hash != hash) {
-            self.open(Code::MatchContradiction, one.subject());
-        }
+    fn matches(&self, one: &Held) {
+        let (operation, hash) = (one.text("operation_id").map(str::to_ascii_lowercase), one.hash());
+        let by_operation: Vec<&Leg> = self.legs.iter().filter(|leg| leg.operation == operation).collect();
+        let by_hash: Vec<&Leg> = self.legs.iter().filter(|leg| hash.is_some() && leg.hash == hash).collect();
+        let is_other = by_operation.iter().any(|leg| leg.hash.is_some() && leg.hash != hash);
+        self.when(is_other && !by_hash.is_empty(), Code::MatchContradiction, one.subject());
         let fits = |leg: &&Leg| {
-            number(&leg.payload, &["invoice_amount", "amount"]) == Some(one.msat()) && (leg.at - one.at).abs() <= HOUR
+            let amount = number(&leg.payload, &["invoice_amount", "amount"]);
+            amount == Some(one.msat()) && (leg.at - one.time()).abs() <= HOUR
         };
-        let keyless = one.lacks() && by_operation.is_empty() && text(&one.event, &["payment_hash", "txid"]).is_none();
-        if keyless && legs.iter().filter(fits).count() > 1 {
-            self.open(Code::MatchAmbiguous, one.subject());
-        }
+        let is_keyless = one.lacks() && by_operation.is_empty() && !one.is_anchored();
+        let is_open = is_keyless && self.legs.iter().filter(fits).count() > 1;
+        self.when(is_open, Code::MatchAmbiguous, one.subject());
         let sum = |path: &str| by_hash.iter().find_map(|leg| leg.payload.pointer(path)?.as_i64()).map(i128::from);
-        let charged = sum("/outgoing_contract/amount").and_then(|contract| Some(contract - sum("/invoice_amount")?));
+        let charged = sum("/outgoing_contract/amount").zip(sum("/invoice_amount")).map(|(all, invoice)| all - invoice);
         let bases: Vec<i128> = charged.into_iter().chain(self.record(one).and_then(|record| record.fee)).collect();
-        let is_stated = one.is_out() && one.event["fee_sats"].is_u64();
-        if is_stated && !bases.is_empty() && bases.iter().all(|basis| (one.fee_msat() - basis).abs() >= 1_000) {
-            self.open(Code::FeeSettlement, one.subject());
-        }
+        let is_near = |basis: &i128| (one.sats("fee_sats") * 1_000 - basis).abs() < 1_000;
+        let is_off = one.body["fee_sats"].is_u64() && !bases.is_empty() && !bases.iter().any(is_near);
+        self.when(one.is_out() && is_off, Code::FeeSettlement, one.subject());
     }
 
     /// GW_OPEN, GW_PHANTOM and GW_FOREIGN.
-    fn gateway(&self, legs: &[Leg], ours: &BTreeSet<String>) {
-        let records: Vec<Record> = self.scene.world.invoices.iter().map(|line| record(line)).collect();
-        let all: BTreeSet<&String> = legs.iter().filter_map(|leg| leg.hash.as_ref()).collect();
-        for hash in all {
-            let of: Vec<&Leg> = legs.iter().filter(|leg| leg.hash.as_ref() == Some(hash)).collect();
-            let done = of
-                .iter()
-                .find(|leg| leg.kind.ends_with("going-payment-succeeded") || leg.kind == "incoming-payment-succeeded");
-            let operations: BTreeSet<&String> = of.iter().filter_map(|leg| leg.operation.as_ref()).collect();
-            let is_accepted = legs.iter().any(|leg| {
-                leg.kind == "tx-accepted" && leg.operation.as_ref().is_some_and(|one| operations.contains(one))
-            });
-            if let Some(done) = done.filter(|_| ours.contains(hash) && !operations.is_empty() && !is_accepted) {
-                let severity = if self.as_of - done.at > DAY { Severity::Error } else { Severity::Warn };
-                let open = Expected::open(Code::GwOpen, Subject::new("payment_hash", hash)).with_severity(severity);
-                self.findings.borrow_mut().push(open);
+    fn gateway(&self) {
+        let names = ["operation_id", "payment_hash", "txid"];
+        let of = |one: &Held| names.map(|name| one.text(name).map(str::to_ascii_lowercase));
+        let ours: BTreeSet<String> = self.settlements.iter().flat_map(of).flatten().collect();
+        let is_record = |hash: &String| self.records.iter().any(|record| record.is_settled && record.hash == *hash);
+        for hash in self.legs.iter().filter_map(|leg| leg.hash.as_ref()).collect::<BTreeSet<_>>() {
+            let subject = Subject::new("payment_hash", hash);
+            let of: Vec<&Leg> = self.legs.iter().filter(|leg| leg.hash.as_ref() == Some(hash)).collect();
+            let at = |kinds: [&str; 2]| of.iter().find(|leg| kinds.contains(&leg.kind)).map(|leg| leg.at);
+            let done = at(["outgoing-payment-succeeded", "incoming-payment-succeeded"]);
+            let operations: Vec<&String> = of.iter().filter_map(|leg| leg.operation.as_ref()).collect();
+            let mut accepted = self.legs.iter().filter(|leg| leg.kind == "tx-accepted");
+            let is_accepted = accepted.any(|leg| leg.operation.iter().any(|one| operations.contains(&one)));
+            if let Some(at) = done.filter(|_| ours.contains(hash) && !operations.is_empty() && !is_accepted) {
+                let severity = if self.as_of - at > DAY { Severity::Error } else { Severity::Warn };
+                self.say(Expected::open(Code::GwOpen, subject.clone()).with_severity(severity));
             }
-            let has_failed = of.iter().any(|leg| leg.kind == "outgoing-payment-failed");
-            if has_failed && done.is_none() && records.iter().any(|record| record.hash == *hash && record.is_settled) {
-                self.open(Code::GwPhantom, Subject::new("payment_hash", hash));
-            }
+            let is_phantom = at(["outgoing-payment-failed"; 2]).is_some() && done.is_none() && is_record(hash);
+            self.when(is_phantom, Code::GwPhantom, subject);
         }
-        let mut known: BTreeSet<String> = records.into_iter().map(|record| record.hash).collect();
-        known.extend(ours.iter().cloned());
-        let is_foreign = |line: &String| {
-            let mut named = BTreeSet::new();
-            hashes(&parsed(line), &mut named);
-            named.is_disjoint(&known)
-        };
-        if self.scene.world.payment_log.iter().any(|entry| is_foreign(&entry.json)) {
-            self.open(Code::GwForeign, Subject::new("population", "payment-log"));
-        }
+        let known: BTreeSet<&String> = self.records.iter().map(|record| &record.hash).chain(&ours).collect();
+        let is_foreign = |leg: &Leg| !leg.named.iter().any(|name| known.contains(name));
+        self.when(self.legs.iter().any(is_foreign), Code::GwForeign, Subject::new("population", "payment-log"));
     }
 }

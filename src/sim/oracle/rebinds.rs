@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::world::Proven;
 use super::custody;
-use super::read::{Facts, Held, SECOND, text};
+use super::read::{Facts, Held, SECOND, repeated, text};
 use crate::domain::{Code, Subject};
 
 /// A state at either end of a transition, in its one spelling.
@@ -34,48 +34,32 @@ impl Facts<'_> {
     }
 
     pub(super) fn rebinds(&self) {
-        let (gaps, (_, steps)) = (self.gaps(), custody::read(self.scene));
-        let (mut out_of, mut at_once): (BTreeMap<_, usize>, BTreeMap<_, usize>) = Default::default();
-        for held in self.counted("oc-me-rebind") {
+        let (gaps, steps, rebinds) = (self.gaps(), custody::read(self.scene).1, self.counted("oc-me-rebind"));
+        for held in &rebinds {
             let subject = held.subject().and("user", held.user());
-            if gaps.contains(held.id.as_str()) {
-                self.open(Code::RebGap, subject.clone());
-            }
-            if let Some(prev) = held.text("prev") {
-                *out_of.entry((held.user(), prev)).or_default() += 1;
-            }
-            *at_once.entry((held.user(), held.time())).or_default() += 1;
             let graduations = steps.values().filter(|step| step.graduates_to.is_some());
             let mut own = graduations.filter(|step| step.address == held.user() && step.at * SECOND <= held.time());
             let named = held.text("graduation_id").and_then(|id| steps.values().find(|step| step.id == id));
-            if named.is_some_and(|step| step.address != held.user()) {
-                self.open(Code::RebInvariant, subject.clone());
-            }
-            if state(held, "from") != "bip322"
-                && state(held, "to") == "bip322"
-                && named.is_none()
-                && own.next().is_none()
-            {
-                self.open(Code::RebGraduationMissing, subject);
-            }
+            let leaves = state(held, "from") != "bip322" && state(held, "to") == "bip322";
+            let is_missing = leaves && named.is_none() && own.next().is_none();
+            self.when(gaps.contains(held.id.as_str()), Code::RebGap, subject.clone());
+            self.when(named.is_some_and(|step| step.address != held.user()), Code::RebInvariant, subject.clone());
+            self.when(is_missing, Code::RebGraduationMissing, subject);
         }
-        for ((user, prev), _) in out_of.into_iter().filter(|(_, count)| *count > 1) {
-            self.open(Code::EnvEquivocation, Subject::new("user", user).and("prev", prev));
+        for (user, prev) in repeated(rebinds.iter().filter_map(|held| Some((held.user(), held.text("prev")?)))) {
+            self.when(true, Code::EnvEquivocation, Subject::new("user", user).and("prev", prev));
         }
-        for ((user, at), _) in at_once.into_iter().filter(|(_, count)| *count > 1) {
-            self.open(Code::EnvEquivocation, Subject::new("user", user).and("at_micros", at));
+        for (user, at) in repeated(rebinds.iter().map(|held| (held.user(), held.time()))) {
+            self.when(true, Code::EnvEquivocation, Subject::new("user", user).and("at_micros", at));
         }
         for step in steps.values() {
             // Nobody has published the message of either.
             let what = if step.graduates_to.is_some() { "graduation" } else { "rotation" };
-            self.open(Code::RebProfile, Subject::new(what, &step.name).and("address", &step.address));
+            self.when(true, Code::RebProfile, Subject::new(what, &step.name).and("address", &step.address));
         }
-        let mut left: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-        for step in steps.values().filter(|step| step.to.is_some() && step.at * SECOND <= self.as_of) {
-            *left.entry((&step.from, &step.address)).or_default() += 1;
-        }
-        for ((descriptor, user), _) in left.into_iter().filter(|(_, count)| *count > 1) {
-            self.open(Code::RebFork, Subject::new("descriptor", descriptor).and("user", user));
+        let rotations = steps.values().filter(|step| step.to.is_some() && step.at * SECOND <= self.as_of);
+        for (descriptor, user) in repeated(rotations.map(|step| (&step.from, &step.address))) {
+            self.when(true, Code::RebFork, Subject::new("descriptor", descriptor).and("user", user));
         }
     }
 }
