@@ -18,6 +18,7 @@ mod schemas;
 mod seals;
 mod sim_faults;
 mod sim_richness;
+mod sim_servers;
 mod sim_world;
 mod sources;
 mod state_root;

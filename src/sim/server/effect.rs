@@ -38,6 +38,8 @@ const OMITS: &[Code] = &[Code::SrcOmits];
 const BLIND: &[Code] = &[Code::SrcBlind];
 const GAP: &[Code] = &[Code::SrcCaptureGap];
 const UNREAD: &[Code] = &[Code::SrcParse];
+/// The world has proofs past their budget that only a calendar can complete.
+const OVERDUE: &[Code] = &[Code::OtsOverdue];
 
 impl Effect {
     fn harmless() -> Self {
@@ -61,7 +63,9 @@ impl Misbehaviour {
             // Below the limits, within NIP-01, or only words: a reader that minds is wrong.
             Self::Delay | Self::Drip | Self::Duplicate | Self::Reorder => Effect::harmless(),
             // An address in a proof has to be told, because the proof then hangs on somebody unknown; nobody follows it.
-            Self::BadUrl if role == Role::Calendar => Effect { loss: Loss::Nothing, told: vec![&[Code::OtsCalendar]] },
+            Self::BadUrl if role == Role::Calendar => {
+                Effect { loss: Loss::Nothing, told: vec![&[Code::OtsCalendar], OVERDUE] }
+            }
             Self::BadUrl => Effect::harmless(),
             _ => match role {
                 Role::Relay => self.of_relay(),
@@ -98,7 +102,7 @@ impl Misbehaviour {
     fn of_calendar(self) -> Effect {
         match self {
             // Withheld is not to be told from waiting; past the budget that is said, and it never blocks.
-            Self::Omit => Effect { loss: Loss::Nothing, told: vec![&[Code::OtsOverdue]] },
+            Self::Omit => Effect { loss: Loss::Nothing, told: vec![OVERDUE] },
             Self::Truncate | Self::Malformed => Effect::loses(&[&[Code::OtsMalformed]]),
             Self::Oversize => Effect::loses(&[&[Code::SrcIncomplete, Code::OtsLimit]]),
             _ => Effect::loses(&[INCOMPLETE]),
@@ -116,8 +120,8 @@ impl Misbehaviour {
 
     fn of_headers(self) -> Effect {
         match self {
-            // Proofs name heights that the server says it does not have.
-            Self::Omit => Effect::loses(&[INCOMPLETE, &[Code::OtsHeaderMissing]]),
+            // Proofs name heights that the server says it does not have; asked for by name they do not come either.
+            Self::Omit => Effect::loses(&[CUT, &[Code::OtsHeaderMissing]]),
             Self::Malformed => Effect::loses(&[MISBEHAVES, INCOMPLETE]),
             Self::Truncate => Effect::loses(&[INCOMPLETE]),
             Self::CloseMidPage | Self::Oversize => Effect::loses(&[CUT]),

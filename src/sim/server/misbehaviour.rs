@@ -43,7 +43,7 @@ misbehaviours! {
     Disconnect "disconnect" "Drops the connection instead of answering.";
     CloseMidPage "close-mid-page" "Ends the connection after half of the answer.";
     Oversize "oversize" "Sends, or announces, more bytes than any reader allows.";
-    WrongFilter "wrong-filter" "Adds events that the filter does not admit.";
+    WrongFilter "wrong-filter" "Adds events that the filter does not admit to those that it admits.";
     Blind "blind" "Answers only with events that the filter does not admit.";
     WrongSubscription "wrong-subscription" "Sends the events for a subscription that nobody opened.";
     Duplicate "duplicate" "Sends every item twice.";

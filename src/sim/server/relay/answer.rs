@@ -121,7 +121,7 @@ impl Talk {
             let strangers = strangers();
             if !strangers.is_empty() && takes(M::Blind) {
                 places.clone_from(&strangers);
-            } else if !strangers.is_empty() && takes(M::WrongFilter) {
+            } else if !strangers.is_empty() && !places.is_empty() && takes(M::WrongFilter) {
                 places.extend(strangers);
             }
         }
