@@ -43,7 +43,8 @@ pub(crate) fn serve(output: &Output, args: &SimArgs) -> Result<ExitCode, AppErro
                 tokio::time::sleep(std::time::Duration::from_millis(100)).await;
             }
         };
-        let serving = serve_world(Arc::clone(&world), stopped).await.map_err(|error| failed(&error, args))?;
+        let serving =
+            serve_world(Arc::clone(&world), Vec::new(), stopped).await.map_err(|error| failed(&error, args))?;
         let text = serve_toml(&serving, &world, &args.dir).map_err(|error| failed(&error, args))?;
         write_atomic(&args.dir.join(LOOPBACK_CONFIG), text.as_bytes())?;
         for relay in &serving.relays {

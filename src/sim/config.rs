@@ -1,6 +1,7 @@
 //! Configurations that point an auditor at a world (CONTRACT 3): as files, or at live addresses on loopback.
 
 use super::chain::POW_LIMIT_BITS;
+use super::http::NODE;
 use super::json::quoted;
 use super::ots::CALENDARS;
 use super::serve::Serving;
@@ -72,10 +73,10 @@ pub(super) fn loopback_toml(world: &World, serving: &Serving) -> String {
             event_files: Vec::new(),
             proof_folders: vec!["ots/"],
             calendar: Some(http.clone()),
-            headers: format!("bitcoin_rest = \"{http}\""),
+            headers: format!("bitcoin_rest = \"{http}{NODE}\""),
             settlements: format!("{http}/settlements.jsonl"),
             invoices: format!("{http}/invoices.json"),
-            payment_log: format!("url = \"{http}\", password_file = \"{PASSWORD_FILE}\""),
+            payment_log: format!("url = \"{http}/v1/payment_log\", password_file = \"{PASSWORD_FILE}\""),
             jwks: vec![format!("{http}/.well-known/oc-envelope-jwks.json")],
             auth_jwks: format!("{http}/.well-known/jwks.json"),
         },

@@ -1,16 +1,22 @@
 //! The world's HTTP side: calendar, gateway, Bitcoin Core REST, well-known documents, balances.
 
+use std::io;
+
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::Value;
 
 use super::chain::block_hash_hex;
+use super::conduct::{Due, REDIRECTED};
 use super::gateway_log::LogEntry;
+use super::http_fault::{send, shaped};
 use super::json::{Object, array};
-use super::serve::Reply;
+use super::misbehave::{Misbehaviour, Role};
+use super::serve::{Desk, Reply, whole};
 use super::world::{CalendarReply, World};
 use super::write::lines;
 
@@ -43,10 +49,48 @@ const JSON_LINES: &str = "application/x-ndjson";
 const TEXT: &str = "text/plain";
 const BINARY: &str = "application/octet-stream";
 
-/// Answers one request.
-pub(super) async fn answer(world: &World, request: Request<Incoming>) -> Reply {
+/// A base path of the Bitcoin node, so that its address differs from the calendar's.
+pub(super) const NODE: &str = "/core";
+
+/// An honest reply.
+type Plain = Response<Bytes>;
+
+/// Answers one request, honestly unless something else is due.
+pub(super) async fn answer(desk: &Desk, request: Request<Incoming>) -> io::Result<Reply> {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path();
+    if let Some(path) = path.strip_prefix(REDIRECTED) {
+        desk.conduct.follow();
+        return Ok(whole(honest(&desk.world, &parts, path, body, &Due(Vec::new())).await));
+    }
+    let due = role(path).map_or(Due(Vec::new()), |role| desk.conduct.due(role, false));
+    let reply = honest(&desk.world, &parts, path, body, &due).await;
+    if due.0.is_empty() {
+        return Ok(whole(reply));
+    }
+    let target = parts.uri.path_and_query().map_or(path, |target| target.as_str());
+    send(reply, target, due, &desk.conduct).await
+}
+
+/// Whose route a path is.
+fn role(path: &str) -> Option<Role> {
+    match path {
+        "/settlements.jsonl" => Some(Role::Settlements),
+        "/invoices.json" => Some(Role::Invoices),
+        "/v1/payment_log" | "/payment_log" => Some(Role::PaymentLog),
+        _ if path.starts_with("/timestamp/") => Some(Role::Calendar),
+        _ if node_route(path).is_some() => Some(Role::Headers),
+        _ if path.contains("/.well-known/") => Some(Role::WellKnown),
+        _ => None,
+    }
+}
+
+fn node_route(path: &str) -> Option<&str> {
+    path.strip_prefix(NODE).unwrap_or(path).strip_prefix("/rest/")
+}
+
+/// The reply, as far as it is made of what the world holds. Faults of lists and of paging show here already.
+async fn honest(world: &World, parts: &Parts, path: &str, body: Incoming, due: &Due) -> Plain {
     if parts.method == Method::POST {
         if path != "/v1/payment_log" && path != "/payment_log" {
             return text(StatusCode::NOT_FOUND, "no such route");
@@ -58,7 +102,7 @@ pub(super) async fn answer(world: &World, request: Request<Incoming>) -> Reply {
         let Ok(body) = Limited::new(body, BODY_BYTES_MAX).collect().await else {
             return text(StatusCode::BAD_REQUEST, "body");
         };
-        return payment_log(world, &body.to_bytes());
+        return payment_log(world, &body.to_bytes(), due);
     }
     if parts.method != Method::GET {
         return text(StatusCode::METHOD_NOT_ALLOWED, "GET or POST");
@@ -66,18 +110,23 @@ pub(super) async fn answer(world: &World, request: Request<Incoming>) -> Reply {
     if let Some(commitment) = path.strip_prefix("/timestamp/") {
         return calendar(world, commitment);
     }
-    if let Some(rest) = path.strip_prefix("/rest/") {
+    if let Some(rest) = node_route(path) {
         return bitcoin(world, rest, parts.uri.query().unwrap_or_default());
     }
-    document(world, path).unwrap_or_else(|| text(StatusCode::NOT_FOUND, "no such route"))
+    document(world, path, due).unwrap_or_else(|| text(StatusCode::NOT_FOUND, "no such route"))
 }
 
-fn document(world: &World, path: &str) -> Option<Reply> {
+fn document(world: &World, path: &str, due: &Due) -> Option<Plain> {
     Some(match path {
         "/.well-known/oc-envelope-jwks.json" => ok(JSON, world.key_sets.last()?.json.clone()),
         "/.well-known/jwks.json" => ok(JSON, world.auth_key_set.json.clone()),
-        "/settlements.jsonl" => ok(JSON_LINES, lines(world.settlements.iter().cloned())),
-        "/invoices.json" => ok(JSON, array(&world.invoices)),
+        "/settlements.jsonl" => ok(JSON_LINES, lines(shaped(world.settlements.iter().cloned(), due))),
+        "/invoices.json" => {
+            let list = array(shaped(&world.invoices, due));
+            // A document that names a next page for ever.
+            let endless = || Object::new().raw("invoices", &list).plain("has_more", true).compact();
+            ok(JSON, if due.has(Misbehaviour::Loop) { endless() } else { list })
+        }
         "/balances.jsonl" => ok(JSON_LINES, lines(world.balances.iter().cloned())),
         "/activity.jsonl" => ok(JSON_LINES, lines(world.activity.iter().cloned())),
         other => {
@@ -88,7 +137,7 @@ fn document(world: &World, path: &str) -> Option<Reply> {
 }
 
 /// OTS 2.3: the reply of a calendar to a commitment.
-fn calendar(world: &World, commitment: &str) -> Reply {
+fn calendar(world: &World, commitment: &str) -> Plain {
     let is_hex = !commitment.is_empty() && commitment.bytes().all(|byte| byte.is_ascii_hexdigit());
     if !is_hex || !commitment.len().is_multiple_of(2) {
         return text(StatusCode::BAD_REQUEST, "commitment must be hex-encoded bytes");
@@ -105,7 +154,7 @@ fn calendar(world: &World, commitment: &str) -> Reply {
 }
 
 /// `POST /v1/payment_log` of gatewayd with its own paging faults (TREASURY 0.1, 1.2).
-fn payment_log(world: &World, body: &[u8]) -> Reply {
+fn payment_log(world: &World, body: &[u8], due: &Due) -> Plain {
     let Ok(Value::Object(ask)) = serde_json::from_slice::<Value>(body) else {
         return text(StatusCode::UNPROCESSABLE_ENTITY, "not a JSON object");
     };
@@ -125,8 +174,12 @@ fn payment_log(world: &World, body: &[u8]) -> Reply {
     }
     let end = ask.get("end_position").and_then(Value::as_u64);
     let size = usize::try_from(size).unwrap_or(usize::MAX);
-    let page = page(&world.payment_log, end, size, &kinds);
-    ok(JSON, array(page.into_iter().map(|entry| &entry.json)))
+    let asked = if due.has(Misbehaviour::Loop) { None } else { end };
+    let mut page = page(&world.payment_log, asked, size, &kinds);
+    if due.has(Misbehaviour::Regress) && end.is_some() {
+        page.extend(world.payment_log.last());
+    }
+    ok(JSON, array(shaped(page, due).into_iter().map(|entry| &entry.json)))
 }
 
 /// Searches backwards in blocks of 10,000 ids and stops when the next block would begin at 0: the oldest block is read
@@ -148,7 +201,7 @@ fn page<'a>(log: &'a [LogEntry], end: Option<u64>, size: usize, kinds: &[&str]) 
 }
 
 /// Bitcoin Core's REST interface: `chaininfo`, `blockhashbyheight`, `headers` in both of its path forms.
-fn bitcoin(world: &World, rest: &str, query: &str) -> Reply {
+fn bitcoin(world: &World, rest: &str, query: &str) -> Plain {
     let Some((path, format)) = rest.rsplit_once('.') else { return text(StatusCode::NOT_FOUND, "output format") };
     if (path, format) == ("chaininfo", "json") {
         let tip = world.headers.len().saturating_sub(1);
@@ -187,13 +240,13 @@ fn bitcoin(world: &World, rest: &str, query: &str) -> Reply {
     }
 }
 
-fn ok(media: &'static str, body: impl Into<Bytes>) -> Reply {
-    let mut reply = Response::new(Full::new(body.into()));
+fn ok(media: &'static str, body: impl Into<Bytes>) -> Plain {
+    let mut reply = Response::new(body.into());
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media));
     reply
 }
 
-fn text(status: StatusCode, body: &'static str) -> Reply {
+fn text(status: StatusCode, body: &'static str) -> Plain {
     let mut reply = ok(TEXT, body);
     *reply.status_mut() = status;
     reply

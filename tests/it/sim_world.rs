@@ -794,7 +794,7 @@ async fn serving() -> (Serving, oneshot::Sender<()>) {
         // A dropped sender is a stop too.
         let _ = stopped.await;
     };
-    (serve(Arc::clone(&WORLD), shutdown).await.unwrap(), stop)
+    (serve(Arc::clone(&WORLD), Vec::new(), shutdown).await.unwrap(), stop)
 }
 
 #[tokio::test]

@@ -19,6 +19,8 @@ pub(super) struct Guarded {
 /// A graduation or rotation under the hash of the form that was signed.
 pub(super) struct Stepped {
     pub(super) id: String,
+    /// The hash of its lines, by which findings name it whichever form was signed.
+    pub(super) name: String,
     pub(super) address: String,
     pub(super) from: String,
     pub(super) graduates_to: Option<String>,
@@ -91,9 +93,11 @@ fn step(scene: &Scene, value: &Value, graduates: bool) -> Stepped {
         object.as_object_mut().map(|members| members.remove(name));
     }
     let as_json = sha256(object.to_string().as_bytes()).to_hex();
+    let name = as_lines.clone();
     let (id, profile) = if scene.world.proven.contains_key(&as_json) { (as_json, "J") } else { (as_lines, "L") };
     Stepped {
         id,
+        name,
         address: text(value, "address"),
         from: bare(&text(value, "from_federation")),
         graduates_to: graduates.then(|| text(value, "to")),

@@ -65,6 +65,11 @@ impl Facts<'_> {
         for ((user, at), _) in at_once.into_iter().filter(|(_, count)| *count > 1) {
             self.open(Code::EnvEquivocation, Subject::new("user", user).and("at_micros", at));
         }
+        for step in steps.values() {
+            // Nobody has published the message of either.
+            let what = if step.graduates_to.is_some() { "graduation" } else { "rotation" };
+            self.open(Code::RebProfile, Subject::new(what, &step.name).and("address", &step.address));
+        }
         let mut left: BTreeMap<(&str, &str), usize> = BTreeMap::new();
         for step in steps.values().filter(|step| step.to.is_some() && step.at * SECOND <= self.as_of) {
             *left.entry((&step.from, &step.address)).or_default() += 1;
