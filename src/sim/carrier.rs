@@ -17,6 +17,9 @@ use super::rng::Rng;
 use super::time::{AS_OF, DAY, HOUR, iso_millis, seconds};
 use crate::domain::Digest32;
 
+/// Most detached proofs of a world: beyond that every proof travels in its member.
+const PROOF_FILES_MAX: usize = 2_000;
+
 /// Where a proof is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
@@ -49,7 +52,9 @@ impl Prover<'_> {
         let Some(anchor) = self.anchored.anchors.get(&digest.0) else { return "null".to_owned() };
         let Some((_, confirmation)) = lowest(&anchor.branches) else { return self.pending(digest, anchor) };
         let full = bare(&anchor.head, &anchor.branches, Tail::Upgraded);
-        match *self.rng.pick_weighted(&[(Place::Member, 70), (Place::Calendar, 15), (Place::File, 15)]) {
+        let drawn = *self.rng.pick_weighted(&[(Place::Member, 70), (Place::Calendar, 15), (Place::File, 15)]);
+        let place = if self.files.len() + self.upgraded.len() < PROOF_FILES_MAX { drawn } else { Place::Member };
+        match place {
             Place::File => {
                 self.files.insert(digest, detached(&digest.0, &full));
                 "null".to_owned()

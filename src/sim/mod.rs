@@ -3,7 +3,7 @@
 //! Purpose: make seeded worlds (signed envelopes, proofs mined into low-difficulty headers, settlements, key sets, configs),
 //! plant faults in them, state by an oracle of its own what must come out, write them as files, and serve them over loopback.
 //! May import: domain, evidence
-//! External crates: base64, bitcoin, bytes, ed25519_dalek, faster_hex, futures_util, http_body_util, hyper, hyper_util, serde, serde_json, sha2, thiserror, tokio, tokio_tungstenite
+//! External crates: base64, bitcoin, bytes, ed25519_dalek, faster_hex, futures_util, http_body_util, hyper, hyper_util, negentropy, serde, serde_json, sha2, thiserror, tokio, tokio_tungstenite
 //! Never: verify, ledger, reconcile, report: what judges must not share code with what it is judged by
 //! Invariants: the same seed and size give the same bytes on every platform.
 
@@ -13,7 +13,6 @@ mod bolt11;
 mod carrier;
 mod cast;
 mod chain;
-mod conduct;
 mod config;
 mod custody;
 mod drops;
@@ -24,14 +23,11 @@ mod fees;
 mod gateway_log;
 mod hand;
 mod history;
-mod http;
-mod http_fault;
 mod invoices;
 mod json;
 mod junk;
 mod keys;
 mod manifest;
-mod misbehave;
 mod noise;
 mod nostr;
 mod oracle;
@@ -39,32 +35,32 @@ mod ots;
 mod plan;
 mod prices;
 mod publish;
-mod relay;
-mod relay_fault;
 mod rng;
 mod scene;
 pub mod seals;
-mod serve;
+mod server;
 mod settlement;
+mod staging;
 mod statement;
 mod time;
 mod treasury;
 mod world;
 mod write;
 
-pub use conduct::Exercised;
 pub use envelope::{Artifact, Envelope};
 pub use expect::{Expectation, Expected};
 pub use fault::{Generator, Plant, Planted, Selection, deal, generators, plant};
 pub use gateway_log::{LogEntry, LogShape};
 pub use hand::Hand;
 pub use manifest::Manifest;
-pub use misbehave::{Behaviour, Misbehaviour, Role, Schedule, UnknownBehaviour};
 pub use noise::Noise;
 pub use nostr::SimEvent;
 pub use oracle::expect;
 pub use plan::EVENTS_MIN;
 pub use scene::{NoRoom, Planting, Scene};
-pub use serve::{Serving, serve};
+pub use server::{
+    Behaviour, BehaviourError, Effect, HeaderDialect, Holds, Loss, Misbehaviour, RateLimit, RelayRules, Role, Schedule,
+    Services, Serving, serve, serve_with,
+};
 pub use world::{CalendarReply, Document, Proven, World};
 pub use write::{SimError, serve_toml, write};

@@ -129,12 +129,6 @@ impl Filter {
         Some(filter)
     }
 
-    /// The same question without the window of time by which clients page.
-    pub(super) fn without_window(mut self) -> Self {
-        (self.since, self.until) = (None, None);
-        self
-    }
-
     /// Whether the event is asked for.
     pub(super) fn matches(&self, event: &SimEvent) -> bool {
         let id = event.id.to_string();

@@ -166,6 +166,13 @@ fn write_op(out: &mut Vec<u8>, op: &Op) {
     write_bytes(out, argument);
 }
 
+/// A calendar's reply that completes nothing and names another calendar.
+pub(super) fn pending_reply(calendar: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_pending(&mut out, calendar);
+    out
+}
+
 fn write_pending(out: &mut Vec<u8>, calendar: &str) {
     let mut payload = Vec::new();
     write_bytes(&mut payload, calendar.as_bytes());

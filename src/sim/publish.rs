@@ -212,6 +212,7 @@ impl Past {
             gross_sats: self.billed.iter().map(|event| event.split.gross).sum(),
             earned_sats: self.billed.iter().map(|event| event.split.user).sum(),
             paid_sats: self.treasury.paid.values().sum(),
+            adjusted_sats: self.treasury.adjusted.values().sum(),
         }
     }
 }
@@ -231,6 +232,7 @@ pub(super) struct Tallies<'a> {
     pub(super) gross_sats: u64,
     pub(super) earned_sats: u64,
     pub(super) paid_sats: u64,
+    pub(super) adjusted_sats: u64,
 }
 
 /// The present document of every project in their order, then the older ones.

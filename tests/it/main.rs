@@ -16,6 +16,7 @@ mod report;
 mod scenarios;
 mod schemas;
 mod seals;
+mod sim_richness;
 mod sim_world;
 mod sources;
 mod state_root;

@@ -32,7 +32,7 @@ fn nostr_sdk_fetches_exactly_the_worlds_events_from_the_simulators_relay() {
     runtime.block_on(async {
         let world = Arc::new(World::generate(31, 300));
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let serving = serve(Arc::clone(&world), Vec::new(), async move { drop(stopped.await) }).await.unwrap();
+        let serving = serve(Arc::clone(&world), async move { drop(stopped.await) }).await.unwrap();
         let client = Client::default();
         client.add_relay(format!("ws://{}", serving.relays[0])).await.unwrap();
         client.connect().await;

@@ -179,7 +179,7 @@ impl Served {
     fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let world = Arc::new(World::generate(7, 12));
-        let serving = runtime.block_on(serve(Arc::clone(&world), Vec::new(), std::future::pending())).unwrap();
+        let serving = runtime.block_on(serve(Arc::clone(&world), std::future::pending())).unwrap();
         let place = tempdir().unwrap();
         let config = serve_toml(&serving, &world, place.path()).unwrap();
         fs::write(place.path().join("reledger.toml"), config).unwrap();

@@ -23,7 +23,7 @@ struct Served {
 /// A world on loopback; it is served as long as the test runs.
 fn served() -> Served {
     let world = Arc::new(World::generate(7, 400));
-    let serving = runtime().block_on(serve(Arc::clone(&world), Vec::new(), std::future::pending())).unwrap();
+    let serving = runtime().block_on(serve(Arc::clone(&world), std::future::pending())).unwrap();
     let relays = serving.relays.iter().map(|relay| format!("ws://{relay}")).collect();
     Served { relays, http: format!("http://{}", serving.http), world }
 }
