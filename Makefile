@@ -34,6 +34,9 @@ fuzz-targets: ## every coverage-guided target of fuzz/ for FUZZ_SECONDS, two at 
 laws: ## the laws of tests/it/laws.rs on RELEDGER_LAWS_CASES cases each
 	RELEDGER_LAWS_CASES=$${RELEDGER_LAWS_CASES:-200} $(CARGO) test --locked --test it laws:: -- --nocapture
 
+mutants: ## cargo-mutants over verify, ledger and reconcile against their unit tests (MUTANTS="--shard 11/16 --sharding round-robin")
+	CARGO_PROFILE_DEV_DEBUG=false $(CARGO) mutants --no-default-features --timeout 60 $(MUTANTS)
+
 docs: ## the library's documentation
 	$(CARGO) doc --locked --no-deps --document-private-items
 

@@ -28,7 +28,7 @@ fn decoded(media: Media, about: &str, bytes: &[u8]) -> Decoded {
 }
 
 /// Media that say nothing beside their bytes.
-fn plain(media: Media, input: &[u8]) -> Decoded {
+pub(crate) fn plain(media: Media, input: &[u8]) -> Decoded {
     decoded(media, "", input)
 }
 

@@ -4,10 +4,12 @@
 
 mod decoders;
 mod documents;
+mod sealing;
 mod splitting;
 mod storing;
 
 pub use decoders::*;
 pub use documents::*;
+pub use sealing::*;
 pub use splitting::splitter;
 pub use storing::ingest_sequence;

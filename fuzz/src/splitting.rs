@@ -1,18 +1,19 @@
 //! The record splitter: where a stream is cut into chunks changes nothing, and memory stays within the limit.
 
-use reledger::evidence::split::{Container, Piece, RecordSplitter, StreamEnd};
+use reledger::evidence::split::{Container, Held, Piece, RecordSplitter, StreamEnd};
 
 const NAMES: &[&str] = &["events", "settlements", "invoices", "payments", "entries"];
 
-fn split(container: Container, limit: usize, chunks: &[&[u8]]) -> (Vec<Piece>, StreamEnd) {
+fn split(container: Container, limit: usize, chunks: &[&[u8]]) -> (Vec<Piece>, Vec<Held>, StreamEnd) {
     let mut splitter = RecordSplitter::new(container, limit);
-    let mut pieces = Vec::new();
+    let (mut pieces, mut containers) = (Vec::new(), Vec::new());
     for chunk in chunks {
         splitter.feed(chunk, &mut |piece| pieces.push(piece));
+        containers.extend(splitter.take_containers());
         assert!(splitter.buffered() <= limit + 1, "{} bytes are held, the limit is {limit}", splitter.buffered());
     }
     let end = splitter.finish(&mut |piece| pieces.push(piece));
-    (pieces, end)
+    (pieces, containers, end)
 }
 
 /// Four bytes choose the container, the limit and the chunks; the rest is the stream.

@@ -27,6 +27,7 @@ mod run;
 mod seals;
 mod sources;
 mod takedowns;
+#[cfg(feature = "net")]
 mod trial;
 mod values;
 
@@ -42,5 +43,6 @@ pub use inspect::{Fate, JudgedFiles, JudgedRecord, verify_files};
 pub use observer::{Cancel, Event, Observer, Silent};
 pub use plan::{PaymentLogPlan, Plan};
 pub use run::{Found, RunFolder, RunRecord, write_atomic, write_result};
+#[cfg(feature = "net")]
 pub use trial::{Campaign, CampaignResult, Faults, Trial, TrialReport, run_campaign};
 pub use values::{Instant, Span};

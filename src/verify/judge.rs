@@ -342,6 +342,25 @@ mod tests {
     }
 
     #[test]
+    fn a_settlement_waits_for_the_pin_of_its_key_and_never_for_a_signature() {
+        let path = format!("{}/fixtures/real/gateway/settlements.jsonl", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).unwrap();
+        let genuine = text.lines().next().unwrap();
+        let fates = |text: &str| {
+            let policy = TrustPolicy { settlement_keys: BTreeMap::new(), ..TrustPolicy::orangecheck_2026_10() };
+            let (ring, headers) = (KeyRing::default(), HeaderChain::empty(&policy.headers));
+            let bench = Bench { policy: &policy, ring: &ring, headers: &headers };
+            let raw = RawEvidence { media: Media::Settlement, about: String::new(), bytes: text.as_bytes().to_vec() };
+            let judged = bench.judge(raw.id(), &raw);
+            let codes: Vec<Code> = judged.findings.iter().map(|finding| finding.code).collect();
+            (codes, judged.fates.into_iter().map(|(_, _, fate)| fate).collect::<Vec<_>>())
+        };
+        assert_eq!(fates(genuine), (vec![Code::SigKeyUnknown], vec![Fate::Pending]));
+        let forged = genuine.replace("\"amount_sats\":100000", "\"amount_sats\":100001");
+        assert_eq!(fates(&forged), (vec![Code::SigBad], vec![Fate::Rejected]));
+    }
+
+    #[test]
     fn what_decoding_finds_in_a_readable_record_names_the_record() {
         let entry = |kind: &str| {
             format!(

@@ -177,3 +177,60 @@ impl<'p> Verifier<'p> {
         self.merge.set.anchors = anchors;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Counts, Media};
+    use crate::verify::headers::testchain::{chain, policy};
+
+    fn raw(media: Media, about: &str, bytes: &[u8]) -> (EvidenceId, RawEvidence) {
+        let raw = RawEvidence { media, about: about.to_owned(), bytes: bytes.to_vec() };
+        (raw.id(), raw)
+    }
+
+    fn verified(batch: &[(EvidenceId, RawEvidence)], policy: &TrustPolicy) -> VerifiedSet {
+        let mut verifier = Verifier::new(policy);
+        verifier.first_pass(batch);
+        verifier.begin_second_pass();
+        verifier.second_pass(batch);
+        verifier.finish()
+    }
+
+    #[test]
+    fn headers_and_records_that_are_none_are_counted_side_by_side() {
+        let headers = chain(10);
+        let policy = TrustPolicy { headers: policy(0, &headers[0]), ..TrustPolicy::orangecheck_2026_10() };
+        let batch = [
+            raw(Media::Headers, "0", headers.as_flattened()),
+            raw(Media::Headers, "", b"no header"),
+            raw(Media::Jwks, "", b"no key set"),
+            raw(Media::NostrEvent, "", b"no event"),
+        ];
+        let set = verified(&batch, &policy);
+        let counts = set.population.get("headers");
+        assert_eq!(counts, Counts { unique: 12, accepted: 11, quarantined: 1, ..Counts::default() });
+        for name in ["keys", "events"] {
+            assert_eq!(set.population.get(name), Counts { unique: 1, quarantined: 1, ..Counts::default() }, "{name}");
+        }
+        // Each says which evidence it is about.
+        assert_eq!(set.findings.len(), 3);
+        assert!(set.findings.iter().all(|finding| finding.evidence.len() == 1), "{:?}", set.findings);
+    }
+
+    #[test]
+    fn a_proof_is_counted_once_however_often_it_comes_and_others_beside_it() {
+        let folder = format!("{}/fixtures/real/ots", env!("CARGO_MANIFEST_DIR"));
+        let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        let mut batch: Vec<_> =
+            files.iter().map(|file| raw(Media::OtsProof, "", &std::fs::read(file).unwrap())).collect();
+        let count = batch.len() as u64;
+        assert!(count > 1);
+        // The same proof under a name that is no digest: other evidence, no other proof.
+        let again = raw(Media::OtsProof, "a copy", &batch[0].1.bytes);
+        batch.push(again);
+        let set = verified(&batch, &TrustPolicy::orangecheck_2026_10());
+        assert_eq!(set.population.get("proofs").unique, count);
+    }
+}

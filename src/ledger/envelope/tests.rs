@@ -464,3 +464,15 @@ fn an_excluded_envelope_bills_nobody_twice() {
     world.settlement("d", SettlementKind::EscrowDeposit, |_| ());
     assert!(!has(&world.ledgers().findings, Code::EnvDoubleBilling));
 }
+
+#[test]
+fn a_user_share_above_four_fifths_is_named_and_four_fifths_are_not() {
+    let broken = |platform: u64, user: u64| {
+        let mut event = crate::ledger::testkit::plain_event();
+        event.gross = sats(100);
+        (event.platform, event.user_earned, event.rebate) = (sats(platform), sats(user), sats(0));
+        crate::ledger::fees::broken_invariants(&event)
+    };
+    assert_eq!(broken(20, 80), Vec::<&str>::new());
+    assert_eq!(broken(19, 81), ["platform_fee_sats", "user_above_80_percent"]);
+}

@@ -156,3 +156,91 @@ fn any_one_reference_explains_an_adjustment() {
     assert!(!adjusted(|event| event.payment_hash = Some("00".repeat(32))));
     assert!(!adjusted(|event| event.distribution = Some(digest("batch").to_hex())));
 }
+
+#[test]
+fn a_person_is_asked_about_settlements_from_warn_and_about_all_else_from_error() {
+    // Of each step one code of that severity.
+    let asked = |code: Code| {
+        let mut scene = Scene::honest();
+        scene.world.set.findings.push(Finding::new(code, Subject::new("case", code)));
+        scene.run().needs_review
+    };
+    assert_eq!((asked(Code::InvOverpaid), Code::InvOverpaid.severity().name()), (1, "warn"));
+    assert_eq!((asked(Code::AmtResidue), Code::AmtResidue.severity().name()), (0, "info"));
+    assert_eq!((asked(Code::EvtKindMismatch), Code::EvtKindMismatch.severity().name()), (0, "warn"));
+    assert_eq!((asked(Code::EvtBadId), Code::EvtBadId.severity().name()), (1, "error"));
+}
+
+#[test]
+fn what_is_missing_of_a_share_is_what_was_not_paid_of_it() {
+    let mut scene = Scene::honest();
+    scene.change_settlement("payout", |settlement| settlement.event.amount = sats(30));
+    let result = scene.run();
+    let missing = result.divergences.iter().find(|it| it.code == Code::SetMissing && it.subject.get("user").is_some());
+    assert_eq!(missing.unwrap().observed, "9 sats");
+}
+
+#[test]
+fn payments_without_an_entry_of_the_log_are_counted_as_not_checked() {
+    let mut scene = Scene::honest();
+    log_all(&mut scene);
+    let open = |scene: &Scene| {
+        let result = scene.run();
+        let owed = result.unverifiable.iter().find(|item| item.check == "settlement.gateway").map(|item| item.items);
+        (items(&result, "settlement.gateway"), owed)
+    };
+    assert_eq!(open(&scene), (Some((2, 0)), None));
+    scene.world.set.payment_log.pop();
+    assert_eq!(open(&scene), (Some((1, 0)), Some(1)));
+}
+
+#[test]
+fn headers_that_reach_no_tip_are_a_population_all_the_same() {
+    let mut scene = Scene::honest();
+    scene.declared.headers = true;
+    assert!(open(&scene).contains(&Code::SrcEmpty));
+    scene.world.set.population.of("headers").unique = 5;
+    assert!(!open(&scene).contains(&Code::SrcEmpty));
+}
+
+#[test]
+fn money_that_leaves_the_wrong_way_has_left_custody() {
+    let mut scene = Scene::honest();
+    scene.world.settlement("backwards", SettlementKind::EscrowDeposit, |event| {
+        (event.direction, event.amount) = (Direction::Out, sats(5));
+    });
+    let codes = open(&scene);
+    assert!(codes.contains(&Code::DirWrong) && !codes.contains(&Code::ConsCustody), "{codes:?}");
+}
+
+#[test]
+fn a_source_that_broke_off_is_open_while_it_is_declared_and_explained_when_it_is_no_more() {
+    let mut scene = Scene::honest();
+    scene.declared.sources.push(source("files:settlement"));
+    scene.receipts.push(receipt("files:settlement", SliceEnd::TimedOut, CompletenessBasis::None));
+    let state = |scene: &Scene| {
+        let result = scene.run();
+        let of_source =
+            |it: &&Divergence| it.code == Code::SrcIncomplete && it.subject.get("source") == Some("files:settlement");
+        result.divergences.iter().find(of_source).map(|it| it.state)
+    };
+    assert_eq!(state(&scene), Some(State::Open));
+    scene.declared.sources.pop();
+    assert_eq!(state(&scene), Some(State::Explained));
+}
+
+#[test]
+fn a_silent_relay_is_open_where_no_relay_is_required() {
+    let mut scene = Scene::honest();
+    scene.with_other(SliceEnd::Unreachable, CompletenessBasis::None);
+    scene.receipts[1].items = 0;
+    scene.world.policy.require.min_relays = 0;
+    assert_eq!(one(&scene.run(), Code::SrcUnreachable).state, State::Open);
+}
+
+#[test]
+fn a_project_that_was_never_funded_is_told_with_what_it_billed() {
+    let mut scene = Scene::honest();
+    scene.world.set.settlements.remove(&digest("deposit"));
+    assert_eq!(one(&scene.run(), Code::EscNeverFunded).observed, "1 envelopes, 60000 msat billed");
+}

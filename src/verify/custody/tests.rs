@@ -153,6 +153,14 @@ fn two_guardians_are_reb_quorum() {
 }
 
 #[test]
+fn a_refusal_speaks_of_the_reading_that_most_guardians_signed() {
+    for signed in [Signed::Text(0), Signed::Id(0), Signed::Text(1), Signed::Id(1)] {
+        let (_, findings) = judge_graduation(signed, |text| vec![sign(1, text), sign(2, text), sign_self(USER, text)]);
+        assert_eq!((codes(&findings), findings[0].observed.as_str()), (vec![Code::RebQuorum], "2"));
+    }
+}
+
+#[test]
 fn the_users_own_signature_never_counts_as_a_guardians() {
     // The user is a guardian of this descriptor, and signs once as self-key.
     let own = descriptor_json(&address(USER), "2-of-2", &[1, USER]);

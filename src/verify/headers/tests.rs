@@ -232,6 +232,15 @@ fn a_target_easier_than_the_policys_limit_is_invalid() {
 }
 
 #[test]
+fn a_policy_whose_limit_is_no_target_accepts_no_header() {
+    let headers = chain(3);
+    let policy = HeaderPolicy { pow_limit: 0, ..policy(0, &headers[0]) };
+    let (chain, findings, counts) = judged(vec![run(Some(0), &headers)], &policy);
+    assert!(chain.is_empty(), "{:?}", chain.tip());
+    assert_eq!((findings.is_empty(), counts.accepted), (false, 0));
+}
+
+#[test]
 fn a_run_without_a_height_waits_for_the_header_it_links_to() {
     let headers = chain(10);
     let policy = policy(0, &headers[0]);

@@ -26,6 +26,8 @@ pub(super) struct Held {
     /// Receipts and cursors.
     pub(super) ends: Vec<SideRecord>,
     run: TempDir,
+    /// The files, which an earlier run is read from again.
+    _files: TempDir,
 }
 
 /// What the judges say about a part of the evidence.
@@ -51,22 +53,31 @@ pub(super) fn options(run: &Path) -> RunOptions {
     }
 }
 
+/// Writes the world below that folder, with the finished run that it is compared with where it names one, and captures it.
+fn captured(scene: &Scene, folder: &Path, run: &Path) -> Plan {
+    scene.write(folder).unwrap();
+    if let Some(earlier) = &scene.earlier {
+        let its_run = folder.join("earlier/run");
+        let plan = captured(earlier, &folder.join("earlier/world"), &its_run);
+        rebuild_only(&plan, &options(&its_run), &Silent, &Cancel::default()).unwrap();
+    }
+    let text = fs::read_to_string(folder.join("reledger.toml")).unwrap();
+    let plan = Plan::resolve(&Config::from_toml(&text).unwrap(), folder).unwrap();
+    capture_only(&plan, &options(run), &Silent, &Cancel::default()).unwrap();
+    plan
+}
+
 impl Held {
     /// The world of that seed with so many faults of the simulator's list, dealt so that all come in turn.
     pub(super) fn of(seed: u64, faults: usize) -> Self {
         let all: Vec<Selection> = generators().map(|generator| Selection { generator, near: false }).collect();
         let mut scene = Scene::of(World::generate(seed, 10));
         plant(&mut scene, &deal(20_261_121, seed, faults, &all));
-        let folder = tempfile::tempdir().unwrap();
-        scene.write(folder.path()).unwrap();
-        let text = fs::read_to_string(folder.path().join("reledger.toml")).unwrap();
-        let plan = Plan::resolve(&Config::from_toml(&text).unwrap(), folder.path()).unwrap();
-        let run = tempfile::tempdir().unwrap();
-        capture_only(&plan, &options(run.path()), &Silent, &Cancel::default()).unwrap();
-        Self::read(plan, run)
+        let (folder, run) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        Self::read(captured(&scene, folder.path(), run.path()), run, folder)
     }
 
-    fn read(plan: Plan, run: TempDir) -> Self {
+    fn read(plan: Plan, run: TempDir, files: TempDir) -> Self {
         let store = LogStore::open_read_only(&RunFolder::at(run.path()).evidence()).unwrap();
         let mut evidence = BTreeMap::new();
         let mut side = Vec::new();
@@ -88,7 +99,7 @@ impl Held {
                 SideRecord::Receipt(_) | SideRecord::Cursor { .. } => ends.push(record),
             }
         }
-        Self { plan, evidence: evidence.into_values().collect(), sightings, ends, run }
+        Self { plan, evidence: evidence.into_values().collect(), sightings, ends, run, _files: files }
     }
 
     /// The report of a rebuild where everything was captured in one go.
@@ -141,6 +152,7 @@ impl Held {
             d_tags: &BTreeMap::new(),
             objectives: Objectives::default(),
             time_boxed: false,
+            objectives: Objectives::default(),
         })
         .divergences;
         Judged { set, ledgers, divergences }
