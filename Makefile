@@ -31,6 +31,9 @@ fuzz: ## a long campaign of mutated inputs against every decoder and the verifie
 fuzz-targets: ## every coverage-guided target of fuzz/ for FUZZ_SECONDS, two at a time (needs cargo-fuzz and a nightly compiler)
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} scripts/fuzz_targets.sh
 
+laws: ## the laws of tests/it/laws.rs on RELEDGER_LAWS_CASES cases each
+	RELEDGER_LAWS_CASES=$${RELEDGER_LAWS_CASES:-200} $(CARGO) test --locked --test it laws:: -- --nocapture
+
 docs: ## the library's documentation
 	$(CARGO) doc --locked --no-deps --document-private-items
 

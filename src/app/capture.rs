@@ -13,9 +13,12 @@ use crate::substrate::{Captured, EvidenceSource, Sink, SourceError, Stopped};
 
 /// Items between the sources and the writer: at most 256 KiB each, so at most 64 MiB wait.
 const QUEUE_ITEMS: usize = 256;
+/// A larger item (an outline may have megabytes) waits alone: its source goes on when the writer has it.
+const LARGE_BYTES: usize = 256 * 1024;
 
 enum Message {
-    Item(RawEvidence, Sighting),
+    /// The sender of a large item is dropped when the item is taken, or with the queue.
+    Item(RawEvidence, Sighting, Option<SyncSender<()>>),
     Ended(SourceId, Result<Vec<FetchReceipt>, SourceError>),
 }
 
@@ -51,7 +54,18 @@ impl Sink for QueueSink {
             return Err(Stopped);
         }
         let sighting = captured.sighting();
-        self.queue.send(Message::Item(captured.evidence, sighting)).map_err(|_| Stopped)
+        let (held, taken) = if captured.evidence.bytes.len() > LARGE_BYTES {
+            let (held, taken) = sync_channel(0);
+            (Some(held), Some(taken))
+        } else {
+            (None, None)
+        };
+        self.queue.send(Message::Item(captured.evidence, sighting, held)).map_err(|_| Stopped)?;
+        if let Some(taken) = taken {
+            // Nothing is ever sent: this ends when the other side lets go.
+            let _ = taken.recv();
+        }
+        Ok(())
     }
 
     fn cancelled(&self) -> bool {
@@ -111,8 +125,9 @@ fn write_all(
     // Owning the receiver: when this function returns early, senders see a closed queue and stop.
     for message in receiver {
         match message {
-            Message::Item(evidence, sighting) => {
+            Message::Item(evidence, sighting, held) => {
                 ingest.accept(evidence, sighting)?;
+                drop(held);
                 done += 1;
                 if done.is_multiple_of(512) {
                     observer.event(Event::Progress { done });
@@ -146,4 +161,50 @@ fn announce(observer: &dyn Observer, id: &SourceId, receipts: &[FetchReceipt]) {
         proper: improper.is_none(),
         reason: improper.map(|receipt| receipt.reason.clone()).unwrap_or_default(),
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::Silent;
+    use crate::domain::Media;
+    use crate::store::MemoryStore;
+
+    /// Gives large items, one after the other.
+    struct Large(u8);
+
+    impl EvidenceSource for Large {
+        fn id(&self) -> SourceId {
+            SourceId::files(Media::Snapshot)
+        }
+
+        fn fetch(&mut self, sink: &mut dyn Sink) -> Result<Vec<FetchReceipt>, SourceError> {
+            for number in 0..self.0 {
+                let bytes = vec![number; LARGE_BYTES + 1];
+                let evidence = RawEvidence { media: Media::Snapshot, about: String::new(), bytes };
+                sink.accept(Captured { evidence, source: self.id(), place: String::new(), offset: 0 })?;
+            }
+            Ok(Vec::new())
+        }
+    }
+
+    #[test]
+    fn large_items_of_several_sources_all_arrive() {
+        let mut store = MemoryStore::default();
+        let limit = Limit { cancel: Cancel::default(), until: None };
+        let sources: Vec<Box<dyn EvidenceSource>> = vec![Box::new(Large(9)), Box::new(Large(5))];
+        assert!(!capture("capture", sources, &mut store, &Silent, &limit).unwrap());
+        assert_eq!(store.len(), 9);
+    }
+
+    #[test]
+    fn a_writer_that_is_gone_lets_a_waiting_source_go() {
+        let (queue, receiver) = sync_channel(QUEUE_ITEMS);
+        let limit = Limit { cancel: Cancel::default(), until: None };
+        let waiting = thread::spawn(move || Large(2).fetch(&mut QueueSink { queue, limit }));
+        let first = receiver.recv().unwrap();
+        drop(receiver);
+        drop(first);
+        assert!(matches!(waiting.join().unwrap(), Err(SourceError::Stopped(_))));
+    }
 }

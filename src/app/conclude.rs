@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::judge::SideTables;
+use super::seals;
 use crate::domain::{AsOf, Code, Condition, Digest32, Outcome, Severity, TrustPolicy, UnixSeconds};
 use crate::ledger::{LedgerView, Ledgers, rebuild};
 use crate::reconcile::{Declared, Input, Objectives, Reconciliation, reconcile};
@@ -152,7 +153,7 @@ fn outcome(reconciliation: &Reconciliation, judged: &JudgedInputs) -> Outcome {
             Code::ConsBug => Condition::Internal,
             Code::BudgetRpo | Code::BudgetRto => Condition::OverBudget,
             code if code.is_incompleteness() => Condition::Incomplete,
-            _ => Condition::Divergent,
+            code => seals::distrust(code).unwrap_or(Condition::Divergent),
         });
     }
     // Whatever the threshold: what could not be established is never shown as agreed.

@@ -39,6 +39,8 @@ pub struct Config {
     pub gaps: Vec<GapSection>,
     /// Earlier runs.
     pub history: Option<HistorySection>,
+    /// Checkpoints and snapshots.
+    pub seal: Option<SealSection>,
     /// Where the evidence index lives.
     pub store: Option<StoreSection>,
 }
@@ -269,6 +271,18 @@ pub struct GapSection {
 pub struct HistorySection {
     /// Folders of finished runs, with which sources that must only grow are compared.
     pub runs: Vec<String>,
+}
+
+/// `[seal]`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SealSection {
+    /// Checkpoint chains: one checkpoint a line.
+    pub checkpoints: Vec<String>,
+    /// Snapshot archives, and folders of `*.tar.zst`.
+    pub snapshots: Vec<String>,
+    /// Who may sign them: hex Ed25519 keys.
+    pub trusted_keys: Vec<String>,
 }
 
 /// `[store]`.

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use super::error::AppError;
 use super::judge::{SideTables, judge, worker_threads};
 use super::observer::{Cancel, Silent};
-use crate::domain::{Code, EvidenceId, Finding, Media, Severity, TrustPolicy};
+use super::seals;
+use crate::domain::{Code, Condition, EvidenceId, Finding, Media, Severity, TrustPolicy};
 use crate::evidence::sniff;
 use crate::report::REPORT_SCHEMA;
 use crate::store::{EvidenceStore, MemoryStore, StoreError};
@@ -47,10 +48,12 @@ pub struct JudgedRecord {
     pub id: EvidenceId,
     /// What became of it.
     pub fate: Fate,
-    /// For a proof: the blocks it leads to, with the header's trust.
+    /// For a proof: the blocks it leads to, with the header's trust. For a seal: what it seals and by which key.
     pub anchors: Vec<String>,
     /// Why, and what was found beside.
     pub findings: Vec<Finding>,
+    /// What it brings when it does not hold.
+    pub condition: Option<Condition>,
 }
 
 /// Bytes of standard input looked at to tell what it is: one whole record.
@@ -92,7 +95,7 @@ impl Sink for Collected<'_> {
 }
 
 impl Collected<'_> {
-    fn take(&mut self, mut source: FilesSource) -> Result<(), AppError> {
+    fn take(&mut self, mut source: impl EvidenceSource) -> Result<(), AppError> {
         let fetched = source.fetch(self);
         if let Some(error) = self.failure.take() {
             return Err(error.into());
@@ -165,16 +168,32 @@ pub fn verify_files(
         for file in below {
             let media = match sniff::media_of_path(&file) {
                 Some(media) => media,
+                None if seals::looks_like_snapshot(&file) => Media::Snapshot,
                 None => first_media(FilesSource::new(Media::NostrEvent, vec![file.clone()]))?,
             };
-            collected.take(FilesSource::new(media, vec![file]))?;
+            match media {
+                Media::Snapshot => {
+                    collected.take(seals::SnapshotSource::new(vec![file], policy.seal_keys.clone()))?;
+                }
+                media => collected.take(FilesSource::new(media, vec![file]))?,
+            }
         }
     }
     let Collected { records, faults, .. } = collected;
     let set = judge(&store, policy, &SideTables::default(), &worker_threads(jobs)?, &Silent, cancel)?;
     let mut seen = BTreeSet::new();
-    let records = records.into_iter().filter(|record| seen.insert(record.id)).map(|record| judged(&set, record));
-    Ok(JudgedFiles { records: records.collect(), faults })
+    let mut judged_records = Vec::new();
+    for record in records.into_iter().filter(|record| seen.insert(record.id)) {
+        let mut record = judged(&set, record);
+        if let Some(said) = seals::said_of(&store, policy, &record)? {
+            record.anchors.push(said);
+            if policy.seal_keys.is_empty() && record.fate == Fate::Ok {
+                record.fate = Fate::Unchecked;
+            }
+        }
+        judged_records.push(record);
+    }
+    Ok(JudgedFiles { records: judged_records, faults })
 }
 
 /// The files at or below a path in order of name, without hidden ones and without links.
@@ -244,7 +263,8 @@ fn judged(set: &VerifiedSet, record: Seen) -> JudgedRecord {
         (false, true) => Fate::Unchecked,
         (false, false) => Fate::Ok,
     };
-    JudgedRecord { place: format!("{place}:{offset}"), media, id, fate, anchors, findings }
+    let condition = findings.iter().filter(|finding| is_bad(finding)).map(seals::condition).min();
+    JudgedRecord { place: format!("{place}:{offset}"), media, id, fate, anchors, findings, condition }
 }
 
 /// A header, a published key or a pin that was not given could still decide.

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use super::error::AppError;
 use super::observer::{Cancel, Event, Observer};
+use super::seals;
 use crate::domain::{EvidenceId, FetchReceipt, Media, RawEvidence, SourceId, TrustPolicy};
 use crate::store::{EvidenceStore, SideRecord, StoreError};
 use crate::verify::{FIRST_PASS, SECOND_PASS, VerifiedSet, Verifier};
@@ -79,6 +80,7 @@ pub(super) fn judge(
     pass.run(store, SECOND_PASS, &mut |batch| threads.install(|| verifier.second_pass(batch)))?;
     let received = pass.received;
     let mut set = verifier.finish();
+    seals::judge(store, policy, &mut set, cancel)?;
     for (name, counts) in &mut set.population.0 {
         // A population found inside another (an envelope in an event) was received as often as it is distinct.
         counts.received = received.get(name.as_str()).copied().unwrap_or(counts.unique).max(counts.unique);
@@ -133,11 +135,13 @@ impl Pass<'_> {
 }
 
 /// The population's names by media, as the verifier counts them.
-const POPULATIONS: [(Media, &str); 6] = [
+const POPULATIONS: [(Media, &str); 8] = [
     (Media::NostrEvent, "events"),
     (Media::Settlement, "settlements"),
     (Media::Invoice, "invoices"),
     (Media::PaymentLogEntry, "payment_log"),
     (Media::ProjectConfig, "configs"),
     (Media::Balance, "balances"),
+    (Media::Checkpoint, "checkpoints"),
+    (Media::Snapshot, "snapshots"),
 ];

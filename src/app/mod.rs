@@ -24,6 +24,7 @@ mod judge;
 mod observer;
 mod plan;
 mod run;
+mod seals;
 mod sources;
 mod takedowns;
 mod trial;

@@ -85,6 +85,9 @@ impl Plan {
         builder.take(Media::Custody, &config.custody.clone().unwrap_or_default().files, "custody.files")?;
         builder.take(Media::OtsProof, &config.ots.clone().unwrap_or_default().files, "ots.files")?;
         builder.take(Media::Headers, &config.headers.clone().unwrap_or_default().files, "headers.files")?;
+        let seal = config.seal.clone().unwrap_or_default();
+        builder.take(Media::Checkpoint, &seal.checkpoints, "seal.checkpoints")?;
+        builder.take(Media::Snapshot, &seal.snapshots, "seal.snapshots")?;
         let balances = config.balances.clone().unwrap_or_default();
         builder.take(Media::Balance, &balances.statement.into_iter().collect::<Vec<_>>(), "balances.statement")?;
         if let Some(api) = balances.api {
@@ -147,8 +150,16 @@ impl Plan {
             takedowns: Vec::new(),
             unread_takedowns: Vec::new(),
             earlier: Vec::new(),
+            checkpoints: has(Media::Checkpoint) || config.seal.is_some() && !has(Media::Snapshot),
+            snapshots: has(Media::Snapshot),
         }
     }
+}
+
+/// No address serves these.
+const fn is_file_only(media: Media) -> bool {
+    use Media::{Checkpoint, Custody, Headers, NostrEvent, OtsProof, Snapshot};
+    matches!(media, NostrEvent | OtsProof | Headers | Custody | Checkpoint | Snapshot)
 }
 
 struct Builder<'a> {
@@ -168,7 +179,7 @@ impl Builder<'_> {
                 return Err(config_error(format!("`{key}` has an empty entry"), "give a path or an address"));
             }
             if entry.starts_with("http://") || entry.starts_with("https://") {
-                if matches!(media, Media::NostrEvent | Media::OtsProof | Media::Headers | Media::Custody) {
+                if is_file_only(media) {
                     return Err(config_error(format!("`{key}` takes files, not `{entry}`"), "download it first"));
                 }
                 self.documents.push((media, entry.clone()));
@@ -262,6 +273,7 @@ fn policy(config: &Config) -> Result<TrustPolicy, AppError> {
             .collect();
         policy.compromised.sort();
     }
+    policy.seal_keys = super::seals::trusted_keys(config.seal.as_ref())?;
     policy.gaps = config.gaps.iter().map(known_gap).collect();
     policy.gaps.sort();
     Ok(policy)
@@ -350,6 +362,12 @@ fn shared_digest(config: &Config) -> Digest32 {
     }
     if let Some(history) = &mut shared.history {
         squash(&mut history.runs);
+    }
+    // Where the index lives is nobody's business but ours.
+    shared.store = None;
+    if let Some(seal) = &mut shared.seal {
+        squash(&mut seal.checkpoints);
+        squash(&mut seal.snapshots);
     }
     if let Some(balances) = &mut shared.balances {
         balances.statement = balances.statement.as_ref().map(|_| "files".to_owned());

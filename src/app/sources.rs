@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::drill::RunOptions;
 use super::error::AppError;
 use super::plan::Plan;
-use crate::domain::BlockHeight;
+use super::seals::SnapshotSource;
+use crate::domain::{BlockHeight, Media};
 use crate::substrate::{EvidenceSource, FilesSource, SourceError};
 use crate::verify::VerifiedSet;
 
@@ -64,7 +65,11 @@ fn first_address(plan: &Plan) -> Option<String> {
 pub(super) fn first_sources(plan: &Plan, kit: &SourceKit) -> Result<Vec<Box<dyn EvidenceSource>>, AppError> {
     let mut sources: Vec<Box<dyn EvidenceSource>> = Vec::new();
     for (media, paths) in &plan.files {
-        sources.push(Box::new(FilesSource::new(*media, paths.clone())));
+        if *media == Media::Snapshot {
+            sources.push(Box::new(SnapshotSource::new(paths.clone(), plan.policy.seal_keys.clone())));
+        } else {
+            sources.push(Box::new(FilesSource::new(*media, paths.clone())));
+        }
     }
     #[cfg(feature = "net")]
     net::first_sources(plan, kit, &mut sources)?;
@@ -119,8 +124,7 @@ mod net {
 
     use tokio::runtime::{Builder, Handle, Runtime};
 
-    use super::{AppError, BlockHeight, EvidenceSource, Plan, RunOptions, SourceError, SourceKit};
-    use crate::domain::Media;
+    use super::{AppError, BlockHeight, EvidenceSource, Media, Plan, RunOptions, SourceError, SourceKit};
     use crate::substrate::{
         CalendarPlan, CalendarSource, HeadersPlan, HeadersSource, HttpLimits, PaymentLogPlan, PaymentLogSource,
         RecordsPlan, RecordsSource, RelayBudget, RelayPlan, RelaySource, RetryPolicy, WellKnownPlan, WellKnownSource,

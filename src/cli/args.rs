@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::sim::Behaviour;
+
 /// Rebuild three ledgers from public substrates, prove every line, and report where they disagree.
 #[derive(Debug, Parser)]
 #[command(
@@ -111,7 +113,8 @@ pub(crate) enum Command {
         /// The run's folder.
         dir: PathBuf,
     },
-    /// Judge single files, one line a record: event JSONL, .ots proofs, settlement JSONL, key sets, custody records.
+    /// Judge single files, one line a record: event JSONL, .ots proofs, settlement JSONL, key sets, custody records,
+    /// checkpoint chains, snapshots.
     Verify {
         /// Files; `-` is stdin.
         #[arg(required = true)]
@@ -171,7 +174,7 @@ pub(crate) enum ConfigCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum SimCommand {
     /// Serve a world on loopback until interrupted; writes a configuration that points at it.
-    Serve(SimArgs),
+    Serve(ServeArgs),
     /// Write a world as files, with a configuration.
     Write(SimArgs),
     /// Make worlds, plant faults, judge each by the whole program, and compare with what must come out.
@@ -201,6 +204,25 @@ pub(crate) struct RunArgs {
     pub(crate) dir: Option<PathBuf>,
 }
 
+/// What world, and how its servers behave.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) world: SimArgs,
+    /// A server that misbehaves: at every request, at the n-th that it can spoil, or at p of 100 (repeatable).
+    #[arg(long, env = "RELEDGER_MISBEHAVE", value_name = "ROLE[:INDEX]=NAME[@n|@p%]", value_delimiter = ',')]
+    pub(crate) misbehave: Vec<Behaviour>,
+    /// The pause of slow servers, in milliseconds; the configuration's patience follows it.
+    #[arg(long, env = "RELEDGER_PACE", value_name = "MS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    pub(crate) pace: u64,
+    /// Listen on this port and those after it (default: free ports).
+    #[arg(long, env = "RELEDGER_PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: Option<u16>,
+    /// Ask an Esplora server for headers instead of a Bitcoin Core node.
+    #[arg(long, env = "RELEDGER_ESPLORA", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
+    pub(crate) esplora: bool,
+}
+
 /// What world.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct SimArgs {
@@ -208,8 +230,11 @@ pub(crate) struct SimArgs {
     #[arg(long, env = "RELEDGER_SEED", default_value_t = 1)]
     pub(crate) seed: u64,
     /// Billable events in it.
-    #[arg(long, env = "RELEDGER_EVENTS", default_value_t = 300)]
+    #[arg(long, env = "RELEDGER_EVENTS", default_value_t = 300, value_parser = clap::value_parser!(u32).range(10..=10_000_000))]
     pub(crate) events: u32,
+    /// Add what networks do to honest records: lag, repeats, disorder, slow calendars, a short reorganisation.
+    #[arg(long, env = "RELEDGER_NOISE", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
+    pub(crate) noise: bool,
     /// The folder for the files and the configuration.
     #[arg(long, env = "RELEDGER_DIR", value_name = "DIR", default_value = "reledger-sim")]
     pub(crate) dir: PathBuf,

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 
-use super::args::{Cli, Command, ConfigCommand, Format, Global, SimCommand};
+use super::args::{Cli, Command, ConfigCommand, Format, Global, ServeArgs, SimCommand};
 use super::output::{Output, fatal, say};
 use super::{documents, init, progress, settings, show, signals, sim, trial};
 use crate::app::{self, AppError, Cancel, Conclusion};
@@ -74,7 +74,9 @@ fn run(cli: &Cli, matches: &clap::ArgMatches, output: &Output) -> Result<ExitCod
             documents::would(output, &format!("write man pages into {}", dir.display()))
         }
         Command::Man { dir } => documents::man(dir),
-        Command::Sim { command: SimCommand::Write(args) | SimCommand::Serve(args) } if global.dry_run => {
+        Command::Sim { command: SimCommand::Write(args) | SimCommand::Serve(ServeArgs { world: args, .. }) }
+            if global.dry_run =>
+        {
             documents::would(output, &format!("make world {} in {}", args.seed, args.dir.display()))
         }
         Command::Sim { command: SimCommand::Run(args) } if global.dry_run => {

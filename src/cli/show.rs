@@ -8,7 +8,7 @@ use super::args::{Format, Global};
 use super::output::{Output, say};
 use super::{settings, signals};
 use crate::app::{self, AppError, Cancel, Fate, JudgedRecord};
-use crate::domain::{Code, Condition, Media, TrustPolicy, inert, inert_limited};
+use crate::domain::{Code, Condition, Media, Outcome, TrustPolicy, inert, inert_limited};
 use crate::report::canonical_json;
 
 /// Files by what they are.
@@ -28,7 +28,8 @@ fn context(global: &Global) -> Result<(TrustPolicy, Files), AppError> {
     Ok((plan.policy, helpers.collect()))
 }
 
-/// One line a record; exit 0 all hold, 1 one is bad, 3 one could not be checked or there was none.
+/// One line a record; exit 0 all hold, 1 one is bad (5 a seal that nobody trusted made or a changed member of a snapshot, 6 an
+/// unsafe archive), 3 one could not be checked or there was none.
 pub(crate) fn verify(global: &Global, output: &Output, files: &[PathBuf]) -> Result<ExitCode, AppError> {
     let (policy, helpers) = context(global)?;
     settings::may_read_stdin(global, files.iter())?;
@@ -37,11 +38,12 @@ pub(crate) fn verify(global: &Global, output: &Output, files: &[PathBuf]) -> Res
     let app::JudgedFiles { records, faults } = app::verify_files(files, &helpers, &policy, global.jobs, &cancel)?;
     let count = |fate| records.iter().filter(|record| record.fate == fate).count();
     let (ok, unchecked, bad) = (count(Fate::Ok), count(Fate::Unchecked), count(Fate::Bad));
-    let code = match (bad, unchecked + faults.len(), records.len()) {
-        (1.., _, _) => Condition::Divergent.exit_code().0,
-        (0, 1.., _) | (0, 0, 0) => Condition::Incomplete.exit_code().0,
-        (0, 0, _) => 0,
-    };
+    let mut outcome = Outcome::default();
+    records.iter().filter_map(|record| record.condition).for_each(|condition| outcome.add(condition));
+    if unchecked + faults.len() > 0 || records.is_empty() {
+        outcome.add(Condition::Incomplete);
+    }
+    let code = outcome.exit_code().0;
     for fault in &faults {
         say(&format!("not read to the end: {fault}"));
     }

@@ -3,19 +3,21 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use super::args::SimArgs;
+use super::args::{ServeArgs, SimArgs};
 use super::output::{Output, say};
-use crate::app::{AppError, Cancel, write_atomic};
+use crate::app::{AppError, Cancel};
 use crate::domain::inert;
-use crate::sim::{World, serve as serve_world, serve_toml, write as write_world};
+use crate::sim::{
+    HeaderDialect, Noise, Services, Serving, SimError, World, serve_toml, serve_with, write as write_world,
+};
 
 /// The configuration that points at a served world.
 const LOOPBACK_CONFIG: &str = "reledger-loopback.toml";
 
 /// Writes a world as files.
 pub(crate) fn write(output: &Output, args: &SimArgs) -> Result<ExitCode, AppError> {
-    let world = World::generate(args.seed, args.events);
-    write_world(&world, &args.dir).map_err(|error| failed(&error, args))?;
+    let world = world(args);
+    write_world(&world, &args.dir).map_err(|error| failed(error, args))?;
     output.emit(
         format!(
             "wrote world {} to {}; judge it with -c {}\n",
@@ -28,13 +30,13 @@ pub(crate) fn write(output: &Output, args: &SimArgs) -> Result<ExitCode, AppErro
     Ok(ExitCode::SUCCESS)
 }
 
-/// Serves a world until it is interrupted. The configuration is written last: when it is there, every server listens.
-pub(crate) fn serve(output: &Output, args: &SimArgs) -> Result<ExitCode, AppError> {
-    let world = Arc::new(World::generate(args.seed, args.events));
-    write_world(&world, &args.dir).map_err(|error| failed(&error, args))?;
+/// Serves a world until it is interrupted. Ports are opened before anything is written, and the configuration is written
+/// last: when it is there, every server listens.
+pub(crate) fn serve(output: &Output, args: &ServeArgs) -> Result<ExitCode, AppError> {
+    let world = Arc::new(world(&args.world));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime =
-        runtime.map_err(|source| AppError::Io { action: "start the servers in", file: shown(args), source })?;
+        runtime.map_err(|source| AppError::Io { action: "start the servers in", file: shown(&args.world), source })?;
     let cancel = Cancel::default();
     super::signals::listen(cancel.clone());
     runtime.block_on(async {
@@ -43,18 +45,46 @@ pub(crate) fn serve(output: &Output, args: &SimArgs) -> Result<ExitCode, AppErro
                 tokio::time::sleep(std::time::Duration::from_millis(100)).await;
             }
         };
-        let serving = serve_world(Arc::clone(&world), stopped).await.map_err(|error| failed(&error, args))?;
-        let text = serve_toml(&serving, &world, &args.dir).map_err(|error| failed(&error, args))?;
-        write_atomic(&args.dir.join(LOOPBACK_CONFIG), text.as_bytes())?;
-        for relay in &serving.relays {
-            say(&format!("relay ws://{relay}"));
-        }
-        say(&format!("calendar, gateway, headers http://{}", serving.http));
+        let (args, how) = (&args.world, services(args));
+        let serving = serve_with(Arc::clone(&world), how, stopped).await.map_err(|error| failed(error, args))?;
+        write_world(&world, &args.dir).map_err(|error| failed(error, args))?;
+        serve_toml(&serving, &world, &args.dir).map_err(|error| failed(error, args))?;
+        announce(&serving);
         let ready = config(args, LOOPBACK_CONFIG);
         output.emit(format!("serving world {}; judge it with -c {}\n", args.seed, inert(&ready)).as_bytes())?;
-        serving.finished().await.map_err(|error| failed(&error, args))
+        serving.finished().await.map_err(|error| failed(error, args))
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn world(args: &SimArgs) -> World {
+    let noise = if args.noise { Noise::seeded(args.seed) } else { Noise::default() };
+    World::generate_with(args.seed, args.events, &noise)
+}
+
+fn services(args: &ServeArgs) -> Services {
+    Services {
+        behaviours: args.misbehave.clone(),
+        pace_ms: args.pace,
+        first_port: args.port,
+        headers: if args.esplora { HeaderDialect::Esplora } else { HeaderDialect::Core },
+        ..Services::default()
+    }
+}
+
+fn announce(serving: &Serving) {
+    for relay in &serving.relays {
+        say(&format!("relay ws://{relay}"));
+    }
+    for calendar in &serving.calendars {
+        say(&format!("calendar http://{calendar}"));
+    }
+    for (role, address) in &serving.addresses {
+        say(&format!("{role} http://{address}"));
+    }
+    for behaviour in &serving.services().behaviours {
+        say(&format!("{behaviour}: {}", behaviour.misbehaviour().meaning()));
+    }
 }
 
 fn config(args: &SimArgs, name: &str) -> String {
@@ -65,7 +95,17 @@ fn shown(args: &SimArgs) -> String {
     inert(&args.dir.display().to_string())
 }
 
-fn failed(error: &crate::sim::SimError, args: &SimArgs) -> AppError {
-    let source = std::io::Error::other(error.to_string());
-    AppError::Io { action: "make the world in", file: args.dir.display().to_string(), source }
+fn failed(error: SimError, args: &SimArgs) -> AppError {
+    let file = args.dir.display().to_string();
+    match error {
+        SimError::Write { path, source } => {
+            AppError::Io { action: "write", file: inert(&path.display().to_string()), source }
+        }
+        SimError::Listen { port, source } => AppError::Io { action: "listen on", file: format!("port {port}"), source },
+        SimError::Behaviour(error) => AppError::Config {
+            what: error.to_string(),
+            hint: "servers of a role are counted from 0; without an index all of them are meant".to_owned(),
+        },
+        other => AppError::Io { action: "make the world in", file, source: std::io::Error::other(other.to_string()) },
+    }
 }

@@ -36,11 +36,15 @@ pub enum Media {
     Activity,
     /// One line of a reported balance statement as JSON text.
     Balance,
+    /// One signed checkpoint as JSON text (docs/checkpoint.md).
+    Checkpoint,
+    /// What was read of one snapshot archive: its outline as JSON text (docs/snapshot.md, section 5).
+    Snapshot,
 }
 
 impl Media {
     /// Every media, in canonical order.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::NostrEvent,
         Self::OtsProof,
         Self::CalendarReply,
@@ -54,6 +58,8 @@ impl Media {
         Self::Custody,
         Self::Activity,
         Self::Balance,
+        Self::Checkpoint,
+        Self::Snapshot,
     ];
 
     /// The stable name.
@@ -72,6 +78,8 @@ impl Media {
             Self::Custody => "custody",
             Self::Activity => "activity",
             Self::Balance => "balance",
+            Self::Checkpoint => "checkpoint",
+            Self::Snapshot => "snapshot",
         }
     }
 }

@@ -219,6 +219,9 @@ pub struct TrustPolicy {
     pub require: Requirement,
     /// Published abuse limits.
     pub caps: Caps,
+    /// Ed25519 keys that may sign checkpoints and snapshots. Without any, a policy reads as it did before there were seals.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub seal_keys: BTreeSet<PublicKey32>,
 }
 
 impl TrustPolicy {

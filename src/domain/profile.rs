@@ -46,6 +46,7 @@ impl TrustPolicy {
                 review_sats_per_month: 52_600,
                 drop_window_days: 92,
             },
+            seal_keys: BTreeSet::new(),
         }
     }
 }

@@ -54,6 +54,8 @@ pub fn decode(raw: &RawEvidence) -> Decoded {
         Media::Balance => super::balance::decode(bytes),
         Media::PaymentLogEntry => super::rails::decode_log_entry(&raw.about, bytes),
         Media::Invoice => super::rails::decode_invoice(bytes),
+        Media::Checkpoint => super::checkpoint::decode(bytes),
+        Media::Snapshot => super::snapshot::decode(bytes),
     }
 }
 

@@ -42,5 +42,23 @@ pub const IDENTITIES_BYTES_MAX: usize = 512;
 pub const GUARDIANS_MAX: usize = 256;
 /// Recipients of one distribution, members of one drop manifest.
 pub const RECIPIENTS_MAX: usize = 100_000;
+/// One checkpoint line; an honest one has some 700 bytes.
+pub const CHECKPOINT_BYTES_MAX: usize = 4 * 1024;
+/// A snapshot's `manifest.json`: the largest allowed count of members with the longest allowed names.
+pub const SNAPSHOT_MANIFEST_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// A snapshot's `manifest.sig`.
+pub const SNAPSHOT_SIGNATURE_BYTES_MAX: usize = 4 * 1024;
+/// Members that a snapshot's manifest may name (THREATS 5.3).
+pub const SNAPSHOT_MEMBERS_MAX: usize = 10_000;
+/// Bytes that a snapshot may expand to, headers and padding included (THREATS 5.3).
+pub const SNAPSHOT_EXPANDED_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+/// A snapshot that expands beyond so many times its own size is a bomb (THREATS 5.3).
+pub const SNAPSHOT_RATIO_MAX: u64 = 100;
+/// The window a snapshot's reader must hold, as a power of two: 8 MiB, what RFC 8878 asks every reader to support.
+pub const SNAPSHOT_WINDOW_LOG_MAX: u32 = 23;
+/// What was read of a snapshot: a manifest in base64 and as many measured members.
+pub const SNAPSHOT_OUTLINE_BYTES_MAX: usize = 12 * 1024 * 1024;
+/// Extended header of a tar member; looked at only to say why the archive is refused.
+pub const TAR_EXTENSION_BYTES_MAX: usize = 64 * 1024;
 /// Any text field taken into a ledger.
 pub const TEXT_FIELD_BYTES_MAX: usize = 4 * 1024;

@@ -5,9 +5,15 @@ use std::path::Path;
 use super::json;
 use crate::domain::Media;
 
+/// How a snapshot's file is named.
+pub const SNAPSHOT_SUFFIX: &str = ".tar.zst";
+
 /// By the file's name: only what is unmistakable.
 pub fn media_of_path(path: &Path) -> Option<Media> {
     let name = path.file_name()?.to_str()?.to_ascii_lowercase();
+    if name.ends_with(SNAPSHOT_SUFFIX) {
+        return Some(Media::Snapshot);
+    }
     let bare = name.trim_end_matches(".gz").trim_end_matches(".zst");
     [(".ots", Media::OtsProof), (".headers", Media::Headers), (".header", Media::Headers)]
         .into_iter()
@@ -31,6 +37,8 @@ pub fn media_of_json(bytes: &[u8]) -> Media {
         Media::ProjectConfig
     } else if kind.starts_with("orangecheck-") || kind.ends_with("-federation-custody") || kind == "agent-federation" {
         Media::Custody
+    } else if has("key_id") && has("body") {
+        Media::Checkpoint
     } else if has("balance_sats") {
         Media::Balance
     } else if has("payment_hash") || has("r_hash") || has("invoices") {

@@ -8,6 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{Code, Digest32, EnvelopeId, EvidenceId, Finding, OperationId, SourceId, Subject};
 
+use crate::ledger::Unposted;
+use crate::verify::Verified;
+
 use super::audit::Audit;
 use super::reconciler::Input;
 
@@ -67,10 +70,15 @@ pub(super) fn check(input: &Input<'_>, audit: &mut Audit) {
 
 /// Settlements by operation.
 fn operations(input: &Input<'_>) -> (usize, Vec<Finding>) {
-    let mut all: BTreeMap<&OperationId, Versions<'_>> = BTreeMap::new();
+    // Only operations that somebody shows in two versions: those in conflict now, and those an earlier run saw otherwise.
+    let conflicts = input.ledgers.treasury.unposted.iter().filter(|(_, why)| matches!(why, Unposted::Conflict(_)));
+    let now = conflicts.filter_map(|(digest, _)| input.set.settlements.get(digest));
+    let earlier = input.declared.earlier.iter().flat_map(|run| run.operations.iter().map(|it| &it.operation));
+    let doubtful = now.map(|verified| &verified.fact().event.operation).chain(earlier);
+    let mut all: BTreeMap<&OperationId, Versions<'_>> = doubtful.map(|it| (it, Versions::default())).collect();
     let counted = input.set.settlements.values().filter(|it| it.fact().event.settled_at <= input.as_of.time);
     for verified in counted {
-        let versions = all.entry(&verified.fact().event.operation).or_default();
+        let Some(versions) = all.get_mut(&verified.fact().event.operation) else { continue };
         for carrier in verified.carriers() {
             for source in input.sightings.get(carrier).into_iter().flatten() {
                 versions.see(source, When::Now, verified.fact().digest, *carrier);
@@ -85,7 +93,7 @@ fn operations(input: &Input<'_>) -> (usize, Vec<Finding>) {
         }
     }
     let found = all.iter().filter_map(|(operation, versions)| versions.finding(Subject::new("operation", operation)));
-    (all.len(), found.collect())
+    (input.set.settlements.len(), found.collect())
 }
 
 /// Envelopes that claim one identity with different content, as the ledgers found them.
@@ -106,7 +114,7 @@ fn envelopes(input: &Input<'_>) -> (usize, Vec<Finding>) {
             group.evidence.iter().filter_map(|evidence| by_carrier.get(&evidence.id).copied()).collect();
         let mut versions = Versions::default();
         for id in &members {
-            for carrier in input.set.envelopes.get(id).into_iter().flat_map(|verified| verified.carriers()) {
+            for carrier in input.set.envelopes.get(id).into_iter().flat_map(Verified::carriers) {
                 for source in input.sightings.get(carrier).into_iter().flatten() {
                     versions.see(source, When::Now, id.0, *carrier);
                 }

@@ -14,6 +14,10 @@ pub(super) fn check(input: &Input<'_>, audit: &mut Audit) {
     let headers = usize::from(set.tip.is_some())
         + usize::try_from(set.population.get("headers").unique).unwrap_or(usize::MAX).min(usize::MAX - 1);
     let custody = set.descriptors.len() + set.graduations.len() + set.rotations.len();
+    let judged = |name: &str| {
+        let counts = set.population.get(name);
+        usize::try_from(counts.unique.saturating_sub(counts.quarantined)).unwrap_or(usize::MAX)
+    };
     let populations = [
         ("envelope", declared.nostr, input.ledgers.envelope.events().count()),
         ("proofs", declared.ots, proofs),
@@ -25,6 +29,8 @@ pub(super) fn check(input: &Input<'_>, audit: &mut Audit) {
         ("projects", declared.projects, set.configs.len()),
         ("custody", declared.custody, custody),
         ("balances", declared.balances, set.balances.len() + set.statements.len()),
+        ("checkpoints", declared.checkpoints, judged("checkpoints")),
+        ("snapshots", declared.snapshots, judged("snapshots")),
     ];
     for (name, declared, items) in populations {
         match (declared, items) {
@@ -38,9 +44,26 @@ pub(super) fn check(input: &Input<'_>, audit: &mut Audit) {
         }
     }
     unread(input, audit);
+    sealed(input, audit, &judged);
     // FORMATS 8: no rebind is published yet, so an empty chain is expected; it is stated and not passed.
     audit.ran("rebind.chain", input.ledgers.rebind.entries.len(), input.ledgers.rebind.gaps.len());
     replayed(input, audit);
+}
+
+/// The checks of step 6 that ran, with their denominators.
+fn sealed(input: &Input<'_>, audit: &mut Audit, judged: &dyn Fn(&str) -> usize) {
+    let declared = input.declared;
+    let chain: &[Code] = &[Code::ChkChain, Code::ChkRange];
+    let snapshots: &[Code] = &[Code::SnapSignature, Code::SnapChecksum, Code::SnapRegress, Code::SnapUnsafe];
+    for (name, declared, population, codes) in [
+        ("seal.chain", declared.checkpoints, "checkpoints", chain),
+        ("seal.snapshots", declared.snapshots, "snapshots", snapshots),
+    ] {
+        if declared {
+            let disagreed = input.set.findings.iter().filter(|finding| codes.contains(&finding.code)).count();
+            audit.ran(name, judged(population), disagreed);
+        }
+    }
 }
 
 /// What was declared and can't be read was not checked, however many others of its kind were.

@@ -81,6 +81,12 @@ pub struct Declared {
     /// `balances.seed`.
     #[serde(default)]
     pub sample_seed: Option<String>,
+    /// A checkpoint chain.
+    #[serde(default)]
+    pub checkpoints: bool,
+    /// Snapshot archives.
+    #[serde(default)]
+    pub snapshots: bool,
 }
 
 /// A list of the configuration that disagrees with another list.

@@ -16,6 +16,7 @@ use crate::verify::{PendingAnchor, SignedSettlement, Verified};
 
 use super::{Declared, Input, Reconciliation, reconcile};
 
+mod edges;
 mod sources;
 mod statement;
 mod treasury;

@@ -1,14 +1,25 @@
 //! # seal: one digest for one state
 //!
-//! Purpose: the evidence root, each ledger's root, the state root, the manifest of a sealed evidence folder.
-//! May import: domain, store, ledger, reconcile
-//! External crates: serde, serde_json, thiserror
+//! Purpose: the evidence root, each ledger's root, the state root, the manifest of a sealed evidence folder; reads and
+//! judges checkpoint chains and snapshots.
+//! May import: domain, evidence, store, ledger, reconcile
+//! External crates: ed25519_dalek, serde, serde_json, thiserror, zstd
 //! Never: decide what is right
 //! Invariants: INV-2 the same set gives the same root in any order; INV-6; the construction has a version and is specified
-//! in docs/state-root.md.
+//! in docs/state-root.md; no member of a snapshot is read before its signature holds, and none is written anywhere.
 
+mod archive;
+mod chain;
+mod judge;
 mod manifest;
 mod roots;
+mod signature;
+mod snapshots;
+#[cfg(test)]
+mod tests;
 
+pub use archive::{is_snapshot, read_snapshot};
+pub use judge::{SealJudge, SealJudgement};
 pub use manifest::{MANIFEST_SCHEMA, Manifest, ManifestError, Member};
 pub use roots::{LedgerRoot, StateSeal, evidence_root, seal};
+pub use signature::{SealTrust, is_signature_failure};

@@ -1,9 +1,9 @@
-//! The calendar: hourly batches of digests, one tree per Bitcoin block, proofs for each digest (OTS 2.3).
+//! The calendars: hourly batches of digests, one tree per Bitcoin block, proofs for each digest (OTS 2.3).
 
 use std::collections::BTreeMap;
 
 use super::chain::BlockTimes;
-use super::ots::{Confirmation, Hashing, Op, run, tree};
+use super::ots::{Branch, CALENDARS, Confirmation, Hashing, Op, run, tree};
 use super::rng::Rng;
 use super::time::{HOUR, MINUTE, Millis, seconds};
 
@@ -17,14 +17,12 @@ pub(super) struct Subject {
 /// The way from a digest to a block.
 #[derive(Debug, Clone)]
 pub(super) struct Anchor {
-    /// From the digest to the commitment.
+    /// From the digest to the message that was submitted to every calendar.
     pub(super) head: Vec<Op>,
-    /// The message that the calendar indexes.
-    pub(super) commitment: Vec<u8>,
-    /// When the calendar took it, in Unix seconds.
+    /// What each calendar made of it.
+    pub(super) branches: Vec<Branch>,
+    /// When the calendars took it, in Unix seconds.
     pub(super) submitted_at: i64,
-    /// Absent while the calendar waits for the block or for confirmations.
-    pub(super) confirmation: Option<Confirmation>,
 }
 
 /// All anchors, and the Merkle roots they put into blocks.
@@ -35,71 +33,103 @@ pub(super) struct Anchored {
     pub(super) roots: BTreeMap<usize, [u8; 32]>,
 }
 
+/// The digests of one hour, under one message.
 struct Batch {
-    anchors: Vec<([u8; 32], Vec<Op>)>,
-    commitment: Vec<u8>,
+    heads: Vec<([u8; 32], Vec<Op>)>,
     submitted_at: i64,
+    branches: Vec<Branch>,
 }
 
-/// Anchors every subject 20 minutes to an hour after its hour ends, in the block that follows.
-pub(super) fn anchor(seed: u64, subjects: &[Subject], times: &BlockTimes) -> Anchored {
+/// Anchors every subject 20 minutes to an hour after its hour ends, in the block that follows. Two hours in five go to a
+/// second calendar too, which is slower or has not answered yet. `slow` is the percentage of hours that wait for long.
+pub(super) fn anchor(seed: u64, subjects: &[Subject], times: &BlockTimes, slow: u8) -> Anchored {
     let mut rng = Rng::new(seed, "calendar");
     let mut hours: BTreeMap<i64, Vec<[u8; 32]>> = BTreeMap::new();
     for subject in subjects {
         hours.entry(subject.at.div_euclid(HOUR)).or_default().push(subject.digest);
     }
-    let mut blocks: BTreeMap<usize, Vec<Batch>> = BTreeMap::new();
+    let mut batches = Vec::with_capacity(hours.len());
+    // Which branch of which batch a block commits to.
+    let mut blocks: BTreeMap<usize, Vec<(usize, usize)>> = BTreeMap::new();
     for (hour, mut digests) in hours {
         digests.sort_unstable();
         digests.dedup();
         let at = (hour + 1) * HOUR;
-        let height = times.height_from(at + rng.range(20, 60) * MINUTE);
-        blocks.entry(height).or_default().push(batch(&digests, at, &mut rng));
-    }
-    let mut anchored = Anchored { anchors: BTreeMap::new(), roots: BTreeMap::new() };
-    for (height, batches) in blocks {
-        let (root, ways) = block(&batches, &mut rng);
-        if height < times.len() {
-            anchored.roots.insert(height, root);
+        let mut first = times.height_from(at + rng.range(20, 60) * MINUTE);
+        if rng.chance(u64::from(slow)) {
+            // A day and a half at most: inside the 48 hours that a calendar is given.
+            first += rng.index(200);
         }
-        for (batch, ops) in batches.into_iter().zip(ways) {
-            let confirmation = times.is_final(height).then_some(Confirmation { ops, height });
-            for (digest, head) in batch.anchors {
-                let anchor = Anchor {
-                    head,
-                    commitment: batch.commitment.clone(),
-                    submitted_at: batch.submitted_at,
-                    confirmation: confirmation.clone(),
-                };
-                anchored.anchors.insert(digest, anchor);
+        let mut heights = vec![Some(first)];
+        if rng.chance(40) {
+            heights.push(rng.chance(80).then(|| first + 1 + rng.index(60)));
+        }
+        let batch = batch(&digests, at, heights.len(), &mut rng);
+        for (place, height) in heights.into_iter().enumerate() {
+            if let Some(height) = height {
+                blocks.entry(height).or_default().push((batches.len(), place));
             }
         }
+        batches.push(batch);
     }
-    anchored
+    let roots = confirm(&mut batches, blocks, times, &mut rng);
+    let mut anchors = BTreeMap::new();
+    for Batch { heads, submitted_at, branches } in batches {
+        for (digest, head) in heads {
+            anchors.insert(digest, Anchor { head, branches: branches.clone(), submitted_at });
+        }
+    }
+    Anchored { anchors, roots }
 }
 
-/// One calendar commitment over the digests of an hour and over digests of strangers.
-fn batch(digests: &[[u8; 32]], at: Millis, rng: &mut Rng) -> Batch {
+/// Fills the blocks with commitments; returns their Merkle roots.
+fn confirm(
+    batches: &mut [Batch],
+    blocks: BTreeMap<usize, Vec<(usize, usize)>>,
+    times: &BlockTimes,
+    rng: &mut Rng,
+) -> BTreeMap<usize, [u8; 32]> {
+    let mut roots = BTreeMap::new();
+    for (height, members) in blocks {
+        let commitments: Vec<&[u8]> =
+            members.iter().map(|(batch, place)| batches[*batch].branches[*place].commitment.as_slice()).collect();
+        let (root, ways) = block(&commitments, rng);
+        if height < times.len() {
+            roots.insert(height, root);
+        }
+        for ((batch, place), ops) in members.into_iter().zip(ways) {
+            batches[batch].branches[place].confirmation =
+                times.is_final(height).then_some(Confirmation { ops, height });
+        }
+    }
+    roots
+}
+
+/// One message over the digests of an hour and over digests of strangers, and so many calendars' commitments to it.
+fn batch(digests: &[[u8; 32]], at: Millis, calendars: usize, rng: &mut Rng) -> Batch {
     let salted: Vec<Vec<Op>> =
         digests.iter().map(|_| vec![Op::Append(rng.bytes::<16>().to_vec()), Op::Sha256]).collect();
     let mut leaves: Vec<[u8; 32]> = digests.iter().zip(&salted).map(|(digest, ops)| to_32(&run(ops, digest))).collect();
     leaves.extend((0..=rng.below(6)).map(|_| rng.bytes::<32>()));
     let (root, paths) = tree(&leaves, Hashing::Once);
     let prefix = u32::try_from(seconds(at)).unwrap_or(u32::MAX).to_be_bytes().to_vec();
-    let to_commitment = [Op::Prepend(prefix), Op::Append(rng.bytes::<8>().to_vec())];
-    let commitment = run(&to_commitment, &root);
-    let anchors = digests
-        .iter()
-        .zip(salted)
-        .zip(paths)
-        .map(|((digest, salted), path)| (*digest, [salted, path, to_commitment.to_vec()].concat()))
-        .collect();
-    Batch { anchors, commitment, submitted_at: seconds(at) }
+    let first = rng.index(CALENDARS.len());
+    let branches = CALENDARS.iter().cycle().skip(first).take(calendars).map(|calendar| {
+        let ops = vec![Op::Prepend(prefix.clone()), Op::Append(rng.bytes::<8>().to_vec())];
+        Branch { calendar, commitment: run(&ops, &root), ops, confirmation: None }
+    });
+    let branches = branches.collect();
+    let heads = digests.iter().zip(salted).zip(paths);
+    Batch {
+        heads: heads.map(|((digest, salted), path)| (*digest, [salted, path].concat())).collect(),
+        submitted_at: seconds(at),
+        branches,
+    }
 }
 
-/// The block that commits to these batches: its Merkle root, and the way of each commitment to it.
-fn block(batches: &[Batch], rng: &mut Rng) -> ([u8; 32], Vec<Vec<Op>>) {
-    let leaves: Vec<[u8; 32]> = batches.iter().map(|batch| to_32(&run(&[Op::Sha256], &batch.commitment))).collect();
+/// The block that commits to these messages: its Merkle root, and the way of each of them to it.
+pub(super) fn block(commitments: &[&[u8]], rng: &mut Rng) -> ([u8; 32], Vec<Vec<Op>>) {
+    let leaves: Vec<[u8; 32]> = commitments.iter().map(|commitment| to_32(&run(&[Op::Sha256], commitment))).collect();
     let (top, paths) = tree(&leaves, Hashing::Once);
     // A transaction that carries the tree's root, then the block's own tree over transaction ids.
     let transaction =
@@ -121,6 +151,7 @@ fn to_32(message: &[u8]) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::ots::lowest;
     use crate::sim::time::{AS_OF, START};
 
     #[test]
@@ -130,20 +161,27 @@ mod tests {
             .map(|index| Subject { digest: [index; 32], at: START + i64::from(index / 2) * 20 * MINUTE })
             .chain([Subject { digest: [99; 32], at: AS_OF - HOUR }])
             .collect();
-        let anchored = anchor(9, &subjects, &times);
+        let anchored = anchor(9, &subjects, &times, 0);
         assert_eq!(anchored.anchors.len(), 41);
+        let mut calendars = std::collections::BTreeSet::new();
         for subject in &subjects {
             let anchor = &anchored.anchors[&subject.digest];
-            assert_eq!(run(&anchor.head, &subject.digest), anchor.commitment);
-            assert_eq!(anchor.commitment.len(), 44);
-            let Some(confirmation) = &anchor.confirmation else {
+            for branch in &anchor.branches {
+                calendars.insert(branch.calendar);
+                let message = run(&anchor.head, &subject.digest);
+                assert_eq!(run(&branch.ops, &message), branch.commitment);
+                assert_eq!(branch.commitment.len(), 44);
+                let Some(confirmation) = &branch.confirmation else { continue };
+                let end = run(&confirmation.ops, &branch.commitment);
+                assert_eq!(end, anchored.roots[&confirmation.height]);
+            }
+            let Some((_, confirmation)) = lowest(&anchor.branches) else {
                 assert_eq!(subject.digest, [99; 32]);
                 continue;
             };
-            let end = run(&confirmation.ops, &anchor.commitment);
-            assert_eq!(end, anchored.roots[&confirmation.height]);
             let delay = times.at(confirmation.height).unwrap() - subject.at;
             assert!((20 * MINUTE..3 * HOUR).contains(&delay), "{delay}");
         }
+        assert!(calendars.len() > 1, "{calendars:?}");
     }
 }

@@ -12,10 +12,13 @@ use super::chain::{BlockTimes, block_hash_hex};
 use super::envelope::{Artifact, Envelope};
 use super::json::{Object, texts};
 use super::nostr::{Draft, SimEvent, sign, tag};
-use super::ots::{CALENDAR, Tail, bare, detached};
+use super::ots::{Branch, Tail, bare, detached, lowest};
 use super::rng::Rng;
-use super::time::{HOUR, iso_millis};
+use super::time::{AS_OF, DAY, HOUR, iso_millis, seconds};
 use crate::domain::Digest32;
+
+/// Most detached proofs of a world: beyond that every proof travels in its member.
+const PROOF_FILES_MAX: usize = 2_000;
 
 /// Where a proof is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,9 +50,11 @@ impl Prover<'_> {
     /// The `ots` member of that digest (FORMATS 9.2), `null` when its proof travels as a file.
     pub(super) fn member(&mut self, digest: Digest32) -> String {
         let Some(anchor) = self.anchored.anchors.get(&digest.0) else { return "null".to_owned() };
-        let Some(confirmation) = &anchor.confirmation else { return self.pending(digest, anchor) };
-        let full = bare(&anchor.head, Tail::Upgraded(confirmation));
-        match *self.rng.pick_weighted(&[(Place::Member, 70), (Place::Calendar, 15), (Place::File, 15)]) {
+        let Some((_, confirmation)) = lowest(&anchor.branches) else { return self.pending(digest, anchor) };
+        let full = bare(&anchor.head, &anchor.branches, Tail::Upgraded);
+        let drawn = *self.rng.pick_weighted(&[(Place::Member, 70), (Place::Calendar, 15), (Place::File, 15)]);
+        let place = if self.files.len() + self.upgraded.len() < PROOF_FILES_MAX { drawn } else { Place::Member };
+        match place {
             Place::File => {
                 self.files.insert(digest, detached(&digest.0, &full));
                 "null".to_owned()
@@ -59,11 +64,11 @@ impl Prover<'_> {
                 self.pending(digest, anchor)
             }
             Place::Member => {
-                let pruned = bare(&anchor.head, Tail::Confirmed(confirmation));
+                let pruned = bare(&anchor.head, &anchor.branches, Tail::Pruned);
                 let timestamp = if self.rng.chance(50) { full } else { pruned };
                 let header = self.headers.get(confirmation.height);
                 let mined_at = self.times.at(confirmation.height).unwrap_or_default();
-                self.proof_member("confirmed", digest, timestamp)
+                self.proof_member("confirmed", digest, anchor, timestamp)
                     .plain("block_height", confirmation.height)
                     .text_or_null("block_hash", header.map(block_hash_hex).as_deref())
                     .text("upgraded_at", iso_millis(mined_at + 2 * HOUR))
@@ -72,17 +77,37 @@ impl Prover<'_> {
         }
     }
 
+    /// The member as it was while a block that lost still counted.
+    pub(super) fn stale_member(&mut self, digest: Digest32, anchor: &Anchor, branch: &Branch, hash: &str) -> String {
+        let then = Anchor { branches: vec![branch.clone()], ..anchor.clone() };
+        let timestamp = bare(&then.head, &then.branches, Tail::Upgraded);
+        let height = branch.confirmation.as_ref().map_or(0, |confirmation| confirmation.height);
+        let mined_at = self.times.at(height).unwrap_or_default();
+        self.proof_member("confirmed", digest, &then, timestamp)
+            .plain("block_height", height)
+            .text("block_hash", hash)
+            .text("upgraded_at", iso_millis(mined_at + HOUR))
+            .compact()
+    }
+
+    /// The member as it was before any block.
+    pub(super) fn early_member(&mut self, digest: Digest32) -> Option<String> {
+        let anchor = self.anchored.anchors.get(&digest.0)?;
+        Some(self.pending(digest, anchor))
+    }
+
     fn pending(&mut self, digest: Digest32, anchor: &Anchor) -> String {
-        self.proof_member("pending", digest, bare(&anchor.head, Tail::Pending))
+        self.proof_member("pending", digest, anchor, bare(&anchor.head, &anchor.branches, Tail::Pending))
             .raw("block_height", "null")
             .raw("block_hash", "null")
             .raw("upgraded_at", "null")
             .compact()
     }
 
-    fn proof_member(&mut self, status: &str, digest: Digest32, timestamp: Vec<u8>) -> Object {
+    fn proof_member(&mut self, status: &str, digest: Digest32, anchor: &Anchor, timestamp: Vec<u8>) -> Object {
         let proof = if self.rng.chance(50) { detached(&digest.0, &timestamp) } else { timestamp };
-        Object::new().text("status", status).text("proof", STANDARD.encode(proof)).raw("calendars", texts([CALENDAR]))
+        let calendars = texts(anchor.branches.iter().map(|branch| branch.calendar));
+        Object::new().text("status", status).text("proof", STANDARD.encode(proof)).raw("calendars", calendars)
     }
 }
 
@@ -92,6 +117,7 @@ pub(super) fn carry(
     ots: &str,
     secp: &Secp256k1<All>,
     publisher: &Keypair,
+    created_at: i64,
     rng: &mut Rng,
 ) -> SimEvent {
     let id = envelope.id.to_string();
@@ -106,9 +132,20 @@ pub(super) fn carry(
         _ => signed(head.all(&envelope.members)).raw("ots", ots),
     };
     let d = format!("{}:{id}", envelope.kind.name());
-    let created_at = envelope.at.0 + rng.range(1, 40);
     let tags = vec![tag(["d", &d])];
     sign(secp, publisher, Draft { kind: 30_087, created_at, tags, content: content.compact() })
+}
+
+/// When the carrier says it was made: seconds later as a rule, by a clock of its own at times, days later now and then.
+/// `lag` is the percentage that comes up to ten days late.
+pub(super) fn published_at(signed_at: i64, lag: u8, rng: &mut Rng) -> i64 {
+    let delay = match rng.below(100) {
+        _ if rng.chance(u64::from(lag)) => rng.range(HOUR, 10 * DAY) / 1_000,
+        0..3 => rng.range(HOUR, 3 * DAY) / 1_000,
+        3..11 => rng.range(-90, 240),
+        _ => rng.range(1, 40),
+    };
+    (signed_at + delay).min(seconds(AS_OF) - 30)
 }
 
 /// An activity attestation's bundle (FORMATS 3.8).

@@ -1,6 +1,7 @@
 //! The gateway's payment log, in the wire shape of one of three ranges of versions (TREASURY 1.3, 1.4).
 
 use super::json::{Object, quoted};
+use super::junk::has_junk;
 use super::rng::Rng;
 use super::time::{AS_OF, HOUR, MINUTE, Millis, START};
 use crate::domain::sha256;
@@ -95,7 +96,7 @@ struct Draft {
     at: Millis,
     kind: &'static str,
     module: Option<(&'static str, u8)>,
-    payload: Object,
+    payload: String,
 }
 
 /// sha256 of the consensus encoding of an LNv2 outgoing contract (TREASURY 1.4): variant, hash image, amount, expiration,
@@ -133,6 +134,11 @@ pub(super) fn payment_log(seed: u64, own: &[Leg]) -> Vec<LogEntry> {
     let foreign = foreign(&mut rng);
     let mut drafts: Vec<Draft> =
         own.iter().chain(&foreign).enumerate().flat_map(|(index, leg)| attempts(leg, index)).collect();
+    if has_junk(seed) {
+        // A kind of a version to come, with a payload that is not JSON (TREASURY 1.3).
+        let at = START + rng.range(0, AS_OF - START - HOUR);
+        drafts.push(Draft { at, kind: "contract-novated", module: Some(("lnv3", 9)), payload: quoted("00ff") });
+    }
     drafts.sort_by_key(|draft| draft.at);
     let tip = 12_000 + rng.below(14_000);
     let stride = (tip / u64::try_from(drafts.len()).unwrap_or(1).max(1)).max(1);
@@ -142,7 +148,7 @@ pub(super) fn payment_log(seed: u64, own: &[Leg]) -> Vec<LogEntry> {
         .map(|draft| {
             id += 1 + rng.below(2 * stride - 1);
             let at = draft.at * 1_000 + 567;
-            LogShape::of(seed).entry(id, draft.kind, draft.module, at, &draft.payload.compact())
+            LogShape::of(seed).entry(id, draft.kind, draft.module, at, &draft.payload)
         })
         .collect()
 }
@@ -186,7 +192,7 @@ fn attempts(leg: &Leg, index: usize) -> Vec<Draft> {
         // The client's own side of the refund.
         let update = Object::new().text("operation_id", &first.operation_id).text("status", "Refunded");
         let module = Some(if leg.rail == Rail::LnOutgoing { ("ln", 1) } else { ("lnv2", 5) });
-        drafts.push(Draft { at: first.at + 700, kind: "payment-send-update", module, payload: update });
+        drafts.push(Draft { at: first.at + 700, kind: "payment-send-update", module, payload: update.compact() });
     }
     drafts
 }
@@ -202,13 +208,16 @@ fn entries(leg: &Leg, index: usize) -> Vec<Draft> {
     };
     let mut drafts: Vec<Draft> = (0..)
         .zip(payloads)
-        .map(|(step, (kind, payload))| Draft { at: leg.at - 2_400 + step * 1_100, kind, module: Some(module), payload })
+        .map(|(step, (kind, payload))| {
+            let payload = payload.compact();
+            Draft { at: leg.at - 2_400 + step * 1_100, kind, module: Some(module), payload }
+        })
         .collect();
     if !leg.is_failed {
         let txid = sha256(format!("claim {index} {hash}").as_bytes()).to_hex();
         for (delay, kind) in [(300, "tx-created"), (1_900, "tx-accepted")] {
             let payload = Object::new().text("txid", &txid).text("operation_id", &leg.operation_id);
-            drafts.push(Draft { at: leg.at + delay, kind, module: None, payload });
+            drafts.push(Draft { at: leg.at + delay, kind, module: None, payload: payload.compact() });
         }
     }
     drafts

@@ -1,6 +1,9 @@
 //! What users did: billed events and the envelopes that go with them.
 
+use std::collections::BTreeMap;
+
 use super::cast::{DROP_PROJECT, Project, User};
+use super::custody::Custody;
 use super::drops::{Window, window_of};
 use super::envelope::{Artifact, Envelope, Mint};
 use super::fees::Split;
@@ -132,9 +135,10 @@ pub(super) struct Destination {
 pub(super) fn bind_payouts(stage: &Stage<'_>, billed: &[Billed]) -> (Vec<Vec<Destination>>, Vec<Envelope>) {
     let mut envelopes = Vec::new();
     let mut by_user = Vec::with_capacity(stage.users.len());
+    let firsts = first_events(billed);
     let [_, _, august, ..] = MONTHS;
     for (index, user) in stage.users.iter().enumerate() {
-        let Some(first) = first_event(billed, index) else {
+        let Some(first) = firsts.get(&index).copied() else {
             by_user.push(Vec::new());
             continue;
         };
@@ -157,12 +161,13 @@ pub(super) fn bind_payouts(stage: &Stage<'_>, billed: &[Billed]) -> (Vec<Vec<Des
 
 /// Custody transitions of every third user: each starts where the one before ended and names it.
 ///
-/// None goes from a federation to `bip322`: that would call for a graduation, which nobody ships yet (FORMATS 8).
-pub(super) fn rebind(stage: &Stage<'_>, billed: &[Billed]) -> Vec<Envelope> {
+/// Only who graduated goes from a federation to `bip322`, and names the graduation (FORMATS 8.4).
+pub(super) fn rebind(stage: &Stage<'_>, billed: &[Billed], custody: &Custody) -> Vec<Envelope> {
     let mut rng = Rng::new(stage.seed, "rebinds");
+    let firsts = first_events(billed);
     let mut envelopes = Vec::new();
     for (index, user) in stage.users.iter().enumerate().step_by(3) {
-        let Some(first) = first_event(billed, index) else { continue };
+        let Some(first) = firsts.get(&index).copied() else { continue };
         let mut state = if user.is_did { "fedimint_threshold" } else { "bip322" };
         let mut at = first + rng.range(1, 9) * HOUR;
         let mut previous: Option<String> = None;
@@ -182,6 +187,20 @@ pub(super) fn rebind(stage: &Stage<'_>, billed: &[Billed]) -> Vec<Envelope> {
                 break;
             }
         }
+        let graduation = custody.steps.iter().find(|step| step.graduate == Some(index));
+        if let Some(step) = graduation.filter(|_| state != "bip322") {
+            let at = at.max(step.at + HOUR);
+            if at < AS_OF - DAY {
+                let members = user
+                    .named(Object::new())
+                    .text("from", state)
+                    .text("to", "bip322")
+                    .text("occurred_at", iso_millis(at))
+                    .text("prev", previous.unwrap_or_default())
+                    .text("graduation_id", step.id_hex());
+                envelopes.push(stage.mint.sign(Artifact::Rebind, 1, at, &members));
+            }
+        }
     }
     envelopes
 }
@@ -189,8 +208,9 @@ pub(super) fn rebind(stage: &Stage<'_>, billed: &[Billed]) -> Vec<Envelope> {
 /// Trust attestations by every sixth user about the next one.
 pub(super) fn trust(stage: &Stage<'_>, billed: &[Billed]) -> Vec<Envelope> {
     let mut envelopes = Vec::new();
+    let firsts = first_events(billed);
     for (index, user) in stage.users.iter().enumerate().step_by(6) {
-        let (Some(first), Some(subject)) = (first_event(billed, index), stage.users.get(index + 1)) else { continue };
+        let (Some(first), Some(subject)) = (firsts.get(&index).copied(), stage.users.get(index + 1)) else { continue };
         let at = (first + 2 * HOUR).min(AS_OF - 3 * HOUR);
         let members = user
             .named(Object::new())
@@ -202,6 +222,11 @@ pub(super) fn trust(stage: &Stage<'_>, billed: &[Billed]) -> Vec<Envelope> {
     envelopes
 }
 
-fn first_event(billed: &[Billed], user: usize) -> Option<Millis> {
-    billed.iter().find(|event| event.user == user).map(|event| event.at)
+/// When each user's first event was.
+fn first_events(billed: &[Billed]) -> BTreeMap<usize, Millis> {
+    let mut first = BTreeMap::new();
+    for event in billed {
+        first.entry(event.user).or_insert(event.at);
+    }
+    first
 }

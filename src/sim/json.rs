@@ -39,6 +39,11 @@ impl Object {
         self.raw(name, json)
     }
 
+    /// The JSON text of a member.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(held, _)| held == name).map(|(_, json)| json.as_str())
+    }
+
     /// Appends every member of another object.
     pub(super) fn all(mut self, other: &Self) -> Self {
         self.0.extend(other.0.iter().cloned());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::world::Tallies;
+use super::publish::Tallies;
 
 /// How much of everything a world holds.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -33,6 +33,8 @@ pub struct Manifest {
     pub earned_sats: u64,
     /// Sum of settled distributions in satoshi.
     pub paid_sats: u64,
+    /// Sum of corrections in favour of users in satoshi, less those against them.
+    pub adjusted_sats: u64,
 }
 
 impl Manifest {
@@ -51,11 +53,12 @@ impl Manifest {
             gross_sats: tallies.gross_sats,
             earned_sats: tallies.earned_sats,
             paid_sats: tallies.paid_sats,
+            adjusted_sats: tallies.adjusted_sats,
         };
         for kind in &tallies.envelopes {
             *manifest.envelopes.entry(kind.name()).or_default() += 1;
         }
-        for event in tallies.events {
+        for event in &tallies.events {
             *manifest.events.entry(event.kind).or_default() += 1;
         }
         for kind in &tallies.settlements {

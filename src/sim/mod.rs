@@ -3,7 +3,7 @@
 //! Purpose: make seeded worlds (signed envelopes, proofs mined into low-difficulty headers, settlements, key sets, configs),
 //! plant faults in them, state by an oracle of its own what must come out, write them as files, and serve them over loopback.
 //! May import: domain, evidence
-//! External crates: base64, bitcoin, bytes, ed25519_dalek, faster_hex, futures_util, http_body_util, hyper, hyper_util, serde, serde_json, sha2, thiserror, tokio, tokio_tungstenite
+//! External crates: base64, bitcoin, bytes, ed25519_dalek, faster_hex, futures_util, http_body_util, hyper, hyper_util, negentropy, serde, serde_json, sha2, thiserror, tokio, tokio_tungstenite
 //! Never: verify, ledger, reconcile, report: what judges must not share code with what it is judged by
 //! Invariants: the same seed and size give the same bytes on every platform.
 
@@ -14,6 +14,7 @@ mod carrier;
 mod cast;
 mod chain;
 mod config;
+mod custody;
 mod drops;
 mod envelope;
 mod expect;
@@ -22,21 +23,24 @@ mod fees;
 mod gateway_log;
 mod hand;
 mod history;
-mod http;
 mod invoices;
 mod json;
+mod junk;
 mod keys;
 mod manifest;
+mod noise;
 mod nostr;
 mod oracle;
 mod ots;
 mod plan;
 mod prices;
-mod relay;
+mod publish;
 mod rng;
 mod scene;
-mod serve;
+pub mod seals;
+mod server;
 mod settlement;
+mod staging;
 mod statement;
 mod time;
 mod treasury;
@@ -49,10 +53,14 @@ pub use fault::{Generator, Plant, Planted, Selection, deal, generators, plant};
 pub use gateway_log::{LogEntry, LogShape};
 pub use hand::Hand;
 pub use manifest::Manifest;
+pub use noise::Noise;
 pub use nostr::SimEvent;
 pub use oracle::expect;
 pub use plan::EVENTS_MIN;
 pub use scene::{NoRoom, Planting, Scene};
-pub use serve::{Serving, serve};
+pub use server::{
+    Behaviour, BehaviourError, Effect, HeaderDialect, Holds, Loss, Misbehaviour, RateLimit, RelayRules, Role, Schedule,
+    Services, Serving, serve, serve_with,
+};
 pub use world::{CalendarReply, Document, Proven, World};
 pub use write::{SimError, serve_toml, write};

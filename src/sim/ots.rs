@@ -2,11 +2,17 @@
 
 use sha2::{Digest as _, Sha256};
 
-/// The calendar's fixed name: proofs are written before any port is known.
-pub(super) const CALENDAR: &str = "https://alice.btc.calendar.opentimestamps.org";
+/// The calendars' fixed names: proofs are written before any port is known.
+pub(super) const CALENDARS: [&str; 3] = [
+    "https://alice.btc.calendar.opentimestamps.org",
+    "https://bob.btc.calendar.opentimestamps.org",
+    "https://finney.calendar.eternitywall.com",
+];
 
 /// Magic, major version 1, and "the file's hash is SHA-256".
 const DETACHED_HEADER: &[u8] = b"\x00OpenTimestamps\x00\x00Proof\x00\xbf\x89\xe2\xe8\x84\xe8\x92\x94\x01\x08";
+/// One branch follows here, the others or the last one after it.
+const FORK: u8 = 0xff;
 const PENDING_TAG: [u8; 8] = [0x83, 0xdf, 0xe3, 0x0d, 0x2e, 0xf9, 0x0c, 0x8e];
 const BITCOIN_TAG: [u8; 8] = [0x05, 0x88, 0x96, 0x0d, 0x73, 0xd7, 0x19, 0x01];
 
@@ -76,31 +82,55 @@ pub(super) struct Confirmation {
     pub(super) height: usize,
 }
 
-/// What hangs on the commitment inside a proof.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Tail<'a> {
-    /// Only the calendar's promise.
-    Pending,
-    /// Only the block: a pruned proof.
-    Confirmed(&'a Confirmation),
-    /// Both, as an upgrade leaves them.
-    Upgraded(&'a Confirmation),
+/// What one calendar made of a digest.
+#[derive(Debug, Clone)]
+pub(super) struct Branch {
+    pub(super) calendar: &'static str,
+    /// From the submitted message to the commitment.
+    pub(super) ops: Vec<Op>,
+    /// The message that the calendar indexes.
+    pub(super) commitment: Vec<u8>,
+    /// Absent while the calendar waits for the block or for confirmations.
+    pub(super) confirmation: Option<Confirmation>,
 }
 
-/// A bare timestamp that starts at the digest.
-pub(super) fn bare(head: &[Op], tail: Tail<'_>) -> Vec<u8> {
+/// How much of what the calendars know a proof shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tail {
+    /// Only the calendars' promises.
+    Pending,
+    /// Only the lowest block: a pruned proof.
+    Pruned,
+    /// Promises and blocks, as an upgrade leaves them.
+    Upgraded,
+}
+
+/// The branch that reached the lowest block.
+pub(super) fn lowest(branches: &[Branch]) -> Option<(&Branch, &Confirmation)> {
+    let confirmed = branches.iter().filter_map(|branch| Some((branch, branch.confirmation.as_ref()?)));
+    confirmed.min_by_key(|(_, confirmation)| confirmation.height)
+}
+
+/// A bare timestamp that starts at the digest: to the submitted message by `head`, then a branch for each calendar.
+pub(super) fn bare(head: &[Op], branches: &[Branch], tail: Tail) -> Vec<u8> {
     let mut out = Vec::new();
-    for op in head {
-        write_op(&mut out, op);
+    write_ops(&mut out, head);
+    if let (Tail::Pruned, Some((branch, confirmation))) = (tail, lowest(branches)) {
+        write_ops(&mut out, &branch.ops);
+        out.extend(calendar_reply(confirmation));
+        return out;
     }
-    match tail {
-        Tail::Pending => write_pending(&mut out),
-        Tail::Confirmed(confirmation) => out.extend(calendar_reply(confirmation)),
-        Tail::Upgraded(confirmation) => {
-            out.push(0xff); // a fork: one branch here, the last one after it
-            write_pending(&mut out);
-            out.extend(calendar_reply(confirmation));
+    for (index, branch) in branches.iter().enumerate() {
+        if index + 1 < branches.len() {
+            out.push(FORK);
         }
+        write_ops(&mut out, &branch.ops);
+        let reply = branch.confirmation.as_ref().filter(|_| tail != Tail::Pending).map(calendar_reply);
+        if reply.is_some() {
+            out.push(FORK);
+        }
+        write_pending(&mut out, branch.calendar);
+        out.extend(reply.into_iter().flatten());
     }
     out
 }
@@ -113,13 +143,17 @@ pub(super) fn detached(digest: &[u8; 32], timestamp: &[u8]) -> Vec<u8> {
 /// What the calendar answers once it is confirmed: a bare timestamp that starts at the commitment.
 pub(super) fn calendar_reply(confirmation: &Confirmation) -> Vec<u8> {
     let mut out = Vec::new();
-    for op in &confirmation.ops {
-        write_op(&mut out, op);
-    }
+    write_ops(&mut out, &confirmation.ops);
     let mut payload = Vec::new();
     write_number(&mut payload, confirmation.height);
     write_attestation(&mut out, BITCOIN_TAG, &payload);
     out
+}
+
+fn write_ops(out: &mut Vec<u8>, ops: &[Op]) {
+    for op in ops {
+        write_op(out, op);
+    }
 }
 
 fn write_op(out: &mut Vec<u8>, op: &Op) {
@@ -132,9 +166,16 @@ fn write_op(out: &mut Vec<u8>, op: &Op) {
     write_bytes(out, argument);
 }
 
-fn write_pending(out: &mut Vec<u8>) {
+/// A calendar's reply that completes nothing and names another calendar.
+pub(super) fn pending_reply(calendar: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_pending(&mut out, calendar);
+    out
+}
+
+fn write_pending(out: &mut Vec<u8>, calendar: &str) {
     let mut payload = Vec::new();
-    write_bytes(&mut payload, CALENDAR.as_bytes());
+    write_bytes(&mut payload, calendar.as_bytes());
     write_attestation(out, PENDING_TAG, &payload);
 }
 
@@ -180,18 +221,31 @@ mod tests {
 
     #[test]
     fn another_reader_reads_every_form() {
-        let head = [Op::Append(vec![7; 16]), Op::Sha256, Op::Prepend(vec![1, 2, 3, 4]), Op::Append(vec![9; 8])];
-        let confirmation = Confirmation { ops: vec![Op::Sha256, Op::Append(vec![5; 200]), Op::Sha256], height: 17_000 };
-        for tail in [Tail::Pending, Tail::Confirmed(&confirmation), Tail::Upgraded(&confirmation)] {
-            let file = detached(&[3; 32], &bare(&head, tail));
-            let read = opentimestamps::DetachedTimestampFile::from_reader(file.as_slice()).unwrap();
-            let mut written = Vec::new();
-            read.to_writer(&mut written).unwrap();
-            assert_eq!(written, file);
-            let text = read.to_string();
-            let confirmed = !matches!(tail, Tail::Pending);
-            assert_eq!(text.contains("17000"), confirmed, "{text}");
-            assert_eq!(text.contains(CALENDAR), !matches!(tail, Tail::Confirmed(_)), "{text}");
+        let head = [Op::Append(vec![7; 16]), Op::Sha256];
+        let branch = |calendar: usize, height: Option<usize>| {
+            let ops = vec![Op::Prepend(vec![1, 2, 3, 4]), Op::Append(vec![u8::try_from(calendar).unwrap(); 8])];
+            let confirmation = height
+                .map(|height| Confirmation { ops: vec![Op::Sha256, Op::Append(vec![5; 200]), Op::Sha256], height });
+            Branch { calendar: CALENDARS[calendar], ops, commitment: Vec::new(), confirmation }
+        };
+        for branches in [
+            vec![branch(0, Some(17_000))],
+            vec![branch(1, None)],
+            vec![branch(0, Some(17_000)), branch(2, None)],
+            vec![branch(1, Some(17_003)), branch(0, Some(17_000))],
+        ] {
+            for tail in [Tail::Pending, Tail::Pruned, Tail::Upgraded] {
+                let file = detached(&[3; 32], &bare(&head, &branches, tail));
+                let read = opentimestamps::DetachedTimestampFile::from_reader(file.as_slice()).unwrap();
+                let mut written = Vec::new();
+                read.to_writer(&mut written).unwrap();
+                assert_eq!(written, file);
+                let text = read.to_string();
+                let confirmed = branches.iter().any(|branch| branch.confirmation.is_some());
+                assert_eq!(text.contains("17000"), confirmed && tail != Tail::Pending, "{text}");
+                let promised = branches.iter().filter(|branch| text.contains(branch.calendar)).count();
+                assert_eq!(promised, if tail == Tail::Pruned && confirmed { 0 } else { branches.len() }, "{text}");
+            }
         }
     }
 }

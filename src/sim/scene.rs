@@ -5,7 +5,7 @@ mod money;
 mod people;
 mod proofs;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
@@ -22,8 +22,7 @@ use super::world::{Proven, World};
 use super::write::{SimError, write};
 use crate::domain::{Code, Digest32, Subject, UnixSeconds, sha256};
 
-pub(super) use custody::{Guarded, Stepped};
-pub(super) use money::{SIGNED, Settled, operation_of, settled};
+pub(super) use money::{Settled, operation_of, settled};
 pub(super) use proofs::{
     CALENDAR, base64, detached, hashes_then_block, header_hash, pending, relink, time_of, waiting, work, young,
 };
@@ -61,12 +60,6 @@ pub struct Scene {
     pub(super) unchecked: BTreeSet<String>,
     /// What an earlier run saw, which this one is compared with.
     pub earlier: Option<Box<Scene>>,
-    /// Key ids that the configuration calls leaked, with the time (Unix seconds).
-    pub(super) leaked: BTreeMap<String, i64>,
-    /// Guardian descriptors that hold.
-    pub(super) guarded: Vec<Guarded>,
-    /// Graduations and rotations that hold.
-    pub(super) stepped: Vec<Stepped>,
     claimed: BTreeSet<String>,
     made: u32,
 }
@@ -114,9 +107,6 @@ impl Scene {
             discounted: BTreeSet::new(),
             unchecked: BTreeSet::new(),
             earlier: None,
-            leaked: BTreeMap::new(),
-            guarded: Vec::new(),
-            stepped: Vec::new(),
             claimed: BTreeSet::new(),
             made: 0,
         }
@@ -266,22 +256,6 @@ impl Scene {
         self.world.upgraded.retain(|digest, _| digest.to_string() != id);
         self.world.envelopes.retain(|envelope| envelope.id.to_string() != id);
         if self.world.events.len() < before { Ok(()) } else { Err(NoRoom) }
-    }
-
-    /// Publishes another body in the place of the newest one of that artifact that fits.
-    pub(super) fn rewrite(
-        &mut self,
-        kind: Artifact,
-        fits: impl Fn(&Value) -> bool,
-        edit: impl FnOnce(&mut Value),
-    ) -> Result<Put, NoRoom> {
-        let found = self.bodies(kind).find(|(_, body)| fits(body));
-        let (old, mut body) = found.map(|(envelope, body)| (envelope.id.to_string(), body)).ok_or(NoRoom)?;
-        self.claim(format!("envelope {old}"))?;
-        self.retract(&old)?;
-        edit(&mut body);
-        let carrier = self.sign(&body);
-        Ok(self.put(carrier))
     }
 
     /// Whether no fault has taken a settlement away or changed one: an earlier run saw the same.

@@ -2,25 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use super::anchor::{Anchored, Subject, anchor};
-use super::attest::{Attestation, attestations, bindings, devices};
-use super::carrier::{ProofFiles, Prover, bundle, carry};
-use super::cast::{Project, User, projects, users};
-use super::chain::{BlockTimes, block_hash_hex, mine};
+use super::carrier::ProofFiles;
+use super::cast::{projects, users};
+use super::chain::{BlockTimes, block_hash_hex};
+use super::custody::custody;
 use super::drops::{manifests, windows};
-use super::envelope::{Artifact, Envelope, Mint};
-use super::gateway_log::{LogEntry, payment_log};
-use super::history::{Billed, Stage, bill, bind_payouts, rebind, trust};
-use super::invoices::records;
-use super::keys::{KeyMaker, compressed_hex, key_set};
+use super::envelope::{Envelope, Mint};
+use super::gateway_log::LogEntry;
+use super::history::{Stage, bill, bind_payouts, rebind, trust};
+use super::keys::{KeyMaker, compressed_hex};
 use super::manifest::Manifest;
+use super::noise::Noise;
 use super::nostr::SimEvent;
-use super::ots::calendar_reply;
+use super::publish::Past;
 use super::rng::Rng;
-use super::statement::{activity, balances};
 use super::time::{AS_OF, seconds};
-use super::treasury::{Books, Treasury, settle};
-use crate::domain::{Digest32, UnixSeconds};
+use super::treasury::{Books, settle};
+use crate::domain::UnixSeconds;
 
 /// What the calendar says about a commitment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +64,13 @@ pub struct World {
     pub envelopes: Vec<Envelope>,
     /// Every Nostr event, sorted by kind, time and id (FORMATS 2.2). Both relays hold all of them.
     pub events: Vec<SimEvent>,
+    /// Events that archives hold once more, and older carriers that only archives still hold; every second of them stands
+    /// in an archive file of its own.
+    pub archived: Vec<SimEvent>,
+    /// Headers of a branch that lost, without its fork's parent; empty in most worlds.
+    pub stale: Vec<[u8; 80]>,
+    /// Guardian descriptors, and the rotations and graduations that no event carries, one a line.
+    pub custody: Vec<String>,
     /// Detached proofs that travel beside the carriers, by digest.
     pub proofs: ProofFiles,
     /// Detached proofs of what the calendar can complete: for readers without a calendar.
@@ -102,6 +107,11 @@ pub struct World {
 impl World {
     /// The world of that seed with `events` billable events, at least ten.
     pub fn generate(seed: u64, events: u32) -> Self {
+        Self::generate_with(seed, events, &Noise::default())
+    }
+
+    /// The same history under honest noise: nothing in it is a fault.
+    pub fn generate_with(seed: u64, events: u32, noise: &Noise) -> Self {
         let keys = KeyMaker::new(seed);
         let mint = Mint { keys: Mint::LABELS.map(|label| keys.ed25519(label)) };
         let (projects, users) = (projects(seed, events), users(seed, events, &keys));
@@ -122,12 +132,13 @@ impl World {
             gateway_pubkey: compressed_hex(&keys.keypair("gateway")),
         });
         envelopes.extend(bound);
-        envelopes.extend(rebind(&stage, &billed));
+        let custody = custody(seed, &users, &keys);
+        envelopes.extend(rebind(&stage, &billed, &custody));
         envelopes.extend(trust(&stage, &billed));
         envelopes.extend(manifests(&windows, &billed, &mint, seed));
         envelopes.extend(treasury.distributions.iter().cloned());
         envelopes.sort_by_key(|envelope| (envelope.at, envelope.id));
-        let past = Past { keys, mint, projects, users, times, billed, envelopes, treasury };
+        let past = Past { keys, mint, projects, users, times, billed, envelopes, treasury, custody, noise: *noise };
         past.publish(seed, events)
     }
 
@@ -141,195 +152,19 @@ impl World {
         self.headers.first().map(block_hash_hex).unwrap_or_default()
     }
 
+    /// Puts everything in no order that has none by its form.
+    pub(super) fn shuffle(&mut self, rng: &mut Rng) {
+        rng.shuffle(&mut self.events);
+        rng.shuffle(&mut self.archived);
+        for lines in
+            [&mut self.custody, &mut self.settlements, &mut self.invoices, &mut self.activity, &mut self.balances]
+        {
+            rng.shuffle(lines);
+        }
+    }
+
     /// The truth about this world, in counts.
     pub fn manifest(&self) -> Manifest {
         self.manifest.clone()
     }
-}
-
-/// What happened, before anybody published it.
-struct Past {
-    keys: KeyMaker,
-    mint: Mint,
-    projects: Vec<Project>,
-    users: Vec<User>,
-    times: BlockTimes,
-    billed: Vec<Billed>,
-    envelopes: Vec<Envelope>,
-    treasury: Treasury,
-}
-
-impl Past {
-    fn publish(mut self, seed: u64, size: u32) -> World {
-        let attested = attestations(seed, &self.users, &self.keys.secp);
-        let anchored = self.anchor(seed, &attested);
-        let headers = mine(seed, &self.times, &anchored.roots);
-        let (mut events, files, upgraded) = self.carry(seed, &attested, &anchored, &headers);
-        events.extend(bindings(seed, &self.users, &self.keys.secp));
-        events.extend(devices(seed, &self.users, &self.keys.secp));
-        events.sort_by_key(|event| (event.kind, event.created_at, event.id));
-        let settler = self.keys.ed25519("settlement");
-        let settlements = &self.treasury.settlements;
-        let activity = activity(&self.users, &self.billed, &self.mint);
-        let [first, second, third] = &self.mint.keys;
-        let invoices = records(seed, std::mem::take(&mut self.treasury.invoices), &self.keys);
-        let payment_log = payment_log(seed, &self.treasury.legs);
-        let manifest = Manifest::count(&self.tallies(
-            &anchored,
-            &events,
-            &activity,
-            headers.len(),
-            [payment_log.len(), invoices.len()],
-        ));
-        World {
-            seed,
-            size,
-            events,
-            proofs: files,
-            upgraded,
-            calendar: calendar(&anchored),
-            proven: proven(&anchored),
-            headers,
-            settlements: settlements.iter().enumerate().map(|(index, one)| one.line(&settler, index)).collect(),
-            payment_log,
-            invoices,
-            key_sets: vec![
-                document("envelope-jwks-2026-05", key_set(&[first])),
-                document("envelope-jwks-2026-07", key_set(&[first, second])),
-                document("envelope-jwks", key_set(&[first, second, third])),
-            ],
-            auth_key_set: document("auth-jwks", key_set(&[&self.keys.ed25519("auth-2026-01")])),
-            configs: configs(&self.projects),
-            activity: activity.iter().map(bundle).collect(),
-            balances: balances(&self.users, &self.billed, &self.treasury),
-            settlement_key: settler.public_hex(),
-            federation_id: Rng::new(seed, "federation").hex::<32>(),
-            manifest,
-            envelopes: self.envelopes,
-        }
-    }
-
-    fn anchor(&self, seed: u64, attested: &[Attestation]) -> Anchored {
-        let mut subjects: Vec<Subject> = self
-            .envelopes
-            .iter()
-            .map(|envelope| Subject { digest: *envelope.id.as_bytes(), at: envelope.at.0 * 1_000 })
-            .collect();
-        let bonds = attested.iter().filter(|attestation| attestation.has_bond);
-        subjects.extend(bonds.map(|bond| Subject { digest: *bond.id.as_bytes(), at: bond.at }));
-        anchor(seed, &subjects, &self.times)
-    }
-
-    fn carry(
-        &self,
-        seed: u64,
-        attested: &[Attestation],
-        anchored: &Anchored,
-        headers: &[[u8; 80]],
-    ) -> (Vec<SimEvent>, ProofFiles, ProofFiles) {
-        let secp = &self.keys.secp;
-        let service = self.keys.keypair("service");
-        let mut rng = Rng::new(seed, "carriers");
-        let mut prover = Prover {
-            anchored,
-            headers,
-            times: &self.times,
-            rng: Rng::new(seed, "proofs"),
-            files: ProofFiles::new(),
-            upgraded: ProofFiles::new(),
-        };
-        let mut events = Vec::with_capacity(self.envelopes.len() + attested.len());
-        for (index, envelope) in self.envelopes.iter().enumerate() {
-            let ots = prover.member(Digest32(*envelope.id.as_bytes()));
-            // The service key signs nearly everything; a throw-away key proves that it does not have to.
-            let thrown_away = rng.chance(8).then(|| self.keys.keypair(&format!("throw-away {index}")));
-            events.push(carry(envelope, &ots, secp, thrown_away.as_ref().unwrap_or(&service), &mut rng));
-        }
-        for attestation in attested {
-            let ots = attestation.has_bond.then(|| prover.member(Digest32(*attestation.id.as_bytes())));
-            events.push(attestation.carry(&self.users, secp, ots.as_deref()));
-        }
-        (events, prover.files, prover.upgraded)
-    }
-
-    fn tallies<'a>(
-        &'a self,
-        anchored: &'a Anchored,
-        events: &'a [SimEvent],
-        activity: &'a [Envelope],
-        headers: usize,
-        [payment_log, invoices]: [usize; 2],
-    ) -> Tallies<'a> {
-        Tallies {
-            envelopes: self.envelopes.iter().chain(activity).map(|envelope| envelope.kind).collect(),
-            events,
-            anchored: anchored.anchors.values().filter(|anchor| anchor.confirmation.is_some()).count(),
-            pending: anchored.anchors.values().filter(|anchor| anchor.confirmation.is_none()).count(),
-            headers,
-            settlements: self.treasury.settlements.iter().map(|settlement| settlement.kind).collect(),
-            invoices,
-            payment_log,
-            projects: self.projects.len(),
-            users: self.users.len(),
-            gross_sats: self.billed.iter().map(|event| event.split.gross).sum(),
-            earned_sats: self.billed.iter().map(|event| event.split.user).sum(),
-            paid_sats: self.treasury.paid.values().sum(),
-        }
-    }
-}
-
-/// What the manifest counts.
-pub(super) struct Tallies<'a> {
-    pub(super) envelopes: Vec<Artifact>,
-    pub(super) events: &'a [SimEvent],
-    pub(super) anchored: usize,
-    pub(super) pending: usize,
-    pub(super) headers: usize,
-    pub(super) settlements: Vec<&'static str>,
-    pub(super) invoices: usize,
-    pub(super) payment_log: usize,
-    pub(super) projects: usize,
-    pub(super) users: usize,
-    pub(super) gross_sats: u64,
-    pub(super) earned_sats: u64,
-    pub(super) paid_sats: u64,
-}
-
-/// The present document of every project in their order, then the older ones.
-fn configs(projects: &[Project]) -> Vec<Document> {
-    let mut present = Vec::new();
-    let mut older = Vec::new();
-    for project in projects {
-        for (index, (name, json)) in project.documents().enumerate() {
-            let list = if index == 0 { &mut present } else { &mut older };
-            list.push(document(&name, json));
-        }
-    }
-    present.append(&mut older);
-    present
-}
-
-fn document(name: &str, json: String) -> Document {
-    Document { name: format!("{name}.json"), json }
-}
-
-fn proven(anchored: &Anchored) -> BTreeMap<String, Proven> {
-    let state = |anchor: &super::anchor::Anchor| {
-        anchor.confirmation.as_ref().map_or(Proven::Waits(anchor.submitted_at), |block| Proven::Block(block.height))
-    };
-    anchored.anchors.iter().map(|(digest, anchor)| (faster_hex::hex_string(digest), state(anchor))).collect()
-}
-
-fn calendar(anchored: &Anchored) -> BTreeMap<String, CalendarReply> {
-    anchored
-        .anchors
-        .values()
-        .map(|anchor| {
-            let reply = anchor
-                .confirmation
-                .as_ref()
-                .map_or(CalendarReply::Pending, |confirmation| CalendarReply::Confirmed(calendar_reply(confirmation)));
-            (faster_hex::hex_string(&anchor.commitment), reply)
-        })
-        .collect()
 }

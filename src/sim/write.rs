@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::carrier::ProofFiles;
-use super::config::{PASSWORD_FILE, files_toml, loopback_toml};
-use super::http::PASSWORD;
+use super::config::{PASSWORD_FILE, SECOND_ARCHIVE, STALE_HEADERS, files_toml, loopback_toml};
 use super::json::array;
-use super::serve::Serving;
+use super::server::{BehaviourError, PASSWORD, Serving};
+use super::staging::staged;
 use super::world::{Document, World};
 
 /// The world could not be written or served.
@@ -23,22 +23,41 @@ pub enum SimError {
         source: std::io::Error,
     },
     /// A loopback port can't be opened.
-    #[error("listen on 127.0.0.1")]
-    Listen(#[source] std::io::Error),
+    #[error("listen on 127.0.0.1, port {port}")]
+    Listen {
+        /// The port; 0 is any.
+        port: u16,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// A server is to misbehave that is not there.
+    #[error(transparent)]
+    Behaviour(#[from] BehaviourError),
     /// A server ended before it was told to.
     #[error("serve on loopback: {0}")]
     Server(String),
 }
 
-/// Writes the world below `dir`, with `reledger.toml` on top.
+/// Writes the world below `dir`, with `reledger.toml` on top. Nothing is there before everything is.
 ///
 /// # Errors
-/// [`SimError::Write`] when a folder or file can't be written.
+/// [`SimError::Write`] when a folder or file can't be written; then nothing of the world is there.
 pub fn write(world: &World, dir: &Path) -> Result<(), SimError> {
+    staged(dir, |stage| write_files(world, stage))
+}
+
+fn write_files(world: &World, dir: &Path) -> Result<(), SimError> {
     write_common(world, dir)?;
-    put(dir, "nostr/events.jsonl", lines(world.events.iter().map(super::SimEvent::line)))?;
+    let (first, second) = archives(world);
+    put(dir, "nostr/events.jsonl", first)?;
+    if !second.is_empty() {
+        put(dir, SECOND_ARCHIVE, second)?;
+    }
     put_proofs(dir, "ots-upgraded", &world.upgraded)?;
     put(dir, "headers/0.headers", world.headers.concat())?;
+    if !world.stale.is_empty() {
+        put(dir, STALE_HEADERS, world.stale.concat())?;
+    }
     put(dir, "gateway/settlements.jsonl", lines(world.settlements.iter().cloned()))?;
     put(dir, "gateway/payment_log.json", array(world.payment_log.iter().rev().map(|entry| &entry.json)))?;
     put(dir, "gateway/invoices.json", array(&world.invoices))?;
@@ -54,23 +73,40 @@ pub fn write(world: &World, dir: &Path) -> Result<(), SimError> {
 /// # Errors
 /// [`SimError::Write`] when a folder or file can't be written.
 pub fn serve_toml(serving: &Serving, world: &World, dir: &Path) -> Result<String, SimError> {
-    write_common(world, dir)?;
-    put(dir, PASSWORD_FILE, format!("{PASSWORD}\n"))?;
-    keep_private(&dir.join(PASSWORD_FILE))?;
-    let text = loopback_toml(world, serving);
-    put(dir, "reledger-loopback.toml", &text)?;
-    Ok(text)
+    staged(dir, |stage| {
+        write_common(world, stage)?;
+        put(stage, PASSWORD_FILE, format!("{PASSWORD}\n"))?;
+        keep_private(&stage.join(PASSWORD_FILE))?;
+        let text = loopback_toml(world, serving);
+        put(stage, "reledger-loopback.toml", &text)?;
+        Ok(text)
+    })
 }
 
 /// What both forms of a world read from files.
 fn write_common(world: &World, dir: &Path) -> Result<(), SimError> {
     put_proofs(dir, "ots", &world.proofs)?;
     put(dir, "activity/activity.jsonl", lines(world.activity.iter().cloned()))?;
+    if !world.custody.is_empty() {
+        put(dir, "custody.jsonl", lines(world.custody.iter().cloned()))?;
+    }
     put(dir, "balances.jsonl", lines(world.balances.iter().cloned()))?;
     for document in &world.configs {
         put_document(dir, "configs", document)?;
     }
     Ok(())
+}
+
+/// The archive with every event, and the one that repeats some.
+fn archives(world: &World) -> (String, String) {
+    let mut first = lines(world.events.iter().map(super::SimEvent::line));
+    let mut second = String::new();
+    for (index, event) in world.archived.iter().enumerate() {
+        let archive = if index % 2 == 0 { &mut second } else { &mut first };
+        archive.push_str(&event.line());
+        archive.push('\n');
+    }
+    (first, second)
 }
 
 /// Each item on a line of its own.
@@ -110,4 +146,40 @@ fn keep_private(path: &Path) -> Result<(), SimError> {
 #[cfg(not(unix))]
 fn keep_private(_path: &Path) -> Result<(), SimError> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(dir: &Path) -> Vec<String> {
+        let mut names: Vec<String> =
+            fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_second_world_takes_the_place_of_the_first() {
+        let (once, twice) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (first, second) = (World::generate(1, 10), World::generate(3, 10));
+        write(&first, twice.path()).unwrap();
+        write(&second, twice.path()).unwrap();
+        write(&second, once.path()).unwrap();
+        for folder in [".", "ots", "keys", "configs"] {
+            assert_eq!(names(&twice.path().join(folder)), names(&once.path().join(folder)), "{folder}");
+        }
+        assert!(!names(once.path()).contains(&PARTIAL.to_owned()));
+    }
+
+    #[test]
+    fn a_failure_leaves_nothing_half_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("world");
+        // A name that no file system takes makes the last documents fail after all the others were written.
+        let mut world = World::generate(1, 10);
+        world.key_sets.push(Document { name: "x".repeat(300), json: String::new() });
+        assert!(matches!(write(&world, &target), Err(SimError::Write { .. })));
+        assert_eq!(names(folder.path()), [""; 0]);
+    }
 }

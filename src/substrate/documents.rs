@@ -65,12 +65,12 @@ impl Documents {
 }
 
 fn names_more(members: &Map<String, Value>) -> bool {
-    let named = |name: &&str| match members.get(*name) {
+    let named = |name: &&&str| match members.get(**name) {
         None | Some(Value::Null | Value::Bool(false)) => false,
         Some(Value::String(text)) => !text.is_empty(),
         Some(_) => true,
     };
-    members.get("has_more") == Some(&Value::Bool(true)) || NEXT.iter().any(|name| named(name))
+    members.get("has_more") == Some(&Value::Bool(true)) || NEXT.iter().find(named).is_some()
 }
 
 /// An integer, or one in a text as LND writes it.

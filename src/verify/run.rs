@@ -28,6 +28,8 @@ pub const SECOND_PASS: &[Media] = &[
     Media::Custody,
     Media::Activity,
     Media::Balance,
+    Media::Checkpoint,
+    Media::Snapshot,
 ];
 
 /// Verifies a set of evidence in two passes. Batch size, order, repetition and thread count change nothing.

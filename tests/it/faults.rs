@@ -128,13 +128,13 @@ fn scenarios() -> Vec<Scenario> {
             ),
             fault: |world| {
                 world.config(
-                    "\"keys/envelope-jwks-2026-05.json\", \"keys/envelope-jwks.json\"",
-                    "\"keys/envelope-jwks-2026-05.json\"",
+                    "\"keys/envelope-jwks-2026-07.json\", \"keys/envelope-jwks.json\"",
+                    "\"keys/envelope-jwks-2026-07.json\"",
                 )
             },
             near_miss: |world| {
                 world.config(
-                    "\"keys/envelope-jwks-2026-05.json\", \"keys/envelope-jwks.json\"",
+                    "\"keys/envelope-jwks-2026-07.json\", \"keys/envelope-jwks.json\"",
                     "\"keys/envelope-jwks.json\"",
                 )
             },

@@ -5,6 +5,7 @@ use std::fs;
 
 use reledger::domain::{Media, RawEvidence, TrustPolicy};
 use reledger::evidence::{Decoded, decode};
+use reledger::seal::{SealTrust, read_snapshot};
 use reledger::verify::Verifier;
 
 use crate::support::{Lcg, fixtures};
@@ -35,6 +36,15 @@ fn seeds() -> Vec<RawEvidence> {
     let custody: serde_json::Value = serde_json::from_slice(&read("vectors/derived/custody-descriptor.json")).unwrap();
     add(Media::Custody, "", custody["inputs"].to_string().into_bytes());
     add(Media::Balance, "", br#"{"user":"bc1qx","balance_sats":12}"#.to_vec());
+    let world = reledger::sim::World::generate(7, 12);
+    for line in reledger::sim::seals::checkpoints(&world) {
+        add(Media::Checkpoint, "", line.into_bytes());
+    }
+    for (_, archive) in reledger::sim::seals::snapshots(&world) {
+        let size = u64::try_from(archive.len()).unwrap();
+        let outline = read_snapshot(archive.as_slice(), size, SealTrust::Anyone, &|| false).unwrap().unwrap();
+        add(Media::Snapshot, "", outline.to_bytes());
+    }
     let hash = "11".repeat(32);
     add(Media::Invoice, "", format!(r#"{{"payment_hash":"{hash}","amount_sats":5,"status":"settled"}}"#).into_bytes());
     add(

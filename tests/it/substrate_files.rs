@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use reledger::domain::{Code, CompletenessBasis, EvidenceId, FetchReceipt, Media, SliceEnd, SourceId};
+use reledger::domain::{Code, CompletenessBasis, EvidenceId, FetchReceipt, Media, Sign, SliceEnd, SourceId};
 use reledger::evidence::limits::{EVENT_BYTES_MAX, HEADERS_PER_RUN_MAX, OTS_BYTES_MAX};
 use reledger::evidence::{Decoded, rails};
 use reledger::substrate::{Captured, EvidenceSource, FilesSource, Sink, SourceError, Stopped};
@@ -430,4 +430,18 @@ fn a_long_stream_is_read_in_bounded_pieces() {
     let (counted, receipt) = stream(b"{}\n".to_vec(), 64 * MEBIBYTE);
     incomplete(&receipt, SliceEnd::Cancelled, "cancelled");
     assert!(counted.records < 200_000, "a cancelled run stops at the next block");
+}
+
+#[test]
+fn a_document_that_counts_otherwise_than_it_holds_is_noticed_once_however_often_it_is_read() {
+    let folder = Folder::new();
+    let page = |count: u32| format!("{{\"count\": {count},\n\"invoices\": [{{\"n\":1}}, {{\"n\":2}}]\n}}\n");
+    let signs = |paths: Vec<PathBuf>| {
+        let receipts = FilesSource::new(Media::Invoice, paths).fetch(&mut Collected::default()).unwrap();
+        receipts[0].signs.clone().into_iter().collect::<Vec<_>>()
+    };
+    let (wrong, right) = (folder.write("wrong.json", page(3)), folder.write("right.json", page(2)));
+    assert_eq!(signs(vec![right.clone()]), []);
+    assert_eq!(signs(vec![wrong.clone()]), [(Sign::CountDiffers, 1)]);
+    assert_eq!(signs(vec![wrong.clone(), right, wrong]), [(Sign::CountDiffers, 1)]);
 }

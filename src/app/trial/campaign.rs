@@ -13,7 +13,7 @@ use crate::domain::Code;
 use crate::sim::{Selection, deal, generators};
 
 /// Faults that one world carries together: enough to compose, few enough to understand.
-const FAULTS_A_WORLD: usize = 3;
+const FAULTS_A_WORLD: usize = 6;
 
 /// What is planted.
 #[derive(Debug, Clone, PartialEq, Eq)]

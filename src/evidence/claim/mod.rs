@@ -54,4 +54,8 @@ pub enum Claim {
     Balance(BalanceLine),
     /// What a balance statement says about itself.
     Statement(StatementClaim),
+    /// A signed checkpoint.
+    Checkpoint(Box<super::checkpoint::CheckpointClaim>),
+    /// What was read of a snapshot.
+    Snapshot(Box<super::snapshot::SnapshotOutline>),
 }

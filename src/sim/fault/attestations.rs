@@ -200,8 +200,8 @@ fn the_signature_of_another_message(scene: &mut Scene) -> Planting {
 fn guarded(scene: &mut Scene, guardians: &[&str]) -> Draft {
     let user = scene.unique();
     let descriptor = scene.descriptor(&user, &["1", "2", "3", "4"]);
-    scene.hold(&descriptor);
-    let address = descriptor.held.address.clone();
+    scene.record(&descriptor.value);
+    let address = descriptor.address.clone();
     let message = message(scene, &address, 32);
     let proof: Vec<Value> = guardians
         .iter()

@@ -1,7 +1,7 @@
 //! Published abuse limits (FORMATS 11): one event, one satoshi, one second on either side of each.
 
 use super::Generator;
-use super::stall::{ACCOUNT, DAY, EARLIER, Good, STAMP, Stall};
+use super::stall::{ACCOUNT, BOND, DAY, EARLIER, Good, STAMP, Stall};
 use crate::domain::{Code, Subject};
 use crate::sim::scene::{AS_OF, NoRoom, Planting, Scene};
 
@@ -67,11 +67,11 @@ pub(super) const GENERATORS: &[Generator] = &[
 /// 2026-09-01T00:00:00Z.
 const SEPTEMBER: i64 = AS_OF - 30 * DAY;
 
-/// Bills account creations at these times; gives their user.
-fn accounts(scene: &mut Scene, times: impl IntoIterator<Item = i64>) -> Result<Stall, NoRoom> {
+/// Bills class A events at these times, of which a user earns nothing that would be due.
+fn class_a(scene: &mut Scene, times: impl IntoIterator<Item = i64>) -> Result<Stall, NoRoom> {
     let stall = Stall::open(scene);
     for at in times {
-        stall.bill(scene, &ACCOUNT, at)?;
+        stall.bill(scene, &BOND, at)?;
     }
     Ok(stall)
 }
@@ -90,15 +90,15 @@ fn late(count: i64) -> impl Iterator<Item = i64> {
 }
 
 fn the_sixth_of_a_day(scene: &mut Scene) -> Planting {
-    Ok(on(&accounts(scene, late(6))?, "2026-09-30"))
+    Ok(on(&class_a(scene, late(6))?, "2026-09-30"))
 }
 
 fn the_fifth_of_a_day(scene: &mut Scene) -> Planting {
-    Ok(on(&accounts(scene, late(5))?, "2026-09-30"))
+    Ok(on(&class_a(scene, late(5))?, "2026-09-30"))
 }
 
 fn five_and_one_of_another_class(scene: &mut Scene) -> Planting {
-    let stall = accounts(scene, late(5))?;
+    let stall = class_a(scene, late(5))?;
     stall.bill(scene, &STAMP, EARLIER)?;
     Ok(on(&stall, "2026-09-30"))
 }
@@ -107,7 +107,7 @@ fn five_and_one_of_another_class(scene: &mut Scene) -> Planting {
 fn around_midnight(scene: &mut Scene, after: i64) -> Planting {
     let midnight = AS_OF - DAY;
     let noon = (0..5).map(|number| midnight - DAY / 2 + number);
-    Ok(on(&accounts(scene, noon.chain([midnight - 1 + after]))?, "2026-09-29"))
+    Ok(on(&class_a(scene, noon.chain([midnight - 1 + after]))?, "2026-09-29"))
 }
 
 fn the_sixth_in_the_last_second(scene: &mut Scene) -> Planting {
@@ -124,15 +124,15 @@ fn daily(days: i64) -> impl Iterator<Item = i64> {
 }
 
 fn the_thirty_first_of_a_month(scene: &mut Scene) -> Planting {
-    Ok(in_september(&accounts(scene, daily(6).chain([SEPTEMBER]))?))
+    Ok(in_september(&class_a(scene, daily(6).chain([SEPTEMBER]))?))
 }
 
 fn the_thirtieth_of_a_month(scene: &mut Scene) -> Planting {
-    Ok(in_september(&accounts(scene, daily(6))?))
+    Ok(in_september(&class_a(scene, daily(6))?))
 }
 
 fn one_of_them_in_august(scene: &mut Scene) -> Planting {
-    Ok(in_september(&accounts(scene, daily(6).chain([SEPTEMBER - 1]))?))
+    Ok(in_september(&class_a(scene, daily(6).chain([SEPTEMBER - 1]))?))
 }
 
 /// A stamp of a thousand satoshi.

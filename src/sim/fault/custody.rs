@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::Generator;
 use super::stall::DAY;
 use crate::domain::{Code, Subject, sha256};
-use crate::sim::scene::{AS_OF, Planting, Scene, Stepped, iso};
+use crate::sim::scene::{AS_OF, Planting, Scene, iso};
+use crate::sim::world::Proven;
 
 pub(super) const GENERATORS: &[Generator] = &[
     Generator {
@@ -95,35 +96,33 @@ pub(super) struct Signers<'a> {
     pub(super) failing: &'a [&'a str],
     /// Whether the user signs too.
     pub(super) user: bool,
-    /// `L` or `J`.
-    pub(super) profile: &'static str,
+    /// Whether they sign the canonical JSON (FORMATS 8.4, profile J) and not the lines (L).
+    pub(super) json: bool,
 }
 
-pub(super) const ENOUGH: Signers<'_> = Signers { guardians: &["1", "2", "3"], failing: &[], user: true, profile: "L" };
+pub(super) const ENOUGH: Signers<'_> = Signers { guardians: &["1", "2", "3"], failing: &[], user: true, json: false };
 const OLD: [&str; 4] = ["1", "2", "3", "4"];
 const NEW: [&str; 4] = ["1", "2", "3", "5"];
 const NEWER: [&str; 4] = ["1", "2", "3", "6"];
 const AT: i64 = AS_OF - 16 * DAY;
 
-/// A graduation or rotation that stands in the file, whatever it is worth.
+/// A graduation or rotation that stands in the file.
 pub(super) struct Step {
-    /// `graduation` or `rotation`.
     what: &'static str,
-    /// How findings name it: the hash of its lines, whichever form was signed.
-    pub(super) name: String,
-    pub(super) stepped: Stepped,
+    /// The hash of its lines (FORMATS 8.4, profile L).
+    pub(super) id: String,
+    address: String,
 }
 
 impl Step {
-    fn subject(&self) -> Subject {
-        Subject::new(self.what, &self.name).and("address", &self.stepped.address)
+    pub(super) fn subject(&self) -> Subject {
+        Subject::new(self.what, &self.id).and("address", &self.address)
     }
 
-    /// It holds, under a form of the message that nobody published.
-    pub(super) fn holds(self, scene: &mut Scene) -> Self {
-        scene.tell(Code::RebProfile, self.subject());
-        scene.stepped.push(self.stepped.clone());
-        self
+    /// It does not hold, for that reason: no ledger may follow it.
+    fn fails(self, scene: &mut Scene, code: Code) -> Subject {
+        scene.discounted.insert(self.id.clone());
+        scene.tell(code, self.subject())
     }
 }
 
@@ -131,17 +130,14 @@ fn signature(scene: &Scene, label: &str, message: &str) -> Value {
     json!({"address": scene.hand.address(label), "sig": scene.hand.message(label, message)})
 }
 
-/// Signs and records the object whose line form is given.
-fn record(
-    scene: &mut Scene,
-    user: &str,
-    mut object: Value,
-    lines: &[String],
-    signers: &Signers<'_>,
-) -> (String, String) {
+/// Signs and records the object; gives the hash of its lines, whichever form was signed.
+fn record(scene: &mut Scene, user: &str, mut object: Value, lines: &[String], signers: &Signers<'_>) -> String {
     let lines = lines.join("\n");
-    // Sorted members and no white space: RFC 8785, since all keys and texts here are ASCII.
-    let message = if signers.profile == "J" { object.to_string() } else { lines.clone() };
+    // Sorted members without white space: RFC 8785, since all keys and texts here are ASCII.
+    let message = if signers.json { object.to_string() } else { lines.clone() };
+    if signers.json {
+        scene.world.proven.insert(sha256(message.as_bytes()).to_hex(), Proven::Never);
+    }
     let of = |guardian: &&str| format!("{user} {guardian}");
     let mut proof: Vec<Value> =
         signers.guardians.iter().map(|guardian| signature(scene, &of(guardian), &message)).collect();
@@ -153,7 +149,7 @@ fn record(
     }
     object["proof"] = proof.into();
     scene.record(&object);
-    (sha256(lines.as_bytes()).to_hex(), sha256(message.as_bytes()).to_hex())
+    sha256(lines.as_bytes()).to_hex()
 }
 
 /// A graduation of that user out of that descriptor to a single key (FORMATS 8.4).
@@ -170,17 +166,8 @@ pub(super) fn graduation(scene: &mut Scene, user: &str, from: &str, at: i64, sig
         "to: single-key".to_owned(),
         format!("graduated_at: {claimed}"),
     ];
-    let (name, id) = record(scene, user, object, &lines, signers);
-    let stepped = Stepped {
-        id,
-        address,
-        from: from.to_owned(),
-        graduates_to: Some("single-key"),
-        to: None,
-        at,
-        profile: signers.profile,
-    };
-    Step { what: "graduation", name, stepped }
+    let id = record(scene, user, object, &lines, signers);
+    Step { what: "graduation", id, address }
 }
 
 /// A rotation between descriptors (FORMATS 8.5), signed by the three guardians that all have in common.
@@ -197,17 +184,15 @@ fn rotation(scene: &mut Scene, user: &str, from: &str, to: &str, at: i64) -> Ste
         format!("to_federation: fed:{to}"),
         format!("rotated_at: {claimed}"),
     ];
-    let (name, id) = record(scene, user, object, &lines, &Signers { user: false, ..ENOUGH });
-    let (from, to) = (from.to_owned(), Some(to.to_owned()));
-    let stepped = Stepped { id, address, from, graduates_to: None, to, at, profile: "L" };
-    Step { what: "rotation", name, stepped }
+    let id = record(scene, user, object, &lines, &Signers { user: false, ..ENOUGH });
+    Step { what: "rotation", id, address }
 }
 
 /// Records a descriptor of that user that holds; gives its id.
 pub(super) fn known(scene: &mut Scene, user: &str, guardians: [&str; 4]) -> String {
     let descriptor = scene.descriptor(user, &guardians);
-    scene.hold(&descriptor);
-    descriptor.held.id
+    scene.record(&descriptor.value);
+    descriptor.id
 }
 
 /// A user with guardians: label and descriptor.
@@ -223,12 +208,11 @@ fn graduate(scene: &mut Scene, signers: &Signers<'_>) -> Step {
 }
 
 fn refused(scene: &mut Scene, code: Code, signers: &Signers<'_>) -> Planting {
-    let subject = graduate(scene, signers).subject();
-    Ok(scene.tell(code, subject))
+    Ok(graduate(scene, signers).fails(scene, code))
 }
 
 fn accepted(scene: &mut Scene, signers: &Signers<'_>) -> Planting {
-    Ok(graduate(scene, signers).holds(scene).subject())
+    Ok(graduate(scene, signers).subject())
 }
 
 fn malformed(scene: &mut Scene, problem: &str, edit: impl FnOnce(&mut Value, &Scene, &str)) -> Planting {
@@ -236,8 +220,9 @@ fn malformed(scene: &mut Scene, problem: &str, edit: impl FnOnce(&mut Value, &Sc
     let mut descriptor = scene.descriptor(&user, &OLD);
     edit(&mut descriptor.value, scene, &user);
     scene.record(&descriptor.value);
-    let lines = canonical(&descriptor.value);
-    let subject = Subject::new("descriptor", format!("fed:{}", sha256(lines.as_bytes()))).and("problem", problem);
+    let id = sha256(canonical(&descriptor.value).as_bytes()).to_hex();
+    scene.discounted.insert(id.clone());
+    let subject = Subject::new("descriptor", format!("fed:{id}")).and("problem", problem);
     Ok(scene.tell(Code::RebDescriptor, subject))
 }
 
@@ -264,7 +249,7 @@ fn well_formed(scene: &mut Scene, problem: &str) -> Planting {
     let user = scene.unique();
     let mut descriptor = scene.descriptor(&user, &OLD);
     descriptor.value["id"] = descriptor.fed().into();
-    scene.hold(&descriptor);
+    scene.record(&descriptor.value);
     Ok(Subject::new("descriptor", descriptor.fed()).and("problem", problem))
 }
 
@@ -279,8 +264,7 @@ fn a_well_formed_descriptor(scene: &mut Scene) -> Planting {
 fn out_of_anothers_descriptor(scene: &mut Scene) -> Planting {
     let (_, from) = guarded(scene);
     let (user, _) = guarded(scene);
-    let subject = graduation(scene, &user, &from, AT, &ENOUGH).subject();
-    Ok(scene.tell(Code::RebDescriptor, subject))
+    Ok(graduation(scene, &user, &from, AT, &ENOUGH).fails(scene, Code::RebDescriptor))
 }
 
 fn out_of_ones_own_descriptor(scene: &mut Scene) -> Planting {
@@ -306,7 +290,7 @@ fn the_fourth_signature_fails(scene: &mut Scene) -> Planting {
 /// A quorum with one signer more; gives that signer's subject.
 fn with_signer(scene: &mut Scene, guardians: &[&str], signer: &str, code: Option<Code>) -> Planting {
     let (user, from) = guarded(scene);
-    let step = graduation(scene, &user, &from, AT, &Signers { guardians, ..ENOUGH }).holds(scene);
+    let step = graduation(scene, &user, &from, AT, &Signers { guardians, ..ENOUGH });
     let subject = step.subject().and("signer", scene.hand.address(&format!("{user} {signer}")));
     Ok(code.map_or(subject.clone(), |code| scene.tell(code, subject)))
 }
@@ -335,9 +319,9 @@ fn no_signature_of_the_user(scene: &mut Scene) -> Planting {
 fn rotate_twice(scene: &mut Scene, forks: bool) -> Planting {
     let (user, old) = guarded(scene);
     let (new, newer) = (known(scene, &user, NEW), known(scene, &user, NEWER));
-    rotation(scene, &user, &old, &new, AT).holds(scene);
-    let second = rotation(scene, &user, if forks { &old } else { &new }, &newer, AT + DAY).holds(scene);
-    Ok(Subject::new("descriptor", old).and("user", second.stepped.address))
+    rotation(scene, &user, &old, &new, AT);
+    let second = rotation(scene, &user, if forks { &old } else { &new }, &newer, AT + DAY);
+    Ok(Subject::new("descriptor", old).and("user", second.address))
 }
 
 fn two_rotations_out_of_one(scene: &mut Scene) -> Planting {
@@ -353,7 +337,7 @@ fn signed_as_lines(scene: &mut Scene) -> Planting {
 }
 
 fn signed_as_json(scene: &mut Scene) -> Planting {
-    accepted(scene, &Signers { profile: "J", ..ENOUGH })
+    accepted(scene, &Signers { json: true, ..ENOUGH })
 }
 
 fn descriptors_alone(scene: &mut Scene) -> Planting {

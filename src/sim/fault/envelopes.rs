@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::Generator;
 use super::stall::{EARLIER, SESSION, STAMP, Stall, about, accepted, first_free, refused, stamp_at};
 use crate::domain::{Code, Subject};
-use crate::sim::envelope::Artifact;
+use crate::sim::envelope::{Artifact, Envelope};
 use crate::sim::scene::{AS_OF, KID, NoRoom, Planting, Scene, iso};
 
 /// The key that was in force before [`KID`].
@@ -205,11 +205,11 @@ fn the_last_version(scene: &mut Scene) -> Planting {
     accepted(scene, &body, carrier)
 }
 
-/// A manifest of the world, for this fault alone, as exact bytes with its window.
-fn a_manifest(scene: &mut Scene) -> Result<(Vec<u8>, String), NoRoom> {
-    let windows: Vec<(String, Vec<u8>)> = scene
+/// A manifest of the world with its window, for this fault alone.
+fn a_manifest(scene: &mut Scene) -> Result<(Envelope, String), NoRoom> {
+    let windows: Vec<(String, Envelope)> = scene
         .bodies(Artifact::Drop)
-        .filter_map(|(envelope, body)| Some((body["window_id"].as_str()?.to_owned(), envelope.canonical.clone())))
+        .filter_map(|(envelope, body)| Some((body["window_id"].as_str()?.to_owned(), envelope.clone())))
         .collect();
     let names = windows.iter().map(|(window, _)| window.clone());
     let window = first_free(scene, names, |window| format!("window {window}"))?;
@@ -218,8 +218,8 @@ fn a_manifest(scene: &mut Scene) -> Result<(Vec<u8>, String), NoRoom> {
 }
 
 fn a_second_manifest(scene: &mut Scene) -> Planting {
-    let (bytes, window) = a_manifest(scene)?;
-    let mut body: Value = serde_json::from_slice(&bytes).map_err(|_| NoRoom)?;
+    let (held, window) = a_manifest(scene)?;
+    let mut body: Value = serde_json::from_slice(&held.canonical).map_err(|_| NoRoom)?;
     body["label"] = "another label".into();
     let carrier = scene.sign(&body);
     scene.put(carrier);
@@ -227,8 +227,8 @@ fn a_second_manifest(scene: &mut Scene) -> Planting {
 }
 
 fn one_manifest_twice(scene: &mut Scene) -> Planting {
-    let (bytes, window) = a_manifest(scene)?;
-    let carrier = scene.sign_bytes(&bytes, KID);
+    let (held, window) = a_manifest(scene)?;
+    let carrier = scene.sign_bytes(&held.canonical, held.kid.as_str());
     let content = Value::Object(carrier.content).to_string();
     let tags = vec![vec!["d".to_owned(), format!("{}:{}", carrier.prefix, carrier.id)]];
     // Not by `put`, which would say that the proof in this carrier is the only one.

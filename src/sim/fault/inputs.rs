@@ -104,6 +104,9 @@ fn a_send_without_notes(scene: &mut Scene) -> Planting {
 fn a_substrate_without_a_record(scene: &mut Scene) -> Planting {
     scene.claim("config custody")?;
     scene.claim("file custody.jsonl")?;
+    if !scene.world.custody.is_empty() {
+        return Err(NoRoom);
+    }
     scene.appended.push(("custody-empty.jsonl", b"\n".to_vec()));
     scene.sections += "\n[custody]\nfiles = [\"custody-empty.jsonl\"]\n";
     Ok(Subject::new("population", "custody"))

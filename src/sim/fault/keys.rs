@@ -155,7 +155,6 @@ fn leaked_key(scene: &mut Scene, at: i64) -> Result<String, NoRoom> {
     add_key(scene, &kid)?;
     let leak = format!("[[keys.compromised]]\nkid = \"{kid}\"\nat = {}\n", iso(at));
     scene.sections = format!("\n{leak}{}", scene.sections);
-    scene.leaked.insert(kid.clone(), at);
     Ok(kid)
 }
 

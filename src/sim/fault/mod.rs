@@ -20,6 +20,7 @@ mod keys;
 mod legs;
 mod rails;
 mod rebinds;
+mod seals;
 mod settlements;
 mod sources;
 mod stall;
@@ -49,6 +50,7 @@ const ROOMS: &[&[Generator]] = &[
     legs::GENERATORS,
     rails::GENERATORS,
     rebinds::GENERATORS,
+    seals::GENERATORS,
     settlements::GENERATORS,
     sources::GENERATORS,
     statement::GENERATORS,

@@ -237,7 +237,7 @@ fn claimed_in_the_last_second_of_the_slack(scene: &mut Scene) -> Planting {
 fn leaving(scene: &mut Scene, at: i64, graduated_at: Option<i64>) -> Planting {
     let (label, from) = guarded(scene);
     if let Some(graduated_at) = graduated_at {
-        graduation(scene, &label, &from, graduated_at, &ENOUGH).holds(scene);
+        graduation(scene, &label, &from, graduated_at, &ENOUGH);
     }
     let user = scene.hand.address(&label);
     let put = put(scene, &rebind(&user, DEFAULT, SELF, at));
@@ -263,10 +263,10 @@ fn self_custody_in_the_second_of_a_graduation(scene: &mut Scene) -> Planting {
 /// A rebind that names a graduation, by its user or by somebody else.
 fn naming(scene: &mut Scene, is_own: bool) -> Planting {
     let (label, from) = guarded(scene);
-    let step = graduation(scene, &label, &from, AS_OF - DAY, &ENOUGH).holds(scene);
+    let step = graduation(scene, &label, &from, AS_OF - DAY, &ENOUGH);
     let user = if is_own { scene.hand.address(&label) } else { stranger(scene) };
     let mut body = rebind(&user, DEFAULT, SELF, AS_OF - HOUR);
-    body["graduation_id"] = step.stepped.id.into();
+    body["graduation_id"] = step.id.into();
     let put = put(scene, &body);
     Ok(about(&put, &user))
 }

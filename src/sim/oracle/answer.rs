@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::super::expect::{Expectation, Expected};
-use super::super::scene::{Guarded, Scene, Stepped};
+use super::super::scene::Scene;
 use super::custody::state;
 use super::read::{Facts, Held, SECOND, micros, user};
 use super::treasury::class;
@@ -47,7 +47,8 @@ impl Facts<'_> {
     fn inputs(&self) {
         let scene = self.scene;
         self.each(Code::Unverifiable, scene.unchecked.iter().map(|check| Subject::new("check", check)));
-        let is_empty = scene.sections.contains("[custody]") && scene.guarded.is_empty() && scene.stepped.is_empty();
+        let is_declared = scene.sections.contains("[custody]") || !scene.world.custody.is_empty();
+        let is_empty = is_declared && self.descriptors().is_empty() && self.steps().is_empty();
         let mut files = scene.appended.iter().filter(|(name, _)| name.starts_with("custody"));
         let is_blank = files.all(|(_, bytes)| bytes.trim_ascii().is_empty());
         self.when(is_empty, Code::SrcEmpty, Subject::new("population", "custody"));
@@ -65,11 +66,6 @@ impl Facts<'_> {
             ("projects", self.project_leaves()),
         ];
         leaves.map(|(name, leaves)| (name, leaves.iter().map(Value::to_string).collect())).into()
-    }
-
-    /// The lowest block that a proof of that digest reaches.
-    fn height(&self, id: &str) -> Option<usize> {
-        self.block(id).map(|(height, _)| height)
     }
 
     fn envelope_leaf(&self, held: &Held) -> Value {
@@ -122,24 +118,8 @@ impl Facts<'_> {
                 "anchor_height": self.height(&held.id), "gap": gaps.contains(held.id.as_str()),
             })
         };
-        let mut steps: Vec<&Stepped> = self.scene.stepped.iter().filter(|one| one.at * SECOND <= self.as_of).collect();
-        steps.sort_by_key(|step| (step.graduates_to.is_none(), &step.id));
-        let step = |step: &Stepped| {
-            json!({
-                "type": if step.graduates_to.is_some() { "graduation" } else { "rotation" }, "id": step.id,
-                "address": step.address, "from": step.from, "graduates_to": step.graduates_to, "to": step.to,
-                "at": step.at, "anchor_height": self.height(&step.id), "profile": step.profile,
-            })
-        };
-        let guarded: BTreeMap<&str, &Guarded> = self.scene.guarded.iter().map(|one| (one.id.as_str(), one)).collect();
-        let descriptor = |one: &Guarded| {
-            json!({
-                "type": "descriptor", "id": one.id, "address": one.address, "threshold": one.threshold,
-                "guardians": one.guardians,
-            })
-        };
-        let steps = steps.into_iter().map(step);
-        rebinds.map(rebind).chain(steps).chain(guarded.into_values().map(descriptor)).collect()
+        let steps = self.steps().into_values().map(|(_, leaf)| leaf);
+        rebinds.map(rebind).chain(steps).chain(self.descriptors().into_values()).collect()
     }
 
     /// An entry is as good as the worst of what it rests on (TREASURY 3.4): a signature, or a node's record beside it.

@@ -1,4 +1,4 @@
-//! Anchors against claims (FORMATS 9.5), attestations (FORMATS 7.1), chains of custody (FORMATS 3.4, 8).
+//! Anchors against claims (FORMATS 9.5), attestations (FORMATS 7.1), guardians and chains of custody (FORMATS 3.4, 8).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,13 +6,23 @@ use serde_json::{Value, json};
 
 use super::super::expect::Expected;
 use super::super::world::Proven;
-use super::read::{Facts, HOUR, Held, SECOND, parsed, repeated, text};
+use super::read::{Facts, HOUR, Held, SECOND, micros, parsed, repeated, text};
 use crate::domain::{Code, Subject, UnixMicros, sha256};
 
 /// A state at either end of a transition, in its one spelling.
 pub(super) fn state<'h>(held: &'h Held, end: &str) -> &'h str {
     let found = text(&held.body, &[end, &format!("{end}_state"), &format!("{end}_signing_method")]);
     if found == "bip-322" { "bip322" } else { found }
+}
+
+/// A headline and those of these members that are there, one a line.
+fn lines(head: &str, body: &Value, names: &[&str]) -> String {
+    let there = names.iter().filter_map(|name| Some((name, body[*name].as_str()?)));
+    there.fold(format!("oc-attest:{head}:v1"), |lines, (name, value)| format!("{lines}\n{name}: {value}"))
+}
+
+fn hash(text: &str) -> String {
+    sha256(text.as_bytes()).to_hex()
 }
 
 impl Facts<'_> {
@@ -22,8 +32,8 @@ impl Facts<'_> {
                 "oc-me-rebind" => Expected::open(Code::RebAnchorTime, held.subject().and("user", held.user())),
                 _ => Expected::open(Code::OtsBeforeClaim, held.subject()),
             };
-            let is_dated = held.kind != "oc-me-trust";
-            self.proof(held.subject(), &held.id, is_dated.then_some(held.at), later);
+            let at = (held.kind != "oc-me-trust").then_some(held.at);
+            self.proof(held.subject(), &held.id, at, later);
         }
         for (id, leaf) in self.attestations().iter().filter(|(_, leaf)| !leaf["bond_sats"].is_null()) {
             let subject = Subject::new("attestation", id);
@@ -36,10 +46,11 @@ impl Facts<'_> {
     fn proof(&self, subject: Subject, id: &str, at: Option<i64>, later: Expected) {
         match self.scene.world.proven.get(id) {
             None | Some(Proven::Never) => self.when(true, Code::OtsAbsent, subject),
-            Some(Proven::Waits(since)) if self.as_of - since * SECOND > 48 * HOUR => {
-                self.when(true, Code::OtsOverdue, subject);
+            Some(Proven::Waits(since)) => {
+                let is_over = self.as_of - since * SECOND > 48 * HOUR;
+                self.when(is_over, Code::OtsOverdue, subject.clone());
+                (!is_over).then(|| self.say(Expected::explained(Code::OtsPending, subject)));
             }
-            Some(Proven::Waits(_)) => self.say(Expected::explained(Code::OtsPending, subject)),
             _ => {
                 let Some((at, (_, block))) = at.zip(self.block(id)) else { return };
                 self.when(block - at > 48 * HOUR, Code::OtsLate, subject);
@@ -48,7 +59,7 @@ impl Facts<'_> {
         }
     }
 
-    /// The leaves of attestations of the time up to the as-of, by id.
+    /// Leaves of attestations by id.
     pub(super) fn attestations(&self) -> BTreeMap<String, Value> {
         let mut leaves = BTreeMap::new();
         for event in self.scene.world.events.iter().filter(|event| event.kind == 30_078) {
@@ -56,20 +67,73 @@ impl Facts<'_> {
             let message = text(&content, &["message"]);
             let line = |name: &str| message.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
             let issued = line("issued_at").and_then(|at| at.parse::<UnixMicros>().ok()).map(|at| at.0);
-            let Some(at) = issued.filter(|at| *at <= self.as_of) else { continue };
-            if self.scene.discounted.contains(&event.id.to_string()) {
-                continue;
-            }
+            let is_counted = !self.scene.discounted.contains(&event.id.to_string());
+            let Some(at) = issued.filter(|at| is_counted && *at <= self.as_of) else { continue };
+            let (id, bond) = (hash(message), line("bond").and_then(|sats| sats.parse::<u64>().ok()));
             let identities: Vec<&str> = line("identities").unwrap_or_default().split_terminator(',').collect();
-            let (id, bond) =
-                (sha256(message.as_bytes()).to_hex(), line("bond").and_then(|sats| sats.parse::<u64>().ok()));
             let leaf = json!({
                 "type": "attestation", "id": id, "address": line("address"), "identities": identities,
-                "issued_at_micros": at, "bond_sats": bond, "anchor_height": self.block(&id).map(|(height, _)| height),
+                "issued_at_micros": at, "bond_sats": bond, "anchor_height": self.height(&id),
             });
             leaves.insert(id, leaf);
         }
         leaves
+    }
+
+    /// What files and events say of guardians.
+    fn guarded(&self, kind: &str) -> Vec<Value> {
+        let (world, files) = (&self.scene.world, self.scene.appended.iter());
+        let files =
+            files.filter(|(name, _)| name.starts_with("custody")).flat_map(|(_, bytes)| bytes.split(|b| *b == b'\n'));
+        let events = world.events.iter().filter(|event| matches!(event.kind, 30_078 | 30_087));
+        let records = world.custody.iter().map(parsed).chain(events.map(|event| parsed(&event.content)));
+        records.chain(files.map(parsed)).filter(|record| text(record, &["kind"]).ends_with(kind)).collect()
+    }
+
+    /// Leaves of descriptors by id.
+    pub(super) fn descriptors(&self) -> BTreeMap<String, Value> {
+        let mut leaves = BTreeMap::new();
+        for body in self.guarded("attest-federation-custody") {
+            let listed = body["guardians"].as_array().into_iter().flatten().map(|one| text(one, &["address"]));
+            let guardians: BTreeSet<&str> = listed.collect();
+            let head = lines("federation-custody", &body, &["address", "threshold"]);
+            let id = hash(&guardians.iter().fold(head, |lines, one| format!("{lines}\nguardian: {one}")));
+            let threshold = text(&body, &["threshold"]).split('-').next().and_then(|needed| needed.parse::<u64>().ok());
+            let leaf = json!({
+                "type": "descriptor", "id": id, "address": body["address"], "threshold": threshold, "guardians": guardians,
+            });
+            leaves.insert(id, leaf);
+        }
+        leaves.retain(|id, _| !self.scene.discounted.contains(id));
+        leaves
+    }
+
+    /// Leaves of graduations, then of rotations, by id; with the hash of the lines, by which findings name a step. What was
+    /// signed is the lines, or the JSON if that is what was anchored.
+    pub(super) fn steps(&self) -> BTreeMap<(&'static str, String), (String, Value)> {
+        let mut steps = BTreeMap::new();
+        let kinds = [("graduation", "graduation", "graduated_at"), ("rotation", "federation-rotation", "rotated_at")];
+        for (what, head, at) in kinds {
+            for mut body in self.guarded(&format!("orangecheck-{head}")) {
+                let name = hash(&lines(head, &body, &["address", "from_federation", "to", "to_federation", at]));
+                let Some(claimed) = micros(&body, &[at]).filter(|at| *at <= self.as_of) else { continue };
+                ["proof", "ots", "id"]
+                    .iter()
+                    .for_each(|name| drop(body.as_object_mut().and_then(|body| body.remove(*name))));
+                let as_json = hash(&body.to_string());
+                let is_json = self.scene.world.proven.contains_key(&as_json);
+                let (id, profile) = if is_json { (as_json, "J") } else { (name.clone(), "L") };
+                let bare = |name: &str| body[name].as_str().map(|id| id.trim_start_matches("fed:"));
+                let leaf = json!({
+                    "type": what, "id": id, "address": body["address"], "from": bare("from_federation"),
+                    "graduates_to": body["to"], "to": bare("to_federation"), "at": claimed.div_euclid(SECOND),
+                    "anchor_height": self.height(&id), "profile": profile,
+                });
+                steps.insert((what, id), (name, leaf));
+            }
+        }
+        steps.retain(|(_, id), _| !self.scene.discounted.contains(id));
+        steps
     }
 
     /// Rebinds that do not start from the replayed state.
@@ -77,7 +141,7 @@ impl Facts<'_> {
         let (mut gaps, mut last): (BTreeSet<&str>, BTreeMap<&str, &Held>) = Default::default();
         let mut chain = self.counted("oc-me-rebind");
         // Equal times: the earlier block first, then the lower id (FORMATS 3.4).
-        chain.sort_by_key(|held| (held.at, self.block(&held.id).is_none(), self.block(&held.id), &held.id));
+        chain.sort_by_key(|held| (held.at, self.height(&held.id).unwrap_or(usize::MAX), &held.id));
         for held in chain {
             let before = last.insert(held.user(), held);
             let follows = held.text("prev").is_none_or(|prev| before.is_some_and(|last| last.id == prev));
@@ -88,16 +152,18 @@ impl Facts<'_> {
     }
 
     pub(super) fn rebinds(&self) {
-        let (gaps, steps, rebinds) = (self.gaps(), &self.scene.stepped, self.counted("oc-me-rebind"));
+        let (gaps, steps, rebinds) = (self.gaps(), self.steps(), self.counted("oc-me-rebind"));
         for held in &rebinds {
             let subject = held.subject().and("user", held.user());
-            let graduations = steps.iter().filter(|step| step.graduates_to.is_some());
-            let mut own = graduations.filter(|step| step.address == held.user() && step.at * SECOND <= held.at);
-            let named = held.text("graduation_id").and_then(|id| steps.iter().find(|step| step.id == id));
+            let is_own = |leaf: &Value| leaf["address"] == held.user();
+            let older =
+                steps.iter().filter(|(_, (_, leaf))| leaf["at"].as_i64().is_some_and(|at| at * SECOND <= held.at));
+            let has_graduated = older.into_iter().any(|((what, _), (_, leaf))| *what == "graduation" && is_own(leaf));
+            let named = held.text("graduation_id").and_then(|id| steps.get(&("graduation", id.to_owned())));
             let leaves = state(held, "from") != "bip322" && state(held, "to") == "bip322";
-            let is_missing = leaves && named.is_none() && own.next().is_none();
+            let is_missing = leaves && named.is_none() && !has_graduated;
             self.when(gaps.contains(held.id.as_str()), Code::RebGap, subject.clone());
-            self.when(named.is_some_and(|step| step.address != held.user()), Code::RebInvariant, subject.clone());
+            self.when(named.is_some_and(|(_, leaf)| !is_own(leaf)), Code::RebInvariant, subject.clone());
             self.when(is_missing, Code::RebGraduationMissing, subject);
         }
         let claimed = rebinds.iter().flat_map(|held| {
@@ -106,8 +172,13 @@ impl Facts<'_> {
             prev.into_iter().chain([subject.and("at_micros", held.at)])
         });
         self.each(Code::EnvEquivocation, repeated(claimed));
-        let rotations = steps.iter().filter(|step| step.to.is_some() && step.at * SECOND <= self.as_of);
-        let left = rotations.map(|step| Subject::new("descriptor", &step.from).and("user", &step.address));
+        let about = |((what, _), (name, leaf)): (&(&'static str, _), &(String, Value))| {
+            Subject::new(what, name).and("address", text(leaf, &["address"]))
+        };
+        self.each(Code::RebProfile, steps.iter().map(about));
+        let rotations = steps.iter().filter(|((what, _), _)| *what == "rotation").map(|(_, (_, leaf))| leaf);
+        let left = rotations
+            .map(|leaf| Subject::new("descriptor", text(leaf, &["from"])).and("user", text(leaf, &["address"])));
         self.each(Code::RebFork, repeated(left));
     }
 }

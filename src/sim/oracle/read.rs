@@ -161,13 +161,18 @@ impl<'s> Facts<'s> {
         Some((*height, self.block_time(*height)?))
     }
 
+    pub(super) fn height(&self, id: &str) -> Option<usize> {
+        self.block(id).map(|(height, _)| height)
+    }
+
     fn gather(&mut self) {
         let scene = self.scene;
         let mut held: BTreeMap<String, (String, String, Value)> = BTreeMap::new();
         for event in scene.world.events.iter().filter(|event| event.kind == 30_087) {
             let Some((kind, id)) = event.tag_values("d").next().and_then(|d| d.split_once(':')) else { continue };
             let content = parsed(&event.content);
-            if content.is_object() && !scene.discounted.contains(&event.id.to_string()) {
+            let is_address = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+            if is_address && content.is_object() && !scene.discounted.contains(&event.id.to_string()) {
                 let key = content["kid"].as_str().or_else(|| event.tag_values("kid").next()).unwrap_or_default();
                 held.insert(id.to_owned(), (kind.to_owned(), key.to_owned(), self.signed(id, &content)));
             }
@@ -204,8 +209,10 @@ impl<'s> Facts<'s> {
 
     /// Signed with a key that leaked, and neither anchored before nor named by a settlement.
     fn leaked(&self, held: &Held) -> bool {
-        let Some(leak) = self.scene.leaked.get(&held.key) else { return false };
-        let is_older = self.block(&held.id).is_some_and(|(_, time)| time < leak * SECOND);
+        let entry = format!("[[keys.compromised]]\nkid = \"{}\"\nat = ", held.key);
+        let Some((_, after)) = self.scene.sections.split_once(&entry) else { return false };
+        let leak = after.lines().next().and_then(|at| at.parse::<UnixMicros>().ok()).map(|at| at.0);
+        let is_older = self.block(&held.id).map(|(_, time)| time) < leak && self.block(&held.id).is_some();
         let names = ["distribution_id", "payout_binding_id"];
         !is_older && !self.settlements.iter().any(|one| names.iter().any(|name| one.text(name) == Some(&held.id)))
     }

@@ -6,7 +6,7 @@ use super::{AS_OF, NoRoom, Scene};
 use crate::domain::sha256;
 
 /// The signed members in signing order (FORMATS 6.1); `fee_sats` follows when it is known.
-pub(in crate::sim) const SIGNED: [&str; 17] = [
+const SIGNED: [&str; 17] = [
     "kind",
     "federation_slug",
     "operation_id",

@@ -2,7 +2,9 @@
 
 use super::Name;
 use crate::domain::{Digest32, Media};
-use crate::evidence::limits::{EVENT_BYTES_MAX, HEADERS_PER_RUN_MAX, OTS_BYTES_MAX, RECORD_BYTES_MAX};
+use crate::evidence::limits::{
+    EVENT_BYTES_MAX, HEADERS_PER_RUN_MAX, OTS_BYTES_MAX, RECORD_BYTES_MAX, SNAPSHOT_OUTLINE_BYTES_MAX,
+};
 use crate::evidence::split::{Container, Held, Piece, RecordSplitter, StreamEnd};
 
 /// The members of an object whose array holds records (FORMATS 6.2, TREASURY 1.2 and 3).
@@ -38,7 +40,8 @@ impl Cutter {
             | Media::Invoice
             | Media::Custody
             | Media::Activity
-            | Media::Balance => {
+            | Media::Balance
+            | Media::Checkpoint => {
                 Self::Records(RecordSplitter::new(Container::Detect(CONTAINER_MEMBERS), RECORD_BYTES_MAX))
             }
             Media::Jwks | Media::AuthJwks | Media::ProjectConfig => {
@@ -48,6 +51,8 @@ impl Cutter {
                 let about = name.stem.parse::<Digest32>().map(|digest| digest.to_string()).unwrap_or_default();
                 Self::Whole(Whole::new(about, OTS_BYTES_MAX))
             }
+            // An outline that was kept; archives have a reader of their own.
+            Media::Snapshot => Self::Whole(Whole::new(String::new(), SNAPSHOT_OUTLINE_BYTES_MAX)),
             // A kept reply lies as `host/commitment.timestamp`.
             Media::CalendarReply => Self::Whole(Whole::new(format!("{}/{}", name.folder, name.stem), OTS_BYTES_MAX)),
             Media::Headers => Self::Headers(Box::new(Headers::new(name))),

@@ -49,6 +49,7 @@ fn record(bolt11: &str) -> InvoiceRecord {
         bolt11: Some(bolt11.to_owned()),
         index: None,
         project: None,
+        dialect: crate::evidence::InvoiceDialect::Plain,
     }
 }
 

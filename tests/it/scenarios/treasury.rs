@@ -176,6 +176,7 @@ fn custody_msat(scene: &Scene) -> i64 {
         let sats = event["amount_sats"].as_i64().unwrap() * 1_000;
         match event["kind"].as_str().unwrap() {
             "escrow.deposit" => sats,
+            "adjustment" if event["direction"] == "in" => sats,
             // Taken inside custody.
             "platform.accrual" => 0,
             _ => -sats - event["fee_sats"].as_i64().unwrap_or(0) * 1_000,

@@ -1,0 +1,276 @@
+//! Reading one snapshot as a stream: signature first, then members, each measured and none kept.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufReader, ErrorKind, Read};
+
+use zstd::Decoder;
+
+use super::signature::{self, SealTrust};
+use crate::domain::Sha256Stream;
+use crate::evidence::limits::{
+    SNAPSHOT_EXPANDED_BYTES_MAX, SNAPSHOT_MANIFEST_BYTES_MAX, SNAPSHOT_RATIO_MAX, SNAPSHOT_SIGNATURE_BYTES_MAX,
+    SNAPSHOT_WINDOW_LOG_MAX,
+};
+use crate::evidence::snapshot::{
+    MANIFEST_NAME, ReadEnd, SIGNATURE_NAME, SNAPSHOT_SCHEMA, SnapshotManifest, SnapshotMember, SnapshotOutline,
+    SnapshotSignature,
+};
+use crate::evidence::tar::{Problem, TarFault, TarReader};
+
+/// Bytes read at a time.
+const BLOCK_BYTES: usize = 64 * 1024;
+
+/// How far an archive may expand, whatever its members say.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// Times the file's own size.
+    pub(super) ratio: u64,
+    /// Bytes.
+    pub(super) expanded: u64,
+}
+
+/// THREATS 5.3.
+pub(super) const BOUNDS: Bounds = Bounds { ratio: SNAPSHOT_RATIO_MAX, expanded: SNAPSHOT_EXPANDED_BYTES_MAX };
+
+/// Reads a snapshot of `file_bytes` bytes to its end, or to where it must not be read on. Memory holds one block, the
+/// manifest, and a digest a member. `None` when `stop` said so.
+///
+/// # Errors
+/// A failure of the reader itself, and a file whose size is not `file_bytes`: somebody is writing to it.
+pub fn read_snapshot(
+    reader: impl Read,
+    file_bytes: u64,
+    trust: SealTrust<'_>,
+    stop: &dyn Fn() -> bool,
+) -> io::Result<Option<SnapshotOutline>> {
+    read_within(BOUNDS, reader, file_bytes, trust, stop)
+}
+
+/// [`read_snapshot`] with bounds of the caller's.
+///
+/// # Errors
+/// As [`read_snapshot`].
+pub(super) fn read_within(
+    bounds: Bounds,
+    reader: impl Read,
+    file_bytes: u64,
+    trust: SealTrust<'_>,
+    stop: &dyn Fn() -> bool,
+) -> io::Result<Option<SnapshotOutline>> {
+    let mut source = Source { reader, stop, digest: Sha256Stream::default(), taken: 0, failed: None };
+    let mut outline = SnapshotOutline::new(crate::domain::sha256(b""), file_bytes);
+    expand(&mut source, bounds, trust, &mut outline);
+    // Whatever was found, the digest is that of the whole file: the finding names it.
+    let mut block = vec![0; BLOCK_BYTES];
+    while source.failed.is_none() && source.read(&mut block).is_ok_and(|length| length > 0) {}
+    match source.failed {
+        Some(Failure::Stopped) => return Ok(None),
+        Some(Failure::Reader(error)) => return Err(error),
+        None => {}
+    }
+    if source.taken != file_bytes {
+        return Err(io::Error::other("the file changed while it was read"));
+    }
+    outline.file_sha256 = source.digest.finish();
+    Ok(Some(outline))
+}
+
+/// True for a stream that begins as a snapshot does: zstd around a tar archive whose first member is the manifest.
+pub fn is_snapshot(reader: impl Read) -> bool {
+    let Some(decoder) = decoder(reader) else { return false };
+    let mut tar = TarReader::new(decoder);
+    let _ = tar.next_member();
+    tar.last_name() == MANIFEST_NAME
+}
+
+fn decoder<R: Read>(reader: R) -> Option<Decoder<'static, BufReader<R>>> {
+    let mut decoder = Decoder::new(reader).ok()?;
+    decoder.window_log_max(SNAPSHOT_WINDOW_LOG_MAX).ok()?;
+    Some(decoder)
+}
+
+/// Why the file itself could not be read on.
+enum Failure {
+    Stopped,
+    Reader(io::Error),
+}
+
+/// The file: digests what is taken from it, and remembers its own failures apart from those of the formats above.
+struct Source<'s, R> {
+    reader: R,
+    stop: &'s dyn Fn() -> bool,
+    digest: Sha256Stream,
+    taken: u64,
+    failed: Option<Failure>,
+}
+
+impl<R: Read> Read for Source<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if (self.stop)() {
+            self.failed = Some(Failure::Stopped);
+        }
+        if self.failed.is_some() {
+            return Err(io::Error::other("stopped"));
+        }
+        loop {
+            match self.reader.read(buffer) {
+                Ok(length) => {
+                    self.digest.update(&buffer[..length]);
+                    // A slice's length always fits 64 bits.
+                    self.taken = self.taken.saturating_add(length as u64);
+                    return Ok(length);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.failed = Some(Failure::Reader(error));
+                    return Err(io::Error::other("unreadable"));
+                }
+            }
+        }
+    }
+}
+
+/// The expanded stream, up to its limits.
+struct Bounded<R> {
+    reader: R,
+    expanded: u64,
+    /// What the file's own size allows.
+    ratio_limit: u64,
+    size_limit: u64,
+    tripped: Option<Problem>,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.reader.read(buffer)?;
+        // A slice's length always fits 64 bits.
+        self.expanded = self.expanded.saturating_add(length as u64);
+        self.tripped = if self.expanded > self.ratio_limit {
+            Some(Problem::Ratio)
+        } else if self.expanded > self.size_limit {
+            Some(Problem::Size)
+        } else {
+            None
+        };
+        if self.tripped.is_some() { Err(io::Error::other("too far")) } else { Ok(length) }
+    }
+}
+
+fn expand<R: Read>(source: &mut Source<'_, R>, bounds: Bounds, trust: SealTrust<'_>, outline: &mut SnapshotOutline) {
+    let Some(decoder) = decoder(source) else {
+        outline.end = ReadEnd::Damaged;
+        return;
+    };
+    let ratio_limit = outline.file_bytes.saturating_mul(bounds.ratio);
+    let mut bounded = Bounded { reader: decoder, expanded: 0, ratio_limit, size_limit: bounds.expanded, tripped: None };
+    let mut tar = TarReader::new(&mut bounded);
+    let read = Reading { trust, outline: &mut *outline, tar: &mut tar }.all();
+    let stopped_at = tar.last_name().to_owned();
+    let (end, problem) = match read {
+        Ok(end) => (end, None),
+        Err(Stop::Unsafe(problem) | Stop::Tar(TarFault::Unsafe(problem))) => (ReadEnd::Unsafe, Some(problem)),
+        Err(Stop::Tar(TarFault::CutOff)) => (ReadEnd::CutOff, None),
+        Err(Stop::Tar(TarFault::Read(_))) => match bounded.tripped {
+            Some(problem) => (ReadEnd::Unsafe, Some(problem)),
+            None => (ReadEnd::Damaged, None),
+        },
+    };
+    (outline.end, outline.problem) = (end, problem);
+    if end != ReadEnd::Whole && outline.at.is_empty() {
+        outline.set_at(&stopped_at);
+    }
+}
+
+/// Why an archive is not read on.
+enum Stop {
+    Unsafe(Problem),
+    Tar(TarFault),
+}
+
+impl From<TarFault> for Stop {
+    fn from(fault: TarFault) -> Self {
+        Self::Tar(fault)
+    }
+}
+
+/// One archive being read.
+struct Reading<'r, R> {
+    trust: SealTrust<'r>,
+    outline: &'r mut SnapshotOutline,
+    tar: &'r mut TarReader<R>,
+}
+
+impl<R: Read> Reading<'_, R> {
+    fn all(mut self) -> Result<ReadEnd, Stop> {
+        let Some(manifest) = self.document(MANIFEST_NAME, SNAPSHOT_MANIFEST_BYTES_MAX)? else {
+            return Ok(ReadEnd::Unvouched);
+        };
+        self.outline.set_manifest(&manifest);
+        let Some(signature) = self.document(SIGNATURE_NAME, SNAPSHOT_SIGNATURE_BYTES_MAX)? else {
+            return Ok(ReadEnd::Unvouched);
+        };
+        self.outline.set_signature(&signature);
+        let vouched = SnapshotSignature::parse(&signature).is_ok_and(|signature| {
+            signature::check(self.trust, SNAPSHOT_SCHEMA, &manifest, &signature.key, &signature.sig).is_ok()
+        });
+        if !vouched {
+            return Ok(ReadEnd::Unvouched);
+        }
+        let Ok(manifest) = SnapshotManifest::parse(&manifest) else { return Ok(ReadEnd::Unreadable) };
+        if let Some((problem, name)) = manifest.problem() {
+            self.outline.set_at(name);
+            return Err(Stop::Unsafe(problem));
+        }
+        self.members(&manifest)?;
+        Ok(ReadEnd::Whole)
+    }
+
+    /// The content of the next member, when it has that name.
+    fn document(&mut self, name: &str, limit: usize) -> Result<Option<Vec<u8>>, Stop> {
+        match self.tar.next_member()? {
+            Some(member) if member.name == name => {
+                let size = usize::try_from(member.size).ok().filter(|size| *size <= limit);
+                let size = size.ok_or(Stop::Unsafe(Problem::Size))?;
+                let mut content = vec![0; size];
+                let mut filled = 0;
+                while filled < size {
+                    filled += self.tar.read(&mut content[filled..])?;
+                }
+                Ok(Some(content))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn members(&mut self, manifest: &SnapshotManifest) -> Result<(), Stop> {
+        let places: BTreeMap<&str, usize> =
+            manifest.members.iter().enumerate().map(|(at, member)| (member.name.as_str(), at)).collect();
+        let mut seen = vec![false; manifest.members.len()];
+        let mut next = 0;
+        let mut block = vec![0; BLOCK_BYTES];
+        while let Some(member) = self.tar.next_member()? {
+            let Some(at) = places.get(member.name.as_str()).copied() else {
+                let again = [MANIFEST_NAME, SIGNATURE_NAME].contains(&member.name.as_str());
+                return Err(Stop::Unsafe(if again { Problem::Duplicate } else { Problem::Unlisted }));
+            };
+            if seen[at] {
+                return Err(Stop::Unsafe(Problem::Duplicate));
+            }
+            if at < next {
+                return Err(Stop::Unsafe(Problem::Order));
+            }
+            seen[at] = true;
+            next = at + 1;
+            let mut digest = Sha256Stream::default();
+            loop {
+                match self.tar.read(&mut block)? {
+                    0 => break,
+                    length => digest.update(&block[..length]),
+                }
+            }
+            let measured = SnapshotMember { name: member.name, sha256: digest.finish(), size: member.size };
+            self.outline.members.push(measured);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,12 @@
+//! A Nostr relay (NIP-01, 11, 45, 67, 77) over the world's events: newest first, read-only.
+
+mod answer;
+mod rules;
+mod shelf;
+mod sync;
+mod talk;
+mod upgrade;
+mod wire;
+
+pub use rules::{Holds, RateLimit, RelayRules};
+pub(super) use upgrade::{RelayServer, answer};

@@ -1,0 +1,141 @@
+//! The closed table of what may become of a finding when evidence is added (docs/testing.md, "Laws").
+
+use reledger::domain::{Code, Digest32, Divergence, KeyId};
+use reledger::verify::VerifiedSet;
+
+use super::world::Judged;
+
+/// About a record's own bytes or signatures, or about two signed records that contradict each other: stands for ever.
+pub(super) const FOR_EVER: [Code; 35] = [
+    Code::SrcParse,
+    Code::SrcUnknownKind,
+    Code::SrcSecretPresent,
+    Code::EvtMalformed,
+    Code::EvtBadId,
+    Code::EvtBadSig,
+    Code::EvtKindMismatch,
+    Code::EvtBlanked,
+    Code::EnvAddressMismatch,
+    Code::EnvUnsigned,
+    Code::EnvSigBad,
+    Code::EnvWrapperDisagrees,
+    Code::EnvDuplicateKey,
+    Code::EnvSchema,
+    Code::EnvEquivocation,
+    Code::EnvDoubleBilling,
+    Code::KeySetRewritten,
+    Code::AttId,
+    Code::AttFields,
+    Code::AttSig,
+    Code::AttScript,
+    Code::RebDescriptor,
+    Code::RebQuorum,
+    Code::RebSigner,
+    Code::RebSelfKey,
+    Code::RebFork,
+    Code::RebProfile,
+    Code::OtsDigest,
+    Code::OtsMalformed,
+    Code::OtsLimit,
+    Code::SigBad,
+    Code::SigKeyUnknown,
+    Code::SigUnsignedFields,
+    Code::OpReplay,
+    Code::OpConflict,
+];
+
+/// About a settlement that is posted: stands until the settlement is found to be the later one of a conflict.
+pub(super) const WHILE_POSTED: [Code; 7] = [
+    Code::OpMalformed,
+    Code::FieldMissing,
+    Code::DirWrong,
+    Code::PreInvalid,
+    Code::PreMissing,
+    Code::SetDupPayout,
+    Code::AdjUnexplained,
+];
+
+/// Something is not there: stands until it is.
+pub(super) const UNTIL_FOUND: [Code; 15] = [
+    Code::KeyUnknown,
+    Code::KeyWrongSet,
+    Code::KeyAlg,
+    Code::KeyCompromised,
+    Code::FeeUnreplayable,
+    Code::RebGap,
+    Code::RebGraduationMissing,
+    Code::OtsAbsent,
+    Code::OtsPending,
+    Code::OtsOverdue,
+    Code::OtsHeaderMissing,
+    Code::SetMissing,
+    Code::SetPending,
+    Code::SetOrphan,
+    Code::EscNeverFunded,
+];
+
+/// True when the finding may be gone, since what was added between the two judgements is what it named as absent.
+pub(super) fn explained(gone: &Divergence, before: &Judged, after: &Judged) -> bool {
+    if gone.code == Code::EnvSigBad {
+        return rewritten_since(before, after);
+    }
+    if WHILE_POSTED.contains(&gone.code) {
+        return after.ledgers.treasury.unposted.len() > before.ledgers.treasury.unposted.len();
+    }
+    UNTIL_FOUND.contains(&gone.code) && found(gone, before, after)
+}
+
+/// A key set that gives a kid a second key: another finding that stands for ever tells of it.
+fn rewritten_since(before: &Judged, after: &Judged) -> bool {
+    let rewritten = |judged: &Judged| judged.divergences.iter().filter(|it| it.code == Code::KeySetRewritten).count();
+    rewritten(after) > rewritten(before)
+}
+
+fn found(gone: &Divergence, before: &Judged, after: &Judged) -> bool {
+    let (old, new) = (&before.set, &after.set);
+    match gone.code {
+        Code::KeyUnknown | Code::KeyWrongSet | Code::KeyAlg => key(gone, before, after),
+        Code::KeyCompromised => anchors(gone, old, new) || new.settlements.len() > old.settlements.len(),
+        Code::FeeUnreplayable => new.configs.len() > old.configs.len() || new.envelopes.len() > old.envelopes.len(),
+        Code::RebGap => new.envelopes.len() > old.envelopes.len(),
+        Code::RebGraduationMissing => new.graduations.len() > old.graduations.len(),
+        Code::OtsAbsent | Code::OtsPending | Code::OtsOverdue => anchors(gone, old, new),
+        Code::OtsHeaderMissing => new.population.get("headers").accepted > old.population.get("headers").accepted,
+        Code::SetMissing | Code::SetPending => payouts(gone, new) > payouts(gone, old),
+        Code::SetOrphan => new.envelopes.len() > old.envelopes.len() || new.configs.len() > old.configs.len(),
+        Code::EscNeverFunded => new.settlements.len() > old.settlements.len(),
+        _ => false,
+    }
+}
+
+/// The key that the kid names, or another answer about it, came; a second key may come to one that was of no use.
+fn key(gone: &Divergence, before: &Judged, after: &Judged) -> bool {
+    let kid = KeyId::from(gone.observed.as_str());
+    let other = |judged: &Judged| {
+        let about = judged.divergences.iter().filter(|it| it.subject == gone.subject && it.code != gone.code);
+        about.filter(|it| matches!(it.code, Code::KeyAlg | Code::KeyWrongSet | Code::EnvSigBad)).count()
+    };
+    let known = |set: &VerifiedSet| set.keys.get(&kid).cloned();
+    known(&before.set) != known(&after.set) || other(after) > other(before) || rewritten_since(before, after)
+}
+
+/// The proofs of the digest, or what they lead to, became more.
+fn anchors(gone: &Divergence, before: &VerifiedSet, after: &VerifiedSet) -> bool {
+    let Some(digest) = ["envelope", "attestation"].iter().find_map(|name| gone.subject.get(name)) else { return false };
+    let Ok(digest) = digest.parse::<Digest32>() else { return false };
+    let known = |set: &VerifiedSet| {
+        set.anchors
+            .get(&digest)
+            .map_or((0, 0, 0), |state| (state.proofs.len(), state.confirmed.len(), state.header_missing.len()))
+    };
+    known(before) != known(after)
+}
+
+/// Settlements that name the user of the finding, or the distribution.
+fn payouts(gone: &Divergence, set: &VerifiedSet) -> usize {
+    let named = |event: &reledger::evidence::SettlementEvent| {
+        let user = gone.subject.get("user");
+        user.is_some() && event.user.as_ref().map(|user| user.as_str()) == user
+    };
+    set.settlements.values().filter(|settlement| named(&settlement.fact().event)).count()
+}

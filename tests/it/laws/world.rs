@@ -1,0 +1,154 @@
+//! A seeded world with planted faults, as pieces of evidence that a law may withhold, repeat and reorder.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use reledger::app::{AsOfWanted, Cancel, Config, Plan, RunFolder, RunOptions, Silent, capture_only, rebuild_only};
+use reledger::domain::{AsOf, Divergence, EvidenceId, FetchReceipt, Media, RawEvidence, Severity, UnixSeconds};
+use reledger::ledger::{Ledgers, rebuild};
+use reledger::reconcile::{Input, reconcile};
+use reledger::sim::{Scene, Selection, World, deal, generators, plant};
+use reledger::store::{Engine, EvidenceStore, LogStore, SideRecord};
+use reledger::verify::{VerifiedSet, Verifier};
+use tempfile::TempDir;
+
+/// 2026-10-01T00:00:00Z, when every world is judged.
+const AS_OF: UnixSeconds = UnixSeconds(1_790_812_800);
+
+/// Everything that was captured of one world.
+pub(super) struct Held {
+    pub(super) plan: Plan,
+    /// In order of id.
+    pub(super) evidence: Vec<RawEvidence>,
+    pub(super) sightings: BTreeMap<EvidenceId, Vec<SideRecord>>,
+    /// Receipts and cursors.
+    pub(super) ends: Vec<SideRecord>,
+    run: TempDir,
+}
+
+/// What the judges say about a part of the evidence.
+pub(super) struct Judged {
+    pub(super) set: VerifiedSet,
+    pub(super) ledgers: Ledgers,
+    pub(super) divergences: Vec<Divergence>,
+}
+
+pub(super) fn options(run: &Path) -> RunOptions {
+    RunOptions {
+        command: "rebuild",
+        run: run.to_owned(),
+        as_of: Some(AsOfWanted::Time(AS_OF)),
+        clock: AS_OF,
+        fail_on: Severity::Error,
+        fail_on_invalid: false,
+        reveal_users: true,
+        offline: true,
+        yes: true,
+        jobs: 1,
+        max_seconds: None,
+    }
+}
+
+impl Held {
+    /// The world of that seed with so many faults of the simulator's list, dealt so that all come in turn.
+    pub(super) fn of(seed: u64, faults: usize) -> Self {
+        let all: Vec<Selection> = generators().map(|generator| Selection { generator, near: false }).collect();
+        let mut scene = Scene::of(World::generate(seed, 10));
+        plant(&mut scene, &deal(20_261_121, seed, faults, &all));
+        let folder = tempfile::tempdir().unwrap();
+        scene.write(folder.path()).unwrap();
+        let text = fs::read_to_string(folder.path().join("reledger.toml")).unwrap();
+        let plan = Plan::resolve(&Config::from_toml(&text).unwrap(), folder.path()).unwrap();
+        let run = tempfile::tempdir().unwrap();
+        capture_only(&plan, &options(run.path()), &Silent, &Cancel::default()).unwrap();
+        Self::read(plan, run)
+    }
+
+    fn read(plan: Plan, run: TempDir) -> Self {
+        let store = LogStore::open_read_only(&RunFolder::at(run.path()).evidence()).unwrap();
+        let mut evidence = BTreeMap::new();
+        let mut side = Vec::new();
+        let visit = &mut |id, piece| {
+            evidence.insert(id, piece);
+            ControlFlow::Continue(())
+        };
+        store.scan(&Media::ALL, visit).unwrap();
+        let visit = &mut |record| {
+            side.push(record);
+            ControlFlow::Continue(())
+        };
+        store.scan_side(visit).unwrap();
+        let mut sightings: BTreeMap<EvidenceId, Vec<SideRecord>> = BTreeMap::new();
+        let mut ends = Vec::new();
+        for record in side {
+            match &record {
+                SideRecord::Sighting(sighting) => sightings.entry(sighting.evidence).or_default().push(record),
+                SideRecord::Receipt(_) | SideRecord::Cursor { .. } => ends.push(record),
+            }
+        }
+        Self { plan, evidence: evidence.into_values().collect(), sightings, ends, run }
+    }
+
+    /// The report of a rebuild where everything was captured in one go.
+    pub(super) fn report(&self) -> Vec<u8> {
+        self.rebuilt(self.run.path())
+    }
+
+    /// The report of a rebuild in that folder.
+    pub(super) fn rebuilt(&self, run: &Path) -> Vec<u8> {
+        let finished = rebuild_only(&self.plan, &options(run), &Silent, &Cancel::default()).unwrap();
+        fs::read(finished.report).unwrap()
+    }
+
+    /// Opens the store of that folder, which is made when it is not there.
+    pub(super) fn open(run: &Path) -> LogStore {
+        let folder = RunFolder::at(run);
+        folder.create().unwrap();
+        LogStore::open(&folder.evidence(), &folder.state(), Engine::Memory).unwrap()
+    }
+
+    /// Puts pieces in batches of that size, each followed by its sightings.
+    pub(super) fn put(&self, store: &mut dyn EvidenceStore, pieces: &[&RawEvidence], batch: usize) {
+        for batch in pieces.chunks(batch) {
+            let batch: Vec<RawEvidence> = batch.iter().copied().cloned().collect();
+            store.put(&batch).unwrap();
+            let seen = batch.iter().filter_map(|piece| self.sightings.get(&piece.id())).flatten().cloned();
+            store.put_side(&seen.collect::<Vec<_>>()).unwrap();
+        }
+    }
+
+    /// Verifies, rebuilds and reconciles these pieces alone.
+    pub(super) fn judge(&self, pieces: &[&RawEvidence]) -> Judged {
+        let batch: Vec<(EvidenceId, RawEvidence)> = pieces.iter().map(|raw| (raw.id(), (*raw).clone())).collect();
+        let mut verifier = Verifier::new(&self.plan.policy);
+        verifier.first_pass(&batch);
+        verifier.begin_second_pass();
+        verifier.second_pass(&batch);
+        let set = verifier.finish();
+        let as_of = AsOf { time: AS_OF, tip: set.tip };
+        let ledgers = rebuild(&set, &self.plan.policy, as_of);
+        let receipts: Vec<FetchReceipt> = self.receipts().cloned().collect();
+        let divergences = reconcile(&Input {
+            set: &set,
+            ledgers: &ledgers,
+            policy: &self.plan.policy,
+            as_of,
+            receipts: &receipts,
+            sightings: &BTreeMap::new(),
+            declared: &self.plan.declared,
+            d_tags: &BTreeMap::new(),
+            time_boxed: false,
+        })
+        .divergences;
+        Judged { set, ledgers, divergences }
+    }
+
+    fn receipts(&self) -> impl Iterator<Item = &FetchReceipt> {
+        self.ends.iter().filter_map(|record| match record {
+            SideRecord::Receipt(receipt) => Some(receipt),
+            SideRecord::Sighting(_) | SideRecord::Cursor { .. } => None,
+        })
+    }
+}
