@@ -2,18 +2,13 @@
 //! report; at most 1,200 lines. It is written from the documents, so that what it says of a world is what they say.
 
 mod answer;
-mod billing;
 mod custody;
-mod fees;
-mod journal;
 mod junk;
-mod leaves;
-mod payouts;
-mod proofs;
 mod rails;
 mod read;
-mod rebinds;
+mod rules;
 #[cfg(test)]
 mod tests;
+mod treasury;
 
 pub use answer::expect;
