@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::super::world::Proven;
 use super::read::{DAY, Facts, HOUR, Held, SECOND, micros, repeated, text};
 use crate::domain::{Code, Subject, UnixMicros, sha256};
 
@@ -192,13 +193,25 @@ impl Facts<'_> {
         self.counted("oc-me-drop").into_iter().find(|held| held.text("window_id") == Some(window))
     }
 
+    /// The first block at or above the window's lowest target that some proof has made known.
+    fn reached(&self, members: &[&Held]) -> Option<i64> {
+        let target = usize::try_from(targets(members).into_iter().min()?).ok()?;
+        let proven = self.scene.world.proven.values().filter_map(|proven| match proven {
+            Proven::Block(height) => Some(*height),
+            _ => None,
+        });
+        let known = self.scene.world.blocks.iter().copied().chain(proven);
+        known.filter(|height| *height >= target).filter_map(|height| self.block_time(height)).min()
+    }
+
     /// When shares vest, to the second: as the manifest seals them, at the latest a day after the window's block, or after
     /// the longest window there is.
     pub(super) fn vesting(&self) -> BTreeMap<String, i64> {
         let mut vests = BTreeMap::new();
         for (window, members) in groups(&self.events(), |held| held.window()) {
             let sealed = self.seal(window.unwrap_or_default()).map(|held| held.at);
-            let valves = [self.boundary(&members).map(|at| at + DAY), Some(members[0].at + 93 * DAY), sealed];
+            let valve = self.boundary(&members).map(|at| at + DAY);
+            let valves = [valve, Some(members[0].at + 93 * DAY), sealed, self.reached(&members)];
             let at = valves.into_iter().flatten().min().filter(|at| *at <= self.as_of);
             vests.extend(window.map(str::to_owned).zip(at.map(|at| at - at.rem_euclid(SECOND))));
         }
@@ -252,7 +265,7 @@ impl Facts<'_> {
             self.when(earned(&group) >= 52_600, Code::CapReview, subject);
         }
         for ((user, month), group) in groups(&events, |held| (held.user(), date(held.at, 7))) {
-            let sites = groups(&group, |held| held.site());
+            let sites = groups(&group, Held::site);
             for (site, there) in sites.iter().filter(|_| sites.len() > 1) {
                 let subject = Subject::new("user", user).and("month", &month).and("site", site);
                 self.when(100 * earned(there) > 60 * earned(&group), Code::CapSiteShare, subject);
