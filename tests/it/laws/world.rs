@@ -8,7 +8,7 @@ use std::path::Path;
 use reledger::app::{AsOfWanted, Cancel, Config, Plan, RunFolder, RunOptions, Silent, capture_only, rebuild_only};
 use reledger::domain::{AsOf, Divergence, EvidenceId, FetchReceipt, Media, RawEvidence, Severity, UnixSeconds};
 use reledger::ledger::{Ledgers, rebuild};
-use reledger::reconcile::{Input, reconcile};
+use reledger::reconcile::{Input, Objectives, reconcile};
 use reledger::sim::{Scene, Selection, World, deal, generators, plant};
 use reledger::store::{Engine, EvidenceStore, LogStore, SideRecord};
 use reledger::verify::{VerifiedSet, Verifier};
@@ -140,6 +140,7 @@ impl Held {
             declared: &self.plan.declared,
             d_tags: &BTreeMap::new(),
             time_boxed: false,
+            objectives: Objectives::default(),
         })
         .divergences;
         Judged { set, ledgers, divergences }
