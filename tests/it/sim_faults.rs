@@ -84,8 +84,10 @@ fn judged(selections: &[Selection], seed: u64, dir: &Path) -> (Vec<Selection>, O
     };
     let found = |one: &Selection| report.planted.iter().any(|it| it.selection.to_string() == one.to_string());
     let without = selections.iter().filter(|one| !found(one)).copied().collect();
-    let differs = !report.differences.is_empty();
-    (without, differs.then(|| format!("{names:?}, world {seed}: {:#?}", report.differences)))
+    // What else the oracle and the program differ in is the campaign's business (`sim run`).
+    let about = |difference: &&String| difference.contains("planted at") || difference.contains("near miss");
+    let wrong: Vec<&String> = report.differences.iter().filter(about).collect();
+    (without, (!wrong.is_empty()).then(|| format!("{names:?}, world {seed}: {wrong:#?}")))
 }
 
 #[test]
