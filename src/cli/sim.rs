@@ -16,7 +16,11 @@ const LOOPBACK_CONFIG: &str = "reledger-loopback.toml";
 
 /// Writes a world as files.
 pub(crate) fn write(output: &Output, args: &SimArgs) -> Result<ExitCode, AppError> {
+    let cancel = Cancel::default();
+    // With a listener a file size limit fails like a full disk, and the folder is left as it was.
+    super::signals::listen(cancel.clone());
     let world = world(args);
+    cancel.check()?;
     write_world(&world, &args.dir).map_err(|error| failed(error, args))?;
     output.emit(
         format!(

@@ -15,7 +15,12 @@ pub(super) fn staged<T>(dir: &Path, fill: impl FnOnce(&Path) -> Result<T, SimErr
     let stage = stage_of(dir);
     let at =
         |path: &Path, done: io::Result<()>| done.map_err(|source| SimError::Write { path: path.to_owned(), source });
-    let result = at(&stage, fs::create_dir_all(&stage)).and_then(|()| fill(&stage)).and_then(|value| {
+    // What a killed process left there is of no use to anybody.
+    let cleared = match fs::remove_dir_all(&stage) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => fs::create_dir_all(&stage),
+    };
+    let result = at(&stage, cleared).and_then(|()| fill(&stage)).and_then(|value| {
         at(dir, install(&stage, dir))?;
         Ok(value)
     });
@@ -27,7 +32,7 @@ pub(super) fn staged<T>(dir: &Path, fill: impl FnOnce(&Path) -> Result<T, SimErr
 }
 
 fn stage_of(dir: &Path) -> PathBuf {
-    let name = |name: &str| format!(".{name}.{}.partial", std::process::id());
+    let name = |name: &str| format!(".{name}.partial");
     match (dir.file_name().and_then(|own| own.to_str()), dir.parent()) {
         (Some(own), Some(parent)) => parent.join(name(own)),
         // `.` and `..` have no name of their own.
@@ -89,6 +94,8 @@ mod tests {
     fn a_failure_half_way_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("world");
+        fs::create_dir(folder.path().join(".world.partial")).unwrap();
+        fs::write(folder.path().join(".world.partial/old"), "left by a kill").unwrap();
         let failed = staged(&dir, |stage| {
             fs::write(stage.join("half"), "half").unwrap();
             Err::<(), _>(SimError::Server("full".to_owned()))

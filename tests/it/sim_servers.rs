@@ -56,20 +56,27 @@ impl Outcome {
 
     /// True when an open divergence with that code is about one of the server's sources.
     fn tells(&self, code: Code, server: &str, role: Role) -> bool {
-        self.divergences()
-            .any(|one| one["code"] == code.name() && one["state"] == "open" && self.is_about(one, code, server, role))
+        self.divergences().any(|one| {
+            let subject = &one["subject"];
+            let named = match code {
+                // A record is named by its kind and hash; its sightings lead to the source.
+                Code::SrcParse => media(role).iter().any(|media| subject["media"] == *media),
+                code if code.name().starts_with("SRC_") => {
+                    self.sources[server].iter().any(|source| subject["source"] == source.as_str())
+                }
+                _ => true,
+            };
+            one["code"] == code.name() && one["state"] == "open" && named
+        })
     }
 
-    fn is_about(&self, divergence: &Value, code: Code, server: &str, role: Role) -> bool {
-        let subject = &divergence["subject"];
-        match code {
-            // A record is named by its kind and hash; its sightings lead to the source.
-            Code::SrcParse => media(role).iter().any(|media| subject["media"] == *media),
-            code if code.name().starts_with("SRC_") => {
-                self.sources[server].iter().any(|source| subject["source"] == source.as_str())
-            }
-            _ => true,
-        }
+    /// True when it is said that too few relays are left whose word counts.
+    fn lacks_relays(&self) -> bool {
+        self.divergences().any(|one| {
+            one["code"] == Code::SrcIncomplete.name()
+                && one["state"] == "open"
+                && one["subject"]["requirement"] == "min_relays"
+        })
     }
 }
 

@@ -1,116 +1,184 @@
-//! Guardians: descriptors and the steps between them, as the custody records of a world say them (FORMATS 8).
+//! Anchors against claims (FORMATS 9.5), attestations (FORMATS 7.1), guardians and chains of custody (FORMATS 3.4, 8).
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::super::scene::Scene;
-use super::read::parsed;
-use crate::domain::{UnixSeconds, sha256};
+use super::super::expect::Expected;
+use super::super::world::Proven;
+use super::read::{Facts, HOUR, Held, SECOND, micros, parsed, repeated, text};
+use crate::domain::{Code, Subject, UnixMicros, sha256};
 
-/// A descriptor under the hash of its lines.
-pub(super) struct Guarded {
-    pub(super) id: String,
-    pub(super) address: String,
-    pub(super) threshold: u64,
-    pub(super) guardians: BTreeSet<String>,
+/// A state at either end of a transition, in its one spelling.
+pub(super) fn state<'h>(held: &'h Held, end: &str) -> &'h str {
+    let found = text(&held.body, &[end, &format!("{end}_state"), &format!("{end}_signing_method")]);
+    if found == "bip-322" { "bip322" } else { found }
 }
 
-/// A graduation or rotation under the hash of the form that was signed.
-pub(super) struct Stepped {
-    pub(super) id: String,
-    /// The hash of its lines, by which findings name it whichever form was signed.
-    pub(super) name: String,
-    pub(super) address: String,
-    pub(super) from: String,
-    pub(super) graduates_to: Option<String>,
-    pub(super) to: Option<String>,
-    pub(super) at: i64,
-    pub(super) profile: &'static str,
+/// A headline and those of these members that are there, one a line.
+fn lines(head: &str, body: &Value, names: &[&str]) -> String {
+    let there = names.iter().filter_map(|name| Some((name, body[*name].as_str()?)));
+    there.fold(format!("oc-attest:{head}:v1"), |lines, (name, value)| format!("{lines}\n{name}: {value}"))
 }
 
-fn text(value: &Value, name: &str) -> String {
-    value[name].as_str().unwrap_or_default().to_owned()
+fn hash(text: &str) -> String {
+    sha256(text.as_bytes()).to_hex()
 }
 
-/// The hash in hex of a headline and these members, one a line.
-fn lines(head: &str, value: &Value, names: &[&str], more: &[String]) -> String {
-    let members =
-        names.iter().filter(|name| value[**name].is_string()).map(|name| format!("{name}: {}", text(value, name)));
-    let lines: Vec<String> =
-        [format!("oc-attest:{head}:v1")].into_iter().chain(members).chain(more.iter().cloned()).collect();
-    sha256(lines.join("\n").as_bytes()).to_hex()
-}
-
-fn bare(federation: &str) -> String {
-    federation.trim_start_matches("fed:").to_owned()
-}
-
-/// Everything in the custody records that nobody has called broken.
-pub(super) fn read(scene: &Scene) -> (BTreeMap<String, Guarded>, BTreeMap<String, Stepped>) {
-    let appended = scene.appended.iter().filter(|(name, _)| name.starts_with("custody"));
-    let appended =
-        appended.flat_map(|(_, bytes)| String::from_utf8_lossy(bytes).lines().map(str::to_owned).collect::<Vec<_>>());
-    let published = scene.world.events.iter().filter(|event| matches!(event.kind, 30_078 | 30_087));
-    let published = published.map(|event| event.content.clone());
-    let (mut guarded, mut stepped) = (BTreeMap::new(), BTreeMap::new());
-    for value in scene.world.custody.iter().cloned().chain(published).chain(appended).map(|line| parsed(line)) {
-        match value["kind"].as_str().unwrap_or_default() {
-            "attest-federation-custody" => {
-                let one = descriptor(&value);
-                guarded.insert(one.id.clone(), one);
-            }
-            kind @ ("orangecheck-graduation" | "orangecheck-federation-rotation") => {
-                let one = step(scene, &value, kind.ends_with("graduation"));
-                stepped.insert(one.id.clone(), one);
-            }
-            _ => {}
+impl Facts<'_> {
+    pub(super) fn proofs(&self) {
+        for held in self.envelopes.iter().filter(|held| held.standing != "excluded:after-as-of") {
+            let later = match held.kind.as_str() {
+                "oc-me-rebind" => Expected::open(Code::RebAnchorTime, held.subject().and("user", held.user())),
+                _ => Expected::open(Code::OtsBeforeClaim, held.subject()),
+            };
+            let at = (held.kind != "oc-me-trust").then_some(held.at);
+            self.proof(held.subject(), &held.id, at, later);
+        }
+        for (id, leaf) in self.attestations().iter().filter(|(_, leaf)| !leaf["bond_sats"].is_null()) {
+            let subject = Subject::new("attestation", id);
+            let later = Expected::open(Code::OtsBeforeClaim, subject.clone());
+            self.proof(subject, id, leaf["issued_at_micros"].as_i64(), later);
         }
     }
-    guarded.retain(|id, _| !scene.discounted.contains(id));
-    stepped.retain(|id, _| !scene.discounted.contains(id));
-    (guarded, stepped)
-}
 
-fn descriptor(value: &Value) -> Guarded {
-    let guardians = value["guardians"].as_array().into_iter().flatten().map(|one| text(one, "address"));
-    let guardians: BTreeSet<String> = guardians.collect();
-    let listed: Vec<String> = guardians.iter().map(|one| format!("guardian: {one}")).collect();
-    let (needed, _) = value["threshold"].as_str().and_then(|text| text.split_once("-of-")).unwrap_or_default();
-    Guarded {
-        id: lines("federation-custody", value, &["address", "threshold"], &listed),
-        address: text(value, "address"),
-        threshold: needed.parse().unwrap_or(0),
-        guardians,
+    /// What is wrong about one proof; `later` when its block is older than the claim. Who broke a proof has said so.
+    fn proof(&self, subject: Subject, id: &str, at: Option<i64>, later: Expected) {
+        match self.scene.world.proven.get(id) {
+            None | Some(Proven::Never) => self.when(true, Code::OtsAbsent, subject),
+            Some(Proven::Waits(since)) => {
+                let is_over = self.as_of - since * SECOND > 48 * HOUR;
+                self.when(is_over, Code::OtsOverdue, subject.clone());
+                (!is_over).then(|| self.say(Expected::explained(Code::OtsPending, subject)));
+            }
+            _ => {
+                let Some((at, (_, block))) = at.zip(self.block(id)) else { return };
+                self.when(block - at > 48 * HOUR, Code::OtsLate, subject);
+                (block + 2 * HOUR < at).then(|| self.say(later));
+            }
+        }
     }
-}
 
-/// A world's own steps are in one of two forms: it knows the proof of the one that was signed. Faults sign lines.
-fn step(scene: &Scene, value: &Value, graduates: bool) -> Stepped {
-    let (head, at) = if graduates { ("graduation", "graduated_at") } else { ("federation-rotation", "rotated_at") };
-    let order = ["address", "from_federation", "to", "to_federation", at];
-    let as_lines = lines(head, value, &order, &[]);
-    let mut object = value.clone();
-    for name in ["proof", "ots", "id"] {
-        object.as_object_mut().map(|members| members.remove(name));
+    /// Leaves of attestations by id.
+    pub(super) fn attestations(&self) -> BTreeMap<String, Value> {
+        let mut leaves = BTreeMap::new();
+        for event in self.scene.world.events.iter().filter(|event| event.kind == 30_078) {
+            let content = parsed(&event.content);
+            let message = text(&content, &["message"]);
+            let line = |name: &str| message.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+            let issued = line("issued_at").and_then(|at| at.parse::<UnixMicros>().ok()).map(|at| at.0);
+            let is_counted = !self.scene.discounted.contains(&event.id.to_string());
+            let Some(at) = issued.filter(|at| is_counted && *at <= self.as_of) else { continue };
+            let (id, bond) = (hash(message), line("bond").and_then(|sats| sats.parse::<u64>().ok()));
+            let identities: Vec<&str> = line("identities").unwrap_or_default().split_terminator(',').collect();
+            let leaf = json!({
+                "type": "attestation", "id": id, "address": line("address"), "identities": identities,
+                "issued_at_micros": at, "bond_sats": bond, "anchor_height": self.height(&id),
+            });
+            leaves.insert(id, leaf);
+        }
+        leaves
     }
-    let as_json = sha256(object.to_string().as_bytes()).to_hex();
-    let name = as_lines.clone();
-    let (id, profile) = if scene.world.proven.contains_key(&as_json) { (as_json, "J") } else { (as_lines, "L") };
-    Stepped {
-        id,
-        name,
-        address: text(value, "address"),
-        from: bare(&text(value, "from_federation")),
-        graduates_to: graduates.then(|| text(value, "to")),
-        to: value["to_federation"].as_str().map(bare),
-        at: text(value, at).parse::<UnixSeconds>().map_or(0, |at| at.0),
-        profile,
-    }
-}
 
-/// When the configuration says that this key leaked, in Unix seconds.
-pub(super) fn leaked(scene: &Scene, kid: &str) -> Option<i64> {
-    let (_, after) = scene.sections.split_once(&format!("[[keys.compromised]]\nkid = \"{kid}\"\nat = "))?;
-    after.lines().next()?.parse::<UnixSeconds>().ok().map(|at| at.0)
+    /// What files and events say of guardians.
+    fn guarded(&self, kind: &str) -> Vec<Value> {
+        let (world, files) = (&self.scene.world, self.scene.appended.iter());
+        let files =
+            files.filter(|(name, _)| name.starts_with("custody")).flat_map(|(_, bytes)| bytes.split(|b| *b == b'\n'));
+        let events = world.events.iter().filter(|event| matches!(event.kind, 30_078 | 30_087));
+        let records = world.custody.iter().map(parsed).chain(events.map(|event| parsed(&event.content)));
+        records.chain(files.map(parsed)).filter(|record| text(record, &["kind"]).ends_with(kind)).collect()
+    }
+
+    /// Leaves of descriptors by id.
+    pub(super) fn descriptors(&self) -> BTreeMap<String, Value> {
+        let mut leaves = BTreeMap::new();
+        for body in self.guarded("attest-federation-custody") {
+            let listed = body["guardians"].as_array().into_iter().flatten().map(|one| text(one, &["address"]));
+            let guardians: BTreeSet<&str> = listed.collect();
+            let head = lines("federation-custody", &body, &["address", "threshold"]);
+            let id = hash(&guardians.iter().fold(head, |lines, one| format!("{lines}\nguardian: {one}")));
+            let threshold = text(&body, &["threshold"]).split('-').next().and_then(|needed| needed.parse::<u64>().ok());
+            let leaf = json!({
+                "type": "descriptor", "id": id, "address": body["address"], "threshold": threshold, "guardians": guardians,
+            });
+            leaves.insert(id, leaf);
+        }
+        leaves.retain(|id, _| !self.scene.discounted.contains(id));
+        leaves
+    }
+
+    /// Leaves of graduations, then of rotations, by id; with the hash of the lines, by which findings name a step. What was
+    /// signed is the lines, or the JSON if that is what was anchored.
+    pub(super) fn steps(&self) -> BTreeMap<(&'static str, String), (String, Value)> {
+        let mut steps = BTreeMap::new();
+        let kinds = [("graduation", "graduation", "graduated_at"), ("rotation", "federation-rotation", "rotated_at")];
+        for (what, head, at) in kinds {
+            for mut body in self.guarded(&format!("orangecheck-{head}")) {
+                let name = hash(&lines(head, &body, &["address", "from_federation", "to", "to_federation", at]));
+                let Some(claimed) = micros(&body, &[at]).filter(|at| *at <= self.as_of) else { continue };
+                ["proof", "ots", "id"]
+                    .iter()
+                    .for_each(|name| drop(body.as_object_mut().and_then(|body| body.remove(*name))));
+                let as_json = hash(&body.to_string());
+                let is_json = self.scene.world.proven.contains_key(&as_json);
+                let (id, profile) = if is_json { (as_json, "J") } else { (name.clone(), "L") };
+                let bare = |name: &str| body[name].as_str().map(|id| id.trim_start_matches("fed:"));
+                let leaf = json!({
+                    "type": what, "id": id, "address": body["address"], "from": bare("from_federation"),
+                    "graduates_to": body["to"], "to": bare("to_federation"), "at": claimed.div_euclid(SECOND),
+                    "anchor_height": self.height(&id), "profile": profile,
+                });
+                steps.insert((what, id), (name, leaf));
+            }
+        }
+        steps.retain(|(_, id), _| !self.scene.discounted.contains(id));
+        steps
+    }
+
+    /// Rebinds that do not start from the replayed state.
+    pub(super) fn gaps(&self) -> BTreeSet<&str> {
+        let (mut gaps, mut last): (BTreeSet<&str>, BTreeMap<&str, &Held>) = Default::default();
+        let mut chain = self.counted("oc-me-rebind");
+        // Equal times: the earlier block first, then the lower id (FORMATS 3.4).
+        chain.sort_by_key(|held| (held.at, self.height(&held.id).unwrap_or(usize::MAX), &held.id));
+        for held in chain {
+            let before = last.insert(held.user(), held);
+            let follows = held.text("prev").is_none_or(|prev| before.is_some_and(|last| last.id == prev));
+            let is_gap = !follows || before.is_some_and(|last| state(last, "to") != state(held, "from"));
+            gaps.extend(is_gap.then_some(held.id.as_str()));
+        }
+        gaps
+    }
+
+    pub(super) fn rebinds(&self) {
+        let (gaps, steps, rebinds) = (self.gaps(), self.steps(), self.counted("oc-me-rebind"));
+        for held in &rebinds {
+            let subject = held.subject().and("user", held.user());
+            let is_own = |leaf: &Value| leaf["address"] == held.user();
+            let older =
+                steps.iter().filter(|(_, (_, leaf))| leaf["at"].as_i64().is_some_and(|at| at * SECOND <= held.at));
+            let has_graduated = older.into_iter().any(|((what, _), (_, leaf))| *what == "graduation" && is_own(leaf));
+            let named = held.text("graduation_id").and_then(|id| steps.get(&("graduation", id.to_owned())));
+            let leaves = state(held, "from") != "bip322" && state(held, "to") == "bip322";
+            let is_missing = leaves && named.is_none() && !has_graduated;
+            self.when(gaps.contains(held.id.as_str()), Code::RebGap, subject.clone());
+            self.when(named.is_some_and(|(_, leaf)| !is_own(leaf)), Code::RebInvariant, subject.clone());
+            self.when(is_missing, Code::RebGraduationMissing, subject);
+        }
+        let claimed = rebinds.iter().flat_map(|held| {
+            let subject = Subject::new("user", held.user());
+            let prev = held.text("prev").map(|prev| subject.clone().and("prev", prev));
+            prev.into_iter().chain([subject.and("at_micros", held.at)])
+        });
+        self.each(Code::EnvEquivocation, repeated(claimed));
+        let about = |((what, _), (name, leaf)): (&(&'static str, _), &(String, Value))| {
+            Subject::new(what, name).and("address", text(leaf, &["address"]))
+        };
+        self.each(Code::RebProfile, steps.iter().map(about));
+        let rotations = steps.iter().filter(|((what, _), _)| *what == "rotation").map(|(_, (_, leaf))| leaf);
+        let left = rotations
+            .map(|leaf| Subject::new("descriptor", text(leaf, &["from"])).and("user", text(leaf, &["address"])));
+        self.each(Code::RebFork, repeated(left));
+    }
 }

@@ -20,11 +20,10 @@ impl Facts<'_> {
             let is_address =
                 |text: &str| text.len() == 64 && text.bytes().all(|byte| b"0123456789abcdef".contains(&byte));
             let of_me = prefix.strip_prefix("oc-me-").is_some_and(|name| ME.contains(&name));
+            let is_probe = (30_110..=30_114).contains(&event.kind) && PROBES.contains(&event.content.as_str());
             if (30_088..=30_099).contains(&event.kind) {
                 found.insert((Code::SrcUnknownKind, Subject::new("event", event.id).and("kind", event.kind)));
-            } else if (30_110..=30_114).contains(&event.kind) && PROBES.contains(&event.content.as_str()) {
-                found.insert((Code::EvtNotEnvelope, Subject::new("event", event.id)));
-            } else if event.kind == 30_087 && of_me && !is_address(suffix) {
+            } else if is_probe || event.kind == 30_087 && of_me && !is_address(suffix) {
                 found.insert((Code::EvtNotEnvelope, Subject::new("event", event.id)));
             } else if event.kind == 30_078
                 && !is_address(d)
@@ -42,6 +41,8 @@ impl Facts<'_> {
                 found.insert((Code::SrcUnknownKind, subject.and("federation", "")));
             }
         }
-        found.into_iter().for_each(|(code, subject)| self.when(true, code, subject));
+        for (code, subject) in found {
+            self.when(true, code, subject);
+        }
     }
 }

@@ -27,8 +27,6 @@ pub(super) struct Leg {
     hash: Option<String>,
     operation: Option<String>,
     payload: Value,
-    /// Every hash and id in it.
-    named: BTreeSet<String>,
 }
 
 /// An integer, as JSON or as text, in any of these members.
@@ -40,24 +38,14 @@ fn number(record: &Value, names: &[&str]) -> Option<i128> {
     names.iter().find_map(|name| read(&record[*name]))
 }
 
-/// Hex texts of 32 bytes anywhere in a record.
-fn hashes(value: &Value, found: &mut BTreeSet<String>) {
-    match value {
-        Value::String(text) if text.len() == 64 => drop(found.insert(text.to_ascii_lowercase())),
-        Value::Array(items) => items.iter().for_each(|item| hashes(item, found)),
-        Value::Object(members) => members.values().for_each(|member| hashes(member, found)),
-        _ => {}
-    }
-}
-
 impl Record {
     pub(super) fn of(line: &Value) -> Self {
-        let whole = |names: &[&str]| number(line, names).map(|sats| sats * 1_000);
-        let asked = number(line, &["amount_msat", "value_msat"]).or(whole(&["amount_sats", "value", "value_sat"]));
-        let state = text(line, &["status", "state"]).unwrap_or_default().to_ascii_lowercase();
-        let (asked, hash) = (asked.unwrap_or_default(), text(line, &["payment_hash", "r_hash"]).unwrap_or_default());
+        let whole = number(line, &["amount_sats", "value", "value_sat"]).map(|sats| sats * 1_000);
+        let asked = number(line, &["amount_msat", "value_msat"]).or(whole).unwrap_or_default();
+        let hash = text(line, &["payment_hash", "r_hash"]);
         // LND writes bytes as hex or as base64.
         let decoded = STANDARD.decode(hash).ok().filter(|bytes| bytes.len() == 32);
+        let state = text(line, &["status", "state"]).to_ascii_lowercase();
         Self {
             hash: decoded.map_or_else(|| hash.to_ascii_lowercase(), |bytes| faster_hex::hex_string(&bytes)),
             asked,
@@ -69,29 +57,28 @@ impl Record {
 }
 
 impl Leg {
+    /// An entry in any of the three shapes (TREASURY 1.3).
     fn of(entry: &LogEntry) -> Self {
         let line = parsed(&entry.json);
-        let names = [["payload", "value"], ["ts_usecs", "timestamp"]];
-        let member = |names: [&str; 2]| names.iter().map(|name| line[*name].clone()).find(|value| !value.is_null());
-        let of_object = || names.map(|names| member(names).unwrap_or_default());
-        let [payload, at] = if line.is_array() { [line[4].clone(), line[3].clone()] } else { of_object() };
-        let contracts = ["", "/outgoing_contract/contract", "/outgoing_contract", "/incoming_contract_commitment"];
-        let paths = contracts
-            .iter()
-            .flat_map(|at| ["payment_hash", "payment_image/Hash", "hash"].map(|name| format!("{at}/{name}")));
-        let hash = paths.filter_map(|path| Some(payload.pointer(&path)?.as_str()?.to_ascii_lowercase())).next();
+        let member = |place: usize, names: [&str; 2]| {
+            let found = names.iter().map(|name| &line[*name]).find(|value| !value.is_null());
+            if line.is_array() { line[place].clone() } else { found.cloned().unwrap_or_default() }
+        };
+        let payload = member(4, ["payload", "value"]);
+        let holders = ["", "/outgoing_contract/contract", "/outgoing_contract", "/incoming_contract_commitment"];
+        let names = ["payment_hash", "payment_image/Hash", "hash"];
+        let mut paths = holders.iter().flat_map(|holder| names.map(|name| format!("{holder}/{name}")));
+        let hash = paths.find_map(|path| Some(payload.pointer(&path)?.as_str()?.to_ascii_lowercase()));
         let operation = payload["operation_id"].as_str().map(str::to_ascii_lowercase);
-        let mut named = BTreeSet::new();
-        hashes(&payload, &mut named);
-        Self { kind: entry.kind, at: at.as_i64().unwrap_or_default(), hash, operation, payload, named }
+        let at = member(3, ["ts_usecs", "timestamp"]).as_i64().unwrap_or_default();
+        Self { kind: entry.kind, at, hash, operation, payload }
     }
 
     /// The log, oldest first; a payment's hash is known by its contract too.
     pub(super) fn all(log: &[LogEntry]) -> Vec<Self> {
         let mut legs: Vec<Self> = log.iter().map(Self::of).collect();
         let contract = |leg: &Self| leg.payload["contract_id"].as_str().map(str::to_owned);
-        let known: Vec<(String, String)> =
-            legs.iter().filter_map(|leg| Some((contract(leg)?, leg.hash.clone()?))).collect();
+        let known: Vec<_> = legs.iter().filter_map(|leg| Some((contract(leg)?, leg.hash.clone()?))).collect();
         for leg in legs.iter_mut().filter(|leg| leg.hash.is_none()) {
             leg.hash = known.iter().find(|(id, _)| Some(id) == contract(leg).as_ref()).map(|(_, hash)| hash.clone());
         }
@@ -102,29 +89,22 @@ impl Leg {
 impl Held {
     /// TREASURY 2.4; the policy of the world: rebates go out, accruals come in.
     pub(super) fn misdirected(&self) -> bool {
-        match self.kind.as_str() {
-            "adjustment" => false,
-            "escrow.deposit" | "platform.accrual" => self.is_out(),
-            _ => !self.is_out(),
-        }
-    }
-
-    /// Whether a payment or transaction is named.
-    fn is_anchored(&self) -> bool {
-        text(&self.body, &["payment_hash", "txid"]).is_some()
+        let comes_in = ["escrow.deposit", "platform.accrual"].contains(&&*self.kind);
+        self.kind != "adjustment" && comes_in == self.is_out()
     }
 
     /// Targets and anchors that the kind requires and that are not there.
     fn lacks(&self) -> bool {
-        let names: &[&str] = match self.kind.as_str() {
-            "escrow.deposit" | "escrow.rebate" => &["project_key"],
-            "escrow.refund" => &["project_key", "destination"],
-            "operator.payout" => &["operator_id", "destination"],
-            "distribution.settled" => &["user_address", "payout_binding_id", "distribution_id", "destination"],
-            _ => &[],
+        let (names, is_internal): (&[&str], _) = match self.kind.as_str() {
+            "escrow.deposit" => (&["project_key"], false),
+            "escrow.rebate" => (&["project_key"], true),
+            "escrow.refund" => (&["project_key", "destination"], false),
+            "operator.payout" => (&["operator_id", "destination"], false),
+            "distribution.settled" => (&["user_address", "payout_binding_id", "distribution_id", "destination"], false),
+            _ => (&[], true),
         };
-        let is_internal = ["escrow.rebate", "platform.accrual", "adjustment"].contains(&&*self.kind);
-        names.iter().any(|name| self.text(name).is_none()) || !(is_internal || self.is_anchored())
+        let anchor = text(&self.body, &["payment_hash", "txid"]);
+        names.iter().any(|name| self.text(name).is_none()) || !is_internal && anchor.is_empty()
     }
 
     pub(super) fn hash(&self) -> Option<String> {
@@ -158,10 +138,9 @@ impl Facts<'_> {
             self.invoice(one);
             self.matches(one);
         }
-        let unrecorded =
-            |one: &Held| one.kind == "escrow.deposit" && one.hash().is_some() && self.record(one).is_none();
-        let check = Subject::new("check", "settlement.invoice");
-        self.when(self.settlements.iter().any(unrecorded), Code::Unverifiable, check);
+        let is_owed = |one: &Held| one.kind == "escrow.deposit" && one.hash().is_some() && self.record(one).is_none();
+        let is_unchecked = self.settlements.iter().any(is_owed) && !self.scene.unchecked.contains("settlement.invoice");
+        self.when(is_unchecked, Code::Unverifiable, Subject::new("check", "settlement.invoice"));
         self.gateway();
     }
 
@@ -185,11 +164,10 @@ impl Facts<'_> {
     /// SET_ORPHAN: an unknown project, a user who earned nothing, a batch that nobody signed.
     fn purpose(&self, one: &Held) {
         let (events, batches) = (self.events(), self.counted("oc-me-distribution"));
-        let of_project = |project: &str| {
+        let is_strange = one.text("project_key").is_some_and(|project| {
             let is_priced = self.price_lists.iter().any(|list| list["project_key"] == project);
-            is_priced || events.iter().any(|held| held.text("project_key") == Some(project))
-        };
-        let is_strange = one.text("project_key").is_some_and(|project| !of_project(project));
+            !is_priced && !events.iter().any(|held| held.text("project_key") == Some(project))
+        });
         let is_lost = one.text("user_address").zip(one.text("distribution_id")).is_some_and(|(user, batch)| {
             !events.iter().any(|held| held.user() == user) || !batches.iter().any(|held| held.id == batch)
         });
@@ -220,9 +198,10 @@ impl Facts<'_> {
         self.when(is_other && !by_hash.is_empty(), Code::MatchContradiction, one.subject());
         let fits = |leg: &&Leg| {
             let amount = number(&leg.payload, &["invoice_amount", "amount"]);
-            amount == Some(one.msat()) && (leg.at - one.time()).abs() <= HOUR
+            amount == Some(one.msat()) && (leg.at - one.at).abs() <= HOUR
         };
-        let is_keyless = one.lacks() && by_operation.is_empty() && !one.is_anchored();
+        let is_keyless =
+            one.lacks() && by_operation.is_empty() && text(&one.body, &["payment_hash", "txid"]).is_empty();
         let is_open = is_keyless && self.legs.iter().filter(fits).count() > 1;
         self.when(is_open, Code::MatchAmbiguous, one.subject());
         let sum = |path: &str| by_hash.iter().find_map(|leg| leg.payload.pointer(path)?.as_i64()).map(i128::from);
@@ -235,10 +214,8 @@ impl Facts<'_> {
 
     /// GW_OPEN, GW_PHANTOM and GW_FOREIGN.
     fn gateway(&self) {
-        let names = ["operation_id", "payment_hash", "txid"];
-        let of = |one: &Held| names.map(|name| one.text(name).map(str::to_ascii_lowercase));
+        let of = |one: &Held| ["operation_id", "payment_hash"].map(|name| one.text(name).map(str::to_ascii_lowercase));
         let ours: BTreeSet<String> = self.settlements.iter().flat_map(of).flatten().collect();
-        let is_record = |hash: &String| self.records.iter().any(|record| record.is_settled && record.hash == *hash);
         for hash in self.legs.iter().filter_map(|leg| leg.hash.as_ref()).collect::<BTreeSet<_>>() {
             let subject = Subject::new("payment_hash", hash);
             let of: Vec<&Leg> = self.legs.iter().filter(|leg| leg.hash.as_ref() == Some(hash)).collect();
@@ -251,11 +228,13 @@ impl Facts<'_> {
                 let severity = if self.as_of - at > DAY { Severity::Error } else { Severity::Warn };
                 self.say(Expected::open(Code::GwOpen, subject.clone()).with_severity(severity));
             }
-            let is_phantom = at(["outgoing-payment-failed"; 2]).is_some() && done.is_none() && is_record(hash);
-            self.when(is_phantom, Code::GwPhantom, subject);
+            let is_paid = self.records.iter().any(|record| record.is_settled && record.hash == *hash);
+            let has_failed = at(["outgoing-payment-failed"; 2]).is_some();
+            self.when(has_failed && done.is_none() && is_paid, Code::GwPhantom, subject);
         }
-        let known: BTreeSet<&String> = self.records.iter().map(|record| &record.hash).chain(&ours).collect();
-        let is_foreign = |leg: &Leg| !leg.named.iter().any(|name| known.contains(name));
-        self.when(self.legs.iter().any(is_foreign), Code::GwForeign, Subject::new("population", "payment-log"));
+        let known: Vec<&String> = self.records.iter().map(|record| &record.hash).chain(&ours).collect();
+        let is_foreign = |entry: &LogEntry| !known.iter().any(|name| entry.json.contains(name.as_str()));
+        let has_foreign = self.scene.world.payment_log.iter().any(is_foreign);
+        self.when(has_foreign, Code::GwForeign, Subject::new("population", "payment-log"));
     }
 }

@@ -10,35 +10,30 @@ use serde_json::Value;
 use super::super::expect::Expected;
 use super::super::scene::{Scene, settled, time_of};
 use super::super::world::Proven;
-use super::custody::leaked;
 use super::rails::{Leg, Record};
-use crate::domain::{Code, MAX_SUPPLY_MSAT, Subject, UnixMicros, sha256};
+use crate::domain::{Code, Subject, UnixMicros, sha256};
 
 pub(super) const SECOND: i64 = 1_000_000;
 pub(super) const HOUR: i64 = 3_600 * SECOND;
 pub(super) const DAY: i64 = 24 * HOUR;
 
-/// An accepted OC Me envelope or settlement.
+/// An accepted OC Me envelope: its id, its kind as in the `d` prefix, the key id. Or a settlement: the digest of its signed
+/// bytes, its kind, the public key.
 pub(super) struct Held {
-    /// An envelope's id, or the digest of a settlement's signed bytes.
     pub(super) id: String,
-    /// Wire name: as in the `d` prefix, or the settlement's kind.
     pub(super) kind: String,
-    /// The key id, or a settlement's public key.
     pub(super) key: String,
     pub(super) body: Value,
     /// The time it claims, in microseconds.
-    pub(super) at: Option<i64>,
+    pub(super) at: i64,
     pub(super) standing: &'static str,
 }
 
-/// Everything that counts, and what was found so far.
+/// Everything that counts, envelopes by id and settlements by time, and what was found so far.
 pub(super) struct Facts<'s> {
     pub(super) scene: &'s Scene,
     pub(super) as_of: i64,
-    /// By id.
     pub(super) envelopes: Vec<Held>,
-    /// By time, then operation.
     pub(super) settlements: Vec<Held>,
     pub(super) price_lists: Vec<Value>,
     pub(super) records: Vec<Record>,
@@ -53,8 +48,8 @@ pub(super) fn parsed(text: impl AsRef<[u8]>) -> Value {
 }
 
 /// The first of these members that is a text.
-pub(super) fn text<'v>(value: &'v Value, names: &[&str]) -> Option<&'v str> {
-    names.iter().find_map(|name| value[*name].as_str())
+pub(super) fn text<'v>(value: &'v Value, names: &[&str]) -> &'v str {
+    names.iter().find_map(|name| value[*name].as_str()).unwrap_or_default()
 }
 
 pub(super) fn sats(value: &Value, name: &str) -> i128 {
@@ -62,11 +57,11 @@ pub(super) fn sats(value: &Value, name: &str) -> i128 {
 }
 
 pub(super) fn micros(value: &Value, names: &[&str]) -> Option<i64> {
-    text(value, names).and_then(|text| text.parse::<UnixMicros>().ok()).map(|time| time.0)
+    text(value, names).parse::<UnixMicros>().ok().map(|time| time.0)
 }
 
 pub(super) fn user(body: &Value) -> &str {
-    text(body, &["user_address", "did_oc", "identity", "user"]).unwrap_or_default()
+    text(body, &["user_address", "did_oc", "identity", "user"])
 }
 
 /// What comes more than once.
@@ -93,16 +88,11 @@ impl Held {
     }
 
     pub(super) fn site(&self) -> &str {
-        self.body["site"]["domain"].as_str().or(text(&self.body, &["site", "site_domain"])).unwrap_or_default()
+        self.body["site"]["domain"].as_str().unwrap_or(text(&self.body, &["site", "site_domain"]))
     }
 
     pub(super) fn window(&self) -> Option<&str> {
         self.body["drop"]["window_id"].as_str()
-    }
-
-    /// The claimed time, of those that can't be without one.
-    pub(super) fn time(&self) -> i64 {
-        self.at.unwrap_or_default()
     }
 
     /// A settlement's amount.
@@ -140,9 +130,12 @@ impl<'s> Facts<'s> {
 
     /// An open finding, if it is so.
     pub(super) fn when(&self, is_so: bool, code: Code, subject: Subject) {
-        if is_so {
-            self.say(Expected::open(code, subject));
-        }
+        is_so.then(|| self.say(Expected::open(code, subject)));
+    }
+
+    /// Open findings about all of these.
+    pub(super) fn each(&self, code: Code, subjects: impl IntoIterator<Item = Subject>) {
+        subjects.into_iter().for_each(|subject| self.when(true, code, subject));
     }
 
     /// Counted envelopes of that kind, by time.
@@ -162,12 +155,14 @@ impl<'s> Facts<'s> {
         self.scene.world.headers.get(height).map(|header| time_of(header) * SECOND)
     }
 
-    /// What is proven of a digest, as far as the headers reach.
-    pub(super) fn proven(&self, id: &str) -> Proven {
-        match self.scene.world.proven.get(id).copied().unwrap_or(Proven::Never) {
-            Proven::Block(height) if self.block_time(height).is_none() => Proven::Beyond,
-            known => known,
-        }
+    /// The block that is proven to commit to a digest: height and time.
+    pub(super) fn block(&self, id: &str) -> Option<(usize, i64)> {
+        let Some(Proven::Block(height)) = self.scene.world.proven.get(id) else { return None };
+        Some((*height, self.block_time(*height)?))
+    }
+
+    pub(super) fn height(&self, id: &str) -> Option<usize> {
+        self.block(id).map(|(height, _)| height)
     }
 
     fn gather(&mut self) {
@@ -178,49 +173,46 @@ impl<'s> Facts<'s> {
             let content = parsed(&event.content);
             let is_address = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
             if is_address && content.is_object() && !scene.discounted.contains(&event.id.to_string()) {
-                let key = text(&content, &["kid"]).or_else(|| event.tag_values("kid").next()).unwrap_or_default();
+                let key = content["kid"].as_str().or_else(|| event.tag_values("kid").next()).unwrap_or_default();
                 held.insert(id.to_owned(), (kind.to_owned(), key.to_owned(), self.signed(id, &content)));
             }
         }
         for bundle in scene.world.activity.iter().map(parsed) {
-            let (bytes, key) = (canonical(&bundle), text(&bundle, &["kid"]).unwrap_or_default());
-            held.insert(sha256(&bytes).to_hex(), ("oc-me-activity".to_owned(), key.to_owned(), parsed(&bytes)));
+            let (bytes, key) = (canonical(&bundle), text(&bundle, &["kid"]).to_owned());
+            held.insert(sha256(&bytes).to_hex(), ("oc-me-activity".to_owned(), key, parsed(&bytes)));
         }
         for (id, (kind, key, body)) in held.into_iter().filter(|(id, _)| !scene.discounted.contains(id)) {
             let named = ["occurred_at", "rebound_at", "sealed_at", "computed_at", "created_at"];
-            // FORMATS 3.5: nothing is known of a trust attestation's members.
-            let at = micros(&body, &named).filter(|_| kind != "oc-me-trust");
+            let at = micros(&body, &named).unwrap_or_default();
             let mut one = Held { id, kind, key, body, at, standing: "counted" };
-            let (is_later, is_leaked) = (at.is_some_and(|at| at > self.as_of), self.leaked(&one));
-            if is_later {
+            // FORMATS 3.5: nothing is known of a trust attestation's members, its time neither.
+            if at > self.as_of && one.kind != "oc-me-trust" {
                 one.standing = "excluded:after-as-of";
-            } else if is_leaked {
+                self.when(true, Code::EnvTime, one.subject());
+            } else if self.leaked(&one) {
                 one.standing = "excluded:key-compromised";
+                self.when(true, Code::KeyCompromised, one.subject());
             }
-            let is_possible = possible(&one.body);
-            self.when(!is_possible, Code::AmtRange, one.subject());
-            self.when(is_possible && is_later, Code::EnvTime, one.subject());
-            self.when(is_possible && is_leaked && !is_later, Code::KeyCompromised, one.subject());
-            self.envelopes.extend(is_possible.then_some(one));
+            self.envelopes.push(one);
         }
     }
 
     /// The signed members (FORMATS 3.1): decoded bytes, an inner object, or what the world signed under that id.
     fn signed(&self, id: &str, content: &Value) -> Value {
-        let inner = ["envelope", "event", "attestation"].iter().find(|name| content[**name].is_object());
-        let known = || self.scene.world.envelopes.iter().find(|one| one.id.to_string() == id);
-        match inner {
+        let mut inner = ["envelope", "event", "attestation"].iter().map(|name| &content[*name]);
+        match self.scene.world.envelopes.iter().find(|one| one.id.to_string() == id) {
             _ if content["canonical_b64"].is_string() => parsed(canonical(content)),
-            Some(name) => content[*name].clone(),
-            None => known().map_or_else(|| content.clone(), |one| parsed(&one.canonical)),
+            Some(known) => parsed(&known.canonical),
+            None => inner.find(|one| one.is_object()).unwrap_or(content).clone(),
         }
     }
 
     /// Signed with a key that leaked, and neither anchored before nor named by a settlement.
     fn leaked(&self, held: &Held) -> bool {
-        let Some(leak) = leaked(self.scene, &held.key) else { return false };
-        let height = if let Proven::Block(height) = self.proven(&held.id) { Some(height) } else { None };
-        let is_older = height.and_then(|height| self.block_time(height)).is_some_and(|time| time < leak * SECOND);
+        let entry = format!("[[keys.compromised]]\nkid = \"{}\"\nat = ", held.key);
+        let Some((_, after)) = self.scene.sections.split_once(&entry) else { return false };
+        let leak = after.lines().next().and_then(|at| at.parse::<UnixMicros>().ok()).map(|at| at.0);
+        let is_older = self.block(&held.id).map(|(_, time)| time) < leak && self.block(&held.id).is_some();
         let names = ["distribution_id", "payout_binding_id"];
         !is_older && !self.settlements.iter().any(|one| names.iter().any(|name| one.text(name) == Some(&held.id)))
     }
@@ -232,34 +224,24 @@ impl<'s> Facts<'s> {
         read.retain(|one| !self.scene.discounted.contains(&one.id));
         read.sort_by(|a, b| (a.at, a.text("operation_id"), &a.id).cmp(&(b.at, b.text("operation_id"), &b.id)));
         for one in read {
-            let operation = Subject::new("operation", one.text("operation_id").unwrap_or_default());
-            let kept = self.settlements.iter().find(|kept| kept.body["operation_id"] == one.body["operation_id"]);
-            let (is_kept, is_later) = (kept.is_some(), one.time() > self.as_of);
-            self.when(kept.is_some_and(|kept| kept.id == one.id), Code::OpReplay, operation.clone());
-            self.when(kept.is_some_and(|kept| kept.id != one.id), Code::OpConflict, operation);
-            self.when(!is_kept && is_later, Code::EnvTime, one.subject());
-            self.settlements.extend((!is_kept && !is_later).then_some(one));
+            let operation = Subject::new("operation", text(&one.body, &["operation_id"]));
+            match self.settlements.iter().find(|kept| kept.body["operation_id"] == one.body["operation_id"]) {
+                Some(kept) if kept.id == one.id => self.when(true, Code::OpReplay, operation),
+                Some(_) => self.when(true, Code::OpConflict, operation),
+                None if one.at > self.as_of => self.when(true, Code::EnvTime, one.subject()),
+                None => self.settlements.push(one),
+            }
         }
     }
 }
 
 fn settlement(line: &str) -> Held {
     let line = parsed(line);
-    let body = line["event"].clone();
-    let at = body["settled_at"].as_i64().map(|at| at.saturating_mul(SECOND));
-    let [key, kind] =
-        [text(&line, &["pubkey_hex"]), text(&body, &["kind"])].map(|text| text.unwrap_or_default().to_owned());
-    Held { id: settled(&body).digest, kind, key, body, at, standing: "counted" }
-}
-
-/// Whether every amount of the signed bytes is a whole number of satoshi, and no more than there can be.
-fn possible(body: &Value) -> bool {
-    let amounts = body.as_object().into_iter().flatten().filter(|(name, _)| name.ends_with("_sats"));
-    let recipients = body["recipients"].as_array().into_iter().flatten().map(|one| &one["amount_sats"]);
-    let mut amounts = amounts.map(|(_, amount)| amount).chain(recipients).chain([&body["sats_charged"]]);
-    amounts.all(|amount| !amount.is_number() || amount.as_u64().is_some_and(|sats| sats <= MAX_SUPPLY_MSAT / 1_000))
+    let (body, key) = (line["event"].clone(), text(&line, &["pubkey_hex"]).to_owned());
+    let at = body["settled_at"].as_i64().unwrap_or_default().saturating_mul(SECOND);
+    Held { id: settled(&body).digest, kind: text(&body, &["kind"]).to_owned(), key, body, at, standing: "counted" }
 }
 
 fn canonical(record: &Value) -> Vec<u8> {
-    STANDARD.decode(text(record, &["canonical_b64"]).unwrap_or_default()).unwrap_or_default()
+    STANDARD.decode(text(record, &["canonical_b64"])).unwrap_or_default()
 }

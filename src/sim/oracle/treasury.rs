@@ -1,0 +1,255 @@
+//! The treasury's journal (TREASURY 5.2), in millisatoshi; escrow, custody and payout coverage (2.5); balances (FORMATS 10).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::super::expect::Expected;
+use super::read::{DAY, Facts, Held, parsed, repeated, sats, text, user};
+use crate::domain::{Code, Subject, draw_sample};
+
+/// Accounts in the order of docs/state-root.md 4.3, without a user's key.
+const CLASSES: &str = "A:Custody A:InFlight L:Escrow L:Rebate L:User:Maturing L:User:Available L:User:InFlight \
+                       L:Platform:Accrued L:Platform:Settled L:Operator L:Rounding L:Suspense";
+/// A weekly payout, and three days of grace.
+const DUE: i64 = 10 * DAY;
+
+/// The class of an account's name. A user's key may hold colons, a part after it may too.
+pub(super) fn class(account: &str) -> &'static str {
+    let fits = |class: &&str| match class.strip_prefix("L:User:") {
+        Some(part) => account.starts_with("L:User:") && format!("{account}:").contains(&format!(":{part}:")),
+        None => account.starts_with(*class),
+    };
+    CLASSES.split(' ').find(fits).unwrap_or("L:Suspense")
+}
+
+/// One entry of the journal.
+pub(super) struct Entry {
+    pub(super) at: i64,
+    /// 0 money in, 1 billing, 2 vesting, 3 every other settlement.
+    pub(super) rank: u8,
+    pub(super) kind: String,
+    /// The fact behind it, by the names of its ids.
+    pub(super) fact: Vec<(&'static str, String)>,
+    pub(super) postings: Vec<(String, i128)>,
+}
+
+impl Entry {
+    fn of(at: i64, rank: u8, kind: &str, fact: &[(&'static str, &str)], postings: &[(&str, i128)]) -> Self {
+        let mut sums: BTreeMap<(usize, String), i128> = BTreeMap::new();
+        for (account, amount) in postings {
+            let place = CLASSES.split(' ').position(|one| one == class(account)).unwrap_or_default();
+            *sums.entry((place, (*account).to_owned())).or_default() += amount;
+        }
+        sums.retain(|_, amount| *amount != 0);
+        let postings = sums.into_iter().map(|((_, account), amount)| (account, amount)).collect();
+        let fact = fact.iter().map(|(name, id)| (*name, (*id).to_owned())).collect();
+        Self { at, rank, kind: kind.to_owned(), fact, postings }
+    }
+}
+
+fn billed(held: &Held) -> Entry {
+    let part = |name: &str| held.sats(name) * 1_000;
+    let project = held.text("project_key").unwrap_or_default();
+    let share = held.window().map_or("Available".to_owned(), |window| format!("Maturing:{window}"));
+    let postings: [(&str, i128); 4] = [
+        (&format!("L:Escrow:{project}"), part("gross_fee_sats")),
+        ("L:Platform:Accrued", -part("platform_fee_sats")),
+        (&format!("L:User:{}:{share}", held.user()), -part("user_earned_sats")),
+        (&format!("L:Rebate:{project}"), -part("site_rebate_sats")),
+    ];
+    Entry::of(held.at, 1, "envelope", &[("envelope", &held.id)], &postings)
+}
+
+/// Millisatoshi up to a time.
+fn until(list: &[(i64, i128)], at: i64) -> i128 {
+    list.iter().filter(|(time, _)| *time <= at).map(|(_, amount)| amount).sum()
+}
+
+impl Facts<'_> {
+    /// Every entry in its order.
+    pub(super) fn journal(&self) -> Vec<Entry> {
+        let mut entries: Vec<Entry> = self.events().into_iter().map(billed).collect();
+        let mut maturing: BTreeMap<(&str, &str), i128> = BTreeMap::new();
+        for held in self.events() {
+            let share = held.window().map(|window| maturing.entry((window, held.user())).or_default());
+            share.into_iter().for_each(|sum| *sum += held.sats("user_earned_sats") * 1_000);
+        }
+        for ((window, user), amount) in maturing {
+            let Some(at) = self.vests.get(window) else { continue };
+            let from = format!("L:User:{user}:Maturing:{window}");
+            let postings: [(&str, i128); 2] = [(&from, amount), (&format!("L:User:{user}:Available"), -amount)];
+            entries.push(Entry::of(*at, 2, "vesting", &[("window", window), ("user", user)], &postings));
+        }
+        entries.extend(self.settlements.iter().map(|one| self.settled(one)));
+        entries.sort_by(|a, b| (a.at, a.rank, &a.fact).cmp(&(b.at, b.rank, &b.fact)));
+        entries
+    }
+
+    fn settled(&self, one: &Held) -> Entry {
+        let named = |account: &str, name: &str| format!("{account}:{}", one.text(name).unwrap_or_default());
+        let (custody, project) = (named("A:Custody", "federation_slug"), named("L:Escrow", "project_key"));
+        let (rebate, operator) = (named("L:Rebate", "project_key"), named("L:Operator", "operator_id"));
+        let available = named("L:User", "user_address") + ":Available";
+        let suspense = if one.misdirected() { "L:Suspense:DIR_WRONG" } else { "L:Suspense:adjustment" };
+        let is_paid = one.text("destination").is_some();
+        let (debit, credit): (&str, &str) = match one.kind.as_str() {
+            kind if kind == "adjustment" || one.misdirected() => (&custody, suspense),
+            "escrow.deposit" => (&custody, &project),
+            "escrow.rebate" => (&rebate, if is_paid { &custody } else { &project }),
+            "escrow.refund" => (&project, &custody),
+            "platform.accrual" => ("L:Platform:Accrued", if is_paid { &custody } else { "L:Platform:Settled" }),
+            "operator.payout" => (&operator, &custody),
+            _ => (&available, &custody),
+        };
+        let amount = if credit == suspense && one.is_out() { -one.msat() } else { one.msat() };
+        let (excess, rounding) = (self.excess(one), named("L:Rounding", "federation_slug"));
+        let beyond = if excess < 1_000 { &rounding } else { "L:Suspense:INV_OVERPAID" };
+        // The bearer of routing fees is the platform, unless a policy says otherwise.
+        let fee = if one.is_out() { one.sats("fee_sats") * 1_000 } else { 0 };
+        let paid = [(debit, amount), (credit, -amount)];
+        let beside = [("L:Platform:Accrued", fee), (&custody, -fee), (&custody, excess), (beyond, -excess)];
+        let (rank, postings) = (if one.is_out() { 3 } else { 0 }, [paid.as_slice(), &beside].concat());
+        Entry::of(one.at, rank, &one.kind, &[("settlement", &one.id)], &postings)
+    }
+
+    /// Custody, escrow and platform accounts: at every prefix, and at the end.
+    pub(super) fn treasury(&self) {
+        // What a project can spend: its escrow and the rebates that it has not taken (FORMATS 6.4).
+        let (mut spendable, mut custody): (BTreeMap<String, i128>, BTreeMap<String, i128>) = Default::default();
+        let (mut unfunded, mut overdrawn) = (BTreeSet::new(), BTreeSet::new());
+        for entry in self.journal() {
+            for (account, amount) in &entry.postings {
+                let (kind, name) = account.split_at(account.match_indices(':').nth(1).map_or(0, |(at, _)| at + 1));
+                let sums = if kind == "A:Custody:" { &mut custody } else { &mut spendable };
+                if ["A:Custody:", "L:Escrow:", "L:Rebate:"].contains(&kind) {
+                    let sum = sums.entry(name.to_owned()).or_default();
+                    let is_short = entry.rank == 1 && kind == "L:Escrow:" && *sum < *amount;
+                    unfunded.extend(is_short.then(|| name.to_owned()));
+                    *sum += if kind == "A:Custody:" { *amount } else { -*amount };
+                }
+            }
+            overdrawn.extend(custody.iter().filter(|(_, sum)| **sum < 0).map(|(federation, _)| federation.clone()));
+        }
+        let billed: BTreeSet<&str> = self.events().into_iter().filter_map(|held| held.text("project_key")).collect();
+        for project in billed {
+            let mut deposits = self.settlements.iter().filter(|one| one.kind == "escrow.deposit");
+            let is_funded = deposits.any(|one| one.text("project_key") == Some(project));
+            let (is_short, subject) = (spendable.get(project) < Some(&0), Subject::new("project", project));
+            self.when(!is_funded, Code::EscNeverFunded, subject.clone());
+            self.when(is_funded && unfunded.contains(project), Code::EscUnfunded, subject.clone());
+            self.when(is_funded && is_short, Code::EscNegative, subject);
+        }
+        self.each(Code::ConsCustody, overdrawn.iter().map(|federation| Subject::new("federation", federation)));
+        let fees: i128 = self.events().iter().map(|held| held.sats("platform_fee_sats")).sum();
+        let accruals = self.settlements.iter().filter(|one| one.kind == "platform.accrual" && !one.misdirected());
+        let is_over = accruals.map(|one| one.sats("amount_sats")).sum::<i128>() > fees;
+        self.when(is_over, Code::PlatformOveraccrued, Subject::new("account", "platform"));
+    }
+
+    fn payouts(&self) -> impl Iterator<Item = &Held> {
+        self.settlements.iter().filter(|one| one.kind == "distribution.settled" && !one.misdirected())
+    }
+
+    /// Everybody who earned, was paid, or is named by a correction.
+    fn users(&self) -> BTreeSet<&str> {
+        let named = self.settlements.iter().filter_map(|one| one.text("user_address"));
+        self.events().into_iter().map(Held::user).chain(named).collect()
+    }
+
+    /// SET_PENDING, SET_MISSING, SET_LATE, SET_EARLY and USER_OVERPAID: first in, first out.
+    pub(super) fn coverage(&self) {
+        for key in self.users() {
+            let mine = self.payouts().filter(|one| one.text("user_address") == Some(key));
+            let payouts: Vec<(i64, i128)> = mine.map(|one| (one.at, one.msat())).collect();
+            let mut shares: Vec<(i64, i128)> = Vec::new();
+            for held in self.events().into_iter().filter(|held| held.user() == key) {
+                let vests = held.window().map_or(Some(&held.at), |window| self.vests.get(window));
+                shares.extend(vests.map(|at| (*at, held.sats("user_earned_sats") * 1_000)));
+            }
+            shares.retain(|(_, amount)| *amount > 0);
+            shares.sort_unstable();
+            let is_over = until(&payouts, self.as_of) > until(&shares, self.as_of);
+            let is_early = payouts.iter().any(|(at, _)| until(&payouts, *at) > until(&shares, *at));
+            let (mut missing, mut pending, mut late, mut sum) = (false, false, false, 0);
+            for (at, amount) in shares {
+                sum += amount;
+                let paid_at = payouts.iter().map(|(time, _)| *time).find(|time| until(&payouts, *time) >= sum);
+                late |= paid_at.is_some_and(|time| time > at + DUE);
+                missing |= paid_at.is_none() && self.as_of > at + DUE;
+                pending |= paid_at.is_none() && self.as_of <= at + DUE;
+            }
+            let subject = Subject::new("user", key);
+            self.when(is_over, Code::UserOverpaid, subject.clone());
+            self.when(is_early && !is_over, Code::SetEarly, subject.clone());
+            self.when(late, Code::SetLate, subject.clone());
+            self.when(missing, Code::SetMissing, subject.clone());
+            pending.then(|| self.say(Expected::explained(Code::SetPending, subject)));
+        }
+    }
+
+    /// Batches against their parts and against what was paid of them; nobody is paid twice.
+    pub(super) fn batches(&self) {
+        for batch in self.counted("oc-me-distribution") {
+            let shares = batch.body["recipients"].as_array().cloned().unwrap_or_default();
+            let total: i128 = shares.iter().map(|share| sats(share, "amount_sats")).sum();
+            let is_open = batch.body["total_sats"].is_u64() && batch.sats("total_sats") != total;
+            self.when(is_open, Code::DistClosure, batch.subject());
+            let mut paid: BTreeMap<&str, i128> = BTreeMap::new();
+            for one in self.payouts().filter(|one| one.text("distribution_id") == Some(&batch.id)) {
+                *paid.entry(text(&one.body, &["user_address"])).or_default() += one.sats("amount_sats");
+            }
+            for (key, paid) in paid {
+                let mine = shares.iter().filter(|share| user(share) == key).map(|share| sats(share, "amount_sats"));
+                self.when(mine.sum::<i128>() != paid, Code::AmtMismatch, batch.subject().and("user", key));
+            }
+        }
+        let shares = self.payouts().filter_map(|one| {
+            let share = Subject::new("distribution", one.text("distribution_id")?).and("user", one.user());
+            Some(share.and("payout_binding", one.text("payout_binding_id")?))
+        });
+        let hashes = self.settlements.iter().filter_map(|one| Some(Subject::new("payment_hash", one.hash()?)));
+        self.each(Code::SetDupPayout, repeated(shares.chain(hashes)));
+    }
+
+    /// Satoshi owed to each user: earned, maturing shares included, less what was paid, and corrections.
+    pub(super) fn balances(&self) -> BTreeMap<String, i128> {
+        let mut owed: BTreeMap<String, i128> = self.users().into_iter().map(|key| (key.to_owned(), 0)).collect();
+        for held in self.events() {
+            *owed.entry(held.user().to_owned()).or_default() += held.sats("user_earned_sats");
+        }
+        for one in self.settlements.iter().filter(|one| ["distribution.settled", "adjustment"].contains(&&*one.kind)) {
+            let change = one.sats("amount_sats") * if one.is_out() { -1 } else { 1 };
+            let sum = one.text("user_address").and_then(|key| owed.get_mut(key));
+            sum.into_iter().for_each(|sum| *sum += change);
+        }
+        owed
+    }
+
+    /// The statement against what is owed, and against itself.
+    pub(super) fn statement(&self) {
+        let owed = self.balances();
+        let lines: Vec<Value> = self.scene.world.balances.iter().map(parsed).collect();
+        let of = |line: &Value| Some((line["user"].as_str()?.to_owned(), line["balance_sats"].as_i64()?));
+        let stated: BTreeMap<String, i64> = lines.iter().filter_map(of).collect();
+        for (key, said) in &stated {
+            let (right, subject) = (owed.get(key), Subject::new("user", key));
+            self.when(right.is_some_and(|right| *right != i128::from(*said)), Code::BalanceMismatch, subject.clone());
+            self.when(right.is_none() && *said != 0, Code::BalanceExtraUser, subject);
+        }
+        for (key, sats) in owed {
+            self.when(sats != 0 && !stated.contains_key(&key), Code::BalanceMissingUser, Subject::new("user", key));
+        }
+        for line in lines.iter().filter(|line| !line["user"].is_string()) {
+            let total = line["sum_sats"].as_i64().is_some_and(|said| said != stated.values().sum::<i64>());
+            let count = line["count"].as_u64().is_some_and(|said| usize::try_from(said) != Ok(stated.len()));
+            self.when(total, Code::BalanceRoot, Subject::new("statement", "total"));
+            self.when(count, Code::BalanceRoot, Subject::new("statement", "count"));
+            let (sample, users) = (&line["sample"], u64::try_from(stated.len()).unwrap_or_default());
+            let places = draw_sample(text(sample, &["seed"]), users, sample["size"].as_u64().unwrap_or(0));
+            let drawn = places.iter().filter_map(|at| stated.keys().nth(usize::try_from(*at).ok()?));
+            let is_drawn = sample["users"].as_array().into_iter().flatten().filter_map(Value::as_str).eq(drawn);
+            self.when(!is_drawn, Code::SampleInvalid, Subject::new("statement", "sample"));
+        }
+    }
+}
