@@ -152,7 +152,6 @@ impl Held {
             d_tags: &BTreeMap::new(),
             objectives: Objectives::default(),
             time_boxed: false,
-            objectives: Objectives::default(),
         })
         .divergences;
         Judged { set, ledgers, divergences }
