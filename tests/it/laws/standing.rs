@@ -101,11 +101,17 @@ fn found(gone: &Divergence, before: &Judged, after: &Judged) -> bool {
         Code::RebGraduationMissing => new.graduations.len() > old.graduations.len(),
         Code::OtsAbsent | Code::OtsPending | Code::OtsOverdue => anchors(gone, old, new),
         Code::OtsHeaderMissing => new.population.get("headers").accepted > old.population.get("headers").accepted,
-        Code::SetMissing | Code::SetPending => payouts(gone, new) > payouts(gone, old),
+        Code::SetMissing => payouts(gone, new) > payouts(gone, old),
+        // A block or manifest that shows an earlier vesting makes what was pending due: the worse finding tells of it.
+        Code::SetPending => payouts(gone, new) > payouts(gone, old) || missing_now(gone, after),
         Code::SetOrphan => new.envelopes.len() > old.envelopes.len() || new.configs.len() > old.configs.len(),
         Code::EscNeverFunded => new.settlements.len() > old.settlements.len(),
         _ => false,
     }
+}
+
+fn missing_now(gone: &Divergence, after: &Judged) -> bool {
+    after.divergences.iter().any(|it| it.code == Code::SetMissing && it.subject == gone.subject)
 }
 
 /// The key that the kid names, or another answer about it, came; a second key may come to one that was of no use.
