@@ -2,7 +2,7 @@
 CARGO ?= cargo
 SHELL := /bin/sh
 
-.PHONY: help drill test check bench fuzz fuzz-targets laws mutants docs clean
+.PHONY: help drill test check bench fuzz fuzz-targets laws mutants worlds identity hand-mutants docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -36,6 +36,15 @@ laws: ## the laws of tests/it/laws.rs on RELEDGER_LAWS_CASES cases each
 
 mutants: ## cargo-mutants over verify, ledger and reconcile against their unit tests (MUTANTS="--shard 11/16 --sharding round-robin")
 	CARGO_PROFILE_DEV_DEBUG=false $(CARGO) mutants --no-default-features --timeout 60 $(MUTANTS)
+
+worlds: ## worlds with planted faults against the oracle (WORLDS=n)
+	$(CARGO) run --locked --quiet -- sim run --worlds $${WORLDS:-200} --faults all --shrink
+
+identity: ## every way to the report of RELEDGER_WORLDS worlds, byte for byte
+	RELEDGER_WORLDS=$${RELEDGER_WORLDS:-200} $(CARGO) test --locked --test it identity:: -- --nocapture
+
+hand-mutants: ## turns off one check after the other (tests/mutants) and asks `sim run` whether it notices
+	@scripts/mutants.sh
 
 docs: ## the library's documentation
 	$(CARGO) doc --locked --no-deps --document-private-items
