@@ -59,7 +59,6 @@ impl Facts<'_> {
         }
     }
 
-    /// Leaves of attestations by id.
     pub(super) fn attestations(&self) -> BTreeMap<String, Value> {
         let mut leaves = BTreeMap::new();
         for event in self.scene.world.events.iter().filter(|event| event.kind == 30_078) {
@@ -80,7 +79,6 @@ impl Facts<'_> {
         leaves
     }
 
-    /// What files and events say of guardians.
     fn guarded(&self, kind: &str) -> Vec<Value> {
         let (world, files) = (&self.scene.world, self.scene.appended.iter());
         let files =
@@ -90,7 +88,6 @@ impl Facts<'_> {
         records.chain(files.map(parsed)).filter(|record| text(record, &["kind"]).ends_with(kind)).collect()
     }
 
-    /// Leaves of descriptors by id.
     pub(super) fn descriptors(&self) -> BTreeMap<String, Value> {
         let mut leaves = BTreeMap::new();
         for body in self.guarded("attest-federation-custody") {

@@ -3,7 +3,6 @@
 
 mod answer;
 mod custody;
-mod junk;
 mod rails;
 mod read;
 mod rules;
