@@ -81,7 +81,9 @@ impl Facts<'_> {
             let subject = Subject::new("module", &leg.module).and("kind", leg.kind).and("federation", "");
             found.insert((Code::SrcUnknownKind, subject));
         }
-        found.into_iter().for_each(|(code, subject)| self.when(true, code, subject));
+        for (code, subject) in found {
+            self.when(true, code, subject);
+        }
     }
 
     /// Lines by ledger: canonical JSON in canonical order.

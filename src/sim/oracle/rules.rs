@@ -51,7 +51,9 @@ fn date(at: i64, length: usize) -> String {
 
 fn groups<'h, K: Ord>(held: &[&'h Held], key: impl Fn(&'h Held) -> K) -> BTreeMap<K, Vec<&'h Held>> {
     let mut groups: BTreeMap<K, Vec<&Held>> = BTreeMap::new();
-    held.iter().for_each(|one| groups.entry(key(one)).or_default().push(one));
+    for one in held {
+        groups.entry(key(one)).or_default().push(one);
+    }
     groups
 }
 
@@ -124,7 +126,9 @@ impl Facts<'_> {
         {
             let subject = Subject::new("project", names[0]).and("idempotency_key", names[1]);
             let mut bodies: Vec<Value> = group.iter().map(|held| held.body.clone()).collect();
-            bodies.iter_mut().for_each(|body| body["occurred_at"] = Value::Null);
+            for body in &mut bodies {
+                body["occurred_at"] = Value::Null;
+            }
             bodies.dedup();
             self.when(group.len() > 1, Code::EnvDoubleBilling, subject.clone());
             self.when(bodies.len() > 1, Code::EnvEquivocation, subject);
@@ -240,7 +244,7 @@ impl Facts<'_> {
             self.when(earned(&group) >= 52_600, Code::CapReview, subject);
         }
         for ((user, month), group) in groups(&events, |held| (held.user(), date(held.at, 7))) {
-            let sites = groups(&group, |held| held.site());
+            let sites = groups(&group, Held::site);
             for (site, there) in sites.iter().filter(|_| sites.len() > 1) {
                 let subject = Subject::new("user", user).and("month", &month).and("site", site);
                 self.when(100 * earned(there) > 60 * earned(&group), Code::CapSiteShare, subject);

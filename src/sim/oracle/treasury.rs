@@ -63,8 +63,9 @@ impl Facts<'_> {
                 (&format!("L:Rebate:{project}"), -part("site_rebate_sats")),
             ];
             enter(&mut journal, (held.at, 1), json!({"type": "envelope", "envelope": held.id}), &postings);
-            let sum = held.window().map(|window| maturing.entry((window, held.user())).or_default());
-            sum.into_iter().for_each(|sum| *sum += earned);
+            if let Some(window) = held.window() {
+                *maturing.entry((window, held.user())).or_default() += earned;
+            }
         }
         for ((window, user), amount) in maturing {
             let Some(at) = self.vests.get(window) else { continue };
@@ -210,8 +211,9 @@ impl Facts<'_> {
         }
         for one in self.settlements.iter().filter(|one| ["distribution.settled", "adjustment"].contains(&&*one.kind)) {
             let change = one.sats("amount_sats") * if one.is_out() { -1 } else { 1 };
-            let sum = one.text("user_address").and_then(|key| owed.get_mut(key));
-            sum.into_iter().for_each(|sum| *sum += change);
+            if let Some(sum) = one.text("user_address").and_then(|key| owed.get_mut(key)) {
+                *sum += change;
+            }
         }
         owed
     }
