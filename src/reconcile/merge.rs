@@ -3,13 +3,16 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use crate::domain::{Digest32, Divergence, EnvelopeId, Finding, Severity, State, Step, UnixSeconds};
+use crate::domain::{Code, Digest32, Divergence, EnvelopeId, Finding, Severity, State, Step, UnixSeconds};
 
 use super::reconciler::Input;
 
 /// Unites the findings of verification, ledgers and reconciliation. Sorted by (severity descending, code, fingerprint).
 pub(super) fn divergences(input: &Input<'_>, own: Vec<Finding>) -> Vec<Divergence> {
     let mut all: Vec<Finding> = input.set.findings.iter().chain(&input.ledgers.findings).cloned().chain(own).collect();
+    for finding in all.iter_mut().filter(|finding| finding.code == Code::HdrReorg) {
+        anchored_again(input, finding);
+    }
     // Sorted first, so that which text represents a fingerprint depends on no order of arrival.
     all.sort();
     all.dedup();
@@ -25,6 +28,13 @@ pub(super) fn divergences(input: &Input<'_>, own: Vec<Finding>) -> Vec<Divergenc
     let mut divergences: Vec<Divergence> = merged.into_values().collect();
     divergences.sort_by_key(|divergence| (Reverse(divergence.severity), divergence.code, divergence.fingerprint));
     divergences
+}
+
+/// A reorganisation took one anchor away; another proof of the digest stands in the most-work chain.
+fn anchored_again(input: &Input<'_>, finding: &mut Finding) {
+    let digest = finding.subject.get("digest").and_then(|digest| Digest32::from_hex(digest).ok());
+    let best = digest.and_then(|digest| input.set.anchors.get(&digest)?.best());
+    finding.explained_by = best.map(|anchor| format!("anchored again at height {}", anchor.height));
 }
 
 /// INV-9: what is open stays open whatever else was explained, and the worse severity stands.

@@ -84,9 +84,8 @@ fn fired(planted: &Planted, expected: &Expectation, reported: &Reported) -> Opti
     let is_reported = reported.divergences.iter().any(|one| about(&one));
     let subject = serde_json::to_string(&planted.subject).unwrap_or_default();
     match (planted.selection.near, is_expected, is_reported) {
-        (false, true, true) | (true, _, false) => None,
         // Another fault of this world can make a near miss into a hit; then the oracle says so.
-        (true, true, true) => None,
+        (false | true, true, true) | (true, _, false) => None,
         (true, false, true) => Some(format!("near miss {} was reported about {subject}", planted.selection)),
         (false, false, _) => {
             Some(format!("{} was planted at {subject}, and the oracle does not see it", planted.selection))

@@ -83,7 +83,7 @@ fn an_empty_line(scene: &mut Scene) -> Planting {
     Ok(unreadable(Media::Settlement, ""))
 }
 
-fn entry(scene: &mut Scene, notes: Value) -> Planting {
+fn entry(scene: &mut Scene, notes: &Value) -> Planting {
     let payload = json!({"operation_id": scene.unique(), "amount": 1_000, "oob_notes": notes});
     let line = scene.log("payment-send", "mint", &payload);
     let kept = redact_log_entry(line.as_bytes()).unwrap_or_else(|| line.into_bytes());
@@ -92,12 +92,12 @@ fn entry(scene: &mut Scene, notes: Value) -> Planting {
 }
 
 fn notes_in_the_log(scene: &mut Scene) -> Planting {
-    let subject = entry(scene, "AgEEsuFO5gD3".into())?;
+    let subject = entry(scene, &"AgEEsuFO5gD3".into())?;
     Ok(scene.tell(Code::SrcSecretPresent, subject))
 }
 
 fn a_send_without_notes(scene: &mut Scene) -> Planting {
-    entry(scene, Value::Null)
+    entry(scene, &Value::Null)
 }
 
 /// Custody records, declared and not there.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::super::world::Proven;
 use super::read::{DAY, Facts, HOUR, Held, SECOND, micros, repeated, text};
 use crate::domain::{Code, Subject, UnixMicros, sha256};
 
@@ -184,6 +185,15 @@ impl Facts<'_> {
         (height.and_then(|height| self.block_time(height)), seal)
     }
 
+    /// The first block at or above the window's lowest target that some proof has made known.
+    fn reached(&self, members: &[&Held]) -> Option<i64> {
+        let target = usize::try_from(targets(members).into_iter().min()?).ok()?;
+        let is_block = |proven: &Proven| if let Proven::Block(height) = proven { Some(*height) } else { None };
+        let proven = self.scene.world.proven.values().filter_map(is_block);
+        let known = self.scene.world.blocks.iter().copied().chain(proven);
+        known.filter(|height| *height >= target).filter_map(|height| self.block_time(height)).min()
+    }
+
     /// When shares vest, to the second: as the manifest seals them, at the latest a day after the window's block, or after
     /// the longest window there is.
     pub(super) fn vesting(&self) -> BTreeMap<String, i64> {
@@ -191,7 +201,7 @@ impl Facts<'_> {
         for (window, members) in groups(&self.events(), |held| held.window()) {
             let (boundary, seal) = self.closing(&members);
             let valves = [boundary.map(|at| at + DAY), Some(members[0].at + 93 * DAY), seal.map(|held| held.at)];
-            let at = valves.into_iter().flatten().min().filter(|at| *at <= self.as_of);
+            let at = valves.into_iter().chain([self.reached(&members)]).flatten().min().filter(|at| *at <= self.as_of);
             vests.extend(window.map(str::to_owned).zip(at.map(|at| at - at.rem_euclid(SECOND))));
         }
         vests

@@ -10,7 +10,6 @@ use crate::sim::world::Document;
 /// A batch and the settlement that pays from it.
 pub(in crate::sim) struct Payday {
     pub(in crate::sim) distribution: Put,
-    pub(in crate::sim) settled: Settled,
 }
 
 impl Scene {
@@ -80,9 +79,9 @@ impl Scene {
     pub(in crate::sim) fn payday(&mut self, user: &str, share: u64, paid: u64, at: i64) -> Result<Payday, NoRoom> {
         let binding = self.bind(user, at - 3_600);
         let distribution = self.distribution(&[(user, share, &binding)], share, at - 600);
-        let settled = self.pay(user, &binding, &distribution.id, paid, at);
+        self.pay(user, &binding, &distribution.id, paid, at);
         self.credit(user, -i64::try_from(paid).map_err(|_| NoRoom)?)?;
-        Ok(Payday { distribution, settled })
+        Ok(Payday { distribution })
     }
 
     /// A project of its own that sells one thing at a fixed price: its key, and an event of it at that time, not published.

@@ -60,13 +60,12 @@ impl Misbehaviour {
     /// What follows when every server in that role does this at every request.
     pub fn effect(self, role: Role) -> Effect {
         match self {
-            // Below the limits, within NIP-01, or only words: a reader that minds is wrong.
-            Self::Delay | Self::Drip | Self::Duplicate | Self::Reorder => Effect::harmless(),
             // An address in a proof has to be told, because the proof then hangs on somebody unknown; nobody follows it.
             Self::BadUrl if role == Role::Calendar => {
                 Effect { loss: Loss::Nothing, told: vec![&[Code::OtsCalendar], OVERDUE] }
             }
-            Self::BadUrl => Effect::harmless(),
+            // Below the limits, within NIP-01, or only words: a reader that minds is wrong.
+            Self::Delay | Self::Drip | Self::Duplicate | Self::Reorder | Self::BadUrl => Effect::harmless(),
             _ => match role {
                 Role::Relay => self.of_relay(),
                 Role::Calendar => self.of_calendar(),
@@ -85,9 +84,10 @@ impl Misbehaviour {
             // The message breaks the connection: whatever comes before it is all that ever comes.
             Self::Oversize | Self::InvalidUtf8 => Effect::loses(&[MISBEHAVES, CUT]),
             // An event may have been in what could not be read.
-            Self::Truncate | Self::Malformed | Self::Binary => Effect::loses(&[MISBEHAVES, INCOMPLETE]),
+            Self::Truncate | Self::Malformed | Self::Binary | Self::WrongSubscription => {
+                Effect::loses(&[MISBEHAVES, INCOMPLETE])
+            }
             Self::Blind => Effect::loses(&[MISBEHAVES, BLIND, INCOMPLETE]),
-            Self::WrongSubscription => Effect::loses(&[MISBEHAVES, INCOMPLETE]),
             // What was asked for comes too.
             Self::WrongFilter | Self::Repeat | Self::Flood | Self::AuthFlood => Effect::offence(),
             // The events come late, but the word of this relay about its end has proven false (INV-8).

@@ -178,6 +178,6 @@ mod tests {
     fn each_client_hears_another_balance() {
         let told = |client| another_balance(br#"{"user":"u","balance_sats":5}"#, client);
         assert_ne!(told(1), told(2));
-        assert!(std::str::from_utf8(&told(1)).unwrap().contains("6"));
+        assert!(std::str::from_utf8(&told(1)).unwrap().contains('6'));
     }
 }

@@ -153,7 +153,7 @@ impl Talk {
         }
         if any && takes(M::Truncate) {
             let half = texts[count - 1].len() / 2;
-            let half = (half..).find(|at| texts[count - 1].is_char_boundary(*at)).unwrap_or(0);
+            let half = (half..=texts[count - 1].len()).find(|at| texts[count - 1].is_char_boundary(*at)).unwrap_or(0);
             texts[count - 1].truncate(half);
         }
         if takes(M::CloseMidPage) {

@@ -127,7 +127,7 @@ impl Talk {
                 Vec::new()
             }
             "NEG-MSG" => self.go_on(name, part(2)),
-            _ if !self.may_ask() => vec![self.refuse(verb, name, "rate-limited: slow down")],
+            _ if !self.may_ask() => vec![Self::refuse(verb, name, "rate-limited: slow down")],
             "NEG-OPEN" => self.reconcile(name, rest),
             _ => match self.filters(rest) {
                 Err(reason) => vec![closed(name, reason)],
@@ -159,7 +159,7 @@ impl Talk {
         values.iter().map(Filter::from_json).collect::<Option<Vec<_>>>().ok_or("invalid: filter")
     }
 
-    fn refuse(&self, verb: &str, name: &str, reason: &str) -> Step {
+    fn refuse(verb: &str, name: &str, reason: &str) -> Step {
         if verb == "NEG-OPEN" { neg_err(name, reason) } else { closed(name, reason) }
     }
 
