@@ -1,6 +1,6 @@
 //! The answer: every divergence, the exit code, balances, and the leaves of every ledger and register (docs/state-root.md 4).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
@@ -16,16 +16,15 @@ pub fn expect(scene: &Scene) -> Expectation {
     let facts = Facts::of(scene);
     let of_envelopes = [Facts::fees, Facts::identities, Facts::manifests, Facts::windows, Facts::activity, Facts::caps];
     let of_money = [Facts::treasury, Facts::coverage, Facts::batches, Facts::rails, Facts::statement];
-    let of_custody = [Facts::rebinds, Facts::proofs, Facts::inputs];
+    let of_custody = [Facts::rebinds, Facts::proofs, Facts::inputs, Facts::junk];
     of_envelopes.iter().chain(&of_custody).chain(&of_money).for_each(|check| check(&facts));
-    facts.junk();
     let mut divergences = facts.findings.take();
     divergences.extend(scene.told.iter().cloned());
     divergences.sort();
     // A report says a thing once, whoever found it.
     divergences.dedup();
     let mut trial_balance: BTreeMap<String, i128> = BTreeMap::new();
-    for (account, amount) in facts.journal().into_iter().flat_map(|entry| entry.postings) {
+    for (account, amount) in facts.journal().into_values().flat_map(|(postings, _)| postings) {
         *trial_balance.entry(class(&account).to_owned()).or_default() += amount;
     }
     let (exit_code, balances, leaves) = (exit_code(&divergences), facts.balances(), facts.leaves());
@@ -59,13 +58,42 @@ impl Facts<'_> {
         self.when(is_empty && is_blank, Code::SrcEmpty, Subject::new("source", "files:custody"));
     }
 
+    /// What stands among the records and is none (FORMATS 1, 2.2; TREASURY 1.4).
+    fn junk(&self) {
+        let is_hex = |text: &str| text.len() == 64 && text.bytes().all(|byte| b"0123456789abcdef".contains(&byte));
+        let (probes, families) =
+            (["final", "sweep", "v3", "verify", ""], ["orangecheck", "oc-lock", "oc-pledge", "oc-chat"]);
+        let mut found = BTreeSet::new();
+        for event in self.scene.world.events.iter().filter(|one| !self.scene.discounted.contains(&one.id.to_string())) {
+            let (d, subject) = (event.tag_values("d").next().unwrap_or_default(), Subject::new("event", event.id));
+            let (prefix, suffix) = d.split_once(':').unwrap_or((d, ""));
+            let is_foreign = !is_hex(d) && !families.contains(&prefix);
+            let foreign = || Subject::new("kind", event.kind).and("class", "foreign");
+            found.extend(match event.kind {
+                30_088..=30_099 => Some((Code::SrcUnknownKind, subject.and("kind", event.kind))),
+                30_110..=30_114 if probes.contains(&&*event.content) => Some((Code::EvtNotEnvelope, subject)),
+                30_087 if prefix.starts_with("oc-me-") && !is_hex(suffix) => Some((Code::EvtNotEnvelope, subject)),
+                30_078 if is_foreign => Some((Code::EvtNotEnvelope, foreign())),
+                _ => None,
+            });
+        }
+        let modules = ["", "ln", "lnv2", "mint", "mintv2", "wallet", "walletv2"];
+        for leg in self.legs.iter().filter(|leg| !modules.contains(&&*leg.module)) {
+            let subject = Subject::new("module", &leg.module).and("kind", leg.kind).and("federation", "");
+            found.insert((Code::SrcUnknownKind, subject));
+        }
+        for (code, subject) in found {
+            self.when(true, code, subject);
+        }
+    }
+
     /// Lines by ledger: canonical JSON in canonical order.
     fn leaves(&self) -> BTreeMap<&'static str, Vec<String>> {
         let others = self.envelopes.iter().filter(|held| held.kind != "oc-me-rebind");
         let leaves: [(_, Vec<Value>); 5] = [
             ("envelope", others.map(|held| self.envelope_leaf(held)).collect()),
             ("rebind", self.custody_leaves()),
-            ("treasury", self.treasury_leaves()),
+            ("treasury", self.journal().into_values().map(|(_, leaf)| leaf).collect()),
             ("attestations", self.attestations().into_values().collect()),
             ("projects", self.project_leaves()),
         ];
@@ -110,7 +138,6 @@ impl Facts<'_> {
         leaf
     }
 
-    /// Rebinds, graduations, rotations, descriptors.
     fn custody_leaves(&self) -> Vec<Value> {
         let gaps = self.gaps();
         let rebinds = self.envelopes.iter().filter(|held| held.kind == "oc-me-rebind");
@@ -124,22 +151,6 @@ impl Facts<'_> {
         };
         let steps = self.steps().into_values().map(|(_, leaf)| leaf);
         rebinds.map(rebind).chain(steps).chain(self.descriptors().into_values()).collect()
-    }
-
-    /// An entry is as good as the worst of what it rests on (TREASURY 3.4): a signature, or a node's record beside it.
-    fn treasury_leaves(&self) -> Vec<Value> {
-        let mut leaves = Vec::new();
-        for entry in self.journal() {
-            let is_recorded =
-                |(account, _): &(String, i128)| account.contains(":Rounding:") || account.ends_with(":INV_OVERPAID");
-            let tier = if entry.postings.iter().any(is_recorded) { "T2" } else { "T1" };
-            let postings = entry.postings.iter().map(|(account, amount)| json!([account, amount.to_string()]));
-            let postings: Vec<Value> = postings.collect();
-            let mut leaf = json!({"type": entry.kind, "at_micros": entry.at, "tier": tier, "postings": postings});
-            entry.fact.into_iter().for_each(|(name, id)| leaf[name] = id.into());
-            leaves.push(leaf);
-        }
-        leaves
     }
 
     fn project_leaves(&self) -> Vec<Value> {

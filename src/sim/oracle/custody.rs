@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::super::expect::Expected;
 use super::super::world::Proven;
@@ -59,7 +59,6 @@ impl Facts<'_> {
         }
     }
 
-    /// Leaves of attestations by id.
     pub(super) fn attestations(&self) -> BTreeMap<String, Value> {
         let mut leaves = BTreeMap::new();
         for event in self.scene.world.events.iter().filter(|event| event.kind == 30_078) {
@@ -80,7 +79,6 @@ impl Facts<'_> {
         leaves
     }
 
-    /// What files and events say of guardians.
     fn guarded(&self, kind: &str) -> Vec<Value> {
         let (world, files) = (&self.scene.world, self.scene.appended.iter());
         let files =
@@ -90,7 +88,6 @@ impl Facts<'_> {
         records.chain(files.map(parsed)).filter(|record| text(record, &["kind"]).ends_with(kind)).collect()
     }
 
-    /// Leaves of descriptors by id.
     pub(super) fn descriptors(&self) -> BTreeMap<String, Value> {
         let mut leaves = BTreeMap::new();
         for body in self.guarded("attest-federation-custody") {
@@ -114,13 +111,13 @@ impl Facts<'_> {
         let mut steps = BTreeMap::new();
         let kinds = [("graduation", "graduation", "graduated_at"), ("rotation", "federation-rotation", "rotated_at")];
         for (what, head, at) in kinds {
-            for mut body in self.guarded(&format!("orangecheck-{head}")) {
+            for body in self.guarded(&format!("orangecheck-{head}")) {
                 let name = hash(&lines(head, &body, &["address", "from_federation", "to", "to_federation", at]));
                 let Some(claimed) = micros(&body, &[at]).filter(|at| *at <= self.as_of) else { continue };
-                ["proof", "ots", "id"]
-                    .iter()
-                    .for_each(|name| drop(body.as_object_mut().and_then(|body| body.remove(*name))));
-                let as_json = hash(&body.to_string());
+                let is_signed = |name: &&String| !["proof", "ots", "id"].contains(&name.as_str());
+                let members = body.as_object().into_iter().flatten().filter(|(name, _)| is_signed(name));
+                let signed: Map<String, Value> = members.map(|(name, value)| (name.clone(), value.clone())).collect();
+                let as_json = hash(&Value::Object(signed).to_string());
                 let is_json = self.scene.world.proven.contains_key(&as_json);
                 let (id, profile) = if is_json { (as_json, "J") } else { (name.clone(), "L") };
                 let bare = |name: &str| body[name].as_str().map(|id| id.trim_start_matches("fed:"));

@@ -20,9 +20,9 @@ pub(super) struct Record {
     is_settled: bool,
 }
 
-/// What the gateway's log says in one entry.
 pub(super) struct Leg {
-    kind: &'static str,
+    pub(super) kind: &'static str,
+    pub(super) module: String,
     at: i64,
     hash: Option<String>,
     operation: Option<String>,
@@ -70,8 +70,9 @@ impl Leg {
         let mut paths = holders.iter().flat_map(|holder| names.map(|name| format!("{holder}/{name}")));
         let hash = paths.find_map(|path| Some(payload.pointer(&path)?.as_str()?.to_ascii_lowercase()));
         let operation = payload["operation_id"].as_str().map(str::to_ascii_lowercase);
-        let at = member(3, ["ts_usecs", "timestamp"]).as_i64().unwrap_or_default();
-        Self { kind: entry.kind, at, hash, operation, payload }
+        let (at, module) = (member(3, ["ts_usecs", "timestamp"]), member(2, ["module", "module"]));
+        let module = module["kind"].as_str().or(module[0].as_str()).unwrap_or_default().to_owned();
+        Self { kind: entry.kind, module, at: at.as_i64().unwrap_or_default(), hash, operation, payload }
     }
 
     /// The log, oldest first; a payment's hash is known by its contract too.
@@ -93,7 +94,6 @@ impl Held {
         self.kind != "adjustment" && comes_in == self.is_out()
     }
 
-    /// Targets and anchors that the kind requires and that are not there.
     fn lacks(&self) -> bool {
         let (names, is_internal): (&[&str], _) = match self.kind.as_str() {
             "escrow.deposit" => (&["project_key"], false),
@@ -109,13 +109,6 @@ impl Held {
 
     pub(super) fn hash(&self) -> Option<String> {
         self.text("payment_hash").map(str::to_ascii_lowercase)
-    }
-
-    /// Whether there is a preimage that does not hash to the payment hash.
-    fn has_wrong_preimage(&self) -> bool {
-        let (preimage, mut bytes) = (self.text("preimage").unwrap_or_default(), [0; 32]);
-        let is_hex = preimage.len() == 64 && faster_hex::hex_decode(preimage.as_bytes(), &mut bytes).is_ok();
-        self.text("preimage").is_some() && self.hash().is_some_and(|hash| !is_hex || sha256(&bytes).to_hex() != hash)
     }
 }
 
@@ -134,7 +127,6 @@ impl Facts<'_> {
     pub(super) fn rails(&self) {
         for one in &self.settlements {
             self.form(one);
-            self.purpose(one);
             self.invoice(one);
             self.matches(one);
         }
@@ -149,6 +141,11 @@ impl Facts<'_> {
         let is_hex = operation.len() == 64 && operation.bytes().all(|byte| byte.is_ascii_hexdigit());
         let is_silent = one.kind == "adjustment" && one.text("note").is_none_or(|note| note.trim().is_empty());
         let lacks_preimage = one.is_out() && one.hash().is_some() && one.text("preimage").is_none();
+        let is_wrong = one.text("preimage").zip(one.hash()).is_some_and(|(preimage, hash)| {
+            let mut bytes = [0; 32];
+            let is_hex = preimage.len() == 64 && faster_hex::hex_decode(preimage.as_bytes(), &mut bytes).is_ok();
+            !is_hex || sha256(&bytes).to_hex() != hash
+        });
         let is_dear = one.is_out() && one.sats("fee_sats") * 1_000 > 100_000 + one.msat() * 15 / 1_000;
         self.when(!is_hex, Code::OpMalformed, one.subject());
         self.when(one.lacks(), Code::FieldMissing, one.subject());
@@ -156,13 +153,10 @@ impl Facts<'_> {
         self.when(lacks_preimage, Code::PreMissing, one.subject());
         self.when(is_silent, Code::AdjUnexplained, one.subject());
         self.when(is_dear, Code::FeeLimit, one.subject());
-        let subject = one.subject().and("federation", one.text("federation_slug").unwrap_or_default());
+        let subject = one.subject().and("federation", text(&one.body, &["federation_slug"]));
         let subject = subject.and("operation", operation).and("key", &one.key);
-        self.when(one.has_wrong_preimage(), Code::PreInvalid, subject);
-    }
-
-    /// SET_ORPHAN: an unknown project, a user who earned nothing, a batch that nobody signed.
-    fn purpose(&self, one: &Held) {
+        self.when(is_wrong, Code::PreInvalid, subject);
+        // An unknown project, a user who earned nothing, a batch that nobody signed.
         let (events, batches) = (self.events(), self.counted("oc-me-distribution"));
         let is_strange = one.text("project_key").is_some_and(|project| {
             let is_priced = self.price_lists.iter().any(|list| list["project_key"] == project);
@@ -174,7 +168,6 @@ impl Facts<'_> {
         self.when(is_strange || is_lost, Code::SetOrphan, one.subject());
     }
 
-    /// The node's record beside the settlement.
     fn invoice(&self, one: &Held) {
         let Some(Record { asked, moved, is_settled, .. }) = self.record(one) else { return };
         let (is_settled, settled) = (*is_settled, one.msat());
@@ -212,7 +205,6 @@ impl Facts<'_> {
         self.when(one.is_out() && is_off, Code::FeeSettlement, one.subject());
     }
 
-    /// GW_OPEN, GW_PHANTOM and GW_FOREIGN.
     fn gateway(&self) {
         let of = |one: &Held| ["operation_id", "payment_hash"].map(|name| one.text(name).map(str::to_ascii_lowercase));
         let ours: BTreeSet<String> = self.settlements.iter().flat_map(of).flatten().collect();

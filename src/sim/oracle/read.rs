@@ -64,7 +64,6 @@ pub(super) fn user(body: &Value) -> &str {
     text(body, &["user_address", "did_oc", "identity", "user"])
 }
 
-/// What comes more than once.
 pub(super) fn repeated<K: Ord + Clone>(keys: impl IntoIterator<Item = K>) -> BTreeSet<K> {
     let mut seen = BTreeSet::new();
     keys.into_iter().filter(|key| !seen.insert(key.clone())).collect()
@@ -95,7 +94,6 @@ impl Held {
         self.body["drop"]["window_id"].as_str()
     }
 
-    /// A settlement's amount.
     pub(super) fn msat(&self) -> i128 {
         self.sats("amount_sats") * 1_000
     }
@@ -128,17 +126,14 @@ impl<'s> Facts<'s> {
         self.findings.borrow_mut().push(expected);
     }
 
-    /// An open finding, if it is so.
     pub(super) fn when(&self, is_so: bool, code: Code, subject: Subject) {
         is_so.then(|| self.say(Expected::open(code, subject)));
     }
 
-    /// Open findings about all of these.
     pub(super) fn each(&self, code: Code, subjects: impl IntoIterator<Item = Subject>) {
         subjects.into_iter().for_each(|subject| self.when(true, code, subject));
     }
 
-    /// Counted envelopes of that kind, by time.
     pub(super) fn counted(&self, kind: &str) -> Vec<&Held> {
         let fits = |held: &&Held| held.kind == kind && held.standing == "counted";
         let mut found: Vec<&Held> = self.envelopes.iter().filter(fits).collect();
@@ -150,12 +145,10 @@ impl<'s> Facts<'s> {
         self.counted("oc-me-event")
     }
 
-    /// Microseconds of the header at that height, if the chain has it.
     pub(super) fn block_time(&self, height: usize) -> Option<i64> {
         self.scene.world.headers.get(height).map(|header| time_of(header) * SECOND)
     }
 
-    /// The block that is proven to commit to a digest: height and time.
     pub(super) fn block(&self, id: &str) -> Option<(usize, i64)> {
         let Some(Proven::Block(height)) = self.scene.world.proven.get(id) else { return None };
         Some((*height, self.block_time(*height)?))
@@ -178,7 +171,8 @@ impl<'s> Facts<'s> {
             }
         }
         for bundle in scene.world.activity.iter().map(parsed) {
-            let (bytes, key) = (canonical(&bundle), text(&bundle, &["kid"]).to_owned());
+            let bytes = STANDARD.decode(text(&bundle, &["canonical_b64"])).unwrap_or_default();
+            let key = text(&bundle, &["kid"]).to_owned();
             held.insert(sha256(&bytes).to_hex(), ("oc-me-activity".to_owned(), key, parsed(&bytes)));
         }
         for (id, (kind, key, body)) in held.into_iter().filter(|(id, _)| !scene.discounted.contains(id)) {
@@ -201,7 +195,9 @@ impl<'s> Facts<'s> {
     fn signed(&self, id: &str, content: &Value) -> Value {
         let mut inner = ["envelope", "event", "attestation"].iter().map(|name| &content[*name]);
         match self.scene.world.envelopes.iter().find(|one| one.id.to_string() == id) {
-            _ if content["canonical_b64"].is_string() => parsed(canonical(content)),
+            _ if content["canonical_b64"].is_string() => {
+                parsed(STANDARD.decode(text(content, &["canonical_b64"])).unwrap_or_default())
+            }
             Some(known) => parsed(&known.canonical),
             None => inner.find(|one| one.is_object()).unwrap_or(content).clone(),
         }
@@ -212,7 +208,7 @@ impl<'s> Facts<'s> {
         let entry = format!("[[keys.compromised]]\nkid = \"{}\"\nat = ", held.key);
         let Some((_, after)) = self.scene.sections.split_once(&entry) else { return false };
         let leak = after.lines().next().and_then(|at| at.parse::<UnixMicros>().ok()).map(|at| at.0);
-        let is_older = self.block(&held.id).map(|(_, time)| time) < leak && self.block(&held.id).is_some();
+        let is_older = self.block(&held.id).zip(leak).is_some_and(|((_, time), leak)| time < leak);
         let names = ["distribution_id", "payout_binding_id"];
         !is_older && !self.settlements.iter().any(|one| names.iter().any(|name| one.text(name) == Some(&held.id)))
     }
@@ -240,8 +236,4 @@ fn settlement(line: &str) -> Held {
     let (body, key) = (line["event"].clone(), text(&line, &["pubkey_hex"]).to_owned());
     let at = body["settled_at"].as_i64().unwrap_or_default().saturating_mul(SECOND);
     Held { id: settled(&body).digest, kind: text(&body, &["kind"]).to_owned(), key, body, at, standing: "counted" }
-}
-
-fn canonical(record: &Value) -> Vec<u8> {
-    STANDARD.decode(text(record, &["canonical_b64"])).unwrap_or_default()
 }

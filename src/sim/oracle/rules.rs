@@ -46,32 +46,26 @@ pub(super) fn compute(price: &Value, amount: Option<i128>, is_agent: bool) -> Op
     Some(Ok(split(rounded(amount, factor.as_f64().unwrap_or_default()).max(1), share)))
 }
 
-/// `2026-09-30` of a time, or less of it.
 fn date(at: i64, length: usize) -> String {
     UnixMicros(at).seconds().to_string().chars().take(length).collect()
 }
 
-/// Envelopes by something that they share.
 fn groups<'h, K: Ord>(held: &[&'h Held], key: impl Fn(&'h Held) -> K) -> BTreeMap<K, Vec<&'h Held>> {
     let mut groups: BTreeMap<K, Vec<&Held>> = BTreeMap::new();
-    held.iter().for_each(|one| groups.entry(key(one)).or_default().push(one));
+    for one in held {
+        groups.entry(key(one)).or_default().push(one);
+    }
     groups
 }
 
-fn sum(events: &[&Held], name: &str) -> i128 {
-    events.iter().map(|held| held.sats(name)).sum()
-}
-
 fn earned(events: &[&Held]) -> i128 {
-    sum(events, "user_earned_sats")
+    events.iter().map(|held| held.sats("user_earned_sats")).sum()
 }
 
-/// Heights that members of a window name.
 fn targets(members: &[&Held]) -> Vec<u64> {
     members.iter().filter_map(|held| held.body["drop"]["close_height_target"].as_u64()).collect()
 }
 
-/// The members that a manifest lists.
 fn ids(manifest: &Value) -> Vec<&str> {
     manifest["event_ids"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
@@ -133,7 +127,9 @@ impl Facts<'_> {
         {
             let subject = Subject::new("project", names[0]).and("idempotency_key", names[1]);
             let mut bodies: Vec<Value> = group.iter().map(|held| held.body.clone()).collect();
-            bodies.iter_mut().for_each(|body| body["occurred_at"] = Value::Null);
+            for body in &mut bodies {
+                body["occurred_at"] = Value::Null;
+            }
             bodies.dedup();
             self.when(group.len() > 1, Code::EnvDoubleBilling, subject.clone());
             self.when(bodies.len() > 1, Code::EnvEquivocation, subject);
@@ -143,7 +139,6 @@ impl Facts<'_> {
         self.each(Code::EnvEquivocation, windows.iter().map(|window| Subject::new("window", window)));
     }
 
-    /// Ids of the counted events of a window, ascending, and the events.
     fn members(&self, manifest: &Held) -> (Vec<&str>, Vec<&Held>) {
         let mut members = self.events();
         members.retain(|held| held.window() == manifest.text("window_id"));
@@ -151,7 +146,6 @@ impl Facts<'_> {
         (members.iter().map(|held| held.id.as_str()).collect(), members)
     }
 
-    /// DROP_TOTALS and DROP_ROOT of each manifest.
     pub(super) fn manifests(&self) {
         for manifest in self.counted("oc-me-drop") {
             let (known, members) = self.members(manifest);
@@ -162,7 +156,7 @@ impl Facts<'_> {
             listed.sort_unstable();
             let is_right = said("event_count") == count(members.len())
                 && (said("recipient_count").is_none() || said("recipient_count") == count(users.len()))
-                && said("gross_fee_sats") == Some(sum(&members, "gross_fee_sats"))
+                && said("gross_fee_sats") == Some(members.iter().map(|held| held.sats("gross_fee_sats")).sum())
                 && said("user_share_sats") == Some(earned(&members))
                 && (listed.is_empty() || listed == known);
             let subject = manifest.subject().and("window", text(&manifest.body, &["window_id"]));
@@ -183,23 +177,19 @@ impl Facts<'_> {
         tried.find(|(_, root)| manifest.text("events_root") == Some(root)).map(|(name, _)| name)
     }
 
-    /// The time of the block that closes a window: the lowest height that a member names.
-    fn boundary(&self, members: &[&Held]) -> Option<i64> {
-        self.block_time(usize::try_from(*targets(members).iter().min()?).ok()?)
-    }
-
-    /// The manifest of a window that was sealed first.
-    fn seal(&self, window: &str) -> Option<&Held> {
-        self.counted("oc-me-drop").into_iter().find(|held| held.text("window_id") == Some(window))
+    /// What closes a window: the block at the lowest height that a member names, and the manifest that was sealed first.
+    fn closing(&self, members: &[&Held]) -> (Option<i64>, Option<&Held>) {
+        let height = targets(members).into_iter().min().and_then(|height| usize::try_from(height).ok());
+        let mut manifests = self.counted("oc-me-drop").into_iter();
+        let seal = manifests.find(|held| held.text("window_id") == members[0].window());
+        (height.and_then(|height| self.block_time(height)), seal)
     }
 
     /// The first block at or above the window's lowest target that some proof has made known.
     fn reached(&self, members: &[&Held]) -> Option<i64> {
         let target = usize::try_from(targets(members).into_iter().min()?).ok()?;
-        let proven = self.scene.world.proven.values().filter_map(|proven| match proven {
-            Proven::Block(height) => Some(*height),
-            _ => None,
-        });
+        let is_block = |proven: &Proven| if let Proven::Block(height) = proven { Some(*height) } else { None };
+        let proven = self.scene.world.proven.values().filter_map(is_block);
         let known = self.scene.world.blocks.iter().copied().chain(proven);
         known.filter(|height| *height >= target).filter_map(|height| self.block_time(height)).min()
     }
@@ -209,10 +199,9 @@ impl Facts<'_> {
     pub(super) fn vesting(&self) -> BTreeMap<String, i64> {
         let mut vests = BTreeMap::new();
         for (window, members) in groups(&self.events(), |held| held.window()) {
-            let sealed = self.seal(window.unwrap_or_default()).map(|held| held.at);
-            let valve = self.boundary(&members).map(|at| at + DAY);
-            let valves = [valve, Some(members[0].at + 93 * DAY), sealed, self.reached(&members)];
-            let at = valves.into_iter().flatten().min().filter(|at| *at <= self.as_of);
+            let (boundary, seal) = self.closing(&members);
+            let valves = [boundary.map(|at| at + DAY), Some(members[0].at + 93 * DAY), seal.map(|held| held.at)];
+            let at = valves.into_iter().chain([self.reached(&members)]).flatten().min().filter(|at| *at <= self.as_of);
             vests.extend(window.map(str::to_owned).zip(at.map(|at| at - at.rem_euclid(SECOND))));
         }
         vests
@@ -222,7 +211,7 @@ impl Facts<'_> {
     pub(super) fn windows(&self) {
         for (window, members) in groups(&self.events(), |held| held.window()) {
             let Some(window) = window else { continue };
-            let (targets, boundary, seal) = (targets(&members), self.boundary(&members), self.seal(window));
+            let (targets, (boundary, seal)) = (targets(&members), self.closing(&members));
             let height = seal.and_then(|seal| seal.body["sealed_height"].as_u64());
             let lasts = seal.map(|seal| seal.at).or(boundary).unwrap_or(self.as_of) - members[0].at;
             // Block times may be two hours off (BIP-113); a day and a half of blocks is a day at any luck of miners.

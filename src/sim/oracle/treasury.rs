@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::expect::Expected;
 use super::read::{DAY, Facts, Held, parsed, repeated, sats, text, user};
@@ -23,70 +23,61 @@ pub(super) fn class(account: &str) -> &'static str {
     CLASSES.split(' ').find(fits).unwrap_or("L:Suspense")
 }
 
-/// One entry of the journal.
-pub(super) struct Entry {
-    pub(super) at: i64,
-    /// 0 money in, 1 billing, 2 vesting, 3 every other settlement.
-    pub(super) rank: u8,
-    pub(super) kind: String,
-    /// The fact behind it, by the names of its ids.
-    pub(super) fact: Vec<(&'static str, String)>,
-    pub(super) postings: Vec<(String, i128)>,
-}
+/// Entries in their order: by time, rank (0 money in, 1 billing, 2 vesting, 3 every other settlement) and fact. Each has its
+/// postings and its leaf.
+pub(super) type Journal = BTreeMap<(i64, u8, Vec<String>), (Vec<(String, i128)>, Value)>;
 
-impl Entry {
-    fn of(at: i64, rank: u8, kind: &str, fact: &[(&'static str, &str)], postings: &[(&str, i128)]) -> Self {
-        let mut sums: BTreeMap<(usize, String), i128> = BTreeMap::new();
-        for (account, amount) in postings {
-            let place = CLASSES.split(' ').position(|one| one == class(account)).unwrap_or_default();
-            *sums.entry((place, (*account).to_owned())).or_default() += amount;
-        }
-        sums.retain(|_, amount| *amount != 0);
-        let postings = sums.into_iter().map(|((_, account), amount)| (account, amount)).collect();
-        let fact = fact.iter().map(|(name, id)| (*name, (*id).to_owned())).collect();
-        Self { at, rank, kind: kind.to_owned(), fact, postings }
+/// An entry is as good as the worst of what it rests on (TREASURY 3.4): a signature, or a node's record beside it.
+fn enter(journal: &mut Journal, (at, rank): (i64, u8), mut leaf: Value, postings: &[(&str, i128)]) {
+    let mut sums: BTreeMap<(usize, String), i128> = BTreeMap::new();
+    for (account, amount) in postings {
+        let place = CLASSES.split(' ').position(|one| one == class(account)).unwrap_or_default();
+        *sums.entry((place, (*account).to_owned())).or_default() += amount;
     }
+    sums.retain(|_, amount| *amount != 0);
+    let postings: Vec<(String, i128)> = sums.into_iter().map(|((_, account), amount)| (account, amount)).collect();
+    let is_recorded = |account: &str| account.contains(":Rounding:") || account.ends_with(":INV_OVERPAID");
+    let tier = if postings.iter().any(|(account, _)| is_recorded(account)) { "T2" } else { "T1" };
+    let fact = ["envelope", "window", "user", "settlement"].map(|name| text(&leaf, &[name]).to_owned()).to_vec();
+    let texts: Vec<[String; 2]> = postings.iter().map(|(account, sum)| [account.clone(), sum.to_string()]).collect();
+    (leaf["at_micros"], leaf["tier"], leaf["postings"]) = (at.into(), tier.into(), json!(texts));
+    journal.insert((at, rank, fact), (postings, leaf));
 }
 
-fn billed(held: &Held) -> Entry {
-    let part = |name: &str| held.sats(name) * 1_000;
-    let project = held.text("project_key").unwrap_or_default();
-    let share = held.window().map_or("Available".to_owned(), |window| format!("Maturing:{window}"));
-    let postings: [(&str, i128); 4] = [
-        (&format!("L:Escrow:{project}"), part("gross_fee_sats")),
-        ("L:Platform:Accrued", -part("platform_fee_sats")),
-        (&format!("L:User:{}:{share}", held.user()), -part("user_earned_sats")),
-        (&format!("L:Rebate:{project}"), -part("site_rebate_sats")),
-    ];
-    Entry::of(held.at, 1, "envelope", &[("envelope", &held.id)], &postings)
-}
-
-/// Millisatoshi up to a time.
 fn until(list: &[(i64, i128)], at: i64) -> i128 {
     list.iter().filter(|(time, _)| *time <= at).map(|(_, amount)| amount).sum()
 }
 
 impl Facts<'_> {
-    /// Every entry in its order.
-    pub(super) fn journal(&self) -> Vec<Entry> {
-        let mut entries: Vec<Entry> = self.events().into_iter().map(billed).collect();
+    pub(super) fn journal(&self) -> Journal {
+        let mut journal = Journal::new();
         let mut maturing: BTreeMap<(&str, &str), i128> = BTreeMap::new();
         for held in self.events() {
-            let share = held.window().map(|window| maturing.entry((window, held.user())).or_default());
-            share.into_iter().for_each(|sum| *sum += held.sats("user_earned_sats") * 1_000);
+            let part = |name: &str| held.sats(name) * 1_000;
+            let (project, earned) = (text(&held.body, &["project_key"]), part("user_earned_sats"));
+            let share = held.window().map_or("Available".to_owned(), |window| format!("Maturing:{window}"));
+            let postings: [(&str, i128); 4] = [
+                (&format!("L:Escrow:{project}"), part("gross_fee_sats")),
+                ("L:Platform:Accrued", -part("platform_fee_sats")),
+                (&format!("L:User:{}:{share}", held.user()), -earned),
+                (&format!("L:Rebate:{project}"), -part("site_rebate_sats")),
+            ];
+            enter(&mut journal, (held.at, 1), json!({"type": "envelope", "envelope": held.id}), &postings);
+            if let Some(window) = held.window() {
+                *maturing.entry((window, held.user())).or_default() += earned;
+            }
         }
         for ((window, user), amount) in maturing {
             let Some(at) = self.vests.get(window) else { continue };
             let from = format!("L:User:{user}:Maturing:{window}");
             let postings: [(&str, i128); 2] = [(&from, amount), (&format!("L:User:{user}:Available"), -amount)];
-            entries.push(Entry::of(*at, 2, "vesting", &[("window", window), ("user", user)], &postings));
+            enter(&mut journal, (*at, 2), json!({"type": "vesting", "window": window, "user": user}), &postings);
         }
-        entries.extend(self.settlements.iter().map(|one| self.settled(one)));
-        entries.sort_by(|a, b| (a.at, a.rank, &a.fact).cmp(&(b.at, b.rank, &b.fact)));
-        entries
+        self.settlements.iter().for_each(|one| self.settled(&mut journal, one));
+        journal
     }
 
-    fn settled(&self, one: &Held) -> Entry {
+    fn settled(&self, journal: &mut Journal, one: &Held) {
         let named = |account: &str, name: &str| format!("{account}:{}", one.text(name).unwrap_or_default());
         let (custody, project) = (named("A:Custody", "federation_slug"), named("L:Escrow", "project_key"));
         let (rebate, operator) = (named("L:Rebate", "project_key"), named("L:Operator", "operator_id"));
@@ -110,7 +101,7 @@ impl Facts<'_> {
         let paid = [(debit, amount), (credit, -amount)];
         let beside = [("L:Platform:Accrued", fee), (&custody, -fee), (&custody, excess), (beyond, -excess)];
         let (rank, postings) = (if one.is_out() { 3 } else { 0 }, [paid.as_slice(), &beside].concat());
-        Entry::of(one.at, rank, &one.kind, &[("settlement", &one.id)], &postings)
+        enter(journal, (one.at, rank), json!({"type": one.kind, "settlement": one.id}), &postings);
     }
 
     /// Custody, escrow and platform accounts: at every prefix, and at the end.
@@ -118,13 +109,13 @@ impl Facts<'_> {
         // What a project can spend: its escrow and the rebates that it has not taken (FORMATS 6.4).
         let (mut spendable, mut custody): (BTreeMap<String, i128>, BTreeMap<String, i128>) = Default::default();
         let (mut unfunded, mut overdrawn) = (BTreeSet::new(), BTreeSet::new());
-        for entry in self.journal() {
-            for (account, amount) in &entry.postings {
+        for ((_, rank, _), (postings, _)) in self.journal() {
+            for (account, amount) in &postings {
                 let (kind, name) = account.split_at(account.match_indices(':').nth(1).map_or(0, |(at, _)| at + 1));
                 let sums = if kind == "A:Custody:" { &mut custody } else { &mut spendable };
                 if ["A:Custody:", "L:Escrow:", "L:Rebate:"].contains(&kind) {
                     let sum = sums.entry(name.to_owned()).or_default();
-                    let is_short = entry.rank == 1 && kind == "L:Escrow:" && *sum < *amount;
+                    let is_short = rank == 1 && kind == "L:Escrow:" && *sum < *amount;
                     unfunded.extend(is_short.then(|| name.to_owned()));
                     *sum += if kind == "A:Custody:" { *amount } else { -*amount };
                 }
@@ -220,8 +211,9 @@ impl Facts<'_> {
         }
         for one in self.settlements.iter().filter(|one| ["distribution.settled", "adjustment"].contains(&&*one.kind)) {
             let change = one.sats("amount_sats") * if one.is_out() { -1 } else { 1 };
-            let sum = one.text("user_address").and_then(|key| owed.get_mut(key));
-            sum.into_iter().for_each(|sum| *sum += change);
+            if let Some(sum) = one.text("user_address").and_then(|key| owed.get_mut(key)) {
+                *sum += change;
+            }
         }
         owed
     }
