@@ -117,11 +117,10 @@ fn on_disk(world: &Path, dir: &Path, engine: &str) -> PathBuf {
 }
 
 /// Killed up to three times at moments spread over a whole run, then let through.
-#[expect(clippy::disallowed_methods, reason = "the moments to kill at are spread over the time that a whole run takes")]
 fn killed(config: &Path, run_dir: &Path, whole: Duration, chance: &mut Lcg) -> Vec<u8> {
     for _ in 0..=chance.below(3) {
         let mut child = drill_of(config, run_dir).spawn().unwrap();
-        let moment = whole.mul_f64(f64::from(u32::try_from(chance.below(1_000)).unwrap()) / 1_000.0);
+        let moment = whole * u32::try_from(chance.below(1_000)).unwrap() / 1_000;
         std::thread::sleep(moment.max(Duration::from_millis(1)));
         child.kill().unwrap();
         child.wait().unwrap();

@@ -66,6 +66,7 @@ fn cut_off(raw: &RawEvidence) -> Option<RawEvidence> {
 }
 
 /// The same record with white space around it: other evidence, nothing new.
+#[expect(clippy::unnecessary_wraps, reason = "one of several ways to damage a record, most of which may not apply")]
 fn spaced(raw: &RawEvidence) -> Option<RawEvidence> {
     let bytes = [b" ", raw.bytes.as_slice(), b" "].concat();
     Some(RawEvidence { bytes, ..raw.clone() })

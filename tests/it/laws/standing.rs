@@ -141,7 +141,7 @@ fn anchors(gone: &Divergence, before: &VerifiedSet, after: &VerifiedSet) -> bool
 fn payouts(gone: &Divergence, set: &VerifiedSet) -> usize {
     let named = |event: &reledger::evidence::SettlementEvent| {
         let user = gone.subject.get("user");
-        user.is_some() && event.user.as_ref().map(|user| user.as_str()) == user
+        user.is_some() && event.user.as_ref().map(reledger::domain::UserKey::as_str) == user
     };
     set.settlements.values().filter(|settlement| named(&settlement.fact().event)).count()
 }
