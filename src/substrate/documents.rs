@@ -32,6 +32,7 @@ impl Documents {
     }
 
     /// Forgets everything: the document comes again from its beginning.
+    #[cfg(feature = "net")]
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }
