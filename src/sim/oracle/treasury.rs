@@ -100,7 +100,8 @@ impl Facts<'_> {
         let fee = if one.is_out() { one.sats("fee_sats") * 1_000 } else { 0 };
         let paid = [(debit, amount), (credit, -amount)];
         let beside = [("L:Platform:Accrued", fee), (&custody, -fee), (&custody, excess), (beyond, -excess)];
-        let (rank, postings) = (if one.is_out() { 3 } else { 0 }, [paid.as_slice(), &beside].concat());
+        let is_money_in = debit == custody && amount > 0;
+        let (rank, postings) = (if is_money_in { 0 } else { 3 }, [paid.as_slice(), &beside].concat());
         enter(journal, (one.at, rank), json!({"type": one.kind, "settlement": one.id}), &postings);
     }
 
