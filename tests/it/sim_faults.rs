@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use reledger::app::{Cancel, Trial};
 use reledger::domain::{Code, EvidenceId, Media, RawEvidence, Subject};
-use reledger::sim::{Scene, Selection, World, generators, plant};
+use reledger::sim::{Scene, Selection, Transport, World, generators, generators_over, plant};
 use serde_json::Value;
 use tempfile::tempdir;
 
@@ -76,7 +76,7 @@ const TOGETHER: usize = 3;
 
 /// What is wrong about these selections in one world; gives those that found no room in it back.
 fn judged(selections: &[Selection], seed: u64, dir: &Path) -> (Vec<Selection>, Option<String>) {
-    let trial = Trial { seed, events: EVENTS, selections: selections.to_vec() };
+    let trial = Trial { seed, events: EVENTS, selections: selections.to_vec(), transport: Transport::Files };
     let names: Vec<String> = selections.iter().map(ToString::to_string).collect();
     let report = match trial.judge(dir, &Cancel::default()) {
         Ok(report) => report,
@@ -92,8 +92,9 @@ fn judged(selections: &[Selection], seed: u64, dir: &Path) -> (Vec<Selection>, O
 
 #[test]
 fn each_fault_fires_and_its_near_miss_does_not() {
-    let selections: Vec<Selection> =
-        generators().flat_map(|generator| [false, true].map(|near| Selection { generator, near })).collect();
+    let selections: Vec<Selection> = generators_over(Transport::Files)
+        .flat_map(|one| [false, true].map(|near| Selection { generator: one, near }))
+        .collect();
     let count = selections.len().div_ceil(TOGETHER);
     // Neighbours in the registry may want the same record: whoever shares a world comes from afar.
     let groups: Vec<Vec<Selection>> =

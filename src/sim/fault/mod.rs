@@ -20,6 +20,7 @@ mod headers;
 mod inputs;
 mod keys;
 mod legs;
+mod network;
 mod rails;
 mod rebinds;
 mod seals;
@@ -30,7 +31,7 @@ mod statement;
 mod treasury;
 
 use super::rng::Rng;
-use super::scene::{Planting, Scene};
+use super::scene::{NoRoom, Planting, Scene, Transport};
 use crate::domain::{Code, Subject};
 
 // One a line, so that two changes do not meet.
@@ -57,6 +58,12 @@ const ROOMS: &[&[Generator]] = &[
     sources::GENERATORS,
     statement::GENERATORS,
     treasury::GENERATORS,
+];
+
+/// What only servers can do, and absences that only a source among several can have.
+#[rustfmt::skip]
+const NETWORK_ROOMS: &[&[Generator]] = &[
+    network::GENERATORS,
 ];
 
 /// An edit of a scene.
@@ -101,7 +108,13 @@ pub struct Planted {
 
 /// Every generator, room by room.
 pub fn generators() -> impl Iterator<Item = &'static Generator> {
-    ROOMS.iter().copied().flatten()
+    generators_over(Transport::Sockets)
+}
+
+/// The generators that can bring something about over that transport; in a scene of files nobody misbehaves.
+pub fn generators_over(transport: Transport) -> impl Iterator<Item = &'static Generator> {
+    let network: &[&[Generator]] = if transport == Transport::Sockets { NETWORK_ROOMS } else { &[] };
+    ROOMS.iter().chain(network).copied().flatten()
 }
 
 /// Faults about sums over a whole world, which have to come after every fault that changes the sum.
@@ -125,7 +138,8 @@ pub fn plant(scene: &mut Scene, selections: &[Selection]) -> Vec<Planted> {
     for selection in order {
         let before = scene.clone();
         let plant = if selection.near { selection.generator.miss } else { selection.generator.fault };
-        match plant(scene) {
+        let done = plant(scene).and_then(|subject| if scene.is_carried() { Ok(subject) } else { Err(NoRoom) });
+        match done {
             Ok(subject) => planted.push(Planted { selection: *selection, subject }),
             Err(_) => *scene = before,
         }
