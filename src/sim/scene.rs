@@ -24,6 +24,7 @@ use super::world::{Proven, World};
 use super::write::{SimError, write};
 use crate::domain::{Code, Digest32, Subject, UnixSeconds, sha256};
 
+pub(super) use served::ASKED;
 pub use served::{Located, Transport};
 
 pub(super) use money::{Settled, operation_of, settled};
@@ -179,6 +180,12 @@ impl Scene {
     /// States a divergence that follows from one record alone; gives its subject back.
     pub(super) fn tell(&mut self, code: Code, subject: Subject) -> Subject {
         self.told.push(Expected::open(code, subject.clone()));
+        subject
+    }
+
+    /// As [`Self::tell`], and explained.
+    pub(super) fn tell_explained(&mut self, code: Code, subject: Subject) -> Subject {
+        self.told.push(Expected::explained(code, subject.clone()));
         subject
     }
 

@@ -13,15 +13,18 @@ mod attestations;
 mod balances;
 mod caps;
 mod carriers;
+mod conduct;
 mod custody;
 mod drops;
 mod envelopes;
+mod gaps;
 mod headers;
 mod inputs;
 mod keys;
 mod legs;
-mod network;
+mod omissions;
 mod rails;
+mod reach;
 mod rebinds;
 mod seals;
 mod settlements;
@@ -47,6 +50,7 @@ const ROOMS: &[&[Generator]] = &[
     custody::GENERATORS,
     drops::GENERATORS,
     envelopes::GENERATORS,
+    gaps::GENERATORS,
     headers::GENERATORS,
     inputs::GENERATORS,
     keys::GENERATORS,
@@ -63,7 +67,10 @@ const ROOMS: &[&[Generator]] = &[
 /// What only servers can do, and absences that only a source among several can have.
 #[rustfmt::skip]
 const NETWORK_ROOMS: &[&[Generator]] = &[
-    network::GENERATORS,
+    conduct::GENERATORS,
+    gaps::BETWEEN_RELAYS,
+    omissions::GENERATORS,
+    reach::GENERATORS,
 ];
 
 /// An edit of a scene.
@@ -118,7 +125,7 @@ pub fn generators_over(transport: Transport) -> impl Iterator<Item = &'static Ge
 }
 
 /// Faults about sums over a whole world, which have to come after every fault that changes the sum.
-const ABOUT_SUMS: [Code; 8] = [
+const ABOUT_SUMS: [Code; 15] = [
     Code::SrcEmpty,
     Code::SrcShrank,
     Code::SrcEquivocation,
@@ -127,6 +134,14 @@ const ABOUT_SUMS: [Code; 8] = [
     Code::CustodyDrift,
     Code::BalanceRoot,
     Code::SampleInvalid,
+    // What a relay lacks or spoils depends on everything that was published.
+    Code::SrcUnreachable,
+    Code::SrcIncomplete,
+    Code::SrcBlind,
+    Code::SrcMisbehaves,
+    Code::SrcKnownGap,
+    Code::SrcOmits,
+    Code::SrcTakenDown,
 ];
 
 /// Plants the selections in order, those about sums last. One that finds no room in this world leaves no trace in it.

@@ -52,7 +52,7 @@ impl FromStr for Transport {
 }
 
 /// Kinds that the profile asks relays for (FORMATS 1). What is of no such kind never comes over a socket.
-const ASKED: [u16; 14] =
+pub(in crate::sim) const ASKED: [u16; 14] =
     [30_078, 30_079, 30_080, 30_081, 30_082, 30_083, 30_084, 30_085, 30_086, 30_087, 30_110, 30_111, 30_112, 30_114];
 /// Kinds of a gateway's log that a reader who wants to see all money asks for (TREASURY 1.4); nothing else is sent.
 const LOGGED: [&str; 8] = [
@@ -91,11 +91,6 @@ impl Scene {
         SourceId(placeholder(Role::Relay, index))
     }
 
-    /// The name of the only server in that role, until its address is known.
-    pub(in crate::sim) fn source_of(role: Role) -> SourceId {
-        SourceId(placeholder(role, 0))
-    }
-
     /// How the scene is served.
     ///
     /// # Errors
@@ -116,6 +111,20 @@ impl Scene {
         when: Schedule,
     ) -> Result<(), NoRoom> {
         self.claim(placeholder(role, index))?;
+        self.behave(role, index, how, when)
+    }
+
+    /// Lets a server that this fault has already misbehave in one more way.
+    ///
+    /// # Errors
+    /// [`NoRoom`] for a scene of files.
+    pub(in crate::sim) fn behave(
+        &mut self,
+        role: Role,
+        index: usize,
+        how: Misbehaviour,
+        when: Schedule,
+    ) -> Result<(), NoRoom> {
         let behaviour = Behaviour::new(role, Some(index), how, when).map_err(|_| NoRoom)?;
         self.servers()?.behaviours.push(behaviour);
         Ok(())

@@ -1,0 +1,87 @@
+//! Relays whose claim to be complete another source contradicts; absences that nobody has to explain.
+
+use super::Generator;
+use super::reach::{SPARE, kinds, profile, slice};
+use crate::domain::{Code, NostrEventId, Subject, UnixSeconds};
+use crate::sim::scene::{AS_OF, NoRoom, Planting, Scene};
+
+pub(super) const GENERATORS: &[Generator] = &[
+    Generator {
+        code: Code::SrcOmits,
+        name: "an-event-that-the-other-relay-has",
+        near_miss: "a forged event that the other relay has",
+        fault: an_event_that_the_other_has,
+        miss: a_forged_event_that_the_other_has,
+    },
+    Generator {
+        code: Code::SrcOmits,
+        name: "pruned-a-second-too-much",
+        near_miss: "pruned up to the oldest event",
+        fault: pruned_too_much,
+        miss: pruned_just_enough,
+    },
+];
+
+/// An event that stands alone under its kind and `d`: its kind, its time, its id, and that `d`.
+pub(super) fn lonely(scene: &Scene) -> Result<(u16, UnixSeconds, NostrEventId, String), NoRoom> {
+    let asked = kinds(scene, 1);
+    let d = |event: &crate::sim::SimEvent| event.tag_values("d").next().unwrap_or_default().to_owned();
+    let events = &scene.world.events;
+    let is_alone = |one: &&crate::sim::SimEvent| {
+        events.iter().filter(|other| other.kind == one.kind && d(other) == d(one)).count() == 1
+    };
+    let told = |one: &&crate::sim::SimEvent| scene.discounted.contains(&one.id.to_string());
+    let one = events.iter().find(|one| asked.contains(&one.kind) && is_alone(one) && !told(one)).ok_or(NoRoom)?;
+    Ok((one.kind, one.created_at, one.id, d(one)))
+}
+
+/// One relay never got that event.
+pub(super) fn lacks(scene: &mut Scene, relay: usize, event: NostrEventId) -> Result<(), NoRoom> {
+    profile(scene)?;
+    scene.rule(relay, |rules| rules.holds.without.extend([event]))
+}
+
+fn an_event_that_the_other_has(scene: &mut Scene) -> Planting {
+    let (kind, _, id, _) = lonely(scene)?;
+    lacks(scene, SPARE, id)?;
+    Ok(scene.tell(Code::SrcOmits, slice(SPARE, kind)))
+}
+
+/// Or any relay could discredit all others.
+fn a_forged_event_that_the_other_has(scene: &mut Scene) -> Planting {
+    let (kind, d) = (30_087, format!("oc-me-event:{}", scene.unique()));
+    let mut event = scene.hand.event("a stranger", kind, AS_OF - 60, vec![vec!["d".to_owned(), d]], String::new());
+    // Half of a signature is half of another one.
+    let (half, rest) = event.sig.split_at(64);
+    event.sig = format!("{rest}{half}");
+    let id = event.id;
+    let forged = scene.put_event(event);
+    scene.discounted.insert(forged);
+    lacks(scene, SPARE, id)?;
+    scene.tell(Code::EvtBadSig, Subject::new("event", id));
+    Ok(slice(SPARE, kind))
+}
+
+/// One relay has dropped what is older than that.
+fn pruned(scene: &mut Scene, more: i64) -> Result<Vec<u16>, NoRoom> {
+    profile(scene)?;
+    let oldest = scene.world.events.iter().map(|event| event.created_at.0).min().ok_or(NoRoom)?;
+    scene.rule(SPARE, |rules| rules.holds.since = Some(UnixSeconds(oldest + more)))?;
+    let mut first: Vec<u16> =
+        scene.world.events.iter().filter(|event| event.created_at.0 == oldest).map(|event| event.kind).collect();
+    first.sort_unstable();
+    first.dedup();
+    Ok(first)
+}
+
+fn pruned_too_much(scene: &mut Scene) -> Planting {
+    let lost = pruned(scene, 1)?;
+    for kind in &lost {
+        scene.tell(Code::SrcOmits, slice(SPARE, *kind));
+    }
+    lost.first().map(|kind| slice(SPARE, *kind)).ok_or(NoRoom)
+}
+
+fn pruned_just_enough(scene: &mut Scene) -> Planting {
+    pruned(scene, 0)?.first().map(|kind| slice(SPARE, *kind)).ok_or(NoRoom)
+}

@@ -1,0 +1,219 @@
+//! Sources that give nothing at all, and answers without a sufficient basis (DIVERGENCES.md, step 0).
+
+use std::collections::BTreeMap;
+
+use super::Generator;
+use crate::domain::{Code, Subject, UnixSeconds};
+use crate::sim::scene::{ASKED, NoRoom, Planting, Scene};
+use crate::sim::server::{Misbehaviour, Role, Schedule};
+
+pub(super) const GENERATORS: &[Generator] = &[
+    Generator {
+        code: Code::SrcUnreachable,
+        name: "one-relay-of-two-that-must-answer",
+        near_miss: "refuses one question, and answers when it is asked again",
+        fault: one_of_two_is_away,
+        miss: one_of_two_was_busy,
+    },
+    Generator {
+        code: Code::SrcUnreachable,
+        name: "a-relay-more-than-needed",
+        near_miss: "answers slowly, in small pieces",
+        fault: a_spare_relay_is_away,
+        miss: a_spare_relay_is_slow,
+    },
+    Generator {
+        code: Code::SrcUnreachable,
+        name: "a-relay-that-wants-names",
+        near_miss: "leaves once in the middle of an answer",
+        fault: a_relay_that_wants_names,
+        miss: a_relay_that_leaves_once,
+    },
+    Generator {
+        code: Code::SrcIncomplete,
+        name: "a-second-as-full-as-a-page",
+        near_miss: "one event below the page",
+        fault: a_full_second,
+        miss: a_second_not_quite_full,
+    },
+    Generator {
+        code: Code::SrcIncomplete,
+        name: "a-full-second-where-both-must-cover",
+        near_miss: "one event below the page, and both cover",
+        fault: a_full_second_that_counts,
+        miss: a_second_that_counts,
+    },
+    Generator {
+        code: Code::SrcIncomplete,
+        name: "an-end-before-the-end",
+        near_miss: "cut off once, whole when asked again",
+        fault: an_end_before_the_end,
+        miss: a_cut_that_heals,
+    },
+    Generator {
+        code: Code::SrcIncomplete,
+        name: "each-relay-lacks-another-event",
+        near_miss: "each relay lacks an event of another kind",
+        fault: each_lacks_one,
+        miss: each_lacks_one_of_its_own_kind,
+    },
+];
+
+/// The relay that may be spoilt: the operator's answers as it should.
+pub(super) const SPARE: usize = 1;
+
+pub(super) fn about(relay: usize) -> Subject {
+    Subject::new("source", Scene::relay(relay))
+}
+
+/// The subject of what is said about one kind on one relay.
+pub(super) fn slice(relay: usize, kind: u16) -> Subject {
+    about(relay).and("kind", kind)
+}
+
+/// So many events at least, by kind.
+pub(super) fn kinds(scene: &Scene, least: usize) -> Vec<u16> {
+    let count = |kind: &u16| scene.world.events.iter().filter(|event| event.kind == *kind).count();
+    ASKED.into_iter().filter(|kind| count(kind) >= least).collect()
+}
+
+/// The spoilt relay's answers about these kinds do not count; the other relay's do.
+pub(super) fn spare_slices(scene: &mut Scene, kinds: &[u16]) {
+    for kind in kinds {
+        scene.tell_explained(Code::SrcIncomplete, slice(SPARE, *kind));
+    }
+}
+
+/// The profile's kinds are asked of relays, and nobody changes that.
+pub(super) fn profile(scene: &mut Scene) -> Result<(), NoRoom> {
+    scene.claim("config nostr")
+}
+
+/// Both relays have to be covered.
+fn both_must_cover(scene: &mut Scene) -> Result<(), NoRoom> {
+    scene.claim("config require")?;
+    scene.replaced.push(("[nostr]\n".to_owned(), "[nostr]\nrequire = { min_relays = 2 }\n".to_owned()));
+    Ok(())
+}
+
+fn unmet(kind: u16) -> Subject {
+    Subject::new("requirement", "min_relays").and("kind", kind)
+}
+
+fn spoil(scene: &mut Scene, how: Misbehaviour, when: Schedule) -> Planting {
+    profile(scene)?;
+    scene.misbehave(Role::Relay, SPARE, how, when)?;
+    Ok(about(SPARE))
+}
+
+fn one_of_two_is_away(scene: &mut Scene) -> Planting {
+    both_must_cover(scene)?;
+    let subject = spoil(scene, Misbehaviour::Redirect, Schedule::Every)?;
+    for kind in ASKED {
+        scene.tell(Code::SrcIncomplete, unmet(kind));
+    }
+    Ok(scene.tell(Code::SrcUnreachable, subject))
+}
+
+fn one_of_two_was_busy(scene: &mut Scene) -> Planting {
+    both_must_cover(scene)?;
+    spoil(scene, Misbehaviour::RateLimit, Schedule::Nth(3))
+}
+
+fn a_spare_relay_is_away(scene: &mut Scene) -> Planting {
+    let subject = spoil(scene, Misbehaviour::Redirect, Schedule::Every)?;
+    Ok(scene.tell_explained(Code::SrcUnreachable, subject))
+}
+
+fn a_spare_relay_is_slow(scene: &mut Scene) -> Planting {
+    spoil(scene, Misbehaviour::Drip, Schedule::Nth(2))
+}
+
+fn a_relay_that_wants_names(scene: &mut Scene) -> Planting {
+    let subject = spoil(scene, Misbehaviour::Auth, Schedule::Every)?;
+    Ok(scene.tell_explained(Code::SrcUnreachable, subject))
+}
+
+fn a_relay_that_leaves_once(scene: &mut Scene) -> Planting {
+    spoil(scene, Misbehaviour::Disconnect, Schedule::Nth(1))
+}
+
+/// Kinds by the events of their fullest second; a relay whose pages are as long as the fullest of all, or longer.
+fn page_beyond_the_fullest(scene: &mut Scene, beyond: usize) -> Result<Vec<u16>, NoRoom> {
+    profile(scene)?;
+    let mut seconds: BTreeMap<(u16, UnixSeconds), usize> = BTreeMap::new();
+    for event in &scene.world.events {
+        *seconds.entry((event.kind, event.created_at)).or_default() += 1;
+    }
+    let fullest = seconds.values().copied().max().filter(|count| *count > 1).ok_or(NoRoom)?;
+    let mut full: Vec<u16> = seconds.iter().filter(|(_, count)| **count == fullest).map(|(key, _)| key.0).collect();
+    full.dedup();
+    scene.rule(SPARE, |rules| rules.max_limit = fullest + beyond)?;
+    Ok(full)
+}
+
+fn first_slice(kinds: &[u16]) -> Planting {
+    kinds.first().map(|kind| slice(SPARE, *kind)).ok_or(NoRoom)
+}
+
+fn a_full_second(scene: &mut Scene) -> Planting {
+    let full = page_beyond_the_fullest(scene, 0)?;
+    spare_slices(scene, &full);
+    first_slice(&full)
+}
+
+fn a_second_not_quite_full(scene: &mut Scene) -> Planting {
+    first_slice(&page_beyond_the_fullest(scene, 1)?)
+}
+
+fn a_full_second_that_counts(scene: &mut Scene) -> Planting {
+    both_must_cover(scene)?;
+    let full = page_beyond_the_fullest(scene, 0)?;
+    for kind in &full {
+        scene.tell(Code::SrcIncomplete, slice(SPARE, *kind));
+        scene.tell(Code::SrcIncomplete, unmet(*kind));
+    }
+    full.first().map(|kind| unmet(*kind)).ok_or(NoRoom)
+}
+
+fn a_second_that_counts(scene: &mut Scene) -> Planting {
+    both_must_cover(scene)?;
+    page_beyond_the_fullest(scene, 1)?.first().map(|kind| unmet(*kind)).ok_or(NoRoom)
+}
+
+/// Half of what a page holds comes after its end: the relay's word about any kind of two events is worth nothing.
+fn an_end_before_the_end(scene: &mut Scene) -> Planting {
+    let several = kinds(scene, 2);
+    spoil(scene, Misbehaviour::LieEose, Schedule::Every)?;
+    spare_slices(scene, &several);
+    first_slice(&several)
+}
+
+fn a_cut_that_heals(scene: &mut Scene) -> Planting {
+    spoil(scene, Misbehaviour::CloseMidPage, Schedule::Nth(2))?;
+    first_slice(&kinds(scene, 2))
+}
+
+/// Each relay lacks its own event of these kinds; both claims about them are withdrawn.
+fn each_lacks(scene: &mut Scene, kinds: [u16; 2]) -> Result<(), NoRoom> {
+    profile(scene)?;
+    for (relay, kind) in kinds.into_iter().enumerate() {
+        // The first two of a kind, so that nobody lacks what the other lacks.
+        let id = scene.world.events.iter().filter(|event| event.kind == kind).nth(relay).ok_or(NoRoom)?.id;
+        scene.rule(relay, |rules| rules.holds.without.extend([id]))?;
+        scene.tell(Code::SrcOmits, slice(relay, kind));
+    }
+    Ok(())
+}
+
+fn each_lacks_one(scene: &mut Scene) -> Planting {
+    let kind = kinds(scene, 2).first().copied().ok_or(NoRoom)?;
+    each_lacks(scene, [kind; 2])?;
+    Ok(scene.tell(Code::SrcIncomplete, unmet(kind)))
+}
+
+fn each_lacks_one_of_its_own_kind(scene: &mut Scene) -> Planting {
+    let [first, second, ..] = kinds(scene, 2)[..] else { return Err(NoRoom) };
+    each_lacks(scene, [first, second])?;
+    Ok(unmet(first))
+}
