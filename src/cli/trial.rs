@@ -67,7 +67,11 @@ fn shows_progress(global: &Global) -> bool {
 }
 
 fn progress_line(report: &TrialReport, ended: u32, worlds: u32) -> String {
-    let verdict = if report.differences.is_empty() { "agrees" } else { "DIFFERS" };
+    let verdict = if report.differences.is_empty() {
+        "agrees".to_owned()
+    } else {
+        format!("DIFFERS; again: {}", command(report))
+    };
     format!("{ended} of {worlds} worlds; world {} {verdict}", report.trial.seed)
 }
 

@@ -2,7 +2,7 @@
 
 use super::Generator;
 use super::reach::{SPARE, kinds, profile, slice};
-use crate::domain::{Code, NostrEventId, Subject, UnixSeconds};
+use crate::domain::{Code, Media, NostrEventId, RawEvidence, Subject, UnixSeconds};
 use crate::sim::scene::{AS_OF, NoRoom, Planting, Scene};
 
 pub(super) const GENERATORS: &[Generator] = &[
@@ -54,11 +54,11 @@ fn a_forged_event_that_the_other_has(scene: &mut Scene) -> Planting {
     // Half of a signature is half of another one.
     let (half, rest) = event.sig.split_at(64);
     event.sig = format!("{rest}{half}");
-    let id = event.id;
+    let (id, evidence) = (event.id, RawEvidence::id_of(Media::NostrEvent, "", event.line().as_bytes()));
     let forged = scene.put_event(event);
     scene.discounted.insert(forged);
     lacks(scene, SPARE, id)?;
-    scene.tell(Code::EvtBadSig, Subject::new("event", id));
+    scene.tell(Code::EvtBadSig, Subject::new("event", id).and("evidence", evidence));
     Ok(slice(SPARE, kind))
 }
 
