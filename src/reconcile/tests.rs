@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{
     BlockHeight, Code, CompletenessBasis, Direction, Divergence, EvidenceId, FetchReceipt, Finding, KnownGap,
-    PaymentHash, SettlementKind, Slice, SliceEnd, SourceId, State, Subject, UnixSeconds,
+    NostrEventId, PaymentHash, SettlementKind, Slice, SliceEnd, SourceId, State, Subject, UnixSeconds,
 };
 use crate::evidence::{BalanceLine, InvoiceDialect, InvoiceRecord, InvoiceState, PaymentLogEntry};
 use crate::ledger::testkit::{
     Case, World, assert_table, digest, evidence, id, in_window, manifest, micros, sats, time,
 };
-use crate::verify::{PendingAnchor, SignedSettlement, Verified};
+use crate::verify::{HeldEvent, PendingAnchor, SignedSettlement, Verified};
 
 use super::{Declared, Input, Reconciliation, reconcile};
 
@@ -91,7 +91,7 @@ impl Scene {
 
     fn see_all(&mut self, name: &str) {
         for carrier in self.world.carriers() {
-            self.world.set.events.entry(carrier).or_insert((30_087, time("2026-05-04T12:00:00Z")));
+            self.world.set.events.entry(carrier).or_insert(held(carrier, 30_087, time("2026-05-04T12:00:00Z")));
             self.sightings.entry(carrier).or_default().insert(source(name));
         }
     }
@@ -106,9 +106,18 @@ impl Scene {
     /// An event that only the other relay holds.
     fn only_at_other(&mut self) -> EvidenceId {
         let lost = evidence("lost");
-        self.world.set.events.insert(lost, (30_087, time("2026-05-20T00:00:00Z")));
+        self.world.set.events.insert(lost, held(lost, 30_087, time("2026-05-20T00:00:00Z")));
         self.sightings.insert(lost, BTreeSet::from([source(OTHER)]));
         lost
+    }
+
+    /// Another event of the same time, which both relays hold.
+    fn here_too(&mut self, change: impl FnOnce(&mut HeldEvent)) {
+        let carrier = evidence("here too");
+        let mut event = held(carrier, 30_087, time("2026-05-20T00:00:00Z"));
+        change(&mut event);
+        self.world.set.events.insert(carrier, event);
+        self.sightings.insert(carrier, BTreeSet::from([source(OPERATOR), source(OTHER)]));
     }
 
     fn gap(&mut self, expires: &str) {
@@ -202,6 +211,11 @@ fn logged(name: &str, kind: &str) -> (EvidenceId, PaymentLogEntry) {
     (evidence(&format!("{kind} of {name}")), entry)
 }
 
+/// An event of its own id, at a place of its own.
+fn held(carrier: EvidenceId, kind: u16, at: UnixSeconds) -> HeldEvent {
+    HeldEvent { kind, at, id: NostrEventId(carrier.0), place: carrier.0 }
+}
+
 fn with_invoice(scene: &mut Scene, asked: u64, received: u64, state: InvoiceState) {
     scene.declared.invoices = true;
     scene.world.set.invoices.push(invoice("deposit", asked, received, state));
@@ -266,6 +280,53 @@ const COVERAGE: &[Case<Scene>] = &[
             let forged = s.only_at_other();
             let finding = Finding::new(Code::EvtBadSig, Subject::default()).with_evidence(forged, "carrier");
             s.world.set.findings.push(finding);
+        },
+    ),
+    (
+        // The same event in other bytes is the same event.
+        Code::SrcOmits,
+        |s| {
+            s.with_other(SliceEnd::Ended, CompletenessBasis::Exhausted);
+            s.see_all(OTHER);
+            s.only_at_other();
+            s.here_too(|lost| lost.at.0 += 1);
+        },
+        |s| {
+            s.with_other(SliceEnd::Ended, CompletenessBasis::Exhausted);
+            s.see_all(OTHER);
+            let lost = s.only_at_other();
+            s.here_too(|copy| copy.id = NostrEventId(lost.0));
+        },
+    ),
+    (
+        // A relay keeps the newest version of an address; of two in one second that of the lower id.
+        Code::SrcOmits,
+        |s| {
+            s.with_other(SliceEnd::Ended, CompletenessBasis::Exhausted);
+            s.see_all(OTHER);
+            let lost = s.only_at_other();
+            s.here_too(|older| (older.place, older.at.0) = (lost.0, older.at.0 - 1));
+        },
+        |s| {
+            s.with_other(SliceEnd::Ended, CompletenessBasis::Exhausted);
+            s.see_all(OTHER);
+            let lost = s.only_at_other();
+            s.here_too(|newer| (newer.place, newer.at.0) = (lost.0, newer.at.0 + 1));
+        },
+    ),
+    (
+        Code::SrcOmits,
+        |s| {
+            s.with_other(SliceEnd::Ended, CompletenessBasis::Exhausted);
+            s.see_all(OTHER);
+            let lost = s.only_at_other();
+            s.here_too(|rival| (rival.place, rival.id.0) = (lost.0, Digest32([0xff; 32])));
+        },
+        |s| {
+            s.with_other(SliceEnd::Ended, CompletenessBasis::Exhausted);
+            s.see_all(OTHER);
+            let lost = s.only_at_other();
+            s.here_too(|rival| (rival.place, rival.id.0) = (lost.0, Digest32([0; 32])));
         },
     ),
     (

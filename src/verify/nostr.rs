@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use bitcoin::secp256k1::{Message, Secp256k1, VerifyOnly, XOnlyPublicKey, schnorr};
 
-use crate::domain::{Code, EvidenceId, Finding, Subject, sha256};
+use crate::domain::{Code, Digest32, EvidenceId, Finding, Subject, TaggedHasher, sha256};
 use crate::evidence::{NostrEvent, serialize_for_id};
 
 /// One context for all verifications: making it is cheap, but sharing it is cheaper still (CAPTURE 4.1).
@@ -37,6 +37,19 @@ pub fn judge(event: &NostrEvent, carrier: EvidenceId) -> Result<(), Box<Finding>
             .with_evidence(carrier, "carrier")
             .with_explanation(format!("the signature by {} over the id fails", event.pubkey)),
     ))
+}
+
+/// Where a relay keeps the event: the newest of a replaceable kind, or of an addressable kind and `d`, takes the place of
+/// its author's older ones (NIP-01); any other event has a place of its own.
+pub(super) fn place(event: &NostrEvent) -> Digest32 {
+    let d = match event.kind {
+        0 | 3 | 10_000..20_000 => "",
+        30_000..40_000 => event.tag("d").unwrap_or_default(),
+        _ => return event.id.0,
+    };
+    let mut hasher = TaggedHasher::new("reledger/nostr-place/1");
+    hasher.field(&event.kind.to_be_bytes()).field(event.pubkey.as_bytes()).field(d.as_bytes());
+    hasher.finish()
 }
 
 fn signature_holds(event: &NostrEvent) -> bool {

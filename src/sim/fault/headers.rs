@@ -2,7 +2,9 @@
 
 use super::Generator;
 use crate::domain::{Code, Media, RawEvidence, Subject, sha256};
-use crate::sim::scene::{AS_OF, NoRoom, Planting, Scene, digest, hashes_then_block, header_hash, time_of, work};
+use crate::sim::scene::{
+    AS_OF, NoRoom, Planting, Scene, Transport, digest, hashes_then_block, header_hash, time_of, work,
+};
 use crate::sim::world::Proven;
 
 /// Headers of one piece of evidence.
@@ -26,9 +28,13 @@ pub(super) const GENERATORS: &[Generator] = &[
     },
 ];
 
+/// Headers in one answer of a Bitcoin Core node at most (REST interface).
+const REST_HEADERS: usize = 2_000;
+
 /// How findings name what is wrong in the run of headers that holds the tip.
 fn about_tip_run(scene: &Scene, tip: usize) -> Subject {
-    let start = tip / EPOCH * EPOCH;
+    let step = if scene.transport == Transport::Files { EPOCH } else { REST_HEADERS };
+    let start = tip / step * step;
     let run = scene.world.headers[start..].concat();
     let id = RawEvidence::id_of(Media::Headers, &start.to_string(), &run);
     Subject::new("run", id).and("height", tip).and("rule", "proof of work")
@@ -79,7 +85,13 @@ fn branch(scene: &mut Scene, blocks: usize, proven: impl FnOnce(usize) -> Proven
         headers.push(header);
     }
     scene.appended.push(("headers/branch.headers", headers[tip - 4..].concat()));
-    scene.replaced.push((HEADERS.to_owned(), format!("{HEADERS}, \"headers/branch.headers\"")));
+    let [place, with] = match scene.transport {
+        Transport::Files => [HEADERS.to_owned(), format!("{HEADERS}, \"headers/branch.headers\"")],
+        Transport::Sockets => {
+            ["[headers]\n".to_owned(), "[headers]\nfiles = [\"headers/branch.headers\"]\n".to_owned()]
+        }
+    };
+    scene.replaced.push((place, with));
     Ok(Subject::new("digest", &put.id).and("proof", sha256(&proof)).and("height", tip - 2))
 }
 

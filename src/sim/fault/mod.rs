@@ -125,7 +125,9 @@ pub fn generators_over(transport: Transport) -> impl Iterator<Item = &'static Ge
 }
 
 /// Faults about sums over a whole world, which have to come after every fault that changes the sum.
-const ABOUT_SUMS: [Code; 15] = [
+const ABOUT_SUMS: [Code; 17] = [
+    Code::SrcCutoff100,
+    Code::SrcCaptureGap,
     Code::SrcEmpty,
     Code::SrcShrank,
     Code::SrcEquivocation,

@@ -96,7 +96,7 @@ fn both_must_cover(scene: &mut Scene) -> Result<(), NoRoom> {
     Ok(())
 }
 
-fn unmet(kind: u16) -> Subject {
+pub(super) fn unmet(kind: u16) -> Subject {
     Subject::new("requirement", "min_relays").and("kind", kind)
 }
 

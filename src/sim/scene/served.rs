@@ -91,6 +91,11 @@ impl Scene {
         SourceId(placeholder(Role::Relay, index))
     }
 
+    /// The name of the node that gives headers, until its address is known.
+    pub(in crate::sim) fn node() -> SourceId {
+        SourceId(placeholder(Role::Headers, 0))
+    }
+
     /// How the scene is served.
     ///
     /// # Errors
