@@ -24,7 +24,7 @@ use super::world::{Proven, World};
 use super::write::{SimError, write};
 use crate::domain::{Code, Digest32, Subject, UnixSeconds, sha256};
 
-pub(super) use served::ASKED;
+pub(super) use served::{ASKED, RELAYS};
 pub use served::{Located, Transport};
 
 pub(super) use money::{Settled, operation_of, settled};

@@ -1,7 +1,7 @@
 //! Relays that answer something else than was asked, and what no relay may send.
 
 use super::Generator;
-use super::reach::{SPARE, about, kinds, profile, slice, spare_slices};
+use super::reach::{about, kinds, profile, slice, spare, spare_slices, spoilt};
 use crate::domain::{Code, UnixSeconds};
 use crate::sim::scene::{AS_OF, ASKED, NoRoom, Planting, Scene};
 use crate::sim::server::{Misbehaviour as M, Role, Schedule};
@@ -87,9 +87,7 @@ pub(super) const GENERATORS: &[Generator] = &[
 ];
 
 fn spoil(scene: &mut Scene, how: M, when: Schedule) -> Planting {
-    profile(scene)?;
-    scene.misbehave(Role::Relay, SPARE, how, when)?;
-    Ok(about(SPARE))
+    Ok(about(spoilt(scene, how, when)?))
 }
 
 /// What takes nothing and is an offence all the same.
@@ -100,19 +98,20 @@ fn offends(scene: &mut Scene, how: M, when: Schedule) -> Planting {
 
 /// An event may have been in what could not be read: answers about kinds that have any are no basis.
 fn unread(scene: &mut Scene, how: M) -> Planting {
-    let subject = offends(scene, how, Schedule::Every)?;
+    let relay = spoilt(scene, how, Schedule::Every)?;
     let any = kinds(scene, 1);
-    spare_slices(scene, &any);
-    Ok(subject)
+    spare_slices(scene, relay, &any);
+    Ok(scene.tell(Code::SrcMisbehaves, about(relay)))
 }
 
 fn only_strangers(scene: &mut Scene) -> Planting {
-    let subject = offends(scene, M::Blind, Schedule::Every)?;
+    let relay = spoilt(scene, M::Blind, Schedule::Every)?;
     if kinds(scene, 1).len() < 2 {
         return Err(NoRoom);
     }
-    spare_slices(scene, &ASKED);
-    Ok(scene.tell(Code::SrcBlind, subject))
+    spare_slices(scene, relay, &ASKED);
+    scene.tell(Code::SrcMisbehaves, about(relay));
+    Ok(scene.tell(Code::SrcBlind, about(relay)))
 }
 
 fn strangers_too(scene: &mut Scene) -> Planting {
@@ -127,15 +126,16 @@ fn for_nobody(scene: &mut Scene) -> Planting {
 /// Nothing is the truth about a relay that holds nothing; that another one holds something makes it an omission.
 fn an_empty_relay(scene: &mut Scene) -> Planting {
     profile(scene)?;
-    scene.rule(SPARE, |rules| rules.holds.since = Some(UnixSeconds(AS_OF + 10 * 365 * 86_400)))?;
+    let relay = spare(scene)?;
+    scene.rule(relay, |rules| rules.holds.since = Some(UnixSeconds(AS_OF + 10 * 365 * 86_400)))?;
     for kind in kinds(scene, 1) {
-        scene.tell(Code::SrcOmits, slice(SPARE, kind));
+        scene.tell(Code::SrcOmits, slice(relay, kind));
     }
-    Ok(about(SPARE))
+    Ok(about(relay))
 }
 
 fn in_no_order_after_a_pause(scene: &mut Scene) -> Planting {
-    let subject = spoil(scene, M::Delay, Schedule::Nth(2))?;
-    scene.behave(Role::Relay, SPARE, M::Reorder, Schedule::Every)?;
-    Ok(subject)
+    let relay = spoilt(scene, M::Delay, Schedule::Nth(2))?;
+    scene.behave(Role::Relay, relay, M::Reorder, Schedule::Every)?;
+    Ok(about(relay))
 }

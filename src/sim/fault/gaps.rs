@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::Generator;
 use super::omissions::{lacks, lonely};
-use super::reach::{SPARE, about, slice};
+use super::reach::{operator, slice, spare};
 use crate::domain::{Code, Media, SourceId, Subject, UnixSeconds};
 use crate::sim::scene::{AS_OF, NoRoom, Planting, Scene, Transport, iso};
 
@@ -83,8 +83,9 @@ fn asked(scene: &mut Scene) -> Result<SourceId, NoRoom> {
         Transport::Files => SourceId::files(Media::NostrEvent),
         Transport::Sockets => {
             // A gap would explain what this relay is to lack by another fault.
-            scene.claim(Scene::relay(0).0)?;
-            Scene::relay(0)
+            let relay = Scene::relay(operator(scene)?);
+            scene.claim(relay.0.clone())?;
+            relay
         }
     })
 }
@@ -120,9 +121,10 @@ fn a_gap_of_another_source(scene: &mut Scene) -> Planting {
 fn absence(scene: &mut Scene, after: i64, expires: i64) -> Result<(Subject, Subject), NoRoom> {
     scene.claim("gaps")?;
     let (kind, at, id, _) = lonely(scene)?;
-    lacks(scene, SPARE, id)?;
-    let gap = register(scene, &Scene::relay(SPARE), at.0 + after, at.0 + after + 1, expires);
-    Ok((gap, slice(SPARE, kind)))
+    let relay = spare(scene)?;
+    lacks(scene, relay, id)?;
+    let gap = register(scene, &Scene::relay(relay), at.0 + after, at.0 + after + 1, expires);
+    Ok((gap, slice(relay, kind)))
 }
 
 fn an_absence_in_a_gap(scene: &mut Scene) -> Planting {
@@ -146,12 +148,12 @@ fn an_absence_after_a_gap(scene: &mut Scene) -> Planting {
 
 fn a_gap_without_an_absence(scene: &mut Scene) -> Planting {
     scene.servers()?;
-    let subject = about(SPARE).and("kind", 30_087);
-    scene.claim(Scene::relay(SPARE).0)?;
     scene.claim("gaps")?;
-    let gap = register(scene, &Scene::relay(SPARE), 0, AS_OF, AS_OF + 1);
+    let relay = spare(scene)?;
+    scene.claim(Scene::relay(relay).0)?;
+    let gap = register(scene, &Scene::relay(relay), 0, AS_OF, AS_OF + 1);
     scene.tell_explained(Code::SrcKnownGap, gap);
-    Ok(subject)
+    Ok(slice(relay, 30_087))
 }
 
 /// The day of an instant, as the log writes it.
@@ -172,7 +174,8 @@ fn listed(scene: &mut Scene, relay: usize, date: impl FnOnce(UnixSeconds) -> Str
 }
 
 fn taken_down_on(scene: &mut Scene, date: impl FnOnce(UnixSeconds) -> String) -> Planting {
-    let [subject, _] = listed(scene, 0, date)?;
+    let relay = operator(scene)?;
+    let [subject, _] = listed(scene, relay, date)?;
     Ok(scene.tell_explained(Code::SrcTakenDown, subject))
 }
 
@@ -188,11 +191,13 @@ fn taken_down(scene: &mut Scene) -> Planting {
 
 /// A takedown explains nothing that was published after its day.
 fn taken_down_before(scene: &mut Scene) -> Planting {
-    omitted_although(scene, 0, |at| day(UnixSeconds(at.0 - 86_400)))
+    let relay = operator(scene)?;
+    omitted_although(scene, relay, |at| day(UnixSeconds(at.0 - 86_400)))
 }
 
 fn missing_elsewhere(scene: &mut Scene) -> Planting {
-    omitted_although(scene, SPARE, day)
+    let relay = spare(scene)?;
+    omitted_although(scene, relay, day)
 }
 
 fn taken_down_today(scene: &mut Scene) -> Planting {
@@ -201,5 +206,6 @@ fn taken_down_today(scene: &mut Scene) -> Planting {
 
 /// What was logged after the as-of was not known then.
 fn taken_down_tomorrow(scene: &mut Scene) -> Planting {
-    omitted_although(scene, 0, |_| day(UnixSeconds(AS_OF + 86_400)))
+    let relay = operator(scene)?;
+    omitted_although(scene, relay, |_| day(UnixSeconds(AS_OF + 86_400)))
 }

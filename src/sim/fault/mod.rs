@@ -137,12 +137,12 @@ const ABOUT_SUMS: [Code; 17] = [
     Code::BalanceRoot,
     Code::SampleInvalid,
     // What a relay lacks or spoils depends on everything that was published.
+    Code::SrcOmits,
     Code::SrcUnreachable,
     Code::SrcIncomplete,
     Code::SrcBlind,
     Code::SrcMisbehaves,
     Code::SrcKnownGap,
-    Code::SrcOmits,
     Code::SrcTakenDown,
 ];
 

@@ -1,10 +1,10 @@
 //! Relays whose claim to be complete another source contradicts; absences that nobody has to explain.
 
 use super::Generator;
-use super::reach::{SPARE, kinds, profile, slice, unmet};
+use super::reach::{every_relay, profile, slice, spare, unmet};
 use crate::domain::{Code, Media, NostrEventId, RawEvidence, Subject, UnixSeconds};
 use crate::sim::nostr::SimEvent;
-use crate::sim::scene::{AS_OF, NoRoom, Planting, Scene};
+use crate::sim::scene::{AS_OF, NoRoom, Planting, RELAYS, Scene};
 
 pub(super) const GENERATORS: &[Generator] = &[
     Generator {
@@ -37,16 +37,20 @@ pub(super) const GENERATORS: &[Generator] = &[
     },
 ];
 
-/// An event that stands alone under its kind and `d`: its kind, its time, its id, and that `d`.
-pub(super) fn lonely(scene: &Scene) -> Result<(u16, UnixSeconds, NostrEventId, String), NoRoom> {
-    let asked = kinds(scene, 1);
+/// An event that stands alone under its kind and `d`, and that no other fault has: its kind, its time, its id, that `d`.
+pub(super) fn lonely(scene: &mut Scene) -> Result<(u16, UnixSeconds, NostrEventId, String), NoRoom> {
     let d = |event: &SimEvent| event.tag_values("d").next().unwrap_or_default().to_owned();
     let events = &scene.world.events;
     let is_alone =
         |one: &&SimEvent| events.iter().filter(|other| other.kind == one.kind && d(other) == d(one)).count() == 1;
-    let told = |one: &&SimEvent| scene.discounted.contains(&one.id.to_string());
-    let one = events.iter().find(|one| asked.contains(&one.kind) && is_alone(one) && !told(one)).ok_or(NoRoom)?;
-    Ok((one.kind, one.created_at, one.id, d(one)))
+    let is_taken = |one: &&SimEvent| {
+        let id = one.id.to_string();
+        scene.discounted.contains(&id) || scene.is_claimed(&id)
+    };
+    let one = events.iter().find(|one| !is_taken(one) && is_alone(one)).ok_or(NoRoom)?;
+    let found = (one.kind, one.created_at, one.id, d(one));
+    scene.claim(found.2.to_string())?;
+    Ok(found)
 }
 
 /// One relay never got that event.
@@ -57,8 +61,9 @@ pub(super) fn lacks(scene: &mut Scene, relay: usize, event: NostrEventId) -> Res
 
 fn an_event_that_the_other_has(scene: &mut Scene) -> Planting {
     let (kind, _, id, _) = lonely(scene)?;
-    lacks(scene, SPARE, id)?;
-    Ok(scene.tell(Code::SrcOmits, slice(SPARE, kind)))
+    let relay = spare(scene)?;
+    lacks(scene, relay, id)?;
+    Ok(scene.tell(Code::SrcOmits, slice(relay, kind)))
 }
 
 /// Or any relay could discredit all others.
@@ -71,9 +76,10 @@ fn a_forged_event_that_the_other_has(scene: &mut Scene) -> Planting {
     let (id, evidence) = (event.id, RawEvidence::id_of(Media::NostrEvent, "", event.line().as_bytes()));
     let forged = scene.put_event(event);
     scene.discounted.insert(forged);
-    lacks(scene, SPARE, id)?;
+    let relay = spare(scene)?;
+    lacks(scene, relay, id)?;
     scene.tell(Code::EvtBadSig, Subject::new("event", id).and("evidence", evidence));
-    Ok(slice(SPARE, kind))
+    Ok(slice(relay, kind))
 }
 
 /// A device record of the world: what it says moves no ledger.
@@ -91,8 +97,9 @@ fn two_versions(scene: &mut Scene, lacking: usize) -> Planting {
     for event in versions {
         scene.put_event(event);
     }
-    lacks(scene, SPARE, id)?;
-    Ok(slice(SPARE, one.kind))
+    let relay = spare(scene)?;
+    lacks(scene, relay, id)?;
+    Ok(slice(relay, one.kind))
 }
 
 fn only_an_older_version(scene: &mut Scene) -> Planting {
@@ -108,25 +115,22 @@ fn only_the_newest_version(scene: &mut Scene) -> Planting {
 /// An archive beside the relays has an event in these bytes.
 fn archived(scene: &mut Scene, line: &str) -> Result<(), NoRoom> {
     profile(scene)?;
-    scene.claim("an archive")?;
-    scene.claim(Scene::relay(SPARE).0)?;
+    scene.servers()?;
+    every_relay(scene)?;
     scene.appended.push(("nostr/events.jsonl", format!("{line}\n").into_bytes()));
     Ok(())
 }
 
-/// Two relays may lack it both: a claim to be complete does not become true by a second one.
+/// Every relay may lack it: a claim to be complete does not become true by another one.
 fn an_event_that_an_archive_has(scene: &mut Scene) -> Planting {
     let one = device(scene)?;
     let event = scene.hand.event("a device", one.kind, AS_OF - 120, one.tags, one.content);
     archived(scene, &event.line())?;
-    lacks_both(scene, one.kind)
-}
-
-fn lacks_both(scene: &mut Scene, kind: u16) -> Planting {
-    scene.claim(Scene::relay(0).0)?;
-    scene.tell(Code::SrcIncomplete, unmet(kind));
-    scene.tell(Code::SrcOmits, slice(0, kind));
-    Ok(scene.tell(Code::SrcOmits, slice(SPARE, kind)))
+    scene.tell(Code::SrcIncomplete, unmet(one.kind));
+    for relay in 0..RELAYS {
+        scene.tell(Code::SrcOmits, slice(relay, one.kind));
+    }
+    Ok(slice(0, one.kind))
 }
 
 fn an_event_in_other_white_space(scene: &mut Scene) -> Planting {
@@ -134,29 +138,31 @@ fn an_event_in_other_white_space(scene: &mut Scene) -> Planting {
     let event = scene.world.events.iter().find(|event| event.id == id).ok_or(NoRoom)?;
     let line = event.line().replacen('{', "{ ", 1);
     archived(scene, &line)?;
-    Ok(slice(SPARE, kind))
+    Ok(slice(0, kind))
 }
 
 /// One relay has dropped what is older than that.
-fn pruned(scene: &mut Scene, more: i64) -> Result<Vec<u16>, NoRoom> {
+fn pruned(scene: &mut Scene, more: i64) -> Result<(usize, Vec<u16>), NoRoom> {
     profile(scene)?;
     let oldest = scene.world.events.iter().map(|event| event.created_at.0).min().ok_or(NoRoom)?;
-    scene.rule(SPARE, |rules| rules.holds.since = Some(UnixSeconds(oldest + more)))?;
+    let relay = spare(scene)?;
+    scene.rule(relay, |rules| rules.holds.since = Some(UnixSeconds(oldest + more)))?;
     let mut first: Vec<u16> =
         scene.world.events.iter().filter(|event| event.created_at.0 == oldest).map(|event| event.kind).collect();
     first.sort_unstable();
     first.dedup();
-    Ok(first)
+    Ok((relay, first))
 }
 
 fn pruned_too_much(scene: &mut Scene) -> Planting {
-    let lost = pruned(scene, 1)?;
+    let (relay, lost) = pruned(scene, 1)?;
     for kind in &lost {
-        scene.tell(Code::SrcOmits, slice(SPARE, *kind));
+        scene.tell(Code::SrcOmits, slice(relay, *kind));
     }
-    lost.first().map(|kind| slice(SPARE, *kind)).ok_or(NoRoom)
+    lost.first().map(|kind| slice(relay, *kind)).ok_or(NoRoom)
 }
 
 fn pruned_just_enough(scene: &mut Scene) -> Planting {
-    pruned(scene, 0)?.first().map(|kind| slice(SPARE, *kind)).ok_or(NoRoom)
+    let (relay, kept) = pruned(scene, 0)?;
+    kept.first().map(|kind| slice(relay, *kind)).ok_or(NoRoom)
 }

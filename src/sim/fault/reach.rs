@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use super::Generator;
 use crate::domain::{Code, Subject, UnixSeconds};
-use crate::sim::scene::{ASKED, NoRoom, Planting, Scene};
+use crate::sim::scene::{ASKED, NoRoom, Planting, RELAYS, Scene};
 use crate::sim::server::{Misbehaviour, Role, Schedule};
 
 pub(super) const GENERATORS: &[Generator] = &[
     Generator {
         code: Code::SrcUnreachable,
-        name: "one-relay-of-two-that-must-answer",
+        name: "one-relay-of-those-that-must-answer",
         near_miss: "refuses one question, and answers when it is asked again",
-        fault: one_of_two_is_away,
-        miss: one_of_two_was_busy,
+        fault: one_of_all_is_away,
+        miss: one_of_all_was_busy,
     },
     Generator {
         code: Code::SrcUnreachable,
@@ -38,8 +38,8 @@ pub(super) const GENERATORS: &[Generator] = &[
     },
     Generator {
         code: Code::SrcIncomplete,
-        name: "a-full-second-where-both-must-cover",
-        near_miss: "one event below the page, and both cover",
+        name: "a-full-second-where-all-must-cover",
+        near_miss: "one event below the page, and all cover",
         fault: a_full_second_that_counts,
         miss: a_second_that_counts,
     },
@@ -53,14 +53,36 @@ pub(super) const GENERATORS: &[Generator] = &[
     Generator {
         code: Code::SrcIncomplete,
         name: "each-relay-lacks-another-event",
-        near_miss: "each relay lacks an event of another kind",
+        near_miss: "one of them lacks an event of another kind instead",
         fault: each_lacks_one,
         miss: each_lacks_one_of_its_own_kind,
     },
 ];
 
-/// The relay that may be spoilt: the operator's answers as it should.
-pub(super) const SPARE: usize = 1;
+/// A relay that no other fault has: neither the operator's nor the last, so that every kind stays covered.
+pub(super) fn spare(scene: &Scene) -> Result<usize, NoRoom> {
+    let is_taken = |relay: usize| scene.is_claimed(EVERY_RELAY) || scene.is_claimed(&Scene::relay(relay).0);
+    (1..RELAYS - 1).find(|relay| !is_taken(*relay)).ok_or(NoRoom)
+}
+
+/// The operator's relay.
+pub(super) fn operator(scene: &Scene) -> Result<usize, NoRoom> {
+    if scene.is_claimed(EVERY_RELAY) { Err(NoRoom) } else { Ok(0) }
+}
+
+const EVERY_RELAY: &str = "every relay";
+
+/// Nobody else spoils any relay.
+pub(super) fn every_relay(scene: &mut Scene) -> Result<(), NoRoom> {
+    untouched(scene)?;
+    scene.claim(EVERY_RELAY)
+}
+
+/// No fault has any relay.
+fn untouched(scene: &Scene) -> Result<(), NoRoom> {
+    let is_claimed = |relay| scene.is_claimed(&Scene::relay(relay).0);
+    if scene.is_claimed(EVERY_RELAY) || (0..RELAYS).any(is_claimed) { Err(NoRoom) } else { Ok(()) }
+}
 
 pub(super) fn about(relay: usize) -> Subject {
     Subject::new("source", Scene::relay(relay))
@@ -78,22 +100,28 @@ pub(super) fn kinds(scene: &Scene, least: usize) -> Vec<u16> {
 }
 
 /// The spoilt relay's answers about these kinds do not count; the other relay's do.
-pub(super) fn spare_slices(scene: &mut Scene, kinds: &[u16]) {
+pub(super) fn spare_slices(scene: &mut Scene, relay: usize, kinds: &[u16]) {
     for kind in kinds {
-        scene.tell_explained(Code::SrcIncomplete, slice(SPARE, *kind));
+        scene.tell_explained(Code::SrcIncomplete, slice(relay, *kind));
     }
 }
 
-/// The profile's kinds are asked of relays, and nobody changes that.
-pub(super) fn profile(scene: &mut Scene) -> Result<(), NoRoom> {
-    scene.claim("config nostr")
+/// The profile's kinds are asked of relays: nobody has changed that, and what changes it is planted before.
+pub(super) fn profile(scene: &Scene) -> Result<(), NoRoom> {
+    if scene.is_claimed("config nostr") { Err(NoRoom) } else { Ok(()) }
 }
 
-/// Both relays have to be covered.
-fn both_must_cover(scene: &mut Scene) -> Result<(), NoRoom> {
-    scene.claim("config require")?;
-    scene.replaced.push(("[nostr]\n".to_owned(), "[nostr]\nrequire = { min_relays = 2 }\n".to_owned()));
-    Ok(())
+/// What is done to one relay where every relay has to be covered.
+fn where_all_must_cover<T>(
+    scene: &mut Scene,
+    plant: impl FnOnce(&mut Scene) -> Result<T, NoRoom>,
+) -> Result<T, NoRoom> {
+    untouched(scene)?;
+    let planted = plant(scene)?;
+    scene.claim(EVERY_RELAY)?;
+    let require = format!("[nostr]\nrequire = {{ min_relays = {RELAYS} }}\n");
+    scene.replaced.push(("[nostr]\n".to_owned(), require));
+    Ok(planted)
 }
 
 pub(super) fn unmet(kind: u16) -> Subject {
@@ -101,23 +129,27 @@ pub(super) fn unmet(kind: u16) -> Subject {
 }
 
 fn spoil(scene: &mut Scene, how: Misbehaviour, when: Schedule) -> Planting {
-    profile(scene)?;
-    scene.misbehave(Role::Relay, SPARE, how, when)?;
-    Ok(about(SPARE))
+    Ok(about(spoilt(scene, how, when)?))
 }
 
-fn one_of_two_is_away(scene: &mut Scene) -> Planting {
-    both_must_cover(scene)?;
-    let subject = spoil(scene, Misbehaviour::Redirect, Schedule::Every)?;
+/// A relay that does this.
+pub(super) fn spoilt(scene: &mut Scene, how: Misbehaviour, when: Schedule) -> Result<usize, NoRoom> {
+    profile(scene)?;
+    let relay = spare(scene)?;
+    scene.misbehave(Role::Relay, relay, how, when)?;
+    Ok(relay)
+}
+
+fn one_of_all_is_away(scene: &mut Scene) -> Planting {
+    let subject = where_all_must_cover(scene, |scene| spoil(scene, Misbehaviour::Redirect, Schedule::Every))?;
     for kind in ASKED {
         scene.tell(Code::SrcIncomplete, unmet(kind));
     }
     Ok(scene.tell(Code::SrcUnreachable, subject))
 }
 
-fn one_of_two_was_busy(scene: &mut Scene) -> Planting {
-    both_must_cover(scene)?;
-    spoil(scene, Misbehaviour::RateLimit, Schedule::Nth(3))
+fn one_of_all_was_busy(scene: &mut Scene) -> Planting {
+    where_all_must_cover(scene, |scene| spoil(scene, Misbehaviour::RateLimit, Schedule::Nth(3)))
 }
 
 fn a_spare_relay_is_away(scene: &mut Scene) -> Planting {
@@ -139,7 +171,7 @@ fn a_relay_that_leaves_once(scene: &mut Scene) -> Planting {
 }
 
 /// Kinds by the events of their fullest second; a relay whose pages are as long as the fullest of all, or longer.
-fn page_beyond_the_fullest(scene: &mut Scene, beyond: usize) -> Result<Vec<u16>, NoRoom> {
+fn page_beyond_the_fullest(scene: &mut Scene, beyond: usize) -> Result<(usize, Vec<u16>), NoRoom> {
     profile(scene)?;
     let mut seconds: BTreeMap<(u16, UnixSeconds), usize> = BTreeMap::new();
     for event in &scene.world.events {
@@ -148,17 +180,18 @@ fn page_beyond_the_fullest(scene: &mut Scene, beyond: usize) -> Result<Vec<u16>,
     let fullest = seconds.values().copied().max().filter(|count| *count > 1).ok_or(NoRoom)?;
     let mut full: Vec<u16> = seconds.iter().filter(|(_, count)| **count == fullest).map(|(key, _)| key.0).collect();
     full.dedup();
-    scene.rule(SPARE, |rules| rules.max_limit = fullest + beyond)?;
-    Ok(full)
+    let relay = spare(scene)?;
+    scene.rule(relay, |rules| rules.max_limit = fullest + beyond)?;
+    Ok((relay, full))
 }
 
-fn first_slice(kinds: &[u16]) -> Planting {
-    kinds.first().map(|kind| slice(SPARE, *kind)).ok_or(NoRoom)
+fn first_slice((relay, kinds): &(usize, Vec<u16>)) -> Planting {
+    kinds.first().map(|kind| slice(*relay, *kind)).ok_or(NoRoom)
 }
 
 fn a_full_second(scene: &mut Scene) -> Planting {
     let full = page_beyond_the_fullest(scene, 0)?;
-    spare_slices(scene, &full);
+    spare_slices(scene, full.0, &full.1);
     first_slice(&full)
 }
 
@@ -167,38 +200,38 @@ fn a_second_not_quite_full(scene: &mut Scene) -> Planting {
 }
 
 fn a_full_second_that_counts(scene: &mut Scene) -> Planting {
-    both_must_cover(scene)?;
-    let full = page_beyond_the_fullest(scene, 0)?;
+    let (relay, full) = where_all_must_cover(scene, |scene| page_beyond_the_fullest(scene, 0))?;
     for kind in &full {
-        scene.tell(Code::SrcIncomplete, slice(SPARE, *kind));
+        scene.tell(Code::SrcIncomplete, slice(relay, *kind));
         scene.tell(Code::SrcIncomplete, unmet(*kind));
     }
     full.first().map(|kind| unmet(*kind)).ok_or(NoRoom)
 }
 
 fn a_second_that_counts(scene: &mut Scene) -> Planting {
-    both_must_cover(scene)?;
-    page_beyond_the_fullest(scene, 1)?.first().map(|kind| unmet(*kind)).ok_or(NoRoom)
+    let (_, full) = where_all_must_cover(scene, |scene| page_beyond_the_fullest(scene, 1))?;
+    full.first().map(|kind| unmet(*kind)).ok_or(NoRoom)
 }
 
 /// Half of what a page holds comes after its end: the relay's word about any kind of two events is worth nothing.
 fn an_end_before_the_end(scene: &mut Scene) -> Planting {
     let several = kinds(scene, 2);
-    spoil(scene, Misbehaviour::LieEose, Schedule::Every)?;
-    spare_slices(scene, &several);
-    first_slice(&several)
+    let relay = spoilt(scene, Misbehaviour::LieEose, Schedule::Every)?;
+    spare_slices(scene, relay, &several);
+    first_slice(&(relay, several))
 }
 
 fn a_cut_that_heals(scene: &mut Scene) -> Planting {
-    spoil(scene, Misbehaviour::CloseMidPage, Schedule::Nth(2))?;
-    first_slice(&kinds(scene, 2))
+    let relay = spoilt(scene, Misbehaviour::CloseMidPage, Schedule::Nth(2))?;
+    first_slice(&(relay, kinds(scene, 2)))
 }
 
-/// Each relay lacks its own event of these kinds; both claims about them are withdrawn.
-fn each_lacks(scene: &mut Scene, kinds: [u16; 2]) -> Result<(), NoRoom> {
+/// Each relay lacks its own event of its kind: every claim about these kinds is withdrawn.
+fn each_lacks(scene: &mut Scene, kinds: [u16; RELAYS]) -> Result<(), NoRoom> {
     profile(scene)?;
+    every_relay(scene)?;
     for (relay, kind) in kinds.into_iter().enumerate() {
-        // The first two of a kind, so that nobody lacks what the other lacks.
+        // Nobody lacks what another lacks.
         let id = scene.world.events.iter().filter(|event| event.kind == kind).nth(relay).ok_or(NoRoom)?.id;
         scene.rule(relay, |rules| rules.holds.without.extend([id]))?;
         scene.tell(Code::SrcOmits, slice(relay, kind));
@@ -207,13 +240,13 @@ fn each_lacks(scene: &mut Scene, kinds: [u16; 2]) -> Result<(), NoRoom> {
 }
 
 fn each_lacks_one(scene: &mut Scene) -> Planting {
-    let kind = kinds(scene, 2).first().copied().ok_or(NoRoom)?;
-    each_lacks(scene, [kind; 2])?;
+    let kind = kinds(scene, RELAYS).first().copied().ok_or(NoRoom)?;
+    each_lacks(scene, [kind; RELAYS])?;
     Ok(scene.tell(Code::SrcIncomplete, unmet(kind)))
 }
 
 fn each_lacks_one_of_its_own_kind(scene: &mut Scene) -> Planting {
-    let [first, second, ..] = kinds(scene, 2)[..] else { return Err(NoRoom) };
-    each_lacks(scene, [first, second])?;
+    let [first, second, ..] = kinds(scene, RELAYS)[..] else { return Err(NoRoom) };
+    each_lacks(scene, [first, first, first, first, second])?;
     Ok(unmet(first))
 }

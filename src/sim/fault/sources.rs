@@ -75,7 +75,7 @@ fn highest(scene: &Scene) -> Result<u64, NoRoom> {
         other => other.as_u64(),
     };
     let records = scene.world.invoices.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let of_lnd = records.filter(|record| record.get("r_hash").is_some());
+    let of_lnd = records.filter(|record| ["r_hash", "amt_paid_msat"].iter().any(|name| record.get(*name).is_some()));
     // A record without an index counts all the same.
     let indexes: Vec<u64> = of_lnd.map(|record| number(&record).unwrap_or(u64::MAX)).collect();
     let highest = indexes.iter().copied().max().unwrap_or(0);

@@ -65,6 +65,8 @@ const LOGGED: [&str; 8] = [
     "tx-accepted",
     "tx-rejected",
 ];
+/// Relays of a served scene. The first is the operator's, the last is as it should be, so that nothing is lost.
+pub(in crate::sim) const RELAYS: usize = 5;
 /// Files of records whose appended lines become records of the served document.
 const SETTLEMENTS: &str = "gateway/settlements.jsonl";
 const BALANCES: &str = "balances.jsonl";
@@ -82,7 +84,8 @@ impl Scene {
             // Relays hold the newest version only (NIP-01), and no archive stands beside them.
             world.archived.clear();
         }
-        let services = Services { pace_ms: PACE_MS, ..Services::default() };
+        let relays = vec![RelayRules::default(); RELAYS];
+        let services = Services { relays, pace_ms: PACE_MS, ..Services::default() };
         Self { transport, services, ..Self::of(world) }
     }
 
