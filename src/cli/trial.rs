@@ -143,3 +143,20 @@ fn value(campaign: &Campaign, result: &CampaignResult) -> Value {
         "shrunk": result.shrunk.as_ref().map(trial),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::Trial;
+
+    #[test]
+    fn the_command_that_shows_a_difference_again_names_the_transport() {
+        let again = |transport| {
+            let trial = Trial { seed: 7, events: 40, selections: Vec::new(), transport };
+            command(&TrialReport { trial, planted: Vec::new(), divergences: 0, differences: Vec::new() })
+        };
+        let files = "reledger sim run --seed 7 --worlds 1 --events 40 --faults none";
+        assert_eq!(again(Transport::Files), files);
+        assert_eq!(again(Transport::Sockets), format!("{files} --transport sockets"));
+    }
+}

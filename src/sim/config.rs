@@ -146,7 +146,8 @@ pub(super) fn loopback_toml(world: &World, addresses: &Addresses) -> String {
         &Places {
             relays: addresses.relays.clone(),
             event_files: Vec::new(),
-            proof_folders: vec!["ots/"],
+            // An empty folder would be a source that holds nothing.
+            proof_folders: if world.proofs.is_empty() { Vec::new() } else { vec!["ots/"] },
             calendars: addresses.calendars.clone(),
             idle_seconds: addresses.idle_seconds,
             headers,

@@ -47,7 +47,8 @@ fn names(selections: &[Selection]) -> String {
 
 /// What differs, in words; empty when report and oracle agree.
 fn wrong(report: &TrialReport) -> Vec<String> {
-    let about = |difference: &String| format!("world {} {}: {difference}", report.trial.seed, names(&report.trial.selections));
+    let about =
+        |difference: &String| format!("world {} {}: {difference}", report.trial.seed, names(&report.trial.selections));
     report.differences.iter().map(about).collect()
 }
 

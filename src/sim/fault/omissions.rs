@@ -83,7 +83,7 @@ fn a_forged_event_that_the_other_has(scene: &mut Scene) -> Planting {
 }
 
 /// A device record of the world: what it says moves no ledger.
-fn device(scene: &Scene) -> Result<SimEvent, NoRoom> {
+pub(super) fn device(scene: &Scene) -> Result<SimEvent, NoRoom> {
     let is_device = |d: &str| d.starts_with("oc-lock:device:");
     scene.world.events.iter().find(|event| event.tag_values("d").any(is_device)).cloned().ok_or(NoRoom)
 }

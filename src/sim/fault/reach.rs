@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::Generator;
+use super::omissions::device;
 use crate::domain::{Code, Subject, UnixSeconds};
-use crate::sim::scene::{ASKED, NoRoom, Planting, RELAYS, Scene};
+use crate::sim::scene::{AS_OF, ASKED, NoRoom, Planting, RELAYS, Scene};
 use crate::sim::server::{Misbehaviour, Role, Schedule};
 
 pub(super) const GENERATORS: &[Generator] = &[
@@ -170,14 +171,20 @@ fn a_relay_that_leaves_once(scene: &mut Scene) -> Planting {
     spoil(scene, Misbehaviour::Disconnect, Schedule::Nth(1))
 }
 
-/// Kinds by the events of their fullest second; a relay whose pages are as long as the fullest of all, or longer.
+/// Some devices say something in one second. Gives a relay whose pages are as long as the fullest second of all, or longer,
+/// and the kinds that have such a second.
 fn page_beyond_the_fullest(scene: &mut Scene, beyond: usize) -> Result<(usize, Vec<u16>), NoRoom> {
     profile(scene)?;
+    let one = device(scene)?;
+    for author in ["a device", "another device", "a third device"] {
+        let event = scene.hand.event(author, one.kind, AS_OF - 120, one.tags.clone(), one.content.clone());
+        scene.put_event(event);
+    }
     let mut seconds: BTreeMap<(u16, UnixSeconds), usize> = BTreeMap::new();
     for event in &scene.world.events {
         *seconds.entry((event.kind, event.created_at)).or_default() += 1;
     }
-    let fullest = seconds.values().copied().max().filter(|count| *count > 1).ok_or(NoRoom)?;
+    let fullest = seconds.values().copied().max().ok_or(NoRoom)?;
     let mut full: Vec<u16> = seconds.iter().filter(|(_, count)| **count == fullest).map(|(key, _)| key.0).collect();
     full.dedup();
     let relay = spare(scene)?;
