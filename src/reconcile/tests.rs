@@ -17,6 +17,7 @@ use crate::verify::{HeldEvent, PendingAnchor, SignedSettlement, Verified};
 use super::{Declared, Input, Reconciliation, reconcile};
 
 mod edges;
+mod omissions;
 mod sources;
 mod statement;
 mod treasury;
@@ -109,15 +110,6 @@ impl Scene {
         self.world.set.events.insert(lost, held(lost, 30_087, time("2026-05-20T00:00:00Z")));
         self.sightings.insert(lost, BTreeSet::from([source(OTHER)]));
         lost
-    }
-
-    /// Another event of the same time, which both relays hold.
-    fn here_too(&mut self, change: impl FnOnce(&mut HeldEvent)) {
-        let carrier = evidence("here too");
-        let mut event = held(carrier, 30_087, time("2026-05-20T00:00:00Z"));
-        change(&mut event);
-        self.world.set.events.insert(carrier, event);
-        self.sightings.insert(carrier, BTreeSet::from([source(OPERATOR), source(OTHER)]));
     }
 
     fn gap(&mut self, expires: &str) {
@@ -280,53 +272,6 @@ const COVERAGE: &[Case<Scene>] = &[
             let forged = s.only_at_other();
             let finding = Finding::new(Code::EvtBadSig, Subject::default()).with_evidence(forged, "carrier");
             s.world.set.findings.push(finding);
-        },
-    ),
-    (
-        // The same event in other bytes is the same event.
-        Code::SrcOmits,
-        |s| {
-            s.with_other(SliceEnd::Ended, CompletenessBasis::Exhausted);
-            s.see_all(OTHER);
-            s.only_at_other();
-            s.here_too(|lost| lost.at.0 += 1);
-        },
-        |s| {
-            s.with_other(SliceEnd::Ended, CompletenessBasis::Exhausted);
-            s.see_all(OTHER);
-            let lost = s.only_at_other();
-            s.here_too(|copy| copy.id = NostrEventId(lost.0));
-        },
-    ),
-    (
-        // A relay keeps the newest version of an address; of two in one second that of the lower id.
-        Code::SrcOmits,
-        |s| {
-            s.with_other(SliceEnd::Ended, CompletenessBasis::Exhausted);
-            s.see_all(OTHER);
-            let lost = s.only_at_other();
-            s.here_too(|older| (older.place, older.at.0) = (lost.0, older.at.0 - 1));
-        },
-        |s| {
-            s.with_other(SliceEnd::Ended, CompletenessBasis::Exhausted);
-            s.see_all(OTHER);
-            let lost = s.only_at_other();
-            s.here_too(|newer| (newer.place, newer.at.0) = (lost.0, newer.at.0 + 1));
-        },
-    ),
-    (
-        Code::SrcOmits,
-        |s| {
-            s.with_other(SliceEnd::Ended, CompletenessBasis::Exhausted);
-            s.see_all(OTHER);
-            let lost = s.only_at_other();
-            s.here_too(|rival| (rival.place, rival.id.0) = (lost.0, Digest32([0xff; 32])));
-        },
-        |s| {
-            s.with_other(SliceEnd::Ended, CompletenessBasis::Exhausted);
-            s.see_all(OTHER);
-            let lost = s.only_at_other();
-            s.here_too(|rival| (rival.place, rival.id.0) = (lost.0, Digest32([0; 32])));
         },
     ),
     (
