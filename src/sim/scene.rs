@@ -172,6 +172,11 @@ impl Scene {
         if self.claimed.insert(what.into()) { Ok(()) } else { Err(NoRoom) }
     }
 
+    /// Whether no fault was planted yet.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.claimed.is_empty() && self.made == 0 && self.told.is_empty()
+    }
+
     /// Whether another fault has it.
     pub(super) fn is_claimed(&self, what: &str) -> bool {
         self.claimed.contains(what)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Generator;
 use super::omissions::device;
-use crate::domain::{Code, Subject, UnixSeconds};
+use crate::domain::{Code, Media, SourceId, Subject, UnixSeconds};
 use crate::sim::scene::{AS_OF, ASKED, NoRoom, Planting, RELAYS, Scene};
 use crate::sim::server::{Misbehaviour, Role, Schedule};
 
@@ -29,6 +29,13 @@ pub(super) const GENERATORS: &[Generator] = &[
         near_miss: "leaves once in the middle of an answer",
         fault: a_relay_that_wants_names,
         miss: a_relay_that_leaves_once,
+    },
+    Generator {
+        code: Code::SrcUnreachable,
+        name: "a-gateway-that-lets-nobody-in",
+        near_miss: "hangs up once, and is asked again",
+        fault: a_closed_gateway,
+        miss: a_gateway_that_hangs_up,
     },
     Generator {
         code: Code::SrcIncomplete,
@@ -165,6 +172,30 @@ fn a_spare_relay_is_slow(scene: &mut Scene) -> Planting {
 fn a_relay_that_wants_names(scene: &mut Scene) -> Planting {
     let subject = spoil(scene, Misbehaviour::Auth, Schedule::Every)?;
     Ok(scene.tell_explained(Code::SrcUnreachable, subject))
+}
+
+/// The gateway's log, and who answers for it.
+fn gateway(scene: &mut Scene, how: Misbehaviour, when: Schedule) -> Planting {
+    scene.claim("payment log")?;
+    scene.misbehave(Role::PaymentLog, 0, how, when)?;
+    Ok(Subject::new("source", SourceId::files(Media::PaymentLogEntry)))
+}
+
+/// What nobody may see does not exist for anybody.
+fn a_closed_gateway(scene: &mut Scene) -> Planting {
+    // Whatever another fault wrote into the log would be gone.
+    if !scene.is_untouched() {
+        return Err(NoRoom);
+    }
+    let subject = gateway(scene, Misbehaviour::Auth, Schedule::Every)?;
+    scene.world.payment_log.clear();
+    scene.unchecked.insert("settlement.gateway".to_owned());
+    scene.tell(Code::SrcEmpty, Subject::new("population", "payment-log"));
+    Ok(scene.tell(Code::SrcUnreachable, subject))
+}
+
+fn a_gateway_that_hangs_up(scene: &mut Scene) -> Planting {
+    gateway(scene, Misbehaviour::Disconnect, Schedule::Nth(1))
 }
 
 fn a_relay_that_leaves_once(scene: &mut Scene) -> Planting {
