@@ -251,7 +251,10 @@ impl Scene {
     /// Takes back every event whose `d` names that id, and its proof files.
     pub(super) fn retract(&mut self, id: &str) -> Result<(), NoRoom> {
         let before = self.world.events.len();
-        self.world.events.retain(|event| !event.tag_values("d").any(|d| d.ends_with(id)));
+        let names = |event: &SimEvent| event.tag_values("d").any(|d| d.ends_with(id));
+        self.world.events.retain(|event| !names(event));
+        self.world.archived.retain(|event| !names(event));
+        self.world.told.retain(|one| !one.subject.0.values().any(|value| value == id));
         self.world.proofs.retain(|digest, _| digest.to_string() != id);
         self.world.upgraded.retain(|digest, _| digest.to_string() != id);
         self.world.envelopes.retain(|envelope| envelope.id.to_string() != id);
