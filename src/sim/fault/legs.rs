@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::Generator;
 use crate::domain::{Code, Subject, sha256};
 use crate::sim::oracle;
-use crate::sim::scene::{AS_OF, NoRoom, Planting, Scene, Settled, iso, operation_of};
+use crate::sim::scene::{AS_OF, NoRoom, Planting, Scene, Settled, iso};
 
 pub(super) const GENERATORS: &[Generator] = &[
     Generator {
@@ -72,13 +72,7 @@ fn about(settled: &Settled) -> Subject {
 
 /// A payout with another stated fee: made of the amount and the fee it had.
 fn fee(scene: &mut Scene, of: impl FnOnce(u64, u64) -> u64) -> Planting {
-    // One that went over Lightning: only there somebody else says what the fee was.
-    let fits = |line: &String| {
-        let has = |text: &str| line.contains(text);
-        has("\"distribution.settled\"") && !has("\"payment_hash\":null") && !scene.is_claimed(&operation_of(line))
-    };
-    let at = scene.world.settlements.iter().rposition(fits).ok_or(NoRoom)?;
-    let settled = scene.resettle_at(at, |event| {
+    let settled = scene.resettle("distribution.settled", |event| {
         let number = |name: &str| event[name].as_u64().unwrap_or(0);
         event["fee_sats"] = of(number("amount_sats"), number("fee_sats")).into();
     })?;
