@@ -36,6 +36,9 @@ pub(crate) fn run(global: &Global, output: &Output, args: &RunArgs) -> Result<Ex
         if !report.differences.is_empty() || (shows_progress(global) && ended.is_multiple_of(50)) {
             say(&progress_line(report, ended, campaign.worlds));
         }
+        if !report.differences.is_empty() {
+            say(&format!("  again: {}", command(report)));
+        }
     });
     let differs = result.as_ref().is_ok_and(|result| result.differing > 0);
     if is_ours && !differs {
@@ -67,11 +70,7 @@ fn shows_progress(global: &Global) -> bool {
 }
 
 fn progress_line(report: &TrialReport, ended: u32, worlds: u32) -> String {
-    let verdict = if report.differences.is_empty() {
-        "agrees".to_owned()
-    } else {
-        format!("DIFFERS; again: {}", command(report))
-    };
+    let verdict = if report.differences.is_empty() { "agrees" } else { "DIFFERS" };
     format!("{ended} of {worlds} worlds; world {} {verdict}", report.trial.seed)
 }
 

@@ -10,12 +10,13 @@ use bitcoin::secp256k1::{All, Secp256k1};
 use super::anchor::{Anchor, Anchored};
 use super::chain::{BlockTimes, block_hash_hex};
 use super::envelope::{Artifact, Envelope};
+use super::expect::Expected;
 use super::json::{Object, texts};
 use super::nostr::{Draft, SimEvent, sign, tag};
 use super::ots::{Branch, Tail, bare, detached, lowest};
 use super::rng::Rng;
 use super::time::{AS_OF, DAY, HOUR, iso_millis, seconds};
-use crate::domain::Digest32;
+use crate::domain::{Code, Digest32, Subject, sha256};
 
 /// Most detached proofs of a world: beyond that every proof travels in its member.
 const PROOF_FILES_MAX: usize = 2_000;
@@ -71,7 +72,7 @@ impl Prover<'_> {
                 let timestamp = if pruned { bare(&anchor.head, &anchor.branches, Tail::Pruned) } else { full };
                 let header = self.headers.get(confirmation.height);
                 let mined_at = self.times.at(confirmation.height).unwrap_or_default();
-                self.proof_member("confirmed", digest, anchor, timestamp)
+                Self::proof_member("confirmed", &self.proof(digest, timestamp), anchor)
                     .plain("block_height", confirmation.height)
                     .text_or_null("block_hash", header.map(block_hash_hex).as_deref())
                     .text("upgraded_at", iso_millis(mined_at + 2 * HOUR))
@@ -87,17 +88,26 @@ impl Prover<'_> {
         member
     }
 
-    /// The member as it was while a block that lost still counted.
-    pub(super) fn stale_member(&mut self, digest: Digest32, anchor: &Anchor, branch: &Branch, hash: &str) -> String {
+    /// The member as it was while a block that lost still counted, and what must be told of it: the digest is anchored again.
+    pub(super) fn stale_member(
+        &mut self,
+        digest: Digest32,
+        anchor: &Anchor,
+        branch: &Branch,
+        hash: &str,
+    ) -> (String, Expected) {
         let then = Anchor { branches: vec![branch.clone()], ..anchor.clone() };
         let timestamp = bare(&then.head, &then.branches, Tail::Upgraded);
         let height = branch.confirmation.as_ref().map_or(0, |confirmation| confirmation.height);
         let mined_at = self.times.at(height).unwrap_or_default();
-        self.proof_member("confirmed", digest, &then, timestamp)
+        let proof = self.proof(digest, timestamp);
+        let subject = Subject::new("digest", digest).and("proof", sha256(&proof)).and("height", height);
+        let member = Self::proof_member("confirmed", &proof, &then)
             .plain("block_height", height)
             .text("block_hash", hash)
             .text("upgraded_at", iso_millis(mined_at + HOUR))
-            .compact()
+            .compact();
+        (member, Expected::explained(Code::HdrReorg, subject))
     }
 
     /// The member as it was before any block.
@@ -107,15 +117,20 @@ impl Prover<'_> {
     }
 
     fn pending(&mut self, digest: Digest32, anchor: &Anchor) -> String {
-        self.proof_member("pending", digest, anchor, bare(&anchor.head, &anchor.branches, Tail::Pending))
+        let proof = self.proof(digest, bare(&anchor.head, &anchor.branches, Tail::Pending));
+        Self::proof_member("pending", &proof, anchor)
             .raw("block_height", "null")
             .raw("block_hash", "null")
             .raw("upgraded_at", "null")
             .compact()
     }
 
-    fn proof_member(&mut self, status: &str, digest: Digest32, anchor: &Anchor, timestamp: Vec<u8>) -> Object {
-        let proof = if self.rng.chance(50) { detached(&digest.0, &timestamp) } else { timestamp };
+    /// Detached or bare, as the publisher happened to keep it.
+    fn proof(&mut self, digest: Digest32, timestamp: Vec<u8>) -> Vec<u8> {
+        if self.rng.chance(50) { detached(&digest.0, &timestamp) } else { timestamp }
+    }
+
+    fn proof_member(status: &str, proof: &[u8], anchor: &Anchor) -> Object {
         let calendars = texts(anchor.branches.iter().map(|branch| branch.calendar));
         Object::new().text("status", status).text("proof", STANDARD.encode(proof)).raw("calendars", calendars)
     }

@@ -74,6 +74,8 @@ const IDLE_PACES: u64 = 200;
 
 /// Headers of a branch that lost, beside servers.
 pub(super) const SERVED_STALE: &str = "headers-stale/stale.headers";
+/// What archives hold besides the relays, beside servers.
+pub(super) const SERVED_ARCHIVE: &str = "nostr-past/events.jsonl";
 /// The folder of key sets that a host no longer publishes, beside servers.
 pub(super) const PAST_KEYS: &str = "keys-past";
 
@@ -129,7 +131,7 @@ impl Addresses {
 }
 
 /// The configuration of a served world. Price configs (whose domain must be the host they come from), activity
-/// attestations, custody records, detached proofs, earlier key sets and lost branches stay files beside it.
+/// attestations, custody records, detached proofs, archives, earlier key sets and lost branches stay files beside it.
 pub(super) fn loopback_toml(world: &World, addresses: &Addresses) -> String {
     let dialect = match addresses.headers {
         HeaderDialect::Core => "bitcoin_rest",
@@ -145,7 +147,7 @@ pub(super) fn loopback_toml(world: &World, addresses: &Addresses) -> String {
         world,
         &Places {
             relays: addresses.relays.clone(),
-            event_files: Vec::new(),
+            event_files: if world.archived.is_empty() { Vec::new() } else { vec![SERVED_ARCHIVE.to_owned()] },
             // An empty folder would be a source that holds nothing.
             proof_folders: if world.proofs.is_empty() { Vec::new() } else { vec!["ots/"] },
             calendars: addresses.calendars.clone(),

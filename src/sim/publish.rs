@@ -9,6 +9,7 @@ use super::cast::{Project, User};
 use super::chain::{BlockTimes, mine};
 use super::custody::Custody;
 use super::envelope::{Artifact, Envelope, Mint};
+use super::expect::Expected;
 use super::gateway_log::payment_log;
 use super::history::Billed;
 use super::invoices::records;
@@ -29,6 +30,7 @@ use crate::domain::Digest32;
 struct Carried {
     events: Vec<SimEvent>,
     archived: Vec<SimEvent>,
+    told: Vec<Expected>,
     custody: Vec<String>,
     files: ProofFiles,
     upgraded: ProofFiles,
@@ -56,7 +58,7 @@ impl Past {
         let headers = mine(seed, &self.times, &anchored.roots);
         let stale = self.stale(seed, &anchored, &headers);
         let carried = self.carry(seed, &attested, &anchored, &headers, stale.as_ref());
-        let Carried { mut events, mut archived, custody, files, upgraded, blocks } = carried;
+        let Carried { mut events, mut archived, told, custody, files, upgraded, blocks } = carried;
         events.extend(bindings(seed, &self.users, &self.keys.secp));
         events.extend(junk(seed, &self.keys));
         events.extend(devices(seed, &self.users, &self.keys.secp));
@@ -80,8 +82,10 @@ impl Past {
         let mut world = World {
             seed,
             size,
+            noise: self.noise,
             events,
             archived,
+            told,
             stale: stale.map(|stale| stale.headers).unwrap_or_default(),
             custody,
             proofs: files,
@@ -146,7 +150,7 @@ impl Past {
             blocks: BTreeSet::new(),
         };
         let mut events = Vec::with_capacity(self.envelopes.len() + attested.len());
-        let mut archived = Vec::new();
+        let (mut archived, mut told) = (Vec::new(), Vec::new());
         let mut twice = Rng::new(seed, "older carriers");
         for (index, envelope) in self.envelopes.iter().enumerate() {
             let digest = Digest32(*envelope.id.as_bytes());
@@ -160,7 +164,9 @@ impl Past {
                 stale.and_then(|stale| stale.proof.as_ref().filter(|(lost, _)| *lost == digest.0).zip(Some(stale)));
             let older = match (lost, anchored.anchors.get(&digest.0)) {
                 (Some(((_, branch), stale)), Some(anchor)) => {
-                    Some(prover.stale_member(digest, anchor, branch, &stale.hash))
+                    let (member, reorganised) = prover.stale_member(digest, anchor, branch, &stale.hash);
+                    told.push(reorganised);
+                    Some(member)
                 }
                 _ => twice.chance(u64::from(self.noise.duplicates / 2)).then(|| prover.early_member(digest)).flatten(),
             };
@@ -185,7 +191,15 @@ impl Past {
                 None => custody.push(line),
             }
         }
-        Carried { events, archived, custody, files: prover.files, upgraded: prover.upgraded, blocks: prover.blocks }
+        Carried {
+            events,
+            archived,
+            told,
+            custody,
+            files: prover.files,
+            upgraded: prover.upgraded,
+            blocks: prover.blocks,
+        }
     }
 
     fn stale(&self, seed: u64, anchored: &Anchored, headers: &[[u8; 80]]) -> Option<Stale> {

@@ -8,6 +8,7 @@ use super::chain::{BlockTimes, block_hash_hex};
 use super::custody::custody;
 use super::drops::{manifests, windows};
 use super::envelope::{Envelope, Mint};
+use super::expect::Expected;
 use super::gateway_log::LogEntry;
 use super::history::{Stage, bill, bind_payouts, rebind, trust};
 use super::keys::{KeyMaker, compressed_hex};
@@ -60,6 +61,8 @@ pub struct World {
     pub seed: u64,
     /// The number of billable events that was asked for.
     pub size: u32,
+    /// What networks did to its records.
+    pub noise: Noise,
     /// Every OC Me envelope but activity attestations, in order of claimed time and id.
     pub envelopes: Vec<Envelope>,
     /// Every Nostr event, sorted by kind, time and id (FORMATS 2.2). Both relays hold all of them.
@@ -67,6 +70,8 @@ pub struct World {
     /// Events that archives hold once more, and older carriers that only archives still hold; every second of them stands
     /// in an archive file of its own.
     pub archived: Vec<SimEvent>,
+    /// What must be told of records that are honest and nevertheless remarkable, as whoever made them knows.
+    pub told: Vec<Expected>,
     /// Headers of a branch that lost, without its fork's parent; empty in most worlds.
     pub stale: Vec<[u8; 80]>,
     /// Guardian descriptors, and the rotations and graduations that no event carries, one a line.
@@ -142,6 +147,12 @@ impl World {
         envelopes.sort_by_key(|envelope| (envelope.at, envelope.id));
         let past = Past { keys, mint, projects, users, times, billed, envelopes, treasury, custody, noise: *noise };
         past.publish(seed, events)
+    }
+
+    /// The world as it was made.
+    #[must_use]
+    pub fn untouched(&self) -> Self {
+        Self::generate_with(self.seed, self.size, &self.noise)
     }
 
     /// The instant at which this world adds up.

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::carrier::ProofFiles;
 use super::config::{
-    Addresses, PASSWORD_FILE, PAST_KEYS, SECOND_ARCHIVE, SERVED_STALE, STALE_HEADERS, files_toml, loopback_toml,
+    Addresses, PASSWORD_FILE, PAST_KEYS, SECOND_ARCHIVE, SERVED_ARCHIVE, SERVED_STALE, STALE_HEADERS, files_toml,
+    loopback_toml,
 };
 use super::json::array;
 use super::server::{BehaviourError, PASSWORD, Serving};
@@ -84,6 +85,9 @@ pub fn serve_toml(serving: &Serving, world: &World, dir: &Path) -> Result<String
         }
         if !world.stale.is_empty() {
             put(stage, SERVED_STALE, world.stale.concat())?;
+        }
+        if !world.archived.is_empty() {
+            put(stage, SERVED_ARCHIVE, lines(world.archived.iter().map(super::SimEvent::line)))?;
         }
         let text = loopback_toml(world, &Addresses::of(serving));
         put(stage, "reledger-loopback.toml", &text)?;

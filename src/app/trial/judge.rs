@@ -11,7 +11,7 @@ use crate::app::error::AppError;
 use crate::app::observer::{Cancel, Silent};
 use crate::app::plan::Plan;
 use crate::domain::Severity;
-use crate::sim::{Planted, Scene, Selection, SimError, Transport, World, expect, plant};
+use crate::sim::{Noise, Planted, Scene, Selection, SimError, Transport, World, expect, plant};
 
 /// What one world is made of.
 #[derive(Debug, Clone)]
@@ -45,7 +45,8 @@ impl Trial {
     /// # Errors
     /// [`AppError`] when the folder can't be written, or the program failed by itself.
     pub fn judge(&self, dir: &Path, cancel: &Cancel) -> Result<TrialReport, AppError> {
-        let mut scene = Scene::over(World::generate(self.seed, self.events), self.transport);
+        let world = World::generate_with(self.seed, self.events, &Noise::seeded(self.seed));
+        let mut scene = Scene::over(world, self.transport);
         let mut planted = plant(&mut scene, &self.selections);
         let mut expected = expect(&scene);
         let folder = dir.join(format!("world-{}", self.seed));
@@ -63,6 +64,9 @@ impl Trial {
         let reported = Reported::read(&report)?;
         let mut differences = compare(&expected, &planted, &reported);
         differences.extend(idle);
+        if planted.is_empty() {
+            differences.extend(reported.blames());
+        }
         if differences.is_empty() {
             // What is left behind costs space, nothing else.
             let _ = std::fs::remove_dir_all(&folder);

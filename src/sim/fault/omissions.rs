@@ -41,8 +41,9 @@ pub(super) const GENERATORS: &[Generator] = &[
 pub(super) fn lonely(scene: &mut Scene) -> Result<(u16, UnixSeconds, NostrEventId, String), NoRoom> {
     let d = |event: &SimEvent| event.tag_values("d").next().unwrap_or_default().to_owned();
     let events = &scene.world.events;
+    let all = || events.iter().chain(&scene.world.archived);
     let is_alone =
-        |one: &&SimEvent| events.iter().filter(|other| other.kind == one.kind && d(other) == d(one)).count() == 1;
+        |one: &&SimEvent| all().all(|other| other.id == one.id || other.kind != one.kind || d(other) != d(one));
     let is_taken = |one: &&SimEvent| {
         let id = one.id.to_string();
         scene.discounted.contains(&id) || scene.is_claimed(&id)

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::{NoRoom, Scene, append};
 use crate::domain::{Media, SourceId, Subject};
-use crate::sim::config::{Addresses, loopback_toml};
+use crate::sim::config::{Addresses, SERVED_ARCHIVE, loopback_toml};
 use crate::sim::gateway_log::LogEntry;
 use crate::sim::server::{
     Behaviour, DEFAULT_KINDS, Misbehaviour, RelayRules, Role, Schedule, Services, Serving, serve_with,
@@ -70,7 +70,7 @@ pub(in crate::sim) const RELAYS: usize = 5;
 /// Files of records whose appended lines become records of the served document.
 const SETTLEMENTS: &str = "gateway/settlements.jsonl";
 const BALANCES: &str = "balances.jsonl";
-/// The archive, which a served scene has only when something was appended to it.
+/// The archive, which a served scene without archived events has only when something was appended to it.
 const ARCHIVE: &str = "nostr/events.jsonl";
 /// The length of one pause of a slow server: what is slow on purpose costs a world less than a tenth of a second.
 const PACE_MS: u64 = 5;
@@ -81,8 +81,7 @@ impl Scene {
         if transport == Transport::Sockets {
             world.events.retain(|event| ASKED.contains(&event.kind));
             world.payment_log.retain(is_logged);
-            // Relays hold the newest version only (NIP-01), and no archive stands beside them.
-            world.archived.clear();
+            world.archived.retain(|event| ASKED.contains(&event.kind));
         }
         let relays = vec![RelayRules::default(); RELAYS];
         let services = Services { relays, pace_ms: PACE_MS, ..Services::default() };
@@ -185,8 +184,9 @@ impl Scene {
     pub fn write_beside(&self, serving: &Serving, dir: &Path) -> Result<(), SimError> {
         let mut text = serve_toml(serving, &self.world, dir)?;
         for (name, bytes) in self.appended.iter().filter(|(name, _)| ![SETTLEMENTS, BALANCES].contains(name)) {
-            append(dir, name, bytes)?;
-            if *name == ARCHIVE && !text.contains(ARCHIVE) {
+            let is_archived = *name == ARCHIVE && text.contains(SERVED_ARCHIVE);
+            append(dir, if is_archived { SERVED_ARCHIVE } else { name }, bytes)?;
+            if *name == ARCHIVE && !is_archived && !text.contains(ARCHIVE) {
                 text = text.replace("[nostr]\n", &format!("[nostr]\nfiles = [\"{ARCHIVE}\"]\n"));
             }
         }
