@@ -2,6 +2,7 @@
 
 use super::Generator;
 use crate::domain::{Code, Media, RawEvidence, Subject, sha256};
+use crate::sim::config::SERVED_STALE;
 use crate::sim::scene::{
     AS_OF, NoRoom, Planting, Scene, Transport, digest, hashes_then_block, header_hash, time_of, work,
 };
@@ -10,6 +11,7 @@ use crate::sim::world::Proven;
 /// Headers of one piece of evidence.
 const EPOCH: usize = 2_016;
 const HEADERS: &str = "\"headers/0.headers\"";
+const BRANCH: &str = "\"headers/branch.headers\"";
 
 pub(super) const GENERATORS: &[Generator] = &[
     Generator {
@@ -85,11 +87,13 @@ fn branch(scene: &mut Scene, blocks: usize, proven: impl FnOnce(usize) -> Proven
         headers.push(header);
     }
     scene.appended.push(("headers/branch.headers", headers[tip - 4..].concat()));
+    let stale = format!("\"{SERVED_STALE}\"");
     let [place, with] = match scene.transport {
-        Transport::Files => [HEADERS.to_owned(), format!("{HEADERS}, \"headers/branch.headers\"")],
-        Transport::Sockets => {
-            ["[headers]\n".to_owned(), "[headers]\nfiles = [\"headers/branch.headers\"]\n".to_owned()]
+        Transport::Files => [HEADERS.to_owned(), format!("{HEADERS}, {BRANCH}")],
+        Transport::Sockets if scene.world.stale.is_empty() => {
+            ["[headers]\n".to_owned(), format!("[headers]\nfiles = [{BRANCH}]\n")]
         }
+        Transport::Sockets => [stale.clone(), format!("{stale}, {BRANCH}")],
     };
     scene.replaced.push((place, with));
     Ok(Subject::new("digest", &put.id).and("proof", sha256(&proof)).and("height", tip - 2))
