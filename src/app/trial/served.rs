@@ -54,3 +54,20 @@ pub(super) fn run(scene: &Scene, folder: &Path, cancel: &Cancel) -> Result<Ran, 
     runtime.block_on(serving.finished()).map_err(|error| failed(&error, folder))?;
     Ok(Ran { report, idle, located })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::{Misbehaviour, Role, Schedule, Transport, World};
+
+    #[test]
+    fn a_misbehaviour_that_never_reached_the_wire_is_told() {
+        let mut scene = Scene::over(World::generate(1, 10), Transport::Sockets);
+        scene.behave(Role::Headers, 0, Misbehaviour::Delay, Schedule::Nth(1)).unwrap();
+        scene.behave(Role::Headers, 0, Misbehaviour::Disconnect, Schedule::Nth(1_000_000)).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let ran = run(&scene, folder.path(), &Cancel::default()).unwrap();
+        assert_eq!(ran.idle, ["headers:0=disconnect@1000000 never reached the wire"]);
+        assert!(ran.report.exists());
+    }
+}

@@ -125,13 +125,7 @@ impl Scene {
     ///
     /// # Errors
     /// [`NoRoom`] for a scene of files.
-    pub(in crate::sim) fn behave(
-        &mut self,
-        role: Role,
-        index: usize,
-        how: Misbehaviour,
-        when: Schedule,
-    ) -> Result<(), NoRoom> {
+    pub(crate) fn behave(&mut self, role: Role, index: usize, how: Misbehaviour, when: Schedule) -> Result<(), NoRoom> {
         let behaviour = Behaviour::new(role, Some(index), how, when).map_err(|_| NoRoom)?;
         self.servers()?.behaviours.push(behaviour);
         Ok(())
@@ -241,5 +235,50 @@ impl Located {
     /// The subject with addresses in the place of names.
     pub fn subject(&self, subject: &Subject) -> Subject {
         Subject(subject.0.iter().map(|(member, value)| (member.clone(), self.text(value))).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::scene::AS_OF;
+
+    fn scene() -> Scene {
+        Scene::over(World::generate(3, 10), Transport::Sockets)
+    }
+
+    #[test]
+    fn what_no_relay_and_no_gateway_is_asked_for_is_not_carried() {
+        let honest = scene();
+        assert!(honest.is_carried());
+        let mut odd = honest.clone();
+        odd.put_event(odd.hand.event("a stranger", 1, AS_OF - 60, Vec::new(), "hello".to_owned()));
+        assert!(!odd.is_carried());
+        let mut logged = honest.clone();
+        logged.log("note-created", "mint", &serde_json::json!({}));
+        assert!(!logged.is_carried());
+        let files = Scene { transport: Transport::Files, ..odd };
+        assert!(files.is_carried(), "an archive holds whatever it is given");
+    }
+
+    #[test]
+    fn a_configuration_can_be_changed_where_it_is_and_an_earlier_run_had_other_addresses() {
+        let mut changed = scene();
+        changed.replaced.push(("[headers]\n".to_owned(), "[headers]\n# more\n".to_owned()));
+        assert!(changed.is_carried());
+        changed.replaced.push(("\"headers/0.headers\"".to_owned(), String::new()));
+        assert!(!changed.is_carried());
+        let later = Scene { earlier: Some(Box::new(scene())), ..scene() };
+        assert!(!later.is_carried());
+    }
+
+    #[test]
+    fn names_become_addresses_wherever_they_stand() {
+        let place = |name: &str, address: &str| (name.to_owned(), address.to_owned());
+        let located = Located(vec![place("<relay:1>", "ws://a"), place("files:settlement", "http://b/s")]);
+        assert_eq!(located.text("source = \"<relay:1>\""), "source = \"ws://a\"");
+        let subject = Subject::new("source", Scene::relay(1)).and("kind", 30_087);
+        assert_eq!(located.subject(&subject), Subject::new("source", "ws://a").and("kind", 30_087));
+        assert_eq!(located.subject(&Subject::new("source", "files:custody")), Subject::new("source", "files:custody"));
     }
 }
