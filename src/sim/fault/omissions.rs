@@ -1,5 +1,7 @@
 //! Relays whose claim to be complete another source contradicts; absences that nobody has to explain.
 
+use std::collections::BTreeMap;
+
 use super::Generator;
 use super::reach::{every_relay, profile, slice, spare, unmet};
 use crate::domain::{Code, Media, NostrEventId, RawEvidence, Subject, UnixSeconds};
@@ -36,6 +38,20 @@ pub(super) const GENERATORS: &[Generator] = &[
         miss: an_event_in_other_white_space,
     },
 ];
+
+/// Events that no newer one takes the place of (NIP-01).
+pub(super) fn current(scene: &Scene) -> impl Iterator<Item = &SimEvent> {
+    let place = |event: &SimEvent| {
+        let d = event.tag_values("d").next().unwrap_or_default().to_owned();
+        (event.kind, event.pubkey.clone(), d)
+    };
+    let newest: BTreeMap<_, UnixSeconds> = scene.world.events.iter().fold(BTreeMap::new(), |mut newest, event| {
+        let at: &mut UnixSeconds = newest.entry(place(event)).or_insert(event.created_at);
+        *at = (*at).max(event.created_at);
+        newest
+    });
+    scene.world.events.iter().filter(move |event| newest.get(&place(event)) == Some(&event.created_at))
+}
 
 /// An event that stands alone under its kind and `d`, and that no other fault has: its kind, its time, its id, that `d`.
 pub(super) fn lonely(scene: &mut Scene) -> Result<(u16, UnixSeconds, NostrEventId, String), NoRoom> {
@@ -149,7 +165,7 @@ fn pruned(scene: &mut Scene, more: i64) -> Result<(usize, Vec<u16>), NoRoom> {
     let relay = spare(scene)?;
     scene.rule(relay, |rules| rules.holds.since = Some(UnixSeconds(oldest + more)))?;
     let mut first: Vec<u16> =
-        scene.world.events.iter().filter(|event| event.created_at.0 == oldest).map(|event| event.kind).collect();
+        current(scene).filter(|event| event.created_at.0 == oldest).map(|event| event.kind).collect();
     first.sort_unstable();
     first.dedup();
     Ok((relay, first))

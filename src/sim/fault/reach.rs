@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Generator;
-use super::omissions::device;
+use super::omissions::{current, device};
 use crate::domain::{Code, Media, SourceId, Subject, UnixSeconds};
 use crate::sim::scene::{AS_OF, ASKED, NoRoom, Planting, RELAYS, Scene};
 use crate::sim::server::{Misbehaviour, Role, Schedule};
@@ -270,7 +270,7 @@ fn each_lacks(scene: &mut Scene, kinds: [u16; RELAYS]) -> Result<(), NoRoom> {
     every_relay(scene)?;
     for (relay, kind) in kinds.into_iter().enumerate() {
         // Nobody lacks what another lacks.
-        let id = scene.world.events.iter().filter(|event| event.kind == kind).nth(relay).ok_or(NoRoom)?.id;
+        let id = current(scene).filter(|event| event.kind == kind).nth(relay).ok_or(NoRoom)?.id;
         scene.rule(relay, |rules| rules.holds.without.extend([id]))?;
         scene.tell(Code::SrcOmits, slice(relay, kind));
     }
