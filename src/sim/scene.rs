@@ -310,7 +310,8 @@ impl Scene {
             (&before.custody, &now.custody),
         ];
         let keeps = |(had, has): (&Vec<String>, &Vec<String>)| had.iter().all(|line| has.contains(line));
-        let all = had.is_subset(&has) && lists.into_iter().all(keeps);
+        let log = |world: &World| world.payment_log.iter().map(|entry| entry.id).collect::<BTreeSet<_>>();
+        let all = log(&before).is_subset(&log(now)) && had.is_subset(&has) && lists.into_iter().all(keeps);
         if all { Ok(()) } else { Err(NoRoom) }
     }
 

@@ -314,6 +314,7 @@ fn the_right_height_in_the_member(scene: &mut Scene) -> Planting {
 }
 
 fn a_block_beyond_the_tip(scene: &mut Scene) -> Planting {
+    scene.claim("chain end")?;
     let next = scene.tip() + 1;
     let stamped = stamped(scene, EARLIER, |scene, _| {
         let proof = hashes_then_block(1, next);

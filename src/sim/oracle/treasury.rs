@@ -154,14 +154,17 @@ impl Facts<'_> {
         for key in self.users() {
             let mine = self.payouts().filter(|one| one.text("user_address") == Some(key));
             let payouts: Vec<(i64, i128)> = mine.map(|one| (one.at, one.msat())).collect();
-            let mut shares: Vec<(i64, i128)> = Vec::new();
+            let (mut shares, mut earned): (Vec<(i64, i128)>, Vec<(i64, i128)>) = Default::default();
             for held in self.events().into_iter().filter(|held| held.user() == key) {
                 let vests = held.window().map_or(Some(&held.at), |window| self.vests.get(window));
+                earned.push((held.at, held.sats("user_earned_sats") * 1_000));
                 shares.extend(vests.map(|at| (*at, held.sats("user_earned_sats") * 1_000)));
             }
             shares.retain(|(_, amount)| *amount > 0);
             shares.sort_unstable();
-            let is_over = until(&payouts, self.as_of) > until(&shares, self.as_of);
+            // TREASURY 2.5 calls every payment above what is vested overpaid; one of a share that only matures is early.
+            let is_over = until(&payouts, self.as_of) > until(&shares, self.as_of)
+                || payouts.iter().any(|(at, _)| until(&payouts, *at) > until(&earned, *at));
             let is_early = payouts.iter().any(|(at, _)| until(&payouts, *at) > until(&shares, *at));
             let (mut missing, mut pending, mut late, mut sum) = (false, false, false, 0);
             for (at, amount) in shares {
