@@ -9,6 +9,7 @@
 
 mod anchor;
 mod attest;
+mod billing;
 mod bolt11;
 mod carrier;
 mod cast;
@@ -32,7 +33,10 @@ mod noise;
 mod nostr;
 mod oracle;
 mod ots;
+mod past;
 mod plan;
+mod postings;
+mod press;
 mod prices;
 mod publish;
 mod rng;
@@ -44,6 +48,7 @@ mod staging;
 mod statement;
 mod time;
 mod treasury;
+mod watch;
 mod world;
 mod write;
 
