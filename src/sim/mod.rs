@@ -28,6 +28,7 @@ mod invoices;
 mod json;
 mod junk;
 mod keys;
+mod lines;
 mod manifest;
 mod noise;
 mod nostr;
@@ -67,5 +68,6 @@ pub use server::{
     Behaviour, BehaviourError, Effect, HeaderDialect, Holds, Loss, Misbehaviour, RateLimit, RelayRules, Role, Schedule,
     Services, Serving, serve, serve_with,
 };
+pub use watch::{Stopped, Watch};
 pub use world::{CalendarReply, Document, Proven, World};
-pub use write::{SimError, serve_toml, write};
+pub use write::{EXPECTED_MAX, SimError, Written, serve_toml, write, write_seeded};
