@@ -34,6 +34,9 @@ pub(crate) fn run(global: &Global, output: &Output, args: &RunArgs) -> Result<Ex
         if !report.differences.is_empty() || (shows_progress(global) && ended.is_multiple_of(50)) {
             say(&progress_line(report, ended, campaign.worlds));
         }
+        if !report.differences.is_empty() {
+            say(&format!("  again: {}", command(report)));
+        }
     });
     let differs = result.as_ref().is_ok_and(|result| result.differing > 0);
     if is_ours && !differs {

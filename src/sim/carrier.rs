@@ -5,16 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::anchor::Anchored;
+use super::anchor::{Anchor, Anchored};
 use super::chain::{BlockTimes, block_hash_hex};
 use super::envelope::{Artifact, Envelope};
+use super::expect::Expected;
 use super::json::{Object, texts};
 use super::noise::Stale;
 use super::nostr::{Draft, tag};
-use super::ots::{Tail, bare, detached, lowest};
+use super::ots::{Branch, Tail, bare, detached, lowest};
 use super::rng::Rng;
 use super::time::{AS_OF, DAY, HOUR, iso_millis, seconds};
-use crate::domain::Digest32;
+use crate::domain::{Code, Digest32, Subject, sha256};
 
 /// Most detached proofs of a world: beyond that every proof travels in its member.
 const PROOF_FILES_MAX: usize = 2_000;
@@ -107,29 +108,19 @@ impl Members<'_> {
         if shown.place == Place::File {
             return "null".to_owned();
         }
-        let mut anchor = self.anchored.anchor(subject);
-        let lost = self.stale.filter(|_| shown.is_stale).and_then(|stale| stale.proof.as_ref().zip(Some(&stale.hash)));
-        if let Some(((_, branch), _)) = lost {
-            anchor.branches = std::slice::from_ref(branch);
-        }
-        let confirmed = lowest(anchor.branches).filter(|_| shown.place == Place::Member);
-        let tail = match (confirmed, shown.is_pruned) {
-            (None, _) => Tail::Pending,
-            (Some(_), true) => Tail::Pruned,
-            (Some(_), false) => Tail::Upgraded,
-        };
-        let timestamp = bare(&anchor.head, anchor.branches, tail);
-        let proof = if shown.is_detached { detached(&digest.0, &timestamp) } else { timestamp };
+        let lost = self.lost(shown);
+        let (proof, branches) = self.proof(subject, digest, shown);
+        let confirmed = lowest(branches).filter(|_| shown.place == Place::Member);
         let member = Object::new()
             .text("status", if confirmed.is_some() { "confirmed" } else { "pending" })
             .text("proof", STANDARD.encode(proof))
-            .raw("calendars", texts(anchor.branches.iter().map(|branch| branch.calendar)));
+            .raw("calendars", texts(branches.iter().map(|branch| branch.calendar)));
         let Some((_, confirmation)) = confirmed else {
             let member = member.raw("block_height", "null").raw("block_hash", "null");
             return member.raw("upgraded_at", "null").compact();
         };
         let winner = self.headers.get(confirmation.height).map(block_hash_hex);
-        let hash = lost.map(|(_, hash)| hash.clone()).or(winner);
+        let hash = lost.map(|(_, hash)| hash.to_owned()).or(winner);
         let mined_at = self.times.at(confirmation.height).unwrap_or_default();
         let delay = if lost.is_some() { HOUR } else { 2 * HOUR };
         member
@@ -137,6 +128,39 @@ impl Members<'_> {
             .text_or_null("block_hash", hash.as_deref())
             .text("upgraded_at", iso_millis(mined_at + delay))
             .compact()
+    }
+}
+
+impl<'a> Members<'a> {
+    /// The way that lost, if that is what is shown, and the hash of its block.
+    fn lost(&self, shown: Shown) -> Option<(&'a Branch, &'a str)> {
+        let stale = self.stale.filter(|_| shown.is_stale)?;
+        let (_, branch) = stale.proof.as_ref()?;
+        Some((branch, &stale.hash))
+    }
+
+    /// The proof, detached or bare as the publisher happened to keep it, and the branches that it is about.
+    fn proof(&self, subject: usize, digest: Digest32, shown: Shown) -> (Vec<u8>, &'a [Branch]) {
+        let Anchor { head, mut branches } = self.anchored.anchor(subject);
+        if let Some((branch, _)) = self.lost(shown) {
+            branches = std::slice::from_ref(branch);
+        }
+        let tail = match (shown.place, shown.is_pruned) {
+            (Place::Member, true) => Tail::Pruned,
+            (Place::Member, false) => Tail::Upgraded,
+            _ => Tail::Pending,
+        };
+        let timestamp = bare(&head, branches, tail);
+        (if shown.is_detached { detached(&digest.0, &timestamp) } else { timestamp }, branches)
+    }
+
+    /// What must be told of a proof that leads to a block that lost: the digest is anchored again.
+    pub(super) fn reorganised(&self, subject: usize, digest: Digest32, shown: Shown) -> Option<Expected> {
+        let (branch, _) = self.lost(shown)?;
+        let (proof, _) = self.proof(subject, digest, shown);
+        let height = branch.confirmation.as_ref()?.height;
+        let subject = Subject::new("digest", digest).and("proof", sha256(&proof)).and("height", height);
+        Some(Expected::explained(Code::HdrReorg, subject))
     }
 }
 

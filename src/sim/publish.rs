@@ -11,6 +11,7 @@ use super::billing::index;
 use super::carrier::{Members, ProofFiles, Prover, SHAPES, Shown, bundle, carry, published_at};
 use super::cast::Project;
 use super::chain::mine;
+use super::expect::Expected;
 use super::invoices::records;
 use super::junk::junk;
 use super::keys::{key_set, x_only_hex};
@@ -56,11 +57,19 @@ pub(super) struct Style {
 struct Carried {
     items: Vec<Item>,
     older: Vec<Item>,
+    told: Vec<Expected>,
     loose: Vec<SimEvent>,
     custody: Vec<String>,
     files: ProofFiles,
     upgraded: ProofFiles,
     blocks: BTreeSet<usize>,
+}
+
+/// The carriers of envelopes, older ones, and what must be told of those.
+struct Enveloped {
+    items: Vec<Item>,
+    older: Vec<Item>,
+    told: Vec<Expected>,
 }
 
 /// Writes carriers.
@@ -111,8 +120,8 @@ impl Press {
         let service = past.keys.keypair("service");
         let members = Members { anchored: &anchored, headers: &headers, times: &past.times, stale: lost.as_ref() };
         let pen = Pen { past: &past, members, service: &service };
-        let Carried { mut items, older, mut loose, custody, files, upgraded, blocks } =
-            pen.publish(&attested, watch)?;
+        let carried = pen.publish(&attested, watch)?;
+        let Carried { mut items, older, told, mut loose, custody, files, upgraded, blocks } = carried;
         loose.extend(bindings(seed, &past.users, &past.keys.secp));
         loose.extend(junk(seed, &past.keys));
         loose.extend(devices(seed, &past.users, &past.keys.secp));
@@ -129,6 +138,7 @@ impl Press {
         let mut settlements: Vec<u32> = (0..index(past.treasury.settlements.len())).collect();
         let mut shell = World {
             size,
+            told,
             stale: lost.as_ref().map(|stale| stale.headers.clone()).unwrap_or_default(),
             custody,
             proofs: files,
@@ -164,7 +174,7 @@ impl Pen<'_> {
             upgraded: ProofFiles::new(),
             blocks: BTreeSet::new(),
         };
-        let (items, older) = self.envelopes(&mut rng, &mut prover, watch)?;
+        let Enveloped { items, older, told } = self.envelopes(&mut rng, &mut prover, watch)?;
         let mut loose = Vec::new();
         let mut subject = past.entries.len();
         let mut prove = |prover: &mut Prover<'_>, digest: Digest32| {
@@ -190,20 +200,15 @@ impl Pen<'_> {
             }
         }
         let Prover { files, upgraded, blocks, .. } = prover;
-        Ok(Carried { items, older, loose, custody, files, upgraded, blocks })
+        Ok(Carried { items, older, told, loose, custody, files, upgraded, blocks })
     }
 
-    fn envelopes<W: Watch>(
-        &self,
-        rng: &mut Rng,
-        prover: &mut Prover<'_>,
-        watch: &W,
-    ) -> Result<(Vec<Item>, Vec<Item>), W::Stop> {
+    fn envelopes<W: Watch>(&self, rng: &mut Rng, prover: &mut Prover<'_>, watch: &W) -> Result<Enveloped, W::Stop> {
         let Noise { lag, duplicates, .. } = self.past.noise;
         let lost = self.members.stale.and_then(|stale| stale.proof.as_ref()).map(|(subject, _)| *subject);
         let mut twice = Rng::new(self.past.seed, "older carriers");
         let mut items = Vec::with_capacity(self.past.entries.len());
-        let mut older = Vec::new();
+        let (mut older, mut told) = (Vec::new(), Vec::new());
         let mut pace = Pace::new(watch, "carry", self.past.entries.len());
         let shape = |rng: &mut Rng| u8::try_from(rng.below(SHAPES)).unwrap_or(0);
         for (subject, held) in self.past.entries.iter().enumerate() {
@@ -214,7 +219,9 @@ impl Pen<'_> {
             let style = Style { shape: shape(rng), is_thrown_away, shown };
             items.push(self.item(index(subject), style, created_at));
             let before = if lost == Some(subject) {
-                Some(prover.stale())
+                let shown = prover.stale();
+                told.extend(self.members.reorganised(subject, Digest32(*held.id.as_bytes()), shown));
+                Some(shown)
             } else {
                 twice.chance(u64::from(duplicates / 2)).then(|| prover.early())
             };
@@ -223,7 +230,7 @@ impl Pen<'_> {
                 older.push(self.item(index(subject), style, created_at - 1));
             }
         }
-        Ok((items, older))
+        Ok(Enveloped { items, older, told })
     }
 }
 
@@ -248,6 +255,8 @@ impl Past {
         World {
             seed: self.seed,
             size: 0,
+            noise: self.noise,
+            told: Vec::new(),
             envelopes: Vec::new(),
             events: Vec::new(),
             archived: Vec::new(),

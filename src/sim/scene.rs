@@ -251,17 +251,30 @@ impl Scene {
     /// Takes back every event whose `d` names that id, and its proof files.
     pub(super) fn retract(&mut self, id: &str) -> Result<(), NoRoom> {
         let before = self.world.events.len();
-        self.world.events.retain(|event| !event.tag_values("d").any(|d| d.ends_with(id)));
+        let names = |event: &SimEvent| event.tag_values("d").any(|d| d.ends_with(id));
+        self.world.events.retain(|event| !names(event));
+        self.world.archived.retain(|event| !names(event));
+        self.world.told.retain(|one| !one.subject.0.values().any(|value| value == id));
         self.world.proofs.retain(|digest, _| digest.to_string() != id);
         self.world.upgraded.retain(|digest, _| digest.to_string() != id);
         self.world.envelopes.retain(|envelope| envelope.id.to_string() != id);
         if self.world.events.len() < before { Ok(()) } else { Err(NoRoom) }
     }
 
-    /// Whether no fault has taken a settlement away or changed one: an earlier run saw the same.
-    pub(super) fn only_adds(&mut self) -> Result<(), NoRoom> {
-        let changed = self.claimed.iter().any(|what| what.starts_with("operation "));
-        if changed { Err(NoRoom) } else { Ok(()) }
+    /// Whether every record of the untouched world is still there: an earlier run saw the same.
+    pub(super) fn only_adds(&self) -> Result<(), NoRoom> {
+        let (before, now) = (self.world.untouched(), &self.world);
+        let ids = |world: &World| world.events.iter().chain(&world.archived).map(|event| event.id).collect();
+        let (had, has): (BTreeSet<_>, BTreeSet<_>) = (ids(&before), ids(now));
+        let lists = [
+            (&before.settlements, &now.settlements),
+            (&before.invoices, &now.invoices),
+            (&before.activity, &now.activity),
+            (&before.custody, &now.custody),
+        ];
+        let keeps = |(had, has): (&Vec<String>, &Vec<String>)| had.iter().all(|line| has.contains(line));
+        let all = had.is_subset(&has) && lists.into_iter().all(keeps);
+        if all { Ok(()) } else { Err(NoRoom) }
     }
 
     /// An entry at the end of the gateway's log, of ten minutes ago; returns its line.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::carrier::ProofFiles;
 use super::chain::block_hash_hex;
 use super::envelope::Envelope;
+use super::expect::Expected;
 use super::gateway_log::LogEntry;
 use super::manifest::Manifest;
 use super::noise::Noise;
@@ -54,6 +55,8 @@ pub struct World {
     pub seed: u64,
     /// The number of billable events that was asked for.
     pub size: u32,
+    /// What networks did to its records.
+    pub noise: Noise,
     /// Every OC Me envelope but activity attestations, in order of claimed time and id.
     pub envelopes: Vec<Envelope>,
     /// Every Nostr event, sorted by kind, time and id (FORMATS 2.2). Both relays hold all of them.
@@ -61,6 +64,8 @@ pub struct World {
     /// Events that archives hold once more, and older carriers that only archives still hold; every second of them stands
     /// in an archive file of its own.
     pub archived: Vec<SimEvent>,
+    /// What must be told of records that are honest and nevertheless remarkable, as whoever made them knows.
+    pub told: Vec<Expected>,
     /// Headers of a branch that lost, without its fork's parent; empty in most worlds.
     pub stale: Vec<[u8; 80]>,
     /// Guardian descriptors, and the rotations and graduations that no event carries, one a line.
@@ -110,6 +115,12 @@ impl World {
     pub fn generate_with(seed: u64, events: u32, noise: &Noise) -> Self {
         let Ok(press) = Press::set((seed, events), noise, true, &Unwatched);
         press.into_world()
+    }
+
+    /// The world as it was made.
+    #[must_use]
+    pub fn untouched(&self) -> Self {
+        Self::generate_with(self.seed, self.size, &self.noise)
     }
 
     /// The instant at which this world adds up.

@@ -32,6 +32,14 @@ impl Reported {
     }
 }
 
+impl Reported {
+    /// What is held against an honest world, whatever its oracle says: nothing may be.
+    pub(super) fn blames(&self) -> impl Iterator<Item = String> {
+        let open = self.divergences.iter().filter(|one| !one.explained && one.severity > Severity::Info);
+        open.map(|one| format!("an honest world has {} open: {:?}", one.code, one.subject.0))
+    }
+}
+
 fn divergence(value: &Value) -> Option<Expected> {
     let members = value["subject"].as_object()?;
     let subject = members.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()));

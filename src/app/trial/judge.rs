@@ -10,7 +10,7 @@ use crate::app::error::AppError;
 use crate::app::observer::{Cancel, Silent};
 use crate::app::plan::Plan;
 use crate::domain::Severity;
-use crate::sim::{Planted, Scene, Selection, World, expect, plant};
+use crate::sim::{Noise, Planted, Scene, Selection, World, expect, plant};
 
 /// What one world is made of.
 #[derive(Debug, Clone)]
@@ -42,7 +42,7 @@ impl Trial {
     /// # Errors
     /// [`AppError`] when the folder can't be written, or the program failed by itself.
     pub fn judge(&self, dir: &Path, cancel: &Cancel) -> Result<TrialReport, AppError> {
-        let mut scene = Scene::of(World::generate(self.seed, self.events));
+        let mut scene = Scene::of(World::generate_with(self.seed, self.events, &Noise::seeded(self.seed)));
         let planted = plant(&mut scene, &self.selections);
         let expected = expect(&scene);
         let folder = dir.join(format!("world-{}", self.seed));
@@ -50,7 +50,10 @@ impl Trial {
             run(earlier, &folder.join("earlier"), cancel)?;
         }
         let reported = Reported::read(&run(&scene, &folder, cancel)?)?;
-        let differences = compare(&expected, &planted, &reported);
+        let mut differences = compare(&expected, &planted, &reported);
+        if planted.is_empty() {
+            differences.extend(reported.blames());
+        }
         if differences.is_empty() {
             // What is left behind costs space, nothing else.
             let _ = std::fs::remove_dir_all(&folder);

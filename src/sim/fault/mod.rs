@@ -105,7 +105,8 @@ pub fn generators() -> impl Iterator<Item = &'static Generator> {
 }
 
 /// Faults about sums over a whole world, which have to come after every fault that changes the sum.
-const ABOUT_SUMS: [Code; 8] = [
+const ABOUT_SUMS: [Code; 9] = [
+    Code::SrcCutoff100,
     Code::SrcEmpty,
     Code::SrcShrank,
     Code::SrcEquivocation,

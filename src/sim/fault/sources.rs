@@ -74,8 +74,13 @@ fn highest(scene: &Scene) -> Result<u64, NoRoom> {
         Value::String(text) => text.parse().ok(),
         other => other.as_u64(),
     };
-    let records = scene.world.invoices.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let indexes: Vec<u64> = records.filter_map(|record| number(&record)).collect();
+    let read = |line: &String| serde_json::from_str::<Value>(line).ok();
+    let records: Vec<Value> = scene.world.invoices.iter().filter_map(read).collect();
+    if records.iter().any(|record| record.get("amt_paid_msat").is_some() && record.get("add_index").is_none()) {
+        // Another fault's invoice, that LND would have given a number.
+        return Err(NoRoom);
+    }
+    let indexes: Vec<u64> = records.iter().filter_map(number).collect();
     let highest = indexes.iter().copied().max().unwrap_or(0);
     if usize::try_from(highest) == Ok(indexes.len()) { Ok(highest) } else { Err(NoRoom) }
 }
@@ -118,7 +123,7 @@ fn one_more_than_100(scene: &mut Scene) -> Planting {
 /// An earlier run of the honest world with one settlement more than it has.
 fn earlier(scene: &mut Scene, line: String) -> Result<(), NoRoom> {
     scene.claim("earlier run")?;
-    let mut before = Scene::of(crate::sim::World::generate(scene.world.seed, scene.world.size));
+    let mut before = Scene::of(scene.world.untouched());
     before.world.settlements.push(line);
     scene.earlier = Some(Box::new(before));
     scene.sections += "\n[history]\nruns = [\"earlier/run\"]\n";

@@ -19,7 +19,7 @@ pub fn expect(scene: &Scene) -> Expectation {
     let of_custody = [Facts::rebinds, Facts::proofs, Facts::inputs, Facts::junk];
     of_envelopes.iter().chain(&of_custody).chain(&of_money).for_each(|check| check(&facts));
     let mut divergences = facts.findings.take();
-    divergences.extend(scene.told.iter().cloned());
+    divergences.extend(scene.world.told.iter().chain(&scene.told).cloned());
     divergences.sort();
     // A report says a thing once, whoever found it.
     divergences.dedup();

@@ -63,9 +63,10 @@ impl Scene {
         format!("{{\"event\":{bytes},\"pubkey_hex\":\"{public}\",\"sig_hex\":\"{signature}\"}}")
     }
 
-    /// Adds a settlement signed by that key.
+    /// Adds a settlement signed by that key; it is this fault's, no other may change it.
     pub(in crate::sim) fn settle_by(&mut self, event: &Value, key: &str) -> Settled {
         let line = self.settlement_line(event, key);
+        self.claimed.insert(operation_of(&line));
         self.world.settlements.push(line);
         settled(event)
     }
