@@ -62,6 +62,9 @@ pub(super) fn window_of(windows: &[Window], at: Millis) -> Option<usize> {
     windows.iter().position(|window| (window.opens..window.closes).contains(&at))
 }
 
+/// Most events that a manifest lists: with more its own event would be larger than an event may be.
+const LISTED_MAX: usize = 1_000;
+
 /// Manifests of the closed windows that have members.
 pub(super) fn manifests(windows: &[Window], billing: &Billing, mint: &Mint, seed: u64) -> Vec<Envelope> {
     let mut rng = Rng::new(seed, "manifests");
@@ -88,7 +91,7 @@ pub(super) fn manifests(windows: &[Window], billing: &Billing, mint: &Mint, seed
             .text("events_root", events_root(&ids, OddRule::of_window(index)))
             // Salted leaves: the salts go to the recipients, so nobody else can reproduce this root.
             .text("recipients_root", rng.hex::<32>());
-        if index % 2 == 0 {
+        if index % 2 == 0 && ids.len() <= LISTED_MAX {
             manifest = manifest.raw("event_ids", texts(&ids));
         }
         envelopes.push(mint.sign(Artifact::Drop, 1, sealed_at, &manifest));

@@ -151,7 +151,10 @@ fn deposit(books: &Books<'_>, months: &Months, treasury: &mut Treasury, rng: &mu
 /// Longest queue of payouts: the last batch ends before the as-of, however many users there are.
 const QUEUE: Millis = 70 * HOUR;
 
-/// Pays every user what has vested before the boundary and was not paid yet, in one distribution.
+/// Most users of one distribution: with more its event would be larger than an event may be.
+const RECIPIENTS_MAX: usize = 400;
+
+/// Pays every user what has vested before the boundary and was not paid yet, in as few distributions as hold them.
 fn distribute(books: &Books<'_>, treasury: &mut Treasury, boundary: Millis, rng: &mut Rng) {
     let mut vested = vec![0; books.users.len()];
     for event in books.billed.iter().filter(|event| vests_at(books, event).is_some_and(|at| at < boundary)) {
@@ -167,11 +170,13 @@ fn distribute(books: &Books<'_>, treasury: &mut Treasury, boundary: Millis, rng:
         .filter(|(_, amount)| *amount > 0)
         .filter_map(|(user, amount)| Some((user, amount, payees.destination(user, boundary)?)))
         .collect();
-    if due.is_empty() {
-        return;
+    let first = treasury.batches.len();
+    for (turn, due) in (0..).zip(due.chunks(RECIPIENTS_MAX)) {
+        let distribution = distribution(books, boundary, turn, due);
+        treasury.batches.push((distribution.id, boundary));
+        treasury.distributions.push(distribution);
     }
-    let distribution = distribution(books, boundary, &due);
-    let pause = 47_000.min(QUEUE / i64::try_from(due.len()).unwrap_or(1));
+    let pause = 47_000.min(QUEUE / i64::try_from(due.len().max(1)).unwrap_or(1));
     for (place, (user, amount, destination)) in due.into_iter().enumerate() {
         let fee = 2 + (amount * 3).div_ceil(1_000);
         let queue = i64::try_from(place).unwrap_or(0) * pause;
@@ -187,7 +192,7 @@ fn distribute(books: &Books<'_>, treasury: &mut Treasury, boundary: Millis, rng:
             operation_id: flight.operation_id,
             preimage: flight.preimage,
             user: index(user),
-            distribution: index(treasury.batches.len()),
+            distribution: index(first + place / RECIPIENTS_MAX),
             names_gateway,
         }));
         if rng.chance(15) {
@@ -200,16 +205,15 @@ fn distribute(books: &Books<'_>, treasury: &mut Treasury, boundary: Millis, rng:
         *treasury.paid.entry(user).or_default() += amount;
         treasury.fees += fee;
     }
-    treasury.batches.push((distribution.id, boundary));
-    treasury.distributions.push(distribution);
 }
 
-fn distribution(books: &Books<'_>, boundary: Millis, due: &[(usize, u64, &Destination)]) -> Envelope {
+/// One of the distributions of a boundary; each is a second later than the one before.
+fn distribution(books: &Books<'_>, boundary: Millis, turn: i64, due: &[(usize, u64, &Destination)]) -> Envelope {
     let recipients = due.iter().filter_map(|(user, amount, destination)| {
         let share = books.users.get(*user)?.named(Object::new());
         Some(share.plain("amount_sats", amount).text("payout_binding_id", &destination.binding_id).compact())
     });
-    let at = boundary + 20 * MINUTE;
+    let at = boundary + 20 * MINUTE + turn * 1_000;
     let members = Object::new()
         .text("created_at", iso_millis(at))
         .text("period_end", iso_millis(boundary))
