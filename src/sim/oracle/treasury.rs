@@ -230,17 +230,22 @@ impl Facts<'_> {
             self.when(right.is_some_and(|right| *right != i128::from(*said)), Code::BalanceMismatch, subject.clone());
             self.when(right.is_none() && *said != 0, Code::BalanceExtraUser, subject);
         }
-        for (key, sats) in owed {
-            self.when(sats != 0 && !stated.contains_key(&key), Code::BalanceMissingUser, Subject::new("user", key));
+        for (key, sats) in &owed {
+            self.when(*sats != 0 && !stated.contains_key(key), Code::BalanceMissingUser, Subject::new("user", key));
         }
+        // Sums, counts and samples are about everybody who is listed or owed something, and have to fit the lines too.
+        let is_owed = |(key, sats): (&String, &i128)| (*sats != 0).then(|| key.clone());
+        let users: BTreeSet<String> = stated.keys().cloned().chain(owed.iter().filter_map(is_owed)).collect();
+        let sums = [stated.values().copied().map(i128::from).sum::<i128>(), owed.values().sum()];
         for line in lines.iter().filter(|line| !line["user"].is_string()) {
-            let total = line["sum_sats"].as_i64().is_some_and(|said| said != stated.values().sum::<i64>());
-            let count = line["count"].as_u64().is_some_and(|said| usize::try_from(said) != Ok(stated.len()));
+            let total = line["sum_sats"].as_i64().is_some_and(|said| sums != [i128::from(said); 2]);
+            let counts = [stated.len(), users.len()].map(u64::try_from);
+            let count = line["count"].as_u64().is_some_and(|said| counts != [Ok(said); 2]);
             self.when(total, Code::BalanceRoot, Subject::new("statement", "total"));
             self.when(count, Code::BalanceRoot, Subject::new("statement", "count"));
-            let (sample, users) = (&line["sample"], u64::try_from(stated.len()).unwrap_or_default());
-            let places = draw_sample(text(sample, &["seed"]), users, sample["size"].as_u64().unwrap_or(0));
-            let drawn = places.iter().filter_map(|at| stated.keys().nth(usize::try_from(*at).ok()?));
+            let (sample, population) = (&line["sample"], u64::try_from(users.len()).unwrap_or_default());
+            let places = draw_sample(text(sample, &["seed"]), population, sample["size"].as_u64().unwrap_or(0));
+            let drawn = places.iter().filter_map(|at| users.iter().nth(usize::try_from(*at).ok()?));
             let is_drawn = sample["users"].as_array().into_iter().flatten().filter_map(Value::as_str).eq(drawn);
             self.when(!is_drawn, Code::SampleInvalid, Subject::new("statement", "sample"));
         }
