@@ -44,7 +44,7 @@ impl Past {
     ///
     /// # Errors
     /// When the watch says stop.
-    pub(super) fn play<W: Watch>(seed: u64, events: u32, noise: &Noise, watch: &W) -> Result<Self, W::Stop> {
+    pub(super) fn play<W: Watch>(seed: u64, events: u32, noise: Noise, watch: &W) -> Result<Self, W::Stop> {
         let keys = KeyMaker::new(seed);
         let mint = Mint { keys: Mint::LABELS.map(|label| keys.ed25519(label)) };
         let (projects, users) = (projects(seed, events), users(seed, events, &keys));
@@ -78,7 +78,6 @@ impl Past {
         billing.entries.extend(held.iter().enumerate().map(entry));
         let (billed, mut entries) = (billing.billed, billing.entries);
         entries.sort_unstable_by_key(|entry| (entry.at, entry.id));
-        let noise = *noise;
         Ok(Self {
             seed,
             keys,

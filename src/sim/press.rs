@@ -15,6 +15,7 @@ use super::noise::Stale;
 use super::nostr::{SimEvent, sign};
 use super::ots::{calendar_reply, lowest};
 use super::past::Past;
+use super::postings::Posting;
 use super::publish::{Item, Pen, Source};
 use super::world::{CalendarReply, Proven, World};
 
@@ -135,7 +136,7 @@ impl Press {
             anchored,
             pending: world.proven.len() - anchored,
             headers: world.headers.len(),
-            settlements: past.treasury.settlements.iter().map(|posting| posting.kind()).collect(),
+            settlements: past.treasury.settlements.iter().map(Posting::kind).collect(),
             invoices: world.invoices.len(),
             payment_log: world.payment_log.len(),
             projects: past.projects.len(),

@@ -105,7 +105,7 @@ impl Press {
     /// When the watch says stop.
     pub(super) fn set<W: Watch>(
         (seed, size): (u64, u32),
-        noise: &Noise,
+        noise: Noise,
         is_whole: bool,
         watch: &W,
     ) -> Result<Self, W::Stop> {

@@ -113,7 +113,7 @@ impl World {
 
     /// The same history under honest noise: nothing in it is a fault.
     pub fn generate_with(seed: u64, events: u32, noise: &Noise) -> Self {
-        let Ok(press) = Press::set((seed, events), noise, true, &Unwatched);
+        let Ok(press) = Press::set((seed, events), *noise, true, &Unwatched);
         press.into_world()
     }
 

@@ -92,10 +92,10 @@ where
     W: Watch<Stop = Stopped>,
 {
     if events > EXPECTED_MAX {
-        write_large(seed, events, noise, dir, watch)?;
+        write_large(seed, events, *noise, dir, watch)?;
         return Ok(Written::Unstated);
     }
-    let scene = Scene::of(Press::set((seed, events), noise, true, watch)?.into_world());
+    let scene = Scene::of(Press::set((seed, events), *noise, true, watch)?.into_world());
     let expectation = expect(&scene);
     staged(dir, |stage| {
         write_files(&scene.world, Lines::of(&scene.world), stage, watch)?;
@@ -107,13 +107,7 @@ where
 }
 
 /// As [`write_seeded`] for a world of any size, without the oracle.
-pub(super) fn write_large<W: Watch>(
-    seed: u64,
-    events: u32,
-    noise: &Noise,
-    dir: &Path,
-    watch: &W,
-) -> Result<(), SimError>
+pub(super) fn write_large<W: Watch>(seed: u64, events: u32, noise: Noise, dir: &Path, watch: &W) -> Result<(), SimError>
 where
     SimError: From<W::Stop>,
 {
@@ -307,7 +301,7 @@ mod tests {
             for noise in [Noise::default(), Noise::seeded(seed), everything] {
                 let (held, large) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
                 write(&World::generate_with(seed, events, &noise), held.path()).unwrap();
-                write_large(seed, events, &noise, large.path(), &Unwatched).unwrap();
+                write_large(seed, events, noise, large.path(), &Unwatched).unwrap();
                 let (held, large) = (files(held.path()), files(large.path()));
                 assert_eq!(held.keys().collect::<Vec<_>>(), large.keys().collect::<Vec<_>>());
                 for (name, bytes) in &held {
@@ -358,7 +352,7 @@ mod tests {
         let path = folder.path().join(EXPECTED_FILE);
         write_seeded(1, 10, &Noise::default(), folder.path(), &Impatient(u32::MAX.into())).unwrap();
         assert!(path.exists());
-        write_large(2, 10, &Noise::default(), folder.path(), &Unwatched).unwrap();
+        write_large(2, 10, Noise::default(), folder.path(), &Unwatched).unwrap();
         assert!(!path.exists());
         write_seeded(1, 10, &Noise::default(), folder.path(), &Impatient(u32::MAX.into())).unwrap();
         write(&World::generate(2, 10), folder.path()).unwrap();
