@@ -361,3 +361,70 @@ impl Treasury {
         self.settlements.push(Posting::Other(Box::new(settlement)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::sim::billing::bill;
+    use crate::sim::cast::{projects, users};
+    use crate::sim::chain::BlockTimes;
+    use crate::sim::drops::windows;
+    use crate::sim::history::{Stage, bind_payouts};
+    use crate::sim::watch::Unwatched;
+
+    #[test]
+    fn payouts_of_many_users_fit_into_events_and_into_their_week() {
+        // As many users as a million events have, who do little.
+        let keys = KeyMaker::new(5);
+        let mint = Mint { keys: Mint::LABELS.map(|label| keys.ed25519(label)) };
+        let (projects, users) = (projects(5, 10_000), users(5, 1_300_000, &keys));
+        let windows = windows(5, &BlockTimes::plan(5));
+        let stage = Stage { seed: 5, users: &users, projects: &projects, windows: &windows, mint: &mint };
+        let Ok(billing) = bill(&stage, 12_000, &Unwatched);
+        let (destinations, _) = bind_payouts(&stage, &billing.billed);
+        let gateway_pubkey = compressed();
+        let books = Books {
+            seed: 5,
+            users: &users,
+            projects: &projects,
+            windows: &windows,
+            billed: &billing.billed,
+            destinations: &destinations,
+            mint: &mint,
+            keys: &keys,
+            gateway_pubkey: gateway_pubkey.clone(),
+        };
+        let treasury = settle(&books);
+        let boundaries: BTreeSet<Millis> = treasury.batches.iter().map(|(_, boundary)| *boundary).collect();
+        assert!(treasury.batches.len() > boundaries.len(), "no week had two distributions");
+        // An event's content has 128 KiB: in base64, with room for a proof.
+        assert!(treasury.distributions.iter().all(|one| one.canonical.len() * 4 / 3 + 8_192 < 128 * 1_024));
+        let ids: BTreeSet<EnvelopeId> = treasury.batches.iter().map(|(id, _)| *id).collect();
+        assert_eq!(ids.len(), treasury.batches.len());
+        let (users, destinations) = (users.as_slice(), destinations.as_slice());
+        let payees = Payees { users, destinations, batches: &treasury.batches, gateway_pubkey: &gateway_pubkey };
+        let mut paid = BTreeSet::new();
+        for posting in treasury.settlements.iter().filter(|posting| posting.kind() == "distribution.settled") {
+            let settlement = posting.settlement(&payees);
+            assert!(settlement.settled_at < AS_OF);
+            let id = settlement.distribution_id.unwrap();
+            let batch = treasury.distributions.iter().find(|one| one.id.to_string() == id).unwrap();
+            let user = settlement.user_address.unwrap();
+            assert!(String::from_utf8_lossy(&batch.canonical).contains(&format!("\"{user}\"")));
+            assert!(paid.insert((id, user)));
+        }
+        let named: usize = treasury.distributions.iter().map(|one| recipients(&one.canonical)).sum();
+        assert_eq!(named, paid.len());
+    }
+
+    fn compressed() -> String {
+        format!("02{}", "11".repeat(32))
+    }
+
+    fn recipients(canonical: &[u8]) -> usize {
+        let body: serde_json::Value = serde_json::from_slice(canonical).unwrap();
+        body["recipients"].as_array().unwrap().len()
+    }
+}
