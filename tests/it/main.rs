@@ -20,6 +20,7 @@ mod sim_faults;
 mod sim_richness;
 mod sim_servers;
 mod sim_world;
+mod sim_write;
 mod sources;
 mod state_root;
 mod store;
