@@ -175,7 +175,7 @@ pub(crate) enum ConfigCommand {
 pub(crate) enum SimCommand {
     /// Serve a world on loopback until interrupted; writes a configuration that points at it.
     Serve(ServeArgs),
-    /// Write a world as files, with a configuration.
+    /// Write a world as files, with a configuration, and up to 20,000 events with what must be reported of it.
     Write(SimArgs),
     /// Make worlds, plant faults, judge each by the whole program, and compare with what must come out.
     Run(RunArgs),

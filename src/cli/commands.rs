@@ -83,7 +83,7 @@ fn run(cli: &Cli, matches: &clap::ArgMatches, output: &Output) -> Result<ExitCod
             documents::would(output, &format!("judge {} worlds from seed {}", args.worlds, args.seed))
         }
         Command::Sim { command: SimCommand::Run(args) } => trial::run(global, output, args),
-        Command::Sim { command: SimCommand::Write(args) } => sim::write(output, args),
+        Command::Sim { command: SimCommand::Write(args) } => sim::write(global, output, args),
         Command::Sim { command: SimCommand::Serve(args) } => sim::serve(output, args),
     }
 }

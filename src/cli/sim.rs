@@ -3,35 +3,63 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use super::args::{ServeArgs, SimArgs};
+use super::args::{Global, ServeArgs, SimArgs};
 use super::output::{Output, say};
-use crate::app::{AppError, Cancel};
+use crate::app::{AppError, Cancel, Event, Observer, Silent};
 use crate::domain::inert;
 use crate::sim::{
-    HeaderDialect, Noise, Services, Serving, SimError, World, serve_toml, serve_with, write as write_world,
+    EXPECTED_MAX, HeaderDialect, Noise, Services, Serving, SimError, Stopped, Watch, World, Written, serve_toml,
+    serve_with, write as write_world, write_seeded,
 };
 
 /// The configuration that points at a served world.
 const LOOPBACK_CONFIG: &str = "reledger-loopback.toml";
 
+/// Worlds of more events take long enough to say how far they are.
+const LONG: u32 = 5_000;
+
 /// Writes a world as files.
-pub(crate) fn write(output: &Output, args: &SimArgs) -> Result<ExitCode, AppError> {
+pub(crate) fn write(global: &Global, output: &Output, args: &SimArgs) -> Result<ExitCode, AppError> {
     let cancel = Cancel::default();
     // With a listener a file size limit fails like a full disk, and the folder is left as it was.
     super::signals::listen(cancel.clone());
-    let world = world(args);
-    cancel.check()?;
-    write_world(&world, &args.dir).map_err(|error| failed(error, args))?;
+    let observer = if args.events > LONG { super::progress::observer(global) } else { Box::new(Silent) };
+    let following = Following { observer: observer.as_ref(), cancel: &cancel };
+    let written = write_seeded(args.seed, args.events, &noise(args), &args.dir, &following);
+    drop(observer);
+    let written = written.or_else(|error| {
+        cancel.check()?;
+        Err(failed(error, args))
+    })?;
+    let expected = match written {
+        Written::Expected => "expected.json there holds what must be reported".to_owned(),
+        Written::Unstated => format!("no expected.json: the oracle takes at most {EXPECTED_MAX} events"),
+    };
+    let ready = config(args, "reledger.toml");
+    let place = shown(args);
     output.emit(
-        format!(
-            "wrote world {} to {}; judge it with -c {}\n",
-            args.seed,
-            shown(args),
-            inert(&config(args, "reledger.toml"))
-        )
-        .as_bytes(),
+        format!("wrote world {} to {place}; judge it with -c {}\n{expected}\n", args.seed, inert(&ready)).as_bytes(),
     )?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Tells progress and hears signals.
+struct Following<'a> {
+    observer: &'a dyn Observer,
+    cancel: &'a Cancel,
+}
+
+impl Watch for Following<'_> {
+    type Stop = Stopped;
+
+    fn stage(&self, name: &'static str, total: u64) {
+        self.observer.event(Event::Stage { name, total: Some(total) });
+    }
+
+    fn done(&self, items: u64) -> Result<(), Stopped> {
+        self.observer.event(Event::Progress { done: items });
+        if self.cancel.is_cancelled() { Err(Stopped) } else { Ok(()) }
+    }
 }
 
 /// Serves a world until it is interrupted. Ports are opened before anything is written, and the configuration is written
@@ -61,9 +89,12 @@ pub(crate) fn serve(output: &Output, args: &ServeArgs) -> Result<ExitCode, AppEr
     Ok(ExitCode::SUCCESS)
 }
 
+fn noise(args: &SimArgs) -> Noise {
+    if args.noise { Noise::seeded(args.seed) } else { Noise::default() }
+}
+
 fn world(args: &SimArgs) -> World {
-    let noise = if args.noise { Noise::seeded(args.seed) } else { Noise::default() };
-    World::generate_with(args.seed, args.events, &noise)
+    World::generate_with(args.seed, args.events, &noise(args))
 }
 
 fn services(args: &ServeArgs) -> Services {

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use sha2::{Digest as _, Sha256};
+
+use super::billing::index;
 use super::chain::BlockTimes;
-use super::ots::{Branch, CALENDARS, Confirmation, Hashing, Op, run, tree};
+use super::ots::{Branch, CALENDARS, Confirmation, Hashing, Op, Tree, run, tree};
 use super::rng::Rng;
 use super::time::{HOUR, MINUTE, Millis, seconds};
 
@@ -15,45 +18,83 @@ pub(super) struct Subject {
 }
 
 /// The way from a digest to a block.
-#[derive(Debug, Clone)]
-pub(super) struct Anchor {
+pub(super) struct Anchor<'a> {
     /// From the digest to the message that was submitted to every calendar.
     pub(super) head: Vec<Op>,
     /// What each calendar made of it.
-    pub(super) branches: Vec<Branch>,
-    /// When the calendars took it, in Unix seconds.
-    pub(super) submitted_at: i64,
+    pub(super) branches: &'a [Branch],
 }
 
-/// All anchors, and the Merkle roots they put into blocks.
+/// All anchors, and the Merkle roots they put into blocks. Subjects are named by their place in the list of them.
 pub(super) struct Anchored {
-    /// By digest.
-    pub(super) anchors: BTreeMap<[u8; 32], Anchor>,
+    batches: Vec<Batch>,
+    /// The batch and leaf of each subject.
+    places: Vec<(u32, u32)>,
     /// Merkle roots by height.
     pub(super) roots: BTreeMap<usize, [u8; 32]>,
 }
 
 /// The digests of one hour, under one message.
 struct Batch {
-    heads: Vec<([u8; 32], Vec<Op>)>,
+    salts: Vec<[u8; 16]>,
+    tree: Tree,
     submitted_at: i64,
     branches: Vec<Branch>,
+}
+
+impl Anchored {
+    /// What the calendars made of that subject.
+    pub(super) fn branches(&self, subject: usize) -> &[Branch] {
+        self.place(subject).map_or(&[], |(batch, _)| &batch.branches)
+    }
+
+    /// When the calendars took it, in Unix seconds.
+    pub(super) fn submitted_at(&self, subject: usize) -> i64 {
+        self.place(subject).map_or(0, |(batch, _)| batch.submitted_at)
+    }
+
+    /// The way of that subject.
+    pub(super) fn anchor(&self, subject: usize) -> Anchor<'_> {
+        let Some((batch, leaf)) = self.place(subject) else { return Anchor { head: Vec::new(), branches: &[] } };
+        let salt = batch.salts.get(leaf).copied().unwrap_or_default();
+        let salted = vec![Op::Append(salt.to_vec()), Op::Sha256];
+        Anchor { head: [salted, batch.tree.path(leaf)].concat(), branches: &batch.branches }
+    }
+
+    /// Every branch there is.
+    pub(super) fn all_branches(&self) -> impl Iterator<Item = &Branch> {
+        self.batches.iter().flat_map(|batch| &batch.branches)
+    }
+
+    fn place(&self, subject: usize) -> Option<(&Batch, usize)> {
+        let at = |index: u32| usize::try_from(index).unwrap_or(usize::MAX);
+        let (batch, leaf) = *self.places.get(subject)?;
+        Some((self.batches.get(at(batch))?, at(leaf)))
+    }
 }
 
 /// Anchors every subject 20 minutes to an hour after its hour ends, in the block that follows. Two hours in five go to a
 /// second calendar too, which is slower or has not answered yet. `slow` is the percentage of hours that wait for long.
 pub(super) fn anchor(seed: u64, subjects: &[Subject], times: &BlockTimes, slow: u8) -> Anchored {
     let mut rng = Rng::new(seed, "calendar");
-    let mut hours: BTreeMap<i64, Vec<[u8; 32]>> = BTreeMap::new();
-    for subject in subjects {
-        hours.entry(subject.at.div_euclid(HOUR)).or_default().push(subject.digest);
-    }
-    let mut batches = Vec::with_capacity(hours.len());
+    let of = |at: u32| subjects.get(usize::try_from(at).unwrap_or(usize::MAX));
+    let key = |at: &u32| of(*at).map(|subject| (subject.at.div_euclid(HOUR), subject.digest));
+    let mut order: Vec<u32> = (0..index(subjects.len())).collect();
+    order.sort_unstable_by_key(key);
+    let mut places = vec![(0, 0); subjects.len()];
+    let mut batches = Vec::new();
     // Which branch of which batch a block commits to.
     let mut blocks: BTreeMap<usize, Vec<(usize, usize)>> = BTreeMap::new();
-    for (hour, mut digests) in hours {
-        digests.sort_unstable();
+    for submitted in order.chunk_by(|a, b| key(a).map(|(hour, _)| hour) == key(b).map(|(hour, _)| hour)) {
+        let hour = submitted.first().and_then(key).map_or(0, |(hour, _)| hour);
+        let mut digests: Vec<[u8; 32]> = submitted.iter().filter_map(|at| Some(of(*at)?.digest)).collect();
         digests.dedup();
+        for at in submitted {
+            let place = usize::try_from(*at).ok().and_then(|at| places.get_mut(at)).zip(of(*at));
+            if let Some((place, subject)) = place {
+                *place = (index(batches.len()), index(digests.partition_point(|digest| *digest < subject.digest)));
+            }
+        }
         let at = (hour + 1) * HOUR;
         let mut first = times.height_from(at + rng.range(20, 60) * MINUTE);
         if rng.chance(u64::from(slow)) {
@@ -73,13 +114,7 @@ pub(super) fn anchor(seed: u64, subjects: &[Subject], times: &BlockTimes, slow: 
         batches.push(batch);
     }
     let roots = confirm(&mut batches, blocks, times, &mut rng);
-    let mut anchors = BTreeMap::new();
-    for Batch { heads, submitted_at, branches } in batches {
-        for (digest, head) in heads {
-            anchors.insert(digest, Anchor { head, branches: branches.clone(), submitted_at });
-        }
-    }
-    Anchored { anchors, roots }
+    Anchored { batches, places, roots }
 }
 
 /// Fills the blocks with commitments; returns their Merkle roots.
@@ -107,11 +142,12 @@ fn confirm(
 
 /// One message over the digests of an hour and over digests of strangers, and so many calendars' commitments to it.
 fn batch(digests: &[[u8; 32]], at: Millis, calendars: usize, rng: &mut Rng) -> Batch {
-    let salted: Vec<Vec<Op>> =
-        digests.iter().map(|_| vec![Op::Append(rng.bytes::<16>().to_vec()), Op::Sha256]).collect();
-    let mut leaves: Vec<[u8; 32]> = digests.iter().zip(&salted).map(|(digest, ops)| to_32(&run(ops, digest))).collect();
+    let salts: Vec<[u8; 16]> = digests.iter().map(|_| rng.bytes()).collect();
+    let salted = |(digest, salt): (&[u8; 32], &[u8; 16])| Sha256::new().chain_update(digest).chain_update(salt);
+    let mut leaves: Vec<[u8; 32]> = digests.iter().zip(&salts).map(|pair| salted(pair).finalize().into()).collect();
     leaves.extend((0..=rng.below(6)).map(|_| rng.bytes::<32>()));
-    let (root, paths) = tree(&leaves, Hashing::Once);
+    let tree = Tree::new(leaves, Hashing::Once);
+    let root = tree.root();
     let prefix = u32::try_from(seconds(at)).unwrap_or(u32::MAX).to_be_bytes().to_vec();
     let first = rng.index(CALENDARS.len());
     let branches = CALENDARS.iter().cycle().skip(first).take(calendars).map(|calendar| {
@@ -119,12 +155,7 @@ fn batch(digests: &[[u8; 32]], at: Millis, calendars: usize, rng: &mut Rng) -> B
         Branch { calendar, commitment: run(&ops, &root), ops, confirmation: None }
     });
     let branches = branches.collect();
-    let heads = digests.iter().zip(salted).zip(paths);
-    Batch {
-        heads: heads.map(|((digest, salted), path)| (*digest, [salted, path].concat())).collect(),
-        submitted_at: seconds(at),
-        branches,
-    }
+    Batch { salts, tree, submitted_at: seconds(at), branches }
 }
 
 /// The block that commits to these messages: its Merkle root, and the way of each of them to it.
@@ -162,11 +193,10 @@ mod tests {
             .chain([Subject { digest: [99; 32], at: AS_OF - HOUR }])
             .collect();
         let anchored = anchor(9, &subjects, &times, 0);
-        assert_eq!(anchored.anchors.len(), 41);
         let mut calendars = std::collections::BTreeSet::new();
-        for subject in &subjects {
-            let anchor = &anchored.anchors[&subject.digest];
-            for branch in &anchor.branches {
+        for (index, subject) in subjects.iter().enumerate() {
+            let anchor = anchored.anchor(index);
+            for branch in anchor.branches {
                 calendars.insert(branch.calendar);
                 let message = run(&anchor.head, &subject.digest);
                 assert_eq!(run(&branch.ops, &message), branch.commitment);
@@ -175,7 +205,7 @@ mod tests {
                 let end = run(&confirmation.ops, &branch.commitment);
                 assert_eq!(end, anchored.roots[&confirmation.height]);
             }
-            let Some((_, confirmation)) = lowest(&anchor.branches) else {
+            let Some((_, confirmation)) = lowest(anchor.branches) else {
                 assert_eq!(subject.digest, [99; 32]);
                 continue;
             };

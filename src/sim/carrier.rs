@@ -4,15 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bitcoin::key::Keypair;
-use bitcoin::secp256k1::{All, Secp256k1};
 
 use super::anchor::{Anchor, Anchored};
 use super::chain::{BlockTimes, block_hash_hex};
 use super::envelope::{Artifact, Envelope};
 use super::expect::Expected;
 use super::json::{Object, texts};
-use super::nostr::{Draft, SimEvent, sign, tag};
+use super::noise::Stale;
+use super::nostr::{Draft, tag};
 use super::ots::{Branch, Tail, bare, detached, lowest};
 use super::rng::Rng;
 use super::time::{AS_OF, DAY, HOUR, iso_millis, seconds};
@@ -26,20 +25,28 @@ const PROOF_FILES_MAX: usize = 2_000;
 enum Place {
     /// Complete, in the `ots` member.
     Member,
-    /// Pending in the `ots` member, the rest at the calendar.
+    /// Pending in the `ots` member, the rest at the calendar if there is more.
     Calendar,
     /// In a detached file; the member is `null`.
     File,
 }
 
+/// How a proof is shown in an `ots` member: what was drawn, from which the member follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shown {
+    place: Place,
+    is_pruned: bool,
+    is_detached: bool,
+    /// It leads to a block that lost.
+    is_stale: bool,
+}
+
 /// Detached proof files by digest.
 pub(super) type ProofFiles = BTreeMap<Digest32, Vec<u8>>;
 
-/// Writes `ots` members and collects proof files.
+/// Draws how proofs are shown, and collects proof files.
 pub(super) struct Prover<'a> {
     pub(super) anchored: &'a Anchored,
-    pub(super) headers: &'a [[u8; 80]],
-    pub(super) times: &'a BlockTimes,
     pub(super) rng: Rng,
     /// Files beside the carriers.
     pub(super) files: ProofFiles,
@@ -50,105 +57,122 @@ pub(super) struct Prover<'a> {
 }
 
 impl Prover<'_> {
-    /// The `ots` member of that digest (FORMATS 9.2), `null` when its proof travels as a file.
-    pub(super) fn member(&mut self, digest: Digest32) -> String {
-        let Some(anchor) = self.anchored.anchors.get(&digest.0) else { return "null".to_owned() };
-        let Some((_, confirmation)) = lowest(&anchor.branches) else { return self.pending(digest, anchor) };
-        let full = bare(&anchor.head, &anchor.branches, Tail::Upgraded);
+    /// How the proof of that subject is shown.
+    pub(super) fn show(&mut self, subject: usize, digest: Digest32) -> Shown {
+        let branches = self.anchored.branches(subject);
+        let Some((_, confirmation)) = lowest(branches) else { return self.early() };
         let drawn = *self.rng.pick_weighted(&[(Place::Member, 70), (Place::Calendar, 15), (Place::File, 15)]);
         let place = if self.files.len() + self.upgraded.len() < PROOF_FILES_MAX { drawn } else { Place::Member };
-        let mut pruned = false;
-        let member = match place {
-            Place::File => {
-                self.files.insert(digest, detached(&digest.0, &full));
-                "null".to_owned()
-            }
-            Place::Calendar => {
-                self.upgraded.insert(digest, detached(&digest.0, &full));
-                self.pending(digest, anchor)
-            }
-            Place::Member => {
-                pruned = !self.rng.chance(50);
-                let timestamp = if pruned { bare(&anchor.head, &anchor.branches, Tail::Pruned) } else { full };
-                let header = self.headers.get(confirmation.height);
-                let mined_at = self.times.at(confirmation.height).unwrap_or_default();
-                Self::proof_member("confirmed", &self.proof(digest, timestamp), anchor)
-                    .plain("block_height", confirmation.height)
-                    .text_or_null("block_hash", header.map(block_hash_hex).as_deref())
-                    .text("upgraded_at", iso_millis(mined_at + 2 * HOUR))
-                    .compact()
-            }
+        let full = || {
+            let anchor = self.anchored.anchor(subject);
+            detached(&digest.0, &bare(&anchor.head, anchor.branches, Tail::Upgraded))
         };
-        if pruned {
+        match place {
+            Place::File => _ = self.files.insert(digest, full()),
+            Place::Calendar => _ = self.upgraded.insert(digest, full()),
+            Place::Member => {}
+        }
+        let is_pruned = place == Place::Member && !self.rng.chance(50);
+        let is_detached = place != Place::File && self.rng.chance(50);
+        if is_pruned {
             self.blocks.insert(confirmation.height);
         } else {
-            let heights = anchor.branches.iter().filter_map(|branch| Some(branch.confirmation.as_ref()?.height));
+            let heights = branches.iter().filter_map(|branch| Some(branch.confirmation.as_ref()?.height));
             self.blocks.extend(heights);
         }
-        member
+        Shown { place, is_pruned, is_detached, is_stale: false }
     }
 
-    /// The member as it was while a block that lost still counted, and what must be told of it: the digest is anchored again.
-    pub(super) fn stale_member(
-        &mut self,
-        digest: Digest32,
-        anchor: &Anchor,
-        branch: &Branch,
-        hash: &str,
-    ) -> (String, Expected) {
-        let then = Anchor { branches: vec![branch.clone()], ..anchor.clone() };
-        let timestamp = bare(&then.head, &then.branches, Tail::Upgraded);
-        let height = branch.confirmation.as_ref().map_or(0, |confirmation| confirmation.height);
-        let mined_at = self.times.at(height).unwrap_or_default();
-        let proof = self.proof(digest, timestamp);
-        let subject = Subject::new("digest", digest).and("proof", sha256(&proof)).and("height", height);
-        let member = Self::proof_member("confirmed", &proof, &then)
-            .plain("block_height", height)
-            .text("block_hash", hash)
-            .text("upgraded_at", iso_millis(mined_at + HOUR))
-            .compact();
-        (member, Expected::explained(Code::HdrReorg, subject))
+    /// As it was while a block that lost still counted.
+    pub(super) fn stale(&mut self) -> Shown {
+        Shown { is_stale: true, place: Place::Member, ..self.early() }
     }
 
-    /// The member as it was before any block.
-    pub(super) fn early_member(&mut self, digest: Digest32) -> Option<String> {
-        let anchor = self.anchored.anchors.get(&digest.0)?;
-        Some(self.pending(digest, anchor))
-    }
-
-    fn pending(&mut self, digest: Digest32, anchor: &Anchor) -> String {
-        let proof = self.proof(digest, bare(&anchor.head, &anchor.branches, Tail::Pending));
-        Self::proof_member("pending", &proof, anchor)
-            .raw("block_height", "null")
-            .raw("block_hash", "null")
-            .raw("upgraded_at", "null")
-            .compact()
-    }
-
-    /// Detached or bare, as the publisher happened to keep it.
-    fn proof(&mut self, digest: Digest32, timestamp: Vec<u8>) -> Vec<u8> {
-        if self.rng.chance(50) { detached(&digest.0, &timestamp) } else { timestamp }
-    }
-
-    fn proof_member(status: &str, proof: &[u8], anchor: &Anchor) -> Object {
-        let calendars = texts(anchor.branches.iter().map(|branch| branch.calendar));
-        Object::new().text("status", status).text("proof", STANDARD.encode(proof)).raw("calendars", calendars)
+    /// As it was before any block.
+    pub(super) fn early(&mut self) -> Shown {
+        Shown { place: Place::Calendar, is_pruned: false, is_detached: self.rng.chance(50), is_stale: false }
     }
 }
 
-/// The Nostr event that carries an envelope, in one of the shapes of FORMATS 3.1.
-pub(super) fn carry(
-    envelope: &Envelope,
-    ots: &str,
-    secp: &Secp256k1<All>,
-    publisher: &Keypair,
-    created_at: i64,
-    rng: &mut Rng,
-) -> SimEvent {
+/// Writes `ots` members (FORMATS 9.2).
+pub(super) struct Members<'a> {
+    pub(super) anchored: &'a Anchored,
+    pub(super) headers: &'a [[u8; 80]],
+    pub(super) times: &'a BlockTimes,
+    pub(super) stale: Option<&'a Stale>,
+}
+
+impl Members<'_> {
+    /// The member of that digest, `null` when its proof travels as a file.
+    pub(super) fn member(&self, subject: usize, digest: Digest32, shown: Shown) -> String {
+        if shown.place == Place::File {
+            return "null".to_owned();
+        }
+        let lost = self.lost(shown);
+        let (proof, branches) = self.proof(subject, digest, shown);
+        let confirmed = lowest(branches).filter(|_| shown.place == Place::Member);
+        let member = Object::new()
+            .text("status", if confirmed.is_some() { "confirmed" } else { "pending" })
+            .text("proof", STANDARD.encode(proof))
+            .raw("calendars", texts(branches.iter().map(|branch| branch.calendar)));
+        let Some((_, confirmation)) = confirmed else {
+            let member = member.raw("block_height", "null").raw("block_hash", "null");
+            return member.raw("upgraded_at", "null").compact();
+        };
+        let winner = self.headers.get(confirmation.height).map(block_hash_hex);
+        let hash = lost.map(|(_, hash)| hash.to_owned()).or(winner);
+        let mined_at = self.times.at(confirmation.height).unwrap_or_default();
+        let delay = if lost.is_some() { HOUR } else { 2 * HOUR };
+        member
+            .plain("block_height", confirmation.height)
+            .text_or_null("block_hash", hash.as_deref())
+            .text("upgraded_at", iso_millis(mined_at + delay))
+            .compact()
+    }
+}
+
+impl<'a> Members<'a> {
+    /// The way that lost, if that is what is shown, and the hash of its block.
+    fn lost(&self, shown: Shown) -> Option<(&'a Branch, &'a str)> {
+        let stale = self.stale.filter(|_| shown.is_stale)?;
+        let (_, branch) = stale.proof.as_ref()?;
+        Some((branch, &stale.hash))
+    }
+
+    /// The proof, detached or bare as the publisher happened to keep it, and the branches that it is about.
+    fn proof(&self, subject: usize, digest: Digest32, shown: Shown) -> (Vec<u8>, &'a [Branch]) {
+        let Anchor { head, mut branches } = self.anchored.anchor(subject);
+        if let Some((branch, _)) = self.lost(shown) {
+            branches = std::slice::from_ref(branch);
+        }
+        let tail = match (shown.place, shown.is_pruned) {
+            (Place::Member, true) => Tail::Pruned,
+            (Place::Member, false) => Tail::Upgraded,
+            _ => Tail::Pending,
+        };
+        let timestamp = bare(&head, branches, tail);
+        (if shown.is_detached { detached(&digest.0, &timestamp) } else { timestamp }, branches)
+    }
+
+    /// What must be told of a proof that leads to a block that lost: the digest is anchored again.
+    pub(super) fn reorganised(&self, subject: usize, digest: Digest32, shown: Shown) -> Option<Expected> {
+        let (branch, _) = self.lost(shown)?;
+        let (proof, _) = self.proof(subject, digest, shown);
+        let height = branch.confirmation.as_ref()?.height;
+        let subject = Subject::new("digest", digest).and("proof", sha256(&proof)).and("height", height);
+        Some(Expected::explained(Code::HdrReorg, subject))
+    }
+}
+
+/// The shapes of FORMATS 3.1 by number.
+pub(super) const SHAPES: u64 = 3;
+
+/// The content and tags of the Nostr event that carries an envelope, in one of the shapes of FORMATS 3.1.
+pub(super) fn carry(envelope: &Envelope, ots: &str, created_at: i64, shape: u8) -> Draft {
     let id = envelope.id.to_string();
     let signed = |record: Object| record.text("kid", envelope.kid.as_str()).text("sig", &envelope.signature);
     let head = Object::new().text("id", &id);
-    let content = match rng.below(3) {
+    let content = match shape {
         0 => signed(head).text("canonical_b64", STANDARD.encode(&envelope.canonical)).raw("ots", ots),
         1 => {
             let exact = String::from_utf8_lossy(&envelope.canonical);
@@ -157,8 +181,7 @@ pub(super) fn carry(
         _ => signed(head.all(&envelope.members)).raw("ots", ots),
     };
     let d = format!("{}:{id}", envelope.kind.name());
-    let tags = vec![tag(["d", &d])];
-    sign(secp, publisher, Draft { kind: 30_087, created_at, tags, content: content.compact() })
+    Draft { kind: 30_087, created_at, tags: vec![tag(["d", &d])], content: content.compact() }
 }
 
 /// When the carrier says it was made: seconds later as a rule, by a clock of its own at times, days later now and then.

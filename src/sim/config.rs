@@ -38,11 +38,11 @@ struct Places {
     auth_jwks: String,
 }
 
-/// The configuration of a world written as files. Paths are relative to it.
-pub(super) fn files_toml(world: &World) -> String {
+/// The configuration of a world written as files, with a second archive or without. Paths are relative to it.
+pub(super) fn files_toml(world: &World, has_archive: bool) -> String {
     let key_file = |name: &str| format!("keys/{name}");
     let mut event_files = vec!["nostr/events.jsonl".to_owned()];
-    if !world.archived.is_empty() {
+    if has_archive {
         event_files.push(SECOND_ARCHIVE.to_owned());
     }
     let mut headers = vec!["headers/0.headers"];

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest as _, Sha256};
 
+use super::billing::{Billed, Billing};
 use super::chain::BlockTimes;
 use super::envelope::{Artifact, Envelope, Mint};
-use super::history::Billed;
 use super::json::{Object, texts};
 use super::rng::Rng;
 use super::time::{AS_OF, DAY, HOUR, MINUTE, Millis, START, WEEK, iso_millis};
@@ -62,16 +62,21 @@ pub(super) fn window_of(windows: &[Window], at: Millis) -> Option<usize> {
     windows.iter().position(|window| (window.opens..window.closes).contains(&at))
 }
 
+/// Most events that a manifest lists: with more its own event would be larger than an event may be.
+const LISTED_MAX: usize = 1_000;
+
 /// Manifests of the closed windows that have members.
-pub(super) fn manifests(windows: &[Window], billed: &[Billed], mint: &Mint, seed: u64) -> Vec<Envelope> {
+pub(super) fn manifests(windows: &[Window], billing: &Billing, mint: &Mint, seed: u64) -> Vec<Envelope> {
     let mut rng = Rng::new(seed, "manifests");
     let mut envelopes = Vec::new();
     for (index, window) in windows.iter().enumerate() {
-        let members: Vec<&Billed> = billed.iter().filter(|event| event.window == Some(index)).collect();
-        let Some(sealed_at) = window.sealed_at.filter(|_| !members.is_empty()) else { continue };
-        let mut ids: Vec<&str> = members.iter().map(|event| event.id.as_str()).collect();
+        let members = || billing.billed.iter().filter(|event| event.window() == Some(index));
+        let ids = billing.in_windows.get(index).map(Vec::as_slice).unwrap_or_default();
+        let Some(sealed_at) = window.sealed_at.filter(|_| !ids.is_empty()) else { continue };
+        let mut ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
         ids.sort_unstable();
-        let recipients: BTreeSet<usize> = members.iter().map(|event| event.user).collect();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let recipients: BTreeSet<usize> = members().map(Billed::user).collect();
         let mut manifest = Object::new()
             .text("window_id", &window.id)
             .text("schedule_id", "sched-stamps")
@@ -79,14 +84,14 @@ pub(super) fn manifests(windows: &[Window], billed: &[Billed], mint: &Mint, seed
             .text("sealed_at", iso_millis(sealed_at))
             .raw("sealed_height", window.target.map_or_else(|| "null".to_owned(), |height| height.to_string()))
             .text("tip_source", "bitcoin-core")
-            .plain("event_count", members.len())
+            .plain("event_count", ids.len())
             .plain("recipient_count", recipients.len())
-            .plain("gross_fee_sats", members.iter().map(|event| event.split.gross).sum::<u64>())
-            .plain("user_share_sats", members.iter().map(|event| event.split.user).sum::<u64>())
+            .plain("gross_fee_sats", members().map(|event| event.split().gross).sum::<u64>())
+            .plain("user_share_sats", members().map(|event| event.split().user).sum::<u64>())
             .text("events_root", events_root(&ids, OddRule::of_window(index)))
             // Salted leaves: the salts go to the recipients, so nobody else can reproduce this root.
             .text("recipients_root", rng.hex::<32>());
-        if index % 2 == 0 {
+        if index % 2 == 0 && ids.len() <= LISTED_MAX {
             manifest = manifest.raw("event_ids", texts(&ids));
         }
         envelopes.push(mint.sign(Artifact::Drop, 1, sealed_at, &manifest));

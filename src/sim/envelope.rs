@@ -77,9 +77,12 @@ impl Mint {
 
     /// Signs an artifact. `members` come in declaration order and without `v` and `kind`.
     pub(super) fn sign(&self, kind: Artifact, v: u8, at: Millis, members: &Object) -> Envelope {
-        let members = Object::new().plain("v", v).text("kind", kind.name()).all(members);
-        let text = if kind.is_sorted() { members.clone().sorted().compact() } else { members.compact() };
-        let canonical = text.into_bytes();
+        self.seal(Unsigned::new(kind, v, at, members))
+    }
+
+    /// Signs what was written before.
+    pub(super) fn seal(&self, unsigned: Unsigned) -> Envelope {
+        let Unsigned { kind, at, id, canonical, members } = unsigned;
         let [_, july, august, ..] = MONTHS;
         let [first, second, third] = &self.keys;
         let key = if at < july {
@@ -89,14 +92,26 @@ impl Mint {
         } else {
             third
         };
-        Envelope {
-            kind,
-            id: EnvelopeId(sha256(&canonical)),
-            at: UnixSeconds(seconds(at)),
-            signature: key.sign(&canonical),
-            canonical,
-            kid: KeyId(key.kid.clone()),
-            members,
-        }
+        let at = UnixSeconds(seconds(at));
+        Envelope { kind, id, at, signature: key.sign(&canonical), canonical, kid: KeyId(key.kid.clone()), members }
+    }
+}
+
+/// An artifact before it is signed: its id is known already.
+pub(super) struct Unsigned {
+    pub(super) kind: Artifact,
+    pub(super) at: Millis,
+    pub(super) id: EnvelopeId,
+    canonical: Vec<u8>,
+    members: Object,
+}
+
+impl Unsigned {
+    /// `members` come in declaration order and without `v` and `kind`.
+    pub(super) fn new(kind: Artifact, v: u8, at: Millis, members: &Object) -> Self {
+        let members = Object::new().plain("v", v).text("kind", kind.name()).all(members);
+        let text = if kind.is_sorted() { members.clone().sorted().compact() } else { members.compact() };
+        let canonical = text.into_bytes();
+        Self { kind, at, id: EnvelopeId(sha256(&canonical)), canonical, members }
     }
 }

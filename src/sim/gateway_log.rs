@@ -1,7 +1,9 @@
 //! The gateway's payment log, in the wire shape of one of three ranges of versions (TREASURY 1.3, 1.4).
 
+use super::billing::index;
 use super::json::{Object, quoted};
 use super::junk::has_junk;
+use super::postings::Flight;
 use super::rng::Rng;
 use super::time::{AS_OF, HOUR, MINUTE, Millis, START};
 use crate::domain::sha256;
@@ -92,6 +94,7 @@ impl LogShape {
     }
 }
 
+#[derive(Debug, Clone)]
 struct Draft {
     at: Millis,
     kind: &'static str,
@@ -129,34 +132,81 @@ fn big_size(out: &mut Vec<u8>, number: u64) {
 }
 
 /// The log of these payments and of other people's, oldest first, with ids far beyond one block of 10,000.
-pub(super) fn payment_log(seed: u64, own: &[Leg]) -> Vec<LogEntry> {
-    let mut rng = Rng::new(seed, "payment log");
-    let foreign = foreign(&mut rng);
-    let mut drafts: Vec<Draft> =
-        own.iter().chain(&foreign).enumerate().flat_map(|(index, leg)| attempts(leg, index)).collect();
-    if has_junk(seed) {
-        // A kind of a version to come, with a payload that is not JSON (TREASURY 1.3).
-        let at = START + rng.range(0, AS_OF - START - HOUR);
-        drafts.push(Draft { at, kind: "contract-novated", module: Some(("lnv3", 9)), payload: quoted("00ff") });
-    }
-    drafts.sort_by_key(|draft| draft.at);
-    let tip = 12_000 + rng.below(14_000);
-    let stride = (tip / u64::try_from(drafts.len()).unwrap_or(1).max(1)).max(1);
-    let mut id = rng.below(stride);
-    drafts
-        .into_iter()
-        .map(|draft| {
+pub(super) fn payment_log(seed: u64, own: &[Flight]) -> Vec<LogEntry> {
+    PaymentLog::new(seed, own).entries().collect()
+}
+
+/// The log by what it takes to sort and to rewrite its entries.
+pub(super) struct PaymentLog<'a> {
+    shape: LogShape,
+    own: &'a [Flight],
+    foreign: Vec<Leg>,
+    stranger: Option<Draft>,
+    /// Oldest first.
+    entries: Vec<Logged>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Logged {
+    at: Millis,
+    id: u64,
+    /// The payment, and which of its entries.
+    leg: u32,
+    step: u32,
+}
+
+impl<'a> PaymentLog<'a> {
+    pub(super) fn new(seed: u64, own: &'a [Flight]) -> Self {
+        let mut rng = Rng::new(seed, "payment log");
+        let foreign = foreign(&mut rng);
+        let stranger = has_junk(seed).then(|| {
+            // A kind of a version to come, with a payload that is not JSON (TREASURY 1.3).
+            let at = START + rng.range(0, AS_OF - START - HOUR);
+            Draft { at, kind: "contract-novated", module: Some(("lnv3", 9)), payload: quoted("00ff") }
+        });
+        let mut log = Self { shape: LogShape::of(seed), own, foreign, stranger, entries: Vec::new() };
+        for leg in 0..=own.len() + log.foreign.len() {
+            for (step, draft) in log.drafts(leg).into_iter().enumerate() {
+                log.entries.push(Logged { at: draft.at, id: 0, leg: index(leg), step: index(step) });
+            }
+        }
+        log.entries.sort_unstable_by_key(|entry| (entry.at, entry.leg, entry.step));
+        let tip = 12_000 + rng.below(14_000);
+        let stride = (tip / u64::try_from(log.entries.len()).unwrap_or(1).max(1)).max(1);
+        let mut id = rng.below(stride);
+        for entry in &mut log.entries {
             id += 1 + rng.below(2 * stride - 1);
-            let at = draft.at * 1_000 + 567;
-            LogShape::of(seed).entry(id, draft.kind, draft.module, at, &draft.payload)
+            entry.id = id;
+        }
+        log
+    }
+
+    /// What the log says about that payment: one of ours, of other people's, or after those what nobody knows.
+    fn drafts(&self, leg: usize) -> Vec<Draft> {
+        if let Some(flight) = self.own.get(leg) {
+            return attempts(&flight.leg(), leg);
+        }
+        match self.foreign.get(leg - self.own.len()) {
+            Some(foreign) => attempts(foreign, leg),
+            None => self.stranger.iter().cloned().collect(),
+        }
+    }
+
+    /// Oldest first.
+    pub(super) fn entries(&self) -> impl DoubleEndedIterator<Item = LogEntry> + ExactSizeIterator + '_ {
+        self.entries.iter().map(|entry| {
+            let at = |index: u32| usize::try_from(index).unwrap_or(usize::MAX);
+            let drafts = self.drafts(at(entry.leg));
+            let draft = drafts.get(at(entry.step)).expect("the entry was made of this draft");
+            self.shape.entry(entry.id, draft.kind, draft.module, draft.at * 1_000 + 567, &draft.payload)
         })
-        .collect()
+    }
 }
 
 fn foreign(rng: &mut Rng) -> Vec<Leg> {
     (0..90_u64)
-        .map(|index| Leg {
-            rail: match index % 4 {
+        .map(|number| Leg {
+            rail: match number % 4 {
                 0 => Rail::LnIncoming,
                 1 => Rail::LnOutgoing,
                 2 => Rail::LnV2Incoming,
@@ -169,7 +219,7 @@ fn foreign(rng: &mut Rng) -> Vec<Leg> {
             operation_id: rng.hex::<32>(),
             contract_keys: [rng.hex::<32>(), rng.hex::<32>(), rng.hex::<32>()].map(|key| format!("03{key}")),
             expiration: 900_500,
-            is_failed: index % 15 == 7 && index % 2 == 1,
+            is_failed: number % 15 == 7 && number % 2 == 1,
             is_retry: false,
         })
         .collect()

@@ -1,29 +1,15 @@
-//! What users did: billed events and the envelopes that go with them.
+//! What users did beside billed events: payout destinations, custody transitions, trust.
 
 use std::collections::BTreeMap;
 
-use super::cast::{DROP_PROJECT, Project, User};
+use super::billing::Billed;
+use super::cast::{Project, User};
 use super::custody::Custody;
-use super::drops::{Window, window_of};
+use super::drops::Window;
 use super::envelope::{Artifact, Envelope, Mint};
-use super::fees::Split;
 use super::json::Object;
-use super::plan::{Planned, plan};
-use super::prices::{DROP_PRICE, PAYMENT_PRICES};
 use super::rng::Rng;
 use super::time::{AS_OF, DAY, HOUR, MINUTE, MONTHS, Millis, iso_millis};
-
-/// A billed event, as later parts of the world need it.
-#[derive(Debug, Clone)]
-pub(super) struct Billed {
-    pub(super) id: String,
-    pub(super) at: Millis,
-    pub(super) user: usize,
-    pub(super) project: usize,
-    pub(super) is_agent: bool,
-    pub(super) split: Split,
-    pub(super) window: Option<usize>,
-}
 
 /// Who takes part and by which rules.
 pub(super) struct Stage<'a> {
@@ -32,95 +18,6 @@ pub(super) struct Stage<'a> {
     pub(super) projects: &'a [Project],
     pub(super) windows: &'a [Window],
     pub(super) mint: &'a Mint,
-}
-
-/// Everything billed, in time order, with its envelopes (events and payments).
-pub(super) fn bill(stage: &Stage<'_>, events: u32) -> (Vec<Billed>, Vec<Envelope>) {
-    let planned = plan(stage, events);
-    let mut rng = Rng::new(stage.seed, "billing");
-    let mut billed = Vec::with_capacity(planned.len());
-    let mut envelopes = Vec::with_capacity(planned.len() * 2);
-    for event in planned {
-        let (record, envelope) = bill_one(stage, &event, &mut rng);
-        if PAYMENT_PRICES.contains(&event.price) {
-            envelopes.extend(rng.chance(10).then(|| declined(stage, &event)));
-            envelopes.push(pay(stage, &event, &record, &mut rng));
-        }
-        envelopes.push(envelope);
-        billed.push(record);
-    }
-    (billed, envelopes)
-}
-
-fn bill_one(stage: &Stage<'_>, event: &Planned, rng: &mut Rng) -> (Billed, Envelope) {
-    let project = &stage.projects[event.project];
-    let price = event.price(stage);
-    let split = event.split(stage);
-    let droppable = (event.project, event.price) == (DROP_PROJECT, DROP_PRICE);
-    let window = window_of(stage.windows, event.at).filter(|_| droppable);
-    let site = Object::new().text("domain", &project.domain).text("display_name", &project.name);
-    let mut members = Object::new().plain_text("class", price.class).text("subtype", price.subtype);
-    members = stage.users[event.user]
-        .named_at(event.at, members.raw("site", site.compact()))
-        .text("project_key", &project.key)
-        .plain("gross_fee_sats", split.gross)
-        .plain("platform_fee_sats", split.platform)
-        .plain("user_earned_sats", split.user)
-        .plain("site_rebate_sats", split.rebate)
-        .text("occurred_at", iso_millis(event.at));
-    let mut v = 2;
-    if event.is_agent {
-        v = 3;
-        members = members.plain("is_agent", true);
-    }
-    if let Some(window) = window {
-        v = 4;
-        members = members.raw("drop", stage.windows[window].reference().compact());
-    }
-    if PAYMENT_PRICES.contains(&event.price) {
-        let context = Object::new()
-            .plain_text("kind", price.class)
-            .text("subtype", price.subtype)
-            .plain("payment_amount_sats", event.payment)
-            .text("payment_currency", "sat");
-        members = members.raw("context", context.compact());
-    }
-    if rng.chance(10) {
-        // Members that a ledger has no use for.
-        members =
-            members.text("action_label", format!("no. {}", rng.below(1_000))).raw("metadata", "{\"via\":\"app\"}");
-    }
-    members = members.text("idempotency_key", format!("idem-{}", rng.hex::<8>()));
-    let envelope = stage.mint.sign(Artifact::Event, v, event.at, &members);
-    let billed = Billed {
-        id: envelope.id.to_string(),
-        at: event.at,
-        user: event.user,
-        project: event.project,
-        is_agent: event.is_agent,
-        split,
-        window,
-    };
-    (billed, envelope)
-}
-
-fn pay(stage: &Stage<'_>, event: &Planned, billed: &Billed, rng: &mut Rng) -> Envelope {
-    let at = event.at - rng.range(200, 1_900);
-    let members = Object::new().text("status", "authorized").plain("sats_charged", event.payment);
-    let members = stage.users[event.user]
-        .named(members)
-        .text("user_envelope_id", &billed.id)
-        .text("description", "order \u{2116} / paid")
-        .text("occurred_at", iso_millis(at));
-    stage.mint.sign(Artifact::Payment, 1, at, &members)
-}
-
-/// An attempt that was declined shortly before: it charges nothing and bills nothing.
-fn declined(stage: &Stage<'_>, event: &Planned) -> Envelope {
-    let at = event.at - 3 * MINUTE;
-    let members = Object::new().text("status", if event.payment.is_multiple_of(2) { "failed" } else { "cancelled" });
-    let members = stage.users[event.user].named(members).text("occurred_at", iso_millis(at));
-    stage.mint.sign(Artifact::Payment, 1, at, &members)
 }
 
 /// A payout destination in force from a time on.
@@ -226,7 +123,7 @@ pub(super) fn trust(stage: &Stage<'_>, billed: &[Billed]) -> Vec<Envelope> {
 fn first_events(billed: &[Billed]) -> BTreeMap<usize, Millis> {
     let mut first = BTreeMap::new();
     for event in billed {
-        first.entry(event.user).or_insert(event.at);
+        first.entry(event.user()).or_insert(event.at());
     }
     first
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::publish::Tallies;
+use super::press::Tallies;
 
 /// How much of everything a world holds.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Manifest {
     /// Signed envelopes by `kind` member, activity attestations included.
     pub envelopes: BTreeMap<&'static str, usize>,

@@ -9,6 +9,7 @@
 
 mod anchor;
 mod attest;
+mod billing;
 mod bolt11;
 mod carrier;
 mod cast;
@@ -27,12 +28,16 @@ mod invoices;
 mod json;
 mod junk;
 mod keys;
+mod lines;
 mod manifest;
 mod noise;
 mod nostr;
 mod oracle;
 mod ots;
+mod past;
 mod plan;
+mod postings;
+mod press;
 mod prices;
 mod publish;
 mod rng;
@@ -44,6 +49,7 @@ mod staging;
 mod statement;
 mod time;
 mod treasury;
+mod watch;
 mod world;
 mod write;
 
@@ -62,5 +68,6 @@ pub use server::{
     Behaviour, BehaviourError, Effect, HeaderDialect, Holds, Loss, Misbehaviour, RateLimit, RelayRules, Role, Schedule,
     Services, Serving, serve, serve_with,
 };
+pub use watch::{Stopped, Watch};
 pub use world::{CalendarReply, Document, Proven, World};
-pub use write::{SimError, serve_toml, write};
+pub use write::{EXPECTED_MAX, SimError, Written, serve_toml, write, write_seeded};

@@ -38,35 +38,35 @@ impl Noise {
 pub(super) struct Stale {
     /// Its headers, the first on top of a block of the chain that won.
     pub(super) headers: Vec<[u8; 80]>,
-    /// The digest whose proof was anchored in its first block, and that way.
-    pub(super) proof: Option<([u8; 32], Branch)>,
+    /// The anchored subject whose proof was anchored in its first block, and that way.
+    pub(super) proof: Option<(usize, Branch)>,
     /// The hash of the first block as explorers print it.
     pub(super) hash: String,
 }
 
-/// The branch of that many blocks beside an anchor of one of the digests; in every second world that digest was first
+/// The branch of that many blocks beside an anchor of one of the first `subjects`; in every second world that one was first
 /// anchored in it.
 pub(super) fn stale(
     seed: u64,
     depth: u8,
-    digests: &[[u8; 32]],
+    subjects: usize,
     anchored: &Anchored,
     headers: &[[u8; 80]],
     times: &BlockTimes,
 ) -> Option<Stale> {
     let mut rng = Rng::new(seed, "stale branch");
     let depth = usize::from(depth);
-    let final_ones: Vec<(&[u8; 32], &Branch, usize)> = digests
-        .iter()
-        .filter_map(|digest| {
-            let (branch, confirmation) = lowest(&anchored.anchors.get(digest)?.branches)?;
-            (times.is_final(confirmation.height + depth)).then_some((digest, branch, confirmation.height))
-        })
-        .collect();
-    if depth == 0 || final_ones.is_empty() {
+    if depth == 0 {
         return None;
     }
-    let (digest, branch, height) = final_ones[rng.index(final_ones.len())];
+    let final_height = |subject| {
+        let (_, confirmation) = lowest(anchored.branches(subject))?;
+        times.is_final(confirmation.height + depth).then_some(confirmation.height)
+    };
+    let final_ones = || (0..subjects).filter(|subject| final_height(*subject).is_some());
+    let chosen = final_ones().nth(rng.index(final_ones().count()))?;
+    let (branch, confirmation) = lowest(anchored.branches(chosen))?;
+    let height = confirmation.height;
     let (root, ways) = block(&[branch.commitment.as_slice()], &mut rng);
     let mut previous = block_hash(headers.get(height.checked_sub(1)?)?);
     let mut lost = Vec::with_capacity(depth);
@@ -81,7 +81,7 @@ pub(super) fn stale(
     let ops = ways.into_iter().next()?;
     let moved = Branch { confirmation: Some(Confirmation { ops, height }), ..branch.clone() };
     let hash = lost.first().map(block_hash_hex).unwrap_or_default();
-    Some(Stale { hash, headers: lost, proof: rng.chance(50).then_some((*digest, moved)) })
+    Some(Stale { hash, headers: lost, proof: rng.chance(50).then_some((chosen, moved)) })
 }
 
 #[cfg(test)]

@@ -64,21 +64,28 @@ pub(super) fn tag<const N: usize>(parts: [&str; N]) -> Vec<String> {
     parts.into_iter().map(str::to_owned).collect()
 }
 
+impl Draft {
+    /// The id it has under that key: sha256 of the serialisation.
+    pub(super) fn id(&self, pubkey: &str) -> NostrEventId {
+        let serialised = array([
+            "0".to_owned(),
+            quoted(pubkey),
+            self.created_at.to_string(),
+            self.kind.to_string(),
+            tags_json(&self.tags),
+            quoted(&self.content),
+        ]);
+        NostrEventId(sha256(serialised.as_bytes()))
+    }
+}
+
 /// Signs a draft (NIP-01, BIP-340).
 pub(super) fn sign(secp: &Secp256k1<All>, pair: &Keypair, draft: Draft) -> SimEvent {
     let pubkey = x_only_hex(pair);
-    let serialised = array([
-        "0".to_owned(),
-        quoted(&pubkey),
-        draft.created_at.to_string(),
-        draft.kind.to_string(),
-        tags_json(&draft.tags),
-        quoted(&draft.content),
-    ]);
-    let id = sha256(serialised.as_bytes());
+    let id = draft.id(&pubkey);
     SimEvent {
-        id: NostrEventId(id),
-        sig: schnorr_hex(secp, pair, id.0),
+        id,
+        sig: schnorr_hex(secp, pair, id.0.0),
         pubkey,
         created_at: UnixSeconds(draft.created_at),
         kind: draft.kind,

@@ -42,36 +42,60 @@ pub(super) enum Hashing {
     Twice,
 }
 
-/// A Merkle tree over the leaves: its root, and the path of each leaf to it. An odd node moves up unchanged.
-pub(super) fn tree(leaves: &[[u8; 32]], hashing: Hashing) -> ([u8; 32], Vec<Vec<Op>>) {
-    let times = if hashing == Hashing::Twice { 2 } else { 1 };
-    let mut paths = vec![Vec::new(); leaves.len()];
-    let mut level: Vec<([u8; 32], Vec<usize>)> =
-        leaves.iter().enumerate().map(|(at, leaf)| (*leaf, vec![at])).collect();
-    while level.len() > 1 {
-        let mut next = Vec::with_capacity(level.len().div_ceil(2));
-        let mut nodes = level.into_iter();
-        while let Some((left, mut under)) = nodes.next() {
-            let Some((right, under_right)) = nodes.next() else {
-                next.push((left, under));
-                break;
-            };
-            for (members, op) in [(&under, Op::Append(right.to_vec())), (&under_right, Op::Prepend(left.to_vec()))] {
-                for member in members {
-                    paths[*member].push(op.clone());
-                    paths[*member].extend(std::iter::repeat_n(Op::Sha256, times));
-                }
-            }
-            let mut node: [u8; 32] = Sha256::new().chain_update(left).chain_update(right).finalize().into();
-            if hashing == Hashing::Twice {
-                node = Sha256::digest(node).into();
-            }
-            under.extend(under_right);
-            next.push((node, under));
+/// A Merkle tree, level by level from the leaves up. An odd node moves up unchanged.
+pub(super) struct Tree {
+    levels: Vec<Vec<[u8; 32]>>,
+    hashing: Hashing,
+}
+
+impl Tree {
+    pub(super) fn new(leaves: Vec<[u8; 32]>, hashing: Hashing) -> Self {
+        let mut levels = vec![leaves];
+        while let Some(level) = levels.last().filter(|level| level.len() > 1) {
+            let nodes = level.chunks(2).map(|pair| match pair {
+                [left, right] => node(left, right, hashing),
+                // A chunk is never empty.
+                rest => rest.first().copied().unwrap_or_default(),
+            });
+            levels.push(nodes.collect());
         }
-        level = next;
+        Self { levels, hashing }
     }
-    (level.first().map_or([0; 32], |(root, _)| *root), paths)
+
+    pub(super) fn root(&self) -> [u8; 32] {
+        self.levels.last().and_then(|level| level.first()).copied().unwrap_or_default()
+    }
+
+    /// The way from that leaf to the root.
+    pub(super) fn path(&self, leaf: usize) -> Vec<Op> {
+        let times = if self.hashing == Hashing::Twice { 2 } else { 1 };
+        let mut path = Vec::new();
+        let mut at = leaf;
+        for level in &self.levels {
+            let sibling = if at.is_multiple_of(2) {
+                level.get(at + 1).map(|right| Op::Append(right.to_vec()))
+            } else {
+                level.get(at - 1).map(|left| Op::Prepend(left.to_vec()))
+            };
+            if let Some(op) = sibling {
+                path.push(op);
+                path.extend(std::iter::repeat_n(Op::Sha256, times));
+            }
+            at /= 2;
+        }
+        path
+    }
+}
+
+fn node(left: &[u8; 32], right: &[u8; 32], hashing: Hashing) -> [u8; 32] {
+    let node: [u8; 32] = Sha256::new().chain_update(left).chain_update(right).finalize().into();
+    if hashing == Hashing::Twice { Sha256::digest(node).into() } else { node }
+}
+
+/// A Merkle tree over the leaves: its root, and the path of each leaf to it.
+pub(super) fn tree(leaves: &[[u8; 32]], hashing: Hashing) -> ([u8; 32], Vec<Vec<Op>>) {
+    let tree = Tree::new(leaves.to_vec(), hashing);
+    (tree.root(), (0..leaves.len()).map(|leaf| tree.path(leaf)).collect())
 }
 
 /// The way from a commitment to a block.

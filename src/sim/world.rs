@@ -3,22 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::carrier::ProofFiles;
-use super::cast::{projects, users};
-use super::chain::{BlockTimes, block_hash_hex};
-use super::custody::custody;
-use super::drops::{manifests, windows};
-use super::envelope::{Envelope, Mint};
+use super::chain::block_hash_hex;
+use super::envelope::Envelope;
 use super::expect::Expected;
 use super::gateway_log::LogEntry;
-use super::history::{Stage, bill, bind_payouts, rebind, trust};
-use super::keys::{KeyMaker, compressed_hex};
 use super::manifest::Manifest;
 use super::noise::Noise;
 use super::nostr::SimEvent;
-use super::publish::Past;
-use super::rng::Rng;
+use super::press::Press;
 use super::time::{AS_OF, seconds};
-use super::treasury::{Books, settle};
+use super::watch::Unwatched;
 use crate::domain::UnixSeconds;
 
 /// What the calendar says about a commitment.
@@ -119,34 +113,8 @@ impl World {
 
     /// The same history under honest noise: nothing in it is a fault.
     pub fn generate_with(seed: u64, events: u32, noise: &Noise) -> Self {
-        let keys = KeyMaker::new(seed);
-        let mint = Mint { keys: Mint::LABELS.map(|label| keys.ed25519(label)) };
-        let (projects, users) = (projects(seed, events), users(seed, events, &keys));
-        let times = BlockTimes::plan(seed);
-        let windows = windows(seed, &times);
-        let stage = Stage { seed, users: &users, projects: &projects, windows: &windows, mint: &mint };
-        let (billed, mut envelopes) = bill(&stage, events);
-        let (destinations, bound) = bind_payouts(&stage, &billed);
-        let treasury = settle(&Books {
-            seed,
-            users: &users,
-            projects: &projects,
-            windows: &windows,
-            billed: &billed,
-            destinations: &destinations,
-            mint: &mint,
-            keys: &keys,
-            gateway_pubkey: compressed_hex(&keys.keypair("gateway")),
-        });
-        envelopes.extend(bound);
-        let custody = custody(seed, &users, &keys);
-        envelopes.extend(rebind(&stage, &billed, &custody));
-        envelopes.extend(trust(&stage, &billed));
-        envelopes.extend(manifests(&windows, &billed, &mint, seed));
-        envelopes.extend(treasury.distributions.iter().cloned());
-        envelopes.sort_by_key(|envelope| (envelope.at, envelope.id));
-        let past = Past { keys, mint, projects, users, times, billed, envelopes, treasury, custody, noise: *noise };
-        past.publish(seed, events)
+        let Ok(press) = Press::set((seed, events), *noise, true, &Unwatched);
+        press.into_world()
     }
 
     /// The world as it was made.
@@ -163,17 +131,6 @@ impl World {
     /// The hash of the header at height 0, as explorers print it.
     pub fn genesis_hash(&self) -> String {
         self.headers.first().map(block_hash_hex).unwrap_or_default()
-    }
-
-    /// Puts everything in no order that has none by its form.
-    pub(super) fn shuffle(&mut self, rng: &mut Rng) {
-        rng.shuffle(&mut self.events);
-        rng.shuffle(&mut self.archived);
-        for lines in
-            [&mut self.custody, &mut self.settlements, &mut self.invoices, &mut self.activity, &mut self.balances]
-        {
-            rng.shuffle(lines);
-        }
     }
 
     /// The truth about this world, in counts.

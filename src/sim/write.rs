@@ -1,6 +1,8 @@
 //! A world as files, with the configuration that reads them.
 
+use std::convert::Infallible;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::carrier::ProofFiles;
@@ -8,9 +10,14 @@ use super::config::{
     Addresses, PASSWORD_FILE, PAST_KEYS, SECOND_ARCHIVE, SERVED_ARCHIVE, SERVED_STALE, STALE_HEADERS, files_toml,
     loopback_toml,
 };
-use super::json::array;
+use super::lines::{Lines, Sheet};
+use super::noise::Noise;
+use super::oracle::expect;
+use super::press::Press;
+use super::scene::Scene;
 use super::server::{BehaviourError, PASSWORD, Serving};
 use super::staging::staged;
+use super::watch::{Pace, Stopped, Unwatched, Watch};
 use super::world::{Document, World};
 
 /// The world could not be written or served.
@@ -36,9 +43,33 @@ pub enum SimError {
     /// A server is to misbehave that is not there.
     #[error(transparent)]
     Behaviour(#[from] BehaviourError),
+    /// The work was told to stop.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
     /// A server ended before it was told to.
     #[error("serve on loopback: {0}")]
     Server(String),
+}
+
+impl From<Infallible> for SimError {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
+
+/// Largest world that is held whole to ask the oracle about it.
+pub const EXPECTED_MAX: u32 = 20_000;
+
+/// The oracle's answer beside a world's inputs.
+const EXPECTED_FILE: &str = "expected.json";
+
+/// What a written world comes with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// `expected.json` says what must be reported.
+    Expected,
+    /// The world is larger than [`EXPECTED_MAX`]: nobody says.
+    Unstated,
 }
 
 /// Writes the world below `dir`, with `reledger.toml` on top. Nothing is there before everything is.
@@ -46,28 +77,104 @@ pub enum SimError {
 /// # Errors
 /// [`SimError::Write`] when a folder or file can't be written; then nothing of the world is there.
 pub fn write(world: &World, dir: &Path) -> Result<(), SimError> {
-    staged(dir, |stage| write_files(world, stage))
+    staged(dir, |stage| {
+        write_files(world, Lines::of(world), stage, &Unwatched)?;
+        forget_expected(dir)
+    })
 }
 
-fn write_files(world: &World, dir: &Path) -> Result<(), SimError> {
-    write_common(world, dir)?;
-    let (first, second) = archives(world);
-    put(dir, "nostr/events.jsonl", first)?;
-    if !second.is_empty() {
-        put(dir, SECOND_ARCHIVE, second)?;
+/// Makes the world of that seed with `events` billable events and writes it below `dir`, the same bytes as [`write`] does.
+/// A small one is held whole, and `expected.json` beside its inputs is what the oracle expects of it; a large one goes to
+/// its files line by line, at a few hundred bytes of memory an event.
+///
+/// # Errors
+/// [`SimError::Write`] when a folder or file can't be written, [`SimError::Stopped`] when the watch says stop; then nothing
+/// of the world is there.
+pub fn write_seeded<W>(seed: u64, events: u32, noise: &Noise, dir: &Path, watch: &W) -> Result<Written, SimError>
+where
+    W: Watch<Stop = Stopped>,
+{
+    if events > EXPECTED_MAX {
+        write_large(seed, events, *noise, dir, watch)?;
+        return Ok(Written::Unstated);
     }
+    let scene = Scene::of(Press::set((seed, events), *noise, true, watch)?.into_world());
+    let expectation = expect(&scene);
+    staged(dir, |stage| {
+        write_files(&scene.world, Lines::of(&scene.world), stage, watch)?;
+        let text = serde_json::to_string_pretty(&expectation)
+            .map_err(|error| SimError::Write { path: stage.join(EXPECTED_FILE), source: error.into() })?;
+        put(stage, EXPECTED_FILE, text + "\n")
+    })?;
+    Ok(Written::Expected)
+}
+
+/// As [`write_seeded`] for a world of any size, without the oracle.
+pub(super) fn write_large<W: Watch>(seed: u64, events: u32, noise: Noise, dir: &Path, watch: &W) -> Result<(), SimError>
+where
+    SimError: From<W::Stop>,
+{
+    let press = Press::set((seed, events), noise, false, watch)?;
+    let log = press.payment_log();
+    staged(dir, |stage| {
+        write_files(&press.shell, Lines::from(&press, &log), stage, watch)?;
+        forget_expected(dir)
+    })
+}
+
+/// What an oracle said of the world that was here before is not true of this one.
+fn forget_expected(dir: &Path) -> Result<(), SimError> {
+    let path = dir.join(EXPECTED_FILE);
+    match fs::remove_file(&path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(SimError::Write { path, source }),
+        _ => Ok(()),
+    }
+}
+
+fn write_files<W: Watch>(world: &World, lines: Lines<'_>, dir: &Path, watch: &W) -> Result<(), SimError>
+where
+    SimError: From<W::Stop>,
+{
+    write_common(world, dir)?;
+    let mut pace = Pace::new(watch, "write", lines.total);
+    let mut first = Sheet::new(dir, "nostr/events.jsonl")?;
+    for event in lines.events {
+        pace.step()?;
+        first.line(&event.line())?;
+    }
+    // The archive with every event repeats some, and so does a second one.
+    let mut second = if lines.has_archive { Some(Sheet::new(dir, SECOND_ARCHIVE)?) } else { None };
+    for (index, event) in lines.archived.enumerate() {
+        pace.step()?;
+        second.as_mut().filter(|_| index % 2 == 0).unwrap_or(&mut first).line(&event.line())?;
+    }
+    first.end()?;
+    second.map_or(Ok(()), Sheet::end)?;
     put_proofs(dir, "ots-upgraded", &world.upgraded)?;
     put(dir, "headers/0.headers", world.headers.concat())?;
     if !world.stale.is_empty() {
         put(dir, STALE_HEADERS, world.stale.concat())?;
     }
-    put(dir, "gateway/settlements.jsonl", lines(world.settlements.iter().cloned()))?;
-    put(dir, "gateway/payment_log.json", array(world.payment_log.iter().rev().map(|entry| &entry.json)))?;
-    put(dir, "gateway/invoices.json", array(&world.invoices))?;
+    let mut settlements = Sheet::new(dir, "gateway/settlements.jsonl")?;
+    for line in lines.settlements {
+        pace.step()?;
+        settlements.line(&line)?;
+    }
+    settlements.end()?;
+    let mut log = Sheet::new(dir, "gateway/payment_log.json")?;
+    let entries = lines.payment_log.map(|entry| {
+        pace.step()?;
+        Ok(entry.json)
+    });
+    log.array(entries)?;
+    log.end()?;
+    let mut invoices = Sheet::new(dir, "gateway/invoices.json")?;
+    invoices.array(world.invoices.iter().map(Ok))?;
+    invoices.end()?;
     for document in world.key_sets.iter().chain([&world.auth_key_set]) {
         put_document(dir, "keys", document)?;
     }
-    put(dir, "reledger.toml", files_toml(world))
+    put(dir, "reledger.toml", files_toml(world, lines.has_archive))
 }
 
 /// Writes what a served world keeps as files below `dir`, and `reledger-loopback.toml`, which points at the servers.
@@ -107,18 +214,6 @@ fn write_common(world: &World, dir: &Path) -> Result<(), SimError> {
         put_document(dir, "configs", document)?;
     }
     Ok(())
-}
-
-/// The archive with every event, and the one that repeats some.
-fn archives(world: &World) -> (String, String) {
-    let mut first = lines(world.events.iter().map(super::SimEvent::line));
-    let mut second = String::new();
-    for (index, event) in world.archived.iter().enumerate() {
-        let archive = if index % 2 == 0 { &mut second } else { &mut first };
-        archive.push_str(&event.line());
-        archive.push('\n');
-    }
-    (first, second)
 }
 
 /// Each item on a line of its own.
@@ -192,5 +287,87 @@ mod tests {
         world.key_sets.push(Document { name: "x".repeat(300), json: String::new() });
         assert!(matches!(write(&world, &target), Err(SimError::Write { .. })));
         assert_eq!(names(folder.path()), [""; 0]);
+    }
+
+    /// Every file below a folder, by relative path.
+    fn files(dir: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
+        let mut found = std::collections::BTreeMap::new();
+        let mut folders = vec![dir.to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    found.insert(path.strip_prefix(dir).unwrap().to_owned(), fs::read(&path).unwrap());
+                }
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn a_world_leaves_line_by_line_as_it_leaves_whole() {
+        let everything = Noise { lag: 30, duplicates: 40, reorder: true, slow_calendars: 40, reorg_depth: 3 };
+        for (seed, events) in [(1, 10), (2, 61), (3, 40), (4, 300)] {
+            for noise in [Noise::default(), Noise::seeded(seed), everything] {
+                let (held, large) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+                write(&World::generate_with(seed, events, &noise), held.path()).unwrap();
+                write_large(seed, events, noise, large.path(), &Unwatched).unwrap();
+                let (held, large) = (files(held.path()), files(large.path()));
+                assert_eq!(held.keys().collect::<Vec<_>>(), large.keys().collect::<Vec<_>>());
+                for (name, bytes) in &held {
+                    assert!(large[name] == *bytes, "{seed} {events} {noise:?} {}", name.display());
+                }
+            }
+        }
+    }
+
+    /// Says stop at the n-th look.
+    struct Impatient(std::cell::Cell<u32>);
+
+    impl Watch for Impatient {
+        type Stop = Stopped;
+
+        fn stage(&self, _: &'static str, _: u64) {}
+
+        fn done(&self, _: u64) -> Result<(), Stopped> {
+            self.0.set(self.0.get() - 1);
+            if self.0.get() == 0 { Err(Stopped) } else { Ok(()) }
+        }
+    }
+
+    #[test]
+    fn a_stop_at_any_time_leaves_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("world");
+        write_seeded(1, 10, &Noise::default(), &dir, &Impatient(u32::MAX.into())).unwrap();
+        let before = files(&dir);
+        assert!(before.contains_key(Path::new(EXPECTED_FILE)));
+        for looks in 1..100_u32 {
+            let written = write_seeded(2, 600, &Noise::default(), &dir, &Impatient(looks.into()));
+            if written.is_ok() {
+                assert!(looks > 5, "nothing was ever looked at");
+                assert!(files(&dir) != before);
+                return;
+            }
+            assert!(matches!(written, Err(SimError::Stopped(_))), "{written:?}");
+            assert_eq!(names(folder.path()), ["world"], "{looks}");
+            assert!(files(&dir) == before, "{looks}");
+        }
+        panic!("it never ended");
+    }
+
+    #[test]
+    fn what_was_expected_of_another_world_does_not_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(EXPECTED_FILE);
+        write_seeded(1, 10, &Noise::default(), folder.path(), &Impatient(u32::MAX.into())).unwrap();
+        assert!(path.exists());
+        write_large(2, 10, Noise::default(), folder.path(), &Unwatched).unwrap();
+        assert!(!path.exists());
+        write_seeded(1, 10, &Noise::default(), folder.path(), &Impatient(u32::MAX.into())).unwrap();
+        write(&World::generate(2, 10), folder.path()).unwrap();
+        assert!(!path.exists());
     }
 }

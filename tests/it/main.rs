@@ -21,6 +21,7 @@ mod sim_richness;
 mod sim_servers;
 mod sim_sockets;
 mod sim_world;
+mod sim_write;
 mod sources;
 mod state_root;
 mod store;
