@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::sim::Behaviour;
+use crate::sim::{Behaviour, Transport};
 
 /// Rebuild three ledgers from public substrates, prove every line, and report where they disagree.
 #[derive(Debug, Parser)]
@@ -196,6 +196,9 @@ pub(crate) struct RunArgs {
     /// `all` (a few a world, each in turn), `none`, or a list of CODE, CODE/NAME, CODE/NAME:near planted in every world.
     #[arg(long, env = "RELEDGER_FAULTS", value_name = "all|none|CODE,...", default_value = "all")]
     pub(crate) faults: String,
+    /// How worlds come to the program: as files, or served over loopback sockets and captured.
+    #[arg(long, env = "RELEDGER_TRANSPORT", value_enum, default_value = "files")]
+    pub(crate) transport: Carried,
     /// Shrink the first world that differs to the least that still does.
     #[arg(long, env = "RELEDGER_SHRINK", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
     pub(crate) shrink: bool,
@@ -238,6 +241,24 @@ pub(crate) struct SimArgs {
     /// The folder for the files and the configuration.
     #[arg(long, env = "RELEDGER_DIR", value_name = "DIR", default_value = "reledger-sim")]
     pub(crate) dir: PathBuf,
+}
+
+/// `--transport`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Carried {
+    /// Everything as files, judged without a socket.
+    Files,
+    /// Relays, calendars, gateway, headers, key sets and balances over loopback sockets, the rest as files.
+    Sockets,
+}
+
+impl From<Carried> for Transport {
+    fn from(carried: Carried) -> Self {
+        match carried {
+            Carried::Files => Self::Files,
+            Carried::Sockets => Self::Sockets,
+        }
+    }
 }
 
 /// `--format`.

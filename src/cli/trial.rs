@@ -13,6 +13,7 @@ use super::settings::usage;
 use super::signals;
 use crate::app::{AppError, Campaign, CampaignResult, Cancel, Faults, TrialReport, run_campaign};
 use crate::domain::inert;
+use crate::sim::Transport;
 
 /// Runs the campaign; exit 0 when every world's report is exactly what its oracle expects, 1 otherwise.
 pub(crate) fn run(global: &Global, output: &Output, args: &RunArgs) -> Result<ExitCode, AppError> {
@@ -22,6 +23,7 @@ pub(crate) fn run(global: &Global, output: &Output, args: &RunArgs) -> Result<Ex
         worlds: args.worlds,
         events: args.events,
         faults,
+        transport: args.transport.into(),
         jobs: global.jobs,
         shrink: args.shrink,
     };
@@ -80,8 +82,12 @@ fn plural(count: usize, one: &str) -> String {
 fn command(report: &TrialReport) -> String {
     let selections: Vec<String> = report.trial.selections.iter().map(ToString::to_string).collect();
     let faults = if selections.is_empty() { "none".to_owned() } else { selections.join(",") };
+    let transport = match report.trial.transport {
+        Transport::Files => "",
+        Transport::Sockets => " --transport sockets",
+    };
     format!(
-        "reledger sim run --seed {} --worlds 1 --events {} --faults {faults}",
+        "reledger sim run --seed {} --worlds 1 --events {} --faults {faults}{transport}",
         report.trial.seed, report.trial.events
     )
 }
@@ -125,6 +131,7 @@ fn value(campaign: &Campaign, result: &CampaignResult) -> Value {
     json!({
         "schema": "reledger/sim-run/1",
         "seed": campaign.seed,
+        "transport": campaign.transport.name(),
         "worlds": result.worlds,
         "agreeing": result.worlds - result.differing,
         "faults": result.planted[0],
@@ -134,4 +141,21 @@ fn value(campaign: &Campaign, result: &CampaignResult) -> Value {
         "first": result.first.as_ref().map(trial),
         "shrunk": result.shrunk.as_ref().map(trial),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::Trial;
+
+    #[test]
+    fn the_command_that_shows_a_difference_again_names_the_transport() {
+        let again = |transport| {
+            let trial = Trial { seed: 7, events: 40, selections: Vec::new(), transport };
+            command(&TrialReport { trial, planted: Vec::new(), divergences: 0, differences: Vec::new() })
+        };
+        let files = "reledger sim run --seed 7 --worlds 1 --events 40 --faults none";
+        assert_eq!(again(Transport::Files), files);
+        assert_eq!(again(Transport::Sockets), format!("{files} --transport sockets"));
+    }
 }

@@ -101,5 +101,5 @@ fn time_of(input: &Input<'_>, divergence: &Divergence) -> Option<UnixSeconds> {
         return Some(UnixSeconds(at));
     }
     let carriers = divergence.evidence.iter().filter_map(|evidence| input.set.events.get(&evidence.id));
-    carriers.map(|(_, at)| *at).min()
+    carriers.map(|event| event.at).min()
 }

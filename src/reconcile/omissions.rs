@@ -1,8 +1,13 @@
 //! SRC_OMITS, SRC_KNOWN_GAP and SRC_TAKEN_DOWN: a completeness claim against what other sources hold (INV-8, FORMATS 2.3).
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::{Code, CompletenessBasis, EvidenceId, Finding, KnownGap, Slice, SourceId, Subject, UnixSeconds};
+use crate::domain::{
+    Code, CompletenessBasis, Digest32, EvidenceId, Finding, KnownGap, NostrEventId, Slice, SourceId, Subject,
+    UnixSeconds,
+};
+use crate::verify::HeldEvent;
 
 use super::audit::wide;
 use super::coverage::{Rows, is_relay, slice_subject};
@@ -86,7 +91,7 @@ fn known_gap(gap: &KnownGap, count: usize) -> Finding {
 }
 
 /// Events by kind that count against a relay: forged ones don't, or any relay could discredit all others.
-fn events(input: &Input<'_>) -> BTreeMap<u16, Vec<(EvidenceId, UnixSeconds)>> {
+fn events(input: &Input<'_>) -> BTreeMap<u16, Vec<(EvidenceId, HeldEvent)>> {
     let forged: BTreeSet<EvidenceId> = input
         .set
         .findings
@@ -94,22 +99,43 @@ fn events(input: &Input<'_>) -> BTreeMap<u16, Vec<(EvidenceId, UnixSeconds)>> {
         .filter(|finding| matches!(finding.code, Code::EvtMalformed | Code::EvtBadId | Code::EvtBadSig))
         .flat_map(|finding| finding.evidence.iter().map(|evidence| evidence.id))
         .collect();
-    let mut by_kind: BTreeMap<u16, Vec<(EvidenceId, UnixSeconds)>> = BTreeMap::new();
-    for (id, (kind, at)) in input.set.events.iter().filter(|(id, _)| !forged.contains(*id)) {
-        by_kind.entry(*kind).or_default().push((*id, *at));
+    let mut by_kind: BTreeMap<u16, Vec<(EvidenceId, HeldEvent)>> = BTreeMap::new();
+    for (id, event) in input.set.events.iter().filter(|(id, _)| !forged.contains(*id)) {
+        by_kind.entry(event.kind).or_default().push((*id, *event));
     }
     by_kind
 }
 
+/// What another source holds and this one does not: an event is the same in whatever bytes, and a relay that holds the
+/// newer version of a replaceable one need not hold the older (NIP-01, FORMATS 2.4).
 fn missing(
     input: &Input<'_>,
     source: &SourceId,
     slice: &Slice,
-    events: &[(EvidenceId, UnixSeconds)],
+    events: &[(EvidenceId, HeldEvent)],
 ) -> Vec<(EvidenceId, UnixSeconds)> {
+    let seen = |id: &EvidenceId| input.sightings.get(id).filter(|seen| !seen.is_empty());
+    let mut held: BTreeSet<NostrEventId> = BTreeSet::new();
+    let mut newest: BTreeMap<Digest32, Version> = BTreeMap::new();
+    for (_, event) in events.iter().filter(|(id, _)| seen(id).is_some_and(|seen| seen.contains(source))) {
+        held.insert(event.id);
+        let kept = newest.entry(event.place).or_insert_with(|| version(event));
+        *kept = (*kept).max(version(event));
+    }
     let asked_for =
         |at: UnixSeconds| slice.from.is_none_or(|from| at >= from) && slice.until.is_none_or(|until| at <= until);
-    let lacks =
-        |id: &EvidenceId| input.sightings.get(id).is_some_and(|seen| !seen.is_empty() && !seen.contains(source));
-    events.iter().copied().filter(|(id, at)| asked_for(*at) && lacks(id)).collect()
+    let is_replaced = |event: &HeldEvent| newest.get(&event.place).is_some_and(|kept| *kept > version(event));
+    let mut named = BTreeSet::new();
+    let lacks = |(id, event): &&(EvidenceId, HeldEvent)| {
+        asked_for(event.at) && seen(id).is_some() && !held.contains(&event.id) && !is_replaced(event)
+    };
+    let lacking = events.iter().filter(lacks).filter(|(_, event)| named.insert(event.id));
+    lacking.map(|(id, event)| (*id, event.at)).collect()
+}
+
+/// The greatest is the one that a relay keeps: the newest, at the same second that of the lowest id.
+type Version = (UnixSeconds, Reverse<NostrEventId>);
+
+fn version(event: &HeldEvent) -> Version {
+    (event.at, Reverse(event.id))
 }

@@ -6,17 +6,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{
     BlockHeight, Code, CompletenessBasis, Direction, Divergence, EvidenceId, FetchReceipt, Finding, KnownGap,
-    PaymentHash, SettlementKind, Slice, SliceEnd, SourceId, State, Subject, UnixSeconds,
+    NostrEventId, PaymentHash, SettlementKind, Slice, SliceEnd, SourceId, State, Subject, UnixSeconds,
 };
 use crate::evidence::{BalanceLine, InvoiceDialect, InvoiceRecord, InvoiceState, PaymentLogEntry};
 use crate::ledger::testkit::{
     Case, World, assert_table, digest, evidence, id, in_window, manifest, micros, sats, time,
 };
-use crate::verify::{PendingAnchor, SignedSettlement, Verified};
+use crate::verify::{HeldEvent, PendingAnchor, SignedSettlement, Verified};
 
 use super::{Declared, Input, Reconciliation, reconcile};
 
 mod edges;
+mod omissions;
 mod sources;
 mod statement;
 mod treasury;
@@ -91,7 +92,7 @@ impl Scene {
 
     fn see_all(&mut self, name: &str) {
         for carrier in self.world.carriers() {
-            self.world.set.events.entry(carrier).or_insert((30_087, time("2026-05-04T12:00:00Z")));
+            self.world.set.events.entry(carrier).or_insert(held(carrier, 30_087, time("2026-05-04T12:00:00Z")));
             self.sightings.entry(carrier).or_default().insert(source(name));
         }
     }
@@ -106,7 +107,7 @@ impl Scene {
     /// An event that only the other relay holds.
     fn only_at_other(&mut self) -> EvidenceId {
         let lost = evidence("lost");
-        self.world.set.events.insert(lost, (30_087, time("2026-05-20T00:00:00Z")));
+        self.world.set.events.insert(lost, held(lost, 30_087, time("2026-05-20T00:00:00Z")));
         self.sightings.insert(lost, BTreeSet::from([source(OTHER)]));
         lost
     }
@@ -200,6 +201,11 @@ fn logged(name: &str, kind: &str) -> (EvidenceId, PaymentLogEntry) {
         known: true,
     };
     (evidence(&format!("{kind} of {name}")), entry)
+}
+
+/// An event of its own id, at a place of its own.
+fn held(carrier: EvidenceId, kind: u16, at: UnixSeconds) -> HeldEvent {
+    HeldEvent { kind, at, id: NostrEventId(carrier.0), place: carrier.0 }
 }
 
 fn with_invoice(scene: &mut Scene, asked: u64, received: u64, state: InvoiceState) {

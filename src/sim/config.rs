@@ -1,9 +1,11 @@
 //! Configurations that point an auditor at a world (CONTRACT 3): as files, or at live addresses on loopback.
 
+use std::collections::BTreeMap;
+
 use super::chain::POW_LIMIT_BITS;
 use super::json::quoted;
 use super::ots::CALENDARS;
-use super::server::{HeaderDialect, Role, Serving};
+use super::server::{HeaderDialect, Role, Services, Serving};
 use super::settlement::FEDERATION;
 use super::world::World;
 
@@ -70,41 +72,103 @@ pub(super) fn files_toml(world: &World, has_archive: bool) -> String {
 /// Paces of silence after which a relay is given up: far more than any slow one needs.
 const IDLE_PACES: u64 = 200;
 
+/// Headers of a branch that lost, beside servers.
+pub(super) const SERVED_STALE: &str = "headers-stale/stale.headers";
+/// What archives hold besides the relays, beside servers.
+pub(super) const SERVED_ARCHIVE: &str = "nostr-past/events.jsonl";
+/// The folder of key sets that a host no longer publishes, beside servers.
+pub(super) const PAST_KEYS: &str = "keys-past";
+
+/// Where servers are.
+pub(super) struct Addresses {
+    pub(super) relays: Vec<String>,
+    pub(super) calendars: Vec<String>,
+    /// The address of everything else, without a path.
+    by_role: BTreeMap<Role, String>,
+    headers: HeaderDialect,
+    idle_seconds: Option<u64>,
+}
+
+impl Addresses {
+    pub(super) fn of(serving: &Serving) -> Self {
+        let services = serving.services();
+        let address = |role: Role| format!("http://{}", serving.addresses.get(&role).unwrap_or(&serving.http));
+        Self {
+            relays: serving.relays.iter().map(|relay| format!("ws://{relay}")).collect(),
+            calendars: serving.calendars.iter().map(|calendar| format!("http://{calendar}")).collect(),
+            by_role: Role::ALL.into_iter().map(|role| (role, address(role))).collect(),
+            headers: services.headers,
+            idle_seconds: idle_seconds(services),
+        }
+    }
+
+    /// Addresses that nobody has, of servers that are not open yet.
+    pub(super) fn named(services: &Services) -> Self {
+        Self {
+            relays: services.relays.iter().map(|_| String::new()).collect(),
+            calendars: CALENDARS.iter().map(|_| String::new()).collect(),
+            by_role: BTreeMap::new(),
+            headers: services.headers,
+            idle_seconds: None,
+        }
+    }
+
+    fn at(&self, role: Role) -> &str {
+        self.by_role.get(&role).map_or("", String::as_str)
+    }
+
+    /// What a report calls the only source in that role.
+    pub(super) fn source(&self, role: Role) -> String {
+        let path = match role {
+            Role::Settlements => "/settlements.json",
+            Role::Invoices => "/invoices",
+            Role::Balances => "/balances.json",
+            Role::WellKnown => "/.well-known/oc-envelope-jwks.json",
+            _ => "",
+        };
+        format!("{}{path}", self.at(role))
+    }
+}
+
 /// The configuration of a served world. Price configs (whose domain must be the host they come from), activity
-/// attestations, custody records and detached proofs stay files beside it.
-pub(super) fn loopback_toml(world: &World, serving: &Serving) -> String {
-    let at = |role| {
-        let address = serving.addresses.get(&role).unwrap_or(&serving.http);
-        format!("http://{address}")
-    };
-    let gateway = at(Role::PaymentLog);
-    let headers = match serving.services().headers {
+/// attestations, custody records, detached proofs, archives, earlier key sets and lost branches stay files beside it.
+pub(super) fn loopback_toml(world: &World, addresses: &Addresses) -> String {
+    let dialect = match addresses.headers {
         HeaderDialect::Core => "bitcoin_rest",
         HeaderDialect::Esplora => "esplora",
     };
+    let mut headers = format!("{dialect} = \"{}\"", addresses.source(Role::Headers));
+    if !world.stale.is_empty() {
+        headers += &format!("\nfiles = [\"{SERVED_STALE}\"]");
+    }
+    let past = world.key_sets.split_last().map(|(_, past)| past).unwrap_or_default();
+    let past = past.iter().map(|document| format!("{PAST_KEYS}/{}", document.name));
     toml(
         world,
         &Places {
-            relays: serving.relays.iter().map(|relay| format!("ws://{relay}")).collect(),
-            event_files: Vec::new(),
-            proof_folders: vec!["ots/"],
-            calendars: serving.calendars.iter().map(|calendar| format!("http://{calendar}")).collect(),
-            idle_seconds: idle_seconds(serving),
-            headers: format!("{headers} = \"{}\"", at(Role::Headers)),
-            settlements: format!("{gateway}/settlements.json"),
-            invoices: format!("{gateway}/invoices"),
-            payment_log: format!("url = \"{gateway}\", password_file = \"{PASSWORD_FILE}\""),
-            jwks: vec![format!("{}/.well-known/oc-envelope-jwks.json", at(Role::WellKnown))],
-            auth_jwks: format!("{}/.well-known/jwks.json", at(Role::WellKnown)),
-            balances: format!("api = \"{}/balances.json\"", at(Role::Balances)),
+            relays: addresses.relays.clone(),
+            event_files: if world.archived.is_empty() { Vec::new() } else { vec![SERVED_ARCHIVE.to_owned()] },
+            // An empty folder would be a source that holds nothing.
+            proof_folders: if world.proofs.is_empty() { Vec::new() } else { vec!["ots/"] },
+            calendars: addresses.calendars.clone(),
+            idle_seconds: addresses.idle_seconds,
+            headers,
+            settlements: addresses.source(Role::Settlements),
+            invoices: addresses.source(Role::Invoices),
+            payment_log: format!(
+                "url = \"{}\", password_file = \"{PASSWORD_FILE}\"",
+                addresses.source(Role::PaymentLog)
+            ),
+            jwks: [addresses.source(Role::WellKnown)].into_iter().chain(past).collect(),
+            auth_jwks: format!("{}/.well-known/jwks.json", addresses.at(Role::WellKnown)),
+            balances: format!("api = \"{}\"", addresses.source(Role::Balances)),
         },
     )
 }
 
 /// Servers that are slow on purpose keep their pace, so a reader need not wait longer than that; others may be slow
 /// because the machine is.
-fn idle_seconds(serving: &Serving) -> Option<u64> {
-    let services = serving.services();
+fn idle_seconds(services: &Services) -> Option<u64> {
     let paced = !services.behaviours.is_empty();
     paced.then(|| services.pace_ms.saturating_mul(IDLE_PACES).div_ceil(1_000).max(1))
 }

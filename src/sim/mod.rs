@@ -55,7 +55,7 @@ mod write;
 
 pub use envelope::{Artifact, Envelope};
 pub use expect::{Expectation, Expected};
-pub use fault::{Generator, Plant, Planted, Selection, deal, generators, plant};
+pub use fault::{Generator, Plant, Planted, Selection, deal, generators, generators_over, plant};
 pub use gateway_log::{LogEntry, LogShape};
 pub use hand::Hand;
 pub use manifest::Manifest;
@@ -63,7 +63,7 @@ pub use noise::Noise;
 pub use nostr::SimEvent;
 pub use oracle::expect;
 pub use plan::EVENTS_MIN;
-pub use scene::{NoRoom, Planting, Scene};
+pub use scene::{Located, NoRoom, Planting, Scene, Transport};
 pub use server::{
     Behaviour, BehaviourError, Effect, HeaderDialect, Holds, Loss, Misbehaviour, RateLimit, RelayRules, Role, Schedule,
     Services, Serving, serve, serve_with,

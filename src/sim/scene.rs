@@ -4,6 +4,7 @@ mod custody;
 mod money;
 mod people;
 mod proofs;
+mod served;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,9 +19,13 @@ use super::expect::Expected;
 use super::gateway_log::LogEntry;
 use super::hand::Hand;
 use super::nostr::SimEvent;
+use super::server::Services;
 use super::world::{Proven, World};
 use super::write::{SimError, write};
 use crate::domain::{Code, Digest32, Subject, UnixSeconds, sha256};
+
+pub(super) use served::{ASKED, RELAYS};
+pub use served::{Located, Transport};
 
 pub(super) use money::{Settled, operation_of, settled};
 pub(super) use proofs::{
@@ -58,6 +63,10 @@ pub struct Scene {
     pub(super) discounted: BTreeSet<String>,
     /// Checks (names as in `unverifiable`) that can't be made any more.
     pub(super) unchecked: BTreeSet<String>,
+    /// How it comes to the auditor.
+    pub transport: Transport,
+    /// How it is served, when it is.
+    pub(super) services: Services,
     /// What an earlier run saw, which this one is compared with.
     pub earlier: Option<Box<Scene>>,
     claimed: BTreeSet<String>,
@@ -94,6 +103,14 @@ pub(super) fn user_of(body: &Value) -> &str {
     ["user_address", "did_oc"].iter().find_map(|name| body.get(*name)?.as_str()).unwrap_or_default()
 }
 
+/// Puts bytes at the end of a file, which need not be there.
+fn append(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), SimError> {
+    let path = dir.join(name);
+    let parent = fs::create_dir_all(path.parent().unwrap_or(dir));
+    let opened = parent.and_then(|()| fs::OpenOptions::new().create(true).append(true).open(&path));
+    opened.and_then(|mut file| file.write_all(bytes)).map_err(|source| SimError::Write { path, source })
+}
+
 impl Scene {
     /// The world, untouched.
     pub fn of(world: World) -> Self {
@@ -106,6 +123,8 @@ impl Scene {
             told: Vec::new(),
             discounted: BTreeSet::new(),
             unchecked: BTreeSet::new(),
+            transport: Transport::Files,
+            services: Services::default(),
             earlier: None,
             claimed: BTreeSet::new(),
             made: 0,
@@ -119,9 +138,7 @@ impl Scene {
     pub fn write(&self, dir: &Path) -> Result<(), SimError> {
         write(&self.world, dir)?;
         for (name, bytes) in &self.appended {
-            let path = dir.join(name);
-            let opened = fs::OpenOptions::new().create(true).append(true).open(&path);
-            opened.and_then(|mut file| file.write_all(bytes)).map_err(|source| SimError::Write { path, source })?;
+            append(dir, name, bytes)?;
         }
         let path = dir.join("reledger.toml");
         let failed = |source| SimError::Write { path: path.clone(), source };
@@ -138,12 +155,26 @@ impl Scene {
         edited + &self.sections
     }
 
+    /// Whether a configuration has every text that this scene changes.
+    pub(super) fn can_configure(&self, mut text: String) -> bool {
+        self.replaced.iter().all(|(from, to)| {
+            let has = text.contains(from.as_str());
+            text = text.replace(from.as_str(), to);
+            has
+        })
+    }
+
     /// Takes something that only one fault of a world may have.
     ///
     /// # Errors
     /// [`NoRoom`] when another fault has it.
     pub(super) fn claim(&mut self, what: impl Into<String>) -> Result<(), NoRoom> {
         if self.claimed.insert(what.into()) { Ok(()) } else { Err(NoRoom) }
+    }
+
+    /// Whether no fault was planted yet.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.claimed.is_empty() && self.made == 0 && self.told.is_empty()
     }
 
     /// Whether another fault has it.
@@ -154,6 +185,12 @@ impl Scene {
     /// States a divergence that follows from one record alone; gives its subject back.
     pub(super) fn tell(&mut self, code: Code, subject: Subject) -> Subject {
         self.told.push(Expected::open(code, subject.clone()));
+        subject
+    }
+
+    /// As [`Self::tell`], and explained.
+    pub(super) fn tell_explained(&mut self, code: Code, subject: Subject) -> Subject {
+        self.told.push(Expected::explained(code, subject.clone()));
         subject
     }
 

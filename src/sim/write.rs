@@ -6,7 +6,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::carrier::ProofFiles;
-use super::config::{PASSWORD_FILE, SECOND_ARCHIVE, STALE_HEADERS, files_toml, loopback_toml};
+use super::config::{
+    Addresses, PASSWORD_FILE, PAST_KEYS, SECOND_ARCHIVE, SERVED_ARCHIVE, SERVED_STALE, STALE_HEADERS, files_toml,
+    loopback_toml,
+};
 use super::lines::{Lines, Sheet};
 use super::noise::Noise;
 use super::oracle::expect;
@@ -184,7 +187,16 @@ pub fn serve_toml(serving: &Serving, world: &World, dir: &Path) -> Result<String
         write_common(world, stage)?;
         put(stage, PASSWORD_FILE, format!("{PASSWORD}\n"))?;
         keep_private(&stage.join(PASSWORD_FILE))?;
-        let text = loopback_toml(world, serving);
+        if let Some((_, past)) = world.key_sets.split_last() {
+            past.iter().try_for_each(|document| put_document(stage, PAST_KEYS, document))?;
+        }
+        if !world.stale.is_empty() {
+            put(stage, SERVED_STALE, world.stale.concat())?;
+        }
+        if !world.archived.is_empty() {
+            put(stage, SERVED_ARCHIVE, lines(world.archived.iter().map(super::SimEvent::line)))?;
+        }
+        let text = loopback_toml(world, &Addresses::of(serving));
         put(stage, "reledger-loopback.toml", &text)?;
         Ok(text)
     })

@@ -127,9 +127,13 @@ impl HeadersSource {
             None => self.fetch_chain(server, &mut progress, sink).await?,
         };
         let whole = end == SliceEnd::Ended && reason.is_empty();
+        // A receipt takes the place of an earlier one about the same slice: what a server gave of its chain must not be
+        // forgotten because it lacks a height that some proof names.
+        let name = Media::Headers.name();
+        let kind = if self.heights.is_some() { format!("{name}-by-height") } else { name.to_owned() };
         Ok(FetchReceipt {
             source: server.id.clone(),
-            slice: Slice { kind: Media::Headers.name().to_owned(), from: None, until: None },
+            slice: Slice { kind, from: None, until: None },
             end,
             basis: if whole { CompletenessBasis::Exhausted } else { CompletenessBasis::None },
             items: progress.headers,

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use super::headers::HeaderChain;
 use super::keys::KeyRing;
 use super::merge::{Fact, Judged, Waiting};
-use super::{Fate, KnownDescriptor, Verified, attest, binding, custody, envelope, invoice, nostr, ots, settlement};
+use super::{
+    Fate, HeldEvent, KnownDescriptor, Verified, attest, binding, custody, envelope, invoice, nostr, ots, settlement,
+};
 use crate::domain::{
     Code, DescriptorId, Digest32, EvidenceId, Finding, Media, NostrEventId, RawEvidence, Subject, TaggedHasher,
     TrustPolicy, sha256,
@@ -93,7 +95,12 @@ impl Bench<'_> {
             judged.fate("events", judged.evidence.0, Fate::Rejected);
             return;
         }
-        judged.facts.push(Fact::Event(event.kind, event.created_at));
+        judged.facts.push(Fact::Event(HeldEvent {
+            kind: event.kind,
+            at: event.created_at,
+            id: event.id,
+            place: nostr::place(event),
+        }));
         if let Some(fate) = self.body(judged, carrier) {
             judged.fate("events", judged.evidence.0, fate);
             if ["oc-lock:device:", "oc-chat:device:"].iter().any(|prefix| carrier.d.starts_with(prefix)) {

@@ -4,12 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::unread::Unread;
 use super::{
-    AcceptedGraduation, AcceptedRotation, AnchorState, Fate, KnownDescriptor, SignedAttestation, SignedBinding,
-    SignedEnvelope, SignedSettlement, Verified, VerifiedSet, ots,
+    AcceptedGraduation, AcceptedRotation, AnchorState, Fate, HeldEvent, KnownDescriptor, SignedAttestation,
+    SignedBinding, SignedEnvelope, SignedSettlement, Verified, VerifiedSet, ots,
 };
-use crate::domain::{
-    AttestationId, Code, Counts, Digest32, EvidenceId, Finding, NostrEventId, Subject, TrustPolicy, UnixSeconds,
-};
+use crate::domain::{AttestationId, Code, Counts, Digest32, EvidenceId, Finding, NostrEventId, Subject, TrustPolicy};
 use crate::evidence::{
     AttestationClaim, BalanceLine, GraduationClaim, InvoiceRecord, OtsClaim, PaymentLogEntry, ProjectConfig,
     RotationClaim, StatementClaim,
@@ -35,7 +33,7 @@ impl Judged {
 
 /// One thing that a piece of evidence establishes or brings along.
 pub(super) enum Fact {
-    Event(u16, UnixSeconds),
+    Event(HeldEvent),
     Foreign(u16),
     Blank(Digest32, NostrEventId),
     Envelope(SignedEnvelope),
@@ -113,8 +111,8 @@ impl Merge {
     fn fact(&mut self, carrier: EvidenceId, fact: Fact, policy: &TrustPolicy) {
         let set = &mut self.set;
         match fact {
-            Fact::Event(kind, at) => {
-                set.events.insert(carrier, (kind, at));
+            Fact::Event(event) => {
+                set.events.insert(carrier, event);
             }
             Fact::Foreign(kind) => *self.foreign.entry(kind).or_default() += 1,
             Fact::Blank(id, event) => {

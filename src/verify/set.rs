@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{
     AttestationId, BindingId, BlockHash, BlockHeight, DescriptorId, Digest32, EnvelopeId, EvidenceId, Finding, KeyId,
-    Population, PublicKey32, Tip, UnixSeconds,
+    NostrEventId, Population, PublicKey32, Tip, UnixSeconds,
 };
 use crate::evidence::{
     AttestationMessage, BalanceLine, BindingMessage, CandidateRule, DescriptorForm, InvoiceRecord, OcMeBody, OcMeKind,
@@ -235,6 +235,19 @@ pub struct KnownKey {
     pub auth: bool,
 }
 
+/// What coverage has to know of an event. The same event in other bytes is other evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldEvent {
+    /// Its kind.
+    pub kind: u16,
+    /// When it says that it was made.
+    pub at: UnixSeconds,
+    /// Its id.
+    pub id: NostrEventId,
+    /// Where relays keep it (NIP-01): events of one place replace each other; others have a place of their own.
+    pub place: Digest32,
+}
+
 /// Everything that verification established.
 #[derive(Debug, Clone, Default)]
 pub struct VerifiedSet {
@@ -270,9 +283,9 @@ pub struct VerifiedSet {
     pub keys: BTreeMap<KeyId, KnownKey>,
     /// The tip of the best header chain from the checkpoint.
     pub tip: Option<Tip>,
-    /// Distinct Nostr evidence by kind and time: for coverage. (kind, created_at) of every event whose id and
-    /// signature hold: a forged event is nothing that an honest relay could omit.
-    pub events: BTreeMap<EvidenceId, (u16, UnixSeconds)>,
+    /// Every event whose id and signature hold, by evidence: for coverage. A forged event is nothing that an honest
+    /// relay could omit.
+    pub events: BTreeMap<EvidenceId, HeldEvent>,
     /// Everything that was found wrong so far, sorted; equal findings of several carriers are one with all their evidence.
     pub findings: Vec<Finding>,
     /// Fates; `received` is filled in by the caller from the sightings.

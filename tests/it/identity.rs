@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use reledger::domain::Code;
-use reledger::sim::{Scene, Selection, World, deal, generators, plant, serve, serve_toml};
+use reledger::sim::{Scene, Selection, Transport, World, deal, generators_over, plant, serve, serve_toml};
 use tempfile::tempdir;
 
 use crate::support::{Lcg, arg, reledger, report_bytes};
@@ -43,7 +43,7 @@ fn judged(mut command: Command, run_dir: &Path) -> Vec<u8> {
 /// A world with faults, as files. Earlier runs and seals stay out: they have folders of their own.
 fn faulty(seed: u64, dir: &Path) -> Scene {
     let left_out = [Code::SrcShrank, Code::SrcEquivocation];
-    let all: Vec<Selection> = generators()
+    let all: Vec<Selection> = generators_over(Transport::Files)
         .filter(|generator| !left_out.contains(&generator.code))
         .map(|generator| Selection { generator, near: false })
         .collect();

@@ -19,6 +19,7 @@ mod seals;
 mod sim_faults;
 mod sim_richness;
 mod sim_servers;
+mod sim_sockets;
 mod sim_world;
 mod sim_write;
 mod sources;

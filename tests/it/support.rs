@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
@@ -95,4 +97,26 @@ impl Lcg {
             items.swap(at, self.below(at + 1));
         }
     }
+}
+
+/// Gives every item to some worker once; gathers what they say.
+pub(crate) fn side_by_side_by<T: Sync, R: Send>(
+    workers: usize,
+    items: &[T],
+    work: impl Fn(usize, &T) -> R + Sync,
+) -> Vec<R> {
+    let (next, said) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                loop {
+                    let place = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(item) = items.get(place) else { return };
+                    let one = work(place, item);
+                    said.lock().expect("no worker panicked while it held the list").push(one);
+                }
+            });
+        }
+    });
+    said.into_inner().expect("no worker panicked while it held the list")
 }

@@ -10,7 +10,7 @@ use super::shrink::shrink;
 use crate::app::error::AppError;
 use crate::app::observer::Cancel;
 use crate::domain::Code;
-use crate::sim::{Selection, deal, generators};
+use crate::sim::{Selection, Transport, deal, generators, generators_over};
 
 /// Faults that one world carries together: enough to compose, few enough to understand.
 const FAULTS_A_WORLD: usize = 6;
@@ -63,6 +63,8 @@ pub struct Campaign {
     pub events: u32,
     /// What is planted.
     pub faults: Faults,
+    /// How worlds come to the program.
+    pub transport: Transport,
     /// Worlds at a time; 0 is one per core.
     pub jobs: usize,
     /// Shrink the first world that differs.
@@ -92,14 +94,15 @@ impl Campaign {
         let selections = match &self.faults {
             Faults::None => Vec::new(),
             Faults::All => {
-                let all: Vec<Selection> = generators()
+                let all: Vec<Selection> = generators_over(self.transport)
                     .flat_map(|generator| [false, true].map(|near| Selection { generator, near }))
                     .collect();
                 deal(self.seed, u64::from(index), FAULTS_A_WORLD, &all)
             }
             Faults::These(wishes) => wishes.iter().filter_map(|wish| selected(wish).ok()).flatten().collect(),
         };
-        Trial { seed: self.seed.wrapping_add(u64::from(index)), events: self.events, selections }
+        let seed = self.seed.wrapping_add(u64::from(index));
+        Trial { seed, events: self.events, selections, transport: self.transport }
     }
 }
 

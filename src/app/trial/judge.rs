@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::compare::{Reported, compare};
+use super::served;
 use crate::app::as_of::AsOfWanted;
 use crate::app::config::Config;
 use crate::app::drill::{RunOptions, drill};
@@ -10,7 +11,7 @@ use crate::app::error::AppError;
 use crate::app::observer::{Cancel, Silent};
 use crate::app::plan::Plan;
 use crate::domain::Severity;
-use crate::sim::{Noise, Planted, Scene, Selection, World, expect, plant};
+use crate::sim::{Noise, Planted, Scene, Selection, SimError, Transport, World, expect, plant};
 
 /// What one world is made of.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub struct Trial {
     pub events: u32,
     /// What is planted, in order.
     pub selections: Vec<Selection>,
+    /// How it comes to the program.
+    pub transport: Transport,
 }
 
 /// What came of it.
@@ -42,15 +45,25 @@ impl Trial {
     /// # Errors
     /// [`AppError`] when the folder can't be written, or the program failed by itself.
     pub fn judge(&self, dir: &Path, cancel: &Cancel) -> Result<TrialReport, AppError> {
-        let mut scene = Scene::of(World::generate_with(self.seed, self.events, &Noise::seeded(self.seed)));
-        let planted = plant(&mut scene, &self.selections);
-        let expected = expect(&scene);
+        let world = World::generate_with(self.seed, self.events, &Noise::seeded(self.seed));
+        let mut scene = Scene::over(world, self.transport);
+        let mut planted = plant(&mut scene, &self.selections);
+        let mut expected = expect(&scene);
         let folder = dir.join(format!("world-{}", self.seed));
         if let Some(earlier) = &scene.earlier {
             run(earlier, &folder.join("earlier"), cancel)?;
         }
-        let reported = Reported::read(&run(&scene, &folder, cancel)?)?;
+        let (report, idle) = match self.transport {
+            Transport::Files => (run(&scene, &folder, cancel)?, Vec::new()),
+            Transport::Sockets => {
+                let ran = served::run(&scene, &folder, cancel)?;
+                ran.locate(&mut expected, &mut planted);
+                (ran.report, ran.idle)
+            }
+        };
+        let reported = Reported::read(&report)?;
         let mut differences = compare(&expected, &planted, &reported);
+        differences.extend(idle);
         if planted.is_empty() {
             differences.extend(reported.blames());
         }
@@ -63,19 +76,27 @@ impl Trial {
     }
 }
 
-/// Writes the scene and lets the program judge it; gives back where the report stands.
-fn run(scene: &Scene, folder: &Path, cancel: &Cancel) -> Result<PathBuf, AppError> {
-    let failed = |action, file: &Path, source| AppError::Io { action, file: file.display().to_string(), source };
-    scene
-        .write(folder)
-        .map_err(|error| failed("write the world in", folder, std::io::Error::other(error.to_string())))?;
-    let path = folder.join("reledger.toml");
-    let text = std::fs::read_to_string(&path).map_err(|source| failed("read", &path, source))?;
-    let plan = Plan::resolve(&Config::from_toml(&text)?, folder)?;
-    Ok(drill(&plan, &options(scene, folder.join("run")), &Silent, cancel)?.report)
+/// A world that could not be made.
+pub(super) fn failed(error: &SimError, folder: &Path) -> AppError {
+    let source = std::io::Error::other(error.to_string());
+    AppError::Io { action: "make the world in", file: folder.display().to_string(), source }
 }
 
-fn options(scene: &Scene, run: PathBuf) -> RunOptions {
+/// Writes the scene and lets the program judge it; gives back where the report stands.
+fn run(scene: &Scene, folder: &Path, cancel: &Cancel) -> Result<PathBuf, AppError> {
+    scene.write(folder).map_err(|error| failed(&error, folder))?;
+    judged(scene, folder, true, cancel)
+}
+
+/// Lets the program judge what was written; gives back where the report stands.
+pub(super) fn judged(scene: &Scene, folder: &Path, offline: bool, cancel: &Cancel) -> Result<PathBuf, AppError> {
+    let path = folder.join("reledger.toml");
+    let text = std::fs::read_to_string(&path).map_err(AppError::io("read", &path))?;
+    let plan = Plan::resolve(&Config::from_toml(&text)?, folder)?;
+    Ok(drill(&plan, &options(scene, folder.join("run"), offline), &Silent, cancel)?.report)
+}
+
+fn options(scene: &Scene, run: PathBuf, offline: bool) -> RunOptions {
     let as_of = scene.world.as_of();
     RunOptions {
         command: "drill",
@@ -85,7 +106,7 @@ fn options(scene: &Scene, run: PathBuf) -> RunOptions {
         fail_on: Severity::Error,
         fail_on_invalid: false,
         reveal_users: true,
-        offline: true,
+        offline,
         yes: false,
         jobs: 1,
         max_seconds: None,

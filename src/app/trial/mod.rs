@@ -4,6 +4,7 @@
 mod campaign;
 mod compare;
 mod judge;
+mod served;
 mod shrink;
 
 pub use campaign::{Campaign, CampaignResult, Faults, run_campaign};

@@ -96,7 +96,7 @@ fn an_open_divergence_falls_into_the_first_age_that_holds_it() {
     ] {
         let mut scene = Scene::honest();
         let carrier = evidence("damaged");
-        scene.world.set.events.insert(carrier, (1, UnixSeconds(as_of - age)));
+        scene.world.set.events.insert(carrier, held(carrier, 1, UnixSeconds(as_of - age)));
         let finding = Finding::new(Code::EvtKindMismatch, Subject::new("event", "x")).with_evidence(carrier, "carrier");
         scene.world.set.findings.push(finding);
         assert_eq!(scene.run().by_age, BTreeMap::from([(bucket.to_owned(), 1)]), "{age}");

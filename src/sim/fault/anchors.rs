@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::Generator;
-use crate::domain::{Code, Subject, sha256};
+use crate::domain::{Code, Media, Subject, sha256};
 use crate::sim::scene::{
-    AS_OF, CALENDAR, NoRoom, Planting, Put, Scene, detached, digest, hashes_then_block, pending, relink, time_of,
-    waiting, young,
+    AS_OF, CALENDAR, NoRoom, Planting, Put, Scene, Transport, detached, digest, hashes_then_block, pending, relink,
+    time_of, waiting, young,
 };
 use crate::sim::world::Proven;
 
@@ -324,6 +324,11 @@ fn a_block_beyond_the_tip(scene: &mut Scene) -> Planting {
         Ok(Stamp { member, proof, proven: Proven::Beyond })
     })?;
     scene.unchecked.insert("anchoring.header".to_owned());
+    if scene.transport == Transport::Sockets {
+        // A server that is asked for a height by name and does not have it leaves a question open.
+        let node = Subject::new("source", Scene::node());
+        scene.tell(Code::SrcIncomplete, node.and("kind", format!("{}-by-height", Media::Headers)));
+    }
     let subject = about_proof(&stamped).and("height", next);
     Ok(scene.tell(Code::OtsHeaderMissing, subject))
 }

@@ -2,12 +2,16 @@
 
 use super::Generator;
 use crate::domain::{Code, Media, RawEvidence, Subject, sha256};
-use crate::sim::scene::{AS_OF, NoRoom, Planting, Scene, digest, hashes_then_block, header_hash, time_of, work};
+use crate::sim::config::SERVED_STALE;
+use crate::sim::scene::{
+    AS_OF, NoRoom, Planting, Scene, Transport, digest, hashes_then_block, header_hash, time_of, work,
+};
 use crate::sim::world::Proven;
 
 /// Headers of one piece of evidence.
 const EPOCH: usize = 2_016;
 const HEADERS: &str = "\"headers/0.headers\"";
+const BRANCH: &str = "\"headers/branch.headers\"";
 
 pub(super) const GENERATORS: &[Generator] = &[
     Generator {
@@ -26,9 +30,13 @@ pub(super) const GENERATORS: &[Generator] = &[
     },
 ];
 
+/// Headers in one answer of a Bitcoin Core node at most (REST interface).
+const REST_HEADERS: usize = 2_000;
+
 /// How findings name what is wrong in the run of headers that holds the tip.
 fn about_tip_run(scene: &Scene, tip: usize) -> Subject {
-    let start = tip / EPOCH * EPOCH;
+    let step = if scene.transport == Transport::Files { EPOCH } else { REST_HEADERS };
+    let start = tip / step * step;
     let run = scene.world.headers[start..].concat();
     let id = RawEvidence::id_of(Media::Headers, &start.to_string(), &run);
     Subject::new("run", id).and("height", tip).and("rule", "proof of work")
@@ -79,7 +87,15 @@ fn branch(scene: &mut Scene, blocks: usize, proven: impl FnOnce(usize) -> Proven
         headers.push(header);
     }
     scene.appended.push(("headers/branch.headers", headers[tip - 4..].concat()));
-    scene.replaced.push((HEADERS.to_owned(), format!("{HEADERS}, \"headers/branch.headers\"")));
+    let stale = format!("\"{SERVED_STALE}\"");
+    let [place, with] = match scene.transport {
+        Transport::Files => [HEADERS.to_owned(), format!("{HEADERS}, {BRANCH}")],
+        Transport::Sockets if scene.world.stale.is_empty() => {
+            ["[headers]\n".to_owned(), format!("[headers]\nfiles = [{BRANCH}]\n")]
+        }
+        Transport::Sockets => [stale.clone(), format!("{stale}, {BRANCH}")],
+    };
+    scene.replaced.push((place, with));
     Ok(Subject::new("digest", &put.id).and("proof", sha256(&proof)).and("height", tip - 2))
 }
 

@@ -13,14 +13,18 @@ mod attestations;
 mod balances;
 mod caps;
 mod carriers;
+mod conduct;
 mod custody;
 mod drops;
 mod envelopes;
+mod gaps;
 mod headers;
 mod inputs;
 mod keys;
 mod legs;
+mod omissions;
 mod rails;
+mod reach;
 mod rebinds;
 mod seals;
 mod settlements;
@@ -30,7 +34,7 @@ mod statement;
 mod treasury;
 
 use super::rng::Rng;
-use super::scene::{Planting, Scene};
+use super::scene::{NoRoom, Planting, Scene, Transport};
 use crate::domain::{Code, Subject};
 
 // One a line, so that two changes do not meet.
@@ -46,6 +50,7 @@ const ROOMS: &[&[Generator]] = &[
     custody::GENERATORS,
     drops::GENERATORS,
     envelopes::GENERATORS,
+    gaps::GENERATORS,
     headers::GENERATORS,
     inputs::GENERATORS,
     keys::GENERATORS,
@@ -57,6 +62,15 @@ const ROOMS: &[&[Generator]] = &[
     sources::GENERATORS,
     statement::GENERATORS,
     treasury::GENERATORS,
+];
+
+/// What only servers can do, and absences that only a source among several can have.
+#[rustfmt::skip]
+const NETWORK_ROOMS: &[&[Generator]] = &[
+    conduct::GENERATORS,
+    gaps::BETWEEN_RELAYS,
+    omissions::GENERATORS,
+    reach::GENERATORS,
 ];
 
 /// An edit of a scene.
@@ -101,12 +115,19 @@ pub struct Planted {
 
 /// Every generator, room by room.
 pub fn generators() -> impl Iterator<Item = &'static Generator> {
-    ROOMS.iter().copied().flatten()
+    generators_over(Transport::Sockets)
+}
+
+/// The generators that can bring something about over that transport; in a scene of files nobody misbehaves.
+pub fn generators_over(transport: Transport) -> impl Iterator<Item = &'static Generator> {
+    let network: &[&[Generator]] = if transport == Transport::Sockets { NETWORK_ROOMS } else { &[] };
+    ROOMS.iter().chain(network).copied().flatten()
 }
 
 /// Faults about sums over a whole world, which have to come after every fault that changes the sum.
-const ABOUT_SUMS: [Code; 9] = [
+const ABOUT_SUMS: [Code; 17] = [
     Code::SrcCutoff100,
+    Code::SrcCaptureGap,
     Code::SrcEmpty,
     Code::SrcShrank,
     Code::SrcEquivocation,
@@ -115,6 +136,14 @@ const ABOUT_SUMS: [Code; 9] = [
     Code::CustodyDrift,
     Code::BalanceRoot,
     Code::SampleInvalid,
+    // What a relay lacks or spoils depends on everything that was published.
+    Code::SrcOmits,
+    Code::SrcUnreachable,
+    Code::SrcIncomplete,
+    Code::SrcBlind,
+    Code::SrcMisbehaves,
+    Code::SrcKnownGap,
+    Code::SrcTakenDown,
 ];
 
 /// Plants the selections in order, those about sums last. One that finds no room in this world leaves no trace in it.
@@ -126,7 +155,8 @@ pub fn plant(scene: &mut Scene, selections: &[Selection]) -> Vec<Planted> {
     for selection in order {
         let before = scene.clone();
         let plant = if selection.near { selection.generator.miss } else { selection.generator.fault };
-        match plant(scene) {
+        let done = plant(scene).and_then(|subject| if scene.is_carried() { Ok(subject) } else { Err(NoRoom) });
+        match done {
             Ok(subject) => planted.push(Planted { selection: *selection, subject }),
             Err(_) => *scene = before,
         }

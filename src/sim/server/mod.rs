@@ -14,7 +14,7 @@ mod serve;
 pub use behaviour::{Behaviour, BehaviourError, Schedule};
 pub use effect::{Effect, Loss};
 pub use house::{HeaderDialect, Services};
-pub(super) use http::PASSWORD;
+pub(super) use http::{DEFAULT_KINDS, PASSWORD};
 pub use misbehaviour::Misbehaviour;
 pub use relay::{Holds, RateLimit, RelayRules};
 pub use role::Role;

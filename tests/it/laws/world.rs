@@ -9,7 +9,7 @@ use reledger::app::{AsOfWanted, Cancel, Config, Plan, RunFolder, RunOptions, Sil
 use reledger::domain::{AsOf, Divergence, EvidenceId, FetchReceipt, Media, RawEvidence, Severity, UnixSeconds};
 use reledger::ledger::{Ledgers, rebuild};
 use reledger::reconcile::{Input, Objectives, reconcile};
-use reledger::sim::{Scene, Selection, World, deal, generators, plant};
+use reledger::sim::{Scene, Selection, Transport, World, deal, generators_over, plant};
 use reledger::store::{Engine, EvidenceStore, LogStore, SideRecord};
 use reledger::verify::{VerifiedSet, Verifier};
 use tempfile::TempDir;
@@ -70,7 +70,8 @@ fn captured(scene: &Scene, folder: &Path, run: &Path) -> Plan {
 impl Held {
     /// The world of that seed with so many faults of the simulator's list, dealt so that all come in turn.
     pub(super) fn of(seed: u64, faults: usize) -> Self {
-        let all: Vec<Selection> = generators().map(|generator| Selection { generator, near: false }).collect();
+        let all: Vec<Selection> =
+            generators_over(Transport::Files).map(|generator| Selection { generator, near: false }).collect();
         let mut scene = Scene::of(World::generate(seed, 10));
         plant(&mut scene, &deal(20_261_121, seed, faults, &all));
         let (folder, run) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

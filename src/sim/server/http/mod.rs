@@ -11,6 +11,6 @@ mod route;
 mod well_known;
 
 pub(super) use deliver::redirect;
-pub(in crate::sim) use payment_log::PASSWORD;
+pub(in crate::sim) use payment_log::{DEFAULT_KINDS, PASSWORD};
 pub(super) use records::shuffle;
 pub(super) use route::{Door, answer};

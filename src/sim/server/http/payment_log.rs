@@ -20,7 +20,7 @@ const BLOCK_IDS: u64 = 10_000;
 /// A gateway whose pages lead nowhere gives short ones, so that there are positions to go wrong with.
 const LOST_PAGE: usize = 50;
 /// Kinds that an empty `event_kinds` stands for (TREASURY 1.4, column D).
-const DEFAULT_KINDS: [&str; 11] = [
+pub(in crate::sim) const DEFAULT_KINDS: [&str; 11] = [
     "outgoing-payment-started",
     "outgoing-payment-succeeded",
     "outgoing-payment-failed",
