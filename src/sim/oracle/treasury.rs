@@ -154,7 +154,7 @@ impl Facts<'_> {
         for key in self.users() {
             let mine = self.payouts().filter(|one| one.text("user_address") == Some(key));
             let payouts: Vec<(i64, i128)> = mine.map(|one| (one.at, one.msat())).collect();
-            let (mut shares, mut earned): (Vec<(i64, i128)>, Vec<(i64, i128)>) = Default::default();
+            let (mut shares, mut earned) = (Vec::<(i64, i128)>::new(), Vec::<(i64, i128)>::new());
             for held in self.events().into_iter().filter(|held| held.user() == key) {
                 let vests = held.window().map_or(Some(&held.at), |window| self.vests.get(window));
                 earned.push((held.at, held.sats("user_earned_sats") * 1_000));
