@@ -15,7 +15,8 @@ use crate::app::{AppError, Campaign, CampaignResult, Cancel, Faults, TrialReport
 use crate::domain::inert;
 use crate::sim::Transport;
 
-/// Runs the campaign; exit 0 when every world's report is exactly what its oracle expects, 1 otherwise.
+/// Runs the campaign; exit 0 when every world's report is exactly what its oracle expects and everything that was named found
+/// a place, 1 otherwise.
 pub(crate) fn run(global: &Global, output: &Output, args: &RunArgs) -> Result<ExitCode, AppError> {
     let faults = Faults::from_str(&args.faults).map_err(|what| usage(format!("--faults: {what}")))?;
     let campaign = Campaign {
@@ -27,6 +28,10 @@ pub(crate) fn run(global: &Global, output: &Output, args: &RunArgs) -> Result<Ex
         jobs: global.jobs,
         shrink: args.shrink,
     };
+    if let Some(wish) = campaign.beyond_transport() {
+        let other = if campaign.transport == Transport::Files { "sockets" } else { "files" };
+        return Err(usage(format!("--faults: `{wish}` can't be planted in such worlds; try --transport {other}")));
+    }
     let cancel = Cancel::default();
     signals::listen(cancel.clone());
     let (folder, is_ours) = folder(args)?;
@@ -48,7 +53,7 @@ pub(crate) fn run(global: &Global, output: &Output, args: &RunArgs) -> Result<Ex
     let result = result?;
     let text = text(&campaign, &result, &folder.display().to_string());
     output.emit_either(&text, &value(&campaign, &result))?;
-    Ok(ExitCode::from(u8::from(differs)))
+    Ok(ExitCode::from(u8::from(!result.is_clean())))
 }
 
 /// The folder that worlds are made in, and whether it is ours to remove.
@@ -103,9 +108,18 @@ fn text(campaign: &Campaign, result: &CampaignResult, folder: &str) -> String {
         }
         text += &format!("again: {}\nits files: {}\n", command(shown), inert(folder));
     }
+    for name in &result.never_planted {
+        text += &format!("{name} found room in none of these worlds: try more worlds or events\n");
+    }
     text + &format!(
         "{}: {} of {} worlds from seed {} agree with the oracle; {} and {} planted, {} without room; {} reported\n",
-        if result.differing == 0 { "clean" } else { "different" },
+        if result.is_clean() {
+            "clean"
+        } else if result.differing == 0 {
+            "not tried"
+        } else {
+            "different"
+        },
         result.worlds - result.differing,
         campaign.worlds,
         campaign.seed,
@@ -137,6 +151,7 @@ fn value(campaign: &Campaign, result: &CampaignResult) -> Value {
         "faults": result.planted[0],
         "near_misses": result.planted[1],
         "without_room": result.planted[2],
+        "never_planted": result.never_planted,
         "divergences": result.divergences,
         "first": result.first.as_ref().map(trial),
         "shrunk": result.shrunk.as_ref().map(trial),

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use reledger::domain::Code;
-use reledger::sim::{Scene, Selection, Transport, World, deal, generators_over, plant, serve, serve_toml};
+use reledger::sim::{Noise, Scene, Selection, Transport, World, deal, generators_over, plant, serve, serve_toml};
 use tempfile::tempdir;
 
 use crate::support::{Lcg, arg, reledger, report_bytes};
@@ -47,7 +47,7 @@ fn faulty(seed: u64, dir: &Path) -> Scene {
         .filter(|generator| !left_out.contains(&generator.code))
         .map(|generator| Selection { generator, near: false })
         .collect();
-    let mut scene = Scene::of(World::generate(seed, EVENTS));
+    let mut scene = Scene::of(World::generate_with(seed, EVENTS, &Noise::seeded(seed)));
     plant(&mut scene, &deal(1, seed, FAULTS, &all));
     scene.write(dir).unwrap();
     scene

@@ -99,14 +99,14 @@ fn honest_worlds_and_faults_of_records_come_over_sockets_as_they_come_in_files()
 }
 
 #[test]
-fn network_faults_are_dealt_to_sockets_only_and_find_no_room_in_files() {
+fn network_faults_are_dealt_to_sockets_only_and_refused_for_files() {
     let codes = |over| generators_over(over).map(|one| one.code).collect::<BTreeSet<_>>();
     assert!(OF_SOURCES.iter().all(|code| codes(Transport::Sockets).contains(code)));
     let of_files: Vec<Code> = OF_SOURCES.into_iter().filter(|code| codes(Transport::Files).contains(code)).collect();
     assert_eq!(of_files, [Code::SrcKnownGap], "a registered gap needs a register and a source, no relay");
     let output = run(&["sim", "run", "--worlds", "1", "--events", "10", "--faults", "SRC_OMITS", "-q"]);
-    assert_eq!(code(&output), 0, "{}", stderr(&output));
-    assert!(stdout(&output).contains("0 faults and 0 near misses planted"), "{}", stdout(&output));
+    assert_eq!(code(&output), 2, "{}", stderr(&output));
+    assert!(stderr(&output).contains("--transport sockets"), "{}", stderr(&output));
 }
 
 #[test]

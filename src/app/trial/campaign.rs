@@ -1,5 +1,6 @@
 //! Many worlds side by side; the first that differs is shrunk to the least that still does.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Mutex;
@@ -10,7 +11,7 @@ use super::shrink::shrink;
 use crate::app::error::AppError;
 use crate::app::observer::Cancel;
 use crate::domain::Code;
-use crate::sim::{Selection, Transport, deal, generators, generators_over};
+use crate::sim::{Generator, Selection, Transport, deal, generators, generators_over};
 
 /// Faults that one world carries together: enough to compose, few enough to understand.
 const FAULTS_A_WORLD: usize = 6;
@@ -35,19 +36,19 @@ impl FromStr for Faults {
             "all" => Ok(Self::All),
             list => {
                 let wishes: Vec<String> = list.split(',').map(str::to_owned).collect();
-                wishes.iter().try_for_each(|wish| selected(wish).map(drop))?;
+                wishes.iter().try_for_each(|wish| selected(wish, generators()).map(drop))?;
                 Ok(Self::These(wishes))
             }
         }
     }
 }
 
-/// The selections that a wish names: never none.
-fn selected(wish: &str) -> Result<Vec<Selection>, String> {
+/// The selections that a wish names among these generators: never none.
+fn selected(wish: &str, among: impl Iterator<Item = &'static Generator>) -> Result<Vec<Selection>, String> {
     let (name, near) = wish.strip_suffix(":near").map_or((wish, false), |name| (name, true));
     let (code, generator) = name.split_once('/').map_or((name, None), |(code, generator)| (code, Some(generator)));
     let code = Code::from_str(code).map_err(|()| format!("`{code}` is no divergence code"))?;
-    let fitting = generators().filter(|one| one.code == code && generator.is_none_or(|name| one.name == name));
+    let fitting = among.filter(|one| one.code == code && generator.is_none_or(|name| one.name == name));
     let found: Vec<Selection> = fitting.map(|generator| Selection { generator, near }).collect();
     if found.is_empty() { Err(format!("no fault is called `{wish}`")) } else { Ok(found) }
 }
@@ -78,6 +79,8 @@ pub struct CampaignResult {
     pub worlds: u32,
     /// Faults planted, near misses planted, selections that found no room.
     pub planted: [usize; 3],
+    /// What was asked for by name and found room in no world.
+    pub never_planted: Vec<String>,
     /// Divergences reported, all of them expected unless `first` says otherwise.
     pub divergences: usize,
     /// Worlds in which report and oracle differ.
@@ -88,7 +91,21 @@ pub struct CampaignResult {
     pub shrunk: Option<TrialReport>,
 }
 
+impl CampaignResult {
+    /// Whether everything that was asked for was tried, and every report is what its oracle expects.
+    pub fn is_clean(&self) -> bool {
+        self.differing == 0 && self.never_planted.is_empty()
+    }
+}
+
 impl Campaign {
+    /// The first wish that this transport can't carry: nothing of it could be planted.
+    pub fn beyond_transport(&self) -> Option<&str> {
+        let Faults::These(wishes) = &self.faults else { return None };
+        let is_beyond = |wish: &&String| selected(wish, generators_over(self.transport)).is_err();
+        wishes.iter().find(is_beyond).map(String::as_str)
+    }
+
     /// The trial of the `index`-th world.
     fn trial(&self, index: u32) -> Trial {
         let selections = match &self.faults {
@@ -99,7 +116,10 @@ impl Campaign {
                     .collect();
                 deal(self.seed, u64::from(index), FAULTS_A_WORLD, &all)
             }
-            Faults::These(wishes) => wishes.iter().filter_map(|wish| selected(wish).ok()).flatten().collect(),
+            Faults::These(wishes) => {
+                let carried = |wish: &String| selected(wish, generators_over(self.transport)).ok();
+                wishes.iter().filter_map(carried).flatten().collect()
+            }
         };
         let seed = self.seed.wrapping_add(u64::from(index));
         Trial { seed, events: self.events, selections, transport: self.transport }
@@ -156,6 +176,20 @@ pub fn run_campaign(
     }
 }
 
+/// Of what was named. A campaign over everything deals some selections to worlds without room for them.
+fn never_planted(campaign: &Campaign, reports: &[TrialReport]) -> Vec<String> {
+    if !matches!(campaign.faults, Faults::These(_)) {
+        return Vec::new();
+    }
+    let names = |selection: &Selection| selection.to_string();
+    let mut never: BTreeSet<String> =
+        reports.iter().flat_map(|report| report.trial.selections.iter().map(names)).collect();
+    for planted in reports.iter().flat_map(|report| &report.planted) {
+        never.remove(&names(&planted.selection));
+    }
+    never.into_iter().collect()
+}
+
 fn summed(
     campaign: &Campaign,
     reports: Vec<TrialReport>,
@@ -166,6 +200,7 @@ fn summed(
     let mut result = CampaignResult {
         worlds: u32::try_from(reports.len()).unwrap_or(u32::MAX),
         planted: [0; 3],
+        never_planted: never_planted(campaign, &reports),
         divergences: reports.iter().map(|report| report.divergences).sum(),
         differing: 0,
         first: None,

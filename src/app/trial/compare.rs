@@ -15,6 +15,8 @@ pub(super) struct Reported {
     exit_code: u64,
     pub(super) divergences: Vec<Expected>,
     document: Value,
+    /// Entries that are no divergences.
+    unread: usize,
 }
 
 impl Reported {
@@ -24,11 +26,12 @@ impl Reported {
         let bytes = std::fs::read(path).map_err(failed)?;
         let document: Value =
             serde_json::from_slice(&bytes).map_err(|error| failed(std::io::Error::other(error.to_string())))?;
-        let mut divergences: Vec<Expected> =
-            document["divergences"].as_array().into_iter().flatten().filter_map(divergence).collect();
+        let entries = document["divergences"].as_array().map_or(&[][..], Vec::as_slice);
+        let mut divergences: Vec<Expected> = entries.iter().filter_map(divergence).collect();
+        let unread = entries.len() - divergences.len();
         divergences.sort();
         let exit_code = document["verdict"]["exit_code"].as_u64().unwrap_or(u64::MAX);
-        Ok(Self { exit_code, divergences, document })
+        Ok(Self { exit_code, divergences, document, unread })
     }
 }
 
@@ -57,6 +60,9 @@ fn divergence(value: &Value) -> Option<Expected> {
 /// Everything in which the two differ.
 pub(super) fn compare(expected: &Expectation, planted: &[Planted], reported: &Reported) -> Vec<String> {
     let mut differences = multiset(&expected.divergences, &reported.divergences);
+    if reported.unread > 0 {
+        differences.push(format!("{} entries of the report are no divergences", reported.unread));
+    }
     if reported.exit_code != u64::from(expected.exit_code) {
         differences.push(format!("exit {} instead of {}", reported.exit_code, expected.exit_code));
     }

@@ -1,5 +1,6 @@
 //! One world: made, planted, written, judged by the whole program, compared.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use super::compare::{Reported, compare};
@@ -11,7 +12,7 @@ use crate::app::error::AppError;
 use crate::app::observer::{Cancel, Silent};
 use crate::app::plan::Plan;
 use crate::domain::Severity;
-use crate::sim::{Noise, Planted, Scene, Selection, SimError, Transport, World, expect, plant};
+use crate::sim::{Expectation, Expected, Noise, Planted, Scene, Selection, SimError, Transport, World, expect, plant};
 
 /// What one world is made of.
 #[derive(Debug, Clone)]
@@ -40,30 +41,54 @@ pub struct TrialReport {
 }
 
 impl Trial {
-    /// Plants, writes, judges and compares in a folder of its own below `dir`, which is removed when both agree.
+    /// Plants, writes, judges and compares in a folder of its own below `dir`, which is made anew, and removed when both
+    /// agree. A program that fails or panics over a world differs from its oracle too.
     ///
     /// # Errors
-    /// [`AppError`] when the folder can't be written, or the program failed by itself.
+    /// [`AppError`] when files can't be written, or we were interrupted.
     pub fn judge(&self, dir: &Path, cancel: &Cancel) -> Result<TrialReport, AppError> {
+        match catch_unwind(AssertUnwindSafe(|| self.attempt(dir, cancel))) {
+            Ok(Err(
+                error @ (AppError::Io { .. } | AppError::Store(_) | AppError::Ingest(_) | AppError::Interrupted { .. }),
+            )) => Err(error),
+            Ok(Err(error)) => Ok(self.failed(format!("the program failed: {error}"))),
+            Ok(Ok(report)) => Ok(report),
+            Err(panic) => {
+                let words = panic.downcast_ref::<String>().map(String::as_str);
+                let words = words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a word");
+                Ok(self.failed(format!("the program panicked: {words}")))
+            }
+        }
+    }
+
+    fn failed(&self, difference: String) -> TrialReport {
+        TrialReport { trial: self.clone(), planted: Vec::new(), divergences: 0, differences: vec![difference] }
+    }
+
+    fn attempt(&self, dir: &Path, cancel: &Cancel) -> Result<TrialReport, AppError> {
+        let folder = dir.join(format!("world-{}", self.seed));
+        // What an earlier campaign kept.
+        let _ = std::fs::remove_dir_all(&folder);
         let world = World::generate_with(self.seed, self.events, &Noise::seeded(self.seed));
         let mut scene = Scene::over(world, self.transport);
+        let honest = if self.selections.is_empty() { Vec::new() } else { expect(&scene).divergences };
         let mut planted = plant(&mut scene, &self.selections);
         let mut expected = expect(&scene);
-        let folder = dir.join(format!("world-{}", self.seed));
+        let mut differences = vacuous(&honest, &planted, &expected);
         if let Some(earlier) = &scene.earlier {
             run(earlier, &folder.join("earlier"), cancel)?;
         }
-        let (report, idle) = match self.transport {
-            Transport::Files => (run(&scene, &folder, cancel)?, Vec::new()),
+        let report = match self.transport {
+            Transport::Files => run(&scene, &folder, cancel)?,
             Transport::Sockets => {
                 let ran = served::run(&scene, &folder, cancel)?;
                 ran.locate(&mut expected, &mut planted);
-                (ran.report, ran.idle)
+                differences.extend(ran.idle);
+                ran.report
             }
         };
         let reported = Reported::read(&report)?;
-        let mut differences = compare(&expected, &planted, &reported);
-        differences.extend(idle);
+        differences.extend(compare(&expected, &planted, &reported));
         if planted.is_empty() {
             differences.extend(reported.blames());
         }
@@ -74,6 +99,24 @@ impl Trial {
         let divergences = reported.divergences.len();
         Ok(TrialReport { trial: self.clone(), planted, divergences, differences })
     }
+}
+
+/// What was planted and proves nothing: a fault that the honest world shows already, a near miss that hits by itself.
+fn vacuous(honest: &[Expected], planted: &[Planted], expected: &Expectation) -> Vec<String> {
+    let shows = |all: &[Expected], one: &Planted| {
+        all.iter().any(|it| it.code == one.selection.generator.code && it.subject == one.subject)
+    };
+    let of_faults = planted.iter().filter(|one| !one.selection.near && shows(honest, one));
+    let mut told: Vec<String> =
+        of_faults.map(|one| format!("{} was planted where the honest world shows the same", one.selection)).collect();
+    if let [alone] = planted
+        && alone.selection.near
+        && shows(&expected.divergences, alone)
+        && !shows(honest, alone)
+    {
+        told.push(format!("near miss {} hits by itself", alone.selection));
+    }
+    told
 }
 
 /// A world that could not be made.

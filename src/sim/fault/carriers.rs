@@ -114,7 +114,9 @@ fn a_member_twice(scene: &mut Scene) -> Planting {
 }
 
 fn a_member_more(scene: &mut Scene) -> Planting {
-    let held = scene.world.events.last().ok_or(NoRoom)?.line();
+    // One that counts, not what another fault forged.
+    let is_good = |event: &&SimEvent| !scene.discounted.contains(&event.id.to_string());
+    let held = scene.world.events.iter().rev().find(is_good).ok_or(NoRoom)?.line();
     Ok(append(scene, &held.replacen('{', "{\"seen_on\":[\"relay\"],", 1)))
 }
 

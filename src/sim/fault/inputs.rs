@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use super::Generator;
 use crate::domain::{Code, Media, Severity, Subject, sha256};
-use crate::evidence::rails::redact_log_entry;
 use crate::sim::expect::Expected;
 use crate::sim::scene::{NoRoom, Planting, Scene};
 
@@ -86,8 +85,12 @@ fn an_empty_line(scene: &mut Scene) -> Planting {
 fn entry(scene: &mut Scene, notes: &Value) -> Planting {
     let payload = json!({"operation_id": scene.unique(), "amount": 1_000, "oob_notes": notes});
     let line = scene.log("payment-send", "mint", &payload);
-    let kept = redact_log_entry(line.as_bytes()).unwrap_or_else(|| line.into_bytes());
-    let subject = Subject::new("media", Media::PaymentLogEntry).and("sha256", sha256(&kept));
+    // What is kept shows the digest of the notes in their place (THREATS: no bearer token at rest).
+    let kept = match notes.as_str() {
+        Some(notes) => line.replace(notes, &format!("redacted:sha256:{}", sha256(notes.as_bytes()).to_hex())),
+        None => line,
+    };
+    let subject = Subject::new("media", Media::PaymentLogEntry).and("sha256", sha256(kept.as_bytes()));
     Ok(subject.and("field", "payload.oob_notes"))
 }
 

@@ -17,9 +17,9 @@ pub(super) const GENERATORS: &[Generator] = &[
     },
     Generator {
         code: Code::FeeSettlement,
-        name: "two-satoshi-more-than-was-charged",
+        name: "a-satoshi-more-than-was-charged",
         near_miss: "what was charged",
-        fault: two_satoshi_more_than_was_charged,
+        fault: a_satoshi_more_than_was_charged,
         miss: what_was_charged,
     },
     Generator {
@@ -92,9 +92,8 @@ fn the_whole_limit(scene: &mut Scene) -> Planting {
     fee(scene, |amount, _| limit(amount))
 }
 
-fn two_satoshi_more_than_was_charged(scene: &mut Scene) -> Planting {
-    // Stated fees are within a satoshi of what was charged: one more can still be.
-    fee(scene, |_, fee| fee + 2)
+fn a_satoshi_more_than_was_charged(scene: &mut Scene) -> Planting {
+    fee(scene, |_, fee| fee + 1)
 }
 
 fn what_was_charged(scene: &mut Scene) -> Planting {

@@ -17,9 +17,9 @@ pub(super) const GENERATORS: &[Generator] = &[
     Generator {
         code: Code::InvOverpaid,
         name: "a-satoshi-more-than-asked",
-        near_miss: "a millisatoshi more than asked",
+        near_miss: "a millisatoshi less than a satoshi more",
         fault: a_satoshi_more_than_asked,
-        miss: a_millisatoshi_more_than_asked,
+        miss: nearly_a_satoshi_more,
     },
     Generator {
         code: Code::InvUnderpaid,
@@ -90,6 +90,10 @@ fn a_satoshi_more_than_asked(scene: &mut Scene) -> Planting {
     invoiced(scene, 1_000_000, 1_001_000)
 }
 
+fn nearly_a_satoshi_more(scene: &mut Scene) -> Planting {
+    invoiced(scene, 1_000_000, 1_000_999)
+}
+
 fn a_millisatoshi_more_than_asked(scene: &mut Scene) -> Planting {
     invoiced(scene, 1_000_000, 1_000_001)
 }
@@ -138,7 +142,26 @@ fn population() -> Subject {
     Subject::new("population", "payment-log")
 }
 
+/// What names an operation or a payment of ours.
+fn ours(scene: &Scene) -> Vec<String> {
+    let records = scene.world.settlements.iter().chain(&scene.world.invoices);
+    records
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .flat_map(|record| {
+            let names = ["/event/operation_id", "/event/payment_hash", "/payment_hash", "/r_hash"];
+            names.map(|name| record.pointer(name).and_then(Value::as_str).map(str::to_owned))
+        })
+        .flatten()
+        .collect()
+}
+
+/// In a world whose log is ours alone: in any other the same would be told without it.
 fn an_entry_of_somebody_else(scene: &mut Scene) -> Planting {
+    scene.claim("gateway log")?;
+    let (untouched, names) = (scene.world.untouched(), ours(scene));
+    if untouched.payment_log.iter().any(|entry| !names.iter().any(|name| entry.json.contains(name.as_str()))) {
+        return Err(NoRoom);
+    }
     let operation = scene.unique();
     scene.log("payment-send", "mint", &json!({"operation_id": operation, "amount": 1_000, "oob_notes": null}));
     Ok(population())
@@ -151,16 +174,7 @@ fn a_log_of_ours_alone(scene: &mut Scene) -> Planting {
         // What another fault has written would go too.
         return Err(NoRoom);
     }
-    let records = scene.world.settlements.iter().chain(&scene.world.invoices);
-    let ours: Vec<String> = records
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .flat_map(|record| {
-            let names = ["/event/operation_id", "/event/payment_hash", "/payment_hash", "/r_hash"];
-            names.map(|name| record.pointer(name).and_then(Value::as_str).map(str::to_owned))
-        })
-        .flatten()
-        .collect();
-    let before = scene.world.payment_log.len();
-    scene.world.payment_log.retain(|entry| ours.iter().any(|name| entry.json.contains(name.as_str())));
+    let (names, before) = (ours(scene), scene.world.payment_log.len());
+    scene.world.payment_log.retain(|entry| names.iter().any(|name| entry.json.contains(name.as_str())));
     if scene.world.payment_log.len() < before { Ok(population()) } else { Err(NoRoom) }
 }

@@ -17,9 +17,9 @@ pub(super) const GENERATORS: &[Generator] = &[
     Generator {
         code: Code::SrcCutoff100,
         name: "exactly-100-invoices",
-        near_miss: "101 invoices",
+        near_miss: "99 invoices",
         fault: exactly_100,
-        miss: one_more_than_100,
+        miss: one_less_than_100,
     },
     Generator {
         code: Code::SrcShrank,
@@ -116,8 +116,8 @@ fn exactly_100(scene: &mut Scene) -> Planting {
     Ok(scene.tell(Code::SrcCutoff100, subject))
 }
 
-fn one_more_than_100(scene: &mut Scene) -> Planting {
-    so_many(scene, 101)
+fn one_less_than_100(scene: &mut Scene) -> Planting {
+    so_many(scene, 99)
 }
 
 /// An earlier run of the honest world with one settlement more than it has.

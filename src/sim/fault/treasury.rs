@@ -58,9 +58,9 @@ pub(super) const GENERATORS: &[Generator] = &[
     Generator {
         code: Code::SetEarly,
         name: "paid-before-the-window-was-sealed",
-        near_miss: "paid a second after it was sealed",
+        near_miss: "paid in the second that it was sealed",
         fault: paid_before_the_seal,
-        miss: paid_after_the_seal,
+        miss: paid_at_the_seal,
     },
     Generator {
         code: Code::SetOrphan,
@@ -209,6 +209,7 @@ fn pay_at_the_seal(scene: &mut Scene, after: i64) -> Planting {
             let at = event["settled_at"].as_i64().unwrap_or(0);
             let soon = event["kind"] == "distribution.settled" && (seal..seal + 7 * DAY).contains(&at);
             soon && members.iter().any(|body| user_is(body, &event["user_address"]))
+                && has_earned(scene, event, seal + after)
                 && !scene.is_claimed(&operation_of(line))
         });
         let Some(found) = found else { continue };
@@ -220,6 +221,22 @@ fn pay_at_the_seal(scene: &mut Scene, after: i64) -> Planting {
         return Ok(Subject::new("user", user));
     }
     Err(NoRoom)
+}
+
+/// Whether everything that was paid to the payee until that payout, had it been made then, was earned by then.
+fn has_earned(scene: &Scene, payout: &Value, at: i64) -> bool {
+    let bodies = scene.bodies(Artifact::Event).map(|(_, body)| body);
+    let earned = bodies
+        .filter(|body| user_is(body, &payout["user_address"]))
+        .filter(|body| seconds(&body["occurred_at"]).is_some_and(|time| time <= at))
+        .filter_map(|body| body["user_earned_sats"].as_i64());
+    let lines = scene.world.settlements.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let paid = lines
+        .map(|line| line["event"].clone())
+        .filter(|event| event["kind"] == "distribution.settled" && event["user_address"] == payout["user_address"])
+        .filter(|event| event["operation_id"] == payout["operation_id"] || event["settled_at"].as_i64() <= Some(at))
+        .filter_map(|event| event["amount_sats"].as_i64());
+    earned.sum::<i64>() >= paid.sum::<i64>()
 }
 
 fn user_is(body: &Value, user: &Value) -> bool {
@@ -234,8 +251,8 @@ fn paid_before_the_seal(scene: &mut Scene) -> Planting {
     pay_at_the_seal(scene, -1)
 }
 
-fn paid_after_the_seal(scene: &mut Scene) -> Planting {
-    pay_at_the_seal(scene, 1)
+fn paid_at_the_seal(scene: &mut Scene) -> Planting {
+    pay_at_the_seal(scene, 0)
 }
 
 fn a_deposit_of_an_unknown_project(scene: &mut Scene) -> Planting {

@@ -146,7 +146,10 @@ impl Facts<'_> {
             let is_hex = preimage.len() == 64 && faster_hex::hex_decode(preimage.as_bytes(), &mut bytes).is_ok();
             !is_hex || sha256(&bytes).to_hex() != hash
         });
-        let is_dear = one.is_out() && one.sats("fee_sats") * 1_000 > 100_000 + one.msat() * 15 / 1_000;
+        // A Lightning client's limit: what went by a transaction alone pays miners.
+        let is_lightning = one.hash().is_some() || one.text("txid").is_none();
+        let is_above = one.sats("fee_sats") * 1_000 > 100_000 + one.msat() * 15 / 1_000;
+        let is_dear = one.is_out() && is_lightning && is_above;
         self.when(!is_hex, Code::OpMalformed, one.subject());
         self.when(one.lacks(), Code::FieldMissing, one.subject());
         self.when(one.misdirected(), Code::DirWrong, one.subject());
@@ -173,10 +176,12 @@ impl Facts<'_> {
         let (is_settled, settled) = (*is_settled, one.msat());
         let agrees = [asked, moved].iter().any(|msat| *msat - *msat % 1_000 == settled);
         let is_thousandfold = [asked, moved].iter().any(|msat| **msat == settled * 1_000 || **msat * 1_000 == settled);
-        let has_residue = (1..1_000).contains(&(moved - settled));
+        // Satoshi are floored (TREASURY 5.3).
+        let is_over = moved.div_euclid(1_000) > asked.div_euclid(1_000);
+        let has_residue = moved >= asked && !is_over && moved % 1_000 != 0;
         self.when(!is_settled, Code::InvState, one.subject());
         self.when(is_settled && moved < asked, Code::InvUnderpaid, one.subject());
-        self.when(is_settled && *moved >= asked + 1_000, Code::InvOverpaid, one.subject());
+        self.when(is_settled && is_over, Code::InvOverpaid, one.subject());
         self.when(is_settled && has_residue, Code::AmtResidue, one.subject());
         self.when(is_settled && !agrees && is_thousandfold, Code::UnitSuspect, one.subject());
         self.when(is_settled && !agrees && !is_thousandfold, Code::AmtMismatch, one.subject());
@@ -200,8 +205,8 @@ impl Facts<'_> {
         let sum = |path: &str| by_hash.iter().find_map(|leg| leg.payload.pointer(path)?.as_i64()).map(i128::from);
         let charged = sum("/outgoing_contract/amount").zip(sum("/invoice_amount")).map(|(all, invoice)| all - invoice);
         let bases: Vec<i128> = charged.into_iter().chain(self.record(one).and_then(|record| record.fee)).collect();
-        let is_near = |basis: &i128| (one.sats("fee_sats") * 1_000 - basis).abs() < 1_000;
-        let is_off = one.body["fee_sats"].is_u64() && !bases.is_empty() && !bases.iter().any(is_near);
+        let is_basis = |basis: &i128| basis.div_euclid(1_000) == one.sats("fee_sats");
+        let is_off = one.body["fee_sats"].is_u64() && !bases.is_empty() && !bases.iter().any(is_basis);
         self.when(one.is_out() && is_off, Code::FeeSettlement, one.subject());
     }
 
