@@ -202,7 +202,7 @@ pub(crate) struct RunArgs {
     /// Shrink the first world that differs to the least that still does.
     #[arg(long, env = "RELEDGER_SHRINK", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
     pub(crate) shrink: bool,
-    /// Make the worlds in this folder and keep what differs (default: a temporary folder).
+    /// Make the worlds in a new folder below this one, and keep it when one differs (default: below the temporary folder).
     #[arg(long, env = "RELEDGER_DIR", value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
 }

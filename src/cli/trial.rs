@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr as _;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ use crate::domain::inert;
 use crate::sim::Transport;
 
 /// Runs the campaign; exit 0 when every world's report is exactly what its oracle expects and everything that was named found
-/// a place, 1 otherwise.
+/// a place, 1 when one differs, 3 when something named could not be tried.
 pub(crate) fn run(global: &Global, output: &Output, args: &RunArgs) -> Result<ExitCode, AppError> {
     let faults = Faults::from_str(&args.faults).map_err(|what| usage(format!("--faults: {what}")))?;
     let campaign = Campaign {
@@ -32,42 +32,67 @@ pub(crate) fn run(global: &Global, output: &Output, args: &RunArgs) -> Result<Ex
         let other = if campaign.transport == Transport::Files { "sockets" } else { "files" };
         return Err(usage(format!("--faults: `{wish}` can't be planted in such worlds; try --transport {other}")));
     }
+    if global.offline && campaign.transport == Transport::Sockets {
+        return Err(AppError::Refused {
+            what: "--offline forbids the sockets that --transport sockets needs".to_owned(),
+            hint: "leave one of them out; `--transport files` opens no socket".to_owned(),
+        });
+    }
     let cancel = Cancel::default();
     signals::listen(cancel.clone());
-    let (folder, is_ours) = folder(args)?;
-    let told = AtomicU32::new(0);
+    let folder = own_folder(args)?;
+    let (told, differs) = (AtomicU32::new(0), AtomicBool::new(false));
     let result = run_campaign(&campaign, &folder, &cancel, &|report| {
         let ended = told.fetch_add(1, Ordering::Relaxed) + 1;
-        if !report.differences.is_empty() || (shows_progress(global) && ended.is_multiple_of(50)) {
+        if !report.differences.is_empty() {
+            differs.store(true, Ordering::Relaxed);
+            say(&format!("{}\n  again: {}", progress_line(report, ended, campaign.worlds), command(report)));
+        } else if shows_progress(global) && ended.is_multiple_of(50) {
             say(&progress_line(report, ended, campaign.worlds));
         }
-        if !report.differences.is_empty() {
-            say(&format!("  again: {}", command(report)));
-        }
     });
-    let differs = result.as_ref().is_ok_and(|result| result.differing > 0);
-    if is_ours && !differs {
+    if !differs.load(Ordering::Relaxed) {
         // What is left behind costs space, nothing else.
         let _ = std::fs::remove_dir_all(&folder);
+    } else if result.is_err() {
+        say(&format!("the files of what differs: {}", folder.display()));
     }
     let result = result?;
     let text = text(&campaign, &result, &folder.display().to_string());
     output.emit_either(&text, &value(&campaign, &result))?;
-    Ok(ExitCode::from(u8::from(!result.is_clean())))
+    Ok(ExitCode::from(match (result.differing, result.never_planted.is_empty()) {
+        (0, true) => 0,
+        (0, false) => 3,
+        _ => 1,
+    }))
 }
 
-/// The folder that worlds are made in, and whether it is ours to remove.
-fn folder(args: &RunArgs) -> Result<(PathBuf, bool), AppError> {
-    if let Some(dir) = &args.dir {
-        return Ok((dir.clone(), false));
+/// A new folder that nobody else uses, where worlds are made.
+fn own_folder(args: &RunArgs) -> Result<PathBuf, AppError> {
+    let base = args.dir.clone().unwrap_or_else(std::env::temp_dir);
+    std::fs::create_dir_all(&base).map_err(AppError::io("make the folder", &base))?;
+    for attempt in 0_u32.. {
+        let folder = base.join(format!("reledger-sim-{}-{attempt}", std::process::id()));
+        match private().create(&folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(AppError::io("make the folder", &folder)(error)),
+            Ok(()) => return Ok(folder),
+        }
     }
-    let made = std::env::temp_dir().join(format!("reledger-sim-{}", std::process::id()));
-    std::fs::create_dir_all(&made).map_err(|source| AppError::Io {
-        action: "make the folder",
-        file: made.display().to_string(),
-        source,
-    })?;
-    Ok((made, true))
+    Err(AppError::Internal("no name is left for a folder".to_owned()))
+}
+
+#[cfg(unix)]
+fn private() -> std::fs::DirBuilder {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let mut builder = std::fs::DirBuilder::new();
+    builder.mode(0o700);
+    builder
+}
+
+#[cfg(not(unix))]
+fn private() -> std::fs::DirBuilder {
+    std::fs::DirBuilder::new()
 }
 
 fn shows_progress(global: &Global) -> bool {
@@ -145,6 +170,7 @@ fn value(campaign: &Campaign, result: &CampaignResult) -> Value {
     json!({
         "schema": "reledger/sim-run/1",
         "seed": campaign.seed,
+        "events": campaign.events,
         "transport": campaign.transport.name(),
         "worlds": result.worlds,
         "agreeing": result.worlds - result.differing,

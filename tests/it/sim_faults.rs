@@ -7,7 +7,7 @@ use std::path::Path;
 
 use reledger::app::{Cancel, Trial};
 use reledger::domain::{Code, EvidenceId, Media, RawEvidence, Subject};
-use reledger::sim::{Scene, Selection, Transport, World, generators, generators_over, plant};
+use reledger::sim::{Expected, Scene, Selection, Transport, World, expect, generators, generators_over, plant};
 use serde_json::Value;
 use tempfile::tempdir;
 
@@ -90,6 +90,36 @@ fn each_fault_fires_and_its_near_miss_does_not() {
     });
     let wrong: Vec<String> = said.into_iter().flatten().collect();
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), groups.len(), wrong.join("\n"));
+}
+
+/// A fault in a world of its own is seen by the oracle and would not be without it; a near miss is not.
+fn stands(one: Selection, worlds: &[(World, Vec<Expected>)]) -> Result<(), String> {
+    for (world, before) in worlds {
+        let mut scene = Scene::of(world.clone());
+        let Some(planted) = plant(&mut scene, &[one]).pop() else { continue };
+        let shows =
+            |all: &[Expected]| all.iter().any(|it| it.code == one.generator.code && it.subject == planted.subject);
+        let (was, is) = (shows(before), shows(&expect(&scene).divergences));
+        let right = if one.near { !is || was } else { is && !was };
+        return if right { Ok(()) } else { Err(format!("{one} in world {}: before {was}, after {is}", world.seed)) };
+    }
+    Err(format!("{one}: no room in {} worlds", worlds.len()))
+}
+
+#[test]
+fn each_fault_stands_by_itself_and_no_near_miss_does() {
+    let selections: Vec<Selection> = generators_over(Transport::Files)
+        .flat_map(|generator| [false, true].map(|near| Selection { generator, near }))
+        .collect();
+    let honest = |seed| {
+        let world = World::generate(seed, 20);
+        let expected = expect(&Scene::of(world.clone())).divergences;
+        (world, expected)
+    };
+    let worlds: Vec<(World, Vec<Expected>)> = (1..=2 * WORLDS).map(honest).collect();
+    let wrong: Vec<String> =
+        side_by_side(&selections, |_, one| stands(*one, &worlds)).into_iter().filter_map(Result::err).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// What a divergence of that code shows of the record that it is about; absent are those that are about many records.

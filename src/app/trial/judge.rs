@@ -67,7 +67,7 @@ impl Trial {
 
     fn attempt(&self, dir: &Path, cancel: &Cancel) -> Result<TrialReport, AppError> {
         let folder = dir.join(format!("world-{}", self.seed));
-        // What an earlier campaign kept.
+        // What a larger attempt at this world left.
         let _ = std::fs::remove_dir_all(&folder);
         let world = World::generate_with(self.seed, self.events, &Noise::seeded(self.seed));
         let mut scene = Scene::over(world, self.transport);
@@ -119,15 +119,17 @@ fn vacuous(honest: &[Expected], planted: &[Planted], expected: &Expectation) -> 
     told
 }
 
-/// A world that could not be made.
-pub(super) fn failed(error: &SimError, folder: &Path) -> AppError {
-    let source = std::io::Error::other(error.to_string());
-    AppError::Io { action: "make the world in", file: folder.display().to_string(), source }
+/// A world that could not be made: where, and why.
+pub(super) fn failed(error: SimError, folder: &Path) -> AppError {
+    match error {
+        SimError::Write { path, source } => AppError::io("write", &path)(source),
+        other => AppError::io("make the world in", folder)(std::io::Error::other(other.to_string())),
+    }
 }
 
 /// Writes the scene and lets the program judge it; gives back where the report stands.
 fn run(scene: &Scene, folder: &Path, cancel: &Cancel) -> Result<PathBuf, AppError> {
-    scene.write(folder).map_err(|error| failed(&error, folder))?;
+    scene.write(folder).map_err(|error| failed(error, folder))?;
     judged(scene, folder, true, cancel)
 }
 

@@ -42,8 +42,8 @@ pub(super) fn run(scene: &Scene, folder: &Path, cancel: &Cancel) -> Result<Ran, 
         // A dropped sender is a stop too.
         let _ = stopped.await;
     };
-    let serving = runtime.block_on(scene.serve(shutdown)).map_err(|error| failed(&error, folder))?;
-    scene.write_beside(&serving, folder).map_err(|error| failed(&error, folder))?;
+    let serving = runtime.block_on(scene.serve(shutdown)).map_err(|error| failed(error, folder))?;
+    scene.write_beside(&serving, folder).map_err(|error| failed(error, folder))?;
     let report = judged(scene, folder, false, cancel)?;
     let mut idle: Vec<String> = serving.idle().iter().map(|one| format!("{one} never reached the wire")).collect();
     if serving.trapped() > 0 {
@@ -51,7 +51,7 @@ pub(super) fn run(scene: &Scene, folder: &Path, cancel: &Cancel) -> Result<Ran, 
     }
     let located = Located::of(&serving);
     drop(stop);
-    runtime.block_on(serving.finished()).map_err(|error| failed(&error, folder))?;
+    runtime.block_on(serving.finished()).map_err(|error| failed(error, folder))?;
     Ok(Ran { report, idle, located })
 }
 
