@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use reledger::domain::Code;
@@ -40,7 +40,7 @@ fn judged(mut command: Command, run_dir: &Path) -> Vec<u8> {
     report_bytes(run_dir)
 }
 
-/// A world with faults, as files. Earlier runs and seals stay out: they have folders of their own.
+/// A world with faults, as files. Earlier runs stay out: they have folders of their own.
 fn faulty(seed: u64, dir: &Path) -> Scene {
     let left_out = [Code::SrcShrank, Code::SrcEquivocation];
     let all: Vec<Selection> = generators_over(Transport::Files)
@@ -116,6 +116,9 @@ fn on_disk(world: &Path, dir: &Path, engine: &str) -> PathBuf {
     config
 }
 
+/// Runs that a kill interrupted.
+static KILLED: AtomicU32 = AtomicU32::new(0);
+
 /// Killed up to three times at moments spread over a whole run, then let through.
 fn killed(config: &Path, run_dir: &Path, whole: Duration, chance: &mut Lcg) -> Vec<u8> {
     for _ in 0..=chance.below(3) {
@@ -123,7 +126,8 @@ fn killed(config: &Path, run_dir: &Path, whole: Duration, chance: &mut Lcg) -> V
         let moment = whole * u32::try_from(chance.below(1_000)).unwrap() / 1_000;
         std::thread::sleep(moment.max(Duration::from_millis(1)));
         child.kill().unwrap();
-        child.wait().unwrap();
+        // A run that ended before it could be killed has a code.
+        KILLED.fetch_add(u32::from(child.wait().unwrap().code().is_none()), Ordering::Relaxed);
     }
     judged(drill_of(config, run_dir), run_dir)
 }
@@ -213,4 +217,7 @@ fn every_way_to_the_report_of_a_world_gives_the_same_bytes() {
         workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
     });
     assert!(differing.is_empty(), "{differing:#?}");
+    let killed = KILLED.load(Ordering::Relaxed);
+    assert!(u64::from(killed) >= all, "{killed} runs were killed in {all} worlds");
+    println!("{all} worlds, {killed} runs killed and resumed");
 }
