@@ -115,7 +115,8 @@ impl Place {
         let (new, old, journal) = (self.new_entries(), self.old_entries(), self.stage.join(JOURNAL));
         let names = names_in(&new)?;
         fs::create_dir(&old)?;
-        let draft = old.with_extension(JOURNAL);
+        // A journal that is there is whole.
+        let draft = self.draft();
         fs::write(&draft, names.join("\n"))?;
         fs::rename(draft, &journal)?;
         for name in names.iter().map(String::as_str).rev().chain(gone.iter().copied()) {
@@ -149,7 +150,7 @@ impl Place {
         fs::remove_file(journal)
     }
 
-    /// True to its word only: whoever wrote a world there has a right to write another.
+    /// What is there is a world of ours and nothing else, or nothing.
     fn is_free(&self) -> Result<(), SimError> {
         let occupied = |by: &str| Err(SimError::Occupied { dir: self.dir.clone(), by: by.to_owned() });
         let mut names = names_in(&self.dir).map_err(failed(&self.dir))?;
@@ -173,8 +174,12 @@ impl Place {
         self.stage.join("old")
     }
 
+    fn draft(&self) -> PathBuf {
+        self.stage.join("draft")
+    }
+
     fn clear(&self) -> io::Result<()> {
-        for path in [self.new_entries(), self.old_entries()] {
+        for path in [self.new_entries(), self.old_entries(), self.draft()] {
             let removed = match fs::symlink_metadata(&path) {
                 Ok(kind) if kind.is_dir() => fs::remove_dir_all(&path),
                 Ok(_) => fs::remove_file(&path),
@@ -269,12 +274,17 @@ mod tests {
     }
 
     /// Fills with `ots/new.ots`, `keys/new.json` and a configuration.
-    fn world(stage: &Path) -> Result<(), SimError> {
+    fn world(stage: &Path) {
         for folder in ["ots", "keys"] {
             fs::create_dir(stage.join(folder)).unwrap();
             fs::write(stage.join(folder).join("new"), "new").unwrap();
         }
         fs::write(stage.join("reledger.toml"), "new").unwrap();
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "what fills can fail")]
+    fn filled(stage: &Path) -> Result<(), SimError> {
+        world(stage);
         Ok(())
     }
 
@@ -297,7 +307,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("world");
         older(&dir);
-        Place::take(&dir, Replace::Anything).unwrap().fill(&["expected.json"], world).unwrap();
+        Place::take(&dir, Replace::Anything).unwrap().fill(&["expected.json"], filled).unwrap();
         let all = ["keys", "notes", "ots", "reledger.toml"].map(str::to_owned);
         assert_eq!(state(&dir), (all.into(), vec!["new".into()], "new".into()));
         assert_eq!(names(folder.path()), ["world"]);
@@ -325,7 +335,8 @@ mod tests {
         let left = folder.path().join(".world.partial/new");
         fs::create_dir_all(&left).unwrap();
         fs::write(left.join("half"), "left by a kill").unwrap();
-        Place::take(&dir, Replace::World).unwrap().fill(&[], world).unwrap();
+        fs::write(folder.path().join(".world.partial/draft"), "left by a kill").unwrap();
+        Place::take(&dir, Replace::World).unwrap().fill(&[], filled).unwrap();
         assert_eq!((names(folder.path()), names(&dir).len()), (vec!["world".into()], 3));
     }
 
@@ -340,10 +351,10 @@ mod tests {
 
     #[test]
     fn a_swap_that_fails_or_is_killed_at_any_move_leaves_the_old_world() {
-        let filled = |dir: &Path| {
+        let ready = |dir: &Path| {
             let place = Place::take(dir, Replace::Anything).unwrap();
             fs::create_dir(place.new_entries()).unwrap();
-            world(&place.new_entries()).unwrap();
+            world(&place.new_entries());
             place
         };
         // Three old entries go, three new ones come.
@@ -351,10 +362,10 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             older(folder.path());
             let before = state(folder.path());
-            let failed = filled(folder.path()).install(&["expected.json"], failing_after(moves));
+            let failed = ready(folder.path()).install(&["expected.json"], failing_after(moves));
             assert!(matches!(failed, Err(SimError::Write { .. })), "{moves}");
             assert_eq!(state(folder.path()), before, "failed after {moves}");
-            let killed = filled(folder.path());
+            let killed = ready(folder.path());
             assert!(killed.swap(&["expected.json"], failing_after(moves)).is_err());
             drop(killed);
             assert!(folder.path().join(INSIDE).exists());
@@ -363,7 +374,7 @@ mod tests {
         }
         let folder = tempfile::tempdir().unwrap();
         older(folder.path());
-        filled(folder.path()).install(&["expected.json"], failing_after(6)).unwrap();
+        ready(folder.path()).install(&["expected.json"], failing_after(6)).unwrap();
         assert_eq!(state(folder.path()).2, "new");
     }
 

@@ -7,6 +7,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use reledger::sim::{Services, World, serve_with};
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
@@ -262,4 +263,29 @@ fn json_says_what_was_written_and_where() {
     let output = run(&["sim", "write", "--events", "20001", "--json", "-q", "--dir", arg(&large)]);
     let value: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&value["expected"], &value["events"]), (&Value::Null, &20_001.into()));
+}
+
+#[tokio::test]
+async fn consecutive_ports_begin_with_a_relay_and_end_with_the_trap() {
+    let world = std::sync::Arc::new(World::generate(1, 10));
+    for first in (20_000..60_000).step_by(97) {
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let services = Services { first_port: Some(first), ..Services::default() };
+        let ports = services.ports();
+        let shutdown = async { drop(stopped.await) };
+        // Some of them may be in use: the next range is as good.
+        let Ok(serving) = serve_with(std::sync::Arc::clone(&world), services, shutdown).await else { continue };
+        let mut all: Vec<u16> =
+            serving.relays.iter().chain(&serving.calendars).map(std::net::SocketAddr::port).collect();
+        all.extend(serving.addresses.values().map(std::net::SocketAddr::port));
+        all.sort_unstable();
+        all.dedup();
+        all.extend([serving.http.port(), serving.trap().port()]);
+        // As many as the help of `--port` says.
+        assert_eq!((all, ports), ((first..=first + 10).collect(), 11));
+        stop.send(()).unwrap();
+        serving.finished().await.unwrap();
+        return;
+    }
+    panic!("no range of ports is free");
 }
