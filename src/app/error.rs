@@ -49,6 +49,30 @@ pub enum AppError {
         /// The cause.
         source: std::io::Error,
     },
+    /// As [`Self::Io`], where nothing resumes.
+    #[error("{what}")]
+    Local {
+        /// What was attempted, on what.
+        what: String,
+        /// What to do about it.
+        hint: String,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// Another live process is at it.
+    #[error("{what}")]
+    Busy {
+        /// Who does what.
+        what: String,
+        /// What to do about it.
+        hint: String,
+    },
+    /// We were interrupted, and nothing is left that could be resumed.
+    #[error("interrupted; nothing was written")]
+    Abandoned {
+        /// True for SIGTERM.
+        terminated: bool,
+    },
     /// The store can't go on.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -102,12 +126,13 @@ impl AppError {
             Self::Refused { .. } => Condition::Refused,
             Self::Unestablished { .. } => Condition::Incomplete,
             Self::Untrusted { .. } => Condition::UntrustedInput,
-            Self::Io { .. } => Condition::Io,
+            Self::Io { .. } | Self::Local { .. } => Condition::Io,
+            Self::Busy { .. } => Condition::Locked,
             Self::Store(error) => of_store(error),
             Self::Source(error) => of_source(error),
             Self::Config { .. } => Condition::Usage,
-            Self::Interrupted { terminated: false } => Condition::Interrupted,
-            Self::Interrupted { terminated: true } => Condition::Terminated,
+            Self::Interrupted { terminated: false } | Self::Abandoned { terminated: false } => Condition::Interrupted,
+            Self::Interrupted { terminated: true } | Self::Abandoned { terminated: true } => Condition::Terminated,
             Self::Internal(_) | Self::Ingest(_) => Condition::Internal,
         }
     }
@@ -115,7 +140,11 @@ impl AppError {
     /// Actions that may help, most likely first.
     pub fn hints(&self) -> Vec<String> {
         match self {
-            Self::Config { hint, .. } | Self::Refused { hint, .. } | Self::Unestablished { hint, .. } => {
+            Self::Config { hint, .. }
+            | Self::Refused { hint, .. }
+            | Self::Unestablished { hint, .. }
+            | Self::Local { hint, .. }
+            | Self::Busy { hint, .. } => {
                 vec![hint.clone()]
             }
             Self::Untrusted { .. } => vec!["fetch the run folder again from whoever made it".to_owned()],
@@ -137,7 +166,7 @@ impl AppError {
             Self::Internal(_) | Self::Ingest(_) => {
                 vec!["please report this with the command that led to it".to_owned()]
             }
-            Self::Store(_) | Self::Interrupted { .. } => Vec::new(),
+            Self::Store(_) | Self::Interrupted { .. } | Self::Abandoned { .. } => Vec::new(),
         }
     }
 

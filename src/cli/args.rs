@@ -88,7 +88,7 @@ pub(crate) struct Global {
     /// Show users in clear in the report; recorded there.
     #[arg(long, global = true, env = "RELEDGER_REVEAL_USERS", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
     pub(crate) reveal_users: bool,
-    /// Say yes: run again into a finished folder, overwrite a configuration.
+    /// Say yes: run again into a finished folder, overwrite a configuration, write a world over other files.
     #[arg(long, global = true, env = "RELEDGER_YES", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
     pub(crate) yes: bool,
     /// Say what would be done, contact nobody, write nothing.
@@ -218,7 +218,8 @@ pub(crate) struct ServeArgs {
     /// The pause of slow servers, in milliseconds; the configuration's patience follows it.
     #[arg(long, env = "RELEDGER_PACE", value_name = "MS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=60_000))]
     pub(crate) pace: u64,
-    /// Listen on this port and those after it (default: free ports).
+    /// Listen on this port and the 10 after it (default: free ports): relays, calendars, gateway, headers, key sets, balances,
+    /// one that answers for all of them over HTTP, and a trap for those who follow addresses in what they are sent.
     #[arg(long, env = "RELEDGER_PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) port: Option<u16>,
     /// Ask an Esplora server for headers instead of a Bitcoin Core node.

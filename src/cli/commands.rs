@@ -84,7 +84,7 @@ fn run(cli: &Cli, matches: &clap::ArgMatches, output: &Output) -> Result<ExitCod
         }
         Command::Sim { command: SimCommand::Run(args) } => trial::run(global, output, args),
         Command::Sim { command: SimCommand::Write(args) } => sim::write(global, output, args),
-        Command::Sim { command: SimCommand::Serve(args) } => sim::serve(output, args),
+        Command::Sim { command: SimCommand::Serve(args) } => sim::serve(global, output, args),
     }
 }
 

@@ -17,6 +17,9 @@ pub(super) const SECOND_ARCHIVE: &str = "nostr/events-2.jsonl";
 /// Headers of a branch that lost.
 pub(super) const STALE_HEADERS: &str = "headers/stale.headers";
 
+/// How the configuration of every world begins.
+pub(super) const WORLD_HEADER: &str = "# A simulated world: seed ";
+
 /// Where the parts of a world are found.
 struct Places {
     relays: Vec<String>,
@@ -176,7 +179,7 @@ fn idle_seconds(services: &Services) -> Option<u64> {
 fn toml(world: &World, places: &Places) -> String {
     let mut sections = vec![
         format!(
-            "# A simulated world: seed {}, to be looked at as of {}.\nprofile = \"orangecheck-2026-10\"\n",
+            "{WORLD_HEADER}{}, to be looked at as of {}.\nprofile = \"orangecheck-2026-10\"\n",
             world.seed,
             world.as_of()
         ),

@@ -52,7 +52,7 @@ fn severity<S: serde::Serializer>(severity: &Severity, serializer: S) -> Result<
 pub struct Expectation {
     /// The exit code (CONTRACT 2).
     pub exit_code: u8,
-    /// Every divergence, sorted; a repeated one stands here as often as it must be reported.
+    /// Every divergence, sorted. A report says a thing once, whoever found it, so no (code, subject) stands here twice.
     pub divergences: Vec<Expected>,
     /// Satoshi owed to each user: earned, maturing shares included, less settled.
     pub balances: BTreeMap<String, i128>,

@@ -68,6 +68,7 @@ pub use server::{
     Behaviour, BehaviourError, Effect, HeaderDialect, Holds, Loss, Misbehaviour, RateLimit, RelayRules, Role, Schedule,
     Services, Serving, serve, serve_with,
 };
+pub use staging::{Place, Replace};
 pub use watch::{Stopped, Watch};
 pub use world::{CalendarReply, Document, Proven, World};
-pub use write::{EXPECTED_MAX, SimError, Written, serve_toml, write, write_seeded};
+pub use write::{EXPECTED_MAX, SimError, Written, serve_toml, write, write_seeded, write_served};

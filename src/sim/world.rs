@@ -59,7 +59,7 @@ pub struct World {
     pub noise: Noise,
     /// Every OC Me envelope but activity attestations, in order of claimed time and id.
     pub envelopes: Vec<Envelope>,
-    /// Every Nostr event, sorted by kind, time and id (FORMATS 2.2). Both relays hold all of them.
+    /// Every Nostr event, sorted by kind, time and id (FORMATS 2.2). Relays hold all of them, but for what a scene leaves out.
     pub events: Vec<SimEvent>,
     /// Events that archives hold once more, and older carriers that only archives still hold; every second of them stands
     /// in an archive file of its own.

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use super::carrier::ProofFiles;
@@ -16,7 +15,7 @@ use super::oracle::expect;
 use super::press::Press;
 use super::scene::Scene;
 use super::server::{BehaviourError, PASSWORD, Serving};
-use super::staging::staged;
+use super::staging::{Place, Replace};
 use super::watch::{Pace, Stopped, Unwatched, Watch};
 use super::world::{Document, World};
 
@@ -31,6 +30,36 @@ pub enum SimError {
         path: PathBuf,
         /// The cause.
         source: std::io::Error,
+    },
+    /// A folder holds what is not a world of ours.
+    #[error("{dir} holds more than a simulated world: {by}")]
+    Occupied {
+        /// Which one.
+        dir: PathBuf,
+        /// The first entry that no world has, or that no configuration of a world names.
+        by: String,
+    },
+    /// Somebody else writes to a folder.
+    #[error("another process writes to {dir}")]
+    Locked {
+        /// Which one.
+        dir: PathBuf,
+    },
+    /// A folder holds parts of two worlds, and what it held before could not be put back.
+    #[error("put back what was in {dir}")]
+    Torn {
+        /// Which one.
+        dir: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// There are fewer ports from the first one on than servers.
+    #[error("{needed} ports are needed from {first} on, and the last one is 65535")]
+    Ports {
+        /// The first port.
+        first: u16,
+        /// How many servers there are.
+        needed: u16,
     },
     /// A loopback port can't be opened.
     #[error("listen on 127.0.0.1, port {port}")]
@@ -72,35 +101,66 @@ pub enum Written {
     Unstated,
 }
 
+/// The configuration of a world as files.
+const FILES_CONFIG: &str = "reledger.toml";
+/// The configuration of a served world.
+const LOOPBACK_CONFIG: &str = "reledger-loopback.toml";
+/// Configurations that a written world has.
+pub(super) const CONFIGS: [&str; 2] = [FILES_CONFIG, LOOPBACK_CONFIG];
+
+/// Every name on top of a written world. The folder of a run in it, under its default name, is never touched.
+pub(super) const NAMES: [&str; 18] = [
+    "activity",
+    "balances.jsonl",
+    "configs",
+    "custody.jsonl",
+    EXPECTED_FILE,
+    "gateway",
+    PASSWORD_FILE,
+    "headers",
+    "headers-stale",
+    "keys",
+    PAST_KEYS,
+    "nostr",
+    "nostr-past",
+    "ots",
+    "ots-upgraded",
+    LOOPBACK_CONFIG,
+    "reledger-run",
+    FILES_CONFIG,
+];
+
+/// What an oracle said of the world that was there before is not true of the next.
+const FORGOTTEN: &[&str] = &[EXPECTED_FILE];
+
 /// Writes the world below `dir`, with `reledger.toml` on top. Nothing is there before everything is.
 ///
 /// # Errors
-/// [`SimError::Write`] when a folder or file can't be written; then nothing of the world is there.
+/// [`SimError::Write`] when a folder or file can't be written, [`SimError::Locked`] when somebody else writes there; then
+/// nothing of the world is there.
 pub fn write(world: &World, dir: &Path) -> Result<(), SimError> {
-    staged(dir, |stage| {
-        write_files(world, Lines::of(world), stage, &Unwatched)?;
-        forget_expected(dir)
-    })
+    let place = Place::take(dir, Replace::Anything)?;
+    place.fill(FORGOTTEN, |stage| write_files(world, Lines::of(world), stage, &Unwatched))
 }
 
-/// Makes the world of that seed with `events` billable events and writes it below `dir`, the same bytes as [`write`] does.
+/// Makes the world of that seed with `events` billable events and writes it to the place, the same bytes as [`write`] does.
 /// A small one is held whole, and `expected.json` beside its inputs is what the oracle expects of it; a large one goes to
 /// its files line by line, at a few hundred bytes of memory an event.
 ///
 /// # Errors
 /// [`SimError::Write`] when a folder or file can't be written, [`SimError::Stopped`] when the watch says stop; then nothing
 /// of the world is there.
-pub fn write_seeded<W>(seed: u64, events: u32, noise: &Noise, dir: &Path, watch: &W) -> Result<Written, SimError>
+pub fn write_seeded<W>(seed: u64, events: u32, noise: &Noise, place: Place, watch: &W) -> Result<Written, SimError>
 where
     W: Watch<Stop = Stopped>,
 {
     if events > EXPECTED_MAX {
-        write_large(seed, events, *noise, dir, watch)?;
+        write_large(seed, events, *noise, place, watch)?;
         return Ok(Written::Unstated);
     }
     let scene = Scene::of(Press::set((seed, events), *noise, true, watch)?.into_world());
     let expectation = expect(&scene);
-    staged(dir, |stage| {
+    place.fill(FORGOTTEN, |stage| {
         write_files(&scene.world, Lines::of(&scene.world), stage, watch)?;
         let text = serde_json::to_string_pretty(&expectation)
             .map_err(|error| SimError::Write { path: stage.join(EXPECTED_FILE), source: error.into() })?;
@@ -110,25 +170,14 @@ where
 }
 
 /// As [`write_seeded`] for a world of any size, without the oracle.
-pub(super) fn write_large<W: Watch>(seed: u64, events: u32, noise: Noise, dir: &Path, watch: &W) -> Result<(), SimError>
+pub(super) fn write_large<W>(seed: u64, events: u32, noise: Noise, place: Place, watch: &W) -> Result<(), SimError>
 where
+    W: Watch,
     SimError: From<W::Stop>,
 {
     let press = Press::set((seed, events), noise, false, watch)?;
     let log = press.payment_log();
-    staged(dir, |stage| {
-        write_files(&press.shell, Lines::from(&press, &log), stage, watch)?;
-        forget_expected(dir)
-    })
-}
-
-/// What an oracle said of the world that was here before is not true of this one.
-fn forget_expected(dir: &Path) -> Result<(), SimError> {
-    let path = dir.join(EXPECTED_FILE);
-    match fs::remove_file(&path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(SimError::Write { path, source }),
-        _ => Ok(()),
-    }
+    place.fill(FORGOTTEN, |stage| write_files(&press.shell, Lines::from(&press, &log), stage, watch))
 }
 
 fn write_files<W: Watch>(world: &World, lines: Lines<'_>, dir: &Path, watch: &W) -> Result<(), SimError>
@@ -174,32 +223,45 @@ where
     for document in world.key_sets.iter().chain([&world.auth_key_set]) {
         put_document(dir, "keys", document)?;
     }
-    put(dir, "reledger.toml", files_toml(world, lines.has_archive))
+    put(dir, FILES_CONFIG, files_toml(world, lines.has_archive))
 }
 
 /// Writes what a served world keeps as files below `dir`, and `reledger-loopback.toml`, which points at the servers.
 /// Returns the configuration's text.
 ///
 /// # Errors
-/// [`SimError::Write`] when a folder or file can't be written.
+/// [`SimError::Write`] when a folder or file can't be written, [`SimError::Locked`] when somebody else writes there.
 pub fn serve_toml(serving: &Serving, world: &World, dir: &Path) -> Result<String, SimError> {
-    staged(dir, |stage| {
-        write_common(world, stage)?;
-        put(stage, PASSWORD_FILE, format!("{PASSWORD}\n"))?;
-        keep_private(&stage.join(PASSWORD_FILE))?;
-        if let Some((_, past)) = world.key_sets.split_last() {
-            past.iter().try_for_each(|document| put_document(stage, PAST_KEYS, document))?;
-        }
-        if !world.stale.is_empty() {
-            put(stage, SERVED_STALE, world.stale.concat())?;
-        }
-        if !world.archived.is_empty() {
-            put(stage, SERVED_ARCHIVE, lines(world.archived.iter().map(super::SimEvent::line)))?;
-        }
-        let text = loopback_toml(world, &Addresses::of(serving));
-        put(stage, "reledger-loopback.toml", &text)?;
-        Ok(text)
+    Place::take(dir, Replace::Anything)?.fill(&[], |stage| put_served(serving, world, stage))
+}
+
+/// Writes a served world to the place in both forms: as files, and as [`serve_toml`] does.
+///
+/// # Errors
+/// [`SimError::Write`] when a folder or file can't be written; then nothing of the world is there.
+pub fn write_served(serving: &Serving, world: &World, place: Place) -> Result<(), SimError> {
+    place.fill(FORGOTTEN, |stage| {
+        write_files(world, Lines::of(world), stage, &Unwatched)?;
+        put_served(serving, world, stage).map(drop)
     })
+}
+
+fn put_served(serving: &Serving, world: &World, dir: &Path) -> Result<String, SimError> {
+    write_common(world, dir)?;
+    put(dir, PASSWORD_FILE, format!("{PASSWORD}\n"))?;
+    keep_private(&dir.join(PASSWORD_FILE))?;
+    if let Some((_, past)) = world.key_sets.split_last() {
+        past.iter().try_for_each(|document| put_document(dir, PAST_KEYS, document))?;
+    }
+    if !world.stale.is_empty() {
+        put(dir, SERVED_STALE, world.stale.concat())?;
+    }
+    if !world.archived.is_empty() {
+        put(dir, SERVED_ARCHIVE, lines(world.archived.iter().map(super::SimEvent::line)))?;
+    }
+    let text = loopback_toml(world, &Addresses::of(serving));
+    put(dir, LOOPBACK_CONFIG, &text)?;
+    Ok(text)
 }
 
 /// What both forms of a world read from files.
@@ -259,6 +321,10 @@ fn keep_private(_path: &Path) -> Result<(), SimError> {
 mod tests {
     use super::*;
 
+    fn place(dir: &Path) -> Place {
+        Place::take(dir, Replace::World).unwrap()
+    }
+
     fn names(dir: &Path) -> Vec<String> {
         let mut names: Vec<String> =
             fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -313,7 +379,7 @@ mod tests {
             for noise in [Noise::default(), Noise::seeded(seed), everything] {
                 let (held, large) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
                 write(&World::generate_with(seed, events, &noise), held.path()).unwrap();
-                write_large(seed, events, noise, large.path(), &Unwatched).unwrap();
+                write_large(seed, events, noise, place(large.path()), &Unwatched).unwrap();
                 let (held, large) = (files(held.path()), files(large.path()));
                 assert_eq!(held.keys().collect::<Vec<_>>(), large.keys().collect::<Vec<_>>());
                 for (name, bytes) in &held {
@@ -341,11 +407,11 @@ mod tests {
     fn a_stop_at_any_time_leaves_what_was_there() {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("world");
-        write_seeded(1, 10, &Noise::default(), &dir, &Impatient(u32::MAX.into())).unwrap();
+        write_seeded(1, 10, &Noise::default(), place(&dir), &Impatient(u32::MAX.into())).unwrap();
         let before = files(&dir);
         assert!(before.contains_key(Path::new(EXPECTED_FILE)));
         for looks in 1..100_u32 {
-            let written = write_seeded(2, 600, &Noise::default(), &dir, &Impatient(looks.into()));
+            let written = write_seeded(2, 600, &Noise::default(), place(&dir), &Impatient(looks.into()));
             if written.is_ok() {
                 assert!(looks > 5, "nothing was ever looked at");
                 assert!(files(&dir) != before);
@@ -362,11 +428,11 @@ mod tests {
     fn what_was_expected_of_another_world_does_not_stay() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(EXPECTED_FILE);
-        write_seeded(1, 10, &Noise::default(), folder.path(), &Impatient(u32::MAX.into())).unwrap();
+        write_seeded(1, 10, &Noise::default(), place(folder.path()), &Impatient(u32::MAX.into())).unwrap();
         assert!(path.exists());
-        write_large(2, 10, Noise::default(), folder.path(), &Unwatched).unwrap();
+        write_large(2, 10, Noise::default(), place(folder.path()), &Unwatched).unwrap();
         assert!(!path.exists());
-        write_seeded(1, 10, &Noise::default(), folder.path(), &Impatient(u32::MAX.into())).unwrap();
+        write_seeded(1, 10, &Noise::default(), place(folder.path()), &Impatient(u32::MAX.into())).unwrap();
         write(&World::generate(2, 10), folder.path()).unwrap();
         assert!(!path.exists());
     }

@@ -1,5 +1,5 @@
-//! Trials: the whole program over worlds with planted faults, compared with what the oracle expects (issue of trust: the
-//! simulator states, the program reports, nobody asks the other).
+//! Trials: the whole program over worlds with planted faults, compared with what the oracle expects. The simulator states,
+//! the program reports, and nobody asks the other.
 
 mod campaign;
 mod compare;

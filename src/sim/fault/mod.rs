@@ -2,7 +2,7 @@
 //!
 //! A generator edits a [`Scene`] so that exactly one thing is wrong, keeps everything else consistent, and states what follows
 //! from the damaged record itself; what follows for ledgers, balances and rails is for the oracle to find. A near miss is the
-//! same edit on the right side of the line.
+//! nearest harmless thing that its generator knows: the same edit on the right side of the line, where there is a line.
 
 #![expect(clippy::unnecessary_wraps, reason = "an edit that always finds room has the type of those that may not")]
 

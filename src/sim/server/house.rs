@@ -10,7 +10,9 @@ use super::behaviour::Behaviour;
 use super::conduct::Conduct;
 use super::relay::RelayRules;
 use crate::sim::chain::block_hash_hex;
+use crate::sim::ots::CALENDARS;
 use crate::sim::world::World;
+use crate::sim::write::SimError;
 
 /// How a world is served. The default is honest, with the limits that servers of the field have.
 #[derive(Debug, Clone)]
@@ -48,6 +50,25 @@ impl Default for Services {
             headers: HeaderDialect::Core,
             first_port: None,
         }
+    }
+}
+
+impl Services {
+    /// How many ports are listened on: relays, calendars, gateway, headers, key sets, balances, one that plays every role
+    /// over HTTP, and one that nobody may come to.
+    pub fn ports(&self) -> usize {
+        self.relays.len() + CALENDARS.len() + 6
+    }
+
+    /// The last of the consecutive ports; nothing when free ones are taken.
+    ///
+    /// # Errors
+    /// [`SimError::Ports`] when it would be above 65535.
+    pub(super) fn last_port(&self) -> Result<Option<u16>, SimError> {
+        let Some(first) = self.first_port else { return Ok(None) };
+        let needed = u16::try_from(self.ports()).unwrap_or(u16::MAX);
+        let last = first.checked_add(needed.saturating_sub(1));
+        last.map(Some).ok_or(SimError::Ports { first, needed })
     }
 }
 

@@ -87,6 +87,11 @@ impl Serving {
         self.house.trapped.load(Ordering::SeqCst)
     }
 
+    /// That address.
+    pub fn trap(&self) -> SocketAddr {
+        self.house.trap
+    }
+
     /// How the world is served.
     pub fn services(&self) -> &Services {
         &self.house.services
@@ -107,15 +112,16 @@ pub async fn serve(
 /// Serves the world on 127.0.0.1 with these limits and misbehaviours until `shutdown` completes.
 ///
 /// # Errors
-/// [`SimError::Listen`] when a port can't be opened, [`SimError::Behaviour`] for a misbehaviour of a server that is not
-/// there.
+/// [`SimError::Listen`] when a port can't be opened, [`SimError::Ports`] when there are too few from the first one on,
+/// [`SimError::Behaviour`] for a misbehaviour of a server that is not there.
 pub async fn serve_with(
     world: Arc<World>,
     services: Services,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<Serving, SimError> {
     let mut ports = Ports { next: services.first_port };
-    let trap = ports.open().await?;
+    // The trap is after all that a reader is told of.
+    let trap = listen(services.last_port()?.unwrap_or(0)).await?;
     let house = Arc::new(House::new(world, services, address(&trap)?));
     let (relays, calendars) = (house.services.relays.len(), CALENDARS.len());
     house.conduct.check(&seats(relays, calendars))?;
@@ -156,8 +162,7 @@ impl Ports {
     async fn open(&mut self) -> Result<TcpListener, SimError> {
         let port = self.next.unwrap_or(0);
         self.next = self.next.and_then(|port| port.checked_add(1));
-        let place = (Ipv4Addr::LOCALHOST, port);
-        TcpListener::bind(place).await.map_err(|source| SimError::Listen { port, source })
+        listen(port).await
     }
 
     async fn open_many(
@@ -174,6 +179,10 @@ impl Ports {
         }
         Ok(opened)
     }
+}
+
+async fn listen(port: u16) -> Result<TcpListener, SimError> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|source| SimError::Listen { port, source })
 }
 
 fn address(listener: &TcpListener) -> Result<SocketAddr, SimError> {
