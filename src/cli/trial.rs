@@ -46,7 +46,8 @@ pub(crate) fn run(global: &Global, output: &Output, args: &RunArgs) -> Result<Ex
         let ended = told.fetch_add(1, Ordering::Relaxed) + 1;
         if !report.differences.is_empty() {
             differs.store(true, Ordering::Relaxed);
-            say(&format!("{}\n  again: {}", progress_line(report, ended, campaign.worlds), command(report)));
+            say(&progress_line(report, ended, campaign.worlds));
+            say(&format!("  again: {}", command(report)));
         } else if shows_progress(global) && ended.is_multiple_of(50) {
             say(&progress_line(report, ended, campaign.worlds));
         }

@@ -16,6 +16,7 @@ mod carriers;
 mod conduct;
 mod custody;
 mod drops;
+mod early;
 mod envelopes;
 mod gaps;
 mod headers;
@@ -49,6 +50,7 @@ const ROOMS: &[&[Generator]] = &[
     carriers::GENERATORS,
     custody::GENERATORS,
     drops::GENERATORS,
+    early::GENERATORS,
     envelopes::GENERATORS,
     gaps::GENERATORS,
     headers::GENERATORS,

@@ -6,7 +6,7 @@ use super::Generator;
 use crate::domain::{Code, Subject};
 use crate::sim::envelope::Artifact;
 use crate::sim::oracle;
-use crate::sim::scene::{AS_OF, NoRoom, Planting, Scene, operation_of};
+use crate::sim::scene::{AS_OF, NoRoom, Planting, Scene};
 
 const DAY: i64 = 86_400;
 /// Seven days of the weekly payout and three of grace.
@@ -54,13 +54,6 @@ pub(super) const GENERATORS: &[Generator] = &[
         near_miss: "settled in the last second",
         fault: settled_a_second_late,
         miss: settled_in_the_last_second,
-    },
-    Generator {
-        code: Code::SetEarly,
-        name: "paid-before-the-window-was-sealed",
-        near_miss: "paid in the second that it was sealed",
-        fault: paid_before_the_seal,
-        miss: paid_at_the_seal,
     },
     Generator {
         code: Code::SetOrphan,
@@ -191,68 +184,6 @@ fn settled_in_the_last_second(scene: &mut Scene) -> Planting {
 
 fn a_satoshi_above(scene: &mut Scene) -> Planting {
     paid_after(scene, AS_OF - 12 * DAY, Some(5 * DAY), 1)
-}
-
-/// The first payout after a window's seal to somebody with a share in it, dated so many seconds after the seal.
-fn pay_at_the_seal(scene: &mut Scene, after: i64) -> Planting {
-    let sealed: Vec<(String, i64)> = scene
-        .bodies(Artifact::Drop)
-        .filter_map(|(_, body)| Some((body["window_id"].as_str()?.to_owned(), seconds(&body["sealed_at"])?)))
-        .collect();
-    for (window, seal) in sealed {
-        let members = scene.bodies(Artifact::Event).map(|(_, body)| body);
-        let members: Vec<Value> = members
-            .filter(|body| body["drop"]["window_id"] == window.as_str() && body["user_earned_sats"] != 0)
-            .collect();
-        let found = scene.world.settlements.iter().position(|line| {
-            let event = &serde_json::from_str::<Value>(line).unwrap_or_default()["event"];
-            let at = event["settled_at"].as_i64().unwrap_or(0);
-            let soon = event["kind"] == "distribution.settled" && (seal..seal + 7 * DAY).contains(&at);
-            soon && members.iter().any(|body| user_is(body, &event["user_address"]))
-                && has_earned(scene, event, seal + after)
-                && !scene.is_claimed(&operation_of(line))
-        });
-        let Some(found) = found else { continue };
-        let mut user = String::new();
-        scene.resettle_at(found, |event| {
-            event["user_address"].as_str().unwrap_or_default().clone_into(&mut user);
-            event["settled_at"] = (seal + after).into();
-        })?;
-        return Ok(Subject::new("user", user));
-    }
-    Err(NoRoom)
-}
-
-/// Whether everything that was paid to the payee until that payout, had it been made then, was earned by then.
-fn has_earned(scene: &Scene, payout: &Value, at: i64) -> bool {
-    let bodies = scene.bodies(Artifact::Event).map(|(_, body)| body);
-    let earned = bodies
-        .filter(|body| user_is(body, &payout["user_address"]))
-        .filter(|body| seconds(&body["occurred_at"]).is_some_and(|time| time <= at))
-        .filter_map(|body| body["user_earned_sats"].as_i64());
-    let lines = scene.world.settlements.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let paid = lines
-        .map(|line| line["event"].clone())
-        .filter(|event| event["kind"] == "distribution.settled" && event["user_address"] == payout["user_address"])
-        .filter(|event| event["operation_id"] == payout["operation_id"] || event["settled_at"].as_i64() <= Some(at))
-        .filter_map(|event| event["amount_sats"].as_i64());
-    earned.sum::<i64>() >= paid.sum::<i64>()
-}
-
-fn user_is(body: &Value, user: &Value) -> bool {
-    user.is_string() && (&body["user_address"] == user || &body["did_oc"] == user)
-}
-
-fn seconds(text: &Value) -> Option<i64> {
-    text.as_str()?.parse::<crate::domain::UnixSeconds>().ok().map(|at| at.0)
-}
-
-fn paid_before_the_seal(scene: &mut Scene) -> Planting {
-    pay_at_the_seal(scene, -1)
-}
-
-fn paid_at_the_seal(scene: &mut Scene) -> Planting {
-    pay_at_the_seal(scene, 0)
 }
 
 fn a_deposit_of_an_unknown_project(scene: &mut Scene) -> Planting {
