@@ -67,6 +67,9 @@ pub(super) fn rebind(stage: &Stage<'_>, billed: &[Billed], custody: &Custody) ->
         let Some(first) = firsts.get(&index).copied() else { continue };
         let mut state = if user.is_did { "fedimint_threshold" } else { "bip322" };
         let mut at = first + rng.range(1, 9) * HOUR;
+        if at > AS_OF - DAY {
+            continue;
+        }
         let mut previous: Option<String> = None;
         for _ in 0..=rng.below(3) {
             let next = if state == "fedimint_client" { "fedimint_threshold" } else { "fedimint_client" };
