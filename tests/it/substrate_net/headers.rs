@@ -13,6 +13,9 @@ fn kind() -> &'static str {
     media(Media::Headers)
 }
 
+/// Headers asked for by name have coverage of their own: they say nothing about the chain as a whole.
+const BY_HEIGHT: &str = "bitcoin-headers-by-height";
+
 /// The first 2,016 headers and, to have more than one page, the two epochs that the fixtures hold beside it. They are
 /// not consecutive; nothing in this room looks.
 fn chain() -> Vec<[u8; 80]> {
@@ -140,7 +143,7 @@ fn only_the_named_heights_are_asked() {
         };
         let (sink, receipts) = get(HeadersPlan { heights: Some(named.clone()), ..place });
         assert_eq!(heights(&sink), wanted, "{dialect}");
-        assert_eq!(receipts, [complete(&base, kind(), 6)]);
+        assert_eq!(receipts, [complete(&base, BY_HEIGHT, 6)]);
     }
 }
 
@@ -164,7 +167,7 @@ fn heights_above_the_tip_are_missing_and_said_so() {
     for (place, base) in [(plan(Some(&rest.base), None), &rest.base), (plan(None, Some(&api)), &api)] {
         let (sink, receipts) = get(HeadersPlan { heights: Some(named.clone()), ..place });
         assert_eq!(heights(&sink), expected(&chain, [48, 49]));
-        assert_eq!(receipts, [broken(base, kind(), SliceEnd::Refused, 2, reason)]);
+        assert_eq!(receipts, [broken(base, BY_HEIGHT, SliceEnd::Refused, 2, reason)]);
     }
 }
 
