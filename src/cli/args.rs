@@ -183,6 +183,11 @@ pub(crate) enum SimCommand {
 
 /// Which worlds, and what is wrong with them.
 #[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "Every world has honest noise. Exit 0: every report is what its oracle expects; 1: one differs, and the \
+    command that shows it again is printed; 3: a fault that was named found room in no world. A CODE with a wrong NAME lists \
+    its names.\n\nreledger sim run --worlds 200 --shrink\nreledger sim run --faults SIG_BAD,SET_LATE:near --seed 7 --worlds 20"
+)]
 pub(crate) struct RunArgs {
     /// The first world's seed; the others follow.
     #[arg(long, env = "RELEDGER_SEED", default_value_t = 1)]

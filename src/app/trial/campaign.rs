@@ -50,7 +50,11 @@ fn selected(wish: &str, among: impl Iterator<Item = &'static Generator>) -> Resu
     let code = Code::from_str(code).map_err(|()| format!("`{code}` is no divergence code"))?;
     let fitting = among.filter(|one| one.code == code && generator.is_none_or(|name| one.name == name));
     let found: Vec<Selection> = fitting.map(|generator| Selection { generator, near }).collect();
-    if found.is_empty() { Err(format!("no fault is called `{wish}`")) } else { Ok(found) }
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let names: Vec<&str> = generators().filter(|one| one.code == code).map(|one| one.name).collect();
+    Err(format!("no fault is called `{wish}`; {code} has: {}", names.join(", ")))
 }
 
 /// What to try.

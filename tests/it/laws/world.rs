@@ -5,12 +5,14 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use reledger::app::{AsOfWanted, Cancel, Config, Plan, RunFolder, RunOptions, Silent, capture_only, rebuild_only};
+use reledger::app::{
+    AppError, AsOfWanted, Cancel, Config, Plan, RunFolder, RunOptions, Silent, capture_only, rebuild_only,
+};
 use reledger::domain::{AsOf, Divergence, EvidenceId, FetchReceipt, Media, RawEvidence, Severity, UnixSeconds};
 use reledger::ledger::{Ledgers, rebuild};
 use reledger::reconcile::{Input, Objectives, reconcile};
 use reledger::sim::{Scene, Selection, Transport, World, deal, generators_over, plant};
-use reledger::store::{Engine, EvidenceStore, LogStore, SideRecord};
+use reledger::store::{Engine, EvidenceStore, LogStore, SideRecord, StoreError};
 use reledger::verify::{VerifiedSet, Verifier};
 use tempfile::TempDir;
 
@@ -110,7 +112,8 @@ impl Held {
 
     /// The report of a rebuild in that folder.
     pub(super) fn rebuilt(&self, run: &Path) -> Vec<u8> {
-        let finished = rebuild_only(&self.plan, &options(run), &Silent, &Cancel::default()).unwrap();
+        let rebuilt = || rebuild_only(&self.plan, &options(run), &Silent, &Cancel::default());
+        let finished = unlocked(rebuilt, |error| matches!(error, AppError::Store(StoreError::Locked)));
         fs::read(finished.report).unwrap()
     }
 
@@ -118,7 +121,8 @@ impl Held {
     pub(super) fn open(run: &Path) -> LogStore {
         let folder = RunFolder::at(run);
         folder.create().unwrap();
-        LogStore::open(&folder.evidence(), &folder.state(), Engine::Memory).unwrap()
+        let open = || LogStore::open(&folder.evidence(), &folder.state(), Engine::Memory);
+        unlocked(open, |error| matches!(error, StoreError::Locked))
     }
 
     /// Puts pieces in batches of that size, each followed by its sightings.
@@ -164,4 +168,16 @@ impl Held {
             SideRecord::Sighting(_) | SideRecord::Cursor { .. } => None,
         })
     }
+}
+
+/// Tries until nobody else holds the folder's lock. Other tests start processes, and between fork and exec such a process
+/// holds every lock of this one.
+fn unlocked<T, E: std::fmt::Debug>(mut attempt: impl FnMut() -> Result<T, E>, is_locked: impl Fn(&E) -> bool) -> T {
+    for _ in 0..500 {
+        match attempt() {
+            Err(error) if is_locked(&error) => std::thread::sleep(std::time::Duration::from_millis(10)),
+            done => return done.unwrap(),
+        }
+    }
+    attempt().unwrap()
 }
