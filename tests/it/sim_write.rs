@@ -169,9 +169,12 @@ fn a_world_is_replaced_by_the_next_and_beside_a_note_it_is_not() {
 fn a_folder_on_another_file_system_is_written_through_a_link() {
     use std::os::unix::fs::{MetadataExt as _, symlink};
     let here = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let there = tempfile::tempdir_in("/dev/shm").unwrap();
     let device = |dir: &Path| fs::metadata(dir).unwrap().dev();
-    assert_ne!(device(here.path()), device(there.path()), "the test needs two file systems");
+    let there = tempfile::tempdir_in("/dev/shm").ok().filter(|there| device(here.path()) != device(there.path()));
+    let Some(there) = there else {
+        eprintln!("SKIPPED: no second file system: /dev/shm is not there, or the target folder lies in it");
+        return;
+    };
     let link = here.path().join("world");
     symlink(there.path(), &link).unwrap();
     for seed in ["1", "2"] {
