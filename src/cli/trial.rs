@@ -29,8 +29,8 @@ pub(crate) fn run(global: &Global, output: &Output, args: &RunArgs) -> Result<Ex
         shrink: args.shrink,
     };
     if let Some(wish) = campaign.beyond_transport() {
-        let other = if campaign.transport == Transport::Files { "sockets" } else { "files" };
-        return Err(usage(format!("--faults: `{wish}` can't be planted in such worlds; try --transport {other}")));
+        // Sockets carry every generator.
+        return Err(usage(format!("--faults: `{wish}` can't be planted in such worlds; try --transport sockets")));
     }
     if global.offline && campaign.transport == Transport::Sockets {
         return Err(AppError::Refused {
@@ -61,11 +61,7 @@ pub(crate) fn run(global: &Global, output: &Output, args: &RunArgs) -> Result<Ex
     let result = result?;
     let text = text(&campaign, &result, &folder.display().to_string());
     output.emit_either(&text, &value(&campaign, &result))?;
-    Ok(ExitCode::from(match (result.differing, result.never_planted.is_empty()) {
-        (0, true) => 0,
-        (0, false) => 3,
-        _ => 1,
-    }))
+    Ok(ExitCode::from(result.outcome().1))
 }
 
 /// A new folder that nobody else uses, where worlds are made.
@@ -139,13 +135,7 @@ fn text(campaign: &Campaign, result: &CampaignResult, folder: &str) -> String {
     }
     text + &format!(
         "{}: {} of {} worlds from seed {} agree with the oracle; {} and {} planted, {} without room; {} reported\n",
-        if result.is_clean() {
-            "clean"
-        } else if result.differing == 0 {
-            "not tried"
-        } else {
-            "different"
-        },
+        result.outcome().0,
         result.worlds - result.differing,
         campaign.worlds,
         campaign.seed,

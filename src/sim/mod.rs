@@ -55,7 +55,7 @@ mod write;
 
 pub use envelope::{Artifact, Envelope};
 pub use expect::{Expectation, Expected};
-pub use fault::{Generator, Plant, Planted, Selection, deal, generators, generators_over, plant};
+pub use fault::{Generator, Plant, Planted, Selection, deal, generators, generators_over, plant, selections};
 pub use gateway_log::{LogEntry, LogShape};
 pub use hand::Hand;
 pub use manifest::Manifest;

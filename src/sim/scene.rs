@@ -29,7 +29,7 @@ pub use served::{Located, Transport};
 
 pub(super) use money::{Settled, operation_of, settled};
 pub(super) use proofs::{
-    CALENDAR, base64, detached, hashes_then_block, header_hash, pending, relink, time_of, waiting, work, young,
+    CALENDAR, base64, detached, hashes_then_block, header_hash, pending, time_of, waiting, work, young,
 };
 
 /// 2026-10-01T00:00:00Z, when every world is judged.
@@ -299,10 +299,10 @@ impl Scene {
     }
 
     /// Whether every record of the untouched world is still there: an earlier run saw the same.
-    pub(super) fn only_adds(&self) -> Result<(), NoRoom> {
-        let (before, now) = (self.world.untouched(), &self.world);
+    pub(super) fn only_adds_to(&self, before: &World) -> Result<(), NoRoom> {
+        let now = &self.world;
         let ids = |world: &World| world.events.iter().chain(&world.archived).map(|event| event.id).collect();
-        let (had, has): (BTreeSet<_>, BTreeSet<_>) = (ids(&before), ids(now));
+        let (had, has): (BTreeSet<_>, BTreeSet<_>) = (ids(before), ids(now));
         let lists = [
             (&before.settlements, &now.settlements),
             (&before.invoices, &now.invoices),
@@ -311,7 +311,7 @@ impl Scene {
         ];
         let keeps = |(had, has): (&Vec<String>, &Vec<String>)| had.iter().all(|line| has.contains(line));
         let log = |world: &World| world.payment_log.iter().map(|entry| entry.id).collect::<BTreeSet<_>>();
-        let all = log(&before).is_subset(&log(now)) && had.is_subset(&has) && lists.into_iter().all(keeps);
+        let all = log(before).is_subset(&log(now)) && had.is_subset(&has) && lists.into_iter().all(keeps);
         if all { Ok(()) } else { Err(NoRoom) }
     }
 

@@ -228,7 +228,7 @@ fn stage_of(dir: &Path) -> (PathBuf, bool) {
 }
 
 /// Configurations last: when one is there, so is everything that it names.
-fn names_in(dir: &Path) -> io::Result<Vec<String>> {
+pub(super) fn names_in(dir: &Path) -> io::Result<Vec<String>> {
     let names: io::Result<Vec<String>> =
         fs::read_dir(dir)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect();
     let mut names = names?;

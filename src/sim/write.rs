@@ -320,16 +320,14 @@ fn keep_private(_path: &Path) -> Result<(), SimError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::staging::names_in;
 
     fn place(dir: &Path) -> Place {
         Place::take(dir, Replace::World).unwrap()
     }
 
     fn names(dir: &Path) -> Vec<String> {
-        let mut names: Vec<String> =
-            fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
+        names_in(dir).unwrap()
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use reledger::app::{Cancel, Trial};
 use reledger::domain::{Code, EvidenceId, Media, RawEvidence, Subject};
-use reledger::sim::{Expected, Scene, Selection, Transport, World, expect, generators, generators_over, plant};
+use reledger::sim::{Expected, Scene, Selection, Transport, World, expect, generators, plant, selections};
 use serde_json::Value;
 use tempfile::tempdir;
 
@@ -64,9 +64,7 @@ fn judged(selections: &[Selection], seed: u64, dir: &Path) -> (Vec<Selection>, O
 
 #[test]
 fn each_fault_fires_and_its_near_miss_does_not() {
-    let selections: Vec<Selection> = generators_over(Transport::Files)
-        .flat_map(|one| [false, true].map(|near| Selection { generator: one, near }))
-        .collect();
+    let selections: Vec<Selection> = selections(Transport::Files).collect();
     let count = selections.len().div_ceil(TOGETHER);
     // Neighbours in the registry may want the same record: whoever shares a world comes from afar.
     let groups: Vec<Vec<Selection>> =
@@ -108,9 +106,7 @@ fn stands(one: Selection, worlds: &[(World, Vec<Expected>)]) -> Result<(), Strin
 
 #[test]
 fn each_fault_stands_by_itself_and_no_near_miss_does() {
-    let selections: Vec<Selection> = generators_over(Transport::Files)
-        .flat_map(|generator| [false, true].map(|near| Selection { generator, near }))
-        .collect();
+    let selections: Vec<Selection> = selections(Transport::Files).collect();
     let honest = |seed| {
         let world = World::generate(seed, 20);
         let expected = expect(&Scene::of(world.clone())).divergences;

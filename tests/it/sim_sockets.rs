@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use reledger::app::{Cancel, Trial, TrialReport};
 use reledger::domain::Code;
-use reledger::sim::{Selection, Transport, deal, generators_over};
+use reledger::sim::{Selection, Transport, deal, generators_over, selections};
 use tempfile::tempdir;
 
 use crate::support::{code, reledger, run, side_by_side_by, stderr, stdout};
@@ -31,8 +31,7 @@ const OF_SOURCES: [Code; 7] = [
 ];
 
 fn both(over: Transport, fits: impl Fn(Code) -> bool) -> Vec<Selection> {
-    let fitting = generators_over(over).filter(|generator| fits(generator.code));
-    fitting.flat_map(|generator| [false, true].map(|near| Selection { generator, near })).collect()
+    selections(over).filter(|one| fits(one.generator.code)).collect()
 }
 
 fn judged(selections: &[Selection], seed: u64) -> TrialReport {

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Lines};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Child, ChildStderr, Stdio};
 
 use reledger::sim::{Services, World, serve_with};
 use serde_json::{Value, json};
@@ -84,20 +84,25 @@ fn a_seed_or_size_out_of_range_is_a_usage_error_and_writes_nothing() {
     assert_eq!(code(&last), 0, "{}", shown(&last));
 }
 
-#[cfg(unix)]
-#[test]
-fn an_interrupted_write_leaves_nothing() {
-    let folder = tempdir().unwrap();
-    let dir = folder.path().join("world");
+/// A write of a large world whose first stage has begun, and what it says from there on.
+fn writing(dir: &Path) -> (Child, Lines<BufReader<ChildStderr>>) {
     let mut child = reledger()
-        .args(["sim", "write", "--events", "1000000", "--progress", "plain", "--dir", arg(&dir)])
+        .args(["sim", "write", "--events", "1000000", "--progress", "plain", "--dir", arg(dir)])
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
-    // The first stage has begun.
     assert!(said.next().unwrap().unwrap().contains("1000000"));
+    (child, said)
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_write_leaves_nothing() {
+    let folder = tempdir().unwrap();
+    let dir = folder.path().join("world");
+    let (mut child, said) = writing(&dir);
     let interrupted = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(interrupted.success());
     assert_eq!(child.wait().unwrap().code(), Some(130));
@@ -191,14 +196,7 @@ fn a_folder_on_another_file_system_is_written_through_a_link() {
 fn of_two_writers_one_is_told_that_the_other_writes() {
     let folder = tempdir().unwrap();
     let dir = folder.path().join("world");
-    let mut child = reledger()
-        .args(["sim", "write", "--events", "1000000", "--progress", "plain", "--dir", arg(&dir)])
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
-    assert!(said.next().unwrap().unwrap().contains("1000000"));
+    let (mut child, _said) = writing(&dir);
     let second = write_small(&dir, "1", &[]);
     child.kill().unwrap();
     child.wait().unwrap();

@@ -11,7 +11,7 @@ use super::shrink::shrink;
 use crate::app::error::AppError;
 use crate::app::observer::Cancel;
 use crate::domain::Code;
-use crate::sim::{Generator, Selection, Transport, deal, generators, generators_over};
+use crate::sim::{Generator, Selection, Transport, deal, generators, generators_over, selections};
 
 /// Faults that one world carries together: enough to compose, few enough to understand.
 const FAULTS_A_WORLD: usize = 6;
@@ -96,9 +96,13 @@ pub struct CampaignResult {
 }
 
 impl CampaignResult {
-    /// Whether everything that was asked for was tried, and every report is what its oracle expects.
-    pub fn is_clean(&self) -> bool {
-        self.differing == 0 && self.never_planted.is_empty()
+    /// What the campaign ends in, in a word and as an exit code: a difference before something that could not be tried.
+    pub fn outcome(&self) -> (&'static str, u8) {
+        match (self.differing, self.never_planted.is_empty()) {
+            (0, true) => ("clean", 0),
+            (0, false) => ("not tried", 3),
+            _ => ("different", 1),
+        }
     }
 }
 
@@ -115,9 +119,7 @@ impl Campaign {
         let selections = match &self.faults {
             Faults::None => Vec::new(),
             Faults::All => {
-                let all: Vec<Selection> = generators_over(self.transport)
-                    .flat_map(|generator| [false, true].map(|near| Selection { generator, near }))
-                    .collect();
+                let all: Vec<Selection> = selections(self.transport).collect();
                 deal(self.seed, u64::from(index), FAULTS_A_WORLD, &all)
             }
             Faults::These(wishes) => {

@@ -33,9 +33,7 @@ impl Reported {
         let exit_code = document["verdict"]["exit_code"].as_u64().unwrap_or(u64::MAX);
         Ok(Self { exit_code, divergences, document, unread })
     }
-}
 
-impl Reported {
     /// What is held against an honest world, whatever its oracle says: nothing may be.
     pub(super) fn blames(&self) -> impl Iterator<Item = String> {
         let open = self.divergences.iter().filter(|one| !one.explained && one.severity > Severity::Info);

@@ -3,15 +3,13 @@
 use serde_json::Value;
 
 use super::Generator;
+use super::stall::{EARLIER, HOUR};
 use crate::domain::{Code, Media, Subject, sha256};
 use crate::sim::scene::{
-    AS_OF, CALENDAR, NoRoom, Planting, Put, Scene, Transport, detached, digest, hashes_then_block, pending, relink,
-    time_of, waiting, young,
+    AS_OF, CALENDAR, NoRoom, Planting, Put, Scene, Transport, detached, digest, hashes_then_block, pending, time_of,
+    waiting, young,
 };
 use crate::sim::world::Proven;
-
-const EARLIER: i64 = AS_OF - 600;
-const HOUR: i64 = 3_600;
 
 pub(super) const GENERATORS: &[Generator] = &[
     Generator {
@@ -151,16 +149,8 @@ fn in_the_tip(scene: &mut Scene, at: i64) -> Result<(Put, Vec<u8>), NoRoom> {
 
 /// Claimed so long after a block that is dated as early as its rules allow, and anchored in it.
 fn in_an_early_block(scene: &mut Scene, after: i64) -> Result<(Put, Vec<u8>), NoRoom> {
-    let height = scene.tip() - 7;
-    // A time must exceed the median of the eleven before: the sixth of them, since times rise.
-    let time = time_of(&scene.world.headers[height - 6]) + 1;
-    if time + after >= AS_OF {
-        return Err(NoRoom);
-    }
+    let (height, time) = scene.early_block(after)?;
     stamped(scene, time + after, |scene, id| {
-        let seconds = u32::try_from(time).map_err(|_| NoRoom)?;
-        scene.world.headers[height][68..72].copy_from_slice(&seconds.to_le_bytes());
-        relink(&mut scene.world.headers, height);
         scene.anchor(id, height)?;
         let proof = hashes_then_block(1, height);
         Ok(Stamp { member: scene.confirmed(&proof, height), proof, proven: Proven::Block(height) })

@@ -1,7 +1,7 @@
 //! Relays that answer something else than was asked, and what no relay may send.
 
 use super::Generator;
-use super::reach::{about, kinds, profile, slice, spare, spare_slices, spoilt};
+use super::reach::{about, kinds, profile, slice, spare, spare_slices, spoil, spoilt};
 use crate::domain::{Code, UnixSeconds};
 use crate::sim::scene::{AS_OF, ASKED, NoRoom, Planting, Scene};
 use crate::sim::server::{Misbehaviour as M, Role, Schedule};
@@ -85,10 +85,6 @@ pub(super) const GENERATORS: &[Generator] = &[
         miss: in_no_order_after_a_pause,
     },
 ];
-
-fn spoil(scene: &mut Scene, how: M, when: Schedule) -> Planting {
-    Ok(about(spoilt(scene, how, when)?))
-}
 
 /// What takes nothing and is an offence all the same.
 fn offends(scene: &mut Scene, how: M, when: Schedule) -> Planting {

@@ -3,13 +3,11 @@
 use serde_json::{Value, json};
 
 use super::Generator;
-use super::stall::{BOND, DAY, Good, STAMP, Stall, about};
+use super::stall::{BOND, DAY, Good, HOUR, STAMP, Stall, about};
 use crate::domain::{Code, Subject, sha256};
 use crate::sim::envelope::Artifact;
 use crate::sim::scene::{AS_OF, NoRoom, Planting, Scene, digest, iso, time_of};
 use crate::sim::world::Proven;
-
-const HOUR: i64 = 3_600;
 
 pub(super) const GENERATORS: &[Generator] = &[
     Generator {

@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::Generator;
+use super::stall::DAY;
 use crate::domain::{Code, Subject};
 use crate::sim::envelope::Artifact;
 use crate::sim::oracle;
 use crate::sim::scene::{NoRoom, Planting, Scene, operation_of};
-
-const DAY: i64 = 86_400;
 
 pub(super) const GENERATORS: &[Generator] = &[Generator {
     code: Code::SetEarly,

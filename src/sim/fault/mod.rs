@@ -126,6 +126,11 @@ pub fn generators_over(transport: Transport) -> impl Iterator<Item = &'static Ge
     ROOMS.iter().chain(network).copied().flatten()
 }
 
+/// Every fault that can be planted over that transport, each followed by its near miss.
+pub fn selections(transport: Transport) -> impl Iterator<Item = Selection> {
+    generators_over(transport).flat_map(|generator| [false, true].map(|near| Selection { generator, near }))
+}
+
 /// Faults about sums over a whole world, which have to come after every fault that changes the sum.
 const ABOUT_SUMS: [Code; 17] = [
     Code::SrcCutoff100,

@@ -136,7 +136,8 @@ pub(super) fn unmet(kind: u16) -> Subject {
     Subject::new("requirement", "min_relays").and("kind", kind)
 }
 
-fn spoil(scene: &mut Scene, how: Misbehaviour, when: Schedule) -> Planting {
+/// The subject of a relay that does this.
+pub(super) fn spoil(scene: &mut Scene, how: Misbehaviour, when: Schedule) -> Planting {
     Ok(about(spoilt(scene, how, when)?))
 }
 

@@ -4,15 +4,11 @@ use serde_json::{Value, json};
 
 use super::Generator;
 use super::custody::{ENOUGH, graduation, guarded};
-use super::stall::{DAY, first_free};
+use super::stall::{DAY, HOUR, first_free};
 use crate::domain::{Code, Subject};
 use crate::sim::envelope::Artifact;
-use crate::sim::scene::{
-    AS_OF, NoRoom, Planting, Put, Scene, digest, hashes_then_block, iso, relink, time_of, user_of,
-};
+use crate::sim::scene::{AS_OF, NoRoom, Planting, Put, Scene, digest, hashes_then_block, iso, user_of};
 use crate::sim::world::Proven;
-
-const HOUR: i64 = 3_600;
 
 pub(super) const GENERATORS: &[Generator] = &[
     Generator {
@@ -207,17 +203,9 @@ fn two_in_two_seconds(scene: &mut Scene) -> Planting {
 
 /// A rebind that a block commits to, dated as early as its rules allow, claimed so long after that block.
 fn claimed_after_its_block(scene: &mut Scene, seconds: i64) -> Planting {
-    let height = scene.tip() - 7;
-    // A time must exceed the median of the eleven before: the sixth of them, since times rise.
-    let time = time_of(&scene.world.headers[height - 6]) + 1;
-    if time + seconds >= AS_OF {
-        return Err(NoRoom);
-    }
+    let (height, time) = scene.early_block(seconds)?;
     let user = stranger(scene);
     let mut carrier = scene.sign(&rebind(&user, SELF, CHOSEN, time + seconds));
-    let bytes = u32::try_from(time).map_err(|_| NoRoom)?.to_le_bytes();
-    scene.world.headers[height][68..72].copy_from_slice(&bytes);
-    relink(&mut scene.world.headers, height);
     scene.anchor(digest(&carrier.id)?, height)?;
     carrier.content.insert("ots".to_owned(), scene.confirmed(&hashes_then_block(1, height), height));
     let put = scene.put(carrier);

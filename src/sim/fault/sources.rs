@@ -124,6 +124,7 @@ fn one_less_than_100(scene: &mut Scene) -> Planting {
 fn earlier(scene: &mut Scene, line: String) -> Result<(), NoRoom> {
     scene.claim("earlier run")?;
     let mut before = Scene::of(scene.world.untouched());
+    scene.only_adds_to(&before.world)?;
     before.world.settlements.push(line);
     scene.earlier = Some(Box::new(before));
     scene.sections += "\n[history]\nruns = [\"earlier/run\"]\n";
@@ -135,7 +136,6 @@ fn shrunk() -> Subject {
 }
 
 fn a_settlement_that_was_there(scene: &mut Scene) -> Planting {
-    scene.only_adds()?;
     let event = scene.adjustment();
     let line = scene.settlement_line(&event, "settlement");
     earlier(scene, line)?;
@@ -143,7 +143,6 @@ fn a_settlement_that_was_there(scene: &mut Scene) -> Planting {
 }
 
 fn the_same_settlement(scene: &mut Scene) -> Planting {
-    scene.only_adds()?;
     let event = scene.adjustment();
     let line = scene.settlement_line(&event, "settlement");
     earlier(scene, line.replacen('{', "{ ", 1))?;
@@ -152,7 +151,6 @@ fn the_same_settlement(scene: &mut Scene) -> Planting {
 }
 
 fn told_before(scene: &mut Scene, note: &str) -> Planting {
-    scene.only_adds()?;
     let mut event = scene.adjustment();
     let before = scene.settlement_line(&event, "settlement");
     earlier(scene, before)?;

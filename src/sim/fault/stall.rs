@@ -9,7 +9,8 @@ use crate::sim::world::Document;
 
 /// Shortly before the as-of.
 pub(super) const EARLIER: i64 = AS_OF - 600;
-pub(super) const DAY: i64 = 86_400;
+pub(super) const HOUR: i64 = 3_600;
+pub(super) const DAY: i64 = 24 * HOUR;
 /// When stalls are funded: near the beginning of history.
 const FUNDED: i64 = AS_OF - 121 * DAY;
 /// When their price lists begin.

@@ -3,12 +3,12 @@
 use serde_json::Value;
 
 use super::Generator;
+use super::stall::DAY;
 use crate::domain::{Code, Subject};
 use crate::sim::envelope::Artifact;
 use crate::sim::oracle;
 use crate::sim::scene::{AS_OF, NoRoom, Planting, Scene};
 
-const DAY: i64 = 86_400;
 /// Seven days of the weekly payout and three of grace.
 const DUE: i64 = 10 * DAY;
 

@@ -86,7 +86,7 @@ pub(in crate::sim) fn work(header: &mut [u8; 80]) {
 }
 
 /// Links and works every header from there on.
-pub(in crate::sim) fn relink(headers: &mut [[u8; 80]], from: usize) {
+fn relink(headers: &mut [[u8; 80]], from: usize) {
     for height in from..headers.len() {
         let previous = header_hash(&headers[height - 1]);
         headers[height][4..36].copy_from_slice(&previous);
@@ -113,6 +113,24 @@ impl Scene {
         relink(&mut self.world.headers, height);
         self.world.proven.insert(faster_hex::hex_string(&digest), Proven::Block(height));
         Ok(())
+    }
+
+    /// A block among those, dated anew as early as its rules allow, and that time, which is to lie so many seconds before the
+    /// as-of at least.
+    ///
+    /// # Errors
+    /// [`NoRoom`] when it lies later.
+    pub(in crate::sim) fn early_block(&mut self, before: i64) -> Result<(usize, i64), NoRoom> {
+        let height = self.tip() - 7;
+        // A time must exceed the median of the eleven before: the sixth of them, since times rise.
+        let time = time_of(&self.world.headers[height - 6]) + 1;
+        if time + before >= AS_OF {
+            return Err(NoRoom);
+        }
+        let bytes = u32::try_from(time).map_err(|_| NoRoom)?.to_le_bytes();
+        self.world.headers[height][68..72].copy_from_slice(&bytes);
+        relink(&mut self.world.headers, height);
+        Ok((height, time))
     }
 
     /// The `ots` member of a proof that a block confirms.
