@@ -108,7 +108,7 @@ fn receipt(input: &mut Unstructured<'_>) -> Result<FetchReceipt> {
         retries: 0,
         misbehaved: 0,
         reason: String::new(),
-        signs: BTreeMap::new(),
+        signs: BTreeMap::new(), backing: reledger::domain::Backing::default(),
     })
 }
 

@@ -12,8 +12,8 @@ use super::inspect::JudgedRecord;
 use super::observer::Cancel;
 use super::plan::config_error;
 use crate::domain::{
-    Code, CompletenessBasis, Condition, EvidenceId, FetchReceipt, Finding, Media, PublicKey32, RawEvidence, Slice,
-    SliceEnd, SourceId, TrustPolicy,
+    Backing, Code, CompletenessBasis, Condition, EvidenceId, FetchReceipt, Finding, Media, PublicKey32, RawEvidence,
+    Slice, SliceEnd, SourceId, TrustPolicy,
 };
 use crate::evidence::snapshot::SnapshotSignature;
 use crate::evidence::sniff::SNAPSHOT_SUFFIX;
@@ -249,5 +249,6 @@ fn receipt(source: SourceId, items: usize, faults: &BTreeSet<Fault>) -> FetchRec
         misbehaved: 0,
         signs: BTreeMap::new(),
         reason: reasons.collect::<Vec<_>>().join("; "),
+        backing: Backing::default(),
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::backing::Backing;
 use super::evidence::Media;
 use super::time::UnixSeconds;
 
@@ -208,6 +209,9 @@ pub struct FetchReceipt {
     /// What was noticed about the answers, counted.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub signs: BTreeMap<Sign, u64>,
+    /// What the basis rests on.
+    #[serde(default, skip_serializing_if = "Backing::is_empty")]
+    pub backing: Backing,
 }
 
 /// One row of the report's coverage table: all receipts of one source and slice, joined.

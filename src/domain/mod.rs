@@ -7,6 +7,7 @@
 //! Invariants: an id is fixed-width and prints as lower-case hex; arithmetic on money and time is checked.
 
 mod amount;
+mod backing;
 mod chain;
 mod code;
 mod coverage;
@@ -24,6 +25,7 @@ mod text;
 mod time;
 
 pub use amount::{AmountError, MAX_SUPPLY_MSAT, Msat, MsatDelta, Sats};
+pub use backing::{Backing, Certificate, Enumeration, PageNote, Position, Window};
 pub use chain::{AsOf, BlockHash, BlockHeight, MerkleRootHash, Tip};
 pub use code::{Code, Severity, Step};
 pub use coverage::{CompletenessBasis, Coverage, FetchReceipt, Sign, Slice, SliceEnd, SourceId, relay_spelling};

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::{Ingest, IngestError, IngestTotals};
 use crate::domain::{
-    CompletenessBasis, EvidenceId, FetchReceipt, Media, RawEvidence, Sighting, Slice, SliceEnd, SourceId,
+    Backing, CompletenessBasis, EvidenceId, FetchReceipt, Media, RawEvidence, Sighting, Slice, SliceEnd, SourceId,
 };
 use crate::store::{EvidenceStore, MemoryStore, PutOutcome, SideRecord, StoreError};
 
@@ -84,6 +84,7 @@ fn receipt(items: u64) -> FetchReceipt {
         misbehaved: 0,
         reason: String::new(),
         signs: std::collections::BTreeMap::new(),
+        backing: Backing::default(),
     }
 }
 

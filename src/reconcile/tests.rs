@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{
-    BlockHeight, Code, CompletenessBasis, Direction, Divergence, EvidenceId, FetchReceipt, Finding, KnownGap,
+    Backing, BlockHeight, Code, CompletenessBasis, Direction, Divergence, EvidenceId, FetchReceipt, Finding, KnownGap,
     NostrEventId, PaymentHash, SettlementKind, Slice, SliceEnd, SourceId, State, Subject, UnixSeconds,
 };
 use crate::evidence::{BalanceLine, InvoiceDialect, InvoiceRecord, InvoiceState, PaymentLogEntry};
@@ -49,6 +49,7 @@ fn receipt(name: &str, end: SliceEnd, basis: CompletenessBasis) -> FetchReceipt 
         misbehaved: 0,
         reason: String::new(),
         signs: BTreeMap::new(),
+        backing: Backing::default(),
     }
 }
 

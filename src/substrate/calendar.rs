@@ -15,7 +15,9 @@ use super::limits::{
     CALENDAR_CONCURRENCY, CALENDAR_FAILURES_MAX, CALENDAR_INTERVAL_MS, COMMITMENT_BYTES_MAX, REASON_CHARS_MAX,
 };
 use super::{Captured, EvidenceSource, Sink, SourceError, Stopped};
-use crate::domain::{CompletenessBasis, FetchReceipt, Media, RawEvidence, Slice, SliceEnd, SourceId, inert_limited};
+use crate::domain::{
+    Backing, CompletenessBasis, FetchReceipt, Media, RawEvidence, Slice, SliceEnd, SourceId, inert_limited,
+};
 use crate::evidence::limits::CALENDAR_REPLY_BYTES_MAX;
 
 const ACCEPT: &str = "application/vnd.opentimestamps.v1";
@@ -235,6 +237,7 @@ impl Results {
             misbehaved: 0,
             signs: BTreeMap::new(),
             reason: inert_limited(&reason, REASON_CHARS_MAX),
+            backing: Backing::default(),
         }
     }
 }

@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 
 use super::documents::Documents;
 use super::{Captured, EvidenceSource, Sink, SourceError, Stopped};
-use crate::domain::{CompletenessBasis, EvidenceId, FetchReceipt, Media, RawEvidence, Slice, SliceEnd, SourceId};
+use crate::domain::{
+    Backing, CompletenessBasis, EvidenceId, FetchReceipt, Media, RawEvidence, Slice, SliceEnd, SourceId,
+};
 use crate::evidence::rails::redact_log_entry;
 use crate::evidence::split::StreamEnd;
 
@@ -231,6 +233,7 @@ impl<'s> Fetch<'s> {
             misbehaved: 0,
             reason: reasons.join("; "),
             signs: self.documents.signs(),
+            backing: Backing::default(),
         }
     }
 }

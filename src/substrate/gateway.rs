@@ -12,7 +12,7 @@ use super::documents::Documents;
 use super::http::{Exchange, Http, HttpLimits, HttpOutcome, Part, Reach};
 use super::limits::RECORDS_BYTES_MAX;
 use super::{Captured, EvidenceSource, Sink, SourceError, Stopped};
-use crate::domain::{CompletenessBasis, FetchReceipt, Media, RawEvidence, Slice, SourceId};
+use crate::domain::{Backing, CompletenessBasis, FetchReceipt, Media, RawEvidence, Slice, SourceId};
 use crate::evidence::limits::RECORD_BYTES_MAX;
 use crate::evidence::split::{Container, Piece, RecordSplitter, StreamEnd};
 
@@ -69,6 +69,7 @@ impl RecordsSource {
             misbehaved: reading.misfits,
             reason,
             signs: reading.documents.signs(),
+            backing: Backing::default(),
         })
     }
 }

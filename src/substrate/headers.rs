@@ -11,7 +11,8 @@ use super::http::{Exchange, Http, HttpLimits, HttpOutcome, Reach, endpoint};
 use super::limits::{HEADER_TEXT_BYTES_MAX, HEADERS_MAX, REST_HEADERS_MAX};
 use super::{Captured, EvidenceSource, Sink, SourceError, Stopped};
 use crate::domain::{
-    BlockHash, BlockHeight, CompletenessBasis, FetchReceipt, Media, RawEvidence, Sign, Slice, SliceEnd, SourceId,
+    Backing, BlockHash, BlockHeight, CompletenessBasis, FetchReceipt, Media, RawEvidence, Sign, Slice, SliceEnd,
+    SourceId,
 };
 
 const HEADER_BYTES: usize = 80;
@@ -141,6 +142,7 @@ impl HeadersSource {
             misbehaved: progress.misbehaved,
             signs: malformed(progress.misbehaved),
             reason,
+            backing: Backing::default(),
         })
     }
 

@@ -9,7 +9,7 @@ use super::address::check_http;
 use super::http::{Http, HttpLimits, HttpOutcome, Reach};
 use super::limits::WELL_KNOWN_BYTES_MAX;
 use super::{Captured, EvidenceSource, Sink, SourceError};
-use crate::domain::{CompletenessBasis, FetchReceipt, Media, RawEvidence, Slice, SourceId};
+use crate::domain::{Backing, CompletenessBasis, FetchReceipt, Media, RawEvidence, Slice, SourceId};
 
 /// One document to fetch whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +65,7 @@ impl EvidenceSource for WellKnownSource {
             misbehaved: 0,
             signs: BTreeMap::new(),
             reason,
+            backing: Backing::default(),
         };
         if let HttpOutcome::Body(bytes) = exchange.outcome {
             receipt.basis = CompletenessBasis::Exhausted;

@@ -109,6 +109,7 @@ fn receipt(source: &str, from: Option<i64>, items: u64) -> SideRecord {
         misbehaved: 0,
         reason: String::new(),
         signs: std::collections::BTreeMap::new(),
+        backing: reledger::domain::Backing::default(),
     })
 }
 

@@ -90,6 +90,7 @@ fn complete(source: &str, kind: &str, items: u64) -> FetchReceipt {
         misbehaved: 0,
         reason: String::new(),
         signs: std::collections::BTreeMap::new(),
+        backing: reledger::domain::Backing::default(),
     }
 }
 

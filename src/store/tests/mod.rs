@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::{EvidenceStore, LogStore, SideRecord, StoreError};
 use crate::domain::{
-    CompletenessBasis, EvidenceId, FetchReceipt, Media, RawEvidence, Sighting, Slice, SliceEnd, SourceId,
+    Backing, CompletenessBasis, EvidenceId, FetchReceipt, Media, RawEvidence, Sighting, Slice, SliceEnd, SourceId,
 };
 
 /// Small enough that the script below fills several segments.
@@ -79,6 +79,7 @@ fn receipt(source: &str, items: u64) -> SideRecord {
         misbehaved: 0,
         reason: String::new(),
         signs: std::collections::BTreeMap::new(),
+        backing: Backing::default(),
     })
 }
 

@@ -15,7 +15,9 @@ use super::super::address::check_http;
 use super::super::http::{Http, HttpLimits, HttpOutcome, Reach, endpoint};
 use super::super::limits::{LOG_ENTRIES_MAX, LOG_PAGE_BYTES_MAX, LOG_PAGE_ENTRIES, LOG_PAGES_MAX, PASSWORD_BYTES_MAX};
 use super::super::{Captured, EvidenceSource, Sink, SourceError, Stopped};
-use crate::domain::{CompletenessBasis, FetchReceipt, Media, RawEvidence, Sign, Slice, SliceEnd, SourceId, sha256};
+use crate::domain::{
+    Backing, CompletenessBasis, FetchReceipt, Media, RawEvidence, Sign, Slice, SliceEnd, SourceId, sha256,
+};
 use crate::evidence::rails::redact_log_entry;
 
 /// The gateway reads its log backwards in blocks of 10,000 ids and never reads the oldest, partial block: whatever the
@@ -119,6 +121,7 @@ impl PaymentLogSource {
             misbehaved: log.misbehaved,
             reason,
             signs: sign.into_iter().map(|sign| (sign, 1)).collect(),
+            backing: Backing::default(),
         })
     }
 }

@@ -13,7 +13,9 @@ use super::frame::Hint;
 use super::page::{Page, Question, Talk};
 use super::session::{PageFailure, Session};
 use super::tally::Tally;
-use crate::domain::{CompletenessBasis, FetchReceipt, Sign, Slice, SliceEnd, SourceId, UnixSeconds, inert_limited};
+use crate::domain::{
+    Backing, CompletenessBasis, FetchReceipt, Sign, Slice, SliceEnd, SourceId, UnixSeconds, inert_limited,
+};
 
 /// One kind, fetched as far as it goes. The basis is settled only when every page of the relay is known.
 #[derive(Debug)]
@@ -60,6 +62,7 @@ impl Walk {
             misbehaved: self.tally.misbehaved,
             reason: inert_limited(&reason, REASON_CHARS_MAX),
             signs: self.signs(),
+            backing: Backing::default(),
         }
     }
 
