@@ -5,13 +5,13 @@ use std::time::{Duration, Instant as Clock};
 
 use super::as_of::{AsOfWanted, as_of_from_evidence, block_time};
 use super::audit::sealed_store;
-use super::capture::{Limit, capture};
+use super::capture::{Checking, Limit, capture};
 use super::conclude::{Conclusion, INPUTS_SCHEMA, JudgedInputs};
 use super::coverage::Captured;
 use super::earlier::{Now, compare};
 use super::error::AppError;
 use super::finish::finish;
-use super::judge::{SideTables, judge, side_tables, worker_threads};
+use super::judge::{Known, SideTables, judge_knowing, side_tables, worker_threads};
 use super::observer::{Cancel, Observer};
 use super::plan::Plan;
 use super::run::{Found, RunFolder, RunRecord, peak_memory_kib};
@@ -21,7 +21,7 @@ use crate::domain::{Severity, UnixSeconds};
 use crate::seal::evidence_root;
 use crate::store::{Engine, EvidenceStore, LogStore};
 use crate::substrate::EvidenceSource;
-use crate::verify::VerifiedSet;
+use crate::verify::{Genuine, VerifiedSet};
 
 /// How often proofs are upgraded and named headers fetched: a reply can name another header or calendar once (OTS 8).
 const UPGRADE_ROUNDS_MAX: usize = 3;
@@ -125,6 +125,7 @@ struct Session<'a> {
     store: LogStore,
     record: RunRecord,
     threads: rayon::ThreadPool,
+    genuine: Genuine,
     began: Clock,
     limit: Limit,
     time_boxed: bool,
@@ -178,7 +179,20 @@ impl<'a> Session<'a> {
         let until = options.max_seconds.and_then(|seconds| began.checked_add(Duration::from_secs(seconds)));
         let limit = Limit { cancel: cancel.clone(), until };
         let time_boxed = false;
-        Ok(Self { plan, options, observer, cancel, folder, store, record, threads, began, limit, time_boxed })
+        Ok(Self {
+            plan,
+            options,
+            observer,
+            cancel,
+            folder,
+            store,
+            record,
+            threads,
+            genuine: Genuine::default(),
+            began,
+            limit,
+            time_boxed,
+        })
     }
 
     /// Captures, then asks for what the proofs still want. Gives back the last judgement when nothing came after it.
@@ -213,15 +227,17 @@ impl<'a> Session<'a> {
 
     fn fetch(&mut self, stage: &'static str, sources: Vec<Box<dyn EvidenceSource>>) -> Result<(), AppError> {
         self.timed(stage, |session| {
-            session.time_boxed |= capture(stage, sources, &mut session.store, session.observer, &session.limit)?;
+            let checking = Checking { genuine: &mut session.genuine, threads: &session.threads };
+            let store = &mut session.store;
+            session.time_boxed |= capture(stage, sources, store, checking, session.observer, &session.limit)?;
             Ok(())
         })
     }
 
     fn judge(&mut self, tables: &SideTables) -> Result<VerifiedSet, AppError> {
         self.timed("verify", |session| {
-            let policy = &session.plan.policy;
-            judge(&session.store, policy, tables, &session.threads, session.observer, session.cancel)
+            let known = Known { policy: &session.plan.policy, genuine: &session.genuine, tables };
+            judge_knowing(&session.store, &known, &session.threads, session.observer, session.cancel)
         })
     }
 

@@ -8,7 +8,7 @@ use super::observer::{Cancel, Event, Observer};
 use super::seals;
 use crate::domain::{EvidenceId, FetchReceipt, Media, RawEvidence, SourceId, TrustPolicy};
 use crate::store::{EvidenceStore, SideRecord, StoreError};
-use crate::verify::{FIRST_PASS, SECOND_PASS, VerifiedSet, Verifier};
+use crate::verify::{FIRST_PASS, Genuine, SECOND_PASS, VerifiedSet, Verifier};
 
 /// What is verified together.
 type Batch = Vec<(EvidenceId, RawEvidence)>;
@@ -60,6 +60,16 @@ pub(super) fn worker_threads(jobs: usize) -> Result<rayon::ThreadPool, AppError>
     threads.map_err(|error| AppError::Internal(format!("no worker threads: {error}")))
 }
 
+/// What judging knows beside the evidence.
+pub(super) struct Known<'a> {
+    /// What is trusted and demanded.
+    pub(super) policy: &'a TrustPolicy,
+    /// Signatures checked while fetching.
+    pub(super) genuine: &'a Genuine,
+    /// What the side records say.
+    pub(super) tables: &'a SideTables,
+}
+
 /// Verifies everything the store holds. The result does not depend on thread count or storage order.
 ///
 /// # Errors
@@ -72,15 +82,29 @@ pub(super) fn judge(
     observer: &dyn Observer,
     cancel: &Cancel,
 ) -> Result<VerifiedSet, AppError> {
+    judge_knowing(store, &Known { policy, genuine: &Genuine::default(), tables }, threads, observer, cancel)
+}
+
+/// [`judge`], with signatures that were checked already.
+///
+/// # Errors
+/// As [`judge`].
+pub(super) fn judge_knowing(
+    store: &dyn EvidenceStore,
+    known: &Known<'_>,
+    threads: &rayon::ThreadPool,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<VerifiedSet, AppError> {
     observer.event(Event::Stage { name: "verify", total: Some(store.len()) });
-    let mut verifier = Verifier::new(policy);
-    let mut pass = Pass { done: 0, received: BTreeMap::new(), tables, observer, cancel };
+    let mut verifier = Verifier::knowing(known.policy, known.genuine);
+    let mut pass = Pass { done: 0, received: BTreeMap::new(), tables: known.tables, observer, cancel };
     pass.run(store, FIRST_PASS, &mut |batch| threads.install(|| verifier.first_pass(batch)))?;
     verifier.begin_second_pass();
     pass.run(store, SECOND_PASS, &mut |batch| threads.install(|| verifier.second_pass(batch)))?;
     let received = pass.received;
     let mut set = verifier.finish();
-    seals::judge(store, policy, &mut set, cancel)?;
+    seals::judge(store, known.policy, &mut set, cancel)?;
     for (name, counts) in &mut set.population.0 {
         // A population found inside another (an envelope in an event) was received as often as it is distinct.
         counts.received = received.get(name.as_str()).copied().unwrap_or(counts.unique).max(counts.unique);
