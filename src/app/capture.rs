@@ -103,7 +103,9 @@ pub(super) fn capture(
     thread::scope(|scope| {
         let checker = scope.spawn(move || {
             let Checking { genuine, threads } = checking;
-            unchecked.iter().for_each(|batch| threads.install(|| genuine.check(&batch)));
+            for batch in unchecked {
+                threads.install(|| genuine.check(&batch));
+            }
         });
         let mut handles = Vec::new();
         for mut source in sources {

@@ -11,7 +11,7 @@ use super::coverage::Captured;
 use super::earlier::{Now, compare};
 use super::error::AppError;
 use super::finish::finish;
-use super::judge::{Known, SideTables, judge_knowing, side_tables, worker_threads};
+use super::judge::{Known, SideTables, judge_knowing, receipts, side_tables, worker_threads};
 use super::observer::{Cancel, Observer};
 use super::plan::Plan;
 use super::run::{Found, RunFolder, RunRecord, peak_memory_kib};
@@ -91,8 +91,8 @@ pub fn capture_only(
     let mut session = Session::open(plan, options, observer, cancel)?;
     session.capture_all()?;
     session.store.seal_segments()?;
-    let tables = side_tables(&session.store)?;
-    Ok(Captured::of(plan, tables, session.store.len(), session.time_boxed))
+    let receipts = receipts(&session.store)?;
+    Ok(Captured::of(plan, receipts, session.store.len(), session.time_boxed))
 }
 
 /// Verify, rebuild, reconcile and report from what was captured. No network.
@@ -200,7 +200,7 @@ impl<'a> Session<'a> {
         let mut kit = SourceKit::new(self.plan, self.options)?;
         let sources = first_sources(self.plan, &kit)?;
         self.fetch("capture", sources)?;
-        if !kit.can_upgrade() {
+        if !kit.can_upgrade(self.plan) {
             return Ok(None);
         }
         for _ in 0..UPGRADE_ROUNDS_MAX {

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use super::error::AppError;
 use super::observer::{Cancel, Event, Observer};
 use super::seals;
-use crate::domain::{EvidenceId, FetchReceipt, Media, RawEvidence, SourceId, TrustPolicy};
+use crate::domain::{EvidenceId, FetchReceipt, Media, RawEvidence, Sightings, TrustPolicy};
 use crate::store::{EvidenceStore, SideRecord, StoreError};
 use crate::verify::{FIRST_PASS, Genuine, SECOND_PASS, VerifiedSet, Verifier};
 
@@ -24,7 +24,7 @@ const BATCH_BYTES: usize = 16 * 1024 * 1024;
 #[derive(Debug, Default)]
 pub struct SideTables {
     /// Which sources gave which evidence.
-    pub sightings: BTreeMap<EvidenceId, BTreeSet<SourceId>>,
+    pub sightings: Sightings,
     /// How fetches ended, sorted.
     pub receipts: Vec<FetchReceipt>,
     /// The `d` tags of events that a transparency log may be about.
@@ -40,7 +40,7 @@ pub(super) fn side_tables(store: &dyn EvidenceStore) -> Result<SideTables, AppEr
     store.scan_side(&mut |record| {
         match record {
             SideRecord::Sighting(sighting) => {
-                tables.sightings.entry(sighting.evidence).or_default().insert(sighting.source);
+                tables.sightings.add(sighting.evidence, &sighting.source);
             }
             SideRecord::Receipt(receipt) => tables.receipts.push(receipt),
             SideRecord::Cursor { .. } => {}
@@ -49,6 +49,23 @@ pub(super) fn side_tables(store: &dyn EvidenceStore) -> Result<SideTables, AppEr
     })?;
     tables.receipts.sort();
     Ok(tables)
+}
+
+/// The receipts alone, sorted: what a capture needs to know of itself.
+///
+/// # Errors
+/// [`AppError::Store`].
+pub(super) fn receipts(store: &dyn EvidenceStore) -> Result<Vec<FetchReceipt>, AppError> {
+    let mut receipts = Vec::new();
+    store.scan_side(&mut |record| {
+        receipts.extend(match record {
+            SideRecord::Receipt(receipt) => Some(receipt),
+            SideRecord::Sighting(_) | SideRecord::Cursor { .. } => None,
+        });
+        ControlFlow::Continue(())
+    })?;
+    receipts.sort();
+    Ok(receipts)
 }
 
 /// Workers for verification; 0 is one per core.
