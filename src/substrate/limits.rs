@@ -8,6 +8,8 @@ pub(super) const NIP11_BYTES_MAX: u64 = 64 * 1024;
 pub(super) const NIP11_MS_MAX: u64 = 2_000;
 /// TCP, TLS and WebSocket handshake together.
 pub(super) const CONNECT_MS: u64 = 5_000;
+/// Events of the newest second that a position names.
+pub(super) const POSITION_IDS_MAX: usize = 10_000;
 /// One plain HTTP exchange, body included (OTS 8).
 pub(super) const HTTP_TOTAL_MS: u64 = 20_000;
 /// One bulk HTTP exchange (settlement or payment log), body included: a page may hold tens of MiB.
