@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::coverage::CoverageArgs;
 use crate::sim::{Behaviour, Transport};
 
 /// Rebuild three ledgers from public substrates, prove every line, and report where they disagree.
@@ -125,6 +126,8 @@ pub(crate) enum Command {
         /// An evidence, envelope or event id, a fingerprint, an operation id, or a code. Ids may be cut to 8 digits.
         what: String,
     },
+    /// What each source holds, by kind and month, and on what basis that is complete.
+    Coverage(CoverageArgs),
     /// Write a commented configuration.
     Init {
         /// Where to.

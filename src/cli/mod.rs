@@ -9,6 +9,7 @@
 
 mod args;
 mod commands;
+mod coverage;
 mod documents;
 mod init;
 mod output;
