@@ -19,6 +19,7 @@ mod error;
 mod explain;
 mod federations;
 mod finish;
+mod gaps;
 mod inspect;
 mod judge;
 mod observer;
@@ -42,6 +43,7 @@ pub use coverage::{
 pub use drill::{Finished, RunOptions, capture_only, drill, rebuild_only};
 pub use error::AppError;
 pub use explain::{Explanation, explain_in_run};
+pub use gaps::{Gap, GapOrigin, GapRegister, gap_uses};
 pub use inspect::{Fate, JudgedFiles, JudgedRecord, verify_files};
 pub use observer::{Cancel, Event, Observer, Silent};
 pub use plan::{PaymentLogPlan, Plan};

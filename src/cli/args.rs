@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::coverage::CoverageArgs;
+use super::gaps::GapsCommand;
 use crate::sim::{Behaviour, Transport};
 
 /// Rebuild three ledgers from public substrates, prove every line, and report where they disagree.
@@ -128,6 +129,11 @@ pub(crate) enum Command {
     },
     /// What each source holds, by kind and month, and on what basis that is complete.
     Coverage(CoverageArgs),
+    /// The register of known gaps: dated, cited, expiring.
+    Gaps {
+        #[command(subcommand)]
+        command: GapsCommand,
+    },
     /// Write a commented configuration.
     Init {
         /// Where to.

@@ -11,6 +11,7 @@ mod args;
 mod commands;
 mod coverage;
 mod documents;
+mod gaps;
 mod init;
 mod output;
 mod progress;
