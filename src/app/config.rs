@@ -13,6 +13,9 @@ use super::values::{Instant, Span};
 pub struct Config {
     /// Built-in profile.
     pub profile: Option<String>,
+    /// A register of known gaps beside `[[gaps]]`, which `reledger gaps` edits. Where it lies changes no digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gaps_file: Option<String>,
     /// Nostr relays and archives.
     pub nostr: Option<NostrSection>,
     /// OpenTimestamps calendars and proofs.

@@ -19,6 +19,7 @@ mod error;
 mod explain;
 mod federations;
 mod finish;
+mod gaps;
 mod inspect;
 mod judge;
 mod observer;
@@ -35,10 +36,14 @@ pub use as_of::AsOfWanted;
 pub use audit::{Audited, audit};
 pub use conclude::{Conclusion, JudgedInputs};
 pub use config::Config;
-pub use coverage::Captured;
+pub use coverage::{
+    Captured, Cell, CoverageFilter, CoverageTable, GapUse, Month, OpenWindow, SliceRow, TakedownUse,
+    certificates_value, coverage_of_run, coverage_text, coverage_value,
+};
 pub use drill::{Finished, RunOptions, capture_only, drill, rebuild_only};
 pub use error::AppError;
 pub use explain::{Explanation, explain_in_run};
+pub use gaps::{Gap, GapOrigin, GapRegister, gap_uses};
 pub use inspect::{Fate, JudgedFiles, JudgedRecord, verify_files};
 pub use observer::{Cancel, Event, Observer, Silent};
 pub use plan::{PaymentLogPlan, Plan};

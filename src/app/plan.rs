@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::config::{Config, GapSection};
+use super::config::Config;
 use super::drift::drift;
 use super::error::AppError;
-use super::federations;
+use super::{federations, gaps};
 use crate::domain::{
-    BlockHash, BlockHeight, Checkpoint, CompromisedKey, Digest32, KeyId, KnownGap, Media, SourceId, TrustPolicy,
-    UnixSeconds, sha256,
+    BlockHash, BlockHeight, Checkpoint, CompromisedKey, Digest32, KeyId, Media, SourceId, TrustPolicy, UnixSeconds,
+    sha256,
 };
 use crate::reconcile::Declared;
 
@@ -71,6 +71,7 @@ impl Plan {
     /// # Errors
     /// [`AppError::Config`] naming the key.
     pub fn resolve(config: &Config, base: &Path) -> Result<Self, AppError> {
+        let config = &gaps::with_register(config, base)?;
         let mut builder = Builder { base, files: BTreeMap::new(), documents: Vec::new() };
         let nostr = config.nostr.clone().unwrap_or_default();
         let gateway = config.gateway.clone().unwrap_or_default();
@@ -274,8 +275,7 @@ fn policy(config: &Config) -> Result<TrustPolicy, AppError> {
         policy.compromised.sort();
     }
     policy.seal_keys = super::seals::trusted_keys(config.seal.as_ref())?;
-    policy.gaps = config.gaps.iter().map(known_gap).collect();
-    policy.gaps.sort();
+    policy.gaps = gaps::known_gaps(&config.gaps)?;
     Ok(policy)
 }
 
@@ -298,17 +298,6 @@ fn header_policy(config: &Config, policy: &mut TrustPolicy) -> Result<(), AppErr
     Ok(())
 }
 
-fn known_gap(gap: &GapSection) -> KnownGap {
-    KnownGap {
-        source: SourceId(gap.source.clone()),
-        from: gap.from.0,
-        until: gap.until.0,
-        reason: gap.reason.clone(),
-        cite: gap.cite.clone(),
-        expires: gap.expires.0,
-    }
-}
-
 /// The host part of an address as the allow-list compares it.
 fn host_of(url: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
@@ -323,6 +312,8 @@ pub(super) fn config_error(what: String, hint: &str) -> AppError {
 fn shared_digest(config: &Config) -> Digest32 {
     let mut shared = config.clone();
     shared.store = None;
+    // What the register says is among the gaps.
+    shared.gaps_file = None;
     let squash = |entries: &mut Vec<String>| {
         let had_files = entries.iter().any(|entry| !entry.contains("://"));
         entries.retain(|entry| entry.contains("://"));

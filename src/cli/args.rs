@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::coverage::CoverageArgs;
+use super::gaps::GapsCommand;
 use crate::sim::{Behaviour, Transport};
 
 /// Rebuild three ledgers from public substrates, prove every line, and report where they disagree.
@@ -124,6 +126,13 @@ pub(crate) enum Command {
     Explain {
         /// An evidence, envelope or event id, a fingerprint, an operation id, or a code. Ids may be cut to 8 digits.
         what: String,
+    },
+    /// What each source holds, by kind and month, and on what basis that is complete.
+    Coverage(CoverageArgs),
+    /// The register of known gaps: dated, cited, expiring.
+    Gaps {
+        #[command(subcommand)]
+        command: GapsCommand,
     },
     /// Write a commented configuration.
     Init {

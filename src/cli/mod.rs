@@ -9,7 +9,9 @@
 
 mod args;
 mod commands;
+mod coverage;
 mod documents;
+mod gaps;
 mod init;
 mod output;
 mod progress;

@@ -7,6 +7,7 @@
 //! Invariants: INV-8 a contradicted completeness claim is withdrawn; INV-9 no finding is netted away or dropped because it
 //! is explained; a check that did not run is listed as unverifiable, never as passed.
 
+mod absences;
 mod anchoring;
 mod audit;
 mod balances;
@@ -38,6 +39,7 @@ mod takedowns;
 #[cfg(test)]
 mod tests;
 
+pub use absences::{Absent, Why, absences};
 pub use objectives::Objectives;
 pub use reconciler::{Input, reconcile};
 pub use result::*;

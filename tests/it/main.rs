@@ -3,6 +3,7 @@
 
 mod architecture;
 mod cli;
+mod coverage;
 mod drill;
 mod faults;
 mod fixtures;
