@@ -154,9 +154,7 @@ impl Visit {
                 log.listed.extend(message[2]["kinds"][0].as_u64().filter(|_| lists));
                 acts
             }
-            "NEG-MSG" => {
-                self.conversations.next(&world, &subscription, message[2].as_str().unwrap_or_default()).0
-            }
+            "NEG-MSG" => self.conversations.next(&world, &subscription, message[2].as_str().unwrap_or_default()).0,
             "CLOSE" => {
                 self.open.remove(&subscription);
                 Vec::new()
