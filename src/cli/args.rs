@@ -125,6 +125,16 @@ pub(crate) enum Command {
         /// An evidence, envelope or event id, a fingerprint, an operation id, or a code. Ids may be cut to 8 digits.
         what: String,
     },
+    /// OpenTimestamps proofs: show, judge, upgrade, and list those that wait too long.
+    Ots {
+        #[command(subcommand)]
+        command: super::ots::OtsCommand,
+    },
+    /// Bitcoin headers: fetch them into a run, judge the whole chain, look at its tip.
+    Headers {
+        #[command(subcommand)]
+        command: super::headers::HeadersCommand,
+    },
     /// Write a commented configuration.
     Init {
         /// Where to.

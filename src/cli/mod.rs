@@ -10,7 +10,9 @@
 mod args;
 mod commands;
 mod documents;
+mod headers;
 mod init;
+mod ots;
 mod output;
 mod progress;
 mod settings;
