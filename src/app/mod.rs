@@ -1,6 +1,6 @@
 //! # app: use-cases, and the one seam between threads and rooms
 //!
-//! Purpose: drill, capture, rebuild, audit, verify, explain: orders the rooms about; reads the configuration.
+//! Purpose: drill, capture, rebuild, audit, verify, explain, proofs and headers by themselves: orders the rooms about; reads the configuration.
 //! May import: domain, evidence, verify, store, ingest, ledger, reconcile, seal, report, substrate, sim
 //! External crates: rayon, serde, serde_json, thiserror, tokio, toml, tracing
 //! Never: print; read the environment
@@ -9,6 +9,7 @@
 mod as_of;
 mod audit;
 mod capture;
+mod chain;
 mod conclude;
 mod config;
 mod coverage;
@@ -20,11 +21,14 @@ mod explain;
 mod federations;
 mod finish;
 mod gaps;
+mod headers;
 mod inspect;
 mod judge;
 mod observer;
+mod ots;
 mod plan;
 mod run;
+mod schedule;
 mod seals;
 mod sources;
 mod takedowns;
@@ -44,10 +48,18 @@ pub use drill::{Finished, RunOptions, capture_only, drill, rebuild_only};
 pub use error::AppError;
 pub use explain::{Explanation, explain_in_run};
 pub use gaps::{Gap, GapOrigin, GapRegister, gap_uses};
+pub use headers::{
+    BadHeaders, ChainFound, HeadersJudged, TIP_AGE_SECONDS_MAX, TIP_FUTURE_SECONDS_MAX, TipAge, tip_age, verify_headers,
+};
+#[cfg(feature = "net")]
+pub use headers::{HeaderSync, sync_headers};
 pub use inspect::{Fate, JudgedFiles, JudgedRecord, verify_files};
 pub use observer::{Cancel, Event, Observer, Silent};
+pub use ots::*;
 pub use plan::{PaymentLogPlan, Plan};
 pub use run::{Found, RunFolder, RunRecord, write_atomic, write_result};
 #[cfg(feature = "net")]
 pub use trial::{Campaign, CampaignResult, Faults, Trial, TrialReport, run_campaign};
 pub use values::{Instant, Span};
+
+pub use crate::verify::HeaderTrust;

@@ -120,6 +120,23 @@ impl Plan {
         Ok(plan)
     }
 
+    /// The profile's own policy and calendars: for single files, when no configuration is there.
+    ///
+    /// # Errors
+    /// [`AppError::Config`]; never for a profile that is built in.
+    pub fn of_profile() -> Result<Self, AppError> {
+        let mut plan = Self::resolve(&Config::default(), Path::new(""))?;
+        plan.calendars =
+            plan.policy.calendars.iter().map(|host| (format!("https://{host}"), format!("https://{host}"))).collect();
+        Ok(plan)
+    }
+
+    /// Where to ask the calendar of that host (as the policy lists it); `None` when the configuration names none.
+    pub fn calendar_address(&self, host: &str) -> Option<&str> {
+        let named = self.calendars.iter().find(|(named, _)| host_of(named) == host);
+        named.map(|(_, address)| address.as_str())
+    }
+
     fn declare(&self, config: &Config) -> Declared {
         let has = |media| self.files.contains_key(&media) || self.documents.iter().any(|(other, _)| *other == media);
         let mut sources: BTreeSet<SourceId> = self.files.keys().map(|media| SourceId::files(*media)).collect();

@@ -134,6 +134,16 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: GapsCommand,
     },
+    /// OpenTimestamps proofs: show, judge, upgrade, and list those that wait too long.
+    Ots {
+        #[command(subcommand)]
+        command: super::ots::OtsCommand,
+    },
+    /// Bitcoin headers: fetch them into a run, judge the whole chain, look at its tip.
+    Headers {
+        #[command(subcommand)]
+        command: super::headers::HeadersCommand,
+    },
     /// Write a commented configuration.
     Init {
         /// Where to.

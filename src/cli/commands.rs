@@ -7,7 +7,7 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 
 use super::args::{Cli, Command, ConfigCommand, Format, Global, ServeArgs, SimCommand};
 use super::output::{Output, fatal, say};
-use super::{coverage, documents, gaps, init, progress, settings, show, signals, sim, trial};
+use super::{coverage, documents, gaps, headers, init, ots, progress, settings, show, signals, sim, trial};
 use crate::app::{self, AppError, Cancel, Conclusion};
 use crate::domain::{Condition, inert};
 use crate::report::{canonical_json, divergence_value, report_json, summary_text};
@@ -68,6 +68,8 @@ fn run(cli: &Cli, matches: &clap::ArgMatches, output: &Output) -> Result<ExitCod
         Command::Explain { what } => show::explain(global, output, what),
         Command::Coverage(args) => coverage::coverage(global, output, args),
         Command::Gaps { command } => gaps::gaps(global, output, command),
+        Command::Ots { command } => ots::run(global, output, command),
+        Command::Headers { command } => headers::run(global, output, command),
         Command::Init { file } => init::init(global, output, file),
         Command::Config { command: ConfigCommand::Show { origin } } => init::show(global, output, matches, *origin),
         Command::Schema { name } => documents::schema(output, name),

@@ -2,17 +2,15 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, RETRY_AFTER, TRANSFER_ENCODING};
 use reqwest::{Client, RequestBuilder, Response, Url, Version, redirect};
 use tokio::time::{Instant, timeout};
 
-use super::address::is_public;
 use super::limits::{CONNECT_MS, HTTP_BULK_TOTAL_MS, HTTP_TOTAL_MS, REASON_CHARS_MAX};
+use super::resolve::{NotPublic, PublicOnly};
 use super::retry::RetryPolicy;
 use super::{SourceError, Stopped};
 use crate::domain::{SliceEnd, inert_limited};
@@ -142,14 +140,26 @@ impl Http {
     /// # Errors
     /// [`SourceError::Misconfigured`] when TLS can't be set up on this machine.
     pub(super) fn new(limits: &HttpLimits, reach: Reach) -> Result<Self, SourceError> {
+        let resolver = match reach {
+            Reach::Named => None,
+            Reach::Public => Some(PublicOnly::default()),
+        };
+        Self::resolving(limits, resolver)
+    }
+
+    /// As [`Self::new`], with this way to resolve names; the system's when there is none.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub(super) fn resolving(limits: &HttpLimits, resolver: Option<PublicOnly>) -> Result<Self, SourceError> {
         let mut builder = Client::builder()
             .user_agent(concat!("reledger/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
             .no_proxy()
             .tcp_nodelay(true)
             .connect_timeout(Duration::from_millis(limits.connect_ms));
-        if reach == Reach::Public {
-            builder = builder.dns_resolver(Arc::new(PublicOnly));
+        if let Some(resolver) = resolver {
+            builder = builder.dns_resolver(Arc::new(resolver));
         }
         let client = builder.build().map_err(|_| SourceError::Misconfigured {
             what: "no TLS client on this machine",
@@ -336,33 +346,6 @@ fn failure(error: &reqwest::Error) -> HttpOutcome {
         HttpOutcome::Unreachable
     } else {
         HttpOutcome::CutOff
-    }
-}
-
-/// A name that resolves to nothing but private addresses.
-#[derive(Debug, thiserror::Error)]
-#[error("resolves outside the public internet")]
-struct NotPublic;
-
-/// Resolves, then lets only public addresses through to the connector: what was checked is what is contacted.
-/// Addresses written as numbers do not pass here; `address.rs` judges them.
-#[derive(Debug)]
-struct PublicOnly;
-
-impl Resolve for PublicOnly {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            if name.as_str() == "localhost" {
-                let loopback = [SocketAddr::from(([127, 0, 0, 1], 0)), SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 0))];
-                return Ok(Box::new(loopback.into_iter()) as Addrs);
-            }
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            // One private address among public ones is as suspicious as only private ones.
-            if found.iter().any(|address| !is_public(address.ip())) {
-                return Err(NotPublic.into());
-            }
-            Ok(Box::new(found.into_iter()) as Addrs)
-        })
     }
 }
 

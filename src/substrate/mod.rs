@@ -25,12 +25,14 @@ mod limits;
 #[cfg(feature = "net")]
 mod relay;
 #[cfg(feature = "net")]
+mod resolve;
+#[cfg(feature = "net")]
 mod retry;
 #[cfg(feature = "net")]
 mod wellknown;
 
 #[cfg(feature = "net")]
-pub use calendar::{CalendarPlan, CalendarSource};
+pub use calendar::{CalendarAnswer, CalendarLog, CalendarPlan, CalendarSource};
 pub use files::FilesSource;
 #[cfg(feature = "net")]
 pub use gateway::{PaymentLogPlan, PaymentLogSource, RecordsPlan, RecordsSource};
