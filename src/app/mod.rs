@@ -24,6 +24,7 @@ mod gaps;
 mod headers;
 mod inspect;
 mod judge;
+mod nodes;
 mod observer;
 mod ots;
 mod plan;
@@ -54,6 +55,7 @@ pub use headers::{
 #[cfg(feature = "net")]
 pub use headers::{HeaderSync, sync_headers};
 pub use inspect::{Fate, JudgedFiles, JudgedRecord, verify_files};
+pub use nodes::{NodeKind, NodePlan};
 pub use observer::{Cancel, Event, Observer, Silent};
 pub use ots::*;
 pub use plan::{PaymentLogPlan, Plan};

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use super::drill::RunOptions;
 use super::error::AppError;
+#[cfg(feature = "net")]
+use super::nodes::NodeKind;
 use super::plan::Plan;
 use super::schedule::Tries;
 use super::seals::SnapshotSource;
@@ -105,8 +107,9 @@ impl SourceKit {
 fn first_address(plan: &Plan) -> Option<String> {
     let documents = plan.documents.iter().map(|(_, url)| url);
     let logs = plan.payment_logs.iter().map(|log| &log.url);
+    let nodes = plan.nodes.iter().map(|node| &node.url);
     let headers = plan.bitcoin_rest.iter().chain(&plan.esplora);
-    plan.relays.iter().chain(documents).chain(logs).chain(headers).next().cloned()
+    plan.relays.iter().chain(documents).chain(logs).chain(nodes).chain(headers).next().cloned()
 }
 
 /// Every source that the plan names.
@@ -172,11 +175,11 @@ mod net {
     use tokio::runtime::{Builder, Handle, Runtime};
 
     use super::SideRecord;
-    use super::{AppError, BlockHeight, EvidenceSource, Media, Plan, RunOptions, SourceError, SourceKit};
+    use super::{AppError, BlockHeight, EvidenceSource, Media, NodeKind, Plan, RunOptions, SourceError, SourceKit};
     use crate::substrate::{
-        CalendarAnswer, CalendarPlan, CalendarSource, HeadersPlan, HeadersSource, HttpLimits, PaymentLogPlan,
-        PaymentLogSource, RecordsPlan, RecordsSource, RelayBudget, RelayPlan, RelaySource, RetryPolicy, WellKnownPlan,
-        WellKnownSource,
+        CalendarAnswer, CalendarPlan, CalendarSource, HeadersPlan, HeadersSource, HttpLimits, NodeApi, NodePlan,
+        NodeSource, PaymentLogPlan, PaymentLogSource, RecordsPlan, RecordsSource, RelayBudget, RelayPlan, RelaySource,
+        RetryPolicy, WellKnownPlan, WellKnownSource,
     };
 
     /// Events asked for per page; relays clamp it to their own cap.
@@ -238,6 +241,9 @@ mod net {
             };
             sources.push(Box::new(PaymentLogSource::new(log, handle.clone())?));
         }
+        for node in &plan.nodes {
+            sources.push(Box::new(NodeSource::new(node_plan(plan, node), handle.clone())?));
+        }
         // A node gives the whole chain in bulk; two calls a header would be a burden on an explorer: it is asked by height.
         if plan.bitcoin_rest.is_some() {
             sources.push(Box::new(HeadersSource::new(headers_plan(plan, None), handle)?));
@@ -277,6 +283,21 @@ mod net {
         }
     }
 
+    fn node_plan(plan: &Plan, node: &crate::app::nodes::NodePlan) -> NodePlan {
+        NodePlan {
+            url: node.url.clone(),
+            api: match node.kind {
+                NodeKind::Lnd => NodeApi::Lnd,
+                NodeKind::CoreLightning => NodeApi::CoreLightning,
+            },
+            secret_file: node.secret_file.clone(),
+            certificate_file: node.certificate_file.clone(),
+            page_records: None,
+            allow_plaintext: plan.allow_plaintext,
+            http: HttpLimits::bulk(),
+        }
+    }
+
     fn headers_plan(plan: &Plan, heights: Option<BTreeSet<BlockHeight>>) -> HeadersPlan {
         HeadersPlan {
             rest: plan.bitcoin_rest.clone(),
@@ -293,7 +314,7 @@ mod net {
         let allow_plaintext = plan.allow_plaintext;
         Ok(match media {
             Media::Settlement | Media::Invoice | Media::Balance | Media::Activity => {
-                let records = RecordsPlan { url, media, allow_plaintext, http: HttpLimits::bulk() };
+                let records = RecordsPlan { url, media, allow_plaintext, pages_max: None, http: HttpLimits::bulk() };
                 Box::new(RecordsSource::new(records, handle.clone())?)
             }
             _ => {

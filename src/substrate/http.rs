@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, RETRY_AFTER, TRANSFER_ENCODING};
-use reqwest::{Client, RequestBuilder, Response, Url, Version, redirect};
+use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LINK, RETRY_AFTER, TRANSFER_ENCODING};
+use reqwest::{Certificate, Client, RequestBuilder, Response, Url, Version, redirect};
 use tokio::time::{Instant, timeout};
 
 use super::limits::{CONNECT_MS, HTTP_BULK_TOTAL_MS, HTTP_TOTAL_MS, REASON_CHARS_MAX};
@@ -51,7 +51,7 @@ pub(super) enum Reach {
 /// How one HTTP exchange ended, after retries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum HttpOutcome {
-    /// 200 with the whole body.
+    /// 200 or 201 with the whole body.
     Body(Vec<u8>),
     /// Any other status; the beginning of its text, inert.
     Status(u16, String),
@@ -113,6 +113,8 @@ pub(super) struct Exchange {
     pub(super) retries: u32,
     /// False when only the end of the connection marked the end of the body: it may as well have been cut off.
     pub(super) framed: bool,
+    /// The `Link` headers (RFC 8288), joined.
+    pub(super) links: String,
 }
 
 /// A body on its way.
@@ -140,18 +142,32 @@ impl Http {
     /// # Errors
     /// [`SourceError::Misconfigured`] when TLS can't be set up on this machine.
     pub(super) fn new(limits: &HttpLimits, reach: Reach) -> Result<Self, SourceError> {
+        Self::with_root(limits, reach, None)
+    }
+
+    /// The same for a server whose own certificate is trusted, and no other.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub(super) fn with_root(limits: &HttpLimits, reach: Reach, root: Option<Certificate>) -> Result<Self, SourceError> {
         let resolver = match reach {
             Reach::Named => None,
             Reach::Public => Some(PublicOnly::default()),
         };
-        Self::resolving(limits, resolver)
+        Self::build(limits, resolver, root)
     }
 
-    /// As [`Self::new`], with this way to resolve names; the system's when there is none.
-    ///
-    /// # Errors
-    /// As [`Self::new`].
+    /// As [`Self::new`], with this way to resolve names.
+    #[cfg(test)]
     pub(super) fn resolving(limits: &HttpLimits, resolver: Option<PublicOnly>) -> Result<Self, SourceError> {
+        Self::build(limits, resolver, None)
+    }
+
+    fn build(
+        limits: &HttpLimits,
+        resolver: Option<PublicOnly>,
+        root: Option<Certificate>,
+    ) -> Result<Self, SourceError> {
         let mut builder = Client::builder()
             .user_agent(concat!("reledger/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
@@ -160,6 +176,9 @@ impl Http {
             .connect_timeout(Duration::from_millis(limits.connect_ms));
         if let Some(resolver) = resolver {
             builder = builder.dns_resolver(Arc::new(resolver));
+        }
+        if let Some(root) = root {
+            builder = builder.tls_built_in_root_certs(false).add_root_certificate(root);
         }
         let client = builder.build().map_err(|_| SourceError::Misconfigured {
             what: "no TLS client on this machine",
@@ -171,6 +190,11 @@ impl Http {
     /// GETs at most `bytes_max` bytes.
     pub(super) async fn get(&self, url: &Url, accept: Option<&'static str>, bytes_max: u64) -> Exchange {
         self.whole(|| self.get_request(url, accept), bytes_max).await
+    }
+
+    /// The same with these headers.
+    pub(super) async fn get_with(&self, url: &Url, headers: &HeaderMap, bytes_max: u64) -> Exchange {
+        self.whole(|| self.get_request(url, None).headers(headers.clone()), bytes_max).await
     }
 
     /// POSTs a JSON text and reads at most `bytes_max` bytes.
@@ -232,7 +256,8 @@ impl Http {
         loop {
             let attempt = self.attempt(build(), bytes_max, take).await?;
             if !attempt.outcome.is_transient() || !self.retry.allows(retries) {
-                return Ok(Exchange { outcome: attempt.outcome, retries, framed: attempt.framed });
+                let Attempt { outcome, framed, links, .. } = attempt;
+                return Ok(Exchange { outcome, retries, framed, links });
             }
             tokio::time::sleep(self.retry.delay(retries, attempt.retry_after)).await;
             retries += 1;
@@ -249,12 +274,13 @@ impl Http {
         if status.is_redirection() {
             return Ok(Attempt::of(HttpOutcome::Redirected(status.as_u16())));
         }
-        if status.as_u16() != 200 {
+        // Core Lightning answers every call with 201.
+        if !matches!(status.as_u16(), 200 | 201) {
             let text = read_beginning(&mut response, &mut wait).await;
             let retry_after = retry_after(response.headers());
             return Ok(Attempt { retry_after, ..Attempt::of(HttpOutcome::Status(status.as_u16(), text)) });
         }
-        let framed = is_framed(&response);
+        let (framed, links) = (is_framed(&response), links(response.headers()));
         if response.content_length().is_some_and(|length| length > bytes_max) {
             return Ok(Attempt::of(HttpOutcome::TooLarge));
         }
@@ -263,7 +289,7 @@ impl Http {
         loop {
             let chunk = match wait.for_answer(response.chunk()).await {
                 Ok(Some(chunk)) => chunk,
-                Ok(None) => return Ok(Attempt { framed, ..Attempt::of(HttpOutcome::Body(Vec::new())) }),
+                Ok(None) => return Ok(Attempt { framed, links, ..Attempt::of(HttpOutcome::Body(Vec::new())) }),
                 Err(outcome) => return Ok(Attempt::of(outcome)),
             };
             let Some(rest) = u64::try_from(chunk.len()).ok().and_then(|length| room.checked_sub(length)) else {
@@ -279,11 +305,12 @@ struct Attempt {
     outcome: HttpOutcome,
     retry_after: Option<Duration>,
     framed: bool,
+    links: String,
 }
 
 impl Attempt {
     fn of(outcome: HttpOutcome) -> Self {
-        Self { outcome, retry_after: None, framed: false }
+        Self { outcome, retry_after: None, framed: false, links: String::new() }
     }
 }
 
@@ -325,6 +352,10 @@ fn is_framed(response: &Response) -> bool {
     response.version() >= Version::HTTP_2
         || response.headers().contains_key(CONTENT_LENGTH)
         || response.headers().contains_key(TRANSFER_ENCODING)
+}
+
+fn links(headers: &HeaderMap) -> String {
+    headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(",")
 }
 
 /// Only the form in seconds: a date would need a clock.

@@ -35,7 +35,7 @@ mod wellknown;
 pub use calendar::{CalendarAnswer, CalendarLog, CalendarPlan, CalendarSource};
 pub use files::FilesSource;
 #[cfg(feature = "net")]
-pub use gateway::{PaymentLogPlan, PaymentLogSource, RecordsPlan, RecordsSource};
+pub use gateway::{NodeApi, NodePlan, NodeSource, PaymentLogPlan, PaymentLogSource, RecordsPlan, RecordsSource};
 #[cfg(feature = "net")]
 pub use headers::{HeadersPlan, HeadersSource};
 #[cfg(feature = "net")]
