@@ -25,7 +25,7 @@ const BATCH_BYTES: usize = 16 * 1024 * 1024;
 pub struct SideTables {
     /// Which sources gave which evidence.
     pub sightings: BTreeMap<EvidenceId, BTreeSet<SourceId>>,
-    /// How fetches ended, sorted.
+    /// How fetches ended, sorted; without those that a later fetch superseded.
     pub receipts: Vec<FetchReceipt>,
     /// The `d` tags of events that a transparency log may be about.
     pub d_tags: BTreeMap<EvidenceId, String>,
@@ -42,6 +42,7 @@ pub(super) fn side_tables(store: &dyn EvidenceStore) -> Result<SideTables, AppEr
             SideRecord::Sighting(sighting) => {
                 tables.sightings.entry(sighting.evidence).or_default().insert(sighting.source);
             }
+            SideRecord::Receipt(receipt) if receipt.backing.superseded => {}
             SideRecord::Receipt(receipt) => tables.receipts.push(receipt),
             SideRecord::Cursor { .. } => {}
         }

@@ -6,12 +6,16 @@
 //! Never: print; read the environment
 //! Invariants: INV-11; what a report says depends only on evidence, configuration, as-of and version.
 
+mod again;
 mod as_of;
 mod audit;
 mod capture;
 mod conclude;
 mod config;
 mod coverage;
+mod cursor;
+mod cursors;
+mod cut;
 mod drift;
 mod drill;
 mod earlier;
@@ -19,16 +23,21 @@ mod error;
 mod explain;
 mod federations;
 mod finish;
+mod ground;
 mod inspect;
 mod judge;
 mod observer;
 mod plan;
+mod recorded;
+mod replay;
 mod run;
 mod seals;
 mod sources;
+mod standing;
 mod takedowns;
 #[cfg(feature = "net")]
 mod trial;
+mod unfreeze;
 mod values;
 
 pub use as_of::AsOfWanted;
@@ -36,13 +45,20 @@ pub use audit::{Audited, audit};
 pub use conclude::{Conclusion, JudgedInputs};
 pub use config::Config;
 pub use coverage::Captured;
+pub use cursor::{
+    EXPORT_BYTES_MAX, Imported, Verdict as ImportVerdict, cursors, export_cursors, import_cursors, reset_cursors,
+};
+pub use cursors::{Cursor, Place};
 pub use drill::{Finished, RunOptions, capture_only, drill, rebuild_only};
 pub use error::AppError;
 pub use explain::{Explanation, explain_in_run};
 pub use inspect::{Fate, JudgedFiles, JudgedRecord, verify_files};
 pub use observer::{Cancel, Event, Observer, Silent};
 pub use plan::{PaymentLogPlan, Plan};
+pub use replay::{ReplayOptions, Replayed, WouldReplay, replay, would_replay};
 pub use run::{Found, RunFolder, RunRecord, write_atomic, write_result};
+pub use standing::{Origin, Standing};
 #[cfg(feature = "net")]
 pub use trial::{Campaign, CampaignResult, Faults, Trial, TrialReport, run_campaign};
+pub use unfreeze::Unfreeze;
 pub use values::{Instant, Span};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::again::RelayAsk;
 use super::drill::RunOptions;
 use super::error::AppError;
 use super::plan::Plan;
@@ -58,11 +59,15 @@ fn first_address(plan: &Plan) -> Option<String> {
     plan.relays.iter().chain(documents).chain(logs).chain(headers).next().cloned()
 }
 
-/// Every source that the plan names.
+/// Every source that the plan names; relays as `asks` says, or whole.
 ///
 /// # Errors
 /// [`AppError::Source`] for an address that may not be contacted or a password file that others can read.
-pub(super) fn first_sources(plan: &Plan, kit: &SourceKit) -> Result<Vec<Box<dyn EvidenceSource>>, AppError> {
+pub(super) fn first_sources(
+    plan: &Plan,
+    kit: &SourceKit,
+    asks: Option<Vec<RelayAsk>>,
+) -> Result<Vec<Box<dyn EvidenceSource>>, AppError> {
     let mut sources: Vec<Box<dyn EvidenceSource>> = Vec::new();
     for (media, paths) in &plan.files {
         if *media == Media::Snapshot {
@@ -72,10 +77,10 @@ pub(super) fn first_sources(plan: &Plan, kit: &SourceKit) -> Result<Vec<Box<dyn 
         }
     }
     #[cfg(feature = "net")]
-    net::first_sources(plan, kit, &mut sources)?;
+    net::first_sources(plan, kit, asks, &mut sources)?;
     #[cfg(not(feature = "net"))]
     if let Some(address) = first_address(plan) {
-        let _ = kit;
+        let _ = (kit, asks);
         return Err(SourceError::Misconfigured { what: "this build has no sockets", address }.into());
     }
     Ok(sources)
@@ -124,7 +129,8 @@ mod net {
 
     use tokio::runtime::{Builder, Handle, Runtime};
 
-    use super::{AppError, BlockHeight, EvidenceSource, Media, Plan, RunOptions, SourceError, SourceKit};
+    use super::{AppError, BlockHeight, EvidenceSource, Media, Plan, RelayAsk, RunOptions, SourceError, SourceKit};
+    use crate::app::again::AskedAgain;
     use crate::substrate::{
         CalendarPlan, CalendarSource, HeadersPlan, HeadersSource, HttpLimits, PaymentLogPlan, PaymentLogSource,
         RecordsPlan, RecordsSource, RelayBudget, RelayPlan, RelaySource, RetryPolicy, WellKnownPlan, WellKnownSource,
@@ -153,11 +159,21 @@ mod net {
     pub(super) fn first_sources(
         plan: &Plan,
         kit: &SourceKit,
+        asks: Option<Vec<RelayAsk>>,
         sources: &mut Vec<Box<dyn EvidenceSource>>,
     ) -> Result<(), AppError> {
         let Some(handle) = handle(kit) else { return Ok(()) };
-        for url in &plan.relays {
-            sources.push(Box::new(RelaySource::new(relay_plan(plan, url), handle.clone())?));
+        match asks {
+            None => {
+                for url in &plan.relays {
+                    sources.push(Box::new(RelaySource::new(relay_plan(plan, url), handle.clone())?));
+                }
+            }
+            Some(asks) => {
+                for ask in asks {
+                    sources.push(Box::new(asked_again(plan, ask, &handle)?));
+                }
+            }
         }
         for (media, url) in &plan.documents {
             sources.push(document(plan, *media, url, &handle)?);
@@ -209,6 +225,15 @@ mod net {
             page_limit: PAGE_LIMIT,
             retry: RetryPolicy::default(),
         }
+    }
+
+    fn asked_again(plan: &Plan, ask: RelayAsk, handle: &Handle) -> Result<AskedAgain, SourceError> {
+        let (base, handle) = (relay_plan(plan, &ask.url), handle.clone());
+        let make = move |(since, until), kinds: BTreeSet<u16>| {
+            let kinds = kinds.into_iter().collect();
+            RelaySource::new(RelayPlan { kinds, since, until, ..base.clone() }, handle.clone())
+        };
+        AskedAgain::new(ask, Box::new(make))
     }
 
     fn headers_plan(plan: &Plan, heights: Option<BTreeSet<BlockHeight>>) -> HeadersPlan {

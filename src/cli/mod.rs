@@ -9,10 +9,12 @@
 
 mod args;
 mod commands;
+mod cursor;
 mod documents;
 mod init;
 mod output;
 mod progress;
+mod replay;
 mod settings;
 mod show;
 mod signals;

@@ -22,9 +22,15 @@ pub(super) fn check(input: &Input<'_>, rows: &mut Rows) -> Vec<Finding> {
     let by_kind = events(input);
     let mut found = Vec::new();
     let mut inside: BTreeMap<&KnownGap, usize> = gaps(input).map(|gap| (gap, 0)).collect();
+    let asked = later_slices(rows);
     for ((source, slice), row) in rows.iter_mut().filter(|((source, _), _)| is_relay(input, source)) {
         let Ok(kind) = slice.kind.parse::<u16>() else { continue };
-        let missing = missing(input, source, slice, by_kind.get(&kind).map(Vec::as_slice).unwrap_or_default());
+        let missing = missing(
+            input,
+            (source, slice),
+            later(&asked, source, slice),
+            by_kind.get(&kind).map(Vec::as_slice).unwrap_or_default(),
+        );
         row.coverage.missing_here = wide(missing.len());
         let log = takedowns::Log::of(input, source);
         let mut taken_down = Vec::new();
@@ -72,6 +78,33 @@ pub(super) fn check(input: &Input<'_>, rows: &mut Rows) -> Vec<Finding> {
     found
 }
 
+/// Windows by source and kind.
+type Asked = BTreeMap<(SourceId, String), Vec<Slice>>;
+
+fn later_slices(rows: &Rows) -> Asked {
+    let mut asked = Asked::new();
+    for (source, slice) in rows.keys() {
+        asked.entry((source.clone(), slice.kind.clone())).or_default().push(slice.clone());
+    }
+    asked.retain(|_, slices| slices.len() > 1);
+    asked
+}
+
+/// The windows that begin after this one does, or end before it: what lies in them was asked for on its own, by a replay,
+/// and is judged there. An earlier answer claims nothing about what was published after it.
+fn later<'a>(asked: &'a Asked, source: &SourceId, slice: &'a Slice) -> impl Fn(UnixSeconds) -> bool + use<'a> {
+    let slices = asked.get(&(source.clone(), slice.kind.clone())).map(Vec::as_slice).unwrap_or_default();
+    let end = |slice: &Slice| Reverse(slice.until.unwrap_or(UnixSeconds(i64::MAX)));
+    move |at| {
+        let own = slices.iter().filter(|other| (other.from, end(other)) > (slice.from, end(slice)));
+        own.into_iter().any(|other| is_in(other, at))
+    }
+}
+
+fn is_in(slice: &Slice, at: UnixSeconds) -> bool {
+    slice.from.is_none_or(|from| at >= from) && slice.until.is_none_or(|until| at <= until)
+}
+
 /// Registrations that still explain something, about sources that were asked.
 fn gaps<'a>(input: &Input<'a>) -> impl Iterator<Item = &'a KnownGap> {
     let (as_of, receipts, declared) = (input.as_of.time, input.receipts, input.declared);
@@ -110,8 +143,8 @@ fn events(input: &Input<'_>) -> BTreeMap<u16, Vec<(EvidenceId, HeldEvent)>> {
 /// newer version of a replaceable one need not hold the older (NIP-01, FORMATS 2.4).
 fn missing(
     input: &Input<'_>,
-    source: &SourceId,
-    slice: &Slice,
+    (source, slice): (&SourceId, &Slice),
+    is_asked_later: impl Fn(UnixSeconds) -> bool,
     events: &[(EvidenceId, HeldEvent)],
 ) -> Vec<(EvidenceId, UnixSeconds)> {
     let seen = |id: &EvidenceId| input.sightings.get(id).filter(|seen| !seen.is_empty());
@@ -122,8 +155,7 @@ fn missing(
         let kept = newest.entry(event.place).or_insert_with(|| version(event));
         *kept = (*kept).max(version(event));
     }
-    let asked_for =
-        |at: UnixSeconds| slice.from.is_none_or(|from| at >= from) && slice.until.is_none_or(|until| at <= until);
+    let asked_for = |at: UnixSeconds| is_in(slice, at) && !is_asked_later(at);
     let is_replaced = |event: &HeldEvent| newest.get(&event.place).is_some_and(|kept| *kept > version(event));
     let mut named = BTreeSet::new();
     let lacks = |(id, event): &&(EvidenceId, HeldEvent)| {
