@@ -1,6 +1,5 @@
 //! What a capture left open, before anything is judged: the exit code of `reledger capture`.
 
-use super::judge::SideTables;
 use super::plan::Plan;
 use crate::domain::{CompletenessBasis, Condition, FetchReceipt, SliceEnd, SourceId};
 
@@ -21,10 +20,10 @@ pub struct Captured {
 
 impl Captured {
     /// Looks at the receipts. A capture of nothing, or of nothing declared, is never complete.
-    pub(super) fn of(plan: &Plan, tables: SideTables, held: u64, time_boxed: bool) -> Self {
+    pub(super) fn of(plan: &Plan, receipts: Vec<FetchReceipt>, held: u64, time_boxed: bool) -> Self {
         let is_relay = |source: &SourceId| plan.relays.contains(&source.0);
         let silent = |source: &SourceId| {
-            let mut own = tables.receipts.iter().filter(|receipt| receipt.source == *source).peekable();
+            let mut own = receipts.iter().filter(|receipt| receipt.source == *source).peekable();
             own.peek().is_some()
                 && own
                     .all(|receipt| receipt.items == 0 && !matches!(receipt.end, SliceEnd::Ended | SliceEnd::Cancelled))
@@ -36,9 +35,9 @@ impl Captured {
             .sources
             .iter()
             .any(|source| silent(source) && (!is_relay(source) || speaking < relays_wanted));
-        let slices = tables.receipts.len();
+        let slices = receipts.len();
         let open: Vec<FetchReceipt> =
-            tables.receipts.into_iter().filter(|receipt| receipt.basis < required(plan, &receipt.source)).collect();
+            receipts.into_iter().filter(|receipt| receipt.basis < required(plan, &receipt.source)).collect();
         let incomplete = time_boxed || held == 0 || slices == 0 || !open.is_empty();
         let condition = match (unreachable, incomplete) {
             (true, _) => Some(Condition::Unreachable),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant as Clock};
 use super::again::RelayAsk;
 use super::as_of::{AsOfWanted, as_of_from_evidence, block_time};
 use super::audit::sealed_store;
-use super::capture::{Limit, capture};
+use super::capture::{Checking, Limit, capture};
 use super::conclude::{Conclusion, INPUTS_SCHEMA, JudgedInputs};
 use super::coverage::Captured;
 use super::cursors::advance;
@@ -15,7 +15,7 @@ use super::earlier::{Now, compare};
 use super::error::AppError;
 use super::finish::finish;
 use super::ground::{suffices, superseded};
-use super::judge::{SideTables, judge, side_tables, worker_threads};
+use super::judge::{Known, SideTables, judge_knowing, receipts, side_tables, worker_threads};
 use super::observer::{Cancel, Observer};
 use super::plan::Plan;
 use super::recorded::Book;
@@ -27,7 +27,7 @@ use crate::ingest::Ingest;
 use crate::seal::evidence_root;
 use crate::store::{Engine, EvidenceStore, LogStore};
 use crate::substrate::EvidenceSource;
-use crate::verify::VerifiedSet;
+use crate::verify::{Genuine, VerifiedSet};
 
 /// How often proofs are upgraded and named headers fetched: a reply can name another header or calendar once (OTS 8).
 const UPGRADE_ROUNDS_MAX: usize = 3;
@@ -98,8 +98,8 @@ pub fn capture_only(
     session.capture_all(None)?;
     session.store.seal_segments()?;
     session.folder.write_record(&session.record)?;
-    let tables = side_tables(&session.store)?;
-    Ok(Captured::of(plan, tables, session.store.len(), session.time_boxed))
+    let receipts = receipts(&session.store)?;
+    Ok(Captured::of(plan, receipts, session.store.len(), session.time_boxed))
 }
 
 /// Verify, rebuild, reconcile and report from what was captured. No network.
@@ -133,6 +133,7 @@ pub(super) struct Session<'a> {
     pub(super) record: RunRecord,
     book: Book,
     threads: rayon::ThreadPool,
+    genuine: Genuine,
     began: Clock,
     limit: Limit,
     time_boxed: bool,
@@ -186,8 +187,22 @@ impl<'a> Session<'a> {
         let began = Clock::now();
         let until = options.max_seconds.and_then(|seconds| began.checked_add(Duration::from_secs(seconds)));
         let limit = Limit { cancel: cancel.clone(), until };
-        let (book, time_boxed) = (Book::default(), false);
-        Ok(Self { plan, options, observer, cancel, folder, store, record, book, threads, began, limit, time_boxed })
+        let time_boxed = false;
+        Ok(Self {
+            plan,
+            options,
+            observer,
+            cancel,
+            folder,
+            store,
+            record,
+            book: Book::default(),
+            threads,
+            genuine: Genuine::default(),
+            began,
+            limit,
+            time_boxed,
+        })
     }
 
     /// Captures, relays as `asks` says or whole, then asks for what the proofs still want. Gives back the last judgement
@@ -202,7 +217,7 @@ impl<'a> Session<'a> {
     }
 
     fn upgrade(&mut self, kit: &mut SourceKit) -> Result<Option<VerifiedSet>, AppError> {
-        if !kit.can_upgrade() {
+        if !kit.can_upgrade(self.plan) {
             return Ok(None);
         }
         for _ in 0..UPGRADE_ROUNDS_MAX {
@@ -230,7 +245,9 @@ impl<'a> Session<'a> {
     fn fetch(&mut self, stage: &'static str, sources: Vec<Box<dyn EvidenceSource>>) -> Result<(), AppError> {
         let sources = sources.into_iter().map(|source| self.book.keeps(source)).collect();
         self.timed(stage, |session| {
-            session.time_boxed |= capture(stage, sources, &mut session.store, session.observer, &session.limit)?;
+            let checking = Checking { genuine: &mut session.genuine, threads: &session.threads };
+            let store = &mut session.store;
+            session.time_boxed |= capture(stage, sources, store, checking, session.observer, &session.limit)?;
             Ok(())
         })
     }
@@ -239,7 +256,7 @@ impl<'a> Session<'a> {
     fn settle(&mut self) -> Result<(), AppError> {
         let received = self.book.receipts();
         if self.record.resumed > 0 {
-            let earlier = side_tables(&self.store)?.receipts;
+            let earlier = receipts(&self.store)?;
             let mut ingest = Ingest::new(&mut self.store);
             superseded(&earlier, &received).into_iter().try_for_each(|receipt| ingest.receipt(receipt))?;
         }
@@ -254,8 +271,8 @@ impl<'a> Session<'a> {
 
     fn judge(&mut self, tables: &SideTables) -> Result<VerifiedSet, AppError> {
         self.timed("verify", |session| {
-            let policy = &session.plan.policy;
-            judge(&session.store, policy, tables, &session.threads, session.observer, session.cancel)
+            let known = Known { policy: &session.plan.policy, genuine: &session.genuine, tables };
+            judge_knowing(&session.store, &known, &session.threads, session.observer, session.cancel)
         })
     }
 

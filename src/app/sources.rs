@@ -41,13 +41,14 @@ impl SourceKit {
         })
     }
 
-    /// True when sockets are there to ask for upgrades with.
+    /// True when sockets are there to ask for upgrades with, and somebody to ask.
     #[cfg_attr(not(feature = "net"), expect(clippy::unused_self, reason = "there are no sockets in this build"))]
-    pub(super) fn can_upgrade(&self) -> bool {
+    pub(super) fn can_upgrade(&self, plan: &Plan) -> bool {
         #[cfg(feature = "net")]
-        return self.runtime.is_some();
+        let sockets = self.runtime.is_some();
         #[cfg(not(feature = "net"))]
-        false
+        let sockets = false;
+        sockets && (!plan.calendars.is_empty() || plan.bitcoin_rest.is_some() || plan.esplora.is_some())
     }
 }
 

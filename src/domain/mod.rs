@@ -21,6 +21,7 @@ mod policy;
 mod population;
 mod profile;
 mod sample;
+mod sightings;
 mod text;
 mod time;
 
@@ -44,5 +45,6 @@ pub use policy::{
 };
 pub use population::{Counts, Population};
 pub use sample::draw_sample;
+pub use sightings::Sightings;
 pub use text::{inert, inert_limited};
 pub use time::{TimeError, UnixMicros, UnixSeconds};
