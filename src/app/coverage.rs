@@ -33,11 +33,6 @@ impl Captured {
     /// Looks at the receipts. A capture of nothing, or of nothing declared, is never complete.
     pub(super) fn of(plan: &Plan, receipts: Vec<FetchReceipt>, held: u64, time_boxed: bool) -> Self {
         let is_relay = |source: &SourceId| plan.relays.contains(&source.0);
-        // Others than relays know no set reconciliation: a fully read answer is all they can give.
-        let required = |receipt: &FetchReceipt| {
-            let asked = plan.policy.require.basis;
-            if is_relay(&receipt.source) { asked } else { asked.min(CompletenessBasis::Exhausted) }
-        };
         let silent = |source: &SourceId| {
             let mut own = receipts.iter().filter(|receipt| receipt.source == *source).peekable();
             own.peek().is_some()
@@ -53,7 +48,7 @@ impl Captured {
             .any(|source| silent(source) && (!is_relay(source) || speaking < relays_wanted));
         let slices = receipts.len();
         let open: Vec<FetchReceipt> =
-            receipts.into_iter().filter(|receipt| receipt.basis < required(receipt)).collect();
+            receipts.into_iter().filter(|receipt| receipt.basis < required(plan, &receipt.source)).collect();
         let incomplete = time_boxed || held == 0 || slices == 0 || !open.is_empty();
         let condition = match (unreachable, incomplete) {
             (true, _) => Some(Condition::Unreachable),
@@ -62,4 +57,11 @@ impl Captured {
         };
         Self { held, slices, open, time_boxed, condition }
     }
+}
+
+/// The weakest basis that counts as covered. Others than relays know no set reconciliation: a fully read answer is all
+/// they can give.
+pub(super) fn required(plan: &Plan, source: &SourceId) -> CompletenessBasis {
+    let asked = plan.policy.require.basis;
+    if plan.relays.contains(&source.0) { asked } else { asked.min(CompletenessBasis::Exhausted) }
 }

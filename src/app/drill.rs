@@ -1,23 +1,29 @@
 //! The main job: from an empty folder to a verdict. Also its halves, `capture` and `rebuild`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant as Clock};
 
+use super::again::RelayAsk;
 use super::as_of::{AsOfWanted, as_of_from_evidence, block_time};
 use super::audit::sealed_store;
 use super::capture::{Checking, Limit, capture};
 use super::conclude::{Conclusion, INPUTS_SCHEMA, JudgedInputs};
 use super::coverage::Captured;
+use super::cursors::advance;
 use super::earlier::{Now, compare};
 use super::error::AppError;
 use super::finish::finish;
+use super::ground::{suffices, superseded};
 use super::judge::{Known, SideTables, judge_knowing, receipts, side_tables, worker_threads};
 use super::observer::{Cancel, Observer};
 use super::plan::Plan;
+use super::recorded::Book;
 use super::run::{Found, RunFolder, RunRecord, peak_memory_kib};
 use super::sources::{SourceKit, first_sources, upgrade_sources};
 use super::takedowns::{d_tags, read_logs};
 use crate::domain::{Severity, UnixSeconds};
+use crate::ingest::Ingest;
 use crate::seal::evidence_root;
 use crate::store::{Engine, EvidenceStore, LogStore};
 use crate::substrate::EvidenceSource;
@@ -74,7 +80,7 @@ pub fn drill(
     cancel: &Cancel,
 ) -> Result<Finished, AppError> {
     let mut session = Session::open(plan, options, observer, cancel)?;
-    let judged = session.capture_all()?;
+    let judged = session.capture_all(None)?;
     session.conclude(judged)
 }
 
@@ -89,8 +95,9 @@ pub fn capture_only(
     cancel: &Cancel,
 ) -> Result<Captured, AppError> {
     let mut session = Session::open(plan, options, observer, cancel)?;
-    session.capture_all()?;
+    session.capture_all(None)?;
     session.store.seal_segments()?;
+    session.folder.write_record(&session.record)?;
     let receipts = receipts(&session.store)?;
     Ok(Captured::of(plan, receipts, session.store.len(), session.time_boxed))
 }
@@ -115,8 +122,9 @@ pub(super) struct Session<'a> {
     observer: &'a dyn Observer,
     cancel: &'a Cancel,
     folder: RunFolder,
-    store: LogStore,
-    record: RunRecord,
+    pub(super) store: LogStore,
+    pub(super) record: RunRecord,
+    book: Book,
     threads: rayon::ThreadPool,
     genuine: Genuine,
     began: Clock,
@@ -167,10 +175,10 @@ impl<'a> Session<'a> {
         cancel: &'a Cancel,
     ) -> Result<Self, AppError> {
         let folder = RunFolder::at(&options.run);
-        let resumed = match folder.look()? {
-            Found::Fresh => 0,
-            Found::Unfinished(record) => record.resumed + 1,
-            Found::Finished(record) if options.yes => record.resumed + 1,
+        let (resumed, captured) = match folder.look()? {
+            Found::Fresh => (0, BTreeMap::new()),
+            Found::Unfinished(record) => (record.resumed + 1, record.captured),
+            Found::Finished(record) if options.yes => (record.resumed + 1, record.captured),
             Found::Finished(_) => {
                 return Err(AppError::Refused {
                     what: format!("{} holds a finished run", options.run.display()),
@@ -199,6 +207,7 @@ impl<'a> Session<'a> {
             host: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             jobs: options.jobs,
             peak_memory_kib: None,
+            captured,
         };
         folder.write_record(&record)?;
         let threads = worker_threads(options.jobs)?;
@@ -214,6 +223,7 @@ impl<'a> Session<'a> {
             folder,
             store,
             record,
+            book: Book::default(),
             threads,
             genuine: Genuine::default(),
             began,
@@ -222,12 +232,15 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Captures, then asks for what the proofs still want. Gives back the last judgement when nothing came after it.
-    fn capture_all(&mut self) -> Result<Option<VerifiedSet>, AppError> {
+    /// Captures, relays as `asks` says or whole, then asks for what the proofs still want. Gives back the last judgement
+    /// when nothing came after it.
+    pub(super) fn capture_all(&mut self, asks: Option<Vec<RelayAsk>>) -> Result<Option<VerifiedSet>, AppError> {
         let mut kit = SourceKit::new(self.plan, self.options, &self.store)?;
-        let sources = first_sources(self.plan, &kit)?;
+        let sources = first_sources(self.plan, &kit, asks)?;
         self.fetch("capture", sources)?;
-        self.upgrade(&mut kit)
+        let judged = self.upgrade(&mut kit)?;
+        self.settle()?;
+        Ok(judged)
     }
 
     /// Asks for what the proofs still want, round by round. Gives back the last judgement when nothing came after it.
@@ -259,12 +272,30 @@ impl<'a> Session<'a> {
     }
 
     fn fetch(&mut self, stage: &'static str, sources: Vec<Box<dyn EvidenceSource>>) -> Result<(), AppError> {
+        let sources = sources.into_iter().map(|source| self.book.keeps(source)).collect();
         self.timed(stage, |session| {
             let checking = Checking { genuine: &mut session.genuine, threads: &session.threads };
             let store = &mut session.store;
             session.time_boxed |= capture(stage, sources, store, checking, session.observer, &session.limit)?;
             Ok(())
         })
+    }
+
+    /// Marks receipts that this session's speak for, and notes when it began for each source that answered completely.
+    fn settle(&mut self) -> Result<(), AppError> {
+        let received = self.book.receipts();
+        if self.record.resumed > 0 {
+            let earlier = receipts(&self.store)?;
+            let mut ingest = Ingest::new(&mut self.store);
+            superseded(&earlier, &received).into_iter().try_for_each(|receipt| ingest.receipt(receipt))?;
+        }
+        for source in self.book.sources() {
+            let mut own = received.iter().filter(|receipt| receipt.source == source);
+            if own.all(|receipt| suffices(self.plan, receipt)) {
+                self.record.captured.insert(source.0, self.options.clock.0);
+            }
+        }
+        Ok(())
     }
 
     fn judge(&mut self, tables: &SideTables) -> Result<VerifiedSet, AppError> {
@@ -274,7 +305,7 @@ impl<'a> Session<'a> {
         })
     }
 
-    fn conclude(mut self, judged_already: Option<VerifiedSet>) -> Result<Finished, AppError> {
+    pub(super) fn conclude(mut self, judged_already: Option<VerifiedSet>) -> Result<Finished, AppError> {
         let mut tables = side_tables(&self.store)?;
         let set = match judged_already {
             Some(set) => set,
@@ -285,6 +316,8 @@ impl<'a> Session<'a> {
         let root = evidence_root(&self.store.ids()?);
         let conclusion = self.timed("rebuild", |_| Ok(Conclusion::draw(set, &tables, &judged, root)))?;
         self.cancel.check()?;
+        let (reached, coverage) = (self.book.receipts(), &conclusion.reconciliation().coverage);
+        advance(&mut self.store, &reached, coverage, (conclusion.set(), &tables), self.options.clock)?;
         self.store.seal_segments()?;
         finish(&self.folder, &self.store, &judged, &conclusion)?;
         "finished".clone_into(&mut self.record.status);

@@ -25,7 +25,7 @@ const BATCH_BYTES: usize = 16 * 1024 * 1024;
 pub struct SideTables {
     /// Which sources gave which evidence.
     pub sightings: Sightings,
-    /// How fetches ended, sorted.
+    /// How fetches ended, sorted; without those that a later fetch superseded.
     pub receipts: Vec<FetchReceipt>,
     /// The `d` tags of events that a transparency log may be about.
     pub d_tags: BTreeMap<EvidenceId, String>,
@@ -42,6 +42,7 @@ pub(super) fn side_tables(store: &dyn EvidenceStore) -> Result<SideTables, AppEr
             SideRecord::Sighting(sighting) => {
                 tables.sightings.add(sighting.evidence, &sighting.source);
             }
+            SideRecord::Receipt(receipt) if receipt.backing.superseded => {}
             SideRecord::Receipt(receipt) => tables.receipts.push(receipt),
             SideRecord::Cursor { .. } => {}
         }
@@ -59,8 +60,8 @@ pub(super) fn receipts(store: &dyn EvidenceStore) -> Result<Vec<FetchReceipt>, A
     let mut receipts = Vec::new();
     store.scan_side(&mut |record| {
         receipts.extend(match record {
-            SideRecord::Receipt(receipt) => Some(receipt),
-            SideRecord::Sighting(_) | SideRecord::Cursor { .. } => None,
+            SideRecord::Receipt(receipt) if !receipt.backing.superseded => Some(receipt),
+            _ => None,
         });
         ControlFlow::Continue(())
     })?;

@@ -6,6 +6,7 @@
 //! Never: print; read the environment
 //! Invariants: INV-11; what a report says depends only on evidence, configuration, as-of and version.
 
+mod again;
 mod as_of;
 mod audit;
 mod capture;
@@ -13,6 +14,9 @@ mod chain;
 mod conclude;
 mod config;
 mod coverage;
+mod cursor;
+mod cursors;
+mod cut;
 mod drift;
 mod drill;
 mod earlier;
@@ -21,6 +25,7 @@ mod explain;
 mod federations;
 mod finish;
 mod gaps;
+mod ground;
 mod headers;
 mod inspect;
 mod judge;
@@ -28,13 +33,17 @@ mod nodes;
 mod observer;
 mod ots;
 mod plan;
+mod recorded;
+mod replay;
 mod run;
 mod schedule;
 mod seals;
 mod sources;
+mod standing;
 mod takedowns;
 #[cfg(feature = "net")]
 mod trial;
+mod unfreeze;
 mod values;
 
 pub use as_of::AsOfWanted;
@@ -45,6 +54,10 @@ pub use coverage::{
     Captured, Cell, CoverageFilter, CoverageTable, GapUse, Month, OpenWindow, SliceRow, TakedownUse,
     certificates_value, coverage_of_run, coverage_text, coverage_value,
 };
+pub use cursor::{
+    EXPORT_BYTES_MAX, Imported, Verdict as ImportVerdict, cursors, export_cursors, import_cursors, reset_cursors,
+};
+pub use cursors::{Cursor, Place};
 pub use drill::{Finished, RunOptions, capture_only, drill, rebuild_only};
 pub use error::AppError;
 pub use explain::{Explanation, explain_in_run};
@@ -59,9 +72,12 @@ pub use nodes::{NodeKind, NodePlan};
 pub use observer::{Cancel, Event, Observer, Silent};
 pub use ots::*;
 pub use plan::{PaymentLogPlan, Plan};
+pub use replay::{ReplayOptions, Replayed, WouldReplay, replay, would_replay};
 pub use run::{Found, RunFolder, RunRecord, write_atomic, write_result};
+pub use standing::{Origin, Standing};
 #[cfg(feature = "net")]
 pub use trial::{Campaign, CampaignResult, Faults, Trial, TrialReport, run_campaign};
+pub use unfreeze::Unfreeze;
 pub use values::{Instant, Span};
 
 pub use crate::verify::HeaderTrust;

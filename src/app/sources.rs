@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::again::RelayAsk;
 use super::drill::RunOptions;
 use super::error::AppError;
 #[cfg(feature = "net")]
@@ -112,11 +113,15 @@ fn first_address(plan: &Plan) -> Option<String> {
     plan.relays.iter().chain(documents).chain(logs).chain(nodes).chain(headers).next().cloned()
 }
 
-/// Every source that the plan names.
+/// Every source that the plan names; relays as `asks` says, or whole.
 ///
 /// # Errors
 /// [`AppError::Source`] for an address that may not be contacted or a password file that others can read.
-pub(super) fn first_sources(plan: &Plan, kit: &SourceKit) -> Result<Vec<Box<dyn EvidenceSource>>, AppError> {
+pub(super) fn first_sources(
+    plan: &Plan,
+    kit: &SourceKit,
+    asks: Option<Vec<RelayAsk>>,
+) -> Result<Vec<Box<dyn EvidenceSource>>, AppError> {
     let mut sources: Vec<Box<dyn EvidenceSource>> = Vec::new();
     for (media, paths) in &plan.files {
         if *media == Media::Snapshot {
@@ -126,10 +131,10 @@ pub(super) fn first_sources(plan: &Plan, kit: &SourceKit) -> Result<Vec<Box<dyn 
         }
     }
     #[cfg(feature = "net")]
-    net::first_sources(plan, kit, &mut sources)?;
+    net::first_sources(plan, kit, asks, &mut sources)?;
     #[cfg(not(feature = "net"))]
     if let Some(address) = first_address(plan) {
-        let _ = kit;
+        let _ = (kit, asks);
         return Err(SourceError::Misconfigured { what: "this build has no sockets", address }.into());
     }
     Ok(sources)
@@ -175,7 +180,10 @@ mod net {
     use tokio::runtime::{Builder, Handle, Runtime};
 
     use super::SideRecord;
-    use super::{AppError, BlockHeight, EvidenceSource, Media, NodeKind, Plan, RunOptions, SourceError, SourceKit};
+    use super::{
+        AppError, BlockHeight, EvidenceSource, Media, NodeKind, Plan, RelayAsk, RunOptions, SourceError, SourceKit,
+    };
+    use crate::app::again::AskedAgain;
     use crate::substrate::{
         CalendarAnswer, CalendarPlan, CalendarSource, HeadersPlan, HeadersSource, HttpLimits, NodeApi, NodePlan,
         NodeSource, PaymentLogPlan, PaymentLogSource, RecordsPlan, RecordsSource, RelayBudget, RelayPlan, RelaySource,
@@ -221,11 +229,21 @@ mod net {
     pub(super) fn first_sources(
         plan: &Plan,
         kit: &SourceKit,
+        asks: Option<Vec<RelayAsk>>,
         sources: &mut Vec<Box<dyn EvidenceSource>>,
     ) -> Result<(), AppError> {
         let Some(handle) = handle(kit) else { return Ok(()) };
-        for url in &plan.relays {
-            sources.push(Box::new(RelaySource::new(relay_plan(plan, url), handle.clone())?));
+        match asks {
+            None => {
+                for url in &plan.relays {
+                    sources.push(Box::new(RelaySource::new(relay_plan(plan, url), handle.clone())?));
+                }
+            }
+            Some(asks) => {
+                for ask in asks {
+                    sources.push(Box::new(asked_again(plan, ask, &handle)?));
+                }
+            }
         }
         for (media, url) in &plan.documents {
             sources.push(document(plan, *media, url, &handle)?);
@@ -296,6 +314,15 @@ mod net {
             allow_plaintext: plan.allow_plaintext,
             http: HttpLimits::bulk(),
         }
+    }
+
+    fn asked_again(plan: &Plan, ask: RelayAsk, handle: &Handle) -> Result<AskedAgain, SourceError> {
+        let (base, handle) = (relay_plan(plan, &ask.url), handle.clone());
+        let make = move |(since, until), kinds: BTreeSet<u16>| {
+            let kinds = kinds.into_iter().collect();
+            RelaySource::new(RelayPlan { kinds, since, until, ..base.clone() }, handle.clone())
+        };
+        AskedAgain::new(ask, Box::new(make))
     }
 
     fn headers_plan(plan: &Plan, heights: Option<BTreeSet<BlockHeight>>) -> HeadersPlan {

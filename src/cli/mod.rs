@@ -10,6 +10,7 @@
 mod args;
 mod commands;
 mod coverage;
+mod cursor;
 mod documents;
 mod gaps;
 mod headers;
@@ -17,6 +18,7 @@ mod init;
 mod ots;
 mod output;
 mod progress;
+mod replay;
 mod settings;
 mod show;
 mod signals;

@@ -20,6 +20,9 @@ pub struct Backing {
     /// Where a later capture of the slice may go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<Position>,
+    /// A later fetch asked for a window that holds this receipt's: that one speaks, and this one no longer counts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub superseded: bool,
 }
 
 impl Backing {
