@@ -12,6 +12,7 @@ mod capture;
 mod conclude;
 mod config;
 mod coverage;
+mod doctor;
 mod drift;
 mod drill;
 mod earlier;
@@ -40,6 +41,7 @@ pub use coverage::{
     Captured, Cell, CoverageFilter, CoverageTable, GapUse, Month, OpenWindow, SliceRow, TakedownUse,
     certificates_value, coverage_of_run, coverage_text, coverage_value,
 };
+pub use doctor::{Check, Health, Patient, diagnose, exit_condition};
 pub use drill::{Finished, RunOptions, capture_only, drill, rebuild_only};
 pub use error::AppError;
 pub use explain::{Explanation, explain_in_run};

@@ -10,6 +10,7 @@
 mod args;
 mod commands;
 mod coverage;
+mod doctor;
 mod documents;
 mod gaps;
 mod init;
