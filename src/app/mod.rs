@@ -17,6 +17,7 @@ mod coverage;
 mod cursor;
 mod cursors;
 mod cut;
+mod doctor;
 mod drift;
 mod drill;
 mod earlier;
@@ -58,6 +59,7 @@ pub use cursor::{
     EXPORT_BYTES_MAX, Imported, Verdict as ImportVerdict, cursors, export_cursors, import_cursors, reset_cursors,
 };
 pub use cursors::{Cursor, Place};
+pub use doctor::{Check, Health, Patient, diagnose, exit_condition};
 pub use drill::{Finished, RunOptions, capture_only, drill, rebuild_only};
 pub use error::AppError;
 pub use explain::{Explanation, explain_in_run};

@@ -153,6 +153,9 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: super::headers::HeadersCommand,
     },
+    /// Look at configuration, files, clock and sources, and for lists that drift apart. Writes nothing; exit 0 when all is
+    /// ok, 1 when something is not, 3 when something declared could not be looked at.
+    Doctor,
     /// Write a commented configuration.
     Init {
         /// Where to.

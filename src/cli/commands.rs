@@ -8,7 +8,8 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 use super::args::{Cli, Command, ConfigCommand, Format, Global, ServeArgs, SimCommand};
 use super::output::{Output, fatal, say};
 use super::{
-    coverage, cursor, documents, gaps, headers, init, ots, progress, replay, settings, show, signals, sim, trial,
+    coverage, cursor, doctor, documents, gaps, headers, init, ots, progress, replay, settings, show, signals, sim,
+    trial,
 };
 use crate::app::{self, AppError, Cancel, Conclusion};
 use crate::domain::{Condition, inert};
@@ -71,6 +72,7 @@ fn run(cli: &Cli, matches: &clap::ArgMatches, output: &Output) -> Result<ExitCod
         Command::Verify { files } => show::verify(global, output, files),
         Command::Explain { what } => show::explain(global, output, what),
         Command::Coverage(args) => coverage::coverage(global, output, args),
+        Command::Doctor => doctor::doctor(global, output),
         Command::Gaps { command } => gaps::gaps(global, output, command),
         Command::Ots { command } => ots::run(global, output, command),
         Command::Headers { command } => headers::run(global, output, command),

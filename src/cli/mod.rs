@@ -11,6 +11,7 @@ mod args;
 mod commands;
 mod coverage;
 mod cursor;
+mod doctor;
 mod documents;
 mod gaps;
 mod headers;

@@ -23,6 +23,8 @@ mod http;
 #[cfg(feature = "net")]
 mod limits;
 #[cfg(feature = "net")]
+mod probe;
+#[cfg(feature = "net")]
 mod relay;
 #[cfg(feature = "net")]
 mod resolve;
@@ -40,6 +42,8 @@ pub use gateway::{NodeApi, NodePlan, NodeSource, PaymentLogPlan, PaymentLogSourc
 pub use headers::{HeadersPlan, HeadersSource};
 #[cfg(feature = "net")]
 pub use http::HttpLimits;
+#[cfg(feature = "net")]
+pub use probe::{ProbePlan, Probed, probe_all};
 #[cfg(feature = "net")]
 pub use relay::{RelayBudget, RelayPlan, RelaySource};
 #[cfg(feature = "net")]

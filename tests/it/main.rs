@@ -4,6 +4,7 @@
 mod architecture;
 mod cli;
 mod coverage;
+mod doctor;
 mod drill;
 mod faults;
 mod fixtures;

@@ -10,7 +10,7 @@ use crate::app::observer::{Cancel, Observer};
 use crate::app::plan::Plan;
 use crate::app::run::{Found, RunFolder};
 use crate::app::takedowns::{d_tags, read_logs};
-use crate::domain::{AsOf, Digest32, TrustPolicy, UnixSeconds};
+use crate::domain::{AsOf, Digest32, EvidenceId, RawEvidence, TrustPolicy, UnixSeconds};
 use crate::ledger::{Ledgers, rebuild};
 use crate::reconcile::{Declared, Input, Objectives};
 use crate::seal::evidence_root;
@@ -86,6 +86,16 @@ impl Survey {
         let evidence_root = evidence_root(&store.ids()?);
         let time_boxed = recorded.is_some_and(|recorded| recorded.time_boxed);
         Ok(Self { store, set, tables, policy, declared, as_of, evidence_root, finished, time_boxed, ledgers })
+    }
+
+    /// Pieces of evidence held.
+    pub(in crate::app) fn held(&self) -> u64 {
+        self.store.len()
+    }
+
+    /// One piece of evidence; nothing when it can't be read.
+    pub(in crate::app) fn raw(&self, id: EvidenceId) -> Option<RawEvidence> {
+        self.store.get(&id).ok().flatten()
     }
 
     /// What reconciliation is asked with.
