@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::drill::RunOptions;
 use super::error::AppError;
 #[cfg(feature = "net")]
-use super::nodes::NodeKind;
+use super::gateway::NodeKind;
 use super::plan::Plan;
 use super::seals::SnapshotSource;
 use crate::domain::{BlockHeight, Media};
@@ -218,7 +218,7 @@ mod net {
         }
     }
 
-    fn node_plan(plan: &Plan, node: &crate::app::nodes::NodePlan) -> NodePlan {
+    fn node_plan(plan: &Plan, node: &crate::app::gateway::NodePlan) -> NodePlan {
         NodePlan {
             url: node.url.clone(),
             api: match node.kind {
