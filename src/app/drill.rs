@@ -8,6 +8,7 @@ use super::audit::sealed_store;
 use super::capture::{Limit, capture};
 use super::conclude::{Conclusion, INPUTS_SCHEMA, JudgedInputs};
 use super::coverage::Captured;
+use super::documents;
 use super::earlier::{Now, compare};
 use super::error::AppError;
 use super::finish::finish;
@@ -139,10 +140,10 @@ impl<'a> Session<'a> {
         cancel: &'a Cancel,
     ) -> Result<Self, AppError> {
         let folder = RunFolder::at(&options.run);
-        let resumed = match folder.look()? {
-            Found::Fresh => 0,
-            Found::Unfinished(record) => record.resumed + 1,
-            Found::Finished(record) if options.yes => record.resumed + 1,
+        let (resumed, documents) = match folder.look()? {
+            Found::Fresh => (0, Vec::new()),
+            Found::Unfinished(record) => (record.resumed + 1, record.documents),
+            Found::Finished(record) if options.yes => (record.resumed + 1, record.documents),
             Found::Finished(_) => {
                 return Err(AppError::Refused {
                     what: format!("{} holds a finished run", options.run.display()),
@@ -171,6 +172,7 @@ impl<'a> Session<'a> {
             host: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             jobs: options.jobs,
             peak_memory_kib: None,
+            documents,
         };
         folder.write_record(&record)?;
         let threads = worker_threads(options.jobs)?;
@@ -186,6 +188,8 @@ impl<'a> Session<'a> {
         let mut kit = SourceKit::new(self.plan, self.options)?;
         let sources = first_sources(self.plan, &kit)?;
         self.fetch("capture", sources)?;
+        documents::add(&mut self.record.documents, &kit.seen, self.options.clock);
+        self.folder.write_record(&self.record)?;
         if !kit.can_upgrade() {
             return Ok(None);
         }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::documents::SeenDocument;
 use super::error::AppError;
 
 /// The folder of one run.
@@ -40,6 +41,9 @@ pub struct RunRecord {
     /// Peak resident memory in KiB, where the system tells.
     #[serde(default)]
     pub peak_memory_kib: Option<u64>,
+    /// Every version of a published document that was fetched into this folder, with its time.
+    #[serde(default)]
+    pub documents: Vec<SeenDocument>,
 }
 
 /// How a folder was found.

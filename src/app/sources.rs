@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::documents::Seen;
 use super::drill::RunOptions;
 use super::error::AppError;
 #[cfg(feature = "net")]
@@ -21,6 +22,8 @@ pub(super) struct SourceKit {
     asked: BTreeSet<(String, Vec<u8>)>,
     /// Heights asked for by name.
     heights: BTreeSet<BlockHeight>,
+    /// Published documents that came.
+    pub(super) seen: Seen,
 }
 
 impl SourceKit {
@@ -39,6 +42,7 @@ impl SourceKit {
             runtime: net::runtime(plan, options)?,
             asked: BTreeSet::new(),
             heights: BTreeSet::new(),
+            seen: Seen::default(),
         })
     }
 
@@ -127,7 +131,10 @@ mod net {
 
     use tokio::runtime::{Builder, Handle, Runtime};
 
-    use super::{AppError, BlockHeight, EvidenceSource, Media, NodeKind, Plan, RunOptions, SourceError, SourceKit};
+    use super::super::documents::Noting;
+    use super::{
+        AppError, BlockHeight, EvidenceSource, Media, NodeKind, Plan, RunOptions, Seen, SourceError, SourceKit,
+    };
     use crate::substrate::{
         CalendarPlan, CalendarSource, HeadersPlan, HeadersSource, HttpLimits, NodeApi, NodePlan, NodeSource,
         PaymentLogPlan, PaymentLogSource, RecordsPlan, RecordsSource, RelayBudget, RelayPlan, RelaySource, RetryPolicy,
@@ -164,7 +171,7 @@ mod net {
             sources.push(Box::new(RelaySource::new(relay_plan(plan, url), handle.clone())?));
         }
         for (media, url) in &plan.documents {
-            sources.push(document(plan, *media, url, &handle)?);
+            sources.push(document(plan, *media, url, kit, &handle)?);
         }
         for log in &plan.payment_logs {
             let log = PaymentLogPlan {
@@ -244,7 +251,13 @@ mod net {
         }
     }
 
-    fn document(plan: &Plan, media: Media, url: &str, handle: &Handle) -> Result<Box<dyn EvidenceSource>, SourceError> {
+    fn document(
+        plan: &Plan,
+        media: Media,
+        url: &str,
+        kit: &SourceKit,
+        handle: &Handle,
+    ) -> Result<Box<dyn EvidenceSource>, SourceError> {
         let url = url.to_owned();
         let allow_plaintext = plan.allow_plaintext;
         Ok(match media {
@@ -254,7 +267,8 @@ mod net {
             }
             _ => {
                 let document = WellKnownPlan { url, media, allow_plaintext, http: HttpLimits::default() };
-                Box::new(WellKnownSource::new(document, handle.clone())?)
+                let source = Box::new(WellKnownSource::new(document, handle.clone())?);
+                Box::new(Noting { source, seen: Seen::clone(&kit.seen) })
             }
         })
     }
