@@ -167,6 +167,18 @@ const PAGES: &[Case<Scene>] = &[
         |s| list(s, InvoiceDialect::LndInvoice, 1..=100),
         |s| list(s, InvoiceDialect::CoreLightning, 1..=100),
     ),
+    (
+        Code::SrcCutoff100,
+        |s| {
+            list(s, InvoiceDialect::GatewayReceived, 1..=100);
+            list(s, InvoiceDialect::GatewaySent, 101..=150);
+        },
+        // A hundred in all, of two calls: neither was cut off.
+        |s| {
+            list(s, InvoiceDialect::GatewayReceived, 1..=60);
+            list(s, InvoiceDialect::GatewaySent, 61..=100);
+        },
+    ),
 ];
 
 fn paged(scene: &mut Scene, pages: u64) {
