@@ -2,11 +2,19 @@
 //! it stands with the other facts that are not reproducible, in `run.json`.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{EvidenceId, Media, SourceId, UnixSeconds};
+use super::audit::sealed_store;
+use super::error::AppError;
+use super::judge::side_tables;
+use super::run::{Found, RunFolder};
+use crate::domain::{EvidenceId, FetchReceipt, Media, SourceId, UnixSeconds};
+use crate::store::EvidenceStore as _;
+use crate::substrate::{Captured, EvidenceSource, Sink, SourceError};
 
 /// One version of a document, and when it was seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +50,72 @@ pub(super) fn add(known: &mut Vec<SeenDocument>, seen: &Seen, at: UnixSeconds) {
             }),
         }
     }
+    sort(known);
+}
+
+/// Media whose every version counts: a key that changed, a price that was valid once.
+const PUBLISHED: [Media; 5] =
+    [Media::Jwks, Media::AuthJwks, Media::ProjectConfig, Media::FederationDirectory, Media::Charter];
+
+/// Earlier versions of the documents that are still asked for, out of sealed earlier runs: what a host published once is
+/// evidence of this run too.
+pub(super) struct PastDocuments {
+    items: Vec<Captured>,
+}
+
+impl PastDocuments {
+    /// Reads them; `asked` are the documents of the present configuration.
+    ///
+    /// # Errors
+    /// [`AppError`] for a folder that holds no sealed run.
+    pub(super) fn read(runs: &[impl AsRef<Path>], asked: &[(Media, String)]) -> Result<Self, AppError> {
+        let mut items = Vec::new();
+        for run in runs {
+            let (store, _) = sealed_store(run.as_ref())?;
+            let sightings = side_tables(&store)?.sightings;
+            store.scan(&PUBLISHED, &mut |id, evidence| {
+                let seen = sightings.get(&id).into_iter().flatten();
+                for source in seen.filter(|source| asked.iter().any(|one| *one == (evidence.media, source.0.clone()))) {
+                    let place = "an earlier run".to_owned();
+                    items.push(Captured { evidence: evidence.clone(), source: source.clone(), place, offset: 0 });
+                }
+                ControlFlow::Continue(())
+            })?;
+        }
+        Ok(Self { items })
+    }
+}
+
+impl EvidenceSource for PastDocuments {
+    fn id(&self) -> SourceId {
+        SourceId("history".to_owned())
+    }
+
+    /// Leaves no receipt: nobody was asked.
+    fn fetch(&mut self, sink: &mut dyn Sink) -> Result<Vec<FetchReceipt>, SourceError> {
+        std::mem::take(&mut self.items).into_iter().try_for_each(|item| sink.accept(item))?;
+        Ok(Vec::new())
+    }
+}
+
+/// Adds the times that the records of earlier runs tell; a run without a record tells none.
+pub(super) fn add_past(known: &mut Vec<SeenDocument>, runs: &[impl AsRef<Path>]) {
+    for run in runs {
+        let Ok(Found::Finished(record)) = RunFolder::at(run.as_ref()).look() else { continue };
+        for past in record.documents {
+            match known.iter_mut().find(|one| one.source == past.source && one.evidence == past.evidence) {
+                Some(one) => {
+                    one.first_seen = one.first_seen.min(past.first_seen);
+                    one.last_seen = one.last_seen.max(past.last_seen);
+                }
+                None => known.push(past),
+            }
+        }
+    }
+    sort(known);
+}
+
+fn sort(known: &mut [SeenDocument]) {
     known.sort_by(|a, b| (&a.source, a.first_seen, &a.evidence).cmp(&(&b.source, b.first_seen, &b.evidence)));
 }
 

@@ -189,6 +189,7 @@ impl<'a> Session<'a> {
         let sources = first_sources(self.plan, &kit)?;
         self.fetch("capture", sources)?;
         documents::add(&mut self.record.documents, &kit.seen, self.options.clock);
+        documents::add_past(&mut self.record.documents, &self.plan.history);
         self.folder.write_record(&self.record)?;
         if !kit.can_upgrade() {
             return Ok(None);

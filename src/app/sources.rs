@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::documents::Seen;
+use super::documents::{PastDocuments, Seen};
 use super::drill::RunOptions;
 use super::error::AppError;
 #[cfg(feature = "net")]
@@ -77,6 +77,9 @@ pub(super) fn first_sources(plan: &Plan, kit: &SourceKit) -> Result<Vec<Box<dyn 
         } else {
             sources.push(Box::new(FilesSource::new(*media, paths.clone())));
         }
+    }
+    if !plan.history.is_empty() && !plan.documents.is_empty() {
+        sources.push(Box::new(PastDocuments::read(&plan.history, &plan.documents)?));
     }
     #[cfg(feature = "net")]
     net::first_sources(plan, kit, &mut sources)?;

@@ -190,6 +190,40 @@ fn every_version_of_a_published_document_is_kept_with_its_time() {
 }
 
 #[test]
+fn a_key_that_changed_since_an_earlier_run_is_told_and_a_key_that_was_added_is_not() {
+    let folder = tempdir().unwrap();
+    let served = Arc::new(Mutex::new(String::new()));
+    let serving = Arc::clone(&served);
+    let server = HttpServer::start(move |_, _| Answer::ok(serving.lock().unwrap().clone()));
+    let url = format!("{}/.well-known/oc-envelope-jwks.json", server.base);
+    let publish = |keys: &[(&str, u8)]| {
+        use base64::Engine as _;
+        let x = |byte: u8| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode([byte; 32]);
+        let keys = keys.iter().map(|(kid, byte)| json!({"kty": "OKP", "crv": "Ed25519", "kid": kid, "x": x(*byte)}));
+        *served.lock().unwrap() = json!({"keys": keys.collect::<Vec<_>>()}).to_string();
+    };
+    let keys = format!("[keys]\njwks = [\"{url}\"]\n");
+    publish(&[("a", 1)]);
+    drilled(&folder, &keys, "first");
+    let later = format!("{keys}[history]\nruns = [\"first/\"]\n");
+    publish(&[("a", 1), ("b", 2)]);
+    let report = drilled(&folder, &later, "added");
+    assert_eq!(codes(&report, "KEY_SET_REWRITTEN"), Vec::<String>::new());
+    publish(&[("a", 3)]);
+    let report = drilled(&folder, &later, "changed");
+    let rewritten = ("KEY_SET_REWRITTEN".to_owned(), json!({"kid": "a", "set": "envelope"}));
+    assert_eq!(found(&report, "KEY_SET_REWRITTEN"), [rewritten]);
+    let again = run(&["audit", arg(&folder.path().join("changed"))]);
+    assert_eq!(code(&again), 1, "the earlier version is evidence of the run: {}", shown(&again));
+    let record: Value = serde_json::from_slice(&fs::read(folder.path().join("changed/run.json")).unwrap()).unwrap();
+    assert_eq!(record["documents"].as_array().unwrap().len(), 2, "both versions have their times");
+    // A document that is no longer asked for stays where it was.
+    let elsewhere = later.replace(&url, &format!("{}/jwks.json", server.base));
+    let report = drilled(&folder, &elsewhere, "elsewhere");
+    assert_eq!(codes(&report, "KEY_SET_REWRITTEN"), Vec::<String>::new());
+}
+
+#[test]
 fn a_charter_that_its_directory_does_not_name_is_drift_and_the_published_one_is_none() {
     let vector = crate::support::fixtures().join("vectors/oc-docs/charter-oc-me-v1.json");
     let vector: Value = serde_json::from_slice(&fs::read(vector).unwrap()).unwrap();
