@@ -16,6 +16,7 @@ mod pages;
 mod relay;
 mod relay_faults;
 mod relay_server;
+mod runs;
 mod whole_world;
 
 use std::collections::BTreeSet;
