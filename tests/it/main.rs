@@ -12,6 +12,7 @@ mod identity;
 mod laws;
 mod ledger_scenarios;
 mod peers;
+mod replay;
 mod report;
 mod scenarios;
 mod schemas;
