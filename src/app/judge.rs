@@ -53,13 +53,19 @@ pub(super) fn side_tables(store: &dyn EvidenceStore) -> Result<SideTables, AppEr
     Ok(tables)
 }
 
-/// Calendars are asked for what is still missing: a capture that goes on asks for less than one that was never interrupted.
-/// So that both read the same, a receipt of theirs counts all the replies that the calendar ever gave.
+/// Calendars and headers by height are asked for what is still missing: a capture that goes on asks for less than one that
+/// was never interrupted. So that both read the same, such a receipt counts everything that the source ever gave.
 fn count_replies(tables: &mut SideTables) {
-    let kind = Media::CalendarReply.name();
+    let by_height = format!("{}-by-height", Media::Headers.name());
+    let is_piecemeal =
+        |receipt: &FetchReceipt| receipt.slice.kind == by_height || receipt.slice.kind == Media::CalendarReply.name();
     let mut given: BTreeMap<SourceId, u64> = BTreeMap::new();
-    for receipt in tables.receipts.iter().filter(|receipt| receipt.slice.kind == kind) {
+    for receipt in tables.receipts.iter().filter(|receipt| is_piecemeal(receipt)) {
         given.insert(receipt.source.clone(), 0);
+    }
+    // A node that gave its chain too gave that in other pieces.
+    for receipt in tables.receipts.iter().filter(|receipt| !is_piecemeal(receipt)) {
+        given.remove(&receipt.source);
     }
     if given.is_empty() {
         return;
@@ -69,8 +75,10 @@ fn count_replies(tables: &mut SideTables) {
             *count += 1;
         }
     }
-    for receipt in tables.receipts.iter_mut().filter(|receipt| receipt.slice.kind == kind) {
-        receipt.items = given.get(&receipt.source).copied().unwrap_or_default();
+    for receipt in tables.receipts.iter_mut().filter(|receipt| is_piecemeal(receipt)) {
+        if let Some(count) = given.get(&receipt.source) {
+            receipt.items = *count;
+        }
         if receipt.end == SliceEnd::Ended {
             // What is pending is told proof by proof.
             receipt.reason.clear();

@@ -2,6 +2,7 @@
 //! What belongs here: promises about runs that go on. Runs from empty are in `drill`.
 
 mod cursors;
+mod kills;
 mod outage;
 mod snapshots;
 mod stage;

@@ -6,7 +6,7 @@ use reledger::domain::{Position, UnixSeconds};
 use reledger::store::{Engine, EvidenceStore as _, LogStore, SideRecord};
 use serde_json::{Value, json};
 
-use super::stage::{AS_OF, Stage, Tide, at};
+use super::stage::{AS_OF, Stage, Tide, at, whole_state};
 use crate::support::{arg, code, shown, stdout};
 
 #[test]
@@ -48,8 +48,7 @@ fn capture_alone_commits_none_and_a_replay_derives_them_from_receipts() {
     let said = stage.replay("run", &[], 0);
     assert!(said["notes"].to_string().contains("none was committed"), "{said}");
     assert!(stage.cursor("run", 0).1 > place);
-    let whole = stage.drill(AS_OF, "whole", 0);
-    assert_eq!(stage.snapshot("run").state_root, whole.state_root);
+    assert_eq!(stage.snapshot("run").state_root, whole_state());
 }
 
 /// Writes into the run's store what no command would.
@@ -100,9 +99,8 @@ fn a_cursor_that_is_unreadable_or_ahead_of_the_store_is_replaced_by_a_safe_one()
         assert_eq!(stage.cursor(name, 0).0, "committed");
         assert!(stage.cursor(name, 0).1 > place);
     }
-    let whole = stage.drill(AS_OF, "whole", 0);
     for (name, ..) in spoilers {
-        assert_eq!(stage.snapshot(name).state_root, whole.state_root, "{name}");
+        assert_eq!(stage.snapshot(name).state_root, whole_state(), "{name}");
     }
 }
 

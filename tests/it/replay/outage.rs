@@ -3,7 +3,7 @@
 use reledger::sim::World;
 use serde_json::Value;
 
-use super::stage::{AS_OF, EVENTS, Stage, Tide, at};
+use super::stage::{AS_OF, EVENTS, Stage, Tide, at, whole_state};
 use crate::support::{code, report, shown, stdout};
 
 /// Captured and judged up to the instant of the outage, at that instant.
@@ -26,11 +26,11 @@ fn a_replay_restores_the_state_of_a_drill_from_empty_and_doing_it_again_changes_
     let since = at(middle);
     for (name, more) in [("by-time", vec!["--since", &since]), ("by-cursor", vec![])] {
         let behind = stage.snapshot(name);
-        assert_ne!(behind.state_root, whole.state_root);
+        assert_ne!(behind.state_root, whole_state());
         let said = stage.replay(name, &more, 0);
         assert_eq!(said["safe_to_unfreeze"], true, "{said}");
         let restored = stage.snapshot(name);
-        assert_eq!(restored.state_root, whole.state_root, "{name}");
+        assert_eq!(restored.state_root, whole_state(), "{name}");
         assert_eq!(restored.evidence_root, whole.evidence_root, "{name}");
         assert_ne!(restored.cursors, behind.cursors, "{name}");
         stage.replay(name, &more, 0);
@@ -45,7 +45,7 @@ fn a_replay_restores_the_state_of_a_drill_from_empty_and_doing_it_again_changes_
 
 #[test]
 fn a_replayed_window_is_a_row_of_its_own_beside_the_slice_that_was_covered_before() {
-    let stage = Stage::new(8);
+    let stage = Stage::new(7);
     let middle = before_the_outage(&stage, "run");
     stage.turn(&Tide::All);
     stage.replay("run", &["--since", &at(middle), "--overlap", "1h"], 0);
@@ -60,7 +60,7 @@ fn a_replayed_window_is_a_row_of_its_own_beside_the_slice_that_was_covered_befor
 
 #[test]
 fn a_replay_that_begins_too_late_tells_of_the_hole_until_one_begins_before_it() {
-    let stage = Stage::new(9);
+    let stage = Stage::new(7);
     let middle = before_the_outage(&stage, "run");
     stage.turn(&Tide::All);
     let before = stage.cursor("run", 0);
@@ -83,13 +83,12 @@ fn a_replay_that_begins_too_late_tells_of_the_hole_until_one_begins_before_it() 
     // The cursors are from before it.
     stage.replay("run", &[], 0);
     assert_eq!(hole(&stage), []);
-    let whole = stage.drill(AS_OF, "whole", 0);
-    assert_eq!(stage.snapshot("run").state_root, whole.state_root);
+    assert_eq!(stage.snapshot("run").state_root, whole_state());
 }
 
 #[test]
 fn a_replay_that_begins_where_the_capture_was_made_leaves_no_hole_however_quiet_it_was() {
-    let stage = Stage::new(9);
+    let stage = Stage::new(7);
     let middle = before_the_outage(&stage, "run");
     let (_, newest) = stage.cursor("run", 0);
     assert!(newest.unwrap() < middle, "the relays were quiet before the outage");
@@ -99,7 +98,7 @@ fn a_replay_that_begins_where_the_capture_was_made_leaves_no_hole_however_quiet_
 
 #[test]
 fn relays_that_went_blind_move_no_cursor_and_the_run_is_incomplete_until_they_see_again() {
-    let stage = Stage::new(10);
+    let stage = Stage::new(7);
     let middle = before_the_outage(&stage, "run");
     let cursors = stage.cursors("run");
     stage.turn(&Tide::Nothing);
@@ -114,13 +113,12 @@ fn relays_that_went_blind_move_no_cursor_and_the_run_is_incomplete_until_they_se
     stage.turn(&Tide::All);
     // The cursors are from before both of the windows that nobody answered in.
     stage.replay("run", &[], 0);
-    let whole = stage.drill(AS_OF, "whole", 0);
-    assert_eq!(stage.snapshot("run").state_root, whole.state_root);
+    assert_eq!(stage.snapshot("run").state_root, whole_state());
 }
 
 #[test]
 fn a_relay_that_is_away_moves_only_its_own_cursor_not_and_is_accused_of_no_omission() {
-    let stage = Stage::new(11);
+    let stage = Stage::new(7);
     before_the_outage(&stage, "run");
     let before = [stage.cursor("run", 0), stage.cursor("run", 1)];
     stage.turn(&Tide::All);
@@ -172,7 +170,7 @@ fn an_event_of_the_cursors_own_second_that_arrives_later_is_captured() {
 
 #[test]
 fn a_relay_that_pruned_its_cursor_is_asked_for_everything_and_told() {
-    let stage = Stage::new(13);
+    let stage = Stage::new(7);
     let middle = before_the_outage(&stage, "run");
     let before = stage.cursor("run", 0);
     stage.turn(&Tide::Since(middle));
@@ -185,8 +183,7 @@ fn a_relay_that_pruned_its_cursor_is_asked_for_everything_and_told() {
     assert_eq!(stage.cursor("run", 0), before);
     // All that it still holds was taken nevertheless: the evidence is whole.
     stage.turn(&Tide::All);
-    let whole = stage.drill(AS_OF, "whole", 0);
-    assert_eq!(stage.snapshot("run").state_root, whole.state_root);
+    assert_eq!(stage.snapshot("run").state_root, whole_state());
     // Whoever accepts that it pruned resets the cursor.
     stage.turn(&Tide::Since(middle));
     assert_eq!(code(&stage.at(AS_OF, "run", &["cursor", "reset", "--yes"])), 0);

@@ -7,7 +7,7 @@ use reledger::sim::seals::{
     CheckpointBody, SnapshotManifest, checkpoint_bodies, pack_snapshot, sign_checkpoint, snapshot_parts,
 };
 
-use super::stage::{AS_OF, Stage, Tide, at};
+use super::stage::{AS_OF, Stage, Tide, at, whole_state};
 use crate::support::{arg, code, shown};
 
 /// A stage that was drilled up to its middle, with a checkpoint of that instant, which a key seals that it trusts.
@@ -57,8 +57,7 @@ fn a_replay_begins_at_the_checkpoint_that_the_snapshot_contains() {
     let once = stage.snapshot("run");
     stage.replay("run", &["--from-snapshot", arg(&file)], 0);
     assert_eq!(stage.snapshot("run"), once);
-    let whole = stage.drill(AS_OF, "whole", 0);
-    assert_eq!(once.state_root, whole.state_root);
+    assert_eq!(once.state_root, whole_state());
 }
 
 #[test]
@@ -67,8 +66,7 @@ fn a_snapshot_without_a_known_checkpoint_leaves_it_to_the_cursors() {
     let file = sealed.snapshot(false);
     let said = sealed.stage.replay("run", &["--from-snapshot", arg(&file)], 0);
     assert!(said["notes"].to_string().contains("the cursors decide"), "{said}");
-    let whole = sealed.stage.drill(AS_OF, "whole", 0);
-    assert_eq!(sealed.stage.snapshot("run").state_root, whole.state_root);
+    assert_eq!(sealed.stage.snapshot("run").state_root, whole_state());
 }
 
 #[test]
