@@ -34,7 +34,7 @@ pub struct Audited {
 /// [`AppError::Untrusted`] when a member does not match the manifest; [`AppError`] for local failures.
 pub fn audit(root: &Path, jobs: usize, observer: &dyn Observer, cancel: &Cancel) -> Result<Audited, AppError> {
     let (store, manifest) = sealed_store(root)?;
-    let judged = judged_inputs(text("evidence/inputs.json", &read(root, "evidence/inputs.json")?)?)?;
+    let judged = recorded_inputs(root)?;
     let found = read(root, "report.json")?;
     let root = manifest.evidence_root;
     let mut tables = side_tables(&store)?;
@@ -120,6 +120,14 @@ fn no_strangers(evidence: &Path, manifest: &Manifest) -> Result<(), AppError> {
 
 fn untrusted(error: &dyn std::error::Error) -> AppError {
     AppError::Untrusted { what: format!("checksum_error: {error}") }
+}
+
+/// What a finished run was judged by, as it recorded it.
+///
+/// # Errors
+/// [`AppError::Untrusted`] when it can't be read; [`AppError`] for local failures.
+pub(super) fn recorded_inputs(root: &Path) -> Result<JudgedInputs, AppError> {
+    judged_inputs(text("evidence/inputs.json", &read(root, "evidence/inputs.json")?)?)
 }
 
 fn judged_inputs(text: &str) -> Result<JudgedInputs, AppError> {

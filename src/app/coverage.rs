@@ -1,4 +1,15 @@
-//! What a capture left open, before anything is judged: the exit code of `reledger capture`.
+//! What a capture left open, before anything is judged: the exit code of `reledger capture`. And `reledger coverage`: what
+//! each source holds, slice by slice and month by month, on what basis.
+
+mod model;
+mod show;
+mod survey;
+mod table;
+
+pub use model::{Cell, CoverageFilter, CoverageTable, GapUse, Month, OpenWindow, SliceRow, TakedownUse};
+pub use show::{certificates_value, coverage_text, coverage_value};
+pub(super) use survey::{Survey, Wanted};
+pub use table::coverage_of_run;
 
 use super::plan::Plan;
 use crate::domain::{CompletenessBasis, Condition, FetchReceipt, SliceEnd, SourceId};

@@ -112,14 +112,7 @@ pub fn rebuild_only(
     observer: &dyn Observer,
     cancel: &Cancel,
 ) -> Result<Finished, AppError> {
-    let folder = RunFolder::at(&options.run);
-    if !folder.evidence().is_dir() {
-        return Err(AppError::Config {
-            what: format!("{} holds no captured evidence", options.run.display()),
-            hint: "run `reledger capture` into it first, or name another folder with --run".to_owned(),
-        });
-    }
-    Session::open(plan, options, observer, cancel)?.conclude(None)
+    Session::resume(plan, options, observer, cancel)?.conclude(None)
 }
 
 /// One process at work on one folder.
@@ -140,6 +133,40 @@ pub(super) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
+    /// As [`Self::open`], on a folder that holds evidence already.
+    pub(super) fn resume(
+        plan: &'a Plan,
+        options: &'a RunOptions,
+        observer: &'a dyn Observer,
+        cancel: &'a Cancel,
+    ) -> Result<Self, AppError> {
+        if !RunFolder::at(&options.run).evidence().is_dir() {
+            return Err(AppError::Config {
+                what: format!("{} holds no captured evidence", options.run.display()),
+                hint: "run `reledger capture` into it first, or name another folder with --run".to_owned(),
+            });
+        }
+        Self::open(plan, options, observer, cancel)
+    }
+
+    /// The run's evidence.
+    pub(super) fn store(&mut self) -> &mut LogStore {
+        &mut self.store
+    }
+
+    /// What the evidence comes to now.
+    pub(super) fn judged(&mut self) -> Result<VerifiedSet, AppError> {
+        let tables = side_tables(&self.store)?;
+        self.judge(&tables)
+    }
+
+    /// Ends the work without a report.
+    pub(super) fn seal(&mut self) -> Result<(), AppError> {
+        self.cancel.check()?;
+        Ok(self.store.seal_segments()?)
+    }
+
+    /// Takes the folder, and says in it that a run is on.
     #[expect(clippy::disallowed_methods, reason = "durations go into run.json and the recovery time objective")]
     pub(super) fn open(
         plan: &'a Plan,
@@ -208,7 +235,7 @@ impl<'a> Session<'a> {
     /// Captures, relays as `asks` says or whole, then asks for what the proofs still want. Gives back the last judgement
     /// when nothing came after it.
     pub(super) fn capture_all(&mut self, asks: Option<Vec<RelayAsk>>) -> Result<Option<VerifiedSet>, AppError> {
-        let mut kit = SourceKit::new(self.plan, self.options)?;
+        let mut kit = SourceKit::new(self.plan, self.options, &self.store)?;
         let sources = first_sources(self.plan, &kit, asks)?;
         self.fetch("capture", sources)?;
         let judged = self.upgrade(&mut kit)?;
@@ -216,7 +243,8 @@ impl<'a> Session<'a> {
         Ok(judged)
     }
 
-    fn upgrade(&mut self, kit: &mut SourceKit) -> Result<Option<VerifiedSet>, AppError> {
+    /// Asks for what the proofs still want, round by round. Gives back the last judgement when nothing came after it.
+    pub(super) fn upgrade(&mut self, kit: &mut SourceKit) -> Result<Option<VerifiedSet>, AppError> {
         if !kit.can_upgrade(self.plan) {
             return Ok(None);
         }
@@ -233,6 +261,7 @@ impl<'a> Session<'a> {
             }
             let before = self.store.len();
             self.fetch("upgrade", sources)?;
+            self.store.put_side(&kit.tries()?)?;
             if self.store.len() == before {
                 // Receipts may be new, which are read again; sightings are counted in the judgement.
                 let unchanged = side_tables(&self.store)?.sightings == tables.sightings;

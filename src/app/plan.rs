@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::config::{Config, GapSection};
+use super::config::Config;
 use super::drift::drift;
 use super::error::AppError;
-use super::federations;
+use super::nodes::{self, NodePlan};
+use super::{federations, gaps};
 use crate::domain::{
-    BlockHash, BlockHeight, Checkpoint, CompromisedKey, Digest32, KeyId, KnownGap, Media, SourceId, TrustPolicy,
-    UnixSeconds, sha256,
+    BlockHash, BlockHeight, Checkpoint, CompromisedKey, Digest32, KeyId, Media, SourceId, TrustPolicy, UnixSeconds,
+    sha256,
 };
 use crate::reconcile::Declared;
 
@@ -38,6 +39,8 @@ pub struct Plan {
     pub idle_seconds: u64,
     /// Gateways whose payment log is asked for.
     pub payment_logs: Vec<PaymentLogPlan>,
+    /// Lightning nodes that are asked for their lists.
+    pub nodes: Vec<NodePlan>,
     /// Calendars that may be contacted: address in proofs, address to ask.
     pub calendars: BTreeMap<String, String>,
     /// Bitcoin Core REST address.
@@ -71,13 +74,15 @@ impl Plan {
     /// # Errors
     /// [`AppError::Config`] naming the key.
     pub fn resolve(config: &Config, base: &Path) -> Result<Self, AppError> {
+        let config = &gaps::with_register(config, base)?;
         let mut builder = Builder { base, files: BTreeMap::new(), documents: Vec::new() };
         let nostr = config.nostr.clone().unwrap_or_default();
         let gateway = config.gateway.clone().unwrap_or_default();
         builder.take(Media::NostrEvent, &nostr.files, "nostr.files")?;
         builder.take(Media::Activity, &nostr.activity, "nostr.activity")?;
         builder.take(Media::Settlement, &gateway.settlements, "gateway.settlements")?;
-        builder.take(Media::Invoice, &gateway.invoices, "gateway.invoices")?;
+        let (places, nodes) = nodes::take_apart(&gateway.invoices, &|file| builder.path(file))?;
+        builder.take(Media::Invoice, &places, "gateway.invoices")?;
         let keys = config.keys.clone().unwrap_or_default();
         builder.take(Media::Jwks, &keys.jwks, "keys.jwks")?;
         builder.take(Media::AuthJwks, &keys.auth_jwks, "keys.auth_jwks")?;
@@ -107,6 +112,7 @@ impl Plan {
             allow_plaintext: nostr.allow_plaintext,
             idle_seconds: nostr.idle_timeout.map_or(30, |span| span.0),
             payment_logs,
+            nodes,
             calendars: calendars(config),
             bitcoin_rest: headers.bitcoin_rest,
             esplora: headers.esplora,
@@ -119,16 +125,35 @@ impl Plan {
         Ok(plan)
     }
 
+    /// The profile's own policy and calendars: for single files, when no configuration is there.
+    ///
+    /// # Errors
+    /// [`AppError::Config`]; never for a profile that is built in.
+    pub fn of_profile() -> Result<Self, AppError> {
+        let mut plan = Self::resolve(&Config::default(), Path::new(""))?;
+        plan.calendars =
+            plan.policy.calendars.iter().map(|host| (format!("https://{host}"), format!("https://{host}"))).collect();
+        Ok(plan)
+    }
+
+    /// Where to ask the calendar of that host (as the policy lists it); `None` when the configuration names none.
+    pub fn calendar_address(&self, host: &str) -> Option<&str> {
+        let named = self.calendars.iter().find(|(named, _)| host_of(named) == host);
+        named.map(|(_, address)| address.as_str())
+    }
+
     fn declare(&self, config: &Config) -> Declared {
         let has = |media| self.files.contains_key(&media) || self.documents.iter().any(|(other, _)| *other == media);
         let mut sources: BTreeSet<SourceId> = self.files.keys().map(|media| SourceId::files(*media)).collect();
         sources.extend(self.documents.iter().map(|(_, url)| SourceId(url.clone())));
         sources.extend(self.relays.iter().cloned().map(SourceId));
         sources.extend(self.payment_logs.iter().map(|log| SourceId(log.url.clone())));
+        sources.extend(self.nodes.iter().map(|node| SourceId(node.url.clone())));
         sources.extend(self.bitcoin_rest.iter().chain(&self.esplora).cloned().map(SourceId));
         // A section that is there declares its substrate, whatever it names: empty lists must not pass for a check.
         let payment_log = has(Media::PaymentLogEntry) || !self.payment_logs.is_empty();
-        let bare_gateway = config.gateway.is_some() && !payment_log && !has(Media::Invoice);
+        let invoices = has(Media::Invoice) || !self.nodes.is_empty();
+        let bare_gateway = config.gateway.is_some() && !payment_log && !invoices;
         Declared {
             nostr: config.nostr.is_some(),
             relays: self.relays.iter().cloned().map(SourceId).collect(),
@@ -138,7 +163,7 @@ impl Plan {
             headers: config.headers.is_some(),
             settlements: has(Media::Settlement) || bare_gateway,
             payment_log,
-            invoices: has(Media::Invoice),
+            invoices,
             keys: config.keys.is_some(),
             projects: config.projects.is_some(),
             custody: config.custody.is_some(),
@@ -274,8 +299,7 @@ fn policy(config: &Config) -> Result<TrustPolicy, AppError> {
         policy.compromised.sort();
     }
     policy.seal_keys = super::seals::trusted_keys(config.seal.as_ref())?;
-    policy.gaps = config.gaps.iter().map(known_gap).collect();
-    policy.gaps.sort();
+    policy.gaps = gaps::known_gaps(&config.gaps)?;
     Ok(policy)
 }
 
@@ -298,17 +322,6 @@ fn header_policy(config: &Config, policy: &mut TrustPolicy) -> Result<(), AppErr
     Ok(())
 }
 
-fn known_gap(gap: &GapSection) -> KnownGap {
-    KnownGap {
-        source: SourceId(gap.source.clone()),
-        from: gap.from.0,
-        until: gap.until.0,
-        reason: gap.reason.clone(),
-        cite: gap.cite.clone(),
-        expires: gap.expires.0,
-    }
-}
-
 /// The host part of an address as the allow-list compares it.
 fn host_of(url: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
@@ -323,6 +336,8 @@ pub(super) fn config_error(what: String, hint: &str) -> AppError {
 fn shared_digest(config: &Config) -> Digest32 {
     let mut shared = config.clone();
     shared.store = None;
+    // What the register says is among the gaps.
+    shared.gaps_file = None;
     let squash = |entries: &mut Vec<String>| {
         let had_files = entries.iter().any(|entry| !entry.contains("://"));
         entries.retain(|entry| entry.contains("://"));
@@ -343,7 +358,7 @@ fn shared_digest(config: &Config) -> Digest32 {
     }
     if let Some(gateway) = &mut shared.gateway {
         squash(&mut gateway.settlements);
-        squash(&mut gateway.invoices);
+        gateway.invoices = nodes::shared(&gateway.invoices);
         for log in &mut gateway.payment_log {
             log.file = log.file.as_ref().map(|_| "files".to_owned());
             log.password_file = None;

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::coverage::CoverageArgs;
 use super::cursor::CursorCommand;
+use super::gaps::GapsCommand;
 use super::replay::ReplayArgs;
 use crate::sim::{Behaviour, Transport};
 
@@ -134,6 +136,26 @@ pub(crate) enum Command {
         /// An evidence, envelope or event id, a fingerprint, an operation id, or a code. Ids may be cut to 8 digits.
         what: String,
     },
+    /// What each source holds, by kind and month, and on what basis that is complete.
+    Coverage(CoverageArgs),
+    /// The register of known gaps: dated, cited, expiring.
+    Gaps {
+        #[command(subcommand)]
+        command: GapsCommand,
+    },
+    /// OpenTimestamps proofs: show, judge, upgrade, and list those that wait too long.
+    Ots {
+        #[command(subcommand)]
+        command: super::ots::OtsCommand,
+    },
+    /// Bitcoin headers: fetch them into a run, judge the whole chain, look at its tip.
+    Headers {
+        #[command(subcommand)]
+        command: super::headers::HeadersCommand,
+    },
+    /// Look at configuration, files, clock and sources, and for lists that drift apart. Writes nothing; exit 0 when all is
+    /// ok, 1 when something is not, 3 when something declared could not be looked at.
+    Doctor,
     /// Write a commented configuration.
     Init {
         /// Where to.

@@ -71,11 +71,17 @@ pub(crate) fn run_options(global: &Global, command: &'static str) -> Result<RunO
     })
 }
 
-/// `--now`, else `SOURCE_DATE_EPOCH`, else the clock.
-#[expect(clippy::disallowed_methods, reason = "the door owns the clock and the environment")]
-pub(crate) fn clock(global: &Global) -> Result<UnixSeconds, AppError> {
+/// This machine's clock, whatever was said.
+#[expect(clippy::disallowed_methods, reason = "the door owns the clock")]
+pub(crate) fn machine_clock() -> UnixSeconds {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
-    let real = UnixSeconds(i64::try_from(since_epoch).unwrap_or(i64::MAX));
+    UnixSeconds(i64::try_from(since_epoch).unwrap_or(i64::MAX))
+}
+
+/// `--now`, else `SOURCE_DATE_EPOCH`, else the clock.
+#[expect(clippy::disallowed_methods, reason = "the door owns the environment")]
+pub(crate) fn clock(global: &Global) -> Result<UnixSeconds, AppError> {
+    let real = machine_clock();
     if let Some(text) = &global.now {
         return instant("--now", text, real);
     }

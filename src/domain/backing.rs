@@ -4,6 +4,10 @@ use super::digest::Digest32;
 use super::id::NostrEventId;
 use super::time::UnixSeconds;
 
+/// The highest position of the oldest block of a gateway's payment log, which no walk from above reads (TREASURY 0.1,
+/// 1.5): a walk of its own begins here, and the pages of a receipt show whether it did.
+pub const LOG_CLOSING_POSITION: u64 = 9_999;
+
 /// What a [`super::FetchReceipt`] can show for its basis, beside its counts. Small: bounded by its writer.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize)]
 pub struct Backing {

@@ -26,7 +26,7 @@ mod text;
 mod time;
 
 pub use amount::{AmountError, MAX_SUPPLY_MSAT, Msat, MsatDelta, Sats};
-pub use backing::{Backing, Certificate, Enumeration, PageNote, Position, Window};
+pub use backing::{Backing, Certificate, Enumeration, LOG_CLOSING_POSITION, PageNote, Position, Window};
 pub use chain::{AsOf, BlockHash, BlockHeight, MerkleRootHash, Tip};
 pub use code::{Code, Severity, Step};
 pub use coverage::{CompletenessBasis, Coverage, FetchReceipt, Sign, Slice, SliceEnd, SourceId, relay_spelling};

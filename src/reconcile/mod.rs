@@ -7,6 +7,7 @@
 //! Invariants: INV-8 a contradicted completeness claim is withdrawn; INV-9 no finding is netted away or dropped because it
 //! is explained; a check that did not run is listed as unverifiable, never as passed.
 
+mod absences;
 mod anchoring;
 mod audit;
 mod balances;
@@ -20,6 +21,7 @@ mod equivocation;
 mod escrow;
 mod fees;
 mod legs;
+mod manifest;
 mod matches;
 mod merge;
 mod objectives;
@@ -38,6 +40,7 @@ mod takedowns;
 #[cfg(test)]
 mod tests;
 
+pub use absences::{Absent, Why, absences};
 pub use objectives::Objectives;
 pub use reconciler::{Input, reconcile};
 pub use result::*;

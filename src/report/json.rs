@@ -44,7 +44,7 @@ pub fn report_value(model: &Model<'_>) -> Value {
             "sentence": model.sentence(),
         },
         "population": model.population.0.iter().map(|(name, counts)| (name.clone(), counts_value(counts))).collect::<serde_json::Map<_, _>>(),
-        "coverage": reconciliation.coverage.iter().map(coverage_value).collect::<Vec<_>>(),
+        "coverage": reconciliation.coverage.iter().map(coverage_row).collect::<Vec<_>>(),
         "reconstructible": reconstructible(model),
         "ledgers": ledgers(model),
         "state_root": model.seal.state_root.to_hex(),
@@ -84,7 +84,8 @@ fn counts_value(counts: &Counts) -> Value {
     })
 }
 
-fn coverage_value(coverage: &Coverage) -> Value {
+/// One line of `coverage`.
+pub fn coverage_row(coverage: &Coverage) -> Value {
     json!({
         "source": coverage.source, "kind": coverage.slice.kind,
         "from": coverage.slice.from.map(|at| at.0), "until": coverage.slice.until.map(|at| at.0),

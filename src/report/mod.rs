@@ -15,7 +15,7 @@ mod schema;
 mod text;
 
 pub use canonical::canonical_json;
-pub use json::{REPORT_SCHEMA, divergence_value, report_json, report_value};
+pub use json::{REPORT_SCHEMA, coverage_row, divergence_value, report_json, report_value};
 pub use model::{Inputs, Model};
 pub use pseudonym::Pseudonyms;
 pub use schema::{SCHEMAS, schema};

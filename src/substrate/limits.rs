@@ -49,7 +49,11 @@ pub(super) const LOG_PAGE_ENTRIES: u32 = 5_000;
 pub(super) const LOG_PAGES_MAX: u64 = 100_000;
 /// A settlement or invoice document; it is read as a stream, so this bounds time and disk, not memory.
 pub(super) const RECORDS_BYTES_MAX: u64 = 16 << 30;
-/// The file that holds a gateway's password.
+/// Pages of one settlement or invoice document in one run.
+pub(super) const RECORDS_PAGES_MAX: usize = 100_000;
+/// Records asked per page of a Lightning node's list: LND allows any number, and some nodes are small machines.
+pub(super) const NODE_PAGE_RECORDS: u32 = 1_000;
+/// A file that holds a gateway's password or a node's macaroon or rune.
 pub(super) const PASSWORD_BYTES_MAX: u64 = 4 * 1024;
 /// Headers that Bitcoin Core gives per REST call.
 pub(super) const REST_HEADERS_MAX: u32 = 2_000;

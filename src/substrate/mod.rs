@@ -23,21 +23,27 @@ mod http;
 #[cfg(feature = "net")]
 mod limits;
 #[cfg(feature = "net")]
+mod probe;
+#[cfg(feature = "net")]
 mod relay;
+#[cfg(feature = "net")]
+mod resolve;
 #[cfg(feature = "net")]
 mod retry;
 #[cfg(feature = "net")]
 mod wellknown;
 
 #[cfg(feature = "net")]
-pub use calendar::{CalendarPlan, CalendarSource};
+pub use calendar::{CalendarAnswer, CalendarLog, CalendarPlan, CalendarSource};
 pub use files::FilesSource;
 #[cfg(feature = "net")]
-pub use gateway::{PaymentLogPlan, PaymentLogSource, RecordsPlan, RecordsSource};
+pub use gateway::{NodeApi, NodePlan, NodeSource, PaymentLogPlan, PaymentLogSource, RecordsPlan, RecordsSource};
 #[cfg(feature = "net")]
 pub use headers::{HeadersPlan, HeadersSource};
 #[cfg(feature = "net")]
 pub use http::HttpLimits;
+#[cfg(feature = "net")]
+pub use probe::{ProbePlan, Probed, probe_all};
 #[cfg(feature = "net")]
 pub use relay::{RelayBudget, RelayPlan, RelaySource};
 #[cfg(feature = "net")]

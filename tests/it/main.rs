@@ -3,6 +3,8 @@
 
 mod architecture;
 mod cli;
+mod coverage;
+mod doctor;
 mod drill;
 mod faults;
 mod fixtures;
@@ -12,6 +14,7 @@ mod identity;
 mod laws;
 mod ledger_scenarios;
 mod peers;
+mod relay_worlds;
 mod replay;
 mod report;
 mod scenarios;

@@ -1,0 +1,158 @@
+//! What a relay lacks of a slice and another source holds, event by event, and what explains it.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::{Code, Digest32, EvidenceId, FetchReceipt, KnownGap, NostrEventId, Slice, SourceId, UnixSeconds};
+use crate::verify::HeldEvent;
+
+use super::coverage::is_relay;
+use super::reconciler::Input;
+use super::result::Takedown;
+use super::takedowns;
+
+/// Events by kind.
+pub(super) type ByKind = BTreeMap<u16, Vec<(EvidenceId, HeldEvent)>>;
+
+/// An event that a relay lacks and another source holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Absent<'a> {
+    /// The event, as another source gave it.
+    pub id: EvidenceId,
+    /// Its `created_at`.
+    pub at: UnixSeconds,
+    /// What explains the absence.
+    pub why: Why<'a>,
+}
+
+/// What explains an absence. Whatever it is, the absence is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why<'a> {
+    /// Nothing.
+    Unexplained,
+    /// A registered gap that has not expired.
+    Gap(&'a KnownGap),
+    /// The operator's transparency log.
+    TakenDown(&'a Takedown),
+}
+
+/// Visits every absence of every slice that a relay was asked for, relay by relay.
+pub fn absences<'a>(input: &Input<'a>, visit: &mut dyn FnMut(&'a SourceId, &'a Slice, &Absent<'a>)) {
+    let by_kind = events(input);
+    let windows = Asked::of(input);
+    let receipts: &'a [FetchReceipt] = input.receipts;
+    let asked: BTreeSet<(&SourceId, &Slice)> =
+        receipts.iter().map(|receipt| (&receipt.source, &receipt.slice)).collect();
+    for (source, slice) in asked.into_iter().filter(|(source, _)| is_relay(input, source)) {
+        for absent in absent(input, source, slice, &by_kind, &windows) {
+            visit(source, slice, &absent);
+        }
+    }
+}
+
+/// What that relay lacks of the slice: nothing when its kind is no number.
+pub(super) fn absent<'a>(
+    input: &Input<'a>,
+    source: &SourceId,
+    slice: &Slice,
+    by_kind: &ByKind,
+    asked: &Asked,
+) -> Vec<Absent<'a>> {
+    let Ok(kind) = slice.kind.parse::<u16>() else { return Vec::new() };
+    let log = takedowns::Log::of(input, source);
+    let why = |id, at| match log.lists(input, id, kind, at) {
+        Some(takedown) => Why::TakenDown(takedown),
+        None => gaps(input)
+            .find(|gap| gap.source == *source && at >= gap.from && at < gap.until)
+            .map_or(Why::Unexplained, Why::Gap),
+    };
+    let held = by_kind.get(&kind).map(Vec::as_slice).unwrap_or_default();
+    let missing = missing(input, source, slice, held).into_iter().filter(|(_, at)| !asked.later(source, slice, *at));
+    missing.map(|(id, at)| Absent { id, at, why: why(id, at) }).collect()
+}
+
+/// The windows that each relay was asked for of a kind, where there is more than one.
+pub(super) struct Asked(BTreeMap<(SourceId, String), BTreeSet<Slice>>);
+
+impl Asked {
+    /// Reads the receipts.
+    pub(super) fn of(input: &Input<'_>) -> Self {
+        let mut asked: BTreeMap<(SourceId, String), BTreeSet<Slice>> = BTreeMap::new();
+        for receipt in input.receipts {
+            let key = (receipt.source.clone(), receipt.slice.kind.clone());
+            asked.entry(key).or_default().insert(receipt.slice.clone());
+        }
+        asked.retain(|_, slices| slices.len() > 1);
+        Self(asked)
+    }
+
+    /// True for an instant that lies in a window which begins after this one does, or ends before it: that was asked for on
+    /// its own, by a replay, and is judged there. An earlier answer claims nothing about what was published after it.
+    fn later(&self, source: &SourceId, slice: &Slice, at: UnixSeconds) -> bool {
+        let end = |slice: &Slice| Reverse(slice.until.unwrap_or(UnixSeconds(i64::MAX)));
+        let slices = self.0.get(&(source.clone(), slice.kind.clone())).into_iter().flatten();
+        slices.into_iter().any(|other| (other.from, end(other)) > (slice.from, end(slice)) && is_in(other, at))
+    }
+}
+
+fn is_in(slice: &Slice, at: UnixSeconds) -> bool {
+    slice.from.is_none_or(|from| at >= from) && slice.until.is_none_or(|until| at <= until)
+}
+
+/// Registrations that still explain something, about sources that were asked.
+pub(super) fn gaps<'a>(input: &Input<'a>) -> impl Iterator<Item = &'a KnownGap> {
+    let (as_of, receipts, declared) = (input.as_of.time, input.receipts, input.declared);
+    input.policy.gaps.iter().filter(move |gap| {
+        let asked =
+            receipts.iter().any(|receipt| receipt.source == gap.source) || declared.sources.contains(&gap.source);
+        as_of < gap.expires && asked
+    })
+}
+
+/// Events by kind that count against a relay: forged ones don't, or any relay could discredit all others.
+pub(super) fn events(input: &Input<'_>) -> ByKind {
+    let forged: BTreeSet<EvidenceId> = input
+        .set
+        .findings
+        .iter()
+        .filter(|finding| matches!(finding.code, Code::EvtMalformed | Code::EvtBadId | Code::EvtBadSig))
+        .flat_map(|finding| finding.evidence.iter().map(|evidence| evidence.id))
+        .collect();
+    let mut by_kind = ByKind::new();
+    for (id, event) in input.set.events.iter().filter(|(id, _)| !forged.contains(*id)) {
+        by_kind.entry(event.kind).or_default().push((*id, *event));
+    }
+    by_kind
+}
+
+/// What another source holds and this one does not: an event is the same in whatever bytes, and a relay that holds the
+/// newer version of a replaceable one need not hold the older (NIP-01, FORMATS 2.4).
+fn missing(
+    input: &Input<'_>,
+    source: &SourceId,
+    slice: &Slice,
+    events: &[(EvidenceId, HeldEvent)],
+) -> Vec<(EvidenceId, UnixSeconds)> {
+    let seen = |id: &EvidenceId| input.sightings.get(id).filter(|seen| !seen.is_empty());
+    let mut held: BTreeSet<NostrEventId> = BTreeSet::new();
+    let mut newest: BTreeMap<Digest32, Version> = BTreeMap::new();
+    for (_, event) in events.iter().filter(|(id, _)| seen(id).is_some_and(|seen| seen.contains(source))) {
+        held.insert(event.id);
+        let kept = newest.entry(event.place).or_insert_with(|| version(event));
+        *kept = (*kept).max(version(event));
+    }
+    let is_replaced = |event: &HeldEvent| newest.get(&event.place).is_some_and(|kept| *kept > version(event));
+    let mut named = BTreeSet::new();
+    let lacks = |(id, event): &&(EvidenceId, HeldEvent)| {
+        is_in(slice, event.at) && seen(id).is_some() && !held.contains(&event.id) && !is_replaced(event)
+    };
+    let lacking = events.iter().filter(lacks).filter(|(_, event)| named.insert(event.id));
+    lacking.map(|(id, event)| (*id, event.at)).collect()
+}
+
+/// The greatest is the one that a relay keeps: the newest, at the same second that of the lowest id.
+type Version = (UnixSeconds, Reverse<NostrEventId>);
+
+fn version(event: &HeldEvent) -> Version {
+    (event.at, Reverse(event.id))
+}
