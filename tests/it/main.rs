@@ -15,6 +15,7 @@ mod laws;
 mod ledger_scenarios;
 mod peers;
 mod relay_worlds;
+mod replay;
 mod report;
 mod scenarios;
 mod schemas;
