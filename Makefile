@@ -23,7 +23,7 @@ check: ## formatting, lints, feature sets, spelling, licences; installs nothing
 	@scripts/optional.sh cargo-deny $(CARGO) deny check bans licenses sources
 
 bench: ## speed as ratios to the bare cryptographic floor, in one process
-	$(CARGO) bench --locked --bench floor
+	$(CARGO) bench --locked --bench floor --bench headers
 
 fuzz: ## a long campaign of mutated inputs against every decoder and the verifier (RELEDGER_FUZZ_CASES=n)
 	RELEDGER_FUZZ_CASES=$${RELEDGER_FUZZ_CASES:-2000000} $(CARGO) test --locked --test it fuzz -- --nocapture
