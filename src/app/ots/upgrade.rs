@@ -166,7 +166,9 @@ pub fn upgrade_files(
             break;
         }
         if options.dry_run {
-            wanted.iter().for_each(|(address, _)| result.calendars.entry(address.clone()).or_default().not_yet += 1);
+            for (address, _) in &wanted {
+                result.calendars.entry(address.clone()).or_default().not_yet += 1;
+            }
             break;
         }
         refuse_backups(&work, &answers, &chain, plan, options)?;

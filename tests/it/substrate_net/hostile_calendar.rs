@@ -49,8 +49,8 @@ fn known_headers(policy: &TrustPolicy) -> HeaderChain {
     for file in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
         let about = file.file_stem().unwrap().to_str().unwrap().to_owned();
         let evidence = RawEvidence { media: Media::Headers, about, bytes: std::fs::read(&file).unwrap() };
-        let Decoded::Claim(claim, _) = decode(&evidence) else { panic!("{file:?}") };
-        let Claim::Headers(run) = *claim else { panic!("{file:?}") };
+        let Decoded::Claim(claim, _) = decode(&evidence) else { panic!("{}", file.display()) };
+        let Claim::Headers(run) = *claim else { panic!("{}", file.display()) };
         runs.push((evidence.id(), run));
     }
     HeaderChain::build(runs, &policy.headers).0

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 
 use super::http_server::{Answer, HttpServer, Request};
-use crate::support::{arg, code, fixtures, run, shown, stdout};
+use crate::support::{arg, code, drill, fixtures, report, run, shown, stdout, write_world};
 
 const ALICE: &str = "alice.btc.calendar.opentimestamps.org";
 const BOB: &str = "bob.btc.calendar.opentimestamps.org";
@@ -232,6 +232,103 @@ fn the_proofs_of_a_run_are_asked_for_when_they_are_due_and_listed_while_they_wai
     assert_eq!(scene.json(&["ots", "overdue"], 0)["judged"], true);
     let offline = scene.run(&["ots", "upgrade", "--all", "--yes", "--offline"]);
     assert_eq!(code(&offline), 6, "{}", shown(&offline));
+}
+
+/// A reply that is only a pending attestation.
+fn pending(uri: &str) -> Vec<u8> {
+    let len = u8::try_from(uri.len()).unwrap();
+    [b"\x00\x83\xdf\xe3\x0d\x2e\xf9\x0c\x8e".as_slice(), &[len + 1, len], uri.as_bytes()].concat()
+}
+
+#[test]
+fn a_calendar_that_points_to_a_listed_one_is_followed_and_to_another_is_not() {
+    let trap = HttpServer::start(|_, _| Answer::ok("caught"));
+    let elsewhere = trap.base.clone();
+    // Alice appends a byte and points to bob; bob's own commitment is sent to a calendar outside the list.
+    let alice =
+        HttpServer::start(move |_, _| Answer::ok([vec![0xf0, 1, 7], pending(&format!("https://{BOB}"))].concat()));
+    let real = fixture(&format!(
+        "ots/calendar-responses/{ALICE}/5883f17120599b7b1ba5dd17ee43289504b3d17636dba6009f57ddc961b104c16b0caf4b5deb8967362e06b6.timestamp"
+    ));
+    let bob = HttpServer::start(move |request: &Request, _| {
+        if request.target.ends_with("5deb8967362e06b607") {
+            // A block that holds alice's commitment does not hold this message: only a pointer on can follow.
+            return Answer::ok(pending(&elsewhere));
+        }
+        Answer::ok(real.clone())
+    });
+    let scene = Scene::new(true);
+    let config = fs::read_to_string(scene.path("c.toml")).unwrap();
+    let config = config.replace(&scene.alice.base, &alice.base).replace(&scene.bob.base, &bob.base);
+    fs::write(scene.path("c.toml"), config).unwrap();
+    let before = fs::read(scene.proof()).unwrap();
+    let told = scene.json(&["ots", "upgrade", arg(&scene.proof())], 3);
+    assert_eq!((told["files"][0]["state"].as_str(), fs::read(scene.proof()).unwrap()), (Some("pending"), before));
+    let asked: Vec<String> = bob.requests().into_iter().map(|request| request.target).collect();
+    assert_eq!(asked.len(), 2, "{asked:?}");
+    assert!(asked.iter().any(|target| target.ends_with("5deb8967362e06b607")), "{asked:?}");
+    assert_eq!((alice.requests().len(), trap.requests().len()), (1, 0));
+}
+
+#[test]
+fn a_redirect_that_leads_to_a_block_is_merged_with_what_it_points_to() {
+    let scene = Scene::new(true);
+    // Alice knows nothing and sends people to bob, who has her answer.
+    let pointer = pending(&format!("https://{BOB}"));
+    let alice = HttpServer::start(move |_, _| Answer::ok(pointer.clone()));
+    let bob = HttpServer::start(|request: &Request, _| {
+        let commitment = request.target.strip_prefix("/timestamp/").unwrap();
+        let of =
+            |host: &str| fs::read(fixtures().join(format!("ots/calendar-responses/{host}/{commitment}.timestamp")));
+        of(ALICE).or_else(|_| of(BOB)).map_or_else(|_| Answer::status(404, "Not found"), Answer::ok)
+    });
+    let config = fs::read_to_string(scene.path("c.toml")).unwrap();
+    let config = config.replace(&scene.alice.base, &alice.base).replace(&scene.bob.base, &bob.base);
+    fs::write(scene.path("c.toml"), config).unwrap();
+    let told = scene.json(&["ots", "upgrade", arg(&scene.proof())], 0);
+    let heights: Vec<&Value> = told["files"][0]["anchors"].as_array().unwrap().iter().map(|at| &at["height"]).collect();
+    assert_eq!(heights, [449_397, 449_399]);
+    assert_eq!((alice.requests().len(), bob.requests().len()), (1, 2));
+    // The file holds both blocks and reads the same to everyone.
+    let verified = scene.json(&["ots", "verify", arg(&scene.proof())], 0);
+    assert_eq!(verified["proofs"][0]["anchors"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn what_needs_an_anchor_is_queued_with_its_reason_and_listed_until_it_has_one() {
+    let folder = tempdir().unwrap();
+    let config = write_world(folder.path(), 5, 60);
+    let run_dir = folder.path().join("run");
+    drill(&config, &run_dir, &[]);
+    let text = fs::read_to_string(run_dir.join("queues/needs-anchor.ndjson")).unwrap();
+    let items: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(!items.is_empty());
+    assert_eq!(report(&run_dir)["queues"]["needs_anchor"], items.len());
+    let mut ids: Vec<&str> = items.iter().map(|item| item["id"].as_str().unwrap()).collect();
+    for item in &items {
+        assert_eq!(item.as_object().unwrap().len(), 2, "{item}");
+        assert!(["absent", "pending"].contains(&item["reason"].as_str().unwrap()), "an honest world: {item}");
+    }
+    assert!(ids.is_sorted() && ids.iter().all(|id| id.len() == 64));
+    // The world ends on 2026-10-01: what waits is young then, and overdue two days later.
+    let overdue = |now: &str, expected: i32| -> Value {
+        let output =
+            run(&["ots", "overdue", "--all", "-c", arg(&config), "--run", arg(&run_dir), "--json", "--now", now]);
+        assert_eq!(code(&output), expected, "{}", shown(&output));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let young = overdue("2026-10-01T00:00:00Z", 3);
+    assert_eq!(young["overdue"], 0);
+    let listed = |member: &str| -> Vec<String> {
+        young[member].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let mut known = [listed("proofs"), listed("needs_anchor")].concat();
+    known.sort();
+    known.dedup();
+    ids.dedup();
+    assert!(ids.iter().all(|id| known.iter().any(|other| other == id)), "every queued id is listed");
+    let late = overdue("2026-10-04T00:00:00Z", 3);
+    assert_eq!(late["overdue"], late["waiting"]);
 }
 
 #[test]
