@@ -70,7 +70,13 @@ fn over_sockets(mut world: World, lcg: &mut Lcg) -> Planted {
     world.events.retain(|event| ASKED.contains(&event.kind));
     world.archived.retain(|event| ASKED.contains(&event.kind));
     let folder = tempdir().unwrap();
-    let relays: Vec<RelayRules> = (0..2 + lcg.below(3)).map(|_| rules(&world, lcg)).collect();
+    let mut relays: Vec<RelayRules> = (0..2 + lcg.below(3)).map(|_| rules(&world, lcg)).collect();
+    if world.seed % 4 == 1 {
+        // Only the operator's relay has the newest event, and perhaps an archive.
+        let newest = world.events.iter().max_by_key(|event| event.created_at).map(|event| event.id);
+        relays[0].holds = Holds::default();
+        relays.iter_mut().skip(1).for_each(|rules| rules.holds.without.extend(newest));
+    }
     let services = Services { relays: relays.clone(), ..Services::default() };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let world = Arc::new(world);
