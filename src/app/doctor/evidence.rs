@@ -230,15 +230,15 @@ fn headers(patient: &Patient<'_>, survey: &Survey) -> Vec<Check> {
 
 /// A tip's age, and whether the clock can be right: no node takes a header from more than two hours ahead of its clock.
 pub(super) fn tip_checks(about: &str, tip: UnixSeconds, now: UnixSeconds, age_max: i64) -> Vec<Check> {
-    let ahead = tip.0.saturating_sub(now.0);
+    let (ahead, old) = (tip.0.saturating_sub(now.0), now.0.saturating_sub(tip.0));
     let clock = if ahead > SKEW_SECONDS {
         Check::warned("clock.headers", about, format!("the newest header says {tip}, the clock {now}"))
             .with_hint("set this machine's clock")
     } else {
         Check::ok("clock.headers", about, "the clock is not behind the newest header")
     };
-    let age = if -ahead > age_max {
-        Check::warned("headers.age", about, format!("the newest header is of {tip}, {} h ago", -ahead / 3600))
+    let age = if old > age_max {
+        Check::warned("headers.age", about, format!("the newest header is of {tip}, {} h ago", old / 3600))
             .with_hint("bring the headers up to date: what was anchored since can't be established")
     } else {
         Check::ok("headers.age", about, format!("the newest header is of {tip}"))
