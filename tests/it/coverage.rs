@@ -34,6 +34,7 @@ struct Planted {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the number of worlds is given from outside")]
 fn coverage_and_report_agree_with_what_the_worlds_sources_hold() {
     let wanted = std::env::var("RELEDGER_COVERAGE_WORLDS").ok();
     let worlds = wanted.map_or(WORLDS, |text| text.parse().expect("RELEDGER_COVERAGE_WORLDS is a number"));

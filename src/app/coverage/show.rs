@@ -119,8 +119,12 @@ fn matrix(table: &CoverageTable, width: usize) -> Option<String> {
         }
     }
     let line = |head_text: &str, cells: Vec<String>| {
-        let cells: String = cells.iter().map(|cell| format!("{cell:>column$}")).collect();
-        format!("{head_text:<head$}{cells}\n")
+        let mut line = format!("{head_text:<head$}");
+        for cell in cells {
+            line.push_str(&format!("{cell:>column$}"));
+        }
+        line.push('\n');
+        line
     };
     let mut text = line("", columns.iter().map(ToString::to_string).collect());
     for (row, cells) in &rows {
