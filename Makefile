@@ -2,7 +2,7 @@
 CARGO ?= cargo
 SHELL := /bin/sh
 
-.PHONY: help drill test check bench fuzz fuzz-targets laws mutants worlds identity coverage hand-mutants docs clean
+.PHONY: help drill test test-peers check bench bench-capture relay-worlds fuzz fuzz-targets laws mutants worlds identity coverage hand-mutants docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -14,6 +14,9 @@ drill: ## build, then run the main job twice into out/: on the real inputs, and 
 test: ## run every test (needs nothing but Rust)
 	$(CARGO) test --locked --quiet
 
+test-peers: ## captures relays of others (LocalRelay; nostr-rs-relay and strfry where they are); builds them, needs the crate registry
+	@CARGO="$(CARGO)" scripts/peers.sh
+
 check: ## formatting, lints, feature sets, spelling, licences; installs nothing
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
@@ -24,6 +27,9 @@ check: ## formatting, lints, feature sets, spelling, licences; installs nothing
 
 bench: ## speed as ratios to the bare cryptographic floor, in one process
 	$(CARGO) bench --locked --bench floor
+
+bench-capture: ## capture from four loopback relays beside its two floors (RELEDGER_BENCH_EVENTS=n, RELEDGER_BENCH_MODE=pages|lists)
+	$(CARGO) bench --locked --bench capture
 
 fuzz: ## a long campaign of mutated inputs against every decoder and the verifier (RELEDGER_FUZZ_CASES=n)
 	RELEDGER_FUZZ_CASES=$${RELEDGER_FUZZ_CASES:-2000000} $(CARGO) test --locked --test it fuzz -- --nocapture
@@ -39,6 +45,9 @@ mutants: ## cargo-mutants over verify, ledger and reconcile against their unit t
 
 worlds: ## worlds with planted faults against the oracle (WORLDS=n)
 	$(CARGO) run --locked --quiet -- sim run --worlds $${WORLDS:-200} --faults all --shrink
+
+relay-worlds: ## captures generated relays, honest and not, and judges every claim (RELEDGER_RELAY_WORLDS=n, RELEDGER_RELAY_SEED=n)
+	RELEDGER_RELAY_WORLDS=$${RELEDGER_RELAY_WORLDS:-2000} $(CARGO) test --locked --test it relay_worlds:: -- --nocapture
 
 identity: ## every way to the report of RELEDGER_WORLDS worlds, byte for byte
 	RELEDGER_WORLDS=$${RELEDGER_WORLDS:-200} $(CARGO) test --locked --test it identity:: -- --nocapture

@@ -10,16 +10,27 @@ use crate::domain::{FetchReceipt, RawEvidence, Sighting, SliceEnd, SourceId};
 use crate::ingest::Ingest;
 use crate::store::EvidenceStore;
 use crate::substrate::{Captured, EvidenceSource, Sink, SourceError, Stopped};
+use crate::verify::Genuine;
 
 /// Items between the sources and the writer: at most 256 KiB each, so at most 64 MiB wait.
 const QUEUE_ITEMS: usize = 256;
 /// A larger item (an outline may have megabytes) waits alone: its source goes on when the writer has it.
 const LARGE_BYTES: usize = 256 * 1024;
+/// Batches of the writer that wait for their signatures to be checked: at most 16 MiB each.
+const CHECK_BATCHES: usize = 2;
 
 enum Message {
     /// The sender of a large item is dropped when the item is taken, or with the queue.
     Item(RawEvidence, Sighting, Option<SyncSender<()>>),
     Ended(SourceId, Result<Vec<FetchReceipt>, SourceError>),
+}
+
+/// Checks the signatures of what was captured while more of it is being fetched.
+pub(super) struct Checking<'a> {
+    /// Remembers what was found genuine.
+    pub(super) genuine: &'a mut Genuine,
+    /// Does the work.
+    pub(super) threads: &'a rayon::ThreadPool,
 }
 
 /// When fetching ends although sources have more to say.
@@ -82,12 +93,20 @@ pub(super) fn capture(
     stage: &'static str,
     sources: Vec<Box<dyn EvidenceSource>>,
     store: &mut dyn EvidenceStore,
+    checking: Checking<'_>,
     observer: &dyn Observer,
     limit: &Limit,
 ) -> Result<bool, AppError> {
     observer.event(Event::Stage { name: stage, total: None });
     let (sender, receiver) = sync_channel(QUEUE_ITEMS);
+    let (fresh, unchecked) = sync_channel::<Vec<RawEvidence>>(CHECK_BATCHES);
     thread::scope(|scope| {
+        let checker = scope.spawn(move || {
+            let Checking { genuine, threads } = checking;
+            for batch in unchecked {
+                threads.install(|| genuine.check(&batch));
+            }
+        });
         let mut handles = Vec::new();
         for mut source in sources {
             let queue = sender.clone();
@@ -102,11 +121,14 @@ pub(super) fn capture(
             handles.push(handle.map_err(|source| AppError::Io { action: "start a thread for", file: id.0, source })?);
         }
         drop(sender);
-        let written = write_all(receiver, store, observer, &limit.cancel);
+        let written = write_all(receiver, store, fresh, observer, &limit.cancel);
         for handle in handles {
             if handle.join().is_err() {
                 return Err(AppError::Internal("a source panicked".to_owned()));
             }
+        }
+        if checker.join().is_err() {
+            return Err(AppError::Internal("the checker of signatures panicked".to_owned()));
         }
         written
     })
@@ -115,10 +137,12 @@ pub(super) fn capture(
 fn write_all(
     receiver: Receiver<Message>,
     store: &mut dyn EvidenceStore,
+    fresh: SyncSender<Vec<RawEvidence>>,
     observer: &dyn Observer,
     cancel: &Cancel,
 ) -> Result<bool, AppError> {
-    let mut ingest = Ingest::new(store);
+    // The checker ends when the sender is dropped; should it be gone, judging checks what it did not.
+    let mut ingest = Ingest::new(store).handing_on(fresh);
     let mut done = 0_u64;
     let mut failure = None;
     let mut stopped = false;
@@ -193,7 +217,10 @@ mod tests {
         let mut store = MemoryStore::default();
         let limit = Limit { cancel: Cancel::default(), until: None };
         let sources: Vec<Box<dyn EvidenceSource>> = vec![Box::new(Large(9)), Box::new(Large(5))];
-        assert!(!capture("capture", sources, &mut store, &Silent, &limit).unwrap());
+        let threads = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        let mut genuine = Genuine::default();
+        let checking = Checking { genuine: &mut genuine, threads: &threads };
+        assert!(!capture("capture", sources, &mut store, checking, &Silent, &limit).unwrap());
         assert_eq!(store.len(), 9);
     }
 

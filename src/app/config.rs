@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::error::AppError;
+use super::nodes::InvoicesSection;
 use super::values::{Instant, Span};
 
 /// The whole file. A missing section means that its substrate is not declared.
@@ -147,8 +148,8 @@ pub struct GatewaySection {
     pub settlements: Vec<String>,
     /// Payment logs.
     pub payment_log: Vec<PaymentLogSection>,
-    /// Invoice records: URLs and files.
-    pub invoices: Vec<String>,
+    /// Invoice records: URLs, files, and nodes.
+    pub invoices: Vec<InvoicesSection>,
 }
 
 /// One entry of `gateway.payment_log`.
@@ -352,7 +353,7 @@ min_depth = 6
 [gateway]
 settlements = ["settlements.jsonl"]
 payment_log = [{ url = "https://gw.example", federation_id = "c5", password_file = "pw" }, { file = "payment_log.json" }]
-invoices = ["lnd-invoices.json"]
+invoices = ["lnd-invoices.json", { cln = "https://node.example:3010", rune_file = "rune" }]
 [federations.oc-me-v1]
 settlement_keys = ["8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c"]
 directions = { "escrow.rebate" = "out" }

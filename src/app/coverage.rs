@@ -11,7 +11,6 @@ pub use show::{certificates_value, coverage_text, coverage_value};
 pub(super) use survey::{Survey, Wanted};
 pub use table::coverage_of_run;
 
-use super::judge::SideTables;
 use super::plan::Plan;
 use crate::domain::{CompletenessBasis, Condition, FetchReceipt, SliceEnd, SourceId};
 
@@ -32,15 +31,10 @@ pub struct Captured {
 
 impl Captured {
     /// Looks at the receipts. A capture of nothing, or of nothing declared, is never complete.
-    pub(super) fn of(plan: &Plan, tables: SideTables, held: u64, time_boxed: bool) -> Self {
+    pub(super) fn of(plan: &Plan, receipts: Vec<FetchReceipt>, held: u64, time_boxed: bool) -> Self {
         let is_relay = |source: &SourceId| plan.relays.contains(&source.0);
-        // Others than relays know no set reconciliation: a fully read answer is all they can give.
-        let required = |receipt: &FetchReceipt| {
-            let asked = plan.policy.require.basis;
-            if is_relay(&receipt.source) { asked } else { asked.min(CompletenessBasis::Exhausted) }
-        };
         let silent = |source: &SourceId| {
-            let mut own = tables.receipts.iter().filter(|receipt| receipt.source == *source).peekable();
+            let mut own = receipts.iter().filter(|receipt| receipt.source == *source).peekable();
             own.peek().is_some()
                 && own
                     .all(|receipt| receipt.items == 0 && !matches!(receipt.end, SliceEnd::Ended | SliceEnd::Cancelled))
@@ -52,9 +46,9 @@ impl Captured {
             .sources
             .iter()
             .any(|source| silent(source) && (!is_relay(source) || speaking < relays_wanted));
-        let slices = tables.receipts.len();
+        let slices = receipts.len();
         let open: Vec<FetchReceipt> =
-            tables.receipts.into_iter().filter(|receipt| receipt.basis < required(receipt)).collect();
+            receipts.into_iter().filter(|receipt| receipt.basis < required(plan, &receipt.source)).collect();
         let incomplete = time_boxed || held == 0 || slices == 0 || !open.is_empty();
         let condition = match (unreachable, incomplete) {
             (true, _) => Some(Condition::Unreachable),
@@ -63,4 +57,11 @@ impl Captured {
         };
         Self { held, slices, open, time_boxed, condition }
     }
+}
+
+/// The weakest basis that counts as covered. Others than relays know no set reconciliation: a fully read answer is all
+/// they can give.
+pub(super) fn required(plan: &Plan, source: &SourceId) -> CompletenessBasis {
+    let asked = plan.policy.require.basis;
+    if plan.relays.contains(&source.0) { asked } else { asked.min(CompletenessBasis::Exhausted) }
 }

@@ -1,27 +1,33 @@
 //! The main job: from an empty folder to a verdict. Also its halves, `capture` and `rebuild`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant as Clock};
 
+use super::again::RelayAsk;
 use super::as_of::{AsOfWanted, as_of_from_evidence, block_time};
 use super::audit::sealed_store;
-use super::capture::{Limit, capture};
+use super::capture::{Checking, Limit, capture};
 use super::conclude::{Conclusion, INPUTS_SCHEMA, JudgedInputs};
 use super::coverage::Captured;
+use super::cursors::advance;
 use super::earlier::{Now, compare};
 use super::error::AppError;
 use super::finish::finish;
-use super::judge::{SideTables, judge, side_tables, worker_threads};
+use super::ground::{suffices, superseded};
+use super::judge::{Known, SideTables, judge_knowing, receipts, side_tables, worker_threads};
 use super::observer::{Cancel, Observer};
 use super::plan::Plan;
+use super::recorded::Book;
 use super::run::{Found, RunFolder, RunRecord, peak_memory_kib};
 use super::sources::{SourceKit, first_sources, upgrade_sources};
 use super::takedowns::{d_tags, read_logs};
 use crate::domain::{Severity, UnixSeconds};
+use crate::ingest::Ingest;
 use crate::seal::evidence_root;
 use crate::store::{Engine, EvidenceStore, LogStore};
 use crate::substrate::EvidenceSource;
-use crate::verify::VerifiedSet;
+use crate::verify::{Genuine, VerifiedSet};
 
 /// How often proofs are upgraded and named headers fetched: a reply can name another header or calendar once (OTS 8).
 const UPGRADE_ROUNDS_MAX: usize = 3;
@@ -74,7 +80,7 @@ pub fn drill(
     cancel: &Cancel,
 ) -> Result<Finished, AppError> {
     let mut session = Session::open(plan, options, observer, cancel)?;
-    let judged = session.capture_all()?;
+    let judged = session.capture_all(None)?;
     session.conclude(judged)
 }
 
@@ -89,10 +95,11 @@ pub fn capture_only(
     cancel: &Cancel,
 ) -> Result<Captured, AppError> {
     let mut session = Session::open(plan, options, observer, cancel)?;
-    session.capture_all()?;
+    session.capture_all(None)?;
     session.store.seal_segments()?;
-    let tables = side_tables(&session.store)?;
-    Ok(Captured::of(plan, tables, session.store.len(), session.time_boxed))
+    session.folder.write_record(&session.record)?;
+    let receipts = receipts(&session.store)?;
+    Ok(Captured::of(plan, receipts, session.store.len(), session.time_boxed))
 }
 
 /// Verify, rebuild, reconcile and report from what was captured. No network.
@@ -105,44 +112,73 @@ pub fn rebuild_only(
     observer: &dyn Observer,
     cancel: &Cancel,
 ) -> Result<Finished, AppError> {
-    let folder = RunFolder::at(&options.run);
-    if !folder.evidence().is_dir() {
-        return Err(AppError::Config {
-            what: format!("{} holds no captured evidence", options.run.display()),
-            hint: "run `reledger capture` into it first, or name another folder with --run".to_owned(),
-        });
-    }
-    Session::open(plan, options, observer, cancel)?.conclude(None)
+    Session::resume(plan, options, observer, cancel)?.conclude(None)
 }
 
 /// One process at work on one folder.
-struct Session<'a> {
+pub(super) struct Session<'a> {
     plan: &'a Plan,
     options: &'a RunOptions,
     observer: &'a dyn Observer,
     cancel: &'a Cancel,
     folder: RunFolder,
-    store: LogStore,
-    record: RunRecord,
+    pub(super) store: LogStore,
+    pub(super) record: RunRecord,
+    book: Book,
     threads: rayon::ThreadPool,
+    genuine: Genuine,
     began: Clock,
     limit: Limit,
     time_boxed: bool,
 }
 
 impl<'a> Session<'a> {
+    /// As [`Self::open`], on a folder that holds evidence already.
+    pub(super) fn resume(
+        plan: &'a Plan,
+        options: &'a RunOptions,
+        observer: &'a dyn Observer,
+        cancel: &'a Cancel,
+    ) -> Result<Self, AppError> {
+        if !RunFolder::at(&options.run).evidence().is_dir() {
+            return Err(AppError::Config {
+                what: format!("{} holds no captured evidence", options.run.display()),
+                hint: "run `reledger capture` into it first, or name another folder with --run".to_owned(),
+            });
+        }
+        Self::open(plan, options, observer, cancel)
+    }
+
+    /// The run's evidence.
+    pub(super) fn store(&mut self) -> &mut LogStore {
+        &mut self.store
+    }
+
+    /// What the evidence comes to now.
+    pub(super) fn judged(&mut self) -> Result<VerifiedSet, AppError> {
+        let tables = side_tables(&self.store)?;
+        self.judge(&tables)
+    }
+
+    /// Ends the work without a report.
+    pub(super) fn seal(&mut self) -> Result<(), AppError> {
+        self.cancel.check()?;
+        Ok(self.store.seal_segments()?)
+    }
+
+    /// Takes the folder, and says in it that a run is on.
     #[expect(clippy::disallowed_methods, reason = "durations go into run.json and the recovery time objective")]
-    fn open(
+    pub(super) fn open(
         plan: &'a Plan,
         options: &'a RunOptions,
         observer: &'a dyn Observer,
         cancel: &'a Cancel,
     ) -> Result<Self, AppError> {
         let folder = RunFolder::at(&options.run);
-        let resumed = match folder.look()? {
-            Found::Fresh => 0,
-            Found::Unfinished(record) => record.resumed + 1,
-            Found::Finished(record) if options.yes => record.resumed + 1,
+        let (resumed, captured) = match folder.look()? {
+            Found::Fresh => (0, BTreeMap::new()),
+            Found::Unfinished(record) => (record.resumed + 1, record.captured),
+            Found::Finished(record) if options.yes => (record.resumed + 1, record.captured),
             Found::Finished(_) => {
                 return Err(AppError::Refused {
                     what: format!("{} holds a finished run", options.run.display()),
@@ -171,6 +207,7 @@ impl<'a> Session<'a> {
             host: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             jobs: options.jobs,
             peak_memory_kib: None,
+            captured,
         };
         folder.write_record(&record)?;
         let threads = worker_threads(options.jobs)?;
@@ -178,21 +215,43 @@ impl<'a> Session<'a> {
         let until = options.max_seconds.and_then(|seconds| began.checked_add(Duration::from_secs(seconds)));
         let limit = Limit { cancel: cancel.clone(), until };
         let time_boxed = false;
-        Ok(Self { plan, options, observer, cancel, folder, store, record, threads, began, limit, time_boxed })
+        Ok(Self {
+            plan,
+            options,
+            observer,
+            cancel,
+            folder,
+            store,
+            record,
+            book: Book::default(),
+            threads,
+            genuine: Genuine::default(),
+            began,
+            limit,
+            time_boxed,
+        })
     }
 
-    /// Captures, then asks for what the proofs still want. Gives back the last judgement when nothing came after it.
-    fn capture_all(&mut self) -> Result<Option<VerifiedSet>, AppError> {
-        let mut kit = SourceKit::new(self.plan, self.options)?;
-        let sources = first_sources(self.plan, &kit)?;
+    /// Captures, relays as `asks` says or whole, then asks for what the proofs still want. Gives back the last judgement
+    /// when nothing came after it.
+    pub(super) fn capture_all(&mut self, asks: Option<Vec<RelayAsk>>) -> Result<Option<VerifiedSet>, AppError> {
+        let mut kit = SourceKit::new(self.plan, self.options, &self.store)?;
+        let sources = first_sources(self.plan, &kit, asks)?;
         self.fetch("capture", sources)?;
-        if !kit.can_upgrade() {
+        let judged = self.upgrade(&mut kit)?;
+        self.settle()?;
+        Ok(judged)
+    }
+
+    /// Asks for what the proofs still want, round by round. Gives back the last judgement when nothing came after it.
+    pub(super) fn upgrade(&mut self, kit: &mut SourceKit) -> Result<Option<VerifiedSet>, AppError> {
+        if !kit.can_upgrade(self.plan) {
             return Ok(None);
         }
         for _ in 0..UPGRADE_ROUNDS_MAX {
             let tables = side_tables(&self.store)?;
             let set = self.judge(&tables)?;
-            let sources = upgrade_sources(self.plan, &mut kit, &set)?;
+            let sources = upgrade_sources(self.plan, kit, &set)?;
             if sources.is_empty() {
                 return Ok(Some(set));
             }
@@ -202,6 +261,7 @@ impl<'a> Session<'a> {
             }
             let before = self.store.len();
             self.fetch("upgrade", sources)?;
+            self.store.put_side(&kit.tries()?)?;
             if self.store.len() == before {
                 // Receipts may be new, which are read again; sightings are counted in the judgement.
                 let unchanged = side_tables(&self.store)?.sightings == tables.sightings;
@@ -212,20 +272,40 @@ impl<'a> Session<'a> {
     }
 
     fn fetch(&mut self, stage: &'static str, sources: Vec<Box<dyn EvidenceSource>>) -> Result<(), AppError> {
+        let sources = sources.into_iter().map(|source| self.book.keeps(source)).collect();
         self.timed(stage, |session| {
-            session.time_boxed |= capture(stage, sources, &mut session.store, session.observer, &session.limit)?;
+            let checking = Checking { genuine: &mut session.genuine, threads: &session.threads };
+            let store = &mut session.store;
+            session.time_boxed |= capture(stage, sources, store, checking, session.observer, &session.limit)?;
             Ok(())
         })
     }
 
+    /// Marks receipts that this session's speak for, and notes when it began for each source that answered completely.
+    fn settle(&mut self) -> Result<(), AppError> {
+        let received = self.book.receipts();
+        if self.record.resumed > 0 {
+            let earlier = receipts(&self.store)?;
+            let mut ingest = Ingest::new(&mut self.store);
+            superseded(&earlier, &received).into_iter().try_for_each(|receipt| ingest.receipt(receipt))?;
+        }
+        for source in self.book.sources() {
+            let mut own = received.iter().filter(|receipt| receipt.source == source);
+            if own.all(|receipt| suffices(self.plan, receipt)) {
+                self.record.captured.insert(source.0, self.options.clock.0);
+            }
+        }
+        Ok(())
+    }
+
     fn judge(&mut self, tables: &SideTables) -> Result<VerifiedSet, AppError> {
         self.timed("verify", |session| {
-            let policy = &session.plan.policy;
-            judge(&session.store, policy, tables, &session.threads, session.observer, session.cancel)
+            let known = Known { policy: &session.plan.policy, genuine: &session.genuine, tables };
+            judge_knowing(&session.store, &known, &session.threads, session.observer, session.cancel)
         })
     }
 
-    fn conclude(mut self, judged_already: Option<VerifiedSet>) -> Result<Finished, AppError> {
+    pub(super) fn conclude(mut self, judged_already: Option<VerifiedSet>) -> Result<Finished, AppError> {
         let mut tables = side_tables(&self.store)?;
         let set = match judged_already {
             Some(set) => set,
@@ -236,6 +316,8 @@ impl<'a> Session<'a> {
         let root = evidence_root(&self.store.ids()?);
         let conclusion = self.timed("rebuild", |_| Ok(Conclusion::draw(set, &tables, &judged, root)))?;
         self.cancel.check()?;
+        let (reached, coverage) = (self.book.receipts(), &conclusion.reconciliation().coverage);
+        advance(&mut self.store, &reached, coverage, (conclusion.set(), &tables), self.options.clock)?;
         self.store.seal_segments()?;
         finish(&self.folder, &self.store, &judged, &conclusion)?;
         "finished".clone_into(&mut self.record.status);

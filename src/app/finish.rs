@@ -7,9 +7,9 @@ use serde_json::json;
 use super::conclude::{Conclusion, JudgedInputs};
 use super::error::AppError;
 use super::run::RunFolder;
-use crate::domain::sha256;
+use crate::domain::{Digest32, sha256};
 use crate::report::{report_json, summary_text};
-use crate::seal::{Manifest, Member};
+use crate::seal::{Manifest, Member, evidence_root};
 use crate::store::{EvidenceStore, LogStore, members};
 
 /// The evidence folder's file of [`JudgedInputs`].
@@ -29,8 +29,7 @@ pub(super) fn finish(
     let mut inputs = serde_json::to_string_pretty(judged).map_err(|error| AppError::Internal(error.to_string()))?;
     inputs.push('\n');
     folder.write("evidence/inputs.json", inputs.as_bytes())?;
-    let manifest = Manifest::new(model.inputs.evidence_root, store.len(), evidence_members(folder)?);
-    folder.write("evidence/manifest.json", manifest.to_text().as_bytes())?;
+    write_manifest(folder, store, model.inputs.evidence_root)?;
     let mut queue = String::new();
     for item in &conclusion.reconciliation().needs_anchor {
         queue.push_str(&json!({"id": item.id.to_hex(), "reason": item.reason}).to_string());
@@ -40,6 +39,19 @@ pub(super) fn finish(
     folder.write("queues/needs-anchor.ndjson", queue.as_bytes())?;
     folder.write("summary.txt", summary_text(&model).as_bytes())?;
     folder.write("report.json", &report_json(&model))
+}
+
+/// Writes the manifest of a finished run anew, after side records were added to its evidence folder and it was sealed.
+///
+/// # Errors
+/// [`AppError::Io`], [`AppError::Store`].
+pub(super) fn reseal(folder: &RunFolder, store: &LogStore) -> Result<(), AppError> {
+    write_manifest(folder, store, evidence_root(&store.ids()?))
+}
+
+fn write_manifest(folder: &RunFolder, store: &LogStore, root: Digest32) -> Result<(), AppError> {
+    let manifest = Manifest::new(root, store.len(), evidence_members(folder)?);
+    folder.write("evidence/manifest.json", manifest.to_text().as_bytes())
 }
 
 /// Every file of the evidence folder but the manifest itself.

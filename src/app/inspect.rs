@@ -198,7 +198,7 @@ pub fn verify_files(
 
 /// The files at or below a path in order of name, without hidden ones and without links.
 // Recursion is bounded by FOLDER_DEPTH_MAX.
-fn regular_files(path: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), AppError> {
+pub(super) fn regular_files(path: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), AppError> {
     if !path.is_dir() || depth > FOLDER_DEPTH_MAX {
         found.push(path.to_owned());
         return Ok(());

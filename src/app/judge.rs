@@ -6,9 +6,9 @@ use std::ops::ControlFlow;
 use super::error::AppError;
 use super::observer::{Cancel, Event, Observer};
 use super::seals;
-use crate::domain::{EvidenceId, FetchReceipt, Media, RawEvidence, SourceId, TrustPolicy};
+use crate::domain::{EvidenceId, FetchReceipt, Media, RawEvidence, Sightings, TrustPolicy};
 use crate::store::{EvidenceStore, SideRecord, StoreError};
-use crate::verify::{FIRST_PASS, SECOND_PASS, VerifiedSet, Verifier};
+use crate::verify::{FIRST_PASS, Genuine, SECOND_PASS, VerifiedSet, Verifier};
 
 /// What is verified together.
 type Batch = Vec<(EvidenceId, RawEvidence)>;
@@ -24,8 +24,8 @@ const BATCH_BYTES: usize = 16 * 1024 * 1024;
 #[derive(Debug, Default)]
 pub struct SideTables {
     /// Which sources gave which evidence.
-    pub sightings: BTreeMap<EvidenceId, BTreeSet<SourceId>>,
-    /// How fetches ended, sorted.
+    pub sightings: Sightings,
+    /// How fetches ended, sorted; without those that a later fetch superseded.
     pub receipts: Vec<FetchReceipt>,
     /// The `d` tags of events that a transparency log may be about.
     pub d_tags: BTreeMap<EvidenceId, String>,
@@ -40,8 +40,9 @@ pub(super) fn side_tables(store: &dyn EvidenceStore) -> Result<SideTables, AppEr
     store.scan_side(&mut |record| {
         match record {
             SideRecord::Sighting(sighting) => {
-                tables.sightings.entry(sighting.evidence).or_default().insert(sighting.source);
+                tables.sightings.add(sighting.evidence, &sighting.source);
             }
+            SideRecord::Receipt(receipt) if receipt.backing.superseded => {}
             SideRecord::Receipt(receipt) => tables.receipts.push(receipt),
             SideRecord::Cursor { .. } => {}
         }
@@ -51,6 +52,23 @@ pub(super) fn side_tables(store: &dyn EvidenceStore) -> Result<SideTables, AppEr
     Ok(tables)
 }
 
+/// The receipts alone, sorted: what a capture needs to know of itself.
+///
+/// # Errors
+/// [`AppError::Store`].
+pub(super) fn receipts(store: &dyn EvidenceStore) -> Result<Vec<FetchReceipt>, AppError> {
+    let mut receipts = Vec::new();
+    store.scan_side(&mut |record| {
+        receipts.extend(match record {
+            SideRecord::Receipt(receipt) if !receipt.backing.superseded => Some(receipt),
+            _ => None,
+        });
+        ControlFlow::Continue(())
+    })?;
+    receipts.sort();
+    Ok(receipts)
+}
+
 /// Workers for verification; 0 is one per core.
 ///
 /// # Errors
@@ -58,6 +76,16 @@ pub(super) fn side_tables(store: &dyn EvidenceStore) -> Result<SideTables, AppEr
 pub(super) fn worker_threads(jobs: usize) -> Result<rayon::ThreadPool, AppError> {
     let threads = rayon::ThreadPoolBuilder::new().num_threads(jobs).thread_name(|at| format!("verify {at}")).build();
     threads.map_err(|error| AppError::Internal(format!("no worker threads: {error}")))
+}
+
+/// What judging knows beside the evidence.
+pub(super) struct Known<'a> {
+    /// What is trusted and demanded.
+    pub(super) policy: &'a TrustPolicy,
+    /// Signatures checked while fetching.
+    pub(super) genuine: &'a Genuine,
+    /// What the side records say.
+    pub(super) tables: &'a SideTables,
 }
 
 /// Verifies everything the store holds. The result does not depend on thread count or storage order.
@@ -72,15 +100,29 @@ pub(super) fn judge(
     observer: &dyn Observer,
     cancel: &Cancel,
 ) -> Result<VerifiedSet, AppError> {
+    judge_knowing(store, &Known { policy, genuine: &Genuine::default(), tables }, threads, observer, cancel)
+}
+
+/// [`judge`], with signatures that were checked already.
+///
+/// # Errors
+/// As [`judge`].
+pub(super) fn judge_knowing(
+    store: &dyn EvidenceStore,
+    known: &Known<'_>,
+    threads: &rayon::ThreadPool,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<VerifiedSet, AppError> {
     observer.event(Event::Stage { name: "verify", total: Some(store.len()) });
-    let mut verifier = Verifier::new(policy);
-    let mut pass = Pass { done: 0, received: BTreeMap::new(), tables, observer, cancel };
+    let mut verifier = Verifier::knowing(known.policy, known.genuine);
+    let mut pass = Pass { done: 0, received: BTreeMap::new(), tables: known.tables, observer, cancel };
     pass.run(store, FIRST_PASS, &mut |batch| threads.install(|| verifier.first_pass(batch)))?;
     verifier.begin_second_pass();
     pass.run(store, SECOND_PASS, &mut |batch| threads.install(|| verifier.second_pass(batch)))?;
     let received = pass.received;
     let mut set = verifier.finish();
-    seals::judge(store, policy, &mut set, cancel)?;
+    seals::judge(store, known.policy, &mut set, cancel)?;
     for (name, counts) in &mut set.population.0 {
         // A population found inside another (an envelope in an event) was received as often as it is distinct.
         counts.received = received.get(name.as_str()).copied().unwrap_or(counts.unique).max(counts.unique);

@@ -1,17 +1,22 @@
 //! # app: use-cases, and the one seam between threads and rooms
 //!
-//! Purpose: drill, capture, rebuild, audit, verify, explain: orders the rooms about; reads the configuration.
+//! Purpose: drill, capture, rebuild, audit, verify, explain, proofs and headers by themselves: orders the rooms about; reads the configuration.
 //! May import: domain, evidence, verify, store, ingest, ledger, reconcile, seal, report, substrate, sim
 //! External crates: rayon, serde, serde_json, thiserror, tokio, toml, tracing
 //! Never: print; read the environment
 //! Invariants: INV-11; what a report says depends only on evidence, configuration, as-of and version.
 
+mod again;
 mod as_of;
 mod audit;
 mod capture;
+mod chain;
 mod conclude;
 mod config;
 mod coverage;
+mod cursor;
+mod cursors;
+mod cut;
 mod doctor;
 mod drift;
 mod drill;
@@ -21,16 +26,25 @@ mod explain;
 mod federations;
 mod finish;
 mod gaps;
+mod ground;
+mod headers;
 mod inspect;
 mod judge;
+mod nodes;
 mod observer;
+mod ots;
 mod plan;
+mod recorded;
+mod replay;
 mod run;
+mod schedule;
 mod seals;
 mod sources;
+mod standing;
 mod takedowns;
 #[cfg(feature = "net")]
 mod trial;
+mod unfreeze;
 mod values;
 
 pub use as_of::AsOfWanted;
@@ -41,15 +55,31 @@ pub use coverage::{
     Captured, Cell, CoverageFilter, CoverageTable, GapUse, Month, OpenWindow, SliceRow, TakedownUse,
     certificates_value, coverage_of_run, coverage_text, coverage_value,
 };
+pub use cursor::{
+    EXPORT_BYTES_MAX, Imported, Verdict as ImportVerdict, cursors, export_cursors, import_cursors, reset_cursors,
+};
+pub use cursors::{Cursor, Place};
 pub use doctor::{Check, Health, Patient, diagnose, exit_condition};
 pub use drill::{Finished, RunOptions, capture_only, drill, rebuild_only};
 pub use error::AppError;
 pub use explain::{Explanation, explain_in_run};
 pub use gaps::{Gap, GapOrigin, GapRegister, gap_uses};
+pub use headers::{
+    BadHeaders, ChainFound, HeadersJudged, TIP_AGE_SECONDS_MAX, TIP_FUTURE_SECONDS_MAX, TipAge, tip_age, verify_headers,
+};
+#[cfg(feature = "net")]
+pub use headers::{HeaderSync, sync_headers};
 pub use inspect::{Fate, JudgedFiles, JudgedRecord, verify_files};
+pub use nodes::{NodeKind, NodePlan};
 pub use observer::{Cancel, Event, Observer, Silent};
+pub use ots::*;
 pub use plan::{PaymentLogPlan, Plan};
+pub use replay::{ReplayOptions, Replayed, WouldReplay, replay, would_replay};
 pub use run::{Found, RunFolder, RunRecord, write_atomic, write_result};
+pub use standing::{Origin, Standing};
 #[cfg(feature = "net")]
 pub use trial::{Campaign, CampaignResult, Faults, Trial, TrialReport, run_campaign};
+pub use unfreeze::Unfreeze;
 pub use values::{Instant, Span};
+
+pub use crate::verify::HeaderTrust;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::config::Config;
 use super::drift::drift;
 use super::error::AppError;
+use super::nodes::{self, NodePlan};
 use super::{federations, gaps};
 use crate::domain::{
     BlockHash, BlockHeight, Checkpoint, CompromisedKey, Digest32, KeyId, Media, SourceId, TrustPolicy, UnixSeconds,
@@ -38,6 +39,8 @@ pub struct Plan {
     pub idle_seconds: u64,
     /// Gateways whose payment log is asked for.
     pub payment_logs: Vec<PaymentLogPlan>,
+    /// Lightning nodes that are asked for their lists.
+    pub nodes: Vec<NodePlan>,
     /// Calendars that may be contacted: address in proofs, address to ask.
     pub calendars: BTreeMap<String, String>,
     /// Bitcoin Core REST address.
@@ -78,7 +81,8 @@ impl Plan {
         builder.take(Media::NostrEvent, &nostr.files, "nostr.files")?;
         builder.take(Media::Activity, &nostr.activity, "nostr.activity")?;
         builder.take(Media::Settlement, &gateway.settlements, "gateway.settlements")?;
-        builder.take(Media::Invoice, &gateway.invoices, "gateway.invoices")?;
+        let (places, nodes) = nodes::take_apart(&gateway.invoices, &|file| builder.path(file))?;
+        builder.take(Media::Invoice, &places, "gateway.invoices")?;
         let keys = config.keys.clone().unwrap_or_default();
         builder.take(Media::Jwks, &keys.jwks, "keys.jwks")?;
         builder.take(Media::AuthJwks, &keys.auth_jwks, "keys.auth_jwks")?;
@@ -108,6 +112,7 @@ impl Plan {
             allow_plaintext: nostr.allow_plaintext,
             idle_seconds: nostr.idle_timeout.map_or(30, |span| span.0),
             payment_logs,
+            nodes,
             calendars: calendars(config),
             bitcoin_rest: headers.bitcoin_rest,
             esplora: headers.esplora,
@@ -120,16 +125,35 @@ impl Plan {
         Ok(plan)
     }
 
+    /// The profile's own policy and calendars: for single files, when no configuration is there.
+    ///
+    /// # Errors
+    /// [`AppError::Config`]; never for a profile that is built in.
+    pub fn of_profile() -> Result<Self, AppError> {
+        let mut plan = Self::resolve(&Config::default(), Path::new(""))?;
+        plan.calendars =
+            plan.policy.calendars.iter().map(|host| (format!("https://{host}"), format!("https://{host}"))).collect();
+        Ok(plan)
+    }
+
+    /// Where to ask the calendar of that host (as the policy lists it); `None` when the configuration names none.
+    pub fn calendar_address(&self, host: &str) -> Option<&str> {
+        let named = self.calendars.iter().find(|(named, _)| host_of(named) == host);
+        named.map(|(_, address)| address.as_str())
+    }
+
     fn declare(&self, config: &Config) -> Declared {
         let has = |media| self.files.contains_key(&media) || self.documents.iter().any(|(other, _)| *other == media);
         let mut sources: BTreeSet<SourceId> = self.files.keys().map(|media| SourceId::files(*media)).collect();
         sources.extend(self.documents.iter().map(|(_, url)| SourceId(url.clone())));
         sources.extend(self.relays.iter().cloned().map(SourceId));
         sources.extend(self.payment_logs.iter().map(|log| SourceId(log.url.clone())));
+        sources.extend(self.nodes.iter().map(|node| SourceId(node.url.clone())));
         sources.extend(self.bitcoin_rest.iter().chain(&self.esplora).cloned().map(SourceId));
         // A section that is there declares its substrate, whatever it names: empty lists must not pass for a check.
         let payment_log = has(Media::PaymentLogEntry) || !self.payment_logs.is_empty();
-        let bare_gateway = config.gateway.is_some() && !payment_log && !has(Media::Invoice);
+        let invoices = has(Media::Invoice) || !self.nodes.is_empty();
+        let bare_gateway = config.gateway.is_some() && !payment_log && !invoices;
         Declared {
             nostr: config.nostr.is_some(),
             relays: self.relays.iter().cloned().map(SourceId).collect(),
@@ -139,7 +163,7 @@ impl Plan {
             headers: config.headers.is_some(),
             settlements: has(Media::Settlement) || bare_gateway,
             payment_log,
-            invoices: has(Media::Invoice),
+            invoices,
             keys: config.keys.is_some(),
             projects: config.projects.is_some(),
             custody: config.custody.is_some(),
@@ -334,7 +358,7 @@ fn shared_digest(config: &Config) -> Digest32 {
     }
     if let Some(gateway) = &mut shared.gateway {
         squash(&mut gateway.settlements);
-        squash(&mut gateway.invoices);
+        gateway.invoices = nodes::shared(&gateway.invoices);
         for log in &mut gateway.payment_log {
             log.file = log.file.as_ref().map(|_| "files".to_owned());
             log.password_file = None;

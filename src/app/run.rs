@@ -1,5 +1,6 @@
 //! A run's folder (CONTRACT 4): who may write it, what is written atomically, when it counts as finished.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -40,6 +41,9 @@ pub struct RunRecord {
     /// Peak resident memory in KiB, where the system tells.
     #[serde(default)]
     pub peak_memory_kib: Option<u64>,
+    /// By source, the clock (Unix seconds) when the last capture began that it answered completely.
+    #[serde(default)]
+    pub captured: BTreeMap<String, i64>,
 }
 
 /// How a folder was found.

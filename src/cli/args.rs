@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::coverage::CoverageArgs;
+use super::cursor::CursorCommand;
 use super::gaps::GapsCommand;
+use super::replay::ReplayArgs;
 use crate::sim::{Behaviour, Transport};
 
 /// Rebuild three ledgers from public substrates, prove every line, and report where they disagree.
@@ -106,8 +108,15 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// From empty: capture, verify, ingest, rebuild, reconcile, report.
     Drill,
+    /// Replay the gap after an outage into a run: since an instant, a snapshot's cut, or where the cursors stand.
+    Replay(ReplayArgs),
     /// Fetch only, into the evidence of a run.
     Capture,
+    /// How far each source of a run is accounted for.
+    Cursor {
+        #[command(subcommand)]
+        command: CursorCommand,
+    },
     /// Verify, ingest, rebuild and reconcile captured evidence, without network.
     Rebuild,
     /// Judge a finished run's evidence again, offline, and compare with the report found there.
@@ -133,6 +142,16 @@ pub(crate) enum Command {
     Gaps {
         #[command(subcommand)]
         command: GapsCommand,
+    },
+    /// OpenTimestamps proofs: show, judge, upgrade, and list those that wait too long.
+    Ots {
+        #[command(subcommand)]
+        command: super::ots::OtsCommand,
+    },
+    /// Bitcoin headers: fetch them into a run, judge the whole chain, look at its tip.
+    Headers {
+        #[command(subcommand)]
+        command: super::headers::HeadersCommand,
     },
     /// Look at configuration, files, clock and sources, and for lists that drift apart. Writes nothing; exit 0 when all is
     /// ok, 1 when something is not, 3 when something declared could not be looked at.

@@ -7,7 +7,10 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 
 use super::args::{Cli, Command, ConfigCommand, Format, Global, ServeArgs, SimCommand};
 use super::output::{Output, fatal, say};
-use super::{coverage, doctor, documents, gaps, init, progress, settings, show, signals, sim, trial};
+use super::{
+    coverage, cursor, doctor, documents, gaps, headers, init, ots, progress, replay, settings, show, signals, sim,
+    trial,
+};
 use crate::app::{self, AppError, Cancel, Conclusion};
 use crate::domain::{Condition, inert};
 use crate::report::{canonical_json, divergence_value, report_json, summary_text};
@@ -62,13 +65,17 @@ fn run(cli: &Cli, matches: &clap::ArgMatches, output: &Output) -> Result<ExitCod
         }
         Command::Drill => judged(global, output, "drill", app::drill),
         Command::Rebuild => judged(global, output, "rebuild", app::rebuild_only),
+        Command::Replay(args) => replay::replay(global, output, args),
         Command::Capture => capture(global, output),
+        Command::Cursor { command } => cursor::cursor(global, output, command),
         Command::Audit { dir } => audit(global, output, dir),
         Command::Verify { files } => show::verify(global, output, files),
         Command::Explain { what } => show::explain(global, output, what),
         Command::Coverage(args) => coverage::coverage(global, output, args),
         Command::Doctor => doctor::doctor(global, output),
         Command::Gaps { command } => gaps::gaps(global, output, command),
+        Command::Ots { command } => ots::run(global, output, command),
+        Command::Headers { command } => headers::run(global, output, command),
         Command::Init { file } => init::init(global, output, file),
         Command::Config { command: ConfigCommand::Show { origin } } => init::show(global, output, matches, *origin),
         Command::Schema { name } => documents::schema(output, name),

@@ -10,12 +10,16 @@
 mod args;
 mod commands;
 mod coverage;
+mod cursor;
 mod doctor;
 mod documents;
 mod gaps;
+mod headers;
 mod init;
+mod ots;
 mod output;
 mod progress;
+mod replay;
 mod settings;
 mod show;
 mod signals;

@@ -97,7 +97,7 @@ fn as_of(text: &str, clock: UnixSeconds) -> Result<AsOfWanted, AppError> {
     AsOfWanted::from_str(text).map_err(|what| usage(format!("--as-of: {what}")))
 }
 
-/// An instant as a flag has it.
+/// The instant that a flag names; `now` is the clock.
 pub(crate) fn instant(flag: &str, text: &str, clock: UnixSeconds) -> Result<UnixSeconds, AppError> {
     if text == "now" {
         return Ok(clock);

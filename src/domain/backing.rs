@@ -4,6 +4,10 @@ use super::digest::Digest32;
 use super::id::NostrEventId;
 use super::time::UnixSeconds;
 
+/// The highest position of the oldest block of a gateway's payment log, which no walk from above reads (TREASURY 0.1,
+/// 1.5): a walk of its own begins here, and the pages of a receipt show whether it did.
+pub const LOG_CLOSING_POSITION: u64 = 9_999;
+
 /// What a [`super::FetchReceipt`] can show for its basis, beside its counts. Small: bounded by its writer.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize)]
 pub struct Backing {
@@ -16,6 +20,9 @@ pub struct Backing {
     /// Where a later capture of the slice may go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<Position>,
+    /// A later fetch asked for a window that holds this receipt's: that one speaks, and this one no longer counts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub superseded: bool,
 }
 
 impl Backing {

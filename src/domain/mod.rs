@@ -21,11 +21,12 @@ mod policy;
 mod population;
 mod profile;
 mod sample;
+mod sightings;
 mod text;
 mod time;
 
 pub use amount::{AmountError, MAX_SUPPLY_MSAT, Msat, MsatDelta, Sats};
-pub use backing::{Backing, Certificate, Enumeration, PageNote, Position, Window};
+pub use backing::{Backing, Certificate, Enumeration, LOG_CLOSING_POSITION, PageNote, Position, Window};
 pub use chain::{AsOf, BlockHash, BlockHeight, MerkleRootHash, Tip};
 pub use code::{Code, Severity, Step};
 pub use coverage::{CompletenessBasis, Coverage, FetchReceipt, Sign, Slice, SliceEnd, SourceId, relay_spelling};
@@ -44,5 +45,6 @@ pub use policy::{
 };
 pub use population::{Counts, Population};
 pub use sample::draw_sample;
+pub use sightings::Sightings;
 pub use text::{inert, inert_limited};
 pub use time::{TimeError, UnixMicros, UnixSeconds};

@@ -42,6 +42,6 @@ pub use claim::*;
 pub use decode::{Fault, decode};
 pub use envelope::record;
 pub(crate) use envelope::signed_members;
-pub use nostr::serialize_for_id;
+pub use nostr::{nostr_event, serialize_for_id};
 pub use oc_me::{BodyError, parse_body};
 pub use route::relay_gate;

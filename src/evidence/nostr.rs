@@ -35,6 +35,11 @@ pub(super) fn decode(bytes: &[u8]) -> Result<NostrEvent, Fault> {
     })
 }
 
+/// The event alone, without what its content carries; `None` for bytes that are none (NIP-01).
+pub fn nostr_event(bytes: &[u8]) -> Option<NostrEvent> {
+    decode(bytes).ok()
+}
+
 /// The UTF-8 text whose sha256 is the event id (NIP-01): `[0,pubkey,created_at,kind,tags,content]`, compact.
 ///
 /// The escapes are those that relays accept in practice (CAPTURE 4.3): the seven short ones, `\u00xx` in lower case for

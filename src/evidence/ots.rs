@@ -6,6 +6,9 @@
 mod parse;
 #[cfg(test)]
 mod tests;
+mod tree;
+
+pub use tree::{Tree, TreeNode};
 
 use std::fmt;
 
@@ -180,8 +183,13 @@ pub enum Attestation<'a> {
     Bitcoin(BlockHeight),
     /// A calendar at this address promises to know more.
     Pending(&'a str),
-    /// Another notary, by its tag; skipped.
-    Unknown([u8; 8]),
+    /// Another notary; skipped.
+    Unknown {
+        /// Which one.
+        tag: [u8; 8],
+        /// What it says, unread.
+        payload: &'a [u8],
+    },
 }
 
 /// Why bytes are not taken as a proof.

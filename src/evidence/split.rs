@@ -12,6 +12,9 @@ use crate::domain::Digest32;
 use pending::Pending;
 use scan::{Layout, Nest, Object, is_space};
 
+/// The members of an object whose array holds records (FORMATS 6.2, TREASURY 1.2 and 3).
+pub const CONTAINER_MEMBERS: &[&str] =
+    &["settlements", "invoices", "events", "payments", "pays", "transactions", "balances"];
 const BOM: [u8; 3] = [0xef, 0xbb, 0xbf];
 /// Bytes remembered of what stands beside a container's records: page positions and counts.
 const BESIDE_BYTES_MAX: usize = 4_096;
@@ -119,7 +122,8 @@ impl RecordSplitter {
         Self { names, pending, state: State::Beginning { whole }, position: 0, bom: 0, open, closed: Vec::new() }
     }
 
-    /// The containers closed since the last call. One whose members are too many to be remembered is left out.
+    /// The containers closed since the last call. One whose members are too many to be remembered says nothing: its text
+    /// is empty.
     pub fn take_containers(&mut self) -> Vec<Held> {
         std::mem::take(&mut self.closed)
     }
@@ -316,10 +320,11 @@ impl RecordSplitter {
     }
 
     fn close_container(&mut self) {
-        let held = std::mem::replace(&mut self.open, Held { beside: Vec::new(), records: 0 });
-        if held.beside.len() <= BESIDE_BYTES_MAX {
-            self.closed.push(held);
+        let mut held = std::mem::replace(&mut self.open, Held { beside: Vec::new(), records: 0 });
+        if held.beside.len() > BESIDE_BYTES_MAX {
+            held.beside.clear();
         }
+        self.closed.push(held);
     }
 
     /// Scalars beside a container's array (page positions) are no records. An object or array there would be lost in

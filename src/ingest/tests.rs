@@ -185,8 +185,8 @@ fn a_sighting_of_other_evidence_is_refused_and_nothing_is_taken() {
 
 #[test]
 fn what_waits_is_bounded_by_records_and_by_bytes() {
-    // 4,096 records or 4 MiB cause a flush; the last part waits for the explicit one, which the crash refuses.
-    for (count, size, durable) in [(10_000, 8, 8_192), (10, 1 << 20, 8)] {
+    // 16,384 records or 16 MiB cause a flush; the last part waits for the explicit one, which the crash refuses.
+    for (count, size, durable) in [(40_000, 8, 32_768), (10, 4 << 20, 8)] {
         let mut store = Crashing { inner: MemoryStore::new(), writes_left: 4 };
         let mut ingest = Ingest::new(&mut store);
         for number in 0..count {

@@ -1,12 +1,14 @@
 //! Taking captured evidence in, batch by batch, in the order that makes a crash harmless.
 
+use std::sync::mpsc::SyncSender;
+
 use crate::domain::{EvidenceId, FetchReceipt, RawEvidence, Sighting};
 use crate::store::{EvidenceStore, PutOutcome, SideRecord, StoreError};
 
 /// Records that may wait for one flush.
-const PENDING_RECORDS_MAX: usize = 4_096;
+const PENDING_RECORDS_MAX: usize = 16_384;
 /// Bytes of evidence that may wait for one flush.
-const PENDING_BYTES_MAX: usize = 4 << 20;
+const PENDING_BYTES_MAX: usize = 16 << 20;
 
 /// Why evidence can't be taken in.
 #[derive(Debug, thiserror::Error)]
@@ -46,12 +48,27 @@ pub struct Ingest<'s> {
     sightings: Vec<SideRecord>,
     bytes: usize,
     totals: IngestTotals,
+    next: Option<SyncSender<Vec<RawEvidence>>>,
 }
 
 impl<'s> Ingest<'s> {
     /// A writer with nothing waiting.
     pub fn new(store: &'s mut dyn EvidenceStore) -> Self {
-        Self { store, evidence: Vec::new(), sightings: Vec::new(), bytes: 0, totals: IngestTotals::default() }
+        Self {
+            store,
+            evidence: Vec::new(),
+            sightings: Vec::new(),
+            bytes: 0,
+            totals: IngestTotals::default(),
+            next: None,
+        }
+    }
+
+    /// Hands on what was new, batch by batch, once it is durable. A receiver that is gone is no failure.
+    #[must_use]
+    pub fn handing_on(mut self, next: SyncSender<Vec<RawEvidence>>) -> Self {
+        self.next = Some(next);
+        self
     }
 
     /// Takes one piece of evidence and where it was seen. It is durable after the next flush, which this may cause.
@@ -107,7 +124,11 @@ impl<'s> Ingest<'s> {
         self.totals.inserted += inserted as u64;
         self.totals.already_present += (outcomes.len() - inserted) as u64;
         self.totals.sightings += self.sightings.len() as u64;
-        self.evidence.clear();
+        let taken = std::mem::take(&mut self.evidence);
+        if let Some(next) = &self.next {
+            let fresh = taken.into_iter().zip(&outcomes).filter(|(_, outcome)| **outcome == PutOutcome::Inserted);
+            let _ = next.send(fresh.map(|(evidence, _)| evidence).collect());
+        }
         self.sightings.clear();
         self.bytes = 0;
         Ok(())

@@ -39,18 +39,25 @@ pub enum Why<'a> {
 /// Visits every absence of every slice that a relay was asked for, relay by relay.
 pub fn absences<'a>(input: &Input<'a>, visit: &mut dyn FnMut(&'a SourceId, &'a Slice, &Absent<'a>)) {
     let by_kind = events(input);
+    let windows = Asked::of(input);
     let receipts: &'a [FetchReceipt] = input.receipts;
     let asked: BTreeSet<(&SourceId, &Slice)> =
         receipts.iter().map(|receipt| (&receipt.source, &receipt.slice)).collect();
     for (source, slice) in asked.into_iter().filter(|(source, _)| is_relay(input, source)) {
-        for absent in absent(input, source, slice, &by_kind) {
+        for absent in absent(input, source, slice, &by_kind, &windows) {
             visit(source, slice, &absent);
         }
     }
 }
 
 /// What that relay lacks of the slice: nothing when its kind is no number.
-pub(super) fn absent<'a>(input: &Input<'a>, source: &SourceId, slice: &Slice, by_kind: &ByKind) -> Vec<Absent<'a>> {
+pub(super) fn absent<'a>(
+    input: &Input<'a>,
+    source: &SourceId,
+    slice: &Slice,
+    by_kind: &ByKind,
+    asked: &Asked,
+) -> Vec<Absent<'a>> {
     let Ok(kind) = slice.kind.parse::<u16>() else { return Vec::new() };
     let log = takedowns::Log::of(input, source);
     let why = |id, at| match log.lists(input, id, kind, at) {
@@ -60,8 +67,36 @@ pub(super) fn absent<'a>(input: &Input<'a>, source: &SourceId, slice: &Slice, by
             .map_or(Why::Unexplained, Why::Gap),
     };
     let held = by_kind.get(&kind).map(Vec::as_slice).unwrap_or_default();
-    let missing = missing(input, source, slice, held).into_iter();
+    let missing = missing(input, source, slice, held).into_iter().filter(|(_, at)| !asked.later(source, slice, *at));
     missing.map(|(id, at)| Absent { id, at, why: why(id, at) }).collect()
+}
+
+/// The windows that each relay was asked for of a kind, where there is more than one.
+pub(super) struct Asked(BTreeMap<(SourceId, String), BTreeSet<Slice>>);
+
+impl Asked {
+    /// Reads the receipts.
+    pub(super) fn of(input: &Input<'_>) -> Self {
+        let mut asked: BTreeMap<(SourceId, String), BTreeSet<Slice>> = BTreeMap::new();
+        for receipt in input.receipts {
+            let key = (receipt.source.clone(), receipt.slice.kind.clone());
+            asked.entry(key).or_default().insert(receipt.slice.clone());
+        }
+        asked.retain(|_, slices| slices.len() > 1);
+        Self(asked)
+    }
+
+    /// True for an instant that lies in a window which begins after this one does, or ends before it: that was asked for on
+    /// its own, by a replay, and is judged there. An earlier answer claims nothing about what was published after it.
+    fn later(&self, source: &SourceId, slice: &Slice, at: UnixSeconds) -> bool {
+        let end = |slice: &Slice| Reverse(slice.until.unwrap_or(UnixSeconds(i64::MAX)));
+        let slices = self.0.get(&(source.clone(), slice.kind.clone())).into_iter().flatten();
+        slices.into_iter().any(|other| (other.from, end(other)) > (slice.from, end(slice)) && is_in(other, at))
+    }
+}
+
+fn is_in(slice: &Slice, at: UnixSeconds) -> bool {
+    slice.from.is_none_or(|from| at >= from) && slice.until.is_none_or(|until| at <= until)
 }
 
 /// Registrations that still explain something, about sources that were asked.
@@ -106,12 +141,10 @@ fn missing(
         let kept = newest.entry(event.place).or_insert_with(|| version(event));
         *kept = (*kept).max(version(event));
     }
-    let asked_for =
-        |at: UnixSeconds| slice.from.is_none_or(|from| at >= from) && slice.until.is_none_or(|until| at <= until);
     let is_replaced = |event: &HeldEvent| newest.get(&event.place).is_some_and(|kept| *kept > version(event));
     let mut named = BTreeSet::new();
     let lacks = |(id, event): &&(EvidenceId, HeldEvent)| {
-        asked_for(event.at) && seen(id).is_some() && !held.contains(&event.id) && !is_replaced(event)
+        is_in(slice, event.at) && seen(id).is_some() && !held.contains(&event.id) && !is_replaced(event)
     };
     let lacking = events.iter().filter(lacks).filter(|(_, event)| named.insert(event.id));
     lacking.map(|(id, event)| (*id, event.at)).collect()

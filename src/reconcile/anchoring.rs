@@ -123,7 +123,7 @@ fn judge(
 }
 
 fn has_any(state: &AnchorState) -> bool {
-    let AnchorState { confirmed, header_missing, pending, refused, proofs } = state;
+    let AnchorState { confirmed, header_missing, pending, answered: _, refused, proofs } = state;
     !(confirmed.is_empty()
         && header_missing.is_empty()
         && pending.is_empty()

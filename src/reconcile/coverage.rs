@@ -8,7 +8,7 @@ use crate::domain::{
 
 use super::audit::Audit;
 use super::reconciler::Input;
-use super::{conduct, drift, earlier, equivocation, omissions, pages, takedowns};
+use super::{conduct, drift, earlier, equivocation, manifest, omissions, pages, takedowns};
 
 /// Coverage by source and slice.
 pub(super) type Rows = BTreeMap<(SourceId, Slice), Row>;
@@ -69,7 +69,8 @@ pub(super) fn sorted_receipts(input: &Input<'_>) -> Vec<FetchReceipt> {
 fn join(input: &Input<'_>) -> Rows {
     let mut rows = Rows::new();
     for receipt in &sorted_receipts(input) {
-        let basis = if receipt.end == SliceEnd::Ended { receipt.basis } else { CompletenessBasis::None };
+        let borne_out = receipt.end == SliceEnd::Ended && manifest::faults(receipt).is_empty();
+        let basis = if borne_out { receipt.basis } else { CompletenessBasis::None };
         let key = (receipt.source.clone(), receipt.slice.clone());
         let row = rows.entry(key).or_insert_with(|| Row {
             coverage: Coverage {

@@ -21,6 +21,7 @@ mod equivocation;
 mod escrow;
 mod fees;
 mod legs;
+mod manifest;
 mod matches;
 mod merge;
 mod objectives;

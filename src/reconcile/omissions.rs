@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::{Code, CompletenessBasis, Finding, KnownGap, Subject};
 
-use super::absences::{Why, absent, events, gaps};
+use super::absences::{Asked, Why, absent, events, gaps};
 use super::audit::wide;
 use super::coverage::{Rows, is_relay, slice_subject};
 use super::reconciler::Input;
@@ -18,8 +18,9 @@ pub(super) fn check(input: &Input<'_>, rows: &mut Rows) -> Vec<Finding> {
     let by_kind = events(input);
     let mut found = Vec::new();
     let mut inside: BTreeMap<&KnownGap, usize> = gaps(input).map(|gap| (gap, 0)).collect();
+    let asked = Asked::of(input);
     for ((source, slice), row) in rows.iter_mut().filter(|((source, _), _)| is_relay(input, source)) {
-        let absent = absent(input, source, slice, &by_kind);
+        let absent = absent(input, source, slice, &by_kind, &asked);
         row.coverage.missing_here = wide(absent.len());
         let (mut missing, mut unexplained) = (Vec::new(), 0_usize);
         for absent in &absent {

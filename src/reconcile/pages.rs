@@ -12,6 +12,7 @@ use crate::evidence::InvoiceDialect;
 
 use super::audit::Audit;
 use super::coverage::sorted_receipts;
+use super::manifest;
 use super::reconciler::Input;
 
 /// What an unpaged call to LND answers at most (TREASURY 0.2).
@@ -30,19 +31,20 @@ pub(super) fn check(input: &Input<'_>, audit: &mut Audit) {
 
 /// True when the receipt's shortfall is told by SRC_CAPTURE_GAP.
 pub(super) fn has_paging_fault(input: &Input<'_>, source: &SourceId) -> bool {
-    let faulty = |receipt: &FetchReceipt| receipt.signs.keys().any(|sign| sign.is_paging_fault());
+    let faulty = |receipt: &FetchReceipt| paging(receipt).is_some();
     input.receipts.iter().any(|receipt| receipt.source == *source && faulty(receipt))
 }
 
-/// Faults that the source itself showed while it was read.
+/// Faults that the source itself showed while it was read, and what the pages of its receipt fail to cover.
 fn paging(receipt: &FetchReceipt) -> Option<Finding> {
-    let faults: Vec<&Sign> = receipt.signs.keys().filter(|sign| sign.is_paging_fault()).collect();
-    let about = match faults.as_slice() {
-        [] => return None,
-        [Sign::CountDiffers] => "count",
+    let signs: Vec<&Sign> = receipt.signs.keys().filter(|sign| sign.is_paging_fault()).collect();
+    let uncovered = manifest::faults(receipt);
+    let about = match (signs.as_slice(), uncovered.is_empty()) {
+        ([], true) => return None,
+        ([Sign::CountDiffers], true) => "count",
         _ => "pages",
     };
-    let observed: Vec<&str> = faults.iter().map(|sign| sign.name()).collect();
+    let observed: Vec<&str> = signs.into_iter().map(|sign| sign.name()).chain(uncovered).collect();
     Some(
         Finding::new(Code::SrcCaptureGap, Subject::new("source", &receipt.source).and("about", about))
             .with_values("pages that cover the whole", observed.join(", "))

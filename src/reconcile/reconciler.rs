@@ -1,8 +1,8 @@
 //! The room's entry: every check of runbook steps 0, 3, 4 and 5 over one rebuild.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use crate::domain::{AsOf, EvidenceId, FetchReceipt, SourceId, TrustPolicy};
+use crate::domain::{AsOf, EvidenceId, FetchReceipt, Sightings, TrustPolicy};
 use crate::ledger::Ledgers;
 use crate::verify::VerifiedSet;
 
@@ -29,7 +29,7 @@ pub struct Input<'a> {
     /// How every fetch ended.
     pub receipts: &'a [FetchReceipt],
     /// Where each piece of evidence was seen.
-    pub sightings: &'a BTreeMap<EvidenceId, BTreeSet<SourceId>>,
+    pub sightings: &'a Sightings,
     /// What the configuration declared.
     pub declared: &'a Declared,
     /// The `d` tags of events that a transparency log may be about; see [`Declared::takedowns`].

@@ -126,13 +126,15 @@ impl Scene {
 
     fn run(&self) -> Reconciliation {
         let ledgers = self.world.ledgers();
+        let pairs = self.sightings.iter().flat_map(|(id, by)| by.iter().map(|by| (*id, by.clone())));
+        let sightings = pairs.collect();
         reconcile(&Input {
             set: &self.world.set,
             ledgers: &ledgers,
             policy: &self.world.policy,
             as_of: self.world.as_of,
             receipts: &self.receipts,
-            sightings: &self.sightings,
+            sightings: &sightings,
             declared: &self.declared,
             d_tags: &self.d_tags,
             time_boxed: false,

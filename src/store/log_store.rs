@@ -167,12 +167,22 @@ impl LogStore {
         let mut fresh = Vec::new();
         for ((id, position), found) in first.into_iter().zip(found) {
             match found {
-                Some(at) => same_or_conflict(id, &self.evidence_at(id, at)?, &batch[position])?,
+                Some(at) => self.same(id, at, &batch[position])?,
                 None => fresh.push(position),
             }
         }
         fresh.sort_unstable();
         Ok(fresh)
+    }
+
+    /// That what is held there is what is offered, told by all its bytes; only when it is not, by their hash too.
+    fn same(&self, id: EvidenceId, at: Location, offered: &RawEvidence) -> Result<(), StoreError> {
+        let (head, payload) = self.log.read(at)?;
+        let offered_parts = (offered.media, offered.about.as_str(), offered.bytes.as_slice());
+        if head.id == id.0 && record::parse_evidence(&payload) == Some(offered_parts) {
+            return Ok(());
+        }
+        same_or_conflict(id, &self.evidence_at(id, at)?, offered)
     }
 
     /// The side records that would change something, with key, id and JSON.

@@ -166,6 +166,7 @@ pub trait EvidenceStore: Send {
 /// What stands beside the evidence: where it was seen, how fetches ended, how far we got.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[expect(clippy::large_enum_variant, reason = "few are held at once, and receipts are few among them")]
 pub enum SideRecord {
     /// Evidence seen at a source. One per (evidence, source) is kept, the first.
     Sighting(Sighting),

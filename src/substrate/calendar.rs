@@ -3,11 +3,13 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::stream::{self, Stream, StreamExt as _};
 use reqwest::Url;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
 use super::address::normalise_calendar;
 use super::http::{Exchange, Http, HttpLimits, HttpOutcome, Reach, endpoint};
@@ -35,12 +37,58 @@ pub struct CalendarPlan {
     pub http: HttpLimits,
     /// Least time between two requests to one calendar, in milliseconds.
     pub interval_ms: u64,
+    /// Where to note how each request ended.
+    pub log: CalendarLog,
+}
+
+/// How one request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CalendarAnswer {
+    /// A proof, or what is said to be one.
+    Replied,
+    /// The calendar knows no more yet.
+    NotYet,
+    /// No proper answer.
+    Failed,
+    /// Not asked: too many failures before.
+    Skipped,
+}
+
+/// What became of every request: address asked, commitment, answer. Shared with the one who made the plan.
+#[derive(Debug, Clone, Default)]
+pub struct CalendarLog(Arc<Mutex<Vec<(SourceId, Vec<u8>, CalendarAnswer)>>>);
+
+impl PartialEq for CalendarLog {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for CalendarLog {}
+
+impl CalendarLog {
+    /// Takes out what was noted so far.
+    pub fn take(&self) -> Vec<(SourceId, Vec<u8>, CalendarAnswer)> {
+        // A list is whole whatever its last writer died of.
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn note(&self, calendar: &SourceId, commitment: &[u8], answer: CalendarAnswer) {
+        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        notes.push((calendar.clone(), commitment.to_vec(), answer));
+    }
 }
 
 impl CalendarPlan {
     /// A plan with the limits that public calendars deserve (OTS 8).
     pub fn polite(requests: Vec<(String, Vec<u8>)>, allowed: Vec<String>) -> Self {
-        Self { requests, allowed, http: HttpLimits::default(), interval_ms: CALENDAR_INTERVAL_MS }
+        Self {
+            requests,
+            allowed,
+            http: HttpLimits::default(),
+            interval_ms: CALENDAR_INTERVAL_MS,
+            log: CalendarLog::default(),
+        }
     }
 }
 
@@ -50,6 +98,16 @@ struct Calendar {
     base: Url,
     host: String,
     commitments: BTreeSet<Vec<u8>>,
+    /// Which gate it shares with others of its host.
+    gate: usize,
+}
+
+/// What all calendars of one host share while they are asked.
+#[derive(Debug)]
+struct Gate {
+    open: Semaphore,
+    /// Failures in a row.
+    failures: Cell<u32>,
 }
 
 /// All allowed calendars together as a source of evidence; one receipt for each that was asked.
@@ -59,6 +117,7 @@ pub struct CalendarSource {
     refused: BTreeSet<(String, Vec<u8>)>,
     http: Http,
     interval: Duration,
+    log: CalendarLog,
     handle: Handle,
 }
 
@@ -78,7 +137,7 @@ impl CalendarSource {
             let url = Url::parse(&base).map_err(|_| misconfigured(address))?;
             let host = url.host_str().unwrap_or_default().to_owned();
             let id = SourceId(address.clone());
-            by_base.entry(base).or_insert(Calendar { id, base: url, host, commitments: BTreeSet::new() });
+            by_base.entry(base).or_insert(Calendar { id, base: url, host, commitments: BTreeSet::new(), gate: 0 });
         }
         let mut refused = BTreeSet::new();
         for (address, commitment) in plan.requests {
@@ -93,9 +152,16 @@ impl CalendarSource {
                 }
             }
         }
-        let calendars = by_base.into_values().filter(|calendar| !calendar.commitments.is_empty()).collect();
+        let asked = by_base.into_values().filter(|calendar| !calendar.commitments.is_empty());
+        let mut calendars: Vec<Calendar> = asked.collect();
+        let mut hosts = BTreeMap::new();
+        for calendar in &mut calendars {
+            let next = hosts.len();
+            let authority = (calendar.host.clone(), calendar.base.port_or_known_default());
+            calendar.gate = *hosts.entry(authority).or_insert(next);
+        }
         let http = Http::new(&plan.http, Reach::Public)?;
-        Ok(Self { calendars, refused, http, interval: Duration::from_millis(plan.interval_ms), handle })
+        Ok(Self { calendars, refused, http, interval: Duration::from_millis(plan.interval_ms), log: plan.log, handle })
     }
 
     /// The requests that will not be made: address outside the allow-list, or a commitment of impossible length.
@@ -104,15 +170,18 @@ impl CalendarSource {
     }
 
     async fn ask_all(&self, sink: &mut dyn Sink) -> Result<Vec<FetchReceipt>, Stopped> {
-        let failures: Vec<Cell<u32>> = self.calendars.iter().map(|_| Cell::new(0)).collect();
+        let gate = |_| Gate { open: Semaphore::new(CALENDAR_CONCURRENCY), failures: Cell::new(0) };
+        let gates: Vec<Gate> = self.calendars.iter().map(gate).collect();
         let mut results: Vec<Results> = self.calendars.iter().map(|_| Results::default()).collect();
         // Calendars run side by side: a slow one never holds up another.
-        let streams = self.calendars.iter().zip(&failures).enumerate();
+        let streams = self.calendars.iter().enumerate();
         let mut answers = stream::select_all(
-            streams.map(|(index, (calendar, failures))| Box::pin(self.ask(index, calendar, failures))),
+            streams.map(|(index, calendar)| Box::pin(self.ask(index, calendar, &gates[calendar.gate]))),
         );
         while let Some((index, commitment, exchange)) = answers.next().await {
             let calendar = &self.calendars[index];
+            let answer = exchange.as_ref().map_or(CalendarAnswer::Skipped, |exchange| answer(&exchange.outcome));
+            self.log.note(&calendar.id, commitment, answer);
             if let Some(reply) = results[index].note(exchange) {
                 let digits = hex(commitment);
                 sink.accept(Captured {
@@ -137,7 +206,7 @@ impl CalendarSource {
         &'a self,
         index: usize,
         calendar: &'a Calendar,
-        failures: &'a Cell<u32>,
+        gate: &'a Gate,
     ) -> impl Stream<Item = (usize, &'a [u8], Option<Exchange>)> + 'a {
         let paced = stream::iter(calendar.commitments.iter().enumerate()).then(move |(nth, commitment)| async move {
             if nth > 0 {
@@ -147,13 +216,15 @@ impl CalendarSource {
         });
         paced
             .map(move |commitment| async move {
-                if failures.get() >= CALENDAR_FAILURES_MAX {
+                // The gate is never closed; without a permit nothing is asked.
+                let permit = gate.open.acquire().await;
+                if gate.failures.get() >= CALENDAR_FAILURES_MAX || permit.is_err() {
                     return (index, commitment.as_slice(), None);
                 }
                 let url = endpoint(&calendar.base, &format!("/timestamp/{}", hex(commitment)), None);
                 let exchange = self.http.get(&url, Some(ACCEPT), REPLY_BYTES_MAX).await;
-                let failed = is_failure(&exchange.outcome);
-                failures.set(if failed { failures.get().saturating_add(1) } else { 0 });
+                let failed = answer(&exchange.outcome) == CalendarAnswer::Failed;
+                gate.failures.set(if failed { gate.failures.get().saturating_add(1) } else { 0 });
                 (index, commitment.as_slice(), Some(exchange))
             })
             .buffered(CALENDAR_CONCURRENCY)
@@ -171,9 +242,13 @@ impl EvidenceSource for CalendarSource {
     }
 }
 
-/// Anything that is neither a proof nor a proper "not yet".
-fn is_failure(outcome: &HttpOutcome) -> bool {
-    !matches!(outcome, HttpOutcome::Body(_) | HttpOutcome::Status(404, _))
+/// Anything that is neither a proof nor a proper "not yet" is a failure.
+fn answer(outcome: &HttpOutcome) -> CalendarAnswer {
+    match outcome {
+        HttpOutcome::Body(_) => CalendarAnswer::Replied,
+        HttpOutcome::Status(404, _) => CalendarAnswer::NotYet,
+        _ => CalendarAnswer::Failed,
+    }
 }
 
 /// What one calendar answered.

@@ -31,12 +31,6 @@ impl Documents {
         }
     }
 
-    /// Forgets everything: the document comes again from its beginning.
-    #[cfg(feature = "net")]
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
-    }
-
     /// What is to be noticed about them.
     pub(super) fn signs(&self) -> BTreeMap<Sign, u64> {
         let mut signs = BTreeMap::new();

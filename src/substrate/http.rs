@@ -2,17 +2,15 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, RETRY_AFTER, TRANSFER_ENCODING};
-use reqwest::{Client, RequestBuilder, Response, Url, Version, redirect};
+use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LINK, RETRY_AFTER, TRANSFER_ENCODING};
+use reqwest::{Certificate, Client, RequestBuilder, Response, Url, Version, redirect};
 use tokio::time::{Instant, timeout};
 
-use super::address::is_public;
 use super::limits::{CONNECT_MS, HTTP_BULK_TOTAL_MS, HTTP_TOTAL_MS, REASON_CHARS_MAX};
+use super::resolve::{NotPublic, PublicOnly};
 use super::retry::RetryPolicy;
 use super::{SourceError, Stopped};
 use crate::domain::{SliceEnd, inert_limited};
@@ -53,7 +51,7 @@ pub(super) enum Reach {
 /// How one HTTP exchange ended, after retries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum HttpOutcome {
-    /// 200 with the whole body.
+    /// 200 or 201 with the whole body.
     Body(Vec<u8>),
     /// Any other status; the beginning of its text, inert.
     Status(u16, String),
@@ -115,6 +113,8 @@ pub(super) struct Exchange {
     pub(super) retries: u32,
     /// False when only the end of the connection marked the end of the body: it may as well have been cut off.
     pub(super) framed: bool,
+    /// The `Link` headers (RFC 8288), joined.
+    pub(super) links: String,
 }
 
 /// A body on its way.
@@ -142,14 +142,43 @@ impl Http {
     /// # Errors
     /// [`SourceError::Misconfigured`] when TLS can't be set up on this machine.
     pub(super) fn new(limits: &HttpLimits, reach: Reach) -> Result<Self, SourceError> {
+        Self::with_root(limits, reach, None)
+    }
+
+    /// The same for a server whose own certificate is trusted, and no other.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub(super) fn with_root(limits: &HttpLimits, reach: Reach, root: Option<Certificate>) -> Result<Self, SourceError> {
+        let resolver = match reach {
+            Reach::Named => None,
+            Reach::Public => Some(PublicOnly::default()),
+        };
+        Self::build(limits, resolver, root)
+    }
+
+    /// As [`Self::new`], with this way to resolve names.
+    #[cfg(test)]
+    pub(super) fn resolving(limits: &HttpLimits, resolver: Option<PublicOnly>) -> Result<Self, SourceError> {
+        Self::build(limits, resolver, None)
+    }
+
+    fn build(
+        limits: &HttpLimits,
+        resolver: Option<PublicOnly>,
+        root: Option<Certificate>,
+    ) -> Result<Self, SourceError> {
         let mut builder = Client::builder()
             .user_agent(concat!("reledger/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
             .no_proxy()
             .tcp_nodelay(true)
             .connect_timeout(Duration::from_millis(limits.connect_ms));
-        if reach == Reach::Public {
-            builder = builder.dns_resolver(Arc::new(PublicOnly));
+        if let Some(resolver) = resolver {
+            builder = builder.dns_resolver(Arc::new(resolver));
+        }
+        if let Some(root) = root {
+            builder = builder.tls_built_in_root_certs(false).add_root_certificate(root);
         }
         let client = builder.build().map_err(|_| SourceError::Misconfigured {
             what: "no TLS client on this machine",
@@ -161,6 +190,11 @@ impl Http {
     /// GETs at most `bytes_max` bytes.
     pub(super) async fn get(&self, url: &Url, accept: Option<&'static str>, bytes_max: u64) -> Exchange {
         self.whole(|| self.get_request(url, accept), bytes_max).await
+    }
+
+    /// The same with these headers.
+    pub(super) async fn get_with(&self, url: &Url, headers: &HeaderMap, bytes_max: u64) -> Exchange {
+        self.whole(|| self.get_request(url, None).headers(headers.clone()), bytes_max).await
     }
 
     /// POSTs a JSON text and reads at most `bytes_max` bytes.
@@ -222,7 +256,8 @@ impl Http {
         loop {
             let attempt = self.attempt(build(), bytes_max, take).await?;
             if !attempt.outcome.is_transient() || !self.retry.allows(retries) {
-                return Ok(Exchange { outcome: attempt.outcome, retries, framed: attempt.framed });
+                let Attempt { outcome, framed, links, .. } = attempt;
+                return Ok(Exchange { outcome, retries, framed, links });
             }
             tokio::time::sleep(self.retry.delay(retries, attempt.retry_after)).await;
             retries += 1;
@@ -239,12 +274,13 @@ impl Http {
         if status.is_redirection() {
             return Ok(Attempt::of(HttpOutcome::Redirected(status.as_u16())));
         }
-        if status.as_u16() != 200 {
+        // Core Lightning answers every call with 201.
+        if !matches!(status.as_u16(), 200 | 201) {
             let text = read_beginning(&mut response, &mut wait).await;
             let retry_after = retry_after(response.headers());
             return Ok(Attempt { retry_after, ..Attempt::of(HttpOutcome::Status(status.as_u16(), text)) });
         }
-        let framed = is_framed(&response);
+        let (framed, links) = (is_framed(&response), links(response.headers()));
         if response.content_length().is_some_and(|length| length > bytes_max) {
             return Ok(Attempt::of(HttpOutcome::TooLarge));
         }
@@ -253,7 +289,7 @@ impl Http {
         loop {
             let chunk = match wait.for_answer(response.chunk()).await {
                 Ok(Some(chunk)) => chunk,
-                Ok(None) => return Ok(Attempt { framed, ..Attempt::of(HttpOutcome::Body(Vec::new())) }),
+                Ok(None) => return Ok(Attempt { framed, links, ..Attempt::of(HttpOutcome::Body(Vec::new())) }),
                 Err(outcome) => return Ok(Attempt::of(outcome)),
             };
             let Some(rest) = u64::try_from(chunk.len()).ok().and_then(|length| room.checked_sub(length)) else {
@@ -269,11 +305,12 @@ struct Attempt {
     outcome: HttpOutcome,
     retry_after: Option<Duration>,
     framed: bool,
+    links: String,
 }
 
 impl Attempt {
     fn of(outcome: HttpOutcome) -> Self {
-        Self { outcome, retry_after: None, framed: false }
+        Self { outcome, retry_after: None, framed: false, links: String::new() }
     }
 }
 
@@ -317,6 +354,10 @@ fn is_framed(response: &Response) -> bool {
         || response.headers().contains_key(TRANSFER_ENCODING)
 }
 
+fn links(headers: &HeaderMap) -> String {
+    headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(",")
+}
+
 /// Only the form in seconds: a date would need a clock.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
@@ -336,33 +377,6 @@ fn failure(error: &reqwest::Error) -> HttpOutcome {
         HttpOutcome::Unreachable
     } else {
         HttpOutcome::CutOff
-    }
-}
-
-/// A name that resolves to nothing but private addresses.
-#[derive(Debug, thiserror::Error)]
-#[error("resolves outside the public internet")]
-struct NotPublic;
-
-/// Resolves, then lets only public addresses through to the connector: what was checked is what is contacted.
-/// Addresses written as numbers do not pass here; `address.rs` judges them.
-#[derive(Debug)]
-struct PublicOnly;
-
-impl Resolve for PublicOnly {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            if name.as_str() == "localhost" {
-                let loopback = [SocketAddr::from(([127, 0, 0, 1], 0)), SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 0))];
-                return Ok(Box::new(loopback.into_iter()) as Addrs);
-            }
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            // One private address among public ones is as suspicious as only private ones.
-            if found.iter().any(|address| !is_public(address.ip())) {
-                return Err(NotPublic.into());
-            }
-            Ok(Box::new(found.into_iter()) as Addrs)
-        })
     }
 }
 

@@ -8,6 +8,8 @@ pub(super) const NIP11_BYTES_MAX: u64 = 64 * 1024;
 pub(super) const NIP11_MS_MAX: u64 = 2_000;
 /// TCP, TLS and WebSocket handshake together.
 pub(super) const CONNECT_MS: u64 = 5_000;
+/// Events of the newest second that a position names.
+pub(super) const POSITION_IDS_MAX: usize = 10_000;
 /// One plain HTTP exchange, body included (OTS 8).
 pub(super) const HTTP_TOTAL_MS: u64 = 20_000;
 /// One bulk HTTP exchange (settlement or payment log), body included: a page may hold tens of MiB.
@@ -47,7 +49,11 @@ pub(super) const LOG_PAGE_ENTRIES: u32 = 5_000;
 pub(super) const LOG_PAGES_MAX: u64 = 100_000;
 /// A settlement or invoice document; it is read as a stream, so this bounds time and disk, not memory.
 pub(super) const RECORDS_BYTES_MAX: u64 = 16 << 30;
-/// The file that holds a gateway's password.
+/// Pages of one settlement or invoice document in one run.
+pub(super) const RECORDS_PAGES_MAX: usize = 100_000;
+/// Records asked per page of a Lightning node's list: LND allows any number, and some nodes are small machines.
+pub(super) const NODE_PAGE_RECORDS: u32 = 1_000;
+/// A file that holds a gateway's password or a node's macaroon or rune.
 pub(super) const PASSWORD_BYTES_MAX: u64 = 4 * 1024;
 /// Headers that Bitcoin Core gives per REST call.
 pub(super) const REST_HEADERS_MAX: u32 = 2_000;

@@ -27,15 +27,17 @@ mod probe;
 #[cfg(feature = "net")]
 mod relay;
 #[cfg(feature = "net")]
+mod resolve;
+#[cfg(feature = "net")]
 mod retry;
 #[cfg(feature = "net")]
 mod wellknown;
 
 #[cfg(feature = "net")]
-pub use calendar::{CalendarPlan, CalendarSource};
+pub use calendar::{CalendarAnswer, CalendarLog, CalendarPlan, CalendarSource};
 pub use files::FilesSource;
 #[cfg(feature = "net")]
-pub use gateway::{PaymentLogPlan, PaymentLogSource, RecordsPlan, RecordsSource};
+pub use gateway::{NodeApi, NodePlan, NodeSource, PaymentLogPlan, PaymentLogSource, RecordsPlan, RecordsSource};
 #[cfg(feature = "net")]
 pub use headers::{HeadersPlan, HeadersSource};
 #[cfg(feature = "net")]

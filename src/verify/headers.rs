@@ -54,6 +54,19 @@ struct Row {
     pinned: bool,
 }
 
+/// The most-work chain at a glance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// Its lowest known header.
+    pub from: BlockHeight,
+    /// Its best header.
+    pub tip: Tip,
+    /// Headers in it.
+    pub headers: u64,
+    /// Expected number of hashes behind them, capped at 128 bits.
+    pub work: u128,
+}
+
 /// All headers that hold: the most-work chain through the checkpoint, and those beside it.
 #[derive(Debug, Clone)]
 pub struct HeaderChain {
@@ -101,6 +114,22 @@ impl HeaderChain {
     /// The best header of the chain through the checkpoint.
     pub fn tip(&self) -> Option<Tip> {
         self.tip
+    }
+
+    /// From where to where the chain through the checkpoint is known; `None` without one.
+    pub fn extent(&self) -> Option<Extent> {
+        let same_target = self.main.chunk_by(|a, b| a.bits == b.bits);
+        let work = same_target.map(|rows| {
+            let one = rows.first().and_then(|row| pow::target(row.bits)).map_or(0, pow::work);
+            // A count of rows always fits 128 bits.
+            one.saturating_mul(rows.len() as u128)
+        });
+        Some(Extent {
+            from: BlockHeight(self.main_start),
+            tip: self.tip?,
+            headers: u64::try_from(self.main.len()).unwrap_or(u64::MAX),
+            work: work.fold(0, u128::saturating_add),
+        })
     }
 
     /// True when the header at that height cannot reasonably be replaced: a pinned hash commits to it, or it has the

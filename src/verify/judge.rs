@@ -8,7 +8,8 @@ use super::headers::HeaderChain;
 use super::keys::KeyRing;
 use super::merge::{Fact, Judged, Waiting};
 use super::{
-    Fate, HeldEvent, KnownDescriptor, Verified, attest, binding, custody, envelope, invoice, nostr, ots, settlement,
+    Fate, Genuine, HeldEvent, KnownDescriptor, Verified, attest, binding, custody, envelope, invoice, nostr, ots,
+    settlement,
 };
 use crate::domain::{
     Code, DescriptorId, Digest32, EvidenceId, Finding, Media, NostrEventId, RawEvidence, Subject, TaggedHasher,
@@ -26,6 +27,7 @@ pub(super) struct Bench<'a> {
     pub(super) policy: &'a TrustPolicy,
     pub(super) ring: &'a KeyRing,
     pub(super) headers: &'a HeaderChain,
+    pub(super) genuine: &'a Genuine,
 }
 
 /// The population that undecodable bytes of this media are counted in.
@@ -89,7 +91,7 @@ impl Bench<'_> {
 
     fn event(&self, judged: &mut Judged, carrier: &NostrCarrier) {
         let event = &carrier.event;
-        if let Err(finding) = nostr::judge(event, judged.evidence) {
+        if let Err(finding) = nostr::judge(event, judged.evidence, self.genuine) {
             // What an unsigned event says about itself is nobody's word.
             judged.findings = vec![*finding];
             judged.fate("events", judged.evidence.0, Fate::Rejected);
@@ -343,7 +345,7 @@ mod tests {
     fn findings(media: Media, text: &str) -> (EvidenceId, Vec<Finding>) {
         let policy = TrustPolicy::orangecheck_2026_10();
         let (ring, headers) = (KeyRing::default(), HeaderChain::empty(&policy.headers));
-        let bench = Bench { policy: &policy, ring: &ring, headers: &headers };
+        let bench = Bench { policy: &policy, ring: &ring, headers: &headers, genuine: &Genuine::default() };
         let raw = RawEvidence { media, about: String::new(), bytes: text.as_bytes().to_vec() };
         (raw.id(), bench.judge(raw.id(), &raw).findings)
     }
@@ -356,7 +358,7 @@ mod tests {
         let fates = |text: &str| {
             let policy = TrustPolicy { settlement_keys: BTreeMap::new(), ..TrustPolicy::orangecheck_2026_10() };
             let (ring, headers) = (KeyRing::default(), HeaderChain::empty(&policy.headers));
-            let bench = Bench { policy: &policy, ring: &ring, headers: &headers };
+            let bench = Bench { policy: &policy, ring: &ring, headers: &headers, genuine: &Genuine::default() };
             let raw = RawEvidence { media: Media::Settlement, about: String::new(), bytes: text.as_bytes().to_vec() };
             let judged = bench.judge(raw.id(), &raw);
             let codes: Vec<Code> = judged.findings.iter().map(|finding| finding.code).collect();

@@ -14,6 +14,7 @@ pub mod bip322;
 pub mod custody;
 pub mod envelope;
 mod epochs;
+mod genuine;
 pub mod headers;
 pub mod invoice;
 mod judge;
@@ -27,5 +28,6 @@ mod set;
 pub mod settlement;
 mod unread;
 
+pub use genuine::Genuine;
 pub use run::{FIRST_PASS, SECOND_PASS, Verifier};
 pub use set::*;

@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use bitcoin::secp256k1::{Message, Secp256k1, VerifyOnly, XOnlyPublicKey, schnorr};
 
+use super::Genuine;
 use crate::domain::{Code, Digest32, EvidenceId, Finding, Subject, TaggedHasher, sha256};
 use crate::evidence::{NostrEvent, serialize_for_id};
 
@@ -17,10 +18,9 @@ fn context() -> &'static Secp256k1<VerifyOnly> {
 ///
 /// # Errors
 /// The finding, `EVT_BAD_ID` or `EVT_BAD_SIG`. The signature over a wrong id is not looked at.
-pub fn judge(event: &NostrEvent, carrier: EvidenceId) -> Result<(), Box<Finding>> {
+pub fn judge(event: &NostrEvent, carrier: EvidenceId, genuine: &Genuine) -> Result<(), Box<Finding>> {
     let subject = Subject::new("event", event.id).and("evidence", carrier);
-    let id = sha256(serialize_for_id(event).as_bytes());
-    if id != event.id.0 {
+    if let Err(id) = id_holds(event) {
         return Err(Box::new(
             Finding::new(Code::EvtBadId, subject)
                 .with_values(id, event.id)
@@ -28,7 +28,7 @@ pub fn judge(event: &NostrEvent, carrier: EvidenceId) -> Result<(), Box<Finding>
                 .with_explanation("the declared id is not the sha256 of the event's serialisation"),
         ));
     }
-    if signature_holds(event) {
+    if genuine.knows(event) || signature_holds(event) {
         return Ok(());
     }
     Err(Box::new(
@@ -52,7 +52,13 @@ pub(super) fn place(event: &NostrEvent) -> Digest32 {
     hasher.finish()
 }
 
-fn signature_holds(event: &NostrEvent) -> bool {
+/// Ok when the declared id is the hash of the serialisation, else that hash.
+pub(super) fn id_holds(event: &NostrEvent) -> Result<(), Digest32> {
+    let id = sha256(serialize_for_id(event).as_bytes());
+    if id == event.id.0 { Ok(()) } else { Err(id) }
+}
+
+pub(super) fn signature_holds(event: &NostrEvent) -> bool {
     let Ok(key) = XOnlyPublicKey::from_slice(event.pubkey.as_bytes()) else { return false };
     let Ok(signature) = schnorr::Signature::from_slice(&event.sig) else { return false };
     let message = Message::from_digest(*event.id.as_bytes());

@@ -4,12 +4,20 @@
 //! internal byte order. A calendar cannot forge that; it can only withhold.
 
 mod calendar;
+mod digest;
 mod judge;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod walk;
 
-pub use calendar::{CalendarRequest, Replies, Settled, allowed_host, graft, pending_requests, settle, wanted_headers};
+pub use calendar::{
+    CalendarRequest, Replies, Settled, allowed_host, graft, open_branches, pending_requests, settle, submitted_at,
+    wanted_headers,
+};
+
+pub use digest::FileDigest;
+pub use tree::messages;
 
 use super::headers::HeaderChain;
 use super::set::{AnchorState, Fate};
@@ -18,7 +26,7 @@ use crate::evidence::OtsMember;
 use crate::evidence::ots::{Attestation, FileHash, Op, Proof, Root, Step};
 
 use judge::{About, Weighed, check_member, weigh};
-use walk::{Leaf, walk};
+use walk::{Leaf, Walked, walk};
 
 /// What a proof shows about a digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,9 +67,9 @@ pub fn judge(
         Ok(start) => start,
         Err(finding) => return about.refused(Fate::Rejected, *finding),
     };
-    let leaves = walk(&parsed, &start).unwrap_or_default();
-    let mut weighed = weigh(&leaves, &about, headers, policy);
-    explain_mismatches(&mut weighed, &parsed, &leaves, &about, headers);
+    let walked = walk(&parsed, &start).unwrap_or_default();
+    let mut weighed = weigh(&walked, &about, headers, policy);
+    explain_mismatches(&mut weighed, &parsed, &walked, &about, headers);
     // A refuted or orphaned proof has its own finding; what stands beside it adds nothing.
     if let Some(member) = member.filter(|_| !weighed.is_moot()) {
         let mut findings = check_member(member, &weighed.state, &about);
@@ -77,6 +85,7 @@ pub fn merge(into: &mut AnchorState, from: AnchorState) {
     into.confirmed.dedup();
     into.header_missing.extend(from.header_missing);
     into.pending.extend(from.pending);
+    into.answered.extend(from.answered);
     into.refused.extend(from.refused);
     into.proofs.extend(from.proofs);
 }
@@ -123,7 +132,7 @@ fn derivations(id: Digest32) -> [(Digest32, &'static str); 2] {
 fn explain_mismatches(
     weighed: &mut Weighed,
     proof: &Proof<'_>,
-    leaves: &[Leaf<'_>],
+    walked: &Walked<'_>,
     about: &About,
     headers: &HeaderChain,
 ) {
@@ -131,7 +140,7 @@ fn explain_mismatches(
     weighed.refuted = !mismatches.is_empty();
     let reason = match about.digest {
         Some(id) if proof.root() == Root::Bare && !mismatches.is_empty() && weighed.state.confirmed.is_empty() => {
-            other_root(proof, id, headers).or_else(|| looks_like_a_reply(proof, leaves))
+            other_root(proof, id, headers).or_else(|| looks_like_a_reply(proof, &walked.leaves))
         }
         _ => None,
     };
@@ -149,15 +158,15 @@ fn explain_mismatches(
 /// Walks again from the digests that are stamped by mistake.
 fn other_root(proof: &Proof<'_>, id: Digest32, headers: &HeaderChain) -> Option<&'static str> {
     derivations(id).into_iter().find_map(|(start, explanation)| {
-        let leaves = walk(proof, &start.0)?;
-        leaves.iter().any(|leaf| reaches_a_block(leaf, headers)).then_some(explanation)
+        let walked = walk(proof, &start.0)?;
+        walked.leaves.iter().any(|leaf| reaches_a_block(leaf, headers)).then_some(explanation)
     })
 }
 
 fn reaches_a_block(leaf: &Leaf<'_>, headers: &HeaderChain) -> bool {
     match leaf.attestation {
         Attestation::Bitcoin(height) => headers.at(height).is_some_and(|header| header.root.0 == *leaf.message),
-        Attestation::Pending(_) | Attestation::Unknown(_) => false,
+        Attestation::Pending(_) | Attestation::Unknown { .. } => false,
     }
 }
 

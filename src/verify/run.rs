@@ -1,6 +1,7 @@
 //! The driver: keys and headers first, then everything that is judged by them.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
@@ -9,7 +10,7 @@ use super::judge::{Bench, population};
 use super::keys::KeyRing;
 use super::merge::{Judged, Merge, Waiting, count};
 use super::ots::{Replies, settle};
-use super::{Fate, VerifiedSet};
+use super::{Fate, Genuine, VerifiedSet};
 use crate::domain::{Counts, EvidenceId, KeyId, Media, RawEvidence, TrustPolicy};
 use crate::evidence::{Claim, Decoded, HeaderRun, decode};
 
@@ -38,6 +39,7 @@ pub const SECOND_PASS: &[Media] = &[
 /// [`Self::second_pass`] with all evidence of [`SECOND_PASS`], then [`Self::finish`].
 pub struct Verifier<'p> {
     policy: &'p TrustPolicy,
+    genuine: &'p Genuine,
     ring: KeyRing,
     runs: Vec<(EvidenceId, HeaderRun)>,
     headers: HeaderChain,
@@ -50,8 +52,15 @@ pub struct Verifier<'p> {
 impl<'p> Verifier<'p> {
     /// Starts with nothing known.
     pub fn new(policy: &'p TrustPolicy) -> Self {
+        static NOTHING: OnceLock<Genuine> = OnceLock::new();
+        Self::knowing(policy, NOTHING.get_or_init(Genuine::default))
+    }
+
+    /// Starts with signatures that need no second check.
+    pub fn knowing(policy: &'p TrustPolicy, genuine: &'p Genuine) -> Self {
         Self {
             policy,
+            genuine,
             ring: KeyRing::default(),
             runs: Vec::new(),
             headers: HeaderChain::empty(&policy.headers),
@@ -106,7 +115,7 @@ impl<'p> Verifier<'p> {
     /// Decodes and judges a batch in parallel, then merges it in order of evidence id.
     pub fn second_pass(&mut self, batch: &[(EvidenceId, RawEvidence)]) {
         let batch = self.unseen(batch, SECOND_PASS);
-        let bench = Bench { policy: self.policy, ring: &self.ring, headers: &self.headers };
+        let bench = Bench { policy: self.policy, ring: &self.ring, headers: &self.headers, genuine: self.genuine };
         // An indexed parallel map keeps the order of its input, whatever the number of threads.
         let judged: Vec<Judged> = batch.par_iter().map(|(evidence, raw)| bench.judge(*evidence, raw)).collect();
         for judged in judged {
@@ -142,7 +151,7 @@ impl<'p> Verifier<'p> {
 
     fn judge_waiting(&mut self) {
         let waiting = std::mem::take(&mut self.merge.waiting);
-        let bench = Bench { policy: self.policy, ring: &self.ring, headers: &self.headers };
+        let bench = Bench { policy: self.policy, ring: &self.ring, headers: &self.headers, genuine: self.genuine };
         let descriptors = &self.merge.set.descriptors;
         let pieces: Vec<(EvidenceId, Waiting)> =
             waiting.into_iter().flat_map(|(id, claims)| claims.into_iter().map(move |claim| (id, claim))).collect();

@@ -211,6 +211,9 @@ pub struct AnchorState {
     pub header_missing: BTreeSet<BlockHeight>,
     /// Pending attestations.
     pub pending: BTreeSet<PendingAnchor>,
+    /// Commitments of pending attestations whose answer the proof holds already: it leads on from them to a block, or to
+    /// one whose header is missing.
+    pub answered: BTreeSet<Vec<u8>>,
     /// Proofs that were refused.
     pub refused: BTreeSet<EvidenceId>,
     /// Every proof seen about this digest.

@@ -15,6 +15,7 @@ mod identity;
 mod laws;
 mod ledger_scenarios;
 mod peers;
+mod relay_worlds;
 mod report;
 mod scenarios;
 mod schemas;

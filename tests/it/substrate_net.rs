@@ -11,6 +11,8 @@ mod documents;
 mod gateway;
 mod headers;
 mod http_server;
+mod node;
+mod pages;
 mod relay;
 mod relay_faults;
 mod relay_server;

@@ -5,23 +5,23 @@ use crate::domain::BlockHeight;
 use crate::evidence::limits;
 
 /// The only version known; one byte, as the reference's current head reads it (OTS 1.2).
-const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 1;
 /// An integer of nine groups of seven bits fits 63 bits. More groups are never needed and would overflow (OTS 1.2).
 const VARINT_BYTES_MAX: u32 = 9;
 
-const TAG_ATTESTATION: u8 = 0x00;
-const TAG_SHA1: u8 = 0x02;
-const TAG_RIPEMD160: u8 = 0x03;
-const TAG_SHA256: u8 = 0x08;
-const TAG_KECCAK256: u8 = 0x67;
-const TAG_APPEND: u8 = 0xf0;
-const TAG_PREPEND: u8 = 0xf1;
-const TAG_REVERSE: u8 = 0xf2;
-const TAG_HEXLIFY: u8 = 0xf3;
-const TAG_FORK: u8 = 0xff;
+pub(super) const TAG_ATTESTATION: u8 = 0x00;
+pub(super) const TAG_SHA1: u8 = 0x02;
+pub(super) const TAG_RIPEMD160: u8 = 0x03;
+pub(super) const TAG_SHA256: u8 = 0x08;
+pub(super) const TAG_KECCAK256: u8 = 0x67;
+pub(super) const TAG_APPEND: u8 = 0xf0;
+pub(super) const TAG_PREPEND: u8 = 0xf1;
+pub(super) const TAG_REVERSE: u8 = 0xf2;
+pub(super) const TAG_HEXLIFY: u8 = 0xf3;
+pub(super) const TAG_FORK: u8 = 0xff;
 
-const NOTARY_BITCOIN: [u8; 8] = [0x05, 0x88, 0x96, 0x0d, 0x73, 0xd7, 0x19, 0x01];
-const NOTARY_PENDING: [u8; 8] = [0x83, 0xdf, 0xe3, 0x0d, 0x2e, 0xf9, 0x0c, 0x8e];
+pub(super) const NOTARY_BITCOIN: [u8; 8] = [0x05, 0x88, 0x96, 0x0d, 0x73, 0xd7, 0x19, 0x01];
+pub(super) const NOTARY_PENDING: [u8; 8] = [0x83, 0xdf, 0xe3, 0x0d, 0x2e, 0xf9, 0x0c, 0x8e];
 
 const DIGEST_LEN: usize = 32;
 
@@ -180,7 +180,7 @@ fn attestation<'a>(reader: &mut Reader<'a>) -> Result<Attestation<'a>, Refusal> 
     let attestation = match notary {
         NOTARY_BITCOIN => bitcoin(&mut inner)?,
         NOTARY_PENDING => pending(&mut inner)?,
-        _ => return Ok(Attestation::Unknown(notary)),
+        _ => return Ok(Attestation::Unknown { tag: notary, payload }),
     };
     if inner.at == reader.at {
         Ok(attestation)

@@ -5,10 +5,8 @@ use crate::domain::{Digest32, Media};
 use crate::evidence::limits::{
     EVENT_BYTES_MAX, HEADERS_PER_RUN_MAX, OTS_BYTES_MAX, RECORD_BYTES_MAX, SNAPSHOT_OUTLINE_BYTES_MAX,
 };
-use crate::evidence::split::{Container, Held, Piece, RecordSplitter, StreamEnd};
+use crate::evidence::split::{CONTAINER_MEMBERS, Container, Held, Piece, RecordSplitter, StreamEnd};
 
-/// The members of an object whose array holds records (FORMATS 6.2, TREASURY 1.2 and 3).
-const CONTAINER_MEMBERS: &[&str] = &["settlements", "invoices", "events", "payments", "transactions", "balances"];
 const HEADER_BYTES: usize = 80;
 const RUN_BYTES_MAX: usize = HEADER_BYTES * HEADERS_PER_RUN_MAX;
 /// Enough of a headers file to tell hex text from raw headers: one header's hex.

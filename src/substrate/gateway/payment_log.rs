@@ -1,28 +1,21 @@
 //! A Fedimint gateway's payment log, paged so that nothing is lost (TREASURY 1.3, 1.5).
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use reqwest::Url;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderMap};
 use serde_json::json;
 use serde_json::value::RawValue;
 use tokio::runtime::Handle;
 
 use super::super::address::check_http;
 use super::super::http::{Http, HttpLimits, HttpOutcome, Reach, endpoint};
-use super::super::limits::{LOG_ENTRIES_MAX, LOG_PAGE_BYTES_MAX, LOG_PAGE_ENTRIES, LOG_PAGES_MAX, PASSWORD_BYTES_MAX};
+use super::super::limits::{LOG_ENTRIES_MAX, LOG_PAGE_BYTES_MAX, LOG_PAGE_ENTRIES, LOG_PAGES_MAX};
 use super::super::{Captured, EvidenceSource, Sink, SourceError, Stopped};
-use crate::domain::{
-    Backing, CompletenessBasis, FetchReceipt, Media, RawEvidence, Sign, Slice, SliceEnd, SourceId, sha256,
-};
+use super::log_paging::{Admission, LogPaging, Turn};
+use super::secret;
+use crate::domain::{CompletenessBasis, FetchReceipt, Media, RawEvidence, Sign, Slice, SliceEnd, SourceId, sha256};
 use crate::evidence::rails::redact_log_entry;
-
-/// The gateway reads its log backwards in blocks of 10,000 ids and never reads the oldest, partial block: whatever the
-/// pages said, ids up to this one have to be asked for on their own (TREASURY 0.1).
-const CLOSING_POSITION: u64 = 9_999;
 
 /// Every event kind that moves money or may (TREASURY 1.4). An empty list would mean the gateway's eleven default kinds,
 /// not all. The per-note kinds are left out: they carry nonces only.
@@ -87,7 +80,9 @@ impl PaymentLogSource {
         let url = check_http(&plan.url, plan.allow_plaintext.into())?;
         let is_route = url.path().trim_end_matches('/').ends_with("/payment_log");
         let url = if is_route { url } else { endpoint(&url, "/payment_log", None) };
-        let authorization = read_password(&plan.password_file)?;
+        let password = secret::read_line(&plan.password_file)?;
+        let bearer = secret::header(&plan.password_file, &format!("Bearer {password}"))?;
+        let authorization = HeaderMap::from_iter([(AUTHORIZATION, bearer)]);
         let http = Http::new(&plan.http, Reach::Named)?;
         Ok(Self {
             id: SourceId(plan.url),
@@ -102,26 +97,23 @@ impl PaymentLogSource {
 
     async fn read(&self, sink: &mut dyn Sink) -> Result<FetchReceipt, Stopped> {
         let mut log =
-            Log { source: self, sink, known: BTreeMap::new(), unnamed: 0, pages: 0, retries: 0, misbehaved: 0 };
-        let mut halt = log.descend(None).await?;
-        if halt.is_none() {
-            halt = log.descend(Some(CLOSING_POSITION)).await?;
-        }
-        let (end, basis, reason, sign) = match halt {
+            Log { source: self, sink, paging: LogPaging::default(), unnamed: 0, pages: 0, retries: 0, misbehaved: 0 };
+        let (end, basis, reason, sign) = match log.walk().await? {
             None => (SliceEnd::Ended, CompletenessBasis::Exhausted, String::new(), None),
             Some(halt) => (halt.end, CompletenessBasis::None, halt.reason, halt.sign),
         };
+        let known = u64::try_from(log.paging.known()).unwrap_or(u64::MAX);
         Ok(FetchReceipt {
             source: self.id.clone(),
             slice: Slice { kind: Media::PaymentLogEntry.name().to_owned(), from: None, until: None },
             end,
             basis,
-            items: u64::try_from(log.known.len()).unwrap_or(u64::MAX).saturating_add(log.unnamed),
+            items: known.saturating_add(log.unnamed),
             retries: log.retries,
             misbehaved: log.misbehaved,
             reason,
             signs: sign.into_iter().map(|sign| (sign, 1)).collect(),
-            backing: Backing::default(),
+            backing: log.paging.into_notes().into_backing(),
         })
     }
 }
@@ -149,6 +141,10 @@ impl Halt {
         Self { end: SliceEnd::BudgetTripped, reason: format!("budget reached: {what}"), sign: None }
     }
 
+    fn refused(outcome: &HttpOutcome) -> Self {
+        Self { end: outcome.slice_end(), reason: outcome.to_string(), sign: None }
+    }
+
     fn paging(sign: Sign, reason: &str) -> Self {
         Self { end: SliceEnd::Ended, reason: reason.to_owned(), sign: Some(sign) }
     }
@@ -158,8 +154,7 @@ impl Halt {
 struct Log<'a> {
     source: &'a PaymentLogSource,
     sink: &'a mut dyn Sink,
-    /// Log ids with the beginning of their content's hash.
-    known: BTreeMap<u64, [u8; 16]>,
+    paging: LogPaging,
     /// Entries without a readable id.
     unnamed: u64,
     pages: u64,
@@ -167,17 +162,9 @@ struct Log<'a> {
     misbehaved: u64,
 }
 
-/// What a page brought.
-struct Page {
-    fresh: u64,
-    smallest: Option<u64>,
-    largest: Option<u64>,
-}
-
 impl Log<'_> {
-    /// Pages down from a position until a page brings nothing new and nothing lower.
-    async fn descend(&mut self, start: Option<u64>) -> Result<Option<Halt>, Stopped> {
-        let mut cursor = start;
+    /// Reads page after page; answers why it stopped before the end.
+    async fn walk(&mut self) -> Result<Option<Halt>, Stopped> {
         loop {
             if self.sink.cancelled() {
                 return Ok(Some(Halt { end: SliceEnd::Cancelled, reason: "cancelled".to_owned(), sign: None }));
@@ -185,40 +172,30 @@ impl Log<'_> {
             if self.pages >= LOG_PAGES_MAX {
                 return Ok(Some(Halt::budget("pages")));
             }
-            if self.known.len() > LOG_ENTRIES_MAX {
+            if self.paging.known() > LOG_ENTRIES_MAX {
                 return Ok(Some(Halt::budget("entries")));
             }
-            let body = match self.request(cursor).await {
+            let body = match self.request().await {
                 Ok(body) => body,
                 Err(halt) => return Ok(Some(halt)),
             };
-            let Some(page) = self.take(&body, cursor)? else {
+            if !self.take(&body)? {
                 self.misbehaved += 1;
                 return Ok(Some(Halt::paging(Sign::PageUnreadable, "the answer is not a list of entries")));
-            };
-            // A gateway that does not go by the position sends one page for ever: what lies below is never seen.
-            if cursor.zip(page.largest).is_some_and(|(cursor, largest)| largest > cursor) {
-                return Ok(Some(Halt::paging(Sign::PageRegress, "a page held entries above its position")));
             }
-            // The smallest id seen, not one less: the position is exclusive above the oldest block and inclusive in it.
-            let lower = page.smallest.filter(|smallest| cursor.is_none_or(|cursor| *smallest < cursor));
-            match lower {
-                Some(lower) => cursor = Some(lower),
-                // The position is exclusive above the oldest block: nothing may come back there (TREASURY 0.1).
-                None if page.smallest.is_some() && cursor.is_some_and(|cursor| cursor > CLOSING_POSITION) => {
-                    return Ok(Some(Halt::paging(Sign::PageLoop, "a page brought back its own position")));
-                }
-                None if page.fresh == 0 => return Ok(None),
-                None => {}
+            match self.paging.turn(sha256(&body)) {
+                Turn::Ask => {}
+                Turn::Done => return Ok(None),
+                Turn::Halt(sign, reason) => return Ok(Some(Halt::paging(sign, reason))),
             }
         }
     }
 
-    async fn request(&mut self, end_position: Option<u64>) -> Result<Vec<u8>, Halt> {
+    async fn request(&mut self) -> Result<Vec<u8>, Halt> {
         self.pages += 1;
         let source = self.source;
         let body = json!({
-            "end_position": end_position,
+            "end_position": self.paging.position(),
             "pagination_size": source.page_entries,
             "federation_id": source.federation_id,
             "event_kinds": EVENT_KINDS,
@@ -228,53 +205,42 @@ impl Log<'_> {
         self.retries = self.retries.saturating_add(exchange.retries);
         match exchange.outcome {
             HttpOutcome::Body(body) => Ok(body),
-            outcome => Err(Halt { end: outcome.slice_end(), reason: outcome.to_string(), sign: None }),
+            HttpOutcome::Status(status, text) => {
+                // The text of a refusal may quote an entry, notes included.
+                let text = redact_log_entry(text.as_bytes())
+                    .map_or(text, |redacted| String::from_utf8_lossy(&redacted).into_owned());
+                Err(Halt::refused(&HttpOutcome::Status(status, text)))
+            }
+            outcome => Err(Halt::refused(&outcome)),
         }
     }
 
-    /// Takes every entry of a page; `None` when the page is no array.
-    fn take(&mut self, body: &[u8], cursor: Option<u64>) -> Result<Option<Page>, Stopped> {
-        let Ok(entries) = serde_json::from_slice::<Vec<&RawValue>>(body) else { return Ok(None) };
-        let mut page = Page { fresh: 0, smallest: None, largest: None };
-        for (position, entry) in entries.iter().map(|raw| raw.get()).enumerate() {
+    /// Takes every entry of a page; false when the page is no array.
+    fn take(&mut self, body: &[u8]) -> Result<bool, Stopped> {
+        let Ok(entries) = serde_json::from_slice::<Vec<&RawValue>>(body) else { return Ok(false) };
+        let asked = self.paging.position();
+        for (place, entry) in entries.iter().map(|raw| raw.get()).enumerate() {
             let Some(id) = log_id(entry) else {
                 // Paging can't go by it; the decoder says what is wrong with it.
+                self.paging.admit_unnamed();
                 self.unnamed += 1;
                 self.misbehaved += 1;
-                self.accept(entry, position)?;
+                self.accept(entry, place)?;
                 continue;
             };
-            page.smallest = Some(page.smallest.map_or(id, |smallest| smallest.min(id)));
-            page.largest = page.largest.max(Some(id));
-            self.misbehaved += u64::from(cursor.is_some_and(|cursor| id > cursor));
-            if self.admit(id, entry) {
-                page.fresh += 1;
-                self.accept(entry, position)?;
+            self.misbehaved += u64::from(asked.is_some_and(|asked| id > asked));
+            let mut content = [0; 16];
+            content.copy_from_slice(&sha256(entry.as_bytes()).as_bytes()[..16]);
+            let admission = self.paging.admit(id, content);
+            self.misbehaved += u64::from(admission == Admission::Changed);
+            if admission != Admission::Known {
+                self.accept(entry, place)?;
             }
         }
-        Ok(Some(page))
+        Ok(true)
     }
 
-    /// True for an id or a content not seen before.
-    fn admit(&mut self, id: u64, entry: &str) -> bool {
-        let mut content = [0; 16];
-        content.copy_from_slice(&sha256(entry.as_bytes()).as_bytes()[..16]);
-        match self.known.entry(id) {
-            Entry::Vacant(vacant) => {
-                vacant.insert(content);
-                true
-            }
-            Entry::Occupied(occupied) if *occupied.get() == content => false,
-            Entry::Occupied(mut occupied) => {
-                // One id, two contents: both are kept.
-                occupied.insert(content);
-                self.misbehaved += 1;
-                true
-            }
-        }
-    }
-
-    fn accept(&mut self, entry: &str, position: usize) -> Result<(), Stopped> {
+    fn accept(&mut self, entry: &str, place: usize) -> Result<(), Stopped> {
         self.sink.accept(Captured {
             evidence: RawEvidence {
                 media: Media::PaymentLogEntry,
@@ -284,7 +250,7 @@ impl Log<'_> {
             },
             source: self.source.id.clone(),
             place: format!("payment log page {}", self.pages),
-            offset: u64::try_from(position).unwrap_or(u64::MAX),
+            offset: u64::try_from(place).unwrap_or(u64::MAX),
         })
     }
 }
@@ -301,31 +267,6 @@ fn log_id(entry: &str) -> Option<u64> {
         return members.first()?.get().parse().ok();
     }
     serde_json::from_str::<Named>(entry).ok().map(|named| named.id)
-}
-
-fn read_password(path: &Path) -> Result<HeaderMap, SourceError> {
-    let shown = || path.display().to_string();
-    let io = |source| SourceError::Io { path: shown(), source };
-    let file = std::fs::File::open(path).map_err(io)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        // The opened file is judged, not the path: it can't be swapped in between.
-        if file.metadata().map_err(io)?.permissions().mode() & 0o077 != 0 {
-            return Err(SourceError::Exposed { file: shown() });
-        }
-    }
-    let mut text = String::new();
-    file.take(PASSWORD_BYTES_MAX).read_to_string(&mut text).map_err(io)?;
-    let password = text.trim_end_matches(['\r', '\n']);
-    let bad = || SourceError::Misconfigured { what: "password file without a usable password", address: shown() };
-    if password.is_empty() {
-        return Err(bad());
-    }
-    let mut value = HeaderValue::from_str(&format!("Bearer {password}")).map_err(|_| bad())?;
-    // Keeps it out of debug output.
-    value.set_sensitive(true);
-    Ok(HeaderMap::from_iter([(AUTHORIZATION, value)]))
 }
 
 #[cfg(test)]

@@ -298,7 +298,7 @@ impl<'a> Talk<'a> {
         let time = header.created_at;
         page.oldest = Some(page.oldest.map_or(time, |oldest| oldest.min(time)));
         page.newest = Some(page.newest.map_or(time, |newest| newest.max(time)));
-        tally.saw_time(time);
+        tally.saw(&header.id, time);
         Ok(())
     }
 
@@ -326,7 +326,7 @@ impl<'a> Talk<'a> {
             let stored = newest.is_none_or(|newest| header.created_at <= newest);
             tally.contradicted |= stored || previous.question.until.is_some();
         }
-        tally.saw_time(header.created_at);
+        tally.saw(&header.id, header.created_at);
         self.accept(event, previous.question.kind, tally.page(), 0)
     }
 

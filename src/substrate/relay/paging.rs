@@ -62,7 +62,10 @@ impl Walk {
             misbehaved: self.tally.misbehaved,
             reason: inert_limited(&reason, REASON_CHARS_MAX),
             signs: self.signs(),
-            backing: Backing::default(),
+            backing: Backing {
+                position: (end == SliceEnd::Ended).then(|| self.tally.position()).flatten(),
+                ..Backing::default()
+            },
         }
     }
 

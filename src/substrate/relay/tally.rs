@@ -1,8 +1,9 @@
 //! What is remembered about one kind on one relay: ids and counters, never events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::{Sign, sha256};
+use super::super::limits::POSITION_IDS_MAX;
+use crate::domain::{NostrEventId, Position, Sign, UnixSeconds, sha256};
 
 /// The memory of one kind. 56 bytes an event, plus the tree's own.
 #[derive(Debug, Default)]
@@ -22,6 +23,8 @@ pub(super) struct Tally {
     /// Stored events came after the relay had said that all were sent.
     pub(super) contradicted: bool,
     pub(super) newest: Option<i64>,
+    /// The events of the newest second.
+    newest_ids: BTreeSet<NostrEventId>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -113,8 +116,24 @@ impl Tally {
         fresh
     }
 
-    pub(super) fn saw_time(&mut self, time: i64) {
-        self.newest = Some(self.newest.map_or(time, |newest| newest.max(time)));
+    /// Notes when an event is dated.
+    pub(super) fn saw(&mut self, id: &str, time: i64) {
+        if self.newest.is_none_or(|newest| time > newest) {
+            self.newest = Some(time);
+            self.newest_ids.clear();
+        }
+        if self.newest == Some(time)
+            && self.newest_ids.len() < POSITION_IDS_MAX
+            && let Ok(id) = id.parse()
+        {
+            self.newest_ids.insert(id);
+        }
+    }
+
+    /// Where a later capture may go on.
+    pub(super) fn position(&self) -> Option<Position> {
+        let ids = self.newest_ids.iter().copied().collect();
+        self.newest.map(|time| Position { time: UnixSeconds(time), ids })
     }
 }
 

@@ -23,15 +23,23 @@ pub struct CalendarRequest {
     pub commitment: Vec<u8>,
 }
 
-/// Everything that allow-listed calendars can be asked about digests that no known block anchors yet.
+/// Everything that allow-listed calendars can be asked: every pending branch that no proof of its digest continues, also
+/// beside a block that is known already. A second calendar is a second witness, and its block may be the earlier one.
 pub fn pending_requests(set: &VerifiedSet, policy: &TrustPolicy) -> BTreeSet<CalendarRequest> {
-    let open = set.anchors.values().filter(|state| state.confirmed.is_empty());
-    open.flat_map(|state| &state.pending)
-        .filter_map(|pending| {
-            let host = allowed_host(&pending.uri, policy)?;
-            Some(CalendarRequest { host, commitment: pending.commitment.clone() })
-        })
-        .collect()
+    let open = |state: &'_ AnchorState| -> Vec<CalendarRequest> {
+        open_branches(state)
+            .filter_map(|pending| {
+                let host = allowed_host(&pending.uri, policy)?;
+                Some(CalendarRequest { host, commitment: pending.commitment.clone() })
+            })
+            .collect()
+    };
+    set.anchors.values().flat_map(open).collect()
+}
+
+/// Pending attestations that no proof of their digest continues.
+pub fn open_branches(state: &AnchorState) -> impl Iterator<Item = &PendingAnchor> {
+    state.pending.iter().filter(|pending| !state.answered.contains(&pending.commitment))
 }
 
 /// Heights that proofs name and no known header answers for.
@@ -39,22 +47,35 @@ pub fn wanted_headers(set: &VerifiedSet) -> BTreeSet<BlockHeight> {
     set.anchors.values().flat_map(|state| &state.header_missing).copied().collect()
 }
 
-/// The host of a calendar address when the policy lists it.
+/// The host of a calendar address when the policy lists it, as the list spells it.
 ///
 /// The address is `https://host` or `https://host/`: no user, port, path or bare IP address. The reference's pattern on the
-/// whole authority accepts `evil.com:80.calendar...` (OTS 2.3).
+/// whole authority accepts `evil.com:80.calendar...` (OTS 2.3). A calendar on this machine is `http://` and has a port.
 pub fn allowed_host(uri: &str, policy: &TrustPolicy) -> Option<String> {
-    let rest = uri.strip_prefix("https://")?;
+    let (scheme, rest) = uri.split_once("://")?;
     let host = rest.strip_suffix('/').unwrap_or(rest).to_ascii_lowercase();
-    let mut labels = host.split('.');
-    let is_label =
-        |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    let is_name = labels.all(is_label) && host.rsplit('.').next()?.bytes().any(|byte| byte.is_ascii_alphabetic());
-    (is_name && policy.calendars.contains(&host)).then_some(host)
+    let fits = match scheme {
+        "https" => is_name(&host),
+        "http" => is_loopback(&host),
+        _ => false,
+    };
+    (fits && policy.calendars.contains(&host)).then_some(host)
 }
 
-/// The time that a calendar wrote before the digest it committed to.
-pub(super) fn submitted_at(commitment: &[u8]) -> Option<UnixSeconds> {
+fn is_name(host: &str) -> bool {
+    let is_label =
+        |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let last = host.rsplit('.').next().unwrap_or_default();
+    host.split('.').all(is_label) && last.bytes().any(|byte| byte.is_ascii_alphabetic())
+}
+
+fn is_loopback(authority: &str) -> bool {
+    let (host, port) = authority.split_once(':').unwrap_or((authority, "80"));
+    matches!(host, "127.0.0.1" | "localhost") && port.parse::<u16>().is_ok_and(|number| number.to_string() == port)
+}
+
+/// The time that a calendar wrote before the digest it committed to; `None` for a message of another shape.
+pub fn submitted_at(commitment: &[u8]) -> Option<UnixSeconds> {
     let time = commitment.first_chunk::<4>().filter(|_| is_commitment(commitment))?;
     Some(UnixSeconds(u32::from_be_bytes(*time).into()))
 }
@@ -85,8 +106,8 @@ pub fn graft(
         Ok(proof) => proof,
         Err(refusal) => return about.refused(Fate::Quarantined, about.unreadable(&refusal)),
     };
-    let leaves = walk(&proof, &pending.commitment).unwrap_or_default();
-    let mut weighed = weigh(&leaves, &about, headers, policy);
+    let walked = walk(&proof, &pending.commitment).unwrap_or_default();
+    let mut weighed = weigh(&walked, &about, headers, policy);
     // A reply that repeats the question leads nowhere.
     weighed.state.pending.retain(|next| (&next.uri, &next.commitment) != (&pending.uri, &pending.commitment));
     about.verdict(weighed)

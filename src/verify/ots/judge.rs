@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::ProofVerdict;
 use super::calendar::{allowed_host, submitted_at};
-use super::walk::Leaf;
+use super::walk::Walked;
 use crate::domain::{BlockHeight, Code, Digest32, EvidenceId, Finding, MerkleRootHash, Subject, TrustPolicy};
 use crate::evidence::OtsMember;
 use crate::evidence::ots::{Attestation, Refusal};
@@ -81,15 +81,24 @@ pub(super) struct Weighed {
 }
 
 /// Judges every branch's end.
-pub(super) fn weigh(leaves: &[Leaf<'_>], about: &About, headers: &HeaderChain, policy: &TrustPolicy) -> Weighed {
+pub(super) fn weigh(walked: &Walked<'_>, about: &About, headers: &HeaderChain, policy: &TrustPolicy) -> Weighed {
     let mut weighed = Weighed::default();
-    for leaf in leaves {
+    let mut leading = Vec::new();
+    for leaf in &walked.leaves {
         match leaf.attestation {
-            Attestation::Bitcoin(height) => weighed.bitcoin(height, &leaf.message, about, headers),
+            Attestation::Bitcoin(height) => {
+                if weighed.bitcoin(height, &leaf.message, about, headers) {
+                    leading.push(leaf);
+                }
+            }
             Attestation::Pending(uri) => weighed.pending(uri, &leaf.message, about, policy),
-            Attestation::Unknown(_) => {}
+            Attestation::Unknown { .. } => {}
         }
     }
+    let on_way = walked.ways_to(leading.into_iter());
+    let pending = |attestation| matches!(attestation, Attestation::Pending(_));
+    let answered = walked.leaves.iter().filter(|leaf| pending(leaf.attestation) && on_way[leaf.place]);
+    weighed.state.answered = answered.map(|leaf| leaf.message.clone()).collect();
     weighed.state.confirmed.sort();
     weighed.state.confirmed.dedup();
     weighed
@@ -101,12 +110,14 @@ impl Weighed {
         self.state.confirmed.is_empty() && (self.stale || self.refuted)
     }
 
-    fn bitcoin(&mut self, height: BlockHeight, message: &[u8], about: &About, headers: &HeaderChain) {
+    /// True unless the attestation leads nowhere: a block that is not the one named, or is no longer in the chain.
+    fn bitcoin(&mut self, height: BlockHeight, message: &[u8], about: &About, headers: &HeaderChain) -> bool {
         // Internal byte order only: the reversed order is what people read, not what a block commits to (FORMATS 9.5).
         let root = <[u8; 32]>::try_from(message).ok().map(MerkleRootHash);
         let known = headers.at(height);
         if let Some(header) = known.filter(|header| Some(header.root) == root) {
             self.state.confirmed.push(anchor(&header, about.evidence, headers));
+            return true;
         } else if let Some(stale) = root.and_then(|root| headers.stale_at(height, root)) {
             self.stale = true;
             self.findings.push(
@@ -126,7 +137,9 @@ impl Weighed {
                     .with_values("a header at that height", "none")
                     .with_explanation("the anchor is not established: no known header answers for its height"),
             );
+            return true;
         }
+        false
     }
 
     fn pending(&mut self, uri: &str, message: &[u8], about: &About, policy: &TrustPolicy) {

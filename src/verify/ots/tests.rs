@@ -9,7 +9,6 @@ use opentimestamps::attestation::Attestation as PeerAttestation;
 use opentimestamps::ser::{Deserializer, DetachedTimestampFile};
 use opentimestamps::timestamp::{Step as PeerStep, StepData, Timestamp};
 
-use super::walk::walk_counting;
 use super::*;
 use crate::domain::{BlockHash, BlockHeight, Code, HeaderPolicy, UnixSeconds};
 use crate::evidence::OtsClaim;
@@ -453,18 +452,65 @@ fn only_open_digests_and_listed_calendars_are_asked() {
     assert_eq!(wanted_headers(&set).into_iter().collect::<Vec<_>>(), [BlockHeight(12)]);
 }
 
+#[test]
+fn every_branch_is_asked_for_even_beside_a_block_that_is_known() {
+    let world = world(sha256(&ID.0).0);
+    let asked = |body: Vec<u8>| -> Vec<Vec<u8>> {
+        let set = VerifiedSet { anchors: [(ID, judged(&body, &world).state)].into(), ..VerifiedSet::default() };
+        pending_requests(&set, &world.1).into_iter().map(|request| request.commitment).collect()
+    };
+    let fork = |other: Vec<u8>, last: Vec<u8>| [b"\xff".to_vec(), other, last].concat();
+    let other = [to_commitment(7), pending(ALICE)].concat();
+    let commitment = [[0, 0, 0, 7].as_slice(), &sha256(&ID.0).0, &[2; 8]].concat();
+    // The block is reached on another way: the second calendar is a second witness.
+    assert_eq!(asked(fork(hashed_to(1), other.clone())), [commitment.clone()]);
+    // The way to a block, known or not, leads through the commitment: it is answered.
+    assert_eq!(asked(fork(pending(ALICE), hashed_to(1))), Vec::<Vec<u8>>::new());
+    assert_eq!(asked(fork(pending(ALICE), hashed_to(12))), Vec::<Vec<u8>>::new());
+    assert_eq!(asked(fork(pending(ALICE), fork(hashed_to(1), other.clone()))), [commitment.clone()]);
+    // An answer that leads to the wrong block is none.
+    assert_eq!(asked(fork(pending(ALICE), [append(&[1]), hashed_to(1)].concat())), [ID.0.to_vec()]);
+    // What one proof of the digest leaves open, another may answer.
+    let mut state = judged(&other, &world).state;
+    let mut set = VerifiedSet { anchors: [(ID, state.clone())].into(), ..VerifiedSet::default() };
+    assert_eq!(pending_requests(&set, &world.1).len(), 1);
+    state.answered.insert(commitment);
+    merge(set.anchors.get_mut(&ID).unwrap(), state);
+    assert_eq!(pending_requests(&set, &world.1).len(), 0);
+}
+
+#[test]
+fn a_calendar_on_this_machine_is_listed_with_its_port() {
+    let (_, mut policy) = world([5; 32]);
+    policy.calendars.extend(["127.0.0.1:14788".to_owned(), "localhost".to_owned(), "10.0.0.1".to_owned()]);
+    assert_eq!(allowed_host("http://127.0.0.1:14788", &policy).as_deref(), Some("127.0.0.1:14788"));
+    assert_eq!(allowed_host("http://localhost/", &policy).as_deref(), Some("localhost"));
+    for uri in [
+        "https://127.0.0.1:14788",
+        "http://127.0.0.1:14789",
+        "http://127.0.0.1",
+        "http://127.0.0.1:014788",
+        "http://127.0.0.1:14788/x",
+        "http://localhost:80",
+        "http://10.0.0.1",
+        "https://10.0.0.1",
+    ] {
+        assert_eq!(allowed_host(uri, &policy), None, "{uri}");
+    }
+}
+
 // ---------------------------------------------------------------- agreement with the opentimestamps crate
 
 /// The end of one branch as either side tells it: kind, content, message.
 type End = (&'static str, Vec<u8>, Vec<u8>);
 
 fn our_ends(proof: &Proof<'_>, start: &[u8]) -> Vec<End> {
-    let (leaves, work) = walk_counting(proof, start).unwrap();
+    let Walked { leaves, work, .. } = walk(proof, start).unwrap();
     assert_eq!(work, proof.work(), "parsing foretells the work of the walk");
     let end = |leaf: Leaf<'_>| match leaf.attestation {
         Attestation::Bitcoin(height) => ("bitcoin", height.0.to_string().into_bytes(), leaf.message),
         Attestation::Pending(uri) => ("pending", uri.as_bytes().to_vec(), leaf.message),
-        Attestation::Unknown(tag) => ("unknown", tag.to_vec(), leaf.message),
+        Attestation::Unknown { tag, .. } => ("unknown", tag.to_vec(), leaf.message),
     };
     leaves.into_iter().map(end).collect()
 }

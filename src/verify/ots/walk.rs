@@ -14,42 +14,64 @@ pub(super) struct Leaf<'a> {
     pub(super) message: Vec<u8>,
     /// The branch passed through a message of a calendar's commitment shape.
     pub(super) through_commitment: bool,
+    /// Where its message stands in [`Walked::parents`].
+    pub(super) place: usize,
 }
 
-/// Every branch's end, in the order of the file; `None` when the start has not the length that the proof was parsed for.
+/// Every branch's end, and how they hang together.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Walked<'a> {
+    /// In the order of the file.
+    pub(super) leaves: Vec<Leaf<'a>>,
+    /// For every message the one that it was made from; the start stands for itself.
+    parents: Vec<usize>,
+    /// Bytes that were read, written or copied: what parsing foretold.
+    pub(super) work: usize,
+}
+
+impl Walked<'_> {
+    /// Which messages lie on the way to one of these leaves, the leaves' own included.
+    pub(super) fn ways_to<'l>(&self, leaves: impl Iterator<Item = &'l Leaf<'l>>) -> Vec<bool> {
+        let mut on_way = vec![false; self.parents.len()];
+        for leaf in leaves {
+            let mut at = leaf.place;
+            while !std::mem::replace(&mut on_way[at], true) {
+                at = self.parents[at];
+            }
+        }
+        on_way
+    }
+}
+
+/// Every branch's end; `None` when the start has not the length that the proof was parsed for.
 ///
 /// Costs [`Proof::work`] bytes of hashing and copying, which parsing has bounded.
-pub(super) fn walk<'a>(proof: &Proof<'a>, start: &[u8]) -> Option<Vec<Leaf<'a>>> {
-    Some(walk_counting(proof, start)?.0)
-}
-
-/// As [`walk`], with the bytes that were read, written or copied.
-pub(super) fn walk_counting<'a>(proof: &Proof<'a>, start: &[u8]) -> Option<(Vec<Leaf<'a>>, usize)> {
+pub(super) fn walk<'a>(proof: &Proof<'a>, start: &[u8]) -> Option<Walked<'a>> {
     if start.len() != proof.start_len() {
         return None;
     }
-    let mut work = 0;
-    let mut leaves = Vec::new();
+    let mut walked = Walked { parents: vec![0], ..Walked::default() };
     let mut kept = Vec::new();
-    let mut message = start.to_vec();
-    let mut through_commitment = false;
+    let (mut message, mut through_commitment, mut place) = (start.to_vec(), false, 0);
     for step in proof.steps() {
-        work += message.len();
+        walked.work += message.len();
         match step {
-            Step::Fork => kept.push((message.clone(), through_commitment)),
+            Step::Fork => kept.push((message.clone(), through_commitment, place)),
             Step::Op(op) => {
                 message = apply(*op, message);
-                work += message.len();
+                walked.work += message.len();
+                walked.parents.push(place);
+                place = walked.parents.len() - 1;
                 through_commitment |= matches!(op, Op::Append(_) | Op::Prepend(_)) && is_commitment(&message);
             }
             Step::Attest(attestation) => {
-                leaves.push(Leaf { attestation: *attestation, message, through_commitment });
+                walked.leaves.push(Leaf { attestation: *attestation, message, through_commitment, place });
                 // Parsing ended the steps with the last branch, so nothing follows an empty stack.
-                (message, through_commitment) = kept.pop().unwrap_or_default();
+                (message, through_commitment, place) = kept.pop().unwrap_or_default();
             }
         }
     }
-    Some((leaves, work))
+    Some(walked)
 }
 
 /// Calendars attest a digest between a 4-byte time and an 8-byte code; the oldest had no code (OTS 2.3).
@@ -57,7 +79,7 @@ pub(super) fn is_commitment(message: &[u8]) -> bool {
     matches!(message.len(), 36 | 44)
 }
 
-fn apply(op: Op<'_>, mut message: Vec<u8>) -> Vec<u8> {
+pub(super) fn apply(op: Op<'_>, mut message: Vec<u8>) -> Vec<u8> {
     match op {
         Op::Sha1 => sha1::Hash::hash(&message).to_byte_array().to_vec(),
         Op::Ripemd160 => ripemd160::Hash::hash(&message).to_byte_array().to_vec(),

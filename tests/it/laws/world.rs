@@ -8,7 +8,9 @@ use std::path::Path;
 use reledger::app::{
     AppError, AsOfWanted, Cancel, Config, Plan, RunFolder, RunOptions, Silent, capture_only, rebuild_only,
 };
-use reledger::domain::{AsOf, Divergence, EvidenceId, FetchReceipt, Media, RawEvidence, Severity, UnixSeconds};
+use reledger::domain::{
+    AsOf, Divergence, EvidenceId, FetchReceipt, Media, RawEvidence, Severity, Sightings, UnixSeconds,
+};
 use reledger::ledger::{Ledgers, rebuild};
 use reledger::reconcile::{Input, Objectives, reconcile};
 use reledger::sim::{Scene, Selection, Transport, World, deal, generators_over, plant};
@@ -152,7 +154,7 @@ impl Held {
             policy: &self.plan.policy,
             as_of,
             receipts: &receipts,
-            sightings: &BTreeMap::new(),
+            sightings: &Sightings::default(),
             declared: &self.plan.declared,
             d_tags: &BTreeMap::new(),
             objectives: Objectives::default(),

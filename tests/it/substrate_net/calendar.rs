@@ -19,7 +19,7 @@ fn kind() -> &'static str {
 
 fn plan(requests: Vec<(String, Vec<u8>)>, allowed: &[&str], http: HttpLimits) -> CalendarPlan {
     let allowed = allowed.iter().map(|text| (*text).to_owned()).collect();
-    CalendarPlan { requests, allowed, http, interval_ms: 0 }
+    CalendarPlan { http, interval_ms: 0, ..CalendarPlan::polite(requests, allowed) }
 }
 
 fn ask(requests: Vec<(String, Vec<u8>)>, allowed: &[&str]) -> (Collected, Vec<FetchReceipt>) {

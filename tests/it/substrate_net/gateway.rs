@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use reledger::domain::{CompletenessBasis, FetchReceipt, Media, Sign, SliceEnd};
+use reledger::domain::{Backing, CompletenessBasis, FetchReceipt, Media, Sign, SliceEnd};
 use reledger::substrate::{
     EvidenceSource as _, PaymentLogPlan, PaymentLogSource, RecordsPlan, RecordsSource, SourceError,
 };
@@ -16,10 +16,15 @@ const FEDERATION: &str = "c5187e9de5c517c181ebc6107cf8eb184f11a904f55b33f0c44a85
 
 fn records(server: &HttpServer, kind: Media) -> (Collected, FetchReceipt, String) {
     let url = format!("{}/records", server.base);
-    let plan = RecordsPlan { url: url.clone(), media: kind, allow_plaintext: false, http: patient() };
+    let plan = RecordsPlan { url: url.clone(), media: kind, allow_plaintext: false, pages_max: None, http: patient() };
     let (sink, receipts) = fetch(&mut RecordsSource::new(plan, runtime()).unwrap());
     let [receipt] = receipts.try_into().unwrap();
-    (sink, receipt, url)
+    (sink, bare(receipt), url)
+}
+
+/// The receipt without its manifest, which `pages.rs` is about.
+pub(super) fn bare(receipt: FetchReceipt) -> FetchReceipt {
+    FetchReceipt { backing: Backing::default(), ..receipt }
 }
 
 fn set(texts: &[&str]) -> BTreeSet<String> {
@@ -171,7 +176,8 @@ impl Gateway {
     }
 
     fn read(&self, page_entries: u32) -> (Collected, Vec<FetchReceipt>) {
-        fetch(&mut PaymentLogSource::new(self.plan(page_entries), runtime()).unwrap())
+        let (sink, receipts) = fetch(&mut PaymentLogSource::new(self.plan(page_entries), runtime()).unwrap());
+        (sink, receipts.into_iter().map(bare).collect())
     }
 }
 

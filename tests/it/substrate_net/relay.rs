@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use reledger::domain::{CompletenessBasis, FetchReceipt, Media, SliceEnd, UnixSeconds};
+use reledger::domain::{
+    Backing, CompletenessBasis, FetchReceipt, Media, NostrEventId, Position, SliceEnd, UnixSeconds,
+};
 use reledger::substrate::{EvidenceSource as _, RelayBudget, RelayPlan, RelaySource};
 use serde_json::json;
 
@@ -26,7 +28,13 @@ pub(super) fn plan(url: &str, kinds: &[u16]) -> RelayPlan {
     }
 }
 
+/// Everything but what the basis rests on, which has tests of its own.
 pub(super) fn capture(plan: RelayPlan) -> (Collected, Vec<FetchReceipt>) {
+    let (sink, receipts) = capture_whole(plan);
+    (sink, receipts.into_iter().map(|receipt| FetchReceipt { backing: Backing::default(), ..receipt }).collect())
+}
+
+pub(super) fn capture_whole(plan: RelayPlan) -> (Collected, Vec<FetchReceipt>) {
     fetch(&mut RelaySource::new(plan, runtime()).unwrap())
 }
 
@@ -236,4 +244,27 @@ fn a_stopped_writer_stops_the_fetch_and_a_cancelled_run_says_so() {
     let ends: Vec<_> = receipts.iter().map(|receipt| (receipt.end, receipt.basis, receipt.items)).collect();
     let cancelled = |items| (SliceEnd::Cancelled, CompletenessBasis::None, items);
     assert_eq!(ends, [cancelled(10), cancelled(0)]);
+}
+
+#[test]
+fn a_position_names_the_newest_second_and_its_events() {
+    let stored = [spread(0, 30, T, 1), spread(100, 3, T + 50, 3)].concat();
+    let relay = Relay::honest(stored.clone(), 10);
+    let (_, receipts) = capture_whole(plan(&relay.url, &[30_087, 30_088]));
+    let mut ids: Vec<NostrEventId> = stored[30..].iter().map(|event| event.id.parse().unwrap()).collect();
+    ids.sort_unstable();
+    assert_eq!(receipts[0].backing.position, Some(Position { time: UnixSeconds(T + 50), ids }));
+    assert_eq!(receipts[1].backing.position, None, "an empty slice has no newest second");
+}
+
+#[test]
+fn what_broke_off_has_no_position() {
+    let stored = spread(0, 20, T, 1);
+    let relay = Relay::start(move |question| {
+        let mut acts = question.events(question.select(&stored, 5));
+        acts.push(Act::Drop);
+        acts
+    });
+    let (sink, receipts) = capture_whole(plan(&relay.url, &[30_087]));
+    assert_eq!((sink.items.len(), &receipts[0].backing.position), (5, &None));
 }

@@ -29,7 +29,8 @@ fn served() -> Served {
 }
 
 fn get(mut source: impl EvidenceSource) -> (Collected, Vec<FetchReceipt>) {
-    fetch(&mut source)
+    let (sink, receipts) = fetch(&mut source);
+    (sink, receipts.into_iter().map(super::gateway::bare).collect())
 }
 
 #[test]
@@ -107,7 +108,8 @@ fn the_money_comes_whole() {
         ("activity.jsonl", Media::Activity, &world.activity),
     ] {
         let url = format!("{http}/{route}");
-        let plan = RecordsPlan { url: url.clone(), media: kind, allow_plaintext: false, http: patient() };
+        let plan =
+            RecordsPlan { url: url.clone(), media: kind, allow_plaintext: false, pages_max: None, http: patient() };
         let (sink, receipts) = get(RecordsSource::new(plan, runtime()).unwrap());
         assert_eq!(sink.texts(), records.iter().cloned().collect(), "{route}");
         assert_eq!(receipts, [complete(&url, media(kind), u64::try_from(records.len()).unwrap())]);
