@@ -2,7 +2,7 @@
 CARGO ?= cargo
 SHELL := /bin/sh
 
-.PHONY: help drill test test-peers check bench bench-capture relay-worlds fuzz fuzz-targets laws mutants worlds identity hand-mutants docs clean
+.PHONY: help drill test test-peers check bench bench-capture relay-worlds fuzz fuzz-targets laws mutants worlds identity coverage hand-mutants docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ relay-worlds: ## captures generated relays, honest and not, and judges every cla
 
 identity: ## every way to the report of RELEDGER_WORLDS worlds, byte for byte
 	RELEDGER_WORLDS=$${RELEDGER_WORLDS:-200} $(CARGO) test --locked --test it identity:: -- --nocapture
+
+coverage: ## the coverage table of RELEDGER_COVERAGE_WORLDS worlds against what their sources hold
+	RELEDGER_COVERAGE_WORLDS=$${RELEDGER_COVERAGE_WORLDS:-200} $(CARGO) test --locked --test it coverage::coverage_and -- --nocapture
 
 hand-mutants: ## turns off one check after the other (tests/mutants) and asks `sim run` whether it notices
 	@scripts/mutants.sh

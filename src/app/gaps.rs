@@ -335,3 +335,115 @@ fn year(at: UnixSeconds) -> Result<(), AppError> {
 fn bad(what: &str, hint: &str) -> AppError {
     config_error(format!("`gaps`: a gap {what}"), hint)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GAP: &str = "[[gaps]]\nsource = \"wss://a\"\nfrom = 2026-05-08T00:00:00Z\nuntil = 2026-06-05T00:00:00Z\n\
+                       reason = \"down\"\ncite = \"log\"\nexpires = 2027-01-01\n";
+    const NOW: UnixSeconds = UnixSeconds(1_790_812_800);
+
+    fn register(text: &str) -> Result<GapRegister, AppError> {
+        GapRegister::parse(&Config::default(), Some(PathBuf::from("gaps.toml")), text.to_owned())
+    }
+
+    fn gap(source: &str) -> KnownGap {
+        KnownGap {
+            source: SourceId(source.to_owned()),
+            from: UnixSeconds(10),
+            until: UnixSeconds(20),
+            reason: "it \"was\"\ndown".to_owned(),
+            cite: "a log".to_owned(),
+            expires: NOW.plus(1),
+        }
+    }
+
+    #[test]
+    fn one_more_gap_leaves_what_was_written_and_reads_back_as_it_was_given() {
+        let before = format!("# ours\n{GAP}   # the end\n\n");
+        let text = register(&before).unwrap().with(&gap("wss://b"), NOW).unwrap();
+        assert!(text.starts_with(before.trim_end()), "{text}");
+        let after = register(&text).unwrap();
+        assert_eq!(after.gaps().len(), 2);
+        assert_eq!(after.gaps()[1].gap, gap("wss://b"));
+        assert_eq!(
+            register("").unwrap().with(&gap("x"), NOW).map(|text| register(&text).unwrap().gaps().len()).unwrap(),
+            1
+        );
+    }
+
+    #[test]
+    fn a_gap_that_ends_keeps_its_place_and_everything_but_its_end() {
+        let text = format!("{GAP}\n{}", GAP.replace("wss://a", "wss://b").replace("2027-01-01", "2028-01-01 # far"));
+        let register = register(&text).unwrap();
+        let second = &register.gaps()[1];
+        let ended = register.expired(&second.name, NOW).unwrap();
+        assert_eq!(ended, text.replace("2028-01-01 # far", "2026-10-01T00:00:00Z # far"));
+        let again = super::GapRegister::parse(&Config::default(), None, ended).unwrap();
+        assert!(again.gaps()[1].is_expired(NOW) && !again.gaps()[1].is_expired(NOW.plus(-1)));
+        assert!(!again.gaps()[0].is_expired(NOW));
+        let refused = again.expired(&second.name, NOW).unwrap_err();
+        assert_eq!(refused.condition().exit_code().0, 2, "it ended already");
+        for name in ["", "zz", "0123456789ab"] {
+            assert_eq!(register.expired(name, NOW).unwrap_err().condition().exit_code().0, 2, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_gap_has_times_in_order_a_reason_and_a_citation() {
+        let register = register(GAP).unwrap();
+        assert!(register.with(&gap("wss://b"), NOW).is_ok());
+        let wrong = |change: &dyn Fn(&mut KnownGap)| {
+            let mut gap = gap("wss://b");
+            change(&mut gap);
+            register.with(&gap, NOW).unwrap_err().condition().exit_code().0
+        };
+        assert_eq!(wrong(&|gap| gap.until = gap.from), 2);
+        assert_eq!(wrong(&|gap| gap.expires = NOW), 2);
+        assert_eq!(wrong(&|gap| gap.reason = " ".to_owned()), 2);
+        assert_eq!(wrong(&|gap| gap.cite = String::new()), 2);
+        assert_eq!(wrong(&|gap| gap.source = SourceId(String::new())), 2);
+        assert_eq!(wrong(&|gap| gap.from = UnixSeconds(i64::MIN)), 2);
+        assert_eq!(wrong(&|gap| *gap = register.gaps()[0].gap.clone()), 6, "it is registered already");
+        for text in [
+            GAP.replace("cite = \"log\"\n", ""),
+            GAP.replace("\"log\"", "\"\""),
+            GAP.replace("2026-06-05", "2026-05-07"),
+            GAP.replace("cite", "note"),
+            format!("{GAP}[other]\n"),
+        ] {
+            assert_eq!(
+                super::GapRegister::parse(&Config::default(), None, text).unwrap_err().condition().exit_code().0,
+                2
+            );
+        }
+    }
+
+    #[test]
+    fn a_register_in_another_form_is_not_edited_blindly() {
+        let inline =
+            "gaps = [{ source = \"a\", from = 1, until = 2, reason = \"r\", cite = \"c\", expires = 2027-01-01 }]\n";
+        let register = register(inline).unwrap();
+        assert!(register.with(&gap("wss://b"), NOW).is_err());
+        let ended = register.expired(&register.gaps()[0].name, NOW).unwrap();
+        assert_eq!(ended, inline.replace("2027-01-01", "2026-10-01T00:00:00Z"));
+    }
+
+    #[test]
+    fn where_a_gap_stands_changes_no_digest_and_what_it_says_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = |config: &str| Plan::resolve(&Config::from_toml(config).unwrap(), folder.path());
+        let named = "gaps_file = \"gaps.toml\"\n";
+        assert_eq!(plan(named).unwrap_err().condition().exit_code().0, 2, "a register that is not there is none");
+        fs::write(folder.path().join("gaps.toml"), GAP).unwrap();
+        let (inside, beside) = (plan(GAP).unwrap(), plan(named).unwrap());
+        assert_eq!(inside.config_sha256, beside.config_sha256);
+        assert_eq!(inside.policy.digest(), beside.policy.digest());
+        fs::write(folder.path().join("gaps.toml"), GAP.replace("down", "off")).unwrap();
+        let other = plan(named).unwrap();
+        assert_ne!(other.config_sha256, beside.config_sha256);
+        assert_ne!(other.policy.digest(), beside.policy.digest());
+        assert_ne!(plan("").unwrap().policy.digest(), beside.policy.digest());
+    }
+}

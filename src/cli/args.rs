@@ -170,7 +170,7 @@ pub(crate) enum Command {
     /// Print a published JSON Schema.
     Schema {
         /// Which one.
-        #[arg(value_parser = ["report", "divergence", "config", "exit-codes", "events"])]
+        #[arg(value_parser = ["report", "divergence", "config", "coverage", "exit-codes", "events"])]
         name: String,
     },
     /// Print shell completions.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use reqwest::header::{ACCEPT, DATE, HeaderMap};
-use reqwest::{Client, Url, redirect};
+use reqwest::{Client, Response, Url, redirect};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
@@ -87,19 +87,20 @@ async fn look(client: &Client, url: Url, accept: &'static str, bytes_max: usize)
         }
     };
     let (status, date) = (response.status().as_u16(), date(response.headers()));
+    let body = if bytes_max > 0 { whole(&mut response, bytes_max).await } else { Vec::new() };
+    Probed { status: Ok(status), body, date }
+}
+
+/// The body; nothing when it is too long or cut off: half a document is none.
+async fn whole(response: &mut Response, bytes_max: usize) -> Vec<u8> {
     let mut body = Vec::new();
-    while bytes_max > 0 {
+    loop {
         match response.chunk().await {
             Ok(Some(chunk)) if body.len().saturating_add(chunk.len()) <= bytes_max => body.extend_from_slice(&chunk),
-            Ok(None) => break,
-            // Too long, or cut off: half a document is none.
-            Ok(Some(_)) | Err(_) => {
-                body.clear();
-                break;
-            }
+            Ok(None) => return body,
+            Ok(Some(_)) | Err(_) => return Vec::new(),
         }
     }
-    Probed { status: Ok(status), body, date }
 }
 
 fn date(headers: &HeaderMap) -> Option<UnixSeconds> {

@@ -6,18 +6,20 @@ mod truth;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
 
 use reledger::sim::{Holds, Noise, RelayRules, Services, SimEvent, World, serve_toml, serve_with, write};
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
 use self::truth::{AS_OF, ASKED, Gap, Listed, Truth};
-use crate::support::{Lcg, arg, code, report, run, shown, side_by_side_by, stdout};
+use crate::schemas::{faults, schema};
+use crate::support::{Lcg, arg, code, report, run, shown, side_by_side_by, stderr, stdout, write_world};
 
 /// Worlds of an ordinary run; every second one is served over sockets.
 const WORLDS: u64 = 4;
+static SCHEMA: LazyLock<Value> = LazyLock::new(|| schema("coverage"));
 const AS_OF_TEXT: &str = "2026-10-01T00:00:00Z";
 
 /// How much of each thing the worlds of a campaign had.
@@ -32,6 +34,7 @@ struct Planted {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the number of worlds is given from outside")]
 fn coverage_and_report_agree_with_what_the_worlds_sources_hold() {
     let wanted = std::env::var("RELEDGER_COVERAGE_WORLDS").ok();
     let worlds = wanted.map_or(WORLDS, |text| text.parse().expect("RELEDGER_COVERAGE_WORLDS is a number"));
@@ -70,7 +73,13 @@ fn over_sockets(mut world: World, lcg: &mut Lcg) -> Planted {
     world.events.retain(|event| ASKED.contains(&event.kind));
     world.archived.retain(|event| ASKED.contains(&event.kind));
     let folder = tempdir().unwrap();
-    let relays: Vec<RelayRules> = (0..2 + lcg.below(3)).map(|_| rules(&world, lcg)).collect();
+    let mut relays: Vec<RelayRules> = (0..2 + lcg.below(3)).map(|_| rules(&world, lcg)).collect();
+    if world.seed % 4 == 1 {
+        // Only the operator's relay has the newest event, and perhaps an archive.
+        let newest = world.events.iter().max_by_key(|event| event.created_at).map(|event| event.id);
+        relays[0].holds = Holds::default();
+        relays.iter_mut().skip(1).for_each(|rules| rules.holds.without.extend(newest));
+    }
     let services = Services { relays: relays.clone(), ..Services::default() };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let world = Arc::new(world);
@@ -161,6 +170,7 @@ fn table(output: &std::process::Output) -> Value {
     assert!([0, 3].contains(&code(output)), "{}", shown(output));
     let table: Value = serde_json::from_str(&stdout(output)).unwrap();
     assert_eq!(table["verdict"]["exit_code"], code(output));
+    assert_eq!(faults(&SCHEMA, &table), Vec::<String>::new());
     table
 }
 
@@ -215,4 +225,91 @@ fn counted(cell: &Value) -> ((String, u16, String), [u64; 4]) {
     let number = |name: &str| cell[name].as_u64().unwrap();
     let place = (text("source"), u16::try_from(number("kind")).unwrap(), text("month"));
     (place, ["items", "missing_here", "in_gaps", "taken_down"].map(number))
+}
+
+/// An honest world as files, captured; its configuration and run.
+fn captured(folder: &Path) -> (PathBuf, PathBuf) {
+    let config = write_world(&folder.join("world"), 7, 12);
+    let run_dir = folder.join("run");
+    let output = run(&["capture", "-c", arg(&config), "--run", arg(&run_dir), "--progress", "none"]);
+    assert_eq!(code(&output), 0, "{}", shown(&output));
+    (config, run_dir)
+}
+
+#[test]
+fn a_captured_run_needs_its_configuration_and_a_finished_one_does_not() {
+    let folder = tempdir().unwrap();
+    let (config, run_dir) = captured(folder.path());
+    let alone = ["coverage", "--run", arg(&run_dir), "--progress", "none"];
+    assert_eq!(code(&run(&alone)), 2);
+    let named = [&alone[..], &["-c", arg(&config)]].concat();
+    let output = run(&named);
+    assert_eq!(code(&output), 0, "{}", shown(&output));
+    assert!(stdout(&output).ends_with("declared slices complete; exit 0\n"), "{}", stdout(&output));
+    let rebuilt = run(&["rebuild", "-c", arg(&config), "--run", arg(&run_dir), "--progress", "none", "-q"]);
+    assert!([0, 3].contains(&code(&rebuilt)), "{}", shown(&rebuilt));
+    assert_eq!(code(&run(&alone)), 0);
+    let nowhere = run(&["coverage", "--run", arg(&folder.path().join("nowhere"))]);
+    assert_eq!(code(&nowhere), 2, "{}", shown(&nowhere));
+    assert!(stderr(&nowhere).contains("hint: "));
+}
+
+#[test]
+fn a_filter_shows_less_says_so_and_passes_nothing_that_it_does_not_show() {
+    let folder = tempdir().unwrap();
+    let (config, run_dir) = captured(folder.path());
+    let base = ["coverage", "--run", arg(&run_dir), "-c", arg(&config), "--progress", "none", "--json"];
+    let ask = |more: &[&str]| table(&run(&[&base[..], more].concat()));
+    let whole = ask(&[]);
+    let events = ask(&["--source", "nostr-event", "--kind", "30087", "--since", "2026-07-15", "--until", "2026-08-01"]);
+    assert_eq!(rows(&events, "slices").count(), 1);
+    let months: Vec<&Value> = rows(&events, "cells").map(|cell| &cell["month"]).collect();
+    assert_eq!(months, ["2026-07", "2026-08"]);
+    assert!(rows(&events, "cells").all(|cell| cell["kind"] == 30_087));
+    assert_eq!(events["verdict"]["not_shown"], json!(rows(&whole, "slices").count() - 1));
+    assert_eq!(events["verdict"]["exit_code"], 0);
+    assert_eq!(
+        ask(&["--source", "wss://nowhere.example"])["verdict"]["exit_code"],
+        3,
+        "nothing shown is nothing passed"
+    );
+}
+
+#[test]
+fn a_relay_that_gave_nothing_is_open_and_the_run_incomplete() {
+    let folder = tempdir().unwrap();
+    let (config, _) = captured(folder.path());
+    // A port that was free a moment ago: nobody listens.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let text = fs::read_to_string(&config).unwrap();
+    let relay = format!("[nostr]\nrelays = [\"ws://127.0.0.1:{port}\"]\n");
+    let gap = format!(
+        "\n[[gaps]]\nsource = \"ws://127.0.0.1:{port}\"\nfrom = 2026-01-01\nuntil = 2026-10-01\nreason = \"away\"\n\
+         cite = \"status page\"\nexpires = 2027-01-01\n"
+    );
+    fs::write(&config, text.replacen("[nostr]\n", &relay, 1) + &gap).unwrap();
+    let run_dir = folder.path().join("with-relay");
+    let base = ["-c", arg(&config), "--run", arg(&run_dir), "--progress", "none"];
+    let output = run(&[&["capture"], &base[..]].concat());
+    assert!([3, 8].contains(&code(&output)), "{}", shown(&output));
+    let told = table(&run(&[&["coverage", "--json"], &base[..]].concat()));
+    assert_eq!(told["verdict"]["exit_code"], 3);
+    let open: Vec<&Value> = rows(&told, "slices").filter(|row| row["complete"] == false).collect();
+    assert_eq!(open.len(), ASKED.len(), "{told}");
+    assert!(open.iter().all(|row| row["basis"] == "none" && row["reason"] != ""), "{told}");
+    // What the archive has is missing there, and not taken off what the archive has.
+    let missing: u64 = open.iter().map(|row| row["missing_here"].as_u64().unwrap()).sum();
+    assert!(missing > 0);
+    let cells: Vec<&Value> = rows(&told, "cells").filter(|cell| cell["missing_here"] != 0).collect();
+    assert!(!cells.is_empty() && cells.iter().all(|cell| cell["open"] == true && cell["items"] == 0), "{cells:?}");
+    // A gap that has all of it is listed with its count, and makes nothing complete.
+    let listed = run(&[&["gaps", "list", "--json"], &base[..]].concat());
+    let listed: Value = serde_json::from_str(&stdout(&listed)).unwrap();
+    assert_eq!(listed["gaps"][0]["missing"], json!(missing), "{listed}");
+    assert_eq!(told["gaps"][0]["missing"], json!(missing));
+    let people = stdout(&run(&[&["coverage"], &base[..]].concat()));
+    assert!(people.contains("OPEN  ws://127.0.0.1:") && people.ends_with("exit 3\n"), "{people}");
+    let certificates = run(&[&["coverage", "--certificates"], &base[..]].concat());
+    let printed: Value = serde_json::from_str(&stdout(&certificates)).unwrap();
+    assert_eq!(printed["schema"], "reledger/certificates/1");
 }

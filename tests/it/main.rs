@@ -9,6 +9,7 @@ mod drill;
 mod faults;
 mod fixtures;
 mod fuzz;
+mod gaps;
 mod hostile;
 mod identity;
 mod laws;

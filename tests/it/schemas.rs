@@ -6,12 +6,12 @@ use tempfile::tempdir;
 
 use crate::support::{arg, code, drill, fixtures, reledger, report, run, shown, stderr, stdout, write_world};
 
-fn schema(name: &str) -> Value {
+pub(crate) fn schema(name: &str) -> Value {
     serde_json::from_str(&stdout(&run(&["schema", name]))).unwrap()
 }
 
 /// Everything about `value` that the schema forbids, each with its place.
-fn faults(schema: &Value, value: &Value) -> Vec<String> {
+pub(crate) fn faults(schema: &Value, value: &Value) -> Vec<String> {
     let mut found = Vec::new();
     check(schema, schema, value, "", &mut found);
     found

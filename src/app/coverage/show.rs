@@ -119,8 +119,12 @@ fn matrix(table: &CoverageTable, width: usize) -> Option<String> {
         }
     }
     let line = |head_text: &str, cells: Vec<String>| {
-        let cells: String = cells.iter().map(|cell| format!("{cell:>column$}")).collect();
-        format!("{head_text:<head$}{cells}\n")
+        let mut line = format!("{head_text:<head$}");
+        for cell in cells {
+            line.push_str(&format!("{cell:>column$}"));
+        }
+        line.push('\n');
+        line
     };
     let mut text = line("", columns.iter().map(ToString::to_string).collect());
     for (row, cells) in &rows {
@@ -279,4 +283,110 @@ pub fn certificates_value(table: &CoverageTable) -> Value {
         "evidence_root": table.evidence_root.to_hex(),
         "certificates": table.certificates.iter().map(one).collect::<Vec<_>>(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Coverage, KnownGap, Slice, sha256};
+
+    use super::super::model::{GapUse, OpenWindow};
+
+    fn table(source: &str, months: &[&str]) -> CoverageTable {
+        let source = SourceId(source.to_owned());
+        let coverage = Coverage {
+            source: source.clone(),
+            slice: Slice { kind: "30087".to_owned(), from: None, until: None },
+            basis: CompletenessBasis::Saturated,
+            complete: false,
+            items: 12,
+            missing_here: 3,
+            retries: 0,
+            reason: "a \x1b[31mfull second".to_owned(),
+        };
+        let cell = |month: &&str| Cell {
+            source: source.clone(),
+            kind: 30_087,
+            window: (None, None),
+            month: Month::of(format!("{month}-01T00:00:00Z").parse().unwrap()),
+            items: 12,
+            missing_here: 3,
+            in_gaps: 1,
+            taken_down: 0,
+            basis: CompletenessBasis::Saturated,
+            complete: false,
+            open: true,
+            reason: "full".to_owned(),
+        };
+        let gap = KnownGap {
+            source: source.clone(),
+            from: UnixSeconds(0),
+            until: UnixSeconds(9),
+            reason: "disk".to_owned(),
+            cite: "log".to_owned(),
+            expires: UnixSeconds(99),
+        };
+        CoverageTable {
+            as_of: UnixSeconds(50),
+            finished: true,
+            evidence_root: sha256(b""),
+            slices: vec![SliceRow { coverage, declared: true, operator: true }],
+            left_out: 0,
+            cells: months.iter().map(cell).collect(),
+            open: vec![OpenWindow {
+                source: source.clone(),
+                kind: "30087".to_owned(),
+                from: Some(UnixSeconds(7)),
+                until: None,
+                items: 1,
+                reason: "full".to_owned(),
+            }],
+            unheard: vec![source],
+            time_boxed: false,
+            gaps: vec![GapUse { gap, state: "active", missing: 1 }],
+            takedowns: Vec::new(),
+            unread_takedowns: 1,
+            envelopes: Reconstructible { with_operator: 4, without_operator: 1 },
+            events: Reconstructible { with_operator: 5, without_operator: 2 },
+            certificates: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_matrix_that_does_not_fit_becomes_a_list_with_the_same_cells() {
+        let table = table("ws://a", &["2026-05", "2026-07"]);
+        let wide = coverage_text(&table, 60, 3);
+        let head = wide.lines().find(|line| line.contains("2026-06")).unwrap();
+        assert!(head.contains("2026-05") && head.contains("2026-07"), "{wide}");
+        let row = wide.lines().find(|line| line.starts_with("ws://a 30087 ")).unwrap();
+        assert_eq!(row.split_whitespace().collect::<Vec<_>>(), ["ws://a", "30087", "S12-3!", ".", "S12-3!"]);
+        assert!(matrix(&table, 60).unwrap().lines().take(2).all(|line| line.len() <= 60));
+        let narrow = coverage_text(&table, 30, 3);
+        assert!(narrow.contains("2026-05 ws://a 30087 S12-3!\n") && narrow.contains("2026-07 ws://a 30087 S12-3!\n"));
+        for text in [wide, narrow] {
+            assert!(text.contains("gap       ws://a") && text.contains("1 missing inside"), "{text}");
+            assert!(text.contains("OPEN  ws://a left no receipt"), "{text}");
+            assert!(text.contains("without the operator's relays 1 of 4\n"), "{text}");
+            assert!(text.ends_with(
+                "incomplete: 0 of 1 declared slices complete; 1 declared sources left no receipt; exit 3\n"
+            ));
+        }
+    }
+
+    #[test]
+    fn ten_thousand_years_of_months_are_a_list() {
+        assert!(matrix(&table("ws://a", &["0001-01", "9999-12"]), 200).is_none());
+        assert_eq!(matrix(&table("ws://a", &[]), 200).unwrap(), "no events\n\n");
+    }
+
+    #[test]
+    fn foreign_text_is_inert_for_people_and_raw_for_programs() {
+        let table = table("ws://a\x1b]52;c\x07", &["2026-05"]);
+        let text = coverage_text(&table, 120, 3);
+        assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text}");
+        let value = coverage_value(&table, 3);
+        assert_eq!(value["slices"][0]["reason"], "a \x1b[31mfull second");
+        assert_eq!(value["reconstructible"]["share_without_operator"], json!({"num": 1, "den": 4}));
+        assert_eq!(value["reconstructible"]["events"]["share_without_operator"], json!({"num": 2, "den": 5}));
+    }
 }

@@ -270,3 +270,112 @@ impl Declared {
         unheard.into_iter().cloned().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Backing, Certificate, CompletenessBasis, Enumeration, SliceEnd, Window, sha256};
+
+    fn at(text: &str) -> UnixSeconds {
+        text.parse().unwrap()
+    }
+
+    fn row(complete: bool) -> Coverage {
+        Coverage {
+            source: SourceId("ws://a".to_owned()),
+            slice: Slice { kind: "30087".to_owned(), from: None, until: None },
+            basis: if complete { CompletenessBasis::Exhausted } else { CompletenessBasis::Saturated },
+            complete,
+            items: 7,
+            missing_here: 0,
+            retries: 0,
+            reason: if complete { String::new() } else { "a second as full as a page".to_owned() },
+        }
+    }
+
+    fn receipt(windows: Vec<Window>) -> FetchReceipt {
+        let certificate = Certificate {
+            enumeration: Enumeration::Bisected,
+            information: None,
+            claimed: 7,
+            served: 7,
+            ids: sha256(b""),
+            counted: None,
+            windows,
+        };
+        let row = row(false);
+        FetchReceipt {
+            source: row.source,
+            slice: row.slice,
+            end: SliceEnd::Ended,
+            basis: row.basis,
+            items: 7,
+            retries: 0,
+            misbehaved: 0,
+            reason: row.reason,
+            signs: BTreeMap::new(),
+            backing: Backing { certificate: Some(certificate), ..Backing::default() },
+        }
+    }
+
+    fn window(from: Option<&str>, until: Option<&str>, open: &str) -> Window {
+        Window { from: from.map(at), until: until.map(at), items: 1, open: open.to_owned() }
+    }
+
+    /// (month, items, open) of each cell, where three months have events.
+    fn told(row: &Coverage, windows: Vec<Window>) -> Vec<(String, u64, bool)> {
+        let open = open_windows(&[receipt(windows)]);
+        let months = ["2026-05-08T00:00:00Z", "2026-06-05T00:00:00Z", "2026-08-01T00:00:00Z"];
+        let tally = Tally { items: 2, ..Tally::default() };
+        let tallies =
+            months.map(|month| ((&row.source, &row.slice, 30_087, Month::of(at(month))), tally.clone())).into();
+        let cells = cells(std::slice::from_ref(row), tallies, &open);
+        assert!(cells.iter().all(|cell| cell.complete == row.complete && cell.basis == row.basis));
+        cells.into_iter().map(|cell| (cell.month.to_string(), cell.items, cell.open)).collect()
+    }
+
+    fn cell(month: &str, items: u64, open: bool) -> (String, u64, bool) {
+        (month.to_owned(), items, open)
+    }
+
+    #[test]
+    fn a_certificate_says_which_months_are_open_and_one_of_them_may_hold_nothing() {
+        let second = Some("2026-06-05T00:00:00Z");
+        let windows = vec![window(None, Some("2026-06-04T23:59:59Z"), ""), window(second, second, "a full second")];
+        assert_eq!(
+            told(&row(false), windows),
+            [cell("2026-05", 2, false), cell("2026-06", 2, true), cell("2026-08", 2, false)]
+        );
+        let span = vec![window(Some("2026-07-10T00:00:00Z"), None, "cut off")];
+        assert_eq!(
+            told(&row(false), span),
+            [cell("2026-05", 2, false), cell("2026-06", 2, false), cell("2026-07", 0, true), cell("2026-08", 2, true)]
+        );
+    }
+
+    #[test]
+    fn without_a_named_window_an_incomplete_slice_is_open_everywhere_and_a_complete_one_nowhere() {
+        let months = ["2026-05", "2026-06", "2026-08"];
+        assert_eq!(told(&row(false), Vec::new()), months.map(|month| cell(month, 2, true)));
+        assert_eq!(told(&row(true), Vec::new()), months.map(|month| cell(month, 2, false)));
+    }
+
+    #[test]
+    fn an_event_belongs_to_a_slice_of_its_kind_and_window_and_to_every_archive() {
+        let slice = |kind: &str, from, until| Slice { kind: kind.to_owned(), from, until };
+        let (early, late) = (UnixSeconds(10), UnixSeconds(20));
+        assert!(has(&slice("30087", Some(early), Some(late)), 30_087, early));
+        assert!(has(&slice("30087", Some(early), Some(late)), 30_087, late));
+        assert!(!has(&slice("30087", Some(early), None), 30_087, UnixSeconds(9)));
+        assert!(!has(&slice("30087", None, Some(late)), 30_087, UnixSeconds(21)));
+        assert!(!has(&slice("30078", None, None), 30_087, early));
+        assert!(has(&slice("nostr-event", None, None), 1, early));
+        assert!(!has(&slice("settlement", None, None), 30_087, early));
+    }
+
+    #[test]
+    fn months_follow_each_other_over_the_year() {
+        assert_eq!(Month::of(at("2026-12-31T23:59:59Z")).next(), Month::of(at("2027-01-01T00:00:00Z")));
+        assert_eq!(Month::of(at("2026-01-31T00:00:00Z")).next().to_string(), "2026-02");
+    }
+}

@@ -11,6 +11,7 @@ use super::check::Check;
 use crate::app::coverage::Survey;
 use crate::domain::{Code, EvidenceId, Finding, Media, UnixSeconds, relay_spelling};
 use crate::store::EvidenceStore as _;
+use crate::verify::Verified;
 
 /// Beyond it two clocks do not tell the same time (CAPTURE, Bitcoin's own rule for headers).
 pub(super) const SKEW_SECONDS: i64 = 2 * 3600;
@@ -141,7 +142,7 @@ fn relays(patient: &Patient<'_>, survey: &Survey) -> Check {
         survey.set.events.iter().filter(|(_, event)| event.kind == RELAY_LIST).map(|(id, _)| *id).collect();
     if !lists.is_empty() {
         // Anybody can publish a list of relays; those of publishers count.
-        let carriers = survey.set.envelopes.values().flat_map(|envelope| envelope.carriers());
+        let carriers = survey.set.envelopes.values().flat_map(Verified::carriers);
         let publishers: BTreeSet<String> =
             carriers.filter_map(|id| Header::of(survey, *id)).map(|header| header.pubkey).collect();
         for header in lists.into_iter().filter_map(|id| Header::of(survey, id)) {
@@ -188,7 +189,7 @@ fn key_hosts(patient: &Patient<'_>, survey: &Survey) -> Check {
         .collect();
     let mut seen = BTreeSet::new();
     if !configured.is_empty() {
-        let carriers = survey.set.envelopes.values().map(|envelope| envelope.first_carrier());
+        let carriers = survey.set.envelopes.values().map(Verified::first_carrier);
         for header in carriers.filter_map(|id| Header::of(survey, id)) {
             let content = serde_json::from_str::<Value>(&header.content).unwrap_or_default();
             let places = [&content, &content["envelope"], &content["event"]];
@@ -230,15 +231,15 @@ fn headers(patient: &Patient<'_>, survey: &Survey) -> Vec<Check> {
 
 /// A tip's age, and whether the clock can be right: no node takes a header from more than two hours ahead of its clock.
 pub(super) fn tip_checks(about: &str, tip: UnixSeconds, now: UnixSeconds, age_max: i64) -> Vec<Check> {
-    let ahead = tip.0.saturating_sub(now.0);
+    let (ahead, old) = (tip.0.saturating_sub(now.0), now.0.saturating_sub(tip.0));
     let clock = if ahead > SKEW_SECONDS {
         Check::warned("clock.headers", about, format!("the newest header says {tip}, the clock {now}"))
             .with_hint("set this machine's clock")
     } else {
         Check::ok("clock.headers", about, "the clock is not behind the newest header")
     };
-    let age = if -ahead > age_max {
-        Check::warned("headers.age", about, format!("the newest header is of {tip}, {} h ago", -ahead / 3600))
+    let age = if old > age_max {
+        Check::warned("headers.age", about, format!("the newest header is of {tip}, {} h ago", old / 3600))
             .with_hint("bring the headers up to date: what was anchored since can't be established")
     } else {
         Check::ok("headers.age", about, format!("the newest header is of {tip}"))
