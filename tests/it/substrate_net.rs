@@ -14,6 +14,7 @@ mod http_server;
 mod relay;
 mod relay_faults;
 mod relay_server;
+mod relay_sets;
 mod whole_world;
 
 use std::collections::BTreeSet;
