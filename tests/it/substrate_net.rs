@@ -20,6 +20,7 @@ mod pages;
 mod relay;
 mod relay_faults;
 mod relay_server;
+mod relay_sets;
 mod runs;
 mod whole_world;
 
