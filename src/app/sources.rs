@@ -208,6 +208,7 @@ mod net {
             budgets: RelayBudget { idle_ms: plan.idle_seconds.saturating_mul(1000), ..RelayBudget::default() },
             page_limit: PAGE_LIMIT,
             retry: RetryPolicy::default(),
+            auth: None,
         }
     }
 
