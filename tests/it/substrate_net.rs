@@ -13,6 +13,7 @@ mod headers;
 mod http_server;
 mod node;
 mod pages;
+mod paging;
 mod relay;
 mod relay_faults;
 mod relay_server;
