@@ -2,7 +2,7 @@
 CARGO ?= cargo
 SHELL := /bin/sh
 
-.PHONY: help drill test test-peers check bench bench-capture relay-worlds fuzz fuzz-targets laws mutants worlds identity coverage hand-mutants docs clean
+.PHONY: help drill test test-peers check bench bench-capture relay-worlds fuzz fuzz-targets laws pages mutants worlds identity coverage hand-mutants docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -39,6 +39,10 @@ fuzz-targets: ## every coverage-guided target of fuzz/ for FUZZ_SECONDS, two at 
 
 laws: ## the laws of tests/it/laws.rs on RELEDGER_LAWS_CASES cases each
 	RELEDGER_LAWS_CASES=$${RELEDGER_LAWS_CASES:-200} $(CARGO) test --locked --test it laws:: -- --nocapture
+
+pages: ## payment logs at RELEDGER_LOG_TIPS tips, and RELEDGER_PAGES_CASES paged answers with and without faults
+	RELEDGER_LOG_TIPS=$${RELEDGER_LOG_TIPS:-500} $(CARGO) test --locked --lib log_paging -- --nocapture
+	RELEDGER_PAGES_CASES=$${RELEDGER_PAGES_CASES:-500} $(CARGO) test --locked --test it substrate_net::paging -- --nocapture
 
 mutants: ## cargo-mutants over verify, ledger and reconcile against their unit tests (MUTANTS="--shard 11/16 --sharding round-robin")
 	CARGO_PROFILE_DEV_DEBUG=false $(CARGO) mutants --no-default-features --timeout 60 $(MUTANTS)

@@ -28,7 +28,7 @@ pub(super) fn faults(receipt: &FetchReceipt) -> Vec<&'static str> {
     }
     let apart = pages.windows(2).any(|two| !follows(order, &two[0], &two[1]));
     let open = order != Order::Opaque && last.items > 0 && last.asked != "0";
-    let unclosed = order == Order::Log && !pages.iter().any(|page| is_closing(page));
+    let unclosed = order == Order::Log && !pages.iter().any(is_closing);
     let above = order == Order::Log && pages.iter().any(is_above);
     let shown = [
         (!first.asked.is_empty(), "the first page is missing"),

@@ -6,11 +6,9 @@ use std::path::{Path, PathBuf};
 use crate::support::{arg, code, fixtures, reledger, shown, stdout};
 
 /// Vectors of things that are stored and not judged.
-const NOT_OURS: [&str; 2] = [
+const NOT_OURS: [&str; 1] = [
     // Stamps belong to a kind that is kept, not judged (FORMATS 2.4).
     "stamp-negatives",
-    // The charter of the federation is a document for people; nothing in a ledger rests on it.
-    "charter-oc-me-v1",
 ];
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {

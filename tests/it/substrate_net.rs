@@ -17,6 +17,7 @@ mod http_server;
 mod node;
 mod ots_command;
 mod pages;
+mod paging;
 mod relay;
 mod relay_faults;
 mod relay_server;

@@ -94,9 +94,9 @@ impl LogPaging {
         let note =
             PageNote { asked: asked.map_or_else(String::new, |at| at.to_string()), items, lowest, highest, sha256 };
         if asked == Some(LOG_CLOSING_POSITION) {
-            self.notes.push_apart(note)
+            self.notes.push_apart(note);
         } else {
-            self.notes.push(note)
+            self.notes.push(note);
         }
         // A gateway that does not go by the position sends one page for ever: what lies below is never seen.
         if asked.zip(highest).is_some_and(|(asked, highest)| highest > asked) {

@@ -39,7 +39,8 @@ pub struct NodePlan {
     pub api: NodeApi,
     /// A file that only its owner can read: the macaroon (its bytes, or their hex), or the rune.
     pub secret_file: PathBuf,
-    /// The node's own certificate authority (PEM): it is trusted, and no other.
+    /// The authority that signed the node's certificate (PEM): it is trusted, and no other. A certificate that is authority
+    /// and server at once, as LND makes for itself, is refused (RFC 5280, 4.2.1.9).
     pub certificate_file: Option<PathBuf>,
     /// Records per page; `None` for the usual 1,000.
     pub page_records: Option<u32>,

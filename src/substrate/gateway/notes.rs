@@ -44,15 +44,12 @@ impl PageNotes {
         let mut open = false;
         for (at, note) in std::mem::take(&mut self.notes).into_iter().enumerate() {
             let begins = apart == Some(at);
-            match joined.last_mut().filter(|_| open && !begins && at != last) {
-                Some(before) => {
-                    *before = pair(before, &note);
-                    open = false;
-                }
-                None => {
-                    joined.push(note);
-                    open = true;
-                }
+            if let Some(before) = joined.last_mut().filter(|_| open && !begins && at != last) {
+                *before = pair(before, &note);
+                open = false;
+            } else {
+                joined.push(note);
+                open = true;
             }
             if begins {
                 self.apart = Some(joined.len().saturating_sub(1));

@@ -124,7 +124,7 @@ pub(super) fn password_file(folder: &tempfile::TempDir, mode: u32) -> PathBuf {
 
 /// gatewayd's paging as published: blocks of 10,000 ids read backwards; the position is exclusive from 10,000 on and
 /// inclusive below; reading stops before the block that would begin at 0 (TREASURY 0.1).
-fn page(log: &[(u64, Value)], tip: u64, end_position: Option<u64>, size: usize) -> Vec<Value> {
+pub(super) fn page(log: &[(u64, Value)], tip: u64, end_position: Option<u64>, size: usize) -> Vec<Value> {
     let mut found = Vec::new();
     let mut take = |low: u64, high: u64| {
         let from = log.partition_point(|(id, _)| *id < low);

@@ -98,13 +98,16 @@ fn paged(folder: &TempDir, name: &str, third: impl Fn() -> Answer + Send + Sync 
     (drilled(folder, &config, name), format!("{}/s", server.base))
 }
 
+/// A page made up on demand.
+type Third = fn() -> Answer;
+
 #[test]
 fn pages_that_lead_astray_are_a_gap_and_a_whole_log_is_none() {
     let folder = tempdir().unwrap();
     let (report, _) = paged(&folder, "whole", || Answer::ok(r#"{"settlements":[{"n":5}],"next_cursor":null}"#));
     assert_eq!(report["coverage"][0]["basis"], "exhausted");
     assert_eq!((&report["coverage"][0]["events"], codes(&report, "SRC_CAPTURE_GAP")), (&json!(5), Vec::new()));
-    let cases: [(&str, fn() -> Answer); 6] = [
+    let cases: [(&str, Third); 6] = [
         ("loop", || Answer::ok(r#"{"settlements":[{"n":5}],"next_cursor":"b"}"#)),
         ("elsewhere", || Answer::ok(r#"{"settlements":[{"n":5}],"next":"https://evil.example/s"}"#)),
         ("gone", || Answer::status(404, "gone")),
