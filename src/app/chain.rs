@@ -9,7 +9,7 @@ use super::run::RunFolder;
 use crate::domain::{Counts, EvidenceId, FetchReceipt, Finding, HeaderPolicy, Media, RawEvidence};
 use crate::evidence::{Claim, Decoded, HeaderRun, decode};
 use crate::store::{EvidenceStore, LogStore};
-use crate::substrate::{Captured, EvidenceSource, FilesSource, Sink, SourceError, Stopped};
+use crate::substrate::{Captured, EvidenceSource, FilesSource, Sink, Stopped};
 use crate::verify::headers::HeaderChain;
 
 /// Everything that the headers at hand come to.
@@ -101,6 +101,7 @@ pub(super) fn gather<'a>(files: &[PathBuf], run: Option<&RunFolder>, cancel: &'a
 }
 
 /// What a source says when it can't start.
+#[cfg(feature = "net")]
 pub(super) fn offline(address: &str) -> AppError {
-    SourceError::Offline { address: address.to_owned() }.into()
+    crate::substrate::SourceError::Offline { address: address.to_owned() }.into()
 }

@@ -151,17 +151,20 @@ impl<'a> Session<'a> {
     }
 
     /// The run's evidence.
+    #[cfg(feature = "net")]
     pub(super) fn store(&mut self) -> &mut LogStore {
         &mut self.store
     }
 
     /// What the evidence comes to now.
+    #[cfg(feature = "net")]
     pub(super) fn judged(&mut self) -> Result<VerifiedSet, AppError> {
         let tables = side_tables(&self.store)?;
         self.judge(&tables)
     }
 
     /// Ends the work without a report.
+    #[cfg(feature = "net")]
     pub(super) fn seal(&mut self) -> Result<(), AppError> {
         self.cancel.check()?;
         Ok(self.store.seal_segments()?)

@@ -71,6 +71,7 @@ impl Tries {
     ///
     /// # Errors
     /// [`AppError::Internal`]: numbers always become JSON.
+    #[cfg(any(feature = "net", test))]
     pub(super) fn note(&mut self, address: &str, commitment: &[u8], now: UnixSeconds) -> Result<SideRecord, AppError> {
         let question = question(address, commitment);
         let tries = self.0.get(&question).map_or(0, |tried| tried.tries).saturating_add(1);

@@ -84,6 +84,10 @@ impl SourceKit {
     ///
     /// # Errors
     /// [`AppError::Internal`].
+    #[cfg_attr(
+        not(feature = "net"),
+        expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "there are no sockets in this build")
+    )]
     pub(super) fn tries(&mut self) -> Result<Vec<SideRecord>, AppError> {
         #[cfg(feature = "net")]
         return net::tries(self);

@@ -267,6 +267,71 @@ fn replies_are_held_to_the_calendars_own_limits() {
     assert!(code_of_decoded(&decode_reply("host/ab", &detached(&[BITCOIN]))).is_some());
 }
 
+/// Lengths of messages along operations, followed by hand: message, work, operations.
+struct Counted {
+    message: usize,
+    work: usize,
+    ops: usize,
+    longest: usize,
+}
+
+impl Counted {
+    fn to(&mut self, message: usize) {
+        self.work += self.message + message;
+        self.message = message;
+        self.longest = self.longest.max(message);
+        self.ops += 1;
+    }
+}
+
+#[test]
+fn two_hundred_bombs_are_refused_exactly_when_they_pass_a_limit() {
+    let (mut refused, mut read) = (0, 0);
+    for bomb in 0..200_usize {
+        // A hash, hex digits of it doubled over and over, again and again; then branches that each copy the message.
+        let (doublings, rounds, branches) = (bomb % 9, 1 + bomb * 7 % 40, bomb * 13 % 1_100);
+        let mut counted = Counted { message: 32, work: 0, ops: 0, longest: 32 };
+        let mut body = Vec::new();
+        for _ in 0..rounds {
+            body.push(0xf3);
+            counted.to(counted.message * 2);
+            body.extend(std::iter::repeat_n(0xf3, doublings));
+            (0..doublings).for_each(|_| counted.to(counted.message * 2));
+            body.push(8);
+            counted.to(32);
+        }
+        body.push(0xf3);
+        counted.to(64);
+        for _ in 0..branches {
+            body.extend([FORK, BITCOIN].concat());
+            // Kept at the fork, read by the attestation.
+            counted.work += 2 * counted.message;
+        }
+        body.extend(BITCOIN);
+        counted.work += counted.message;
+        let bytes = detached(&[&body]);
+        let harmless = counted.longest <= limits::OTS_MESSAGE_BYTES_MAX
+            && counted.ops <= limits::OTS_DEPTH_MAX
+            && branches < limits::OTS_BRANCHES_MAX
+            && counted.work <= limits::OTS_WORK_BYTES_MAX
+            && counted.ops + branches < limits::OTS_STEPS_MAX
+            && bytes.len() <= limits::OTS_BYTES_MAX;
+        match Proof::parse(&bytes) {
+            Ok(proof) => {
+                assert!(harmless, "bomb {bomb}");
+                assert_eq!(proof.work(), counted.work, "bomb {bomb}");
+                read += 1;
+            }
+            Err(refusal) => {
+                assert!(!harmless, "bomb {bomb}: {refusal}");
+                assert_eq!(refusal.code(), Code::OtsLimit, "bomb {bomb}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 50 && read > 50, "{refused} refused, {read} read");
+}
+
 // ---------------------------------------------------------------- writing (OTS 1.4 c)
 
 const NOTARY: &[u8] = b"\x00\x01\x02\x03\x04\x05\x06\x07\x08\x02hi";

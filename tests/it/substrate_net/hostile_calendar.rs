@@ -110,7 +110,7 @@ fn kinds(trap: &str) -> Vec<(&'static str, Answer, End)> {
         ),
         (
             "a drip",
-            Answer::Drip([head("content-length: 400\r\n"), truth.clone()].concat(), Duration::from_millis(40)),
+            Answer::Drip(vec![], [head("content-length: 400\r\n"), truth.clone()].concat(), Duration::from_millis(40)),
             nothing(SliceEnd::TimedOut),
         ),
         ("silence", Answer::Hang(vec![]), nothing(SliceEnd::TimedOut)),
@@ -253,4 +253,27 @@ fn whatever_a_calendar_answers_only_the_truth_anchors() {
     let heights: Vec<u32> = state.confirmed.iter().map(|anchor| anchor.height.0).collect();
     assert_eq!(heights, [HEIGHT]);
     assert_eq!(trap.requests().len(), 0, "{:?}", trap.requests());
+}
+
+#[test]
+fn fifty_dripping_calendars_hold_up_nobody() {
+    let truth = reply_of("alice", COMMITMENT);
+    let whole = [head(&format!("content-length: {}\r\n", truth.len())), truth.clone()].concat();
+    // The drip begins in the status line, in the header lines, in the body: at fifty places.
+    let servers: Vec<HttpServer> = (0..50)
+        .map(|nth| {
+            let (first, rest) = whole.split_at(whole.len() * nth / 51);
+            let (first, rest) = (first.to_vec(), rest.to_vec());
+            HttpServer::start(move |_, _| Answer::Drip(first.clone(), rest.clone(), Duration::from_millis(200)))
+        })
+        .collect();
+    let honest = HttpServer::start(|_, _| Answer::ok(reply_of("alice", COMMITMENT)));
+    let addresses: Vec<String> = servers.iter().chain([&honest]).map(|server| server.base.clone()).collect();
+    let requests = addresses.iter().map(|address| (address.clone(), commitment())).collect();
+    let http = HttpLimits { connect_ms: 5_000, total_ms: 1_000, retry: quick_retry(1) };
+    let plan = CalendarPlan { http, interval_ms: 0, ..CalendarPlan::polite(requests, addresses) };
+    let (sink, receipts) = fetch(&mut CalendarSource::new(plan, runtime()).unwrap());
+    let given: Vec<&str> = sink.items.iter().map(|item| item.source.0.as_str()).collect();
+    assert_eq!(given, [honest.base.as_str()]);
+    assert_eq!(receipts.iter().filter(|receipt| receipt.end == SliceEnd::TimedOut).count(), 50);
 }

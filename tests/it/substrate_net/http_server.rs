@@ -30,8 +30,8 @@ pub(super) enum Answer {
     Hang(Vec<u8>),
     /// These bytes, then the same one again and again for ever.
     Endless(Vec<u8>),
-    /// These bytes one at a time, so far apart, then silence.
-    Drip(Vec<u8>, Duration),
+    /// The first bytes at once, the others one at a time, so far apart, then silence.
+    Drip(Vec<u8>, Vec<u8>, Duration),
     /// These bytes, then the connection is torn down.
     Reset(Vec<u8>),
     /// 200 with this body, once as many requests wait as the barrier counts.
@@ -114,7 +114,8 @@ async fn serve(mut stream: TcpStream, script: Arc<Script>, visits: Arc<Visits>) 
             while stream.write_all(&[b'x'; 1024]).await.is_ok() {}
             return;
         }
-        Answer::Drip(bytes, pause) => {
+        Answer::Drip(first, bytes, pause) => {
+            let _ = stream.write_all(&first).await;
             for byte in bytes {
                 let _ = stream.write_all(&[byte]).await;
                 tokio::time::sleep(pause).await;
