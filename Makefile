@@ -26,7 +26,7 @@ check: ## formatting, lints, feature sets, spelling, licences; installs nothing
 	@scripts/optional.sh cargo-deny $(CARGO) deny check bans licenses sources
 
 bench: ## speed as ratios to the bare cryptographic floor, in one process
-	$(CARGO) bench --locked --bench floor
+	$(CARGO) bench --locked --bench floor --bench headers
 
 bench-capture: ## capture from four loopback relays beside its two floors (RELEDGER_BENCH_EVENTS=n, RELEDGER_BENCH_MODE=pages|lists)
 	$(CARGO) bench --locked --bench capture

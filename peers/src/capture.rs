@@ -70,6 +70,7 @@ pub async fn capture(url: &str, held: &[Event]) -> Result<Verdict, String> {
         since: None,
         until: None,
         allow_plaintext: false,
+        auth: None,
         budgets: RelayBudget::default(),
         page_limit: 5_000,
         retry: RetryPolicy::default(),

@@ -14,7 +14,7 @@ pub const KIND: u16 = 30_078;
 const SPREAD: u64 = 5_000;
 const CROWD: u64 = 3_000;
 /// The second in the midst of the rest that holds the crowd.
-const CROWDED: u64 = 1_780_300_000;
+const CROWDED: u64 = 1_780_300_060;
 /// Events on their way at once.
 const WINDOW: usize = 200;
 

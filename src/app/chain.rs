@@ -22,21 +22,21 @@ pub(super) struct HeldChain {
 
 /// Header runs on their way out of files and stores.
 pub(super) struct Runs<'a> {
-    runs: Vec<(EvidenceId, HeaderRun)>,
+    held: Vec<(EvidenceId, HeaderRun)>,
     findings: Vec<Finding>,
     cancel: &'a Cancel,
 }
 
 impl<'a> Runs<'a> {
     pub(super) fn new(cancel: &'a Cancel) -> Self {
-        Self { runs: Vec::new(), findings: Vec::new(), cancel }
+        Self { held: Vec::new(), findings: Vec::new(), cancel }
     }
 
     fn take(&mut self, evidence: &RawEvidence) {
         match decode(evidence) {
             Decoded::Claim(claim, _) => {
                 if let Claim::Headers(run) = *claim {
-                    self.runs.push((evidence.id(), run));
+                    self.held.push((evidence.id(), run));
                 }
             }
             Decoded::Undecodable(mut findings) => self.findings.append(&mut findings),
@@ -67,7 +67,7 @@ impl<'a> Runs<'a> {
 
     /// Judges what was gathered so far.
     pub(super) fn judge(&self, policy: &HeaderPolicy) -> HeldChain {
-        let (chain, mut found, counts) = HeaderChain::build(self.runs.clone(), policy);
+        let (chain, mut found, counts) = HeaderChain::build(self.held.clone(), policy);
         let mut findings = self.findings.clone();
         findings.append(&mut found);
         HeldChain { chain, findings, counts }

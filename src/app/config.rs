@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::error::AppError;
-use super::nodes::InvoicesSection;
+use super::gateway::InvoicesSection;
 use super::values::{Instant, Span};
 
 /// The whole file. A missing section means that its substrate is not declared.
@@ -174,6 +174,12 @@ pub struct FederationSection {
     pub settlement_keys: Vec<toml::Value>,
     /// Allowed direction by settlement kind.
     pub directions: BTreeMap<String, crate::domain::Direction>,
+    /// The operator's directory of federations: URL or file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
+    /// The federation's charter, or the operator's reply about it: URL or file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub charter: Option<String>,
     /// What the federation was seen to hold. What is not there changes no digest of the configuration.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub observed: Vec<ObservedSection>,
@@ -358,6 +364,8 @@ invoices = ["lnd-invoices.json", { cln = "https://node.example:3010", rune_file 
 settlement_keys = ["8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c"]
 directions = { "escrow.rebate" = "out" }
 observed = [{ at = 2026-09-30T12:00:00Z, msat = 123 }]
+directory = "https://me.ochk.io/api/federations"
+charter = "charter.md"
 [keys]
 jwks = ["https://me.ochk.io/.well-known/oc-envelope-jwks.json"]
 [[keys.compromised]]

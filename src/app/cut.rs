@@ -36,7 +36,7 @@ pub(super) fn verified_snapshot(path: &Path, plan: &Plan, cancel: &Cancel) -> Re
     let mut judge = SealJudge::new(trust);
     judge.snapshot(EvidenceId(outline.file_sha256), &outline);
     let Some(finding) = judge.finish().findings.into_iter().next() else { return Ok(outline) };
-    let what = format!("{}: {} ({})", path.display(), finding.explanation, finding.observed);
+    let what = format!("{}: {}", path.display(), finding.explanation);
     Err(match finding.code {
         Code::SnapUnsafe => {
             AppError::Refused { what, hint: "fetch the snapshot again from whoever made it".to_owned() }

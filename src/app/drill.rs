@@ -11,6 +11,7 @@ use super::capture::{Checking, Limit, capture};
 use super::conclude::{Conclusion, INPUTS_SCHEMA, JudgedInputs};
 use super::coverage::Captured;
 use super::cursors::advance;
+use super::documents;
 use super::earlier::{Now, compare};
 use super::error::AppError;
 use super::finish::finish;
@@ -175,10 +176,10 @@ impl<'a> Session<'a> {
         cancel: &'a Cancel,
     ) -> Result<Self, AppError> {
         let folder = RunFolder::at(&options.run);
-        let (resumed, captured) = match folder.look()? {
-            Found::Fresh => (0, BTreeMap::new()),
-            Found::Unfinished(record) => (record.resumed + 1, record.captured),
-            Found::Finished(record) if options.yes => (record.resumed + 1, record.captured),
+        let (resumed, captured, documents) = match folder.look()? {
+            Found::Fresh => (0, BTreeMap::new(), Vec::new()),
+            Found::Unfinished(record) => (record.resumed + 1, record.captured, record.documents),
+            Found::Finished(record) if options.yes => (record.resumed + 1, record.captured, record.documents),
             Found::Finished(_) => {
                 return Err(AppError::Refused {
                     what: format!("{} holds a finished run", options.run.display()),
@@ -208,6 +209,7 @@ impl<'a> Session<'a> {
             jobs: options.jobs,
             peak_memory_kib: None,
             captured,
+            documents,
         };
         folder.write_record(&record)?;
         let threads = worker_threads(options.jobs)?;
@@ -238,6 +240,9 @@ impl<'a> Session<'a> {
         let mut kit = SourceKit::new(self.plan, self.options, &self.store)?;
         let sources = first_sources(self.plan, &kit, asks)?;
         self.fetch("capture", sources)?;
+        documents::add(&mut self.record.documents, &kit.seen, self.options.clock);
+        documents::add_past(&mut self.record.documents, &self.plan.history);
+        self.folder.write_record(&self.record)?;
         let judged = self.upgrade(&mut kit)?;
         self.settle()?;
         Ok(judged)

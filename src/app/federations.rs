@@ -6,8 +6,35 @@ use super::config::FederationSection;
 use super::error::AppError;
 use super::plan::config_error;
 use crate::domain::{
-    FederationSlug, Msat, ObservedCustody, PinnedKey, PublicKey32, SettlementKind, TrustPolicy, UnixSeconds,
+    FederationSlug, Media, Msat, ObservedCustody, PinnedKey, PublicKey32, SettlementKind, TrustPolicy, UnixSeconds,
 };
+
+/// The published documents that the sections name, with the key of each: one directory may serve several federations.
+pub(super) fn documents(sections: &BTreeMap<String, FederationSection>) -> Vec<(Media, String, String)> {
+    let mut found = Vec::new();
+    for (slug, section) in sections {
+        let named = [
+            (Media::FederationDirectory, &section.directory, "directory"),
+            (Media::Charter, &section.charter, "charter"),
+        ];
+        for (media, place, name) in named {
+            let Some(place) = place else { continue };
+            if !found.iter().any(|(other, known, _): &(Media, String, String)| *other == media && known == place) {
+                found.push((media, place.clone(), format!("federations.{slug}.{name}")));
+            }
+        }
+    }
+    found
+}
+
+/// What two parties share of the documents' places: a local path counts only as present.
+pub(super) fn share(sections: &mut BTreeMap<String, FederationSection>) {
+    for place in sections.values_mut().flat_map(|section| [&mut section.directory, &mut section.charter]).flatten() {
+        if !place.contains("://") {
+            "files".clone_into(place);
+        }
+    }
+}
 
 /// Takes one section into the policy.
 ///

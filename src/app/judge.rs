@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use super::error::AppError;
 use super::observer::{Cancel, Event, Observer};
 use super::seals;
-use crate::domain::{EvidenceId, FetchReceipt, Media, RawEvidence, Sightings, TrustPolicy};
+use crate::domain::{EvidenceId, FetchReceipt, Media, RawEvidence, Sightings, SliceEnd, SourceId, TrustPolicy};
 use crate::store::{EvidenceStore, SideRecord, StoreError};
 use crate::verify::{FIRST_PASS, Genuine, SECOND_PASS, VerifiedSet, Verifier};
 
@@ -48,8 +48,42 @@ pub(super) fn side_tables(store: &dyn EvidenceStore) -> Result<SideTables, AppEr
         }
         ControlFlow::Continue(())
     })?;
+    count_replies(&mut tables);
     tables.receipts.sort();
     Ok(tables)
+}
+
+/// Calendars and headers by height are asked for what is still missing: a capture that goes on asks for less than one that
+/// was never interrupted. So that both read the same, such a receipt counts everything that the source ever gave.
+fn count_replies(tables: &mut SideTables) {
+    let by_height = format!("{}-by-height", Media::Headers.name());
+    let is_piecemeal =
+        |receipt: &FetchReceipt| receipt.slice.kind == by_height || receipt.slice.kind == Media::CalendarReply.name();
+    let mut given: BTreeMap<SourceId, u64> = BTreeMap::new();
+    for receipt in tables.receipts.iter().filter(|receipt| is_piecemeal(receipt)) {
+        given.insert(receipt.source.clone(), 0);
+    }
+    // A node that gave its chain too gave that in other pieces.
+    for receipt in tables.receipts.iter().filter(|receipt| !is_piecemeal(receipt)) {
+        given.remove(&receipt.source);
+    }
+    if given.is_empty() {
+        return;
+    }
+    for source in tables.sightings.iter().flat_map(|(_, sources)| sources) {
+        if let Some(count) = given.get_mut(source) {
+            *count += 1;
+        }
+    }
+    for receipt in tables.receipts.iter_mut().filter(|receipt| is_piecemeal(receipt)) {
+        if let Some(count) = given.get(&receipt.source) {
+            receipt.items = *count;
+        }
+        if receipt.end == SliceEnd::Ended {
+            // What is pending is told proof by proof.
+            receipt.reason.clear();
+        }
+    }
 }
 
 /// The receipts alone, sorted: what a capture needs to know of itself.

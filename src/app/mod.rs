@@ -18,6 +18,7 @@ mod cursor;
 mod cursors;
 mod cut;
 mod doctor;
+mod documents;
 mod drift;
 mod drill;
 mod earlier;
@@ -26,11 +27,11 @@ mod explain;
 mod federations;
 mod finish;
 mod gaps;
+mod gateway;
 mod ground;
 mod headers;
 mod inspect;
 mod judge;
-mod nodes;
 mod observer;
 mod ots;
 mod plan;
@@ -60,17 +61,18 @@ pub use cursor::{
 };
 pub use cursors::{Cursor, Place};
 pub use doctor::{Check, Health, Patient, diagnose, exit_condition};
+pub use documents::SeenDocument;
 pub use drill::{Finished, RunOptions, capture_only, drill, rebuild_only};
 pub use error::AppError;
 pub use explain::{Explanation, explain_in_run};
 pub use gaps::{Gap, GapOrigin, GapRegister, gap_uses};
+pub use gateway::{NodeKind, NodePlan};
 pub use headers::{
     BadHeaders, ChainFound, HeadersJudged, TIP_AGE_SECONDS_MAX, TIP_FUTURE_SECONDS_MAX, TipAge, tip_age, verify_headers,
 };
 #[cfg(feature = "net")]
 pub use headers::{HeaderSync, sync_headers};
 pub use inspect::{Fate, JudgedFiles, JudgedRecord, verify_files};
-pub use nodes::{NodeKind, NodePlan};
 pub use observer::{Cancel, Event, Observer, Silent};
 pub use ots::*;
 pub use plan::{PaymentLogPlan, Plan};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::config::Config;
 use super::drift::drift;
 use super::error::AppError;
-use super::nodes::{self, NodePlan};
+use super::gateway::{self, NodePlan};
 use super::{federations, gaps};
 use crate::domain::{
     BlockHash, BlockHeight, Checkpoint, CompromisedKey, Digest32, KeyId, Media, SourceId, TrustPolicy, UnixSeconds,
@@ -77,11 +77,11 @@ impl Plan {
         let config = &gaps::with_register(config, base)?;
         let mut builder = Builder { base, files: BTreeMap::new(), documents: Vec::new() };
         let nostr = config.nostr.clone().unwrap_or_default();
-        let gateway = config.gateway.clone().unwrap_or_default();
+        let section = config.gateway.clone().unwrap_or_default();
         builder.take(Media::NostrEvent, &nostr.files, "nostr.files")?;
         builder.take(Media::Activity, &nostr.activity, "nostr.activity")?;
-        builder.take(Media::Settlement, &gateway.settlements, "gateway.settlements")?;
-        let (places, nodes) = nodes::take_apart(&gateway.invoices, &|file| builder.path(file))?;
+        builder.take(Media::Settlement, &section.settlements, "gateway.settlements")?;
+        let (places, nodes) = gateway::take_apart(&section.invoices, &|file| builder.path(file))?;
         builder.take(Media::Invoice, &places, "gateway.invoices")?;
         let keys = config.keys.clone().unwrap_or_default();
         builder.take(Media::Jwks, &keys.jwks, "keys.jwks")?;
@@ -93,12 +93,16 @@ impl Plan {
         let seal = config.seal.clone().unwrap_or_default();
         builder.take(Media::Checkpoint, &seal.checkpoints, "seal.checkpoints")?;
         builder.take(Media::Snapshot, &seal.snapshots, "seal.snapshots")?;
+        for (media, place, key) in federations::documents(&config.federations) {
+            builder.take(media, &[place], &key)?;
+        }
         let balances = config.balances.clone().unwrap_or_default();
         builder.take(Media::Balance, &balances.statement.into_iter().collect::<Vec<_>>(), "balances.statement")?;
         if let Some(api) = balances.api {
             builder.documents.push((Media::Balance, api));
         }
-        let payment_logs = payment_logs(&gateway.payment_log, &mut builder)?;
+        let (logs, payment_logs) = gateway::payment_logs(&section.payment_log, &|file| builder.path(file))?;
+        builder.take(Media::PaymentLogEntry, &logs, "gateway.payment_log")?;
         let headers = config.headers.clone().unwrap_or_default();
         let mut plan = Self {
             policy: policy(config)?,
@@ -217,40 +221,6 @@ impl Builder<'_> {
     }
 }
 
-fn payment_logs(
-    sections: &[super::config::PaymentLogSection],
-    builder: &mut Builder<'_>,
-) -> Result<Vec<PaymentLogPlan>, AppError> {
-    let mut plans = Vec::new();
-    for section in sections {
-        match (&section.url, &section.file) {
-            (Some(url), None) => {
-                let Some(file) = &section.password_file else {
-                    return Err(config_error(
-                        format!("`gateway.payment_log` of {url} needs a `password_file`"),
-                        "a file that only you can read, holding the gateway's password",
-                    ));
-                };
-                plans.push(PaymentLogPlan {
-                    url: url.clone(),
-                    federation_id: section.federation_id.clone().unwrap_or_default(),
-                    password_file: builder.path(file),
-                });
-            }
-            (None, Some(file)) => {
-                builder.take(Media::PaymentLogEntry, std::slice::from_ref(file), "gateway.payment_log")?;
-            }
-            _ => {
-                return Err(config_error(
-                    "`gateway.payment_log` needs either `url` or `file` in each entry".to_owned(),
-                    "for example { file = \"payment_log.json\" }",
-                ));
-            }
-        }
-    }
-    Ok(plans)
-}
-
 fn calendars(config: &Config) -> BTreeMap<String, String> {
     let ots = config.ots.clone().unwrap_or_default();
     ots.calendars
@@ -338,6 +308,7 @@ fn shared_digest(config: &Config) -> Digest32 {
     shared.store = None;
     // What the register says is among the gaps.
     shared.gaps_file = None;
+    federations::share(&mut shared.federations);
     let squash = |entries: &mut Vec<String>| {
         let had_files = entries.iter().any(|entry| !entry.contains("://"));
         entries.retain(|entry| entry.contains("://"));
@@ -356,14 +327,9 @@ fn shared_digest(config: &Config) -> Digest32 {
     if let Some(headers) = &mut shared.headers {
         squash(&mut headers.files);
     }
-    if let Some(gateway) = &mut shared.gateway {
-        squash(&mut gateway.settlements);
-        gateway.invoices = nodes::shared(&gateway.invoices);
-        for log in &mut gateway.payment_log {
-            log.file = log.file.as_ref().map(|_| "files".to_owned());
-            log.password_file = None;
-        }
-        gateway.payment_log.dedup();
+    if let Some(section) = &mut shared.gateway {
+        squash(&mut section.settlements);
+        gateway::share(section);
     }
     if let Some(keys) = &mut shared.keys {
         squash(&mut keys.jwks);

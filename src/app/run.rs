@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::documents::SeenDocument;
 use super::error::AppError;
 
 /// The folder of one run.
@@ -44,6 +45,9 @@ pub struct RunRecord {
     /// By source, the clock (Unix seconds) when the last capture began that it answered completely.
     #[serde(default)]
     pub captured: BTreeMap<String, i64>,
+    /// Every version of a published document that was fetched into this folder, with its time.
+    #[serde(default)]
+    pub documents: Vec<SeenDocument>,
 }
 
 /// How a folder was found.

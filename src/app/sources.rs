@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::again::RelayAsk;
+use super::documents::{PastDocuments, Seen};
 use super::drill::RunOptions;
 use super::error::AppError;
 #[cfg(feature = "net")]
-use super::nodes::NodeKind;
+use super::gateway::NodeKind;
 use super::plan::Plan;
 use super::schedule::Tries;
 use super::seals::SnapshotSource;
@@ -36,6 +37,8 @@ pub(super) struct SourceKit {
     counts: std::collections::BTreeMap<String, super::ots::CalendarCounts>,
     /// Heights asked for by name.
     heights: BTreeSet<BlockHeight>,
+    /// Published documents that came.
+    pub(super) seen: Seen,
 }
 
 impl SourceKit {
@@ -61,6 +64,7 @@ impl SourceKit {
             #[cfg(feature = "net")]
             counts: std::collections::BTreeMap::new(),
             heights: BTreeSet::new(),
+            seen: Seen::default(),
         })
     }
 
@@ -130,6 +134,9 @@ pub(super) fn first_sources(
             sources.push(Box::new(FilesSource::new(*media, paths.clone())));
         }
     }
+    if !plan.history.is_empty() && !plan.documents.is_empty() {
+        sources.push(Box::new(PastDocuments::read(&plan.history, &plan.documents)?));
+    }
     #[cfg(feature = "net")]
     net::first_sources(plan, kit, asks, &mut sources)?;
     #[cfg(not(feature = "net"))]
@@ -179,9 +186,11 @@ mod net {
 
     use tokio::runtime::{Builder, Handle, Runtime};
 
+    use super::super::documents::Noting;
     use super::SideRecord;
     use super::{
-        AppError, BlockHeight, EvidenceSource, Media, NodeKind, Plan, RelayAsk, RunOptions, SourceError, SourceKit,
+        AppError, BlockHeight, EvidenceSource, Media, NodeKind, Plan, RelayAsk, RunOptions, Seen, SourceError,
+        SourceKit,
     };
     use crate::app::again::AskedAgain;
     use crate::substrate::{
@@ -246,7 +255,7 @@ mod net {
             }
         }
         for (media, url) in &plan.documents {
-            sources.push(document(plan, *media, url, &handle)?);
+            sources.push(document(plan, *media, url, kit, &handle)?);
         }
         for log in &plan.payment_logs {
             let log = PaymentLogPlan {
@@ -298,10 +307,11 @@ mod net {
             budgets: RelayBudget { idle_ms: plan.idle_seconds.saturating_mul(1000), ..RelayBudget::default() },
             page_limit: PAGE_LIMIT,
             retry: RetryPolicy::default(),
+            auth: None,
         }
     }
 
-    fn node_plan(plan: &Plan, node: &crate::app::nodes::NodePlan) -> NodePlan {
+    fn node_plan(plan: &Plan, node: &crate::app::gateway::NodePlan) -> NodePlan {
         NodePlan {
             url: node.url.clone(),
             api: match node.kind {
@@ -336,7 +346,13 @@ mod net {
         }
     }
 
-    fn document(plan: &Plan, media: Media, url: &str, handle: &Handle) -> Result<Box<dyn EvidenceSource>, SourceError> {
+    fn document(
+        plan: &Plan,
+        media: Media,
+        url: &str,
+        kit: &SourceKit,
+        handle: &Handle,
+    ) -> Result<Box<dyn EvidenceSource>, SourceError> {
         let url = url.to_owned();
         let allow_plaintext = plan.allow_plaintext;
         Ok(match media {
@@ -346,7 +362,8 @@ mod net {
             }
             _ => {
                 let document = WellKnownPlan { url, media, allow_plaintext, http: HttpLimits::default() };
-                Box::new(WellKnownSource::new(document, handle.clone())?)
+                let source = Box::new(WellKnownSource::new(document, handle.clone())?);
+                Box::new(Noting { source, seen: Seen::clone(&kit.seen) })
             }
         })
     }

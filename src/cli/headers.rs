@@ -105,7 +105,7 @@ fn verify(global: &Global, output: &Output, files: &[PathBuf]) -> Result<ExitCod
     value["exit_code"] = code.into();
     output.emit_either(&judged_text(&judged), &value)?;
     if !global.quiet {
-        say(&format!("{} headers, {} break a rule; exit {code}", judged.headers, judged.rejected));
+        say(&format!("{} headers, {} faults; exit {code}", judged.headers, judged.bad.len()));
     }
     Ok(ExitCode::from(code))
 }

@@ -44,7 +44,8 @@ pub(crate) enum OtsCommand {
     Upgrade(UpgradeArgs),
     /// List the proofs of a run that wait for longer than `ots.overdue`: digest, calendar, submission, age, next try.
     #[command(
-        after_help = "Ids without a waiting proof are listed as the last report queued them (queues/needs-anchor.ndjson).\n\n\
+        after_help = "Ids without a waiting proof are listed as the last report queued them (queues/needs-anchor.ndjson). A \
+        calendar that `ots.calendars` does not name is never asked.\n\n\
         Exit 0: nothing is overdue; 1: something is, and --fail-on is info or warn; 3: something is, or an id has no proof that \
         waits, or the run has no report yet."
     )]

@@ -40,11 +40,15 @@ pub enum Media {
     Checkpoint,
     /// What was read of one snapshot archive: its outline as JSON text (docs/snapshot.md, section 5).
     Snapshot,
+    /// The operator's list of federations. `about`: the host it was fetched from, or empty.
+    FederationDirectory,
+    /// A federation's charter: its canonical text, or the operator's reply about it. `about`: the host, or empty.
+    Charter,
 }
 
 impl Media {
     /// Every media, in canonical order.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::NostrEvent,
         Self::OtsProof,
         Self::CalendarReply,
@@ -60,6 +64,8 @@ impl Media {
         Self::Balance,
         Self::Checkpoint,
         Self::Snapshot,
+        Self::FederationDirectory,
+        Self::Charter,
     ];
 
     /// The stable name.
@@ -80,6 +86,8 @@ impl Media {
             Self::Balance => "balance",
             Self::Checkpoint => "checkpoint",
             Self::Snapshot => "snapshot",
+            Self::FederationDirectory => "federation-directory",
+            Self::Charter => "charter",
         }
     }
 }

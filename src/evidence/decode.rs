@@ -56,6 +56,8 @@ pub fn decode(raw: &RawEvidence) -> Decoded {
         Media::Invoice => super::rails::decode_invoice(bytes),
         Media::Checkpoint => super::checkpoint::decode(bytes),
         Media::Snapshot => super::snapshot::decode(bytes),
+        Media::FederationDirectory => super::federation::decode_directory(bytes),
+        Media::Charter => super::federation::decode_charter(bytes),
     }
 }
 

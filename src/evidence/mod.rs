@@ -16,6 +16,7 @@ mod claim;
 pub mod custody;
 mod decode;
 mod envelope;
+pub mod federation;
 mod fields;
 pub mod headers;
 mod json;

@@ -37,6 +37,10 @@ pub fn media_of_json(bytes: &[u8]) -> Media {
         Media::ProjectConfig
     } else if kind.starts_with("orangecheck-") || kind.ends_with("-federation-custody") || kind == "agent-federation" {
         Media::Custody
+    } else if has("federations") {
+        Media::FederationDirectory
+    } else if has("meta") && has("signatures") {
+        Media::Charter
     } else if has("key_id") && has("body") {
         Media::Checkpoint
     } else if has("balance_sats") {

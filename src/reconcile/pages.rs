@@ -76,7 +76,10 @@ fn holes(source: &SourceId, dialect: InvoiceDialect, list: &List) -> Option<Find
     let about = match dialect {
         InvoiceDialect::LndInvoice => "add_index",
         InvoiceDialect::CoreLightning => "pay_index",
-        InvoiceDialect::LndPayment | InvoiceDialect::Plain => return None,
+        InvoiceDialect::LndPayment
+        | InvoiceDialect::GatewayReceived
+        | InvoiceDialect::GatewaySent
+        | InvoiceDialect::Plain => return None,
     };
     let (first, last) = (*list.indexes.first()?, *list.indexes.last()?);
     let missing = last.saturating_sub(u64::try_from(list.indexes.len()).unwrap_or(u64::MAX));
@@ -104,13 +107,16 @@ fn cut_off(
         own.filter_map(|receipt| receipt.signs.get(&Sign::Paged)).any(|pages| *pages > 1)
     };
     let full = |dialect: InvoiceDialect, list: &List| {
-        list.records.len() == DEFAULT_PAGE && matches!(dialect, InvoiceDialect::LndInvoice | InvoiceDialect::LndPayment)
+        list.records.len() == DEFAULT_PAGE && !matches!(dialect, InvoiceDialect::CoreLightning | InvoiceDialect::Plain)
     };
     lists.iter().filter(move |((source, dialect), list)| full(*dialect, list) && !paged(source)).map(
         |((source, _), _)| {
             Finding::new(Code::SrcCutoff100, Subject::new("source", source).and("media", Media::Invoice))
                 .with_values("a list that was paged to its end", "exactly 100 records")
-                .with_explanation("LND answers an unpaged call with 100 records and does not say that there are more.")
+                .with_explanation(
+                    "LND answers an unpaged call with 100 records and does not say that there are more; a gateway passes \
+                     that on.",
+                )
         },
     )
 }

@@ -54,9 +54,12 @@ pub enum CalendarAnswer {
     Skipped,
 }
 
-/// What became of every request: address asked, commitment, answer. Shared with the one who made the plan.
+/// Address asked, commitment, answer.
+type Noted = (SourceId, Vec<u8>, CalendarAnswer);
+
+/// What became of every request. Shared with the one who made the plan.
 #[derive(Debug, Clone, Default)]
-pub struct CalendarLog(Arc<Mutex<Vec<(SourceId, Vec<u8>, CalendarAnswer)>>>);
+pub struct CalendarLog(Arc<Mutex<Vec<Noted>>>);
 
 impl PartialEq for CalendarLog {
     fn eq(&self, other: &Self) -> bool {
@@ -68,7 +71,7 @@ impl Eq for CalendarLog {}
 
 impl CalendarLog {
     /// Takes out what was noted so far.
-    pub fn take(&self) -> Vec<(SourceId, Vec<u8>, CalendarAnswer)> {
+    pub fn take(&self) -> Vec<Noted> {
         // A list is whole whatever its last writer died of.
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

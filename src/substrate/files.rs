@@ -7,7 +7,10 @@ mod walk;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+
+use serde_json::value::RawValue;
 
 use super::documents::Documents;
 use super::{Captured, EvidenceSource, Sink, SourceError, Stopped};
@@ -205,7 +208,13 @@ impl<'s> Fetch<'s> {
     }
 
     fn accept(&mut self, cuts: &mut Vec<Cut>, name: &Name) -> Result<(), Stopped> {
-        for cut in cuts.drain(..) {
+        for mut cut in cuts.drain(..) {
+            if self.media == Media::NostrEvent
+                && let Some(at) = event_inside(&cut.bytes)
+            {
+                cut.offset = cut.offset.saturating_add(u64::try_from(at.start).unwrap_or(u64::MAX));
+                cut.bytes = cut.bytes[at].to_vec();
+            }
             // Bearer notes must not reach the store in any form.
             let redacted = if self.media == Media::PaymentLogEntry { redact_log_entry(&cut.bytes) } else { None };
             let bytes = redacted.unwrap_or(cut.bytes);
@@ -236,6 +245,21 @@ impl<'s> Fetch<'s> {
             backing: Backing::default(),
         }
     }
+}
+
+/// Where the event stands in a relay's message (NIP-01: `["EVENT",<subscription>,<event>]`), or a client's: dumps of relay
+/// traffic hold one a line, and the event in it is the same evidence as on a line of its own.
+fn event_inside(line: &[u8]) -> Option<Range<usize>> {
+    if line.first() != Some(&b'[') {
+        return None;
+    }
+    let text = std::str::from_utf8(line).ok()?;
+    let members: Vec<&RawValue> = serde_json::from_str(text).ok()?;
+    let (first, rest) = members.split_first()?;
+    let event = rest.last().filter(|_| first.get() == "\"EVENT\"" && rest.len() <= 2)?.get();
+    // It is the last member, so that its last occurrence is itself.
+    let start = text.rfind(event).filter(|_| event.starts_with('{'))?;
+    Some(start..start + event.len())
 }
 
 fn is_standard_input(path: &Path) -> bool {

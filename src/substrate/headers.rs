@@ -201,7 +201,9 @@ impl HeadersSource {
         Ok((SliceEnd::Ended, String::new()))
     }
 
-    /// Fetches one run, at most `run.count` headers, hands it over as one piece of evidence, and says how many came.
+    /// Fetches one run, at most `run.count` headers, hands it over, and says how many came. A chain comes in pieces as
+    /// large as a call; headers asked for by height each are a piece, because which heights are asked for together depends
+    /// on when a capture was interrupted.
     async fn fetch_run(
         &self,
         server: &Server,
@@ -215,12 +217,15 @@ impl HeadersSource {
         };
         let count = u32::try_from(bytes.len() / HEADER_BYTES).unwrap_or(u32::MAX);
         progress.headers += u64::from(count);
-        sink.accept(Captured {
-            evidence: RawEvidence { media: Media::Headers, about: run.start.to_string(), bytes },
-            source: server.id.clone(),
-            place: format!("height {}", run.start),
-            offset: 0,
-        })?;
+        let size = if self.heights.is_some() { HEADER_BYTES } else { bytes.len().max(1) };
+        for (height, piece) in (run.start..).zip(bytes.chunks(size)) {
+            sink.accept(Captured {
+                evidence: RawEvidence { media: Media::Headers, about: height.to_string(), bytes: piece.to_vec() },
+                source: server.id.clone(),
+                place: format!("height {height}"),
+                offset: 0,
+            })?;
+        }
         Ok(count)
     }
 

@@ -1,13 +1,17 @@
 //! One way to speak HTTP: no redirects, no proxies, a byte cap, time limits, bounded retries.
 
+mod head;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LINK, RETRY_AFTER, TRANSFER_ENCODING};
-use reqwest::{Certificate, Client, RequestBuilder, Response, Url, Version, redirect};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
+use reqwest::{Certificate, Client, RequestBuilder, Response, Url, redirect};
 use tokio::time::{Instant, timeout};
+
+use head::{is_framed, links, retry_after};
 
 use super::limits::{CONNECT_MS, HTTP_BULK_TOTAL_MS, HTTP_TOTAL_MS, REASON_CHARS_MAX};
 use super::resolve::{NotPublic, PublicOnly};
@@ -345,22 +349,6 @@ async fn read_beginning(response: &mut Response, wait: &mut Wait) -> String {
         body.extend_from_slice(&chunk[..chunk.len().min(room)]);
     }
     inert_limited(String::from_utf8_lossy(&body).trim(), REASON_CHARS_MAX)
-}
-
-/// HTTP/1 marks the end of a body by a length or by chunks; HTTP/2 always does.
-fn is_framed(response: &Response) -> bool {
-    response.version() >= Version::HTTP_2
-        || response.headers().contains_key(CONTENT_LENGTH)
-        || response.headers().contains_key(TRANSFER_ENCODING)
-}
-
-fn links(headers: &HeaderMap) -> String {
-    headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(",")
-}
-
-/// Only the form in seconds: a date would need a clock.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
 fn failure(error: &reqwest::Error) -> HttpOutcome {

@@ -24,9 +24,40 @@ pub(super) const AUTH_QUIET_MAX: u64 = 8;
 pub(super) const CHATTER_QUIET_MAX: u64 = 64;
 /// Slices of one relay that may fail in a row before the rest is given up unasked.
 pub(super) const RELAY_STRIKES_MAX: u32 = 3;
-/// A page below this is not taken for a full one on suspicion alone. No relay met caps below 300 (CAPTURE 2.1); a
-/// smaller cap still shows itself, because paging past it brings events that a page has left out.
-pub(super) const PAGE_SUSPICIOUS_MIN: u64 = 20;
+/// Challenges (NIP-42) of one connection that are answered, by those who configured a key.
+pub(super) const AUTH_ANSWERS_MAX: u64 = 3;
+/// The file that holds a key for NIP-42: 64 hex digits and a line end.
+pub(super) const AUTH_KEY_BYTES_MAX: u64 = 1_024;
+/// Further attempts at a question that a relay refuses only because it comes too soon: a minute in all (CAPTURE 2.1).
+pub(super) const RATE_LIMITED_MORE: u32 = 4;
+/// Windows of one slice that may fail before the slice is given up.
+pub(super) const WINDOW_FAILURES_MAX: u32 = 4;
+/// Passes over one slice until two of them agree.
+pub(super) const PASSES_MAX: u32 = 3;
+/// Authors and `d` values of a slice that are remembered to split a crowded second by.
+pub(super) const KNOWN_AUTHORS_MAX: usize = 1_000;
+/// Of them in one question.
+pub(super) const AUTHORS_PER_QUESTION: usize = 100;
+/// Crowded seconds of one slice that are split; each may take 256 questions.
+pub(super) const SPLIT_SECONDS_MAX: usize = 64;
+/// How many times the usual limit is asked of a second that reached it.
+pub(super) const LIMIT_RAISE: u32 = 16;
+/// Longest wait for the first word of a reconciliation from a relay that did not say that it knows NIP-77.
+pub(super) const NEG_QUIET_MS: u64 = 2_000;
+/// Ids that one reconciliation may list: as many as the most generous relays do (CAPTURE 2.1). More are listed by window.
+pub(super) const NEG_IDS_MAX: usize = 1_000_000;
+/// Rounds of one reconciliation that may bring nothing new.
+pub(super) const NEG_ROUNDS_IDLE_MAX: u32 = 64;
+/// Windows in a row that may be refused as too large: enough to halve all of time down to a second twice.
+pub(super) const NEG_SPLITS_MAX: u32 = 128;
+/// Questions for ids in a row that may bring nothing of what was listed, a batch each.
+pub(super) const UNSERVED_BATCHES_MAX: u32 = 3;
+/// The same for single ids.
+pub(super) const UNSERVED_SINGLES_MAX: u32 = 20;
+/// Longest wait for a count, which is only a cross-check.
+pub(super) const COUNT_MS_MAX: u64 = 2_000;
+/// Windows that a certificate lists.
+pub(super) const CERTIFICATE_WINDOWS_MAX: usize = 1_000;
 /// Longest wait for the echo that proves nothing of a finished slice is still on its way.
 pub(super) const ECHO_MS_MAX: u64 = 1_000;
 /// Bytes of one commitment: real ones have 36 or 44 (OTS 2.3); a crafted proof could ask for 4,096.

@@ -3,7 +3,7 @@
 //! Purpose: fetch bytes from files, relays, calendars, gateways, header sources and well-known documents, with a receipt
 //! for every slice asked.
 //! May import: domain, evidence
-//! External crates: bytes, fastrand, flate2, futures_util, reqwest, serde, serde_json, thiserror, tokio, tokio_tungstenite, tracing, zstd
+//! External crates: bitcoin, bytes, faster_hex, fastrand, flate2, futures_util, negentropy, reqwest, serde, serde_json, thiserror, tokio, tokio_tungstenite, tracing, zstd
 //! Never: verify; write to the store
 //! Invariants: INV-8 no claim of completeness without a basis; INV-11 no address is contacted that the config or an
 //! allow-list did not name; every read, queue and retry is bounded.
@@ -45,7 +45,7 @@ pub use http::HttpLimits;
 #[cfg(feature = "net")]
 pub use probe::{ProbePlan, Probed, probe_all};
 #[cfg(feature = "net")]
-pub use relay::{RelayBudget, RelayPlan, RelaySource};
+pub use relay::{RelayAuth, RelayBudget, RelayPlan, RelaySource};
 #[cfg(feature = "net")]
 pub use retry::RetryPolicy;
 #[cfg(feature = "net")]

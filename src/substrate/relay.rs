@@ -1,19 +1,35 @@
 //! Nostr relays: every event of the asked kinds, with a receipt per kind that says on what basis it is complete.
 
+mod asking;
+mod auth;
+mod bisect;
 mod cap;
+mod certificate;
+mod count;
+mod enumerate;
 mod frame;
+mod held;
+mod information;
 mod page;
-mod paging;
+mod question;
+mod reconcile;
+mod seconds;
 mod session;
+mod talk;
 mod tally;
+mod walk;
+
+use std::path::PathBuf;
 
 use reqwest::Url;
-use serde::Deserialize;
 use tokio::runtime::Handle;
 
-use self::cap::CapKnowledge;
-use self::page::Talk;
-use self::paging::Walker;
+use self::asking::Asker;
+use self::auth::Auth;
+use self::information::Information;
+use self::question::Span;
+use self::talk::Talk;
+use self::walk::{Ending, Walk};
 use super::address::check_ws;
 use super::http::{Http, HttpLimits, HttpOutcome, Reach};
 use super::limits::{CONNECT_MS, NIP11_BYTES_MAX, NIP11_MS_MAX};
@@ -42,6 +58,15 @@ impl Default for RelayBudget {
     }
 }
 
+/// How challenges (NIP-42) are answered. Without it they are counted and passed over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RelayAuth {
+    /// With a key made for this fetch and thrown away.
+    Throwaway,
+    /// With the key in this file: 64 hex digits, readable by its owner only.
+    KeyFile(PathBuf),
+}
+
 /// What to ask of one relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelayPlan {
@@ -61,6 +86,8 @@ pub struct RelayPlan {
     pub page_limit: u32,
     /// What happens after anything but a proper end.
     pub retry: RetryPolicy,
+    /// How challenges are answered.
+    pub auth: Option<RelayAuth>,
 }
 
 /// One relay as a source of evidence.
@@ -70,6 +97,7 @@ pub struct RelaySource {
     url: Url,
     id: SourceId,
     http: Http,
+    auth: Option<Auth>,
     handle: Handle,
 }
 
@@ -92,42 +120,57 @@ impl RelaySource {
             retry: RetryPolicy { attempts: 1, ..plan.retry },
         };
         let http = Http::new(&limits, Reach::Named)?;
-        Ok(Self { id: SourceId(plan.url.clone()), plan, url, http, handle })
+        let auth = plan.auth.as_ref().map(|auth| Auth::new(auth, &plan.url)).transpose()?;
+        Ok(Self { id: SourceId(plan.url.clone()), plan, url, http, auth, handle })
     }
 
     async fn fetch_kinds(&self, sink: &mut dyn Sink) -> Result<Vec<FetchReceipt>, Stopped> {
-        let hinted = self.hinted_cap().await;
-        let limit = self.plan.page_limit.max(2);
-        let talk = Talk::new(&self.id, sink, self.plan.budgets, limit);
-        let mut walker = Walker::new(&self.url, self.plan.retry, talk, CapKnowledge::new(u64::from(limit), hinted));
+        let information = self.information().await;
+        let digest = information.digest;
+        let talk = Talk::new(&self.id, sink, self.plan.budgets, self.auth.as_ref());
+        let mut asker = Asker::new(&self.url, self.plan.retry, talk, self.plan.page_limit.max(2), information);
+        let span = Span { from: self.plan.since.map(|time| time.0), until: self.plan.until.map(|time| time.0) };
         let mut walks = Vec::with_capacity(self.plan.kinds.len());
-        let window = (self.plan.since.map(|time| time.0), self.plan.until.map(|time| time.0));
         for kind in &self.plan.kinds {
-            walks.push(walker.walk(*kind, window.0, window.1).await?);
+            walks.push(self.fetch_kind(&mut asker, *kind, span).await?);
         }
-        let cap = walker.finish().await;
-        // Only now: a cap that shows itself on the last kind also judges the first.
-        Ok(walks.iter().map(|walk| walk.receipt(&self.id, (self.plan.since, self.plan.until), &cap)).collect())
+        for walk in &mut walks {
+            asker.settle(walk).await?;
+        }
+        asker.finish().await;
+        Ok(walks.iter_mut().map(|walk| walk.receipt(&self.id, &asker.cap, digest)).collect())
     }
 
-    /// The page cap that the relay's information document claims (NIP-11). It can only add suspicion; failure to get
-    /// it means nothing.
-    async fn hinted_cap(&self) -> Option<u64> {
-        #[derive(Deserialize)]
-        struct Document {
-            limitation: Option<Limitation>,
+    async fn fetch_kind(&self, asker: &mut Asker<'_>, kind: u16, span: Span) -> Result<Walk, Stopped> {
+        let mut walk = Walk::new(kind, span);
+        if let Some(failure) = &asker.gave_up {
+            walk.ending = Ending::Failed(failure.clone());
+            return Ok(walk);
         }
-        #[derive(Deserialize)]
-        struct Limitation {
-            max_limit: Option<u64>,
+        asker.talk.begin_kind();
+        walk.ending = match asker.enumerate(&mut walk).await? {
+            Some(ending) => ending,
+            None => asker.bisect(&mut walk, &self.plan.kinds).await?,
+        };
+        if let Some(session) = asker.session.as_mut() {
+            asker.talk.hear_out(session, &mut walk.tally).await?;
         }
+        asker.note_end(walk.failure());
+        Ok(walk)
+    }
+
+    /// What the relay says of itself (NIP-11); failure to get it means nothing.
+    async fn information(&self) -> Information {
         let mut url = self.url.clone();
         let scheme = if url.scheme() == "wss" { "https" } else { "http" };
-        url.set_scheme(scheme).ok()?;
+        if url.set_scheme(scheme).is_err() {
+            return Information::default();
+        }
         let exchange = self.http.get(&url, Some("application/nostr+json"), NIP11_BYTES_MAX).await;
-        let HttpOutcome::Body(bytes) = exchange.outcome else { return None };
-        let document: Document = serde_json::from_slice(&bytes).ok()?;
-        document.limitation?.max_limit.filter(|cap| *cap > 0)
+        match exchange.outcome {
+            HttpOutcome::Body(bytes) => Information::read(&bytes),
+            _ => Information::default(),
+        }
     }
 }
 

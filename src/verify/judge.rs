@@ -47,6 +47,7 @@ pub(super) const fn population(media: Media) -> &'static str {
         Media::Balance => "balances",
         Media::Checkpoint => "checkpoints",
         Media::Snapshot => "snapshots",
+        Media::FederationDirectory | Media::Charter => "federations",
     }
 }
 
@@ -75,6 +76,8 @@ impl Bench<'_> {
             }
             Claim::ProjectConfig(config) => judged.unsigned("configs", Fact::Config(config)),
             Claim::Balance(line) => judged.unsigned("balances", Fact::Balance(line)),
+            Claim::Directory(listed) => judged.unsigned("federations", Fact::Directory(listed)),
+            Claim::Charter(charter) => judged.unsigned("federations", Fact::Charter(charter)),
             Claim::Statement(claim) => judged.unsigned("balances", Fact::Statement(claim)),
             Claim::Custody(claim) => {
                 custody_claim(&mut judged, claim, false);

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::domain::{AttestationId, Code, Counts, Digest32, EvidenceId, Finding, NostrEventId, Subject, TrustPolicy};
 use crate::evidence::{
-    AttestationClaim, BalanceLine, GraduationClaim, InvoiceRecord, OtsClaim, PaymentLogEntry, ProjectConfig,
-    RotationClaim, StatementClaim,
+    AttestationClaim, BalanceLine, Charter, GraduationClaim, InvoiceRecord, ListedFederation, OtsClaim,
+    PaymentLogEntry, ProjectConfig, RotationClaim, StatementClaim,
 };
 
 /// What one piece of evidence comes to.
@@ -47,6 +47,8 @@ pub(super) enum Fact {
     Invoice(InvoiceRecord),
     PaymentLogEntry(PaymentLogEntry),
     Balance(BalanceLine),
+    Directory(Vec<ListedFederation>),
+    Charter(Charter),
     Statement(StatementClaim),
     Anchors(Digest32, Box<AnchorState>),
     Reply(OtsClaim),
@@ -136,6 +138,8 @@ impl Merge {
             Fact::Invoice(record) => set.invoices.push((carrier, record)),
             Fact::PaymentLogEntry(entry) => set.payment_log.push((carrier, entry)),
             Fact::Balance(line) => set.balances.push((carrier, line)),
+            Fact::Directory(listed) => set.directories.push((carrier, listed)),
+            Fact::Charter(charter) => set.charters.push((carrier, charter)),
             Fact::Statement(claim) => set.statements.push((carrier, claim)),
             Fact::Anchors(subject, state) => ots::merge(set.anchors.entry(subject).or_default(), *state),
             Fact::Reply(reply) => {
@@ -156,6 +160,8 @@ impl Merge {
         set.configs.sort_by(|(a, x), (b, y)| (&x.project, x.updated_at, a).cmp(&(&y.project, y.updated_at, b)));
         set.invoices.sort_by_key(|(evidence, _)| *evidence);
         set.payment_log.sort_by(|(a, x), (b, y)| (&x.federation_id, x.id, a).cmp(&(&y.federation_id, y.id, b)));
+        set.directories.sort_by_key(|(evidence, _)| *evidence);
+        set.charters.sort_by_key(|(evidence, _)| *evidence);
         set.statements.sort_by_key(|(evidence, _)| *evidence);
         set.balances.sort_by(|(a, x), (b, y)| (&x.user, a).cmp(&(&y.user, b)));
         for (population, items) in &self.fates {

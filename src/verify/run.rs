@@ -26,6 +26,8 @@ pub const SECOND_PASS: &[Media] = &[
     Media::PaymentLogEntry,
     Media::Invoice,
     Media::ProjectConfig,
+    Media::FederationDirectory,
+    Media::Charter,
     Media::Custody,
     Media::Activity,
     Media::Balance,

@@ -7,8 +7,8 @@ use crate::domain::{
     NostrEventId, Population, PublicKey32, Tip, UnixSeconds,
 };
 use crate::evidence::{
-    AttestationMessage, BalanceLine, BindingMessage, CandidateRule, DescriptorForm, InvoiceRecord, OcMeBody, OcMeKind,
-    PaymentLogEntry, ProjectConfig, SettlementEvent, StatementClaim,
+    AttestationMessage, BalanceLine, BindingMessage, CandidateRule, Charter, DescriptorForm, InvoiceRecord,
+    ListedFederation, OcMeBody, OcMeKind, PaymentLogEntry, ProjectConfig, SettlementEvent, StatementClaim,
 };
 
 /// A claim that verification accepted. Only this room can make one.
@@ -278,6 +278,10 @@ pub struct VerifiedSet {
     pub balances: Vec<(EvidenceId, BalanceLine)>,
     /// What balance statements say about themselves: unsigned, by evidence id.
     pub statements: Vec<(EvidenceId, StatementClaim)>,
+    /// What federation directories list: unsigned, by evidence id.
+    pub directories: Vec<(EvidenceId, Vec<ListedFederation>)>,
+    /// Charters: unsigned, by evidence id.
+    pub charters: Vec<(EvidenceId, Charter)>,
     /// Envelope ids whose blank replacement was seen (EVT_BLANKED when the envelope is held), with the carrier.
     pub blanks: BTreeSet<(Digest32, EvidenceId)>,
     /// Anchoring by digest (envelope id, attestation id, or a loose proof's digest).

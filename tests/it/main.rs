@@ -16,6 +16,7 @@ mod laws;
 mod ledger_scenarios;
 mod peers;
 mod relay_worlds;
+mod replay;
 mod report;
 mod scenarios;
 mod schemas;

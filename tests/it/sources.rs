@@ -123,6 +123,64 @@ fn an_archive_that_lost_an_event_has_shrunk_and_a_gateways_invoices_need_not_gro
     assert_eq!(codes_of(&found, "SRC_"), [("SRC_SHRANK".to_owned(), json!({"source": "files:nostr-event"}))]);
 }
 
+/// Drills with a file on standard input.
+fn drill_with_input(place: &Place, name: &str, input: &str) -> (i32, Vec<u8>) {
+    let file = place.file("input");
+    fs::write(&file, input).unwrap();
+    let output = crate::support::reledger()
+        .args(["drill", "-c", arg(&place.config), "--run", arg(&place.run_dir(name)), "--progress", "none"])
+        .args(AS_OF)
+        .stdin(fs::File::open(&file).unwrap())
+        .output()
+        .unwrap();
+    assert!([0, 1, 3].contains(&code(&output)), "{}", shown(&output));
+    (code(&output), crate::support::report_bytes(&place.run_dir(name)))
+}
+
+#[test]
+fn archives_in_every_packing_and_on_standard_input_unite_to_the_same_report() {
+    let place = Place::new();
+    let first = crate::support::report_bytes(&place.run_dir("first"));
+    let text = fs::read_to_string(place.file("nostr/events.jsonl")).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let part = |from: usize, to: usize| lines[from * lines.len() / 8..to * lines.len() / 8].join("\n") + "\n";
+    // Each part overlaps its neighbours: what two archives hold is held once.
+    fs::write(place.file("nostr/a.jsonl"), part(0, 3)).unwrap();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut gzip, part(2, 5).as_bytes()).unwrap();
+    fs::write(place.file("nostr/b.jsonl.gz"), gzip.finish().unwrap()).unwrap();
+    fs::write(place.file("nostr/c.jsonl.zst"), zstd::encode_all(part(4, 7).as_bytes(), 1).unwrap()).unwrap();
+    fs::remove_file(place.file("nostr/events.jsonl")).unwrap();
+    let named = "\"nostr/a.jsonl\", \"nostr/b.jsonl.gz\", \"nostr/c.jsonl.zst\", \"-\"";
+    place.rewrite("reledger.toml", |text| text.replace("\"nostr/events.jsonl\"", named));
+    assert_eq!(drill_with_input(&place, "united", &part(6, 8)), (0, first));
+    // What one archive loses and another still holds is not lost; what none holds is.
+    place.configure(HISTORY);
+    drill_with_input(&place, "moved", &part(7, 8));
+    assert_eq!(codes_of(&report(&place.run_dir("moved")), "SRC_SHRANK"), []);
+    fs::write(place.file("nostr/a.jsonl"), part(1, 3)).unwrap();
+    drill_with_input(&place, "lost", &part(6, 8));
+    let told = codes_of(&report(&place.run_dir("lost")), "SRC_SHRANK");
+    assert_eq!(told, [("SRC_SHRANK".to_owned(), json!({"source": "files:nostr-event"}))]);
+}
+
+#[test]
+fn what_other_tools_add_to_an_event_changes_nothing_that_it_says() {
+    let place = Place::new();
+    let state = report(&place.run_dir("first"))["state_root"].clone();
+    // `strfry export --fried` adds a member; dumps of relay traffic keep the message around the event.
+    place.rewrite("nostr/events.jsonl", |text| {
+        let edit = |(at, line): (usize, &str)| match at % 3 {
+            0 => line.replacen('{', "{\"fried\":\"00ff\",", 1),
+            1 => format!("[\"EVENT\",\"sub\",{line}]"),
+            _ => line.to_owned(),
+        };
+        text.lines().enumerate().map(edit).collect::<Vec<_>>().join("\n")
+    });
+    let (exit, found) = place.drill("second");
+    assert_eq!((exit, &found["state_root"], codes_of(&found, "SRC_")), (0, &state, Vec::new()));
+}
+
 #[test]
 fn a_history_that_is_no_sealed_run_is_refused_before_anything_is_fetched() {
     let place = Place::new();

@@ -138,6 +138,24 @@ fn every_packing_of_an_archive_gives_the_same_evidence() {
 }
 
 #[test]
+fn events_inside_the_messages_of_a_relay_are_the_same_evidence() {
+    let (folder, text) = (Folder::new(), archive());
+    let expected = read(Media::NostrEvent, &[folder.write("plain.jsonl", &text)]);
+    let wrapped = |before: &str| text.lines().map(|line| format!("{before}{line}]")).collect::<Vec<_>>().join("\n");
+    for before in ["[\"EVENT\",\"sub-1\",", "[ \"EVENT\" , \"x\", ", "[\"EVENT\","] {
+        let path = folder.write("dump.jsonl", wrapped(before));
+        let (collected, receipt) = read(Media::NostrEvent, &[path]);
+        assert_eq!((collected.ids(), receipt), (expected.0.ids(), expected.1.clone()), "{before}");
+        assert_eq!(collected.0[0].offset, before.len() as u64);
+    }
+    // Nothing else is taken apart.
+    for line in ["[\"OK\",\"id\",{}]", "[\"EVENT\",\"a\",\"b\",{}]", "[\"EVENT\",\"sub\",[]]", "[\"EVENT\"]"] {
+        let (collected, _) = read(Media::NostrEvent, &[folder.write("other.jsonl", line)]);
+        assert_eq!(collected.texts(), [line]);
+    }
+}
+
+#[test]
 fn three_containers_of_settlements_give_the_same_evidence() {
     let folder = Folder::new();
     let records =

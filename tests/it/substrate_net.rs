@@ -10,12 +10,18 @@ mod calendar;
 mod documents;
 mod gateway;
 mod headers;
+mod headers_command;
+mod hostile_calendar;
+mod hostile_uri;
 mod http_server;
 mod node;
+mod ots_command;
 mod pages;
 mod relay;
 mod relay_faults;
 mod relay_server;
+mod relay_sets;
+mod runs;
 mod whole_world;
 
 use std::collections::BTreeSet;

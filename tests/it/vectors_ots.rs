@@ -11,9 +11,10 @@ use reledger::domain::{
     BlockHash, BlockHeight, Checkpoint, Code, Counts, Digest32, EvidenceId, Finding, HeaderPolicy, Media,
     MerkleRootHash, RawEvidence, TrustPolicy, UnixSeconds, sha256,
 };
+use reledger::evidence::ots::{Proof, Root, Tree};
 use reledger::evidence::{self, Claim, Decoded, HeaderRun, OtsClaim};
 use reledger::verify::headers::HeaderChain;
-use reledger::verify::ots::{ProofVerdict, graft, judge};
+use reledger::verify::ots::{ProofVerdict, graft, judge, messages};
 use reledger::verify::{AnchorState, Fate, HeaderTrust, PendingAnchor};
 
 fn fixtures() -> PathBuf {
@@ -283,6 +284,36 @@ fn replies_complete_the_proof_they_were_taken_from() {
     assert!(state.pending.is_empty());
     // The same blocks as the proof that the reference client upgraded.
     assert_eq!(anchors(&state), anchors(&verdict("rust-large_test.ots", &headers).state));
+}
+
+#[test]
+fn merging_the_real_replies_restores_the_real_file_byte_for_byte() {
+    let before = read("proofs/rust-large_test-preupgrade.ots");
+    let proof = Proof::parse(&before).unwrap();
+    let Root::Detached { digest, .. } = proof.root() else { panic!("detached") };
+    let mut tree = Tree::of(&proof);
+    let replies = replies();
+    let mut merged = 0;
+    for (at, message) in messages(&tree, digest).into_iter().enumerate() {
+        let about = faster_hex::hex_string(&message);
+        for (_, reply) in replies.iter().filter(|(name, _)| name.ends_with(&format!("/{about}"))) {
+            tree.graft(at, &Tree::of(&Proof::parse_reply(reply, message.len()).unwrap()));
+            merged += 1;
+        }
+    }
+    assert_eq!(merged, 2);
+    assert_eq!(tree.to_bytes(), read("proofs/rust-large_test.ots"));
+}
+
+#[test]
+fn every_proof_of_a_whole_block_is_written_back_byte_for_byte() {
+    let archive = read("block702861/proofs.tar");
+    let mut count = 0;
+    for (name, bytes) in untar(&archive) {
+        assert_eq!(Tree::of(&Proof::parse(bytes).unwrap()).to_bytes(), bytes, "{name}");
+        count += 1;
+    }
+    assert_eq!(count, 2_439);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use super::answers::{Answers, Useful};
 use super::asking::{ask_calendars, ask_headers};
 use super::file::{FileFault, ProofFile, about, proof_files, start};
-use super::keep::replace;
+use super::keep::{backup_of, replace, taken_already};
 use super::verify::{AnchorFound, PendingFound, anchors, judge_bytes, pending};
 use crate::app::chain::{Runs, gather, offline};
 use crate::app::observer::Cancel;
@@ -166,9 +166,12 @@ pub fn upgrade_files(
             break;
         }
         if options.dry_run {
-            wanted.iter().for_each(|(address, _)| result.calendars.entry(address.clone()).or_default().not_yet += 1);
+            for (address, _) in &wanted {
+                result.calendars.entry(address.clone()).or_default().not_yet += 1;
+            }
             break;
         }
+        refuse_backups(&work, &answers, &chain, plan, options)?;
         if options.offline {
             let first = wanted.first().map_or("", |(address, _)| address.as_str());
             return Err(offline(first));
@@ -223,6 +226,24 @@ fn wanted(
         }
     }
     wanted
+}
+
+/// A `.bak` that stands in the way is told before anybody is asked.
+fn refuse_backups(
+    work: &[Work<'_>],
+    answers: &Answers,
+    chain: &HeaderChain,
+    plan: &Plan,
+    options: &UpgradeOptions,
+) -> Result<(), AppError> {
+    if options.yes {
+        return Ok(());
+    }
+    let waits = |one: &&Work<'_>| {
+        state_of(one, answers, chain, plan).is_some_and(|state| open_branches(&state).next().is_some())
+    };
+    let taken = work.iter().filter(waits).map(|one| backup_of(one.file)).find(|backup| backup.exists());
+    taken.map_or(Ok(()), |backup| Err(taken_already(&backup)))
 }
 
 /// Asks the configured header sources for what the answers name. True when headers came.

@@ -213,7 +213,9 @@ pub(super) fn judge_bytes(
     // A detached proof of a 20-byte digest speaks for itself.
     let subject = if matches!(proof.root(), Root::Bare) { about } else { None };
     let verdict = judge(subject, bytes, None, id, chain, policy);
-    let findings = verdict.findings.into_iter().map(|finding| (finding.code.name(), finding.explanation)).collect();
+    let told = verdict.findings.into_iter().map(|finding| (finding.code.name(), finding.explanation));
+    let mut findings: Vec<_> = told.collect();
+    findings.dedup();
     (verdict.state, findings)
 }
 

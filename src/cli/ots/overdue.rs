@@ -34,7 +34,9 @@ pub(super) fn overdue(global: &Global, output: &Output, all: bool) -> Result<Exi
             "id", "submitted", "age", "tries", "next try", "state"
         ));
     }
-    shown.iter().for_each(|proof| text.push_str(&row(proof, options.clock)));
+    for proof in &shown {
+        text.push_str(&row(proof, options.clock));
+    }
     for item in &found.unanchored {
         text.push_str(&format!(
             "{:<64}  no proof waits: {}\n",
@@ -63,7 +65,7 @@ fn row(proof: &WaitingProof, now: UnixSeconds) -> String {
     let age =
         proof.age.map_or_else(|| "-".to_owned(), |age| format!("{}h{:02}m", age / 3_600, (age % 3_600).abs() / 60));
     let next = match proof.next_try {
-        None => "never (not listed)".to_owned(),
+        None => "never: not listed".to_owned(),
         Some(next) if next <= now => "now".to_owned(),
         next => time(next),
     };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Digest32, KeyId, ProjectKey, PublicKey32, UnixMicros, UnixSeconds, UserKey};
+use crate::domain::{Digest32, FederationSlug, KeyId, ProjectKey, PublicKey32, UnixMicros, UnixSeconds, UserKey};
 
 /// A key set as received (RFC 7517, RFC 8037).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +67,32 @@ pub struct ProjectConfig {
     pub events: BTreeMap<String, EventPrice>,
     /// What FORMATS 5 forbids about it (`validate-config.json`): event key and problem.
     pub problems: Vec<(String, String)>,
+}
+
+/// A federation as the operator's directory lists it (me-client, `Federation`). Unsigned.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ListedFederation {
+    /// Its name in settlements.
+    pub slug: FederationSlug,
+    /// `recruiting`, `forming`, `binding` or `live`.
+    pub status: String,
+    /// Guardians needed and guardians in all, for example `3-of-4`.
+    pub threshold: Option<String>,
+    /// The hash of its charter.
+    pub charter_hash: Option<Digest32>,
+}
+
+/// A federation's charter: its canonical text, or what the operator says about it (FORMATS 6.5). Unsigned here.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Charter {
+    /// The federation.
+    pub slug: FederationSlug,
+    /// The hash that is stated, or that of the canonical text.
+    pub hash: Digest32,
+    /// Guardians needed and guardians in all; only the text says.
+    pub threshold: Option<String>,
+    /// True for the text itself.
+    pub is_text: bool,
 }
 
 /// One line of a reported balance statement (FORMATS 10).

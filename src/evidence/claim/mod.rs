@@ -54,6 +54,10 @@ pub enum Claim {
     Balance(BalanceLine),
     /// What a balance statement says about itself.
     Statement(StatementClaim),
+    /// The operator's list of federations.
+    Directory(Vec<ListedFederation>),
+    /// A federation's charter.
+    Charter(Charter),
     /// A signed checkpoint.
     Checkpoint(Box<super::checkpoint::CheckpointClaim>),
     /// What was read of a snapshot.

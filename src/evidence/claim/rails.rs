@@ -116,6 +116,10 @@ pub enum InvoiceDialect {
     LndPayment,
     /// Core Lightning; the index is `pay_index`, which only paid invoices have.
     CoreLightning,
+    /// What came in, by a gateway's list of Lightning transactions, over whatever node it has (TREASURY 1.2); no index.
+    GatewayReceived,
+    /// What went out, by the same list.
+    GatewaySent,
     /// The minimal record of FORMATS 6.3, which has no index.
     Plain,
 }

@@ -266,3 +266,85 @@ fn replies_are_held_to_the_calendars_own_limits() {
     // A detached file is no reply.
     assert!(code_of_decoded(&decode_reply("host/ab", &detached(&[BITCOIN]))).is_some());
 }
+
+// ---------------------------------------------------------------- writing (OTS 1.4 c)
+
+const NOTARY: &[u8] = b"\x00\x01\x02\x03\x04\x05\x06\x07\x08\x02hi";
+
+/// A Bitcoin attestation of a height below 2^14.
+fn bitcoin(height: u16) -> Vec<u8> {
+    let payload = match u8::try_from(height) {
+        Ok(small) if small < 0x80 => vec![small],
+        _ => vec![u8::try_from(height & 0x7f).unwrap() | 0x80, u8::try_from(height >> 7).unwrap()],
+    };
+    [&[0][..], &BITCOIN[1..9], &[u8::try_from(payload.len()).unwrap()], &payload].concat()
+}
+
+fn pending(uri: &[u8]) -> Vec<u8> {
+    let len = u8::try_from(uri.len()).unwrap();
+    [b"\x00\x83\xdf\xe3\x0d\x2e\xf9\x0c\x8e".as_slice(), &[len + 1, len], uri].concat()
+}
+
+fn rewritten(body: &[&[u8]]) -> Vec<u8> {
+    let bytes = detached(body);
+    let tree = Tree::of(&Proof::parse(&bytes).unwrap()).to_bytes();
+    assert_eq!(tree[..65], bytes[..65]);
+    tree[65..].to_vec()
+}
+
+#[test]
+fn branches_are_written_in_the_order_of_the_reference() {
+    let (a, b) = (pending(b"https://a.example"), pending(b"https://b.example"));
+    let append = |byte: u8| vec![0xf0, 1, byte];
+    // Attestations by tag, then by content; a height counts as a number: 300 is written ac 02, 2 is written 02.
+    let body = [FORK, &b, FORK, &bitcoin(300), FORK, &a, FORK, NOTARY, &bitcoin(2)];
+    let expected = [FORK, NOTARY, FORK, &bitcoin(2), FORK, &bitcoin(300), FORK, &a, &b];
+    assert_eq!(rewritten(&body), expected.concat());
+    // Attestations before operations; operations by tag, then by argument; the last branch has no fork before it.
+    let body = [FORK, &append(2), BITCOIN, FORK, SHA256, BITCOIN, FORK, &append(1), BITCOIN, &a];
+    let expected = [FORK, &a, FORK, SHA256, BITCOIN, FORK, &append(1), BITCOIN, &append(2), BITCOIN];
+    assert_eq!(rewritten(&body), expected.concat());
+}
+
+#[test]
+fn equal_branches_are_written_once() {
+    let body = [FORK, BITCOIN, FORK, SHA256, NOTARY, FORK, SHA256, BITCOIN, BITCOIN];
+    let expected = [FORK, BITCOIN, SHA256, FORK, NOTARY, BITCOIN];
+    assert_eq!(rewritten(&body), expected.concat());
+}
+
+#[test]
+fn a_reply_is_merged_where_it_belongs() {
+    let a = pending(b"https://a.example");
+    let file = detached(&[SHA256, FORK, &a, SHA256, &a]);
+    let reply = [SHA256, BITCOIN].concat();
+    let mut tree = Tree::of(&Proof::parse(&file).unwrap());
+    let reply = Tree::of(&Proof::parse_reply(&reply, 32).unwrap());
+    tree.graft(1, &reply);
+    let expected = detached(&[SHA256, FORK, &a, SHA256, FORK, BITCOIN, &a]);
+    assert_eq!(tree.to_bytes(), expected);
+    // Merging twice, or at a place that is not there, changes nothing.
+    tree.graft(1, &reply);
+    tree.graft(9, &reply);
+    assert_eq!(tree.to_bytes(), expected);
+    assert_eq!(Tree::of(&Proof::parse(&expected).unwrap()), tree);
+}
+
+#[test]
+fn everything_that_is_read_is_written_so_that_it_reads_the_same() {
+    let mut seen = 0;
+    for folder in ["proofs", "adversarial"] {
+        for (name, bytes) in fixtures(folder) {
+            let Ok(proof) = Proof::parse(&bytes) else { continue };
+            let tree = Tree::of(&proof);
+            let written = tree.to_bytes();
+            let again = Proof::parse(&written).unwrap_or_else(|refusal| panic!("{name}: {refusal}"));
+            assert_eq!(Tree::of(&again), tree, "{name}");
+            assert_eq!(Tree::of(&again).to_bytes(), written, "{name}");
+            // Real proofs were written by the reference.
+            assert!(folder != "proofs" || written == bytes, "{name}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 25, "{seen}");
+}

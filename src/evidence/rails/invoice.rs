@@ -36,8 +36,13 @@ fn invoice(bytes: &[u8]) -> Result<InvoiceRecord, Refusal> {
         received_msat: received_msat(members, state)?,
         fee_msat: fee_msat(members)?,
         state,
-        settled_at: first(members, &["settle_date", "paid_at", "settled_at", "completed_at"], "a time", time)?
-            .filter(|time| time.0 > 0),
+        settled_at: first(
+            members,
+            &["settle_date", "paid_at", "settled_at", "completed_at", "timestamp_secs"],
+            "a time",
+            time,
+        )?
+        .filter(|time| time.0 > 0),
         bolt11: first(members, &["payment_request", "bolt11"], "a text", |value| value.as_str())?.map(str::to_owned),
         index: first(members, &["add_index", "pay_index"], "an index", integer)?.filter(|index| *index > 0),
         project: members.text("project_key")?.map(ProjectKey::from),
@@ -48,7 +53,10 @@ fn invoice(bytes: &[u8]) -> Result<InvoiceRecord, Refusal> {
 /// Members that one list has and no other.
 fn dialect(members: Record<'_, '_>) -> InvoiceDialect {
     let has = |names: &[&str]| names.iter().any(|name| members.get(name).is_some());
-    if has(&["payment_index", "creation_time_ns"]) {
+    if has(&["payment_kind"]) {
+        let sent = members.get("direction").and_then(Json::as_str) == Some("Outbound");
+        if sent { InvoiceDialect::GatewaySent } else { InvoiceDialect::GatewayReceived }
+    } else if has(&["payment_index", "creation_time_ns"]) {
         InvoiceDialect::LndPayment
     } else if has(&["add_index", "r_hash", "amt_paid_msat"]) {
         InvoiceDialect::LndInvoice
@@ -91,7 +99,10 @@ fn state(value: &Json<'_>) -> Option<InvoiceState> {
 
 /// LND writes zero for what was never set: an invoice of any amount has no asked amount.
 fn asked_msat(members: Record<'_, '_>) -> Result<Option<u64>, Refusal> {
-    for name in ["value_msat", "amount_msat"] {
+    // A gateway's list states what was invoiced, in millisatoshi (TREASURY 1.2).
+    let names: &[&str] =
+        if members.get("payment_kind").is_some() { &["amount"] } else { &["value_msat", "amount_msat"] };
+    for name in names {
         if let Some(msat) =
             amount(members, name, |value| Msat::new(value).ok().map(Msat::get))?.filter(|msat| *msat > 0)
         {

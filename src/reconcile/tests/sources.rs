@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::{Code, CompletenessBasis, Sign, SliceEnd, SourceId, State};
-use crate::evidence::{InvoiceDialect, InvoiceState};
+use crate::domain::{Code, CompletenessBasis, Digest32, FederationSlug, Sign, SliceEnd, SourceId, State};
+use crate::evidence::{Charter, InvoiceDialect, InvoiceState, ListedFederation};
 use crate::ledger::testkit::{Case, assert_table, digest, evidence, id, sats, time};
 
 use super::super::{Drift, EarlierOperation, EarlierRun, EarlierSource, Takedown};
@@ -30,7 +30,69 @@ const CONDUCT: &[Case<Scene>] = &[
     (Code::SrcMisbehaves, |s| sign(s, Sign::WrongFilter, 1), |s| sign(s, Sign::Paged, 2)),
     (Code::SrcMisbehaves, |s| sign(s, Sign::AuthFlood, 9), |s| s.receipts[0].misbehaved = 9),
     (Code::SrcDrift, |s| s.declared.drift.push(drifted()), |_| ()),
+    (Code::SrcDrift, |s| published(s, "other", "live", 1), |s| published(s, FEDERATION, "live", 1)),
+    (
+        Code::SrcDrift,
+        |s| {
+            published(s, FEDERATION, "live", 1);
+            published(s, "oc-me-v2", "live", 2);
+        },
+        // One that is still forming has settled nothing.
+        |s| {
+            published(s, FEDERATION, "live", 1);
+            published(s, "oc-me-v2", "forming", 2);
+        },
+    ),
+    (
+        Code::SrcDrift,
+        |s| {
+            published(s, FEDERATION, "live", 1);
+            charter(s, 2, None);
+        },
+        // The charter was amended, and both versions were seen.
+        |s| {
+            published(s, FEDERATION, "live", 1);
+            published(s, FEDERATION, "live", 2);
+            charter(s, 2, None);
+        },
+    ),
+    (
+        Code::SrcDrift,
+        |s| {
+            published(s, FEDERATION, "live", 1);
+            charter(s, 1, Some("4-of-5"));
+        },
+        |s| {
+            published(s, FEDERATION, "live", 1);
+            charter(s, 1, Some("3-of-4"));
+        },
+    ),
 ];
+
+const FEDERATION: &str = "oc-me-v1";
+
+/// A directory that lists one federation, and a configuration that names ours.
+fn published(scene: &mut Scene, slug: &str, status: &str, hash: u8) {
+    scene.world.policy.settlement_keys.entry(FederationSlug::from(FEDERATION)).or_default();
+    let listed = ListedFederation {
+        slug: FederationSlug::from(slug),
+        status: status.to_owned(),
+        threshold: Some("3-of-4".to_owned()),
+        charter_hash: Some(Digest32([hash; 32])),
+    };
+    let carrier = evidence(&format!("directory {slug} {hash}"));
+    scene.world.set.directories.push((carrier, vec![listed]));
+}
+
+fn charter(scene: &mut Scene, hash: u8, threshold: Option<&str>) {
+    let charter = Charter {
+        slug: FederationSlug::from(FEDERATION),
+        hash: Digest32([hash; 32]),
+        threshold: threshold.map(str::to_owned),
+        is_text: threshold.is_some(),
+    };
+    scene.world.set.charters.push((evidence("charter"), charter));
+}
 
 fn drifted() -> Drift {
     Drift { list: "nostr.kinds".to_owned(), expected: "all".to_owned(), observed: "without 30087".to_owned() }
@@ -104,6 +166,18 @@ const PAGES: &[Case<Scene>] = &[
         Code::SrcCutoff100,
         |s| list(s, InvoiceDialect::LndInvoice, 1..=100),
         |s| list(s, InvoiceDialect::CoreLightning, 1..=100),
+    ),
+    (
+        Code::SrcCutoff100,
+        |s| {
+            list(s, InvoiceDialect::GatewayReceived, 1..=100);
+            list(s, InvoiceDialect::GatewaySent, 101..=150);
+        },
+        // A hundred in all, of two calls: neither was cut off.
+        |s| {
+            list(s, InvoiceDialect::GatewayReceived, 1..=60);
+            list(s, InvoiceDialect::GatewaySent, 61..=100);
+        },
     ),
 ];
 

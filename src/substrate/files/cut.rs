@@ -42,7 +42,7 @@ impl Cutter {
             | Media::Checkpoint => {
                 Self::Records(RecordSplitter::new(Container::Detect(CONTAINER_MEMBERS), RECORD_BYTES_MAX))
             }
-            Media::Jwks | Media::AuthJwks | Media::ProjectConfig => {
+            Media::Jwks | Media::AuthJwks | Media::ProjectConfig | Media::FederationDirectory | Media::Charter => {
                 Self::Whole(Whole::new(String::new(), RECORD_BYTES_MAX))
             }
             Media::OtsProof => {

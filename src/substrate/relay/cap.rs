@@ -3,16 +3,15 @@
 /// Judges whether a page may have been cut at the relay's cap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct CapKnowledge {
-    asked: u64,
     hinted: Option<u64>,
     largest: u64,
     smallest_cut: Option<u64>,
 }
 
 impl CapKnowledge {
-    /// Starts with the limit we ask for and the relay's own word (NIP-11 `max_limit`), which only adds suspicion.
-    pub(super) fn new(asked: u64, hinted: Option<u64>) -> Self {
-        Self { asked, hinted, largest: 0, smallest_cut: None }
+    /// Starts with the relay's own word (NIP-11 `max_limit`), which only adds suspicion.
+    pub(super) fn new(hinted: Option<u64>) -> Self {
+        Self { hinted, largest: 0, smallest_cut: None }
     }
 
     /// A page with this many distinct events ended properly.
@@ -26,15 +25,29 @@ impl CapKnowledge {
         self.smallest_cut = Some(self.smallest_cut.map_or(events, |least| least.min(events)));
     }
 
-    /// True when a page of this size may have been cut.
-    pub(super) fn may_be_cut(&self, events: u64) -> bool {
-        events >= self.asked
-            || self.hinted.is_some_and(|hint| events >= hint)
-            || match self.smallest_cut {
-                Some(cut) => events >= cut,
-                // No page was ever seen to be cut: only a page that nothing on this relay has surpassed is suspicious.
-                None => events >= super::super::limits::PAGE_SUSPICIOUS_MIN && events >= self.largest,
-            }
+    /// The size from which on a page may have been cut. Only a page strictly below one that the relay gave is whole for
+    /// certain; a word of the relay that its own pages surpass is none.
+    fn threshold(&self, asked: u32) -> u64 {
+        let hinted = self.hinted.filter(|hint| *hint >= self.largest);
+        let known = [Some(u64::from(asked)), hinted, self.smallest_cut, Some(self.largest)];
+        known.into_iter().flatten().min().unwrap_or(0).max(1)
+    }
+
+    /// True when a page of this size may have been cut, asked for with that limit.
+    pub(super) fn may_be_cut(&self, events: u64, asked: u32) -> bool {
+        events >= self.threshold(asked)
+    }
+
+    /// True when no page was ever large enough to learn from.
+    pub(super) fn is_unproven(&self) -> bool {
+        self.smallest_cut.is_none()
+    }
+
+    /// How many events a window should hold so that its page proves itself and has room for some more.
+    pub(super) fn comfortable(&self, asked: u32) -> u64 {
+        let threshold = self.threshold(asked);
+        // Three quarters: few pages, and few windows that have to be cut again.
+        (threshold / 4).saturating_mul(3).max(threshold.saturating_sub(1).min(3)).max(1)
     }
 }
 
@@ -44,31 +57,50 @@ mod tests {
 
     #[test]
     fn the_cap_is_what_pages_show() {
-        let mut cap = CapKnowledge::new(5_000, None);
+        let mut cap = CapKnowledge::new(None);
         cap.saw_page(500);
         cap.saw_cut(500);
-        assert!(cap.may_be_cut(500));
-        assert!(!cap.may_be_cut(499));
+        assert!(cap.may_be_cut(500, 5_000));
+        assert!(!cap.may_be_cut(499, 5_000));
     }
 
     #[test]
-    fn without_a_proof_only_the_largest_page_is_suspicious() {
-        let mut cap = CapKnowledge::new(5_000, None);
+    fn without_a_proof_the_largest_page_is_suspicious_however_small() {
+        let mut cap = CapKnowledge::new(None);
+        cap.saw_page(1);
+        assert!(cap.may_be_cut(1, 5_000) && !cap.may_be_cut(0, 5_000), "nothing can't be cut");
         cap.saw_page(40);
-        assert!(cap.may_be_cut(40));
-        assert!(!cap.may_be_cut(39));
-        let mut tiny = CapKnowledge::new(5_000, None);
-        tiny.saw_page(1);
-        assert!(!tiny.may_be_cut(1), "one event alone is no full page");
+        assert!(cap.may_be_cut(40, 5_000) && !cap.may_be_cut(39, 5_000));
+    }
+
+    #[test]
+    fn a_cap_that_differs_per_question_is_its_smallest() {
+        let mut cap = CapKnowledge::new(None);
+        cap.saw_page(500);
+        cap.saw_cut(120);
+        assert!(cap.may_be_cut(120, 5_000) && !cap.may_be_cut(119, 5_000));
     }
 
     #[test]
     fn our_own_limit_and_the_relays_word_add_suspicion_only() {
-        let mut cap = CapKnowledge::new(100, Some(10));
+        let mut cap = CapKnowledge::new(Some(10));
+        cap.saw_page(9);
+        cap.saw_cut(9);
+        assert!(cap.may_be_cut(9, 5_000));
+        cap = CapKnowledge::new(Some(10));
+        cap.saw_page(10);
+        assert!(cap.may_be_cut(10, 5_000) && !cap.may_be_cut(9, 5_000));
         cap.saw_page(1_000);
-        cap.saw_cut(1_000);
-        assert!(cap.may_be_cut(10));
-        assert!(cap.may_be_cut(100));
-        assert!(!cap.may_be_cut(9));
+        assert!(!cap.may_be_cut(99, 100), "its own pages disprove the word");
+        assert!(cap.may_be_cut(100, 100), "our limit is binding whatever the relay could give");
+    }
+
+    #[test]
+    fn a_comfortable_window_is_below_the_cap() {
+        for page in [2, 3, 4, 5, 7, 10, 500, 5_000] {
+            let mut cap = CapKnowledge::new(None);
+            cap.saw_page(page);
+            assert!(!cap.may_be_cut(cap.comfortable(5_000), 5_000), "{page} {}", cap.comfortable(5_000));
+        }
     }
 }

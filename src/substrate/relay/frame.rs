@@ -32,8 +32,24 @@ pub(super) enum Frame<'a> {
         reason: Cow<'a, str>,
     },
     Notice(Cow<'a, str>),
-    Auth,
-    /// A well-formed message that no question of ours calls for (`OK`, `COUNT`, vendor messages).
+    /// A challenge (NIP-42).
+    Auth(Cow<'a, str>),
+    /// A count (NIP-45); `None` for one that is approximate or can't be read.
+    Count {
+        subscription: Cow<'a, str>,
+        count: Option<u64>,
+    },
+    /// A message of a reconciliation, in hex (NIP-77).
+    NegMessage {
+        subscription: Cow<'a, str>,
+        hex: Cow<'a, str>,
+    },
+    /// The end of a reconciliation that the relay will not go on with (NIP-77).
+    NegError {
+        subscription: Cow<'a, str>,
+        reason: Cow<'a, str>,
+    },
+    /// A well-formed message that no question of ours calls for (`OK`, vendor messages).
     Foreign,
     Malformed,
 }
@@ -53,8 +69,16 @@ impl<'a> Frame<'a> {
                 Self::Closed { subscription, reason: reason.and_then(string).unwrap_or_default() }
             }
             ("NOTICE", Some(notice), _) => Self::Notice(notice),
-            ("AUTH", Some(_), _) => Self::Auth,
-            ("EVENT" | "EOSE" | "CLOSED" | "NOTICE" | "AUTH", ..) => Self::Malformed,
+            ("AUTH", Some(challenge), _) => Self::Auth(challenge),
+            ("COUNT", Some(subscription), Some(count)) => Self::Count { subscription, count: exact(count) },
+            ("NEG-MSG", Some(subscription), Some(hex)) => match string(hex) {
+                Some(hex) => Self::NegMessage { subscription, hex },
+                None => Self::Malformed,
+            },
+            ("NEG-ERR", Some(subscription), reason) => {
+                Self::NegError { subscription, reason: reason.and_then(string).unwrap_or_default() }
+            }
+            ("EVENT" | "EOSE" | "CLOSED" | "NOTICE" | "AUTH" | "COUNT" | "NEG-MSG" | "NEG-ERR", ..) => Self::Malformed,
             _ => Self::Foreign,
         }
     }
@@ -106,6 +130,17 @@ fn hint_of(raw: &RawValue) -> Hint {
     }
 }
 
+fn exact(raw: &RawValue) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct Count {
+        count: u64,
+        #[serde(default)]
+        approximate: bool,
+    }
+    let count: Count = serde_json::from_str(raw.get()).ok()?;
+    (!count.approximate).then_some(count.count)
+}
+
 /// The members of an event that a relay's answer is checked by. Nothing here is verified.
 #[derive(Debug, Deserialize)]
 pub(super) struct Header<'a> {
@@ -113,12 +148,28 @@ pub(super) struct Header<'a> {
     pub(super) id: Cow<'a, str>,
     pub(super) kind: u64,
     pub(super) created_at: i64,
+    #[serde(borrow, default)]
+    pubkey: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    tags: Option<&'a RawValue>,
 }
 
 impl<'a> Header<'a> {
     /// Reads the header, or `None` for an object that the decoder will have to judge.
     pub(super) fn read(event: &'a str) -> Option<Self> {
         serde_json::from_str(event).ok()
+    }
+
+    /// Who says to have written it.
+    pub(super) fn author(&self) -> Option<String> {
+        self.pubkey.and_then(string).map(Cow::into_owned)
+    }
+
+    /// The values of its `d` tags.
+    pub(super) fn addresses(&self) -> Vec<String> {
+        let tags = self.tags.and_then(|tags| serde_json::from_str::<Vec<Vec<String>>>(tags.get()).ok());
+        let named = tags.unwrap_or_default().into_iter().filter(|tag| tag.first().is_some_and(|name| name == "d"));
+        named.filter_map(|tag| tag.into_iter().nth(1)).collect()
     }
 }
 
@@ -145,8 +196,21 @@ mod tests {
         assert!(matches!(Frame::read(r#"["EOSE","s",7]"#), Frame::Eose { hint: Hint::Silent, .. }));
         assert!(matches!(Frame::read(r#"["CLOSED","s"]"#), Frame::Closed { .. }));
         assert!(matches!(Frame::read(r#"["NOTICE","no\u0020"]"#), Frame::Notice(text) if text == "no "));
-        assert!(matches!(Frame::read(r#"["AUTH","challenge"]"#), Frame::Auth));
+        assert!(matches!(Frame::read(r#"["AUTH","challenge"]"#), Frame::Auth(text) if text == "challenge"));
         assert!(matches!(Frame::read(r#"["OK","x",true,""]"#), Frame::Foreign));
+    }
+
+    #[test]
+    fn counts_are_believed_when_exact_and_reconciliations_are_read() {
+        assert!(matches!(Frame::read(r#"["COUNT","s",{"count":7}]"#), Frame::Count { count: Some(7), .. }));
+        for vague in [r#"["COUNT","s",{"count":7,"approximate":true}]"#, r#"["COUNT","s",{"count":-7}]"#] {
+            assert!(matches!(Frame::read(vague), Frame::Count { count: None, .. }), "{vague}");
+        }
+        assert!(matches!(Frame::read(r#"["NEG-MSG","s","61"]"#), Frame::NegMessage { hex, .. } if hex == "61"));
+        assert!(matches!(Frame::read(r#"["NEG-ERR","s","blocked"]"#), Frame::NegError { .. }));
+        for text in [r#"["NEG-MSG","s"]"#, r#"["NEG-MSG","s",1]"#, r#"["COUNT","s"]"#] {
+            assert!(matches!(Frame::read(text), Frame::Malformed), "{text}");
+        }
     }
 
     #[test]

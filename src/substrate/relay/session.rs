@@ -45,9 +45,9 @@ impl PageFailure {
     pub(super) fn is_transient(&self) -> bool {
         match self {
             // NIP-01 machine-readable prefixes; `rate-limited` and `error` pass with time, so does vendor text.
-            Self::Closed(reason) => !["auth-required", "restricted", "blocked", "invalid", "unsupported", "mute"]
+            Self::Closed(_) => !["auth-required", "restricted", "blocked", "invalid", "unsupported", "mute"]
                 .iter()
-                .any(|prefix| reason.trim_start().to_ascii_lowercase().starts_with(prefix)),
+                .any(|prefix| self.says(prefix)),
             Self::Rejected(status) => matches!(status, 408 | 429 | 500..=599),
             Self::Unreachable
             | Self::NoticeOnly(_)
@@ -56,6 +56,25 @@ impl PageFailure {
             | Self::Protocol(_) => true,
             Self::Budget(_) | Self::Cancelled => false,
         }
+    }
+
+    fn says(&self, prefix: &str) -> bool {
+        matches!(self, Self::Closed(reason) if reason.trim_start().to_ascii_lowercase().starts_with(prefix))
+    }
+
+    /// True when the relay wants to know first who asks (NIP-42).
+    pub(super) fn is_auth_required(&self) -> bool {
+        self.says("auth-required")
+    }
+
+    /// True when it wants to be asked less often.
+    pub(super) fn is_rate_limited(&self) -> bool {
+        self.says("rate-limited")
+    }
+
+    /// True when something smaller may be answered where this was not.
+    pub(super) fn may_be_of_size(&self) -> bool {
+        self.says("error") || matches!(self, Self::TimedOut { events } if *events > 0)
     }
 
     /// True when the connection is of no further use.

@@ -461,13 +461,15 @@ fn every_branch_is_asked_for_even_beside_a_block_that_is_known() {
     };
     let fork = |other: Vec<u8>, last: Vec<u8>| [b"\xff".to_vec(), other, last].concat();
     let other = [to_commitment(7), pending(ALICE)].concat();
-    let commitment = [[0, 0, 0, 7].as_slice(), &sha256(&ID.0).0, &[2; 8]].concat();
+    let digest = sha256(&[ID.0.as_slice(), &[1; 16]].concat());
+    let commitment = [[0, 0, 0, 7].as_slice(), &digest.0, &[2; 8]].concat();
     // The block is reached on another way: the second calendar is a second witness.
-    assert_eq!(asked(fork(hashed_to(1), other.clone())), [commitment.clone()]);
+    let expected = vec![commitment.clone()];
+    assert_eq!(asked(fork(hashed_to(1), other.clone())), expected);
     // The way to a block, known or not, leads through the commitment: it is answered.
     assert_eq!(asked(fork(pending(ALICE), hashed_to(1))), Vec::<Vec<u8>>::new());
     assert_eq!(asked(fork(pending(ALICE), hashed_to(12))), Vec::<Vec<u8>>::new());
-    assert_eq!(asked(fork(pending(ALICE), fork(hashed_to(1), other.clone()))), [commitment.clone()]);
+    assert_eq!(asked(fork(pending(ALICE), fork(hashed_to(1), other.clone()))), expected);
     // An answer that leads to the wrong block is none.
     assert_eq!(asked(fork(pending(ALICE), [append(&[1]), hashed_to(1)].concat())), [ID.0.to_vec()]);
     // What one proof of the digest leaves open, another may answer.

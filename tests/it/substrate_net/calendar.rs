@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use reledger::domain::{FetchReceipt, Media, SliceEnd};
-use reledger::substrate::{CalendarPlan, CalendarSource, EvidenceSource as _, HttpLimits, SourceError};
+use reledger::domain::{FetchReceipt, Media, SliceEnd, SourceId};
+use reledger::substrate::{CalendarAnswer, CalendarPlan, CalendarSource, EvidenceSource as _, HttpLimits, SourceError};
 use tokio::sync::Barrier;
 
 use super::http_server::{Answer, HttpServer, Request};
@@ -208,6 +208,43 @@ fn two_requests_are_in_flight_at_one_calendar_and_no_more() {
     assert_eq!(sink.items.len(), 50);
     assert_eq!(receipts, [complete(&server.base, kind(), 50)]);
     assert_eq!(server.most_open(), 2);
+}
+
+#[test]
+fn two_calendars_of_one_host_share_its_patience_and_its_limit() {
+    let barrier = Arc::new(Barrier::new(2));
+    let server = HttpServer::start(move |_, _| Answer::Together(Arc::clone(&barrier), b"proof".to_vec()));
+    let (a, b) = (format!("{}/a", server.base), format!("{}/b", server.base));
+    let requests: Vec<_> = (0..20).flat_map(|byte| [(a.clone(), vec![byte]), (b.clone(), vec![byte])]).collect();
+    let (sink, receipts) = ask(requests.clone(), &[&a, &b]);
+    assert_eq!((sink.items.len(), receipts.len()), (40, 2));
+    assert_eq!(server.most_open(), 2);
+    let dead = HttpServer::start(|_, _| Answer::status(500, ""));
+    let moved = |address: &String| address.replace(&server.base, &dead.base);
+    let requests = requests.iter().map(|(address, commitment)| (moved(address), commitment.clone())).collect();
+    ask(requests, &[&moved(&a), &moved(&b)]);
+    // Five failures in a row in all, and one more that was already under way.
+    assert!((5..=6).contains(&dead.requests().len()), "{}", dead.requests().len());
+}
+
+#[test]
+fn how_each_request_ended_is_noted() {
+    let server = HttpServer::start(|request: &Request, _| match request.target.as_str() {
+        "/timestamp/01" => Answer::ok("proof"),
+        "/timestamp/02" => Answer::status(404, PENDING),
+        _ => Answer::status(500, ""),
+    });
+    let requests = (1..=9).map(|byte| (server.base.clone(), vec![byte])).collect();
+    let plan = plan(requests, &[&server.base], patient());
+    let log = plan.log.clone();
+    fetch(&mut CalendarSource::new(plan, runtime()).unwrap());
+    let notes = log.take();
+    let count = |answer| notes.iter().filter(|(_, _, noted)| *noted == answer).count();
+    let (failed, skipped) = (count(CalendarAnswer::Failed), count(CalendarAnswer::Skipped));
+    assert_eq!((count(CalendarAnswer::Replied), count(CalendarAnswer::NotYet), failed + skipped), (1, 1, 7));
+    assert!(failed >= 5, "{failed}");
+    assert_eq!(notes[0], (SourceId(server.base.clone()), vec![1], CalendarAnswer::Replied));
+    assert_eq!(log.take(), []);
 }
 
 #[test]

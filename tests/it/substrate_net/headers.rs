@@ -18,7 +18,7 @@ const BY_HEIGHT: &str = "bitcoin-headers-by-height";
 
 /// The first 2,016 headers and, to have more than one page, the two epochs that the fixtures hold beside it. They are
 /// not consecutive; nothing in this room looks.
-fn chain() -> Vec<[u8; 80]> {
+pub(super) fn chain() -> Vec<[u8; 80]> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/ots/headers");
     ["epoch_0.headers", "epoch_20.headers", "epoch_21.headers"]
         .iter()
@@ -29,7 +29,7 @@ fn chain() -> Vec<[u8; 80]> {
         .collect()
 }
 
-fn hash(header: &[u8]) -> String {
+pub(super) fn hash(header: &[u8]) -> String {
     let digest = sha256(sha256(header).as_bytes());
     let reversed: Vec<u8> = digest.as_bytes().iter().rev().copied().collect();
     faster_hex::hex_string(&reversed)
@@ -40,7 +40,7 @@ fn position(chain: &[[u8; 80]], wanted: &str) -> Option<usize> {
 }
 
 /// A node with `-rest`; before version 24 the count stood in the path.
-fn node(chain: Vec<[u8; 80]>, modern: bool) -> HttpServer {
+pub(super) fn node(chain: Vec<[u8; 80]>, modern: bool) -> HttpServer {
     HttpServer::start(move |request: &Request, _| {
         let not_found = || Answer::status(404, "Block height out of range");
         if let Some(height) = request.target.strip_prefix("/rest/blockhashbyheight/") {

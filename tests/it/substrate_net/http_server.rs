@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -27,6 +28,12 @@ pub(super) enum Answer {
     Raw(Vec<u8>),
     /// These bytes, then silence until the client leaves.
     Hang(Vec<u8>),
+    /// These bytes, then the same one again and again for ever.
+    Endless(Vec<u8>),
+    /// These bytes one at a time, so far apart, then silence.
+    Drip(Vec<u8>, Duration),
+    /// These bytes, then the connection is torn down.
+    Reset(Vec<u8>),
     /// 200 with this body, once as many requests wait as the barrier counts.
     Together(Arc<Barrier>, Vec<u8>),
 }
@@ -102,6 +109,23 @@ async fn serve(mut stream: TcpStream, script: Arc<Script>, visits: Arc<Visits>) 
     }
     visits.open.fetch_sub(1, Ordering::SeqCst);
     let (bytes, hang) = match answer {
+        Answer::Endless(bytes) => {
+            let _ = stream.write_all(&bytes).await;
+            while stream.write_all(&[b'x'; 1024]).await.is_ok() {}
+            return;
+        }
+        Answer::Drip(bytes, pause) => {
+            for byte in bytes {
+                let _ = stream.write_all(&[byte]).await;
+                tokio::time::sleep(pause).await;
+            }
+            (Vec::new(), true)
+        }
+        Answer::Reset(bytes) => {
+            let _ = stream.write_all(&bytes).await;
+            let _ = stream.set_zero_linger();
+            return;
+        }
         Answer::Full(status, headers, body) => (whole(status, &headers, &body), false),
         Answer::Raw(bytes) => (bytes, false),
         Answer::Hang(bytes) => (bytes, true),

@@ -25,6 +25,7 @@ pub(super) fn plan(url: &str, kinds: &[u16]) -> RelayPlan {
         budgets: RelayBudget { events: 100_000, bytes: 1 << 30, pages: 1_000, idle_ms: 5_000, total_ms: 10_000 },
         page_limit: 5_000,
         retry: quick_retry(3),
+        auth: None,
     }
 }
 
@@ -124,11 +125,18 @@ fn a_cap_that_shows_on_a_later_kind_judges_the_first() {
 }
 
 #[test]
-fn a_lone_event_is_complete() {
-    let relay = Relay::honest(vec![event(1, KIND, T)], 500);
+fn a_lone_event_is_complete_when_the_relay_can_give_two() {
+    let lone = event(1, KIND, T);
+    let relay = Relay::honest(vec![lone.clone(), event(2, 1, T)], 500);
+    let (sink, receipts) = capture(plan(&relay.url, &[30_087]));
+    assert_eq!(sink.items.len(), 1, "what only shows how much it gives is not kept");
+    assert_eq!(receipts, [complete(&relay.url, "30087", 1)]);
+
+    // A relay that never gives more than one event may hold a second one at the same time.
+    let relay = Relay::honest(vec![lone, event(3, KIND, T)], 1);
     let (sink, receipts) = capture(plan(&relay.url, &[30_087]));
     assert_eq!(sink.items.len(), 1);
-    assert_eq!(receipts, [complete(&relay.url, "30087", 1)]);
+    assert_eq!(receipts, [saturated(&relay.url, "30087", 1, T, 1)]);
 }
 
 #[test]
@@ -149,9 +157,20 @@ fn the_relays_own_word_on_its_cap_only_adds_suspicion() {
 
 #[test]
 fn our_own_limit_is_a_cap_too() {
-    let relay = Relay::honest(spread(0, 40, T, 40), 500);
+    let crowd = spread(0, 40, T, 40);
+    let relay = Relay::honest(crowd.clone(), 10);
     let (_, receipts) = capture(RelayPlan { page_limit: 10, ..plan(&relay.url, &[30_087]) });
     assert_eq!(receipts, [saturated(&relay.url, "30087", 10, T, 10)]);
+
+    // It is raised for a second that reached it: what the relay gives of itself is then its own.
+    let stored = [crowd, spread(100, 50, T - 100, 1)].concat();
+    let relay = Relay::honest(stored.clone(), 500);
+    let (sink, receipts) = capture(RelayPlan { page_limit: 10, ..plan(&relay.url, &[30_087]) });
+    assert_eq!(sink.texts(), texts(&stored));
+    assert_eq!(receipts, [saturated(&relay.url, "30087", 90, T, 40)], "no page of the relay was larger");
+    let relay = Relay::honest([stored.clone(), spread(200, 60, T - 500, 60)].concat(), 500);
+    let (_, receipts) = capture(RelayPlan { page_limit: 10, ..plan(&relay.url, &[30_087]) });
+    assert_eq!(receipts, [saturated(&relay.url, "30087", 150, T - 500, 60)], "40 are fewer than it gave elsewhere");
 }
 
 #[test]
@@ -266,5 +285,6 @@ fn what_broke_off_has_no_position() {
         acts
     });
     let (sink, receipts) = capture_whole(plan(&relay.url, &[30_087]));
-    assert_eq!((sink.items.len(), &receipts[0].backing.position), (5, &None));
+    assert!(!sink.items.is_empty());
+    assert_eq!((receipts[0].end, &receipts[0].backing.position), (SliceEnd::Unreachable, &None));
 }

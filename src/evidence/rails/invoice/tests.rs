@@ -199,3 +199,24 @@ fn a_payment_that_lnd_sent_is_told_from_an_invoice() {
     assert_eq!((read(&sent).dialect, read(&sent).index), (InvoiceDialect::LndPayment, None));
     assert_eq!(read(&lnd(HASH, "")).dialect, InvoiceDialect::LndInvoice);
 }
+
+#[test]
+fn a_gateways_transaction_is_a_record_with_a_direction() {
+    let line = |direction: &str, kind: &str| {
+        read(&format!(
+            r#"{{"payment_hash":"{HASH}","preimage":"{}","payment_kind":"{kind}","amount":1000500,"direction":"{direction}",
+                "status":"Succeeded","timestamp_secs":1779408000}}"#,
+            "42".repeat(32)
+        ))
+    };
+    let sent = line("Outbound", "Bolt11");
+    let expected = InvoiceRecord {
+        received_msat: None,
+        bolt11: None,
+        index: None,
+        dialect: InvoiceDialect::GatewaySent,
+        ..settled()
+    };
+    assert_eq!(sent, expected);
+    assert_eq!(line("Inbound", "Bolt12Offer").dialect, InvoiceDialect::GatewayReceived);
+}

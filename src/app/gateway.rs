@@ -1,4 +1,4 @@
-//! `gateway.invoices`: files and addresses of records, and Lightning nodes that are asked for their lists.
+//! `[gateway]`: which payment logs are asked for, and which Lightning nodes for their lists.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,8 +7,9 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::config::{GatewaySection, PaymentLogSection};
 use super::error::AppError;
-use super::plan::config_error;
+use super::plan::{PaymentLogPlan, config_error};
 
 /// One entry of `gateway.invoices`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -82,6 +83,42 @@ pub struct NodePlan {
     pub certificate_file: Option<PathBuf>,
 }
 
+/// Takes the payment logs apart: files, and gateways that are asked; `path` resolves a file's name.
+///
+/// # Errors
+/// [`AppError::Config`] for an entry that is neither or not described whole.
+pub(super) fn payment_logs(
+    sections: &[PaymentLogSection],
+    path: &dyn Fn(&str) -> PathBuf,
+) -> Result<(Vec<String>, Vec<PaymentLogPlan>), AppError> {
+    let (mut files, mut plans) = (Vec::new(), Vec::new());
+    for section in sections {
+        match (&section.url, &section.file) {
+            (Some(url), None) => {
+                let Some(file) = &section.password_file else {
+                    return Err(config_error(
+                        format!("`gateway.payment_log` of {url} needs a `password_file`"),
+                        "a file that only you can read, holding the gateway's password",
+                    ));
+                };
+                plans.push(PaymentLogPlan {
+                    url: url.clone(),
+                    federation_id: section.federation_id.clone().unwrap_or_default(),
+                    password_file: path(file),
+                });
+            }
+            (None, Some(file)) => files.push(file.clone()),
+            _ => {
+                return Err(config_error(
+                    "`gateway.payment_log` needs either `url` or `file` in each entry".to_owned(),
+                    "for example { file = \"payment_log.json\" }",
+                ));
+            }
+        }
+    }
+    Ok((files, plans))
+}
+
 /// Takes the entries apart: places, and nodes; `path` resolves a file's name.
 ///
 /// # Errors
@@ -116,8 +153,17 @@ fn node(section: &NodeSection, path: &dyn Fn(&str) -> PathBuf) -> Result<NodePla
     Ok(NodePlan { url: url.clone(), kind, secret_file: path(secret), certificate_file })
 }
 
-/// The entries as two parties share them: without local paths, which count only as present.
-pub(super) fn shared(entries: &[InvoicesSection]) -> Vec<InvoicesSection> {
+/// Leaves of the section what two parties share: no local paths, which count only as present.
+pub(super) fn share(section: &mut GatewaySection) {
+    section.invoices = shared(&section.invoices);
+    for log in &mut section.payment_log {
+        log.file = log.file.as_ref().map(|_| "files".to_owned());
+        log.password_file = None;
+    }
+    section.payment_log.dedup();
+}
+
+fn shared(entries: &[InvoicesSection]) -> Vec<InvoicesSection> {
     let mut shared = Vec::new();
     let mut had_files = false;
     for entry in entries {

@@ -1,0 +1,269 @@
+//! One world, served several ways in turn under the same addresses, as time passes and relays come and go.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::Output;
+use std::sync::{Arc, LazyLock, Mutex};
+use std::thread;
+
+use reledger::domain::UnixSeconds;
+use reledger::sim::{HeaderDialect, Holds, RelayRules, Services, Serving, SimEvent, World, serve_toml, serve_with};
+use serde_json::Value;
+use tempfile::{TempDir, tempdir};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::support::{arg, code, report, report_bytes, run, shown, stderr, stdout};
+
+/// The instant that everything is judged for: the world adds up then.
+pub(super) const AS_OF: &str = "2026-10-01T00:00:00Z";
+/// Events with which a world is old enough to have something on both sides of an outage.
+pub(super) const EVENTS: u32 = 12;
+/// The relays that a world is served by.
+const RELAYS: usize = 2;
+
+static SERVERS: LazyLock<Runtime> =
+    LazyLock::new(|| Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap());
+
+/// An address that stays while what answers there changes; nobody answers when it is closed.
+struct Gate {
+    address: SocketAddr,
+    behind: Arc<Mutex<Option<SocketAddr>>>,
+}
+
+impl Gate {
+    fn open() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let behind: Arc<Mutex<Option<SocketAddr>>> = Arc::default();
+        let target = Arc::clone(&behind);
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let server = target.lock().unwrap().and_then(|address| TcpStream::connect(address).ok());
+                if let Some(server) = server {
+                    pass(&client, &server);
+                    pass(&server, &client);
+                }
+            }
+        });
+        Self { address, behind }
+    }
+}
+
+/// Copies one direction of a connection to its end.
+fn pass(from: &TcpStream, to: &TcpStream) {
+    let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+    thread::spawn(move || {
+        // A side that goes away ends the connection; whoever reads it judges that.
+        let _ = io::copy(&mut from, &mut to);
+        let _ = to.shutdown(Shutdown::Write);
+    });
+}
+
+/// What the relays hold.
+#[derive(Clone)]
+pub(super) enum Tide {
+    /// Events dated up to an instant.
+    Until(i64),
+    /// Everything.
+    All,
+    /// Events dated from an instant on: the rest was pruned.
+    Since(i64),
+    /// Nothing at all, and they say so properly.
+    Nothing,
+    /// Everything but these.
+    Without(Vec<SimEvent>),
+}
+
+/// A world behind gates, with a configuration that names them.
+pub(super) struct Stage {
+    pub(super) folder: TempDir,
+    pub(super) world: Arc<World>,
+    gates: Vec<Gate>,
+    /// Everything but the relays is answered by the first serving, as long as the stage stands.
+    servings: Mutex<Vec<Serving>>,
+}
+
+impl Stage {
+    pub(super) fn of(world: World) -> Self {
+        let (folder, world) = (tempdir().unwrap(), Arc::new(world));
+        let gates: Vec<Gate> = (0..RELAYS).map(|_| Gate::open()).collect();
+        let stage = Self { folder, world, gates, servings: Mutex::default() };
+        stage.turn(&Tide::All);
+        let first = stage.servings.lock().unwrap();
+        let mut text = serve_toml(&first[0], &stage.world, stage.folder.path()).unwrap();
+        for (relay, gate) in first[0].relays.iter().zip(&stage.gates) {
+            text = text.replace(&relay.to_string(), &gate.address.to_string());
+        }
+        drop(first);
+        fs::write(stage.config(), text).unwrap();
+        stage
+    }
+
+    pub(super) fn new(seed: u64) -> Self {
+        Self::of(World::generate(seed, EVENTS))
+    }
+
+    pub(super) fn config(&self) -> PathBuf {
+        self.folder.path().join("reledger.toml")
+    }
+
+    pub(super) fn run_dir(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Name of a relay in receipts and reports.
+    pub(super) fn relay(&self, index: usize) -> String {
+        format!("ws://{}", self.gates[index].address)
+    }
+
+    /// From now on the relays hold this.
+    pub(super) fn turn(&self, tide: &Tide) {
+        let all: Vec<&Tide> = vec![tide; RELAYS];
+        self.turn_each(&all);
+    }
+
+    /// From now on each relay holds this.
+    pub(super) fn turn_each(&self, tides: &[&Tide]) {
+        let relays = tides.iter().map(|tide| RelayRules { holds: self.holds(tide), ..RelayRules::default() });
+        // Headers by height: a debug build needs a second for the whole chain.
+        let headers = HeaderDialect::Esplora;
+        let services = Services { relays: relays.collect(), headers, ..Services::default() };
+        let world = Arc::clone(&self.world);
+        let serving = SERVERS.block_on(serve_with(world, services, std::future::pending())).unwrap();
+        for (gate, relay) in self.gates.iter().zip(&serving.relays) {
+            *gate.behind.lock().unwrap() = Some(*relay);
+        }
+        self.servings.lock().unwrap().push(serving);
+    }
+
+    /// From now on nobody answers for that relay.
+    pub(super) fn close(&self, index: usize) {
+        *self.gates[index].behind.lock().unwrap() = None;
+    }
+
+    fn holds(&self, tide: &Tide) -> Holds {
+        let without = |out: &dyn Fn(&SimEvent) -> bool| Holds {
+            since: None,
+            without: self.world.events.iter().filter(|event| out(event)).map(|event| event.id).collect(),
+        };
+        match tide {
+            Tide::All => Holds::default(),
+            Tide::Until(at) => without(&|event| event.created_at.0 > *at),
+            Tide::Since(at) => Holds { since: Some(UnixSeconds(*at)), without: BTreeSet::new() },
+            Tide::Nothing => without(&|_| true),
+            Tide::Without(out) => without(&|event| out.contains(event)),
+        }
+    }
+
+    /// An instant with events on both sides of it, and none in the quarter of an hour around it.
+    pub(super) fn middle(&self) -> i64 {
+        let mut times: Vec<i64> = self.world.events.iter().map(|event| event.created_at.0).collect();
+        times.sort_unstable();
+        let later = times.windows(2).skip(times.len() / 2);
+        let gap = later.into_iter().find(|pair| pair[1] - pair[0] > 3_600).unwrap();
+        gap[0] + 1_800
+    }
+
+    /// Runs a command on a run, judged for the world's instant, at this time of the clock.
+    pub(super) fn at(&self, now: &str, name: &str, args: &[&str]) -> Output {
+        let (config, run_dir) = (self.config(), self.run_dir(name));
+        let mut all = args.to_vec();
+        all.extend(["-c", arg(&config), "--run", arg(&run_dir), "--progress", "none", "--as-of", AS_OF, "--now", now]);
+        run(&all)
+    }
+
+    /// Drills from empty and expects this exit code.
+    pub(super) fn drill(&self, now: &str, name: &str, exit: i32) -> Snapshot {
+        let output = self.at(now, name, &["drill"]);
+        assert_eq!(code(&output), exit, "{}", shown(&output));
+        self.snapshot(name)
+    }
+
+    /// Replays at the world's instant what is bound to be incomplete, whatever else is wrong.
+    pub(super) fn replay_in_vain(&self, name: &str, more: &[&str]) -> Value {
+        let mut args = vec!["replay", "--json"];
+        args.extend(more);
+        let output = self.at(AS_OF, name, &args);
+        assert!([1, 3, 8].contains(&code(&output)), "{}", stderr(&output));
+        let report: Value = serde_json::from_str(&stdout(&output)).unwrap();
+        let conditions = report["replay"]["conditions"].to_string();
+        assert!(conditions.contains("incomplete"), "{conditions}");
+        assert_eq!(report["replay"]["safe_to_unfreeze"], false);
+        report["replay"].clone()
+    }
+
+    /// Replays at the world's instant, expects this exit code, and gives what is said about it beside the report.
+    pub(super) fn replay(&self, name: &str, more: &[&str], exit: i32) -> Value {
+        let mut args = vec!["replay", "--json"];
+        args.extend(more);
+        let output = self.at(AS_OF, name, &args);
+        let report: Value = serde_json::from_str(&stdout(&output)).unwrap_or_default();
+        let said = report["replay"].clone();
+        assert_eq!(code(&output), exit, "{said:#}\n{}\n{}", report["divergences"], stderr(&output));
+        said
+    }
+
+    /// The cursors of a run.
+    pub(super) fn cursors(&self, name: &str) -> Vec<Value> {
+        let output = self.at(AS_OF, name, &["cursor", "list", "--json"]);
+        assert_eq!(code(&output), 0, "{}", shown(&output));
+        let value: Value = serde_json::from_str(&stdout(&output)).unwrap();
+        value["cursors"].as_array().unwrap().clone()
+    }
+
+    /// The cursor of one relay's billable events: its origin, and its instant where it stands.
+    pub(super) fn cursor(&self, name: &str, index: usize) -> (String, Option<i64>) {
+        let relay = self.relay(index);
+        let all = self.cursors(name);
+        let own = all.iter().find(|cursor| cursor["source"] == relay.as_str() && cursor["kind"] == "30087").unwrap();
+        (own["origin"].as_str().unwrap().to_owned(), own["position"]["events"]["time"].as_i64())
+    }
+
+    /// What must not change when nothing new is there.
+    pub(super) fn snapshot(&self, name: &str) -> Snapshot {
+        let run_dir = self.run_dir(name);
+        let found = report(&run_dir);
+        Snapshot {
+            state_root: found["state_root"].clone(),
+            evidence_root: found["inputs"]["evidence_root"].clone(),
+            report: String::from_utf8(report_bytes(&run_dir)).unwrap(),
+            cursors: self.cursors(name),
+        }
+    }
+
+    /// Open divergences of a run with that code, by their subjects.
+    pub(super) fn open(&self, name: &str, wanted: &str) -> Vec<Value> {
+        let found = report(&self.run_dir(name));
+        let all = found["divergences"].as_array().unwrap().iter();
+        let open = all.filter(|divergence| divergence["code"] == wanted && divergence["state"] == "open");
+        open.map(|divergence| divergence["subject"].clone()).collect()
+    }
+
+    pub(super) fn audit(&self, name: &str) -> i32 {
+        let output = run(&["audit", "--offline", arg(&self.run_dir(name))]);
+        code(&output)
+    }
+}
+
+/// A finished run, as far as others can see it.
+#[derive(Debug, PartialEq)]
+pub(super) struct Snapshot {
+    pub(super) state_root: Value,
+    pub(super) evidence_root: Value,
+    pub(super) report: String,
+    pub(super) cursors: Vec<Value>,
+}
+
+/// The state root of world 7 as a drill from empty finds it, made once: ledgers know nothing of addresses.
+pub(super) fn whole_state() -> Value {
+    static WHOLE: LazyLock<Value> = LazyLock::new(|| Stage::new(7).drill(AS_OF, "whole", 0).state_root);
+    WHOLE.clone()
+}
+
+/// An instant as an argument.
+pub(super) fn at(seconds: i64) -> String {
+    UnixSeconds(seconds).to_string()
+}
