@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use reqwest::header::{ACCEPT, DATE, HeaderMap};
-use reqwest::{Client, Response, Url, redirect};
+use reqwest::{Certificate, Client, Response, Url, redirect};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
@@ -28,6 +28,8 @@ pub struct ProbePlan {
     pub bytes_max: usize,
     /// Accept plaintext outside loopback.
     pub allow_plaintext: bool,
+    /// The server's own certificate authority (PEM): it is trusted, and no other.
+    pub certificate: Option<Vec<u8>>,
 }
 
 /// What was seen.
@@ -45,37 +47,46 @@ pub struct Probed {
 /// twice, and no proxy is used.
 ///
 /// # Errors
-/// [`SourceError::Misconfigured`] for an address that may not be contacted: then nobody is.
+/// [`SourceError::Misconfigured`] for an address that may not be contacted, or a certificate that is none: then nobody is.
 pub fn probe_all(handle: &Handle, plans: &[ProbePlan]) -> Result<Vec<Probed>, SourceError> {
-    let targets: Vec<(Url, &'static str, usize)> = plans.iter().map(target).collect::<Result<_, _>>()?;
-    let client = Client::builder()
-        .user_agent(concat!("reledger/", env!("CARGO_PKG_VERSION")))
-        .redirect(redirect::Policy::none())
-        .no_proxy()
-        .connect_timeout(Duration::from_millis(CONNECT_MS))
-        .build()
-        .map_err(|_| SourceError::Misconfigured { what: "no TLS client on this machine", address: String::new() })?;
-    let looks = targets.into_iter().map(|(url, accept, bytes_max)| {
-        let client = client.clone();
-        async move {
-            let look = look(&client, url, accept, bytes_max);
+    let usual = client(None)?;
+    let mut looks = Vec::with_capacity(plans.len());
+    for plan in plans {
+        let (url, accept) = target(plan)?;
+        let client = if plan.certificate.is_some() { client(plan.certificate.as_deref())? } else { usual.clone() };
+        looks.push(async move {
+            let look = look(&client, url, accept, plan.bytes_max);
             let late = Probed { status: Err("no answer in time".to_owned()), body: Vec::new(), date: None };
             timeout(Duration::from_millis(LOOK_MS), look).await.unwrap_or(late)
-        }
-    });
+        });
+    }
     Ok(handle.block_on(join_all(looks)))
 }
 
-fn target(plan: &ProbePlan) -> Result<(Url, &'static str, usize), SourceError> {
+fn client(certificate: Option<&[u8]>) -> Result<Client, SourceError> {
+    let bad = |what| SourceError::Misconfigured { what, address: String::new() };
+    let mut builder = Client::builder()
+        .user_agent(concat!("reledger/", env!("CARGO_PKG_VERSION")))
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .connect_timeout(Duration::from_millis(CONNECT_MS));
+    if let Some(pem) = certificate {
+        let root = Certificate::from_pem(pem).map_err(|_| bad("no PEM certificate"))?;
+        builder = builder.tls_built_in_root_certs(false).add_root_certificate(root);
+    }
+    builder.build().map_err(|_| bad("no TLS client on this machine"))
+}
+
+fn target(plan: &ProbePlan) -> Result<(Url, &'static str), SourceError> {
     let plaintext = Plaintext::from(plan.allow_plaintext);
     if !plan.url.starts_with("ws") {
-        return Ok((check_http(&plan.url, plaintext)?, "*/*", plan.bytes_max));
+        return Ok((check_http(&plan.url, plaintext)?, "*/*"));
     }
     let mut url = check_ws(&plan.url, plaintext)?;
     let scheme = if url.scheme() == "wss" { "https" } else { "http" };
     url.set_scheme(scheme)
         .map_err(|()| SourceError::Misconfigured { what: "not a relay's address", address: plan.url.clone() })?;
-    Ok((url, "application/nostr+json", plan.bytes_max))
+    Ok((url, "application/nostr+json"))
 }
 
 async fn look(client: &Client, url: Url, accept: &'static str, bytes_max: usize) -> Probed {
@@ -149,8 +160,9 @@ mod tests {
 
     #[test]
     fn a_relay_is_asked_for_its_document_over_http_and_plaintext_beyond_loopback_is_refused() {
-        let plan = |url: &str| ProbePlan { url: url.to_owned(), bytes_max: 1, allow_plaintext: false };
-        let (url, accept, _) = target(&plan("wss://relay.example/nostr")).unwrap();
+        let plan =
+            |url: &str| ProbePlan { url: url.to_owned(), bytes_max: 1, allow_plaintext: false, certificate: None };
+        let (url, accept) = target(&plan("wss://relay.example/nostr")).unwrap();
         assert_eq!((url.as_str(), accept), ("https://relay.example/nostr", "application/nostr+json"));
         assert_eq!(target(&plan("ws://127.0.0.1:7777")).unwrap().0.as_str(), "http://127.0.0.1:7777/");
         assert!(target(&plan("ws://relay.example")).is_err());

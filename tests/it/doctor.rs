@@ -251,6 +251,8 @@ fn what_is_next_to_a_drift_in_a_run_is_none() {
     let text = archived("near", &events);
     let relay = CLINIC.relays[0].replace("ws://", "WS://") + "/";
     let text = with_document("near", &text, &relay);
+    let slug = text.lines().find_map(|line| line.strip_prefix("[federations.")?.strip_suffix(']')).unwrap().to_owned();
+    let text = with_directory("near", &text, &slug);
     CLINIC.capture("near", &text);
     is_well("near", &text, &AT_NOW);
 }
@@ -454,6 +456,24 @@ fn a_federation_that_settles_and_is_not_configured_is_found() {
     drifts("honest", &text, &AT_NOW, &found);
     let more = format!("{}\n[federations.another]\n", CLINIC.config);
     is_well("honest", &more, &AT_NOW);
+}
+
+/// That configuration with a federation directory, which lists one live federation of that name.
+fn with_directory(name: &str, text: &str, slug: &str) -> String {
+    let listed = json!({"ok": true, "federations": [{"slug": slug, "name": "F", "status": "live", "threshold": "3-of-4",
+        "target_guardian_count": 4, "invite": null, "charter_hash": null}]});
+    fs::write(CLINIC.place.path().join(format!("{name}-federations.json")), listed.to_string()).unwrap();
+    let line = text.lines().find(|line| line.starts_with("[federations.")).unwrap();
+    text.replacen(line, &format!("{line}\ndirectory = \"{name}-federations.json\""), 1)
+}
+
+#[test]
+fn a_federation_directory_that_says_otherwise_is_found() {
+    let text = with_directory("directory-drift", &CLINIC.config, "another");
+    CLINIC.capture("directory-drift", &text);
+    let checks = drifts("directory-drift", &text, &AT_NOW, &[("drift.federations.published", "fail")]);
+    let found = checks.iter().find(|check| check["check"] == "drift.federations.published").unwrap();
+    assert!(found["found"].as_str().unwrap().contains("without another"), "{found}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::Patient;
 use super::check::Check;
 use crate::app::coverage::Survey;
 use crate::domain::{Code, EvidenceId, Finding, Media, UnixSeconds, relay_spelling};
+use crate::reconcile::reconcile;
 use crate::store::EvidenceStore as _;
 use crate::verify::Verified;
 
@@ -21,6 +22,8 @@ const TIP_SECONDS: i64 = 24 * 3600;
 const UNASSIGNED: std::ops::RangeInclusive<u16> = 30_088..=30_099;
 /// Relay lists of users (NIP-65).
 const RELAY_LIST: u16 = 10_002;
+/// Published documents that may name relays.
+const PUBLISHED: [Media; 3] = [Media::ProjectConfig, Media::FederationDirectory, Media::Charter];
 /// At most so many names in one line.
 const NAMED_MAX: usize = 8;
 
@@ -50,6 +53,11 @@ pub(super) fn checks(patient: &Patient<'_>, survey: &Survey) -> Vec<Check> {
         "drift.federations.evidence",
         federations(patient, survey),
         "settlements name federations without a section: add [federations.<slug>] with its settlement_keys",
+    ));
+    checks.push(asked(
+        "drift.federations.published",
+        published(patient, survey),
+        "the federation directory and charters say otherwise: compare them with [federations], and ask who changed",
     ));
     checks.push(asked(
         "drift.federations.keys",
@@ -129,7 +137,7 @@ fn relays(patient: &Patient<'_>, survey: &Survey) -> Check {
     const NAME: &str = "drift.relays.published";
     let asked: BTreeSet<String> = patient.plan.relays.iter().map(|url| relay_spelling(url)).collect();
     let mut listed = BTreeSet::new();
-    let scanned = survey.store.scan(&[Media::ProjectConfig], &mut |_, evidence| {
+    let scanned = survey.store.scan(&PUBLISHED, &mut |_, evidence| {
         if let Ok(document) = serde_json::from_slice::<Value>(&evidence.bytes) {
             relay_lists(&document, false, &mut listed);
         }
@@ -216,6 +224,18 @@ fn federations(patient: &Patient<'_>, survey: &Survey) -> BTreeSet<String> {
     let known = &patient.plan.policy.settlement_keys;
     let unknown = named(&survey.set.findings, &[Code::SigKeyUnknown], Some("federation"));
     unknown.into_iter().filter(|slug| !known.keys().any(|known| known.0 == *slug)).collect()
+}
+
+/// Lists that the report would find to disagree with published documents, beyond those of the configuration by itself.
+fn published(patient: &Patient<'_>, survey: &Survey) -> BTreeSet<String> {
+    let own: Vec<&str> = patient.plan.declared.drift.iter().map(|drift| drift.list.as_str()).collect();
+    let judged = reconcile(&survey.input());
+    let drifts = judged.divergences.into_iter().filter(|one| one.code == Code::SrcDrift);
+    let told = drifts.filter_map(|one| {
+        let list = one.subject.get("list").filter(|list| !own.contains(list))?;
+        Some(format!("{list}: {}, expected {}", one.observed, one.expected))
+    });
+    told.collect()
 }
 
 /// The newest header against the clock: older than a day, or from the future.

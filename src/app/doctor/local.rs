@@ -21,7 +21,8 @@ pub(super) fn checks(patient: &Patient<'_>) -> Vec<Check> {
 /// Every file and folder that the configuration names.
 fn paths(patient: &Patient<'_>) -> Vec<Check> {
     let plan = patient.plan;
-    let named = plan.files.values().flatten().chain(&plan.transparency).chain(&plan.history);
+    let certificates = plan.nodes.iter().filter_map(|node| node.certificate_file.as_ref());
+    let named = plan.files.values().flatten().chain(&plan.transparency).chain(&plan.history).chain(certificates);
     let named: Vec<&PathBuf> = named.filter(|path| path.as_os_str() != "-").collect();
     let mut checks = Vec::new();
     for path in &named {
@@ -44,8 +45,9 @@ fn readable(path: &Path) -> std::io::Result<()> {
 
 /// Files that hold a secret: there, and readable by their owner only.
 fn secrets(patient: &Patient<'_>) -> Vec<Check> {
-    let files: Vec<&PathBuf> = patient.plan.payment_logs.iter().map(|log| &log.password_file).collect();
-    files.into_iter().map(|file| secret(file)).collect()
+    let passwords = patient.plan.payment_logs.iter().map(|log| &log.password_file);
+    let files = passwords.chain(patient.plan.nodes.iter().map(|node| &node.secret_file));
+    files.map(|file| secret(file)).collect()
 }
 
 fn secret(file: &Path) -> Check {

@@ -72,21 +72,25 @@ fn targets(patient: &Patient<'_>) -> Vec<(Part, String)> {
     let relays = plan.relays.iter().map(|url| (Part::Relay, url.clone()));
     let documents = plan.documents.iter().map(|(media, url)| (Part::Document(*media), url.clone()));
     let logs = plan.payment_logs.iter().map(|log| (Part::Server, log.url.clone()));
+    let nodes = plan.nodes.iter().map(|node| (Part::Server, node.url.clone()));
     let calendars: BTreeSet<&String> = plan.calendars.values().collect();
     let calendars = calendars.into_iter().map(|url| (Part::Server, url.clone()));
     let rest = plan.bitcoin_rest.iter().map(|url| (Part::Rest, url.clone()));
     let esplora = plan.esplora.iter().map(|url| (Part::Esplora, url.clone()));
-    relays.chain(documents).chain(logs).chain(calendars).chain(rest).chain(esplora).collect()
+    relays.chain(documents).chain(logs).chain(nodes).chain(calendars).chain(rest).chain(esplora).collect()
 }
 
 fn plan(patient: &Patient<'_>, (part, url): &(Part, String)) -> ProbePlan {
+    let node = patient.plan.nodes.iter().find(|node| node.url == *url);
+    // What can't be read is told among the paths; the server is then a stranger to us.
+    let certificate = node.and_then(|node| std::fs::read(node.certificate_file.as_ref()?).ok());
     let (url, bytes_max) = match part {
         Part::Relay | Part::Document(Media::Jwks) => (url.clone(), DOCUMENT_BYTES_MAX),
         Part::Rest => (under(url, "/rest/chaininfo.json"), DOCUMENT_BYTES_MAX),
         Part::Esplora => (under(url, "/blocks/tip/height"), DOCUMENT_BYTES_MAX),
         Part::Document(_) | Part::Server => (url.clone(), 0),
     };
-    ProbePlan { url, bytes_max, allow_plaintext: patient.plan.allow_plaintext }
+    ProbePlan { url, bytes_max, allow_plaintext: patient.plan.allow_plaintext, certificate }
 }
 
 fn under(base: &str, route: &str) -> String {
@@ -181,6 +185,7 @@ fn tip(patient: &Patient<'_>, handle: &Handle, part: Part, url: &str, probed: &P
             url: under(url, &route),
             bytes_max: DOCUMENT_BYTES_MAX,
             allow_plaintext: patient.plan.allow_plaintext,
+            certificate: None,
         };
         let answer = probe_all(handle, &[plan]).ok()?.pop()?;
         answer.refusal().is_none().then_some(answer.body)
