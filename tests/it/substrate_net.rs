@@ -12,6 +12,7 @@ mod gateway;
 mod headers;
 mod http_server;
 mod relay;
+mod relay_drawn;
 mod relay_faults;
 mod relay_server;
 mod relay_sets;
