@@ -19,6 +19,7 @@ mod ots_command;
 mod pages;
 mod paging;
 mod relay;
+mod relay_drawn;
 mod relay_faults;
 mod relay_server;
 mod relay_sets;

@@ -13,11 +13,14 @@ use super::{broken, complete, quick_retry, runtime};
 
 /// What a relay lists (NIP-77) and counts (NIP-45).
 #[derive(Clone, Default)]
-struct Sets {
-    listed: Vec<Event>,
+pub(super) struct Sets {
+    pub(super) listed: Vec<Event>,
     /// More than so many are refused.
-    most: Option<usize>,
-    counted: Option<Value>,
+    pub(super) most: Option<usize>,
+    /// The answer to every count.
+    pub(super) counted: Option<Value>,
+    /// Counts are answered with the truth.
+    pub(super) counts: bool,
 }
 
 impl Sets {
@@ -63,6 +66,7 @@ impl Sets {
                 },
                 "NEG-MSG" => json!(["NEG-MSG", name, turn(&open[&name], &part(2))]),
                 "COUNT" if sets.counted.is_some() => json!(["COUNT", name, sets.counted]),
+                "COUNT" if sets.counts => json!(["COUNT", name, {"count": sets.inside(&message[2]).len()}]),
                 "CLOSE" | "NEG-CLOSE" => return Vec::new(),
                 _ => json!(["NOTICE", "unknown command"]),
             };
@@ -76,7 +80,15 @@ impl Sets {
     }
 
     fn serve_by(self, script: impl Fn(&Question) -> Vec<Act> + Send + Sync + 'static) -> Relay {
-        Relay::with_more(None, script, move || self.aside())
+        self.serve_with(None, script)
+    }
+
+    pub(super) fn serve_with(
+        self,
+        document: Option<Value>,
+        script: impl Fn(&Question) -> Vec<Act> + Send + Sync + 'static,
+    ) -> Relay {
+        Relay::with_more(document, script, move || self.aside())
     }
 }
 
