@@ -16,6 +16,7 @@ use super::meter::Meter;
 
 /// What a capture of one relay came to.
 pub struct Verdict {
+    asked: u32,
     held: usize,
     captured: usize,
     basis: CompletenessBasis,
@@ -30,8 +31,8 @@ pub struct Verdict {
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { held, captured, basis, open, messages, seconds, .. } = self;
-        write!(f, "held {held} captured {captured} basis {basis} open windows {}", open.len())?;
+        let Self { asked, held, captured, basis, open, messages, seconds, .. } = self;
+        write!(f, "asked {asked} held {held} captured {captured} basis {basis} open windows {}", open.len())?;
         if !open.is_empty() {
             write!(f, " ({})", open.join(", "))?;
         }
@@ -62,7 +63,7 @@ impl Sink for Ids {
 }
 
 /// Captures the relay through the public client.
-pub async fn capture(url: &str, held: &[Event]) -> Result<Verdict, String> {
+pub async fn capture(url: &str, page_limit: u32, held: &[Event]) -> Result<Verdict, String> {
     let meter = Meter::before(url).await.map_err(|error| error.to_string())?;
     let plan = RelayPlan {
         url: meter.url.clone(),
@@ -72,7 +73,7 @@ pub async fn capture(url: &str, held: &[Event]) -> Result<Verdict, String> {
         allow_plaintext: false,
         auth: None,
         budgets: RelayBudget::default(),
-        page_limit: 5_000,
+        page_limit,
         retry: RetryPolicy::default(),
     };
     let mut source = RelaySource::new(plan, Handle::current()).map_err(|error| error.to_string())?;
@@ -84,10 +85,10 @@ pub async fn capture(url: &str, held: &[Event]) -> Result<Verdict, String> {
     let (ids, receipts) = fetched.await.map_err(|_| "the capture panicked")?.map_err(|error| error.to_string())?;
     let receipt = receipts.first().ok_or("no receipt")?;
     let seconds = began.elapsed().as_secs();
-    Ok(verdict(held, &ids, receipt, meter.messages(), seconds))
+    Ok(Verdict { asked: page_limit, messages: meter.messages(), seconds, ..verdict(held, &ids, receipt) })
 }
 
-fn verdict(held: &[Event], ids: &BTreeSet<String>, receipt: &FetchReceipt, messages: u64, seconds: u64) -> Verdict {
+fn verdict(held: &[Event], ids: &BTreeSet<String>, receipt: &FetchReceipt) -> Verdict {
     let held: BTreeMap<String, i64> = held
         .iter()
         .map(|event| (event.id.to_hex(), i64::try_from(event.created_at.as_secs()).unwrap_or(i64::MAX)))
@@ -104,13 +105,14 @@ fn verdict(held: &[Event], ids: &BTreeSet<String>, receipt: &FetchReceipt, messa
     let lost_silently = missing.filter(|(_, at)| complete || (certified && !is_open(**at))).count();
     let bound = |time: Option<reledger::domain::UnixSeconds>| time.map_or("any".to_owned(), |time| time.0.to_string());
     Verdict {
+        asked: 0,
         held: held.len(),
         captured: held.keys().filter(|id| ids.contains(*id)).count(),
         basis: receipt.basis,
         reason: receipt.reason.clone(),
         open: open.iter().map(|window| format!("{}..{}", bound(window.from), bound(window.until))).collect(),
-        messages,
-        seconds,
+        messages: 0,
+        seconds: 0,
         lost_silently,
     }
 }

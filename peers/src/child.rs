@@ -37,7 +37,7 @@ pub async fn nostr_rs_relay() -> Result<Option<Peer>, String> {
         command.arg("--config").arg(folder.join("config.toml")).arg("--db").arg(folder);
         Ok(command)
     };
-    run("nostr-rs-relay (no cap)", configure).await.map(Some)
+    run("nostr-rs-relay (no cap)", &[5_000, 500], configure).await.map(Some)
 }
 
 /// `strfry`, with its usual cap.
@@ -56,10 +56,14 @@ pub async fn strfry() -> Result<Option<Peer>, String> {
         command.arg("--config").arg(folder.join("strfry.conf")).arg("relay");
         Ok(command)
     };
-    run(&format!("strfry (cap {CAP})"), configure).await.map(Some)
+    run(&format!("strfry (cap {CAP})"), &[5_000], configure).await.map(Some)
 }
 
-async fn run(name: &str, configure: impl Fn(&Path, u16) -> std::io::Result<Command>) -> Result<Peer, String> {
+async fn run(
+    name: &str,
+    page_limits: &'static [u32],
+    configure: impl Fn(&Path, u16) -> std::io::Result<Command>,
+) -> Result<Peer, String> {
     let folder = TempDir::new().map_err(text)?;
     let port = free_port().map_err(text)?;
     let mut command = configure(folder.path(), port).map_err(text)?;
@@ -71,7 +75,7 @@ async fn run(name: &str, configure: impl Fn(&Path, u16) -> std::io::Result<Comma
     for _ in 0..TRIES {
         if TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
             let url = format!("ws://127.0.0.1:{port}");
-            return Ok(Peer { name: name.to_owned(), url, _alive: Box::new(running) });
+            return Ok(Peer { name: name.to_owned(), url, page_limits, _alive: Box::new(running) });
         }
         if let Some(status) = running.process.try_wait().map_err(text)? {
             let log = fs::read_to_string(running._folder.path().join("log")).unwrap_or_default();

@@ -16,5 +16,5 @@ pub async fn start() -> Result<Peer, String> {
     relay.run().await.map_err(|error| error.to_string())?;
     let url = relay.url().await.to_string();
     let name = format!("nostr-relay-builder 0.44.1 (cap {CAP})");
-    Ok(Peer { name, url, _alive: Box::new(relay) })
+    Ok(Peer { name, url, page_limits: &[5_000], _alive: Box::new(relay) })
 }

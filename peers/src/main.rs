@@ -4,7 +4,7 @@
 //! at most 500 a page where it can be told to. Then the relay client of reledger captures it. One line a relay:
 //!
 //! ```text
-//! PEER held 8000 captured 8000 basis set-equal open windows 0 messages 181 seconds 3
+//! PEER asked 5000 held 8000 captured 8000 basis set-equal open windows 0 messages 181 seconds 3
 //! ```
 //!
 //! Exit 0: everything was captured, or what is missing lies in windows that are named open. Exit 1: something was lost
@@ -29,6 +29,8 @@ const CAP: usize = 500;
 struct Peer {
     name: String,
     url: String,
+    /// What the client asks for at most, one capture each: a relay without a cap is given ours.
+    page_limits: &'static [u32],
     /// Keeps it running.
     _alive: Box<dyn Send>,
 }
@@ -56,9 +58,11 @@ async fn main() -> ExitCode {
             }
         };
         match judge(&peer, &held).await {
-            Ok(verdict) => {
-                println!("{} {verdict}", peer.name);
-                failed |= verdict.lost_silently > 0;
+            Ok(verdicts) => {
+                for verdict in verdicts {
+                    println!("{} {verdict}", peer.name);
+                    failed |= verdict.lost_silently > 0;
+                }
             }
             Err(error) => {
                 println!("{} FAILED: {error}", peer.name);
@@ -69,7 +73,11 @@ async fn main() -> ExitCode {
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-async fn judge(peer: &Peer, held: &[events::Event]) -> Result<Verdict, String> {
+async fn judge(peer: &Peer, held: &[events::Event]) -> Result<Vec<Verdict>, String> {
     events::publish(&peer.url, held).await.map_err(|error| format!("could not publish: {error}"))?;
-    capture::capture(&peer.url, held).await
+    let mut verdicts = Vec::new();
+    for limit in peer.page_limits {
+        verdicts.push(capture::capture(&peer.url, *limit, held).await?);
+    }
+    Ok(verdicts)
 }

@@ -6,7 +6,6 @@ use reledger::domain::{CompletenessBasis, FetchReceipt, SliceEnd};
 use serde_json::Value;
 
 use super::server::Log;
-use super::truth::stamp;
 use super::world::{Choice, Fault, Neg, Prefixes, Stored, World};
 
 /// What a capture came to.
@@ -65,17 +64,19 @@ pub(super) fn judge(world: &World, outcome: &Outcome) -> Vec<String> {
     wrong
 }
 
-/// More messages than this no sensible capture needs. The generous part is for splitting full seconds by prefix.
+/// More messages than this no sensible capture needs: at a relay that does everything right few, at others a multiple.
+/// The generous part is for splitting full seconds by prefix.
 pub(super) fn questions_max(world: &World) -> u64 {
     let page = world.page_max().max(1);
-    let mut most = 200;
+    let mut most = 200 + 100 * world.kinds.len();
     for kind in &world.kinds {
         let held = world.held(*kind);
         let full = full_seconds(&held, page.div_ceil(4));
         // Each question is closed again, and asked up to four times when it fails; a page of one event moves one event on.
         most += 40 * (held.len() / page + 1) + 12 * held.len() + full * 256 * 8;
     }
-    u64::try_from(most).unwrap()
+    let patience = if world.is_honest() { 1 } else { 4 };
+    u64::try_from(most).unwrap() * patience
 }
 
 fn full_seconds(held: &[&Stored], page: usize) -> usize {
@@ -174,8 +175,14 @@ impl Case<'_> {
         let lost = self.shown().into_iter().filter(|event| !self.captured.contains(event.id.as_str()));
         let lost: Vec<&Stored> = lost.filter(|event| !open(event)).collect();
         if let Some(first) = lost.first() {
+            let windows: Vec<String> = certificate
+                .windows
+                .iter()
+                .take(8)
+                .map(|window| format!("{:?}..{:?} {} {:?}", window.from, window.until, window.items, window.open))
+                .collect();
             let what = format!("{} events lost in windows that are not open, one at {}", lost.len(), first.at);
-            self.blame(&what);
+            self.blame(&format!("{what}; windows {}", windows.join(", ")));
         }
     }
 
@@ -195,9 +202,12 @@ impl Case<'_> {
     fn honesty_is_rewarded(&mut self) {
         let (world, basis) = (self.world, self.receipt.basis);
         let held = world.held(self.kind);
+        if held.iter().any(|event| i64::try_from(event.at).is_err() || event.at < 0) {
+            // No window can name such a time; how far a relay is believed on it is open.
+            return;
+        }
         if let Neg::Honest { max, .. } = world.neg
             && world.fullest_second(self.kind) <= max
-            && held.iter().all(|event| stamp(event).is_some())
         {
             if basis != CompletenessBasis::SetEqual {
                 self.blame(&format!("an honest list was not believed: {}", self.receipt.reason));

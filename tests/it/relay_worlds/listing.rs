@@ -32,7 +32,7 @@ impl Conversations {
             }
             Neg::Honest { frame, .. } => frame,
             Neg::BreaksOff => 4_096,
-            Neg::Partial | Neg::Phantoms | Neg::Endless | Neg::Garbage => 0,
+            Neg::Partial | Neg::Newer | Neg::Phantoms | Neg::Endless | Neg::Garbage => 0,
         };
         let mut storage = NegentropyStorageVector::new();
         for event in listed {

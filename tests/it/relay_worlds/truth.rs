@@ -34,7 +34,17 @@ impl World {
 
     /// True for an event that is served and not listed.
     pub(super) fn is_unlisted(&self, event: &Stored) -> bool {
-        self.neg == Neg::Partial && lot(event, 4).is_multiple_of(6)
+        match self.neg {
+            Neg::Partial => lot(event, 4).is_multiple_of(6),
+            Neg::Newer => event.at < self.middle(),
+            _ => false,
+        }
+    }
+
+    fn middle(&self) -> i128 {
+        let mut times: Vec<i128> = self.events.iter().map(|event| event.at).collect();
+        times.sort_unstable();
+        times.get(times.len() / 2).copied().unwrap_or(0)
     }
 
     /// The most that a page may hold.
@@ -75,7 +85,8 @@ impl World {
             return false;
         }
         let Neg::Honest { max, .. } = self.neg else {
-            return self.neg == Neg::Phantoms || (self.neg == Neg::Partial && !self.is_unlisted(event));
+            let lists = matches!(self.neg, Neg::Phantoms | Neg::Partial | Neg::Newer);
+            return lists && !self.is_unlisted(event);
         };
         let together = self.held(event.kind).iter().filter(|other| second(other) == second(event)).count();
         together <= max

@@ -85,6 +85,8 @@ pub(super) enum Neg {
     },
     /// Lists only some of what it serves.
     Partial,
+    /// Lists only the newer half of what it serves.
+    Newer,
     /// Lists ids that it no longer serves.
     Phantoms,
     AlwaysBlocked,
@@ -366,7 +368,8 @@ fn spoil(world: &mut World, dice: &mut Dice, cap: usize) {
             0 => world.cap = Cap::Varies((cap / 4).max(1), cap),
             1 => world.choice = dice.pick(&[Choice::Oldest, Choice::LowestIds, Choice::Random]),
             2 | 3 => {
-                world.neg = dice.pick(&[Neg::Partial, Neg::Phantoms, Neg::BreaksOff, Neg::Endless, Neg::Garbage]);
+                world.neg =
+                    dice.pick(&[Neg::Partial, Neg::Newer, Neg::Phantoms, Neg::BreaksOff, Neg::Endless, Neg::Garbage]);
             }
             4 => world.prefixes = Prefixes::Ignored,
             5 => world.count = dice.pick(&[Count::TooFew, Count::TooMany]),
