@@ -107,6 +107,19 @@ fn relays_that_went_blind_move_no_cursor_and_the_run_is_incomplete_until_they_se
 }
 
 #[test]
+fn unrelated_traffic_moves_no_cursor() {
+    let stage = Stage::new();
+    let middle = stage.before_the_outage("run");
+    let cursors = stage.cursors("run");
+    // The outage goes on behind relays that are busy with what nobody asked for.
+    for behaviours in [["relay:0=blind", "relay:1=blind"], ["relay:0=wrong-filter", "relay:1=wrong-subscription"]] {
+        stage.turn_badly(&Tide::Until(middle), &behaviours);
+        stage.at(AS_OF, "run", &["replay"]);
+        assert_eq!(stage.cursors("run"), cursors, "{behaviours:?}");
+    }
+}
+
+#[test]
 fn a_relay_that_is_away_moves_only_its_own_cursor_not_and_is_accused_of_no_omission() {
     let stage = Stage::new();
     stage.before_the_outage("run");

@@ -70,6 +70,19 @@ fn a_snapshot_without_a_known_checkpoint_leaves_it_to_the_cursors() {
 }
 
 #[test]
+fn an_unsafe_snapshot_is_exit_6_and_nothing_is_written() {
+    let sealed = Sealed::new();
+    let (stage, file) = (&sealed.stage, sealed.snapshot(true));
+    let before = stage.snapshot("run");
+    let members = vec![("../outside".to_owned(), b"x".to_vec())];
+    let manifest = SnapshotManifest::of(0, 1, &members);
+    fs::write(&file, pack_snapshot(&stage.world().hand(), &manifest, &members)).unwrap();
+    let output = stage.at(AS_OF, "run", &["replay", "--from-snapshot", arg(&file)]);
+    assert_eq!(code(&output), 6, "{}", shown(&output));
+    assert_eq!(stage.snapshot("run"), before);
+}
+
+#[test]
 fn a_snapshot_that_does_not_verify_is_exit_5_and_nothing_is_written() {
     let sealed = Sealed::new();
     let (stage, file) = (&sealed.stage, sealed.snapshot(true));

@@ -91,7 +91,7 @@ impl House {
         let (folder, world) = (tempdir().unwrap(), Arc::new(world));
         let gates: Vec<Gate> = (0..RELAYS).map(|_| Gate::open()).collect();
         let house = Self { world, gates, servings: Mutex::default(), folder };
-        house.turn(&vec![&Tide::All; RELAYS]);
+        house.turn(&vec![&Tide::All; RELAYS], &[]);
         let first = house.servings.lock().unwrap();
         let mut text = serve_toml(&first[0], &house.world, house.folder.path()).unwrap();
         for (relay, gate) in first[0].relays.iter().zip(&house.gates) {
@@ -102,11 +102,12 @@ impl House {
         house
     }
 
-    fn turn(&self, tides: &[&Tide]) {
+    fn turn(&self, tides: &[&Tide], behaviours: &[&str]) {
         let relays = tides.iter().map(|tide| RelayRules { holds: self.holds(tide), ..RelayRules::default() });
         // Headers by height: a debug build needs a second for the whole chain.
         let headers = HeaderDialect::Esplora;
-        let services = Services { relays: relays.collect(), headers, ..Services::default() };
+        let behaviours = behaviours.iter().map(|text| text.parse().unwrap()).collect();
+        let services = Services { relays: relays.collect(), behaviours, headers, ..Services::default() };
         let world = Arc::clone(&self.world);
         let serving = SERVERS.block_on(serve_with(world, services, std::future::pending())).unwrap();
         for (gate, relay) in self.gates.iter().zip(&serving.relays) {
@@ -220,7 +221,12 @@ impl Stage {
 
     /// From now on each relay holds this.
     pub(super) fn turn_each(&self, tides: &[&Tide]) {
-        self.house().turn(tides);
+        self.house().turn(tides, &[]);
+    }
+
+    /// From now on the relays hold this and misbehave so (`relay:0=blind`).
+    pub(super) fn turn_badly(&self, tide: &Tide, behaviours: &[&str]) {
+        self.house().turn(&vec![tide; RELAYS], behaviours);
     }
 
     /// From now on nobody answers for that relay.
