@@ -2,7 +2,7 @@
 CARGO ?= cargo
 SHELL := /bin/sh
 
-.PHONY: help drill test test-peers check bench bench-capture relay-worlds fuzz fuzz-targets laws pages mutants worlds identity coverage hand-mutants docs clean
+.PHONY: help drill test test-peers check bench bench-capture relay-worlds fuzz fuzz-targets kills laws pages mutants worlds identity coverage hand-mutants docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ bench: ## speed as ratios to the bare cryptographic floor, in one process
 
 bench-capture: ## capture from four loopback relays beside its two floors (RELEDGER_BENCH_EVENTS=n, RELEDGER_BENCH_MODE=pages|lists)
 	$(CARGO) bench --locked --bench capture
+
+kills: ## captures killed at random moments and resumed, RELEDGER_KILLS of them
+	RELEDGER_KILLS=$${RELEDGER_KILLS:-30} $(CARGO) test --locked --test it replay::kills -- --nocapture
 
 fuzz: ## a long campaign of mutated inputs against every decoder and the verifier (RELEDGER_FUZZ_CASES=n)
 	RELEDGER_FUZZ_CASES=$${RELEDGER_FUZZ_CASES:-2000000} $(CARGO) test --locked --test it fuzz -- --nocapture

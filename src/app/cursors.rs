@@ -225,3 +225,153 @@ fn highest_entries<'a>(
     }
     highest.into_iter().map(|(key, id)| (key, Place::LogId(id))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Backing, CompletenessBasis, Digest32, EvidenceId, Slice, SliceEnd, sha256};
+    use crate::store::MemoryStore;
+    use crate::verify::HeldEvent;
+
+    const KIND: &str = "30087";
+
+    fn relay(name: &str) -> SourceId {
+        SourceId(format!("wss://{name}.example"))
+    }
+
+    fn digest(number: u32) -> Digest32 {
+        sha256(&number.to_be_bytes())
+    }
+
+    /// Verified events by number and second, all given by the relay `a`.
+    fn given(events: &[(u32, i64)]) -> (VerifiedSet, SideTables) {
+        let (mut set, mut tables) = (VerifiedSet::default(), SideTables::default());
+        for (number, at) in events {
+            let id = EvidenceId(digest(*number));
+            let event = HeldEvent {
+                kind: 30_087,
+                at: UnixSeconds(*at),
+                id: NostrEventId(digest(*number)),
+                place: digest(*number),
+            };
+            set.events.insert(id, event);
+            tables.sightings.add(id, &relay("a"));
+        }
+        (set, tables)
+    }
+
+    fn asked(source: &str) -> FetchReceipt {
+        FetchReceipt {
+            source: relay(source),
+            slice: Slice { kind: KIND.to_owned(), from: None, until: None },
+            end: SliceEnd::Ended,
+            basis: CompletenessBasis::Exhausted,
+            items: 1,
+            retries: 0,
+            misbehaved: 0,
+            reason: String::new(),
+            signs: BTreeMap::new(),
+            backing: Backing::default(),
+        }
+    }
+
+    fn row(source: &str, complete: bool) -> Coverage {
+        Coverage {
+            source: relay(source),
+            slice: asked(source).slice,
+            basis: CompletenessBasis::Exhausted,
+            complete,
+            items: 1,
+            missing_here: 0,
+            retries: 0,
+            reason: String::new(),
+        }
+    }
+
+    /// Where the cursor stands after a session at second 1,000.
+    fn after(
+        store: &mut MemoryStore,
+        session: &[FetchReceipt],
+        rows: &[Coverage],
+        events: &[(u32, i64)],
+    ) -> Option<Place> {
+        let (set, tables) = given(events);
+        advance(store, session, rows, (&set, &tables), UnixSeconds(1_000)).unwrap();
+        let held = store.cursor(&name(&relay("a"), KIND)).unwrap();
+        held.map(|value| Cursor::parse(&value).expect("it was written by us")).and_then(|cursor| cursor.position)
+    }
+
+    fn place(time: i64, numbers: &[u32]) -> Option<Place> {
+        let mut ids: Vec<NostrEventId> = numbers.iter().map(|number| NostrEventId(digest(*number))).collect();
+        ids.sort();
+        Some(Place::Events(Position { time: UnixSeconds(time), ids }))
+    }
+
+    #[test]
+    fn a_cursor_names_every_event_of_its_second() {
+        let store = &mut MemoryStore::new();
+        let events = [(1, 400), (2, 500), (3, 500)];
+        assert_eq!(after(store, &[asked("a")], &[row("a", true)], &events), place(500, &[2, 3]));
+    }
+
+    #[test]
+    fn a_cursor_stays_where_the_source_was_not_asked_or_not_covered_or_others_gave_the_events() {
+        let store = &mut MemoryStore::new();
+        let events = [(1, 400)];
+        assert_eq!(after(store, &[], &[row("a", true)], &events), None);
+        assert_eq!(after(store, &[asked("a")], &[row("a", false)], &events), None);
+        // One open slice holds back the cursor of its source and kind, whatever else was covered.
+        assert_eq!(after(store, &[asked("a")], &[row("a", true), row("a", false)], &events), None);
+        assert_eq!(after(store, &[asked("b")], &[row("b", true)], &events), None);
+        assert_eq!(store.cursor(&name(&relay("b"), KIND)).unwrap(), None, "it gave nothing of that");
+        assert_eq!(after(store, &[asked("a")], &[row("a", true), row("b", false)], &events), place(400, &[1]));
+    }
+
+    #[test]
+    fn a_cursor_never_goes_back_and_never_past_the_clock() {
+        let store = &mut MemoryStore::new();
+        let rows = [row("a", true)];
+        assert_eq!(after(store, &[asked("a")], &rows, &[(1, 500), (2, 1_001)]), place(500, &[1]));
+        assert_eq!(after(store, &[asked("a")], &rows, &[(3, 400)]), place(500, &[1]));
+        assert_eq!(after(store, &[asked("a")], &rows, &[(4, 500)]), place(500, &[1, 4]));
+        assert_eq!(after(store, &[asked("a")], &rows, &[(5, 1_000)]), place(1_000, &[5]));
+    }
+
+    #[test]
+    fn a_reset_cursor_stands_again_where_a_session_reaches() {
+        let store = &mut MemoryStore::new();
+        put(store, &Cursor::new(relay("a"), KIND.to_owned(), None)).unwrap();
+        assert_eq!(after(store, &[asked("a")], &[row("a", true)], &[(1, 300)]), place(300, &[1]));
+    }
+
+    #[test]
+    fn a_cursor_stays_small_and_stops_before_a_second_that_is_too_full() {
+        let store = &mut MemoryStore::new();
+        let count = u32::try_from(CURSOR_IDS_MAX).unwrap();
+        let full: Vec<(u32, i64)> = (0..count).map(|number| (number, 500)).collect();
+        let Some(Place::Events(position)) = after(store, &[asked("a")], &[row("a", true)], &full) else {
+            panic!("none")
+        };
+        assert_eq!(position.ids.len(), CURSOR_IDS_MAX);
+        let fuller: Vec<(u32, i64)> = (0..=count).map(|number| (number, 500)).collect();
+        assert_eq!(after(store, &[asked("a")], &[row("a", true)], &fuller), place(500, &[]));
+    }
+
+    #[test]
+    fn what_nobody_writes_is_no_cursor() {
+        let good = Cursor::new(relay("a"), KIND.to_owned(), place(500, &[1, 2]));
+        assert_eq!(Cursor::parse(&good.to_json().unwrap()), Some(good.clone()));
+        let mut unsorted = good.clone();
+        if let Some(Place::Events(position)) = &mut unsorted.position {
+            position.ids.reverse();
+        }
+        let log = Cursor::new(relay("a"), KIND.to_owned(), Some(Place::LogId(7)));
+        let newer = Cursor { schema: "reledger/cursor/2".to_owned(), ..good.clone() };
+        for bad in [unsorted, log, newer] {
+            assert_eq!(Cursor::parse(&bad.to_json().unwrap()), None, "{bad:?}");
+        }
+        for text in ["", "{}", "null", &good.to_json().unwrap().replace("\"kind\"", "\"more\":1,\"kind\"")] {
+            assert_eq!(Cursor::parse(text), None, "{text}");
+        }
+    }
+}

@@ -133,3 +133,107 @@ fn holds(outer: &Slice, inner: &Slice) -> bool {
     let ends = outer.until.is_none_or(|until| inner.until.is_some_and(|other| until >= other));
     begins && ends
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::Config;
+    use crate::domain::NostrEventId;
+    use std::path::Path;
+
+    const RELAY: &str = "wss://relay.example";
+
+    fn plan() -> Plan {
+        let config = Config::from_toml("[nostr]\nrelays = [\"wss://relay.example\"]\n").unwrap();
+        Plan::resolve(&config, Path::new("")).unwrap()
+    }
+
+    /// A window and the newest second that came of it; `None` is an answer that does not suffice.
+    fn asked(from: Option<i64>, until: Option<i64>, newest: Option<i64>) -> FetchReceipt {
+        let slice = Slice { kind: "30087".to_owned(), from: from.map(UnixSeconds), until: until.map(UnixSeconds) };
+        let mut receipt = not_asked(&SourceId(RELAY.to_owned()), slice);
+        if let Some(newest) = newest {
+            (receipt.end, receipt.basis) = (SliceEnd::Ended, CompletenessBasis::Exhausted);
+            let ids = vec![NostrEventId::from_bytes([7; 32])];
+            receipt.backing.position = Some(Position { time: UnixSeconds(newest), ids });
+        }
+        receipt
+    }
+
+    fn with<T>(receipts: &[FetchReceipt], captured: Option<i64>, look: impl FnOnce(&Ground<'_>) -> T) -> T {
+        let plan = plan();
+        let captured = captured.map(|at| (RELAY.to_owned(), at)).into_iter().collect();
+        look(&Ground { plan: &plan, receipts, captured: &captured, clock: UnixSeconds(10_000) })
+    }
+
+    fn safe(receipts: &[FetchReceipt]) -> Option<(i64, usize)> {
+        let source = SourceId(RELAY.to_owned());
+        let position = with(receipts, None, |ground| ground.safe_position(&source, "30087"));
+        position.map(|position| (position.time.0, position.ids.len()))
+    }
+
+    fn hole(receipts: &[FetchReceipt], captured: Option<i64>, from: i64) -> Option<(Option<i64>, Option<i64>)> {
+        let source = SourceId(RELAY.to_owned());
+        let hole = with(receipts, captured, |ground| ground.hole(&source, "30087", UnixSeconds(from)));
+        hole.map(|hole| (hole.slice.from.map(|at| at.0), hole.slice.until.map(|at| at.0)))
+    }
+
+    #[test]
+    fn a_safe_position_follows_windows_that_reach_each_other_from_the_beginning() {
+        assert_eq!(safe(&[]), None);
+        assert_eq!(safe(&[asked(None, None, Some(100))]), Some((100, 1)));
+        assert_eq!(safe(&[asked(None, None, Some(100)), asked(Some(90), None, Some(200))]), Some((200, 1)));
+        // A window that begins beyond what was reached adds nothing; one that begins nowhere near the beginning neither.
+        assert_eq!(safe(&[asked(None, None, Some(100)), asked(Some(150), None, Some(200))]), Some((100, 1)));
+        assert_eq!(safe(&[asked(Some(90), None, Some(200))]), None);
+    }
+
+    #[test]
+    fn a_safe_position_never_passes_the_beginning_of_an_open_window() {
+        let whole = asked(None, None, Some(100));
+        assert_eq!(safe(&[whole.clone(), asked(Some(60), Some(70), None)]), Some((60, 0)));
+        assert_eq!(safe(&[whole.clone(), asked(Some(101), None, None)]), Some((100, 1)));
+        assert_eq!(safe(&[whole, asked(None, Some(70), None)]), None);
+    }
+
+    #[test]
+    fn a_position_in_the_future_is_cut_at_the_clock() {
+        assert_eq!(safe(&[asked(None, None, Some(99_999))]), Some((10_000, 0)));
+    }
+
+    #[test]
+    fn a_hole_reaches_from_what_was_covered_to_where_a_replay_begins() {
+        let whole = asked(None, None, Some(100));
+        // When the capture is known, its end is when it was made; else the newest event that it brought.
+        assert_eq!(hole(std::slice::from_ref(&whole), Some(500), 501), None);
+        assert_eq!(hole(std::slice::from_ref(&whole), Some(500), 600), Some((Some(501), Some(599))));
+        assert_eq!(hole(std::slice::from_ref(&whole), None, 600), Some((Some(101), Some(599))));
+        assert_eq!(hole(&[], None, 600), Some((None, Some(599))));
+        assert_eq!(hole(&[asked(None, Some(300), Some(100))], Some(500), 600), Some((Some(301), Some(599))));
+    }
+
+    #[test]
+    fn a_hole_that_an_open_window_tells_of_is_told_once() {
+        let whole = asked(None, None, Some(100));
+        assert_eq!(hole(&[whole.clone(), asked(Some(501), Some(599), None)], Some(500), 600), None);
+        assert_eq!(hole(&[asked(None, None, None)], None, 600), None);
+        assert_eq!(hole(&[whole, asked(Some(501), Some(550), None)], Some(500), 600), Some((Some(501), Some(599))));
+    }
+
+    #[test]
+    fn an_answer_speaks_for_the_windows_inside_its_own_and_for_no_other() {
+        let earlier = [asked(None, None, Some(100)), asked(Some(50), Some(70), None), asked(Some(60), None, Some(90))];
+        let windows = |session: &[FetchReceipt]| -> Vec<Option<i64>> {
+            let marked = superseded(&earlier, session);
+            assert!(marked.iter().all(|receipt| receipt.backing.superseded));
+            marked.iter().map(|receipt| receipt.slice.from.map(|at| at.0)).collect()
+        };
+        assert_eq!(windows(&[asked(Some(50), None, Some(200))]), [Some(50), Some(60)]);
+        assert_eq!(windows(&[asked(Some(55), None, None)]), [Some(60)]);
+        assert_eq!(windows(&[asked(None, None, Some(200))]), [Some(50), Some(60)]);
+        assert_eq!(windows(&[asked(Some(60), None, Some(90))]), []);
+        let mut other = asked(None, None, Some(200));
+        other.slice.kind = "30078".to_owned();
+        assert_eq!(windows(&[other]), []);
+    }
+}

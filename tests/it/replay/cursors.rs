@@ -3,28 +3,29 @@
 use std::fs;
 
 use reledger::domain::{Position, UnixSeconds};
+use reledger::sim::World;
 use reledger::store::{Engine, EvidenceStore as _, LogStore, SideRecord};
 use serde_json::{Value, json};
 
-use super::stage::{AS_OF, Stage, Tide, at, whole_state};
+use super::stage::{AS_OF, EVENTS, Stage, Tide, at};
 use crate::support::{arg, code, shown, stdout};
 
 #[test]
 fn a_drill_commits_what_it_can_prove_and_list_says_so() {
-    let stage = Stage::new(7);
-    stage.drill(AS_OF, "run", 0);
-    let newest = stage.world.events.iter().filter(|event| event.kind == 30_087).map(|event| event.created_at.0).max();
+    let stage = Stage::new();
+    stage.whole("run");
+    let newest = stage.world().events.iter().filter(|event| event.kind == 30_087).map(|event| event.created_at.0).max();
     assert_eq!(stage.cursor("run", 0), ("committed".to_owned(), newest));
     assert_eq!(stage.cursor("run", 1), ("committed".to_owned(), newest));
     let log = stage.cursors("run").into_iter().find(|cursor| cursor["kind"] == "payment-log-entry").unwrap();
-    let highest = stage.world.payment_log.iter().map(|entry| entry.id).max().unwrap();
+    let highest = stage.world().payment_log.iter().map(|entry| entry.id).max().unwrap();
     assert_eq!(log["position"], json!({"log-id": highest}));
     assert!(stage.cursors("run").iter().all(|cursor| cursor["origin"] != "committed" || cursor["provable"] == true));
 }
 
 #[test]
 fn an_event_of_the_future_takes_no_cursor_along() {
-    let mut world = reledger::sim::World::generate(14, 12);
+    let mut world = World::generate(14, 12);
     let future = world.as_of().0 + 400 * 86_400;
     let d = vec!["d".to_owned(), "oc-me-event:from the future".to_owned()];
     let event = world.hand().event("service", 30_087, future, vec![d], "{\"probe\":true}".to_owned());
@@ -38,7 +39,7 @@ fn an_event_of_the_future_takes_no_cursor_along() {
 
 #[test]
 fn capture_alone_commits_none_and_a_replay_derives_them_from_receipts() {
-    let stage = Stage::new(7);
+    let stage = Stage::new();
     let middle = stage.middle();
     stage.turn(&Tide::Until(middle));
     assert_eq!(code(&stage.at(&at(middle), "run", &["capture"])), 0);
@@ -48,7 +49,7 @@ fn capture_alone_commits_none_and_a_replay_derives_them_from_receipts() {
     let said = stage.replay("run", &[], 0);
     assert!(said["notes"].to_string().contains("none was committed"), "{said}");
     assert!(stage.cursor("run", 0).1 > place);
-    assert_eq!(stage.snapshot("run").state_root, whole_state());
+    assert_eq!(stage.snapshot("run").state_root, stage.whole("whole").state_root);
 }
 
 /// Writes into the run's store what no command would.
@@ -67,11 +68,11 @@ fn spoil(stage: &Stage, name: &str, value: impl Fn(&str) -> String) {
 
 #[test]
 fn a_cursor_that_is_unreadable_or_ahead_of_the_store_is_replaced_by_a_safe_one() {
-    let stage = Stage::new(7);
+    let stage = Stage::new();
     let middle = stage.middle();
     let ahead = |value: &str| {
         let mut cursor: Value = serde_json::from_str(value).unwrap();
-        let ids = vec![stage.world.events.last().unwrap().id];
+        let ids = vec![stage.world().events.last().unwrap().id];
         let position = Position { time: UnixSeconds(middle + 1_000_000), ids };
         cursor["position"] = json!({"events": position});
         cursor.to_string()
@@ -87,8 +88,7 @@ fn a_cursor_that_is_unreadable_or_ahead_of_the_store_is_replaced_by_a_safe_one()
         ("empty", &empty, "nothing vouches"),
     ];
     for (name, value, told) in spoilers {
-        stage.turn(&Tide::Until(middle));
-        stage.at(&at(middle), name, &["drill"]);
+        stage.before_the_outage(name);
         let (origin, place) = stage.cursor(name, 0);
         assert_eq!(origin, "committed");
         spoil(&stage, name, value);
@@ -99,15 +99,16 @@ fn a_cursor_that_is_unreadable_or_ahead_of_the_store_is_replaced_by_a_safe_one()
         assert_eq!(stage.cursor(name, 0).0, "committed");
         assert!(stage.cursor(name, 0).1 > place);
     }
+    let whole = stage.whole("whole");
     for (name, ..) in spoilers {
-        assert_eq!(stage.snapshot(name).state_root, whole_state(), "{name}");
+        assert_eq!(stage.snapshot(name).state_root, whole.state_root, "{name}");
     }
 }
 
 #[test]
 fn an_export_is_taken_back_whole_and_a_changed_one_is_refused() {
-    let stage = Stage::new(7);
-    stage.drill(AS_OF, "run", 0);
+    let stage = Stage::new();
+    stage.whole("run");
     let before = stage.snapshot("run");
     let file = stage.folder.path().join("cursors.json");
     assert_eq!(code(&stage.at(AS_OF, "run", &["cursor", "export", arg(&file)])), 0);
@@ -135,11 +136,9 @@ fn an_export_is_taken_back_whole_and_a_changed_one_is_refused() {
 
 #[test]
 fn a_cursor_that_the_run_does_not_bear_out_is_lowered_and_what_follows_is_fetched_again() {
-    let stage = Stage::new(7);
-    let middle = stage.middle();
-    stage.drill(AS_OF, "ahead", 0);
-    stage.turn(&Tide::Until(middle));
-    stage.at(&at(middle), "behind", &["drill"]);
+    let stage = Stage::new();
+    stage.whole("ahead");
+    stage.before_the_outage("behind");
     let (_, own) = stage.cursor("behind", 0);
     let file = stage.folder.path().join("cursors.json");
     stage.at(AS_OF, "ahead", &["cursor", "export", arg(&file)]);
@@ -157,9 +156,9 @@ fn a_cursor_that_the_run_does_not_bear_out_is_lowered_and_what_follows_is_fetche
 
 #[test]
 fn a_cursor_of_a_source_that_is_not_configured_is_kept_and_told() {
-    let (stage, other) = (Stage::new(7), Stage::new(7));
-    stage.drill(AS_OF, "run", 0);
-    other.drill(AS_OF, "run", 0);
+    let (stage, other) = (Stage::new(), Stage::of(World::generate(7, EVENTS)));
+    stage.whole("run");
+    other.whole("run");
     let file = stage.folder.path().join("cursors.json");
     other.at(AS_OF, "run", &["cursor", "export", arg(&file)]);
     let output = stage.at(AS_OF, "run", &["cursor", "import", arg(&file)]);
@@ -173,8 +172,8 @@ fn a_cursor_of_a_source_that_is_not_configured_is_kept_and_told() {
 
 #[test]
 fn a_reset_wants_a_word_names_a_source_and_makes_everything_be_asked_for_again() {
-    let stage = Stage::new(7);
-    let whole = stage.drill(AS_OF, "run", 0);
+    let stage = Stage::new();
+    let whole = stage.whole("run");
     assert_eq!(code(&stage.at(AS_OF, "run", &["cursor", "reset"])), 6);
     assert_eq!(code(&stage.at(AS_OF, "run", &["cursor", "reset", "ws://127.0.0.1:1", "--yes"])), 2);
     let dry = stage.at(AS_OF, "run", &["cursor", "reset", "--dry-run"]);

@@ -3,34 +3,24 @@
 use reledger::sim::World;
 use serde_json::Value;
 
-use super::stage::{AS_OF, EVENTS, Stage, Tide, at, whole_state};
+use super::stage::{AS_OF, EVENTS, Stage, Tide, at};
 use crate::support::{code, report, shown, stdout};
-
-/// Captured and judged up to the instant of the outage, at that instant.
-fn before_the_outage(stage: &Stage, name: &str) -> i64 {
-    let middle = stage.middle();
-    stage.turn(&Tide::Until(middle));
-    let output = stage.at(&at(middle), name, &["drill"]);
-    // What settlements speak of that no relay holds yet is missing then, and is told.
-    assert!([0, 1, 3].contains(&code(&output)), "{}", shown(&output));
-    middle
-}
 
 #[test]
 fn a_replay_restores_the_state_of_a_drill_from_empty_and_doing_it_again_changes_nothing() {
-    let stage = Stage::new(7);
-    let middle = before_the_outage(&stage, "by-time");
-    before_the_outage(&stage, "by-cursor");
+    let stage = Stage::new();
+    let middle = stage.before_the_outage("by-time");
+    stage.before_the_outage("by-cursor");
     stage.turn(&Tide::All);
-    let whole = stage.drill(AS_OF, "whole", 0);
+    let whole = stage.whole("whole");
     let since = at(middle);
     for (name, more) in [("by-time", vec!["--since", &since]), ("by-cursor", vec![])] {
         let behind = stage.snapshot(name);
-        assert_ne!(behind.state_root, whole_state());
+        assert_ne!(behind.state_root, whole.state_root);
         let said = stage.replay(name, &more, 0);
         assert_eq!(said["safe_to_unfreeze"], true, "{said}");
         let restored = stage.snapshot(name);
-        assert_eq!(restored.state_root, whole_state(), "{name}");
+        assert_eq!(restored.state_root, whole.state_root, "{name}");
         assert_eq!(restored.evidence_root, whole.evidence_root, "{name}");
         assert_ne!(restored.cursors, behind.cursors, "{name}");
         stage.replay(name, &more, 0);
@@ -45,8 +35,8 @@ fn a_replay_restores_the_state_of_a_drill_from_empty_and_doing_it_again_changes_
 
 #[test]
 fn a_replayed_window_is_a_row_of_its_own_beside_the_slice_that_was_covered_before() {
-    let stage = Stage::new(7);
-    let middle = before_the_outage(&stage, "run");
+    let stage = Stage::new();
+    let middle = stage.before_the_outage("run");
     stage.turn(&Tide::All);
     stage.replay("run", &["--since", &at(middle), "--overlap", "1h"], 0);
     let found = report(&stage.run_dir("run"));
@@ -60,8 +50,8 @@ fn a_replayed_window_is_a_row_of_its_own_beside_the_slice_that_was_covered_befor
 
 #[test]
 fn a_replay_that_begins_too_late_tells_of_the_hole_until_one_begins_before_it() {
-    let stage = Stage::new(7);
-    let middle = before_the_outage(&stage, "run");
+    let stage = Stage::new();
+    let middle = stage.before_the_outage("run");
     stage.turn(&Tide::All);
     let before = stage.cursor("run", 0);
     let late = middle + 40_000;
@@ -83,13 +73,13 @@ fn a_replay_that_begins_too_late_tells_of_the_hole_until_one_begins_before_it() 
     // The cursors are from before it.
     stage.replay("run", &[], 0);
     assert_eq!(hole(&stage), []);
-    assert_eq!(stage.snapshot("run").state_root, whole_state());
+    assert_eq!(stage.snapshot("run").state_root, stage.whole("whole").state_root);
 }
 
 #[test]
 fn a_replay_that_begins_where_the_capture_was_made_leaves_no_hole_however_quiet_it_was() {
-    let stage = Stage::new(7);
-    let middle = before_the_outage(&stage, "run");
+    let stage = Stage::new();
+    let middle = stage.before_the_outage("run");
     let (_, newest) = stage.cursor("run", 0);
     assert!(newest.unwrap() < middle, "the relays were quiet before the outage");
     stage.turn(&Tide::All);
@@ -98,8 +88,8 @@ fn a_replay_that_begins_where_the_capture_was_made_leaves_no_hole_however_quiet_
 
 #[test]
 fn relays_that_went_blind_move_no_cursor_and_the_run_is_incomplete_until_they_see_again() {
-    let stage = Stage::new(7);
-    let middle = before_the_outage(&stage, "run");
+    let stage = Stage::new();
+    let middle = stage.before_the_outage("run");
     let cursors = stage.cursors("run");
     stage.turn(&Tide::Nothing);
     for more in [vec![], vec!["--since", &at(middle)[..]]] {
@@ -113,13 +103,26 @@ fn relays_that_went_blind_move_no_cursor_and_the_run_is_incomplete_until_they_se
     stage.turn(&Tide::All);
     // The cursors are from before both of the windows that nobody answered in.
     stage.replay("run", &[], 0);
-    assert_eq!(stage.snapshot("run").state_root, whole_state());
+    assert_eq!(stage.snapshot("run").state_root, stage.whole("whole").state_root);
+}
+
+#[test]
+fn unrelated_traffic_moves_no_cursor() {
+    let stage = Stage::new();
+    let middle = stage.before_the_outage("run");
+    let cursors = stage.cursors("run");
+    // The outage goes on behind relays that are busy with what nobody asked for.
+    for behaviours in [["relay:0=blind", "relay:1=blind"], ["relay:0=wrong-filter", "relay:1=wrong-subscription"]] {
+        stage.turn_badly(&Tide::Until(middle), &behaviours);
+        stage.at(AS_OF, "run", &["replay"]);
+        assert_eq!(stage.cursors("run"), cursors, "{behaviours:?}");
+    }
 }
 
 #[test]
 fn a_relay_that_is_away_moves_only_its_own_cursor_not_and_is_accused_of_no_omission() {
-    let stage = Stage::new(7);
-    before_the_outage(&stage, "run");
+    let stage = Stage::new();
+    stage.before_the_outage("run");
     let before = [stage.cursor("run", 0), stage.cursor("run", 1)];
     stage.turn(&Tide::All);
     stage.close(1);
@@ -170,8 +173,8 @@ fn an_event_of_the_cursors_own_second_that_arrives_later_is_captured() {
 
 #[test]
 fn a_relay_that_pruned_its_cursor_is_asked_for_everything_and_told() {
-    let stage = Stage::new(7);
-    let middle = before_the_outage(&stage, "run");
+    let stage = Stage::new();
+    let middle = stage.before_the_outage("run");
     let before = stage.cursor("run", 0);
     stage.turn(&Tide::Since(middle));
     stage.replay("run", &[], 3);
@@ -183,7 +186,7 @@ fn a_relay_that_pruned_its_cursor_is_asked_for_everything_and_told() {
     assert_eq!(stage.cursor("run", 0), before);
     // All that it still holds was taken nevertheless: the evidence is whole.
     stage.turn(&Tide::All);
-    assert_eq!(stage.snapshot("run").state_root, whole_state());
+    assert_eq!(stage.snapshot("run").state_root, stage.whole("whole").state_root);
     // Whoever accepts that it pruned resets the cursor.
     stage.turn(&Tide::Since(middle));
     assert_eq!(code(&stage.at(AS_OF, "run", &["cursor", "reset", "--yes"])), 0);
@@ -194,8 +197,8 @@ fn a_relay_that_pruned_its_cursor_is_asked_for_everything_and_told() {
 
 #[test]
 fn a_dry_run_contacts_nobody_and_changes_nothing() {
-    let stage = Stage::new(7);
-    let middle = before_the_outage(&stage, "run");
+    let stage = Stage::new();
+    let middle = stage.before_the_outage("run");
     let before = stage.snapshot("run");
     stage.close(0);
     stage.close(1);
@@ -211,10 +214,10 @@ fn a_dry_run_contacts_nobody_and_changes_nothing() {
 
 #[test]
 fn a_replay_wants_a_run_and_a_beginning_before_its_end() {
-    let stage = Stage::new(7);
+    let stage = Stage::new();
     assert_eq!(code(&stage.at(AS_OF, "none", &["replay"])), 2);
     assert!(!stage.run_dir("none").exists());
-    before_the_outage(&stage, "run");
+    stage.before_the_outage("run");
     for wrong in [
         vec!["replay", "--since", "2026-09-01", "--until", "2026-08-01"],
         vec!["replay", "--since", "soon"],
