@@ -7,8 +7,8 @@ use crate::evidence::OtsClaim;
 use crate::evidence::ots::{Attestation, Proof, Tree};
 use crate::evidence::{Claim, Decoded, decode};
 use crate::verify::headers::HeaderChain;
-use crate::verify::ots::{Replies, allowed_host, graft, messages, settle};
-use crate::verify::{AnchorState, Fate, PendingAnchor};
+use crate::verify::ots::{Replies, allowed_host, graft, messages};
+use crate::verify::{Fate, PendingAnchor};
 
 /// Redirects followed behind one pending attestation (OTS 8).
 const REDIRECTS_MAX: usize = 2;
@@ -40,10 +40,9 @@ impl Answers {
         }
     }
 
-    /// Adds to a proof's state what the replies show.
-    pub(super) fn settle(&self, state: &mut AnchorState, chain: &HeaderChain, policy: &TrustPolicy) {
-        let all = self.0.values().flatten().map(|(id, reply)| (*id, reply));
-        settle(state, &Replies::new(all), chain, policy);
+    /// The replies as the verifier takes them: made once for many proofs.
+    pub(super) fn replies(&self) -> Replies<'_> {
+        Replies::new(self.0.values().flatten().map(|(id, reply)| (*id, reply)))
     }
 
     /// The proof with every useful reply merged in, in the reference's order; `None` when there is none.

@@ -1,5 +1,6 @@
 //! The proofs of a run that wait: since when, at which calendar, and when it is asked next.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -113,13 +114,14 @@ fn queue(root: &Path, waiting: &[WaitingProof]) -> Result<(Vec<Unanchored>, bool
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok((Vec::new(), false)),
         Err(error) => return Err(AppError::io("read", &path)(error)),
     };
+    let ids: BTreeSet<String> = waiting.iter().map(|proof| proof.id.to_hex()).collect();
     let mut unanchored = Vec::new();
     for line in text.lines() {
         let item: serde_json::Value = serde_json::from_str(line).map_err(|_| damaged(&path))?;
         let (Some(id), Some(reason)) = (item["id"].as_str(), item["reason"].as_str()) else {
             return Err(damaged(&path));
         };
-        if !waiting.iter().any(|proof| proof.id.to_hex() == id) {
+        if !ids.contains(id) {
             unanchored.push(Unanchored { id: id.to_owned(), reason: reason.to_owned() });
         }
     }

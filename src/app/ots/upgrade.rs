@@ -20,7 +20,7 @@ use crate::evidence::ots::Proof;
 use crate::substrate::CalendarAnswer;
 use crate::verify::AnchorState;
 use crate::verify::headers::HeaderChain;
-use crate::verify::ots::{allowed_host, open_branches};
+use crate::verify::ots::{Replies, allowed_host, open_branches, settle};
 
 /// A calendar that answers with another calendar is followed so often (OTS 8); the first question comes before.
 const ROUNDS_MAX: usize = 3;
@@ -183,18 +183,19 @@ pub fn upgrade_files(
             chain = runs.judge(&plan.policy.headers).chain;
         }
     }
+    let replies = answers.replies();
     for one in &work {
-        result.files.push(finished(one, &answers, &chain, plan, options)?);
+        result.files.push(finished(one, &answers, &replies, &chain, plan, options)?);
     }
     Ok(result)
 }
 
 /// How a proof stands with the answers at hand.
-fn state_of(one: &Work<'_>, answers: &Answers, chain: &HeaderChain, plan: &Plan) -> Option<AnchorState> {
+fn state_of(one: &Work<'_>, replies: &Replies<'_>, chain: &HeaderChain, plan: &Plan) -> Option<AnchorState> {
     let proof = one.proof.as_ref().ok()?;
     let id = RawEvidence::id_of(Media::OtsProof, "", &one.file.bytes);
     let (mut state, _) = judge_bytes(&one.file.bytes, proof, about(proof, None, one.file), id, chain, &plan.policy);
-    answers.settle(&mut state, chain, &plan.policy);
+    settle(&mut state, replies, chain, &plan.policy);
     Some(state)
 }
 
@@ -209,8 +210,9 @@ fn wanted(
     result: &mut UpgradeResult,
 ) -> BTreeSet<(String, Vec<u8>)> {
     let never = Tries::default();
+    let replies = answers.replies();
     let mut wanted = BTreeSet::new();
-    for state in work.iter().filter_map(|one| state_of(one, answers, chain, plan)) {
+    for state in work.iter().filter_map(|one| state_of(one, &replies, chain, plan)) {
         for pending in open_branches(&state) {
             let host = allowed_host(&pending.uri, &plan.policy);
             let Some(address) = host.as_deref().and_then(|host| plan.calendar_address(host)) else { continue };
@@ -239,8 +241,9 @@ fn refuse_backups(
     if options.yes {
         return Ok(());
     }
+    let replies = answers.replies();
     let waits = |one: &&Work<'_>| {
-        state_of(one, answers, chain, plan).is_some_and(|state| open_branches(&state).next().is_some())
+        state_of(one, &replies, chain, plan).is_some_and(|state| open_branches(&state).next().is_some())
     };
     let taken = work.iter().filter(waits).map(|one| backup_of(one.file)).find(|backup| backup.exists());
     taken.map_or(Ok(()), |backup| Err(taken_already(&backup)))
@@ -255,7 +258,8 @@ fn fetch_headers(
     options: &UpgradeOptions,
     runs: &mut Runs<'_>,
 ) -> Result<bool, AppError> {
-    let states = work.iter().filter_map(|one| state_of(one, answers, chain, plan));
+    let replies = answers.replies();
+    let states = work.iter().filter_map(|one| state_of(one, &replies, chain, plan));
     let heights: BTreeSet<BlockHeight> = states.flat_map(|state| state.header_missing).collect();
     if heights.is_empty() || options.offline {
         return Ok(false);
@@ -266,6 +270,7 @@ fn fetch_headers(
 fn finished(
     one: &Work<'_>,
     answers: &Answers,
+    replies: &Replies<'_>,
     chain: &HeaderChain,
     plan: &Plan,
     options: &UpgradeOptions,
@@ -312,7 +317,7 @@ fn finished(
         UpgradeState::Unverified
     } else if !state.pending.is_empty() {
         // An answer that was held back for want of a header is told all the same.
-        let held_back = state_of(one, answers, chain, plan).map(|state| state.header_missing).unwrap_or_default();
+        let held_back = state_of(one, replies, chain, plan).map(|state| state.header_missing).unwrap_or_default();
         done.headers_missing = held_back.into_iter().collect();
         UpgradeState::Pending
     } else {
