@@ -36,6 +36,7 @@ mod observer;
 mod ots;
 mod plan;
 mod recorded;
+mod relay_terms;
 mod replay;
 mod run;
 mod schedule;
@@ -51,7 +52,7 @@ mod values;
 pub use as_of::AsOfWanted;
 pub use audit::{Audited, audit};
 pub use conclude::{Conclusion, JudgedInputs};
-pub use config::Config;
+pub use config::{AuthWord, Config, RelayBudgetSection};
 pub use coverage::{
     Captured, Cell, CoverageFilter, CoverageTable, GapUse, Month, OpenWindow, SliceRow, TakedownUse,
     certificates_value, coverage_of_run, coverage_text, coverage_value,
@@ -76,6 +77,7 @@ pub use inspect::{Fate, JudgedFiles, JudgedRecord, verify_files};
 pub use observer::{Cancel, Event, Observer, Silent};
 pub use ots::*;
 pub use plan::{PaymentLogPlan, Plan};
+pub use relay_terms::{RelayAnswer, RelayTerms};
 pub use replay::{ReplayOptions, Replayed, WouldReplay, replay, would_replay};
 pub use run::{Found, RunFolder, RunRecord, write_atomic, write_result};
 pub use standing::{Origin, Standing};

@@ -7,6 +7,7 @@ use super::config::Config;
 use super::drift::drift;
 use super::error::AppError;
 use super::gateway::{self, NodePlan};
+use super::relay_terms::RelayTerms;
 use super::{federations, gaps};
 use crate::domain::{
     BlockHash, BlockHeight, Checkpoint, CompromisedKey, Digest32, KeyId, Media, SourceId, TrustPolicy, UnixSeconds,
@@ -37,6 +38,8 @@ pub struct Plan {
     pub allow_plaintext: bool,
     /// Seconds without a byte after which a relay is given up.
     pub idle_seconds: u64,
+    /// What a relay may cost, and whether its challenges are answered.
+    pub relay_terms: RelayTerms,
     /// Gateways whose payment log is asked for.
     pub payment_logs: Vec<PaymentLogPlan>,
     /// Lightning nodes that are asked for their lists.
@@ -104,6 +107,7 @@ impl Plan {
         let (logs, payment_logs) = gateway::payment_logs(&section.payment_log, &|file| builder.path(file))?;
         builder.take(Media::PaymentLogEntry, &logs, "gateway.payment_log")?;
         let headers = config.headers.clone().unwrap_or_default();
+        let relay_terms = RelayTerms::resolve(&nostr, |file| builder.path(file))?;
         let mut plan = Self {
             policy: policy(config)?,
             transparency: nostr.transparency.iter().map(|file| builder.path(file)).collect(),
@@ -115,6 +119,7 @@ impl Plan {
             window: (nostr.since.map(|since| since.0), nostr.until.map(|until| until.0)),
             allow_plaintext: nostr.allow_plaintext,
             idle_seconds: nostr.idle_timeout.map_or(30, |span| span.0),
+            relay_terms,
             payment_logs,
             nodes,
             calendars: calendars(config),
@@ -320,6 +325,7 @@ fn shared_digest(config: &Config) -> Digest32 {
         squash(&mut nostr.files);
         squash(&mut nostr.activity);
         squash(&mut nostr.transparency);
+        nostr.auth_key_file = None;
     }
     if let Some(ots) = &mut shared.ots {
         squash(&mut ots.files);
