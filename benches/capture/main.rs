@@ -8,7 +8,6 @@
 #![expect(
     clippy::disallowed_methods,
     clippy::float_arithmetic,
-    clippy::cast_precision_loss,
     reason = "a benchmark measures time, divides, and is told how large it is by the environment"
 )]
 
