@@ -50,11 +50,20 @@ pub struct RelayBudget {
     pub idle_ms: u64,
     /// Longest wait for one whole page, in milliseconds; time spent on our side does not count.
     pub total_ms: u64,
+    /// Longest wait for this relay in the whole fetch, in milliseconds; time spent on our side does not count.
+    pub fetch_ms: u64,
 }
 
 impl Default for RelayBudget {
     fn default() -> Self {
-        Self { events: 20_000_000, bytes: 64 << 30, pages: 1_000_000, idle_ms: 30_000, total_ms: 60_000 }
+        Self {
+            events: 20_000_000,
+            bytes: 64 << 30,
+            pages: 1_000_000,
+            idle_ms: 30_000,
+            total_ms: 60_000,
+            fetch_ms: 4 * 3_600_000,
+        }
     }
 }
 

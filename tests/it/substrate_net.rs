@@ -12,8 +12,10 @@ mod gateway;
 mod headers;
 mod http_server;
 mod relay;
+mod relay_drawn;
 mod relay_faults;
 mod relay_server;
+mod relay_sets;
 mod whole_world;
 
 use std::collections::BTreeSet;

@@ -220,7 +220,10 @@ fn page_beyond_the_fullest(scene: &mut Scene, beyond: usize) -> Result<(usize, V
     let mut full: Vec<u16> = seconds.iter().filter(|(_, count)| **count == fullest).map(|(key, _)| key.0).collect();
     full.dedup();
     let relay = spare(scene)?;
-    scene.rule(relay, |rules| rules.max_limit = fullest + beyond)?;
+    // A relay that lists or counts what it holds would give the second away.
+    scene.rule(relay, |rules| {
+        (rules.max_limit, rules.reconciles, rules.counts) = (fullest + beyond, false, false);
+    })?;
     Ok((relay, full))
 }
 

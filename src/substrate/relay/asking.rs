@@ -105,7 +105,8 @@ impl<'a> Asker<'a> {
             }
             let now_known = self.talk.has_authenticated() && !authenticated && failure.is_auth_required();
             authenticated |= now_known;
-            if !now_known && !(failure.is_transient() && self.may_retry(walk, &failure, retries)) {
+            let again = now_known || failure.is_transient() && self.may_retry(walk, &failure, retries);
+            if !again {
                 return Ok(Answer { page: all, failure: Some(failure) });
             }
             self.wait(walk, retries, &failure).await;
@@ -226,7 +227,7 @@ impl<'a> Asker<'a> {
     /// Closes the connection.
     pub(super) async fn finish(&mut self) {
         if let Some(session) = self.session.take() {
-            session.close(self.talk.idle().min(Duration::from_millis(1_000))).await;
+            session.close(self.talk.idle().min(Duration::from_secs(1))).await;
         }
     }
 }

@@ -50,7 +50,8 @@ impl Asker<'_> {
                 break;
             }
         }
-        Ok(Ending::Bottom(CompletenessBasis::Exhausted))
+        let finished = walk.closed.iter().all(|closed| closed.proof == Proof::Finished);
+        Ok(Ending::Bottom(if finished { CompletenessBasis::FinishHint } else { CompletenessBasis::Exhausted }))
     }
 
     /// Follows the pages down from the top. No end is asked for at first: events may be dated into the future.
@@ -68,7 +69,8 @@ impl Asker<'_> {
             } else {
                 self.learn(above.map(|above| above.events).filter(|_| page.fresh > 0), &page);
                 if page.hint == Hint::Finish {
-                    return Ok(Ok(Collected::Finished));
+                    // Nothing is left below; what the pages above left out is another matter.
+                    return Ok(Ok(if above.is_none() { Collected::Finished } else { Collected::Bottom }));
                 }
                 if page.frames > 0 && page.events == 0 {
                     return Ok(Err(Ending::Blind));

@@ -100,8 +100,15 @@ fn opening(entries: &[Entry], terms: Terms) -> Result<String, Error> {
     Ok(faster_hex::hex_string(&message))
 }
 
-/// One round on our side: reads the relay's message and writes the next one, or `None` when all is settled.
-fn round(entries: &[Entry], hex: &str, terms: Terms, found: &mut Difference) -> Option<Option<String>> {
+/// What follows from a message of the relay.
+#[derive(Debug)]
+enum Turn {
+    Goes(String),
+    Settled,
+}
+
+/// One round on our side: reads the relay's message and writes the next one; `None` for one that can't be read.
+fn round(entries: &[Entry], hex: &str, terms: Terms, found: &mut Difference) -> Option<Turn> {
     let message = decode(hex)?;
     let view = View(entries);
     // A new side per round: the set is borrowed only while a message is read.
@@ -111,7 +118,7 @@ fn round(entries: &[Entry], hex: &str, terms: Terms, found: &mut Difference) -> 
     let next = side.reconcile_with_ids(&message, &mut have, &mut need).ok()?;
     found.have.extend(have.iter().map(|id| id.to_bytes()));
     found.need.extend(need.iter().map(|id| id.to_bytes()));
-    Some(next.map(|bytes| faster_hex::hex_string(&bytes)))
+    Some(next.map_or(Turn::Settled, |bytes| Turn::Goes(faster_hex::hex_string(&bytes))))
 }
 
 /// Reads why a relay will not reconcile: relays word it as they like.
@@ -187,11 +194,14 @@ impl Talk<'_> {
             };
             wait = self.whole_page();
             let known = (found.need.len(), found.have.len());
-            let Some(next) = round(tally.between(span), &hex, terms, &mut found) else {
-                tally.note(Sign::Malformed);
-                return Ok(Err(Refusal::Unsupported));
+            let next = match round(tally.between(span), &hex, terms, &mut found) {
+                Some(Turn::Goes(next)) => next,
+                Some(Turn::Settled) => return Ok(Ok(found)),
+                None => {
+                    tally.note(Sign::Malformed);
+                    return Ok(Err(Refusal::Unsupported));
+                }
             };
-            let Some(next) = next else { return Ok(Ok(found)) };
             idle_rounds = if known == (found.need.len(), found.have.len()) { idle_rounds + 1 } else { 0 };
             if idle_rounds > NEG_ROUNDS_IDLE_MAX {
                 tally.note(Sign::Flood);

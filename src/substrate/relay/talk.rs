@@ -41,6 +41,7 @@ pub(super) struct Talk<'a> {
     events: u64,
     bytes: u64,
     pages: u64,
+    waited: Duration,
     /// Challenges on the connection in use.
     challenges: u64,
     /// Those of them that were answered.
@@ -67,6 +68,7 @@ impl<'a> Talk<'a> {
             events: 0,
             bytes: 0,
             pages: 0,
+            waited: Duration::ZERO,
             challenges: 0,
             answered: 0,
             challenge: None,
@@ -107,6 +109,10 @@ impl<'a> Talk<'a> {
         if self.pages >= self.budget.pages {
             return Err(PageFailure::Budget("pages"));
         }
+        // Between questions only: one of them waits no longer than its own bound.
+        if self.waited >= Duration::from_millis(self.budget.fetch_ms) {
+            return Err(PageFailure::Budget("time"));
+        }
         self.pages += 1;
         self.chatter = 0;
         Ok(format!("r{}", self.pages))
@@ -137,7 +143,10 @@ impl<'a> Talk<'a> {
                 self.answered += 1;
                 session.send(text, self.idle()).await?;
             }
-            match session.receive(self.idle(), left).await {
+            let before = *left;
+            let received = session.receive(self.idle(), left).await;
+            self.waited = self.waited.saturating_add(before.saturating_sub(*left));
+            match received {
                 Ok(Received::Text(text)) => {
                     self.spend_bytes(text.len())?;
                     return Ok(text);

@@ -116,7 +116,7 @@ fn is_of(server: &str, behaviour: &Behaviour) -> bool {
 
 #[test]
 fn what_fails_once_is_asked_again_and_nothing_is_lost() {
-    let relay = ["disconnect@1", "close-mid-page@3", "rate-limit@8", "oversize@12", "invalid-utf8@18"];
+    let relay = ["disconnect@1", "close-mid-page@3", "rate-limit@6", "oversize@8", "invalid-utf8@11"];
     let mut texts: Vec<String> = relay.iter().map(|text| format!("relay={text}")).collect();
     for role in ["settlements", "invoices", "balances", "payment-log", "headers", "well-known", "calendar"] {
         for text in ["disconnect@1", "close-mid-page@1", "rate-limit@1"] {

@@ -478,6 +478,23 @@ fn budgets_end_the_fetch_and_say_so() {
 }
 
 #[test]
+fn a_relay_that_is_waited_for_too_long_in_all_is_cut_off() {
+    let stored = spread(0, 60, T, 1);
+    let told = stored.clone();
+    let relay = Relay::start(move |question| {
+        let mut acts = vec![Act::Pause(60)];
+        acts.extend(question.page(question.select(&told, 5)));
+        acts
+    });
+    let full = plan(&relay.url, &[30_087, 30_088]);
+    let (sink, receipts) = capture(RelayPlan { budgets: RelayBudget { fetch_ms: 150, ..full.budgets }, ..full });
+    let items = u64::try_from(sink.items.len()).unwrap();
+    assert!((5..60).contains(&items), "{items}");
+    let tripped = |kind, items| broken(&relay.url, kind, SliceEnd::BudgetTripped, items, "budget reached: time");
+    assert_eq!(receipts, [tripped("30087", items), tripped("30088", 0)]);
+}
+
+#[test]
 fn a_relay_that_fails_on_every_kind_is_given_up() {
     let relay = Relay::start(|question| vec![question.closed("error: database")]);
     let kinds: Vec<u16> = (30_080..30_090).collect();

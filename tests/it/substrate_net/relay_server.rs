@@ -56,7 +56,7 @@ pub(super) struct Question {
 }
 
 impl Question {
-    fn read(text: &str, nth: usize) -> Option<Self> {
+    pub(super) fn read(text: &str, nth: usize) -> Option<Self> {
         let value: Value = serde_json::from_str(text).ok()?;
         if value[0] != "REQ" {
             return None;

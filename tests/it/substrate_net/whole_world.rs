@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use reledger::domain::{BlockHeight, FetchReceipt, Media};
+use reledger::domain::{BlockHeight, CompletenessBasis, Enumeration, FetchReceipt, Media, Window};
 use reledger::evidence::rails::redact_log_entry;
 use reledger::sim::{CalendarReply, World, serve};
 use reledger::substrate::{
@@ -43,9 +43,16 @@ fn every_relay_gives_every_event_and_nothing_is_left_open() {
         let (sink, receipts) = get(RelaySource::new(relay_plan(url, &asked), runtime()).unwrap());
         assert_eq!(sink.texts(), lines);
         let of_kind = |kind: u16| world.events.iter().filter(|event| event.kind == kind).count();
-        let expected: Vec<FetchReceipt> =
-            asked.iter().map(|kind| complete(url, &kind.to_string(), u64::try_from(of_kind(*kind)).unwrap())).collect();
-        assert_eq!(receipts, expected);
+        for (kind, receipt) in asked.iter().zip(receipts) {
+            let items = u64::try_from(of_kind(*kind)).unwrap();
+            let expected = complete(url, &kind.to_string(), items);
+            let certificate = receipt.backing.certificate.clone().unwrap();
+            let told = (certificate.enumeration, certificate.claimed, certificate.served, certificate.counted);
+            assert_eq!(told, (Enumeration::Reconciled, items, items, Some(items)));
+            assert_eq!(certificate.windows, [Window { from: None, until: None, items, open: String::new() }]);
+            let basis = CompletenessBasis::SetEqual;
+            assert_eq!(receipt, FetchReceipt { basis, backing: receipt.backing.clone(), ..expected });
+        }
     }
 }
 

@@ -1,8 +1,11 @@
 //! The answer to a question (REQ), and everything that can become of it.
 
+use std::collections::BTreeSet;
+
 use super::shelf::Page;
 use super::talk::Talk;
 use super::wire::{Step, closed, message, notice};
+use crate::domain::NostrEventId;
 use crate::sim::json::{array, quoted};
 use crate::sim::nostr::{Filter, SimEvent};
 use crate::sim::rng::Rng;
@@ -84,11 +87,7 @@ impl Talk {
             (true, true) => Hint::Finish,
             (true, false) => Hint::More,
         };
-        for (misbehaviour, label) in [
-            (M::Omit, "omit".to_owned()),
-            (M::LieFinish, "lie-finish".to_owned()),
-            (M::Equivocate, format!("equivocate {}", self.client)),
-        ] {
+        for (misbehaviour, label) in self.reticence() {
             if !relay.house.conduct.knows(misbehaviour) {
                 continue;
             }
@@ -100,6 +99,32 @@ impl Talk {
             }
         }
         (honest.clone(), hint(&honest))
+    }
+
+    /// The ways to leave events out, with what each draws them by.
+    fn reticence(&self) -> [(M, String); 3] {
+        [
+            (M::Omit, "omit".to_owned()),
+            (M::LieFinish, "lie-finish".to_owned()),
+            (M::Equivocate, format!("equivocate {}", self.client)),
+        ]
+    }
+
+    /// Matching events that are left out of a list (NIP-77) or count (NIP-45), as out of pages: a relay that hides what
+    /// it lists would give itself away.
+    pub(super) fn leaves_out(&self, filters: &[Filter]) -> BTreeSet<NostrEventId> {
+        let matching = || self.relay.shelf.all(&self.relay.house.world.events, filters);
+        for (misbehaviour, label) in self.reticence() {
+            if !self.relay.house.conduct.knows(misbehaviour) {
+                continue;
+            }
+            let hidden: BTreeSet<NostrEventId> =
+                matching().filter(|event| self.left_out(&label, event)).map(|event| event.id).collect();
+            if !hidden.is_empty() && self.relay.takes(misbehaviour) {
+                return hidden;
+            }
+        }
+        BTreeSet::new()
     }
 
     /// True for events that this relay leaves out, the same ones every time.

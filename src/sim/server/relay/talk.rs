@@ -168,7 +168,9 @@ impl Talk {
         if !self.relay.rules.counts {
             return vec![closed(name, "unsupported: COUNT")];
         }
-        let count = self.relay.shelf.all(&self.relay.house.world.events, filters).count();
+        let hidden = self.leaves_out(filters);
+        let all = self.relay.shelf.all(&self.relay.house.world.events, filters);
+        let count = all.filter(|event| !hidden.contains(&event.id)).count();
         vec![Step::Text(message("COUNT", [&quoted(name), &Object::new().plain("count", count).compact()]))]
     }
 
@@ -183,8 +185,10 @@ impl Talk {
         }
         let [filter, opening, ..] = rest else { return vec![neg_err(name, "invalid: missing elements")] };
         let Some(filter) = Filter::from_json(filter) else { return vec![neg_err(name, "invalid: filter")] };
-        let events = &self.relay.house.world.events;
-        let reconciliation = Reconciliation::over(self.relay.shelf.all(events, &[filter]));
+        let filters = [filter];
+        let hidden = self.leaves_out(&filters);
+        let all = self.relay.shelf.all(&self.relay.house.world.events, &filters);
+        let reconciliation = Reconciliation::over(all.filter(|event| !hidden.contains(&event.id)));
         self.reconciliations.insert(name.to_owned(), reconciliation);
         self.go_on(name, opening.as_str().unwrap_or_default())
     }
