@@ -34,6 +34,8 @@ use self::world::World;
 
 /// Worlds in flight: nearly all of their time is waiting.
 const AT_ONCE: usize = 12;
+/// Worlds that a failure shows; each can be had again by its seed.
+const SHOWN_MAX: usize = 200;
 /// No capture of a world may take longer, however badly the relay behaves.
 const LONGEST: Duration = Duration::from_secs(120);
 
@@ -130,13 +132,13 @@ fn note(tally: &mut Tally, world: &World, outcome: Option<&Outcome>) {
     }
     let wrong = judge(world, outcome);
     if !wrong.is_empty() {
-        let lines: String = wrong.iter().map(|what| format!("\n  ! {what}")).collect();
+        let lines = wrong.join("\n  ! ");
         let log = &outcome.log;
         let asked = format!(
             "{} questions, {} counts, {} conversations, {} messages",
             log.questions, log.counts, log.conversations, log.messages
         );
-        tally.wrong.push(format!("{world}\n  {asked}{lines}"));
+        tally.wrong.push(format!("{world}\n  {asked}\n  ! {lines}"));
     }
 }
 
@@ -154,7 +156,7 @@ fn a_generated_relay_is_captured_whole_or_its_open_windows_are_named() {
         "{count} worlds from seed {first}: {} honest, {} hard, {} events captured with {} messages; slices by basis {:?}",
         tally.honest, tally.hard, tally.events, tally.messages, tally.bases
     );
-    let shown: String = tally.wrong.iter().take(200).map(|wrong| format!("{wrong}\n")).collect();
+    let shown = tally.wrong[..tally.wrong.len().min(SHOWN_MAX)].join("\n");
     assert!(tally.wrong.is_empty(), "{} of {count} worlds went wrong:\n{shown}", tally.wrong.len());
     if count >= 60 {
         let complete: u64 = tally.bases.range(CompletenessBasis::Exhausted..).map(|(_, count)| count).sum();

@@ -1,5 +1,7 @@
 //! How a generated relay answers REQ and COUNT.
 
+use std::cmp::Reverse;
+
 use serde_json::{Value, json};
 
 use super::dice::mix;
@@ -109,8 +111,8 @@ impl World {
         found.truncate(self.room(filter, nth));
         let is_all = found.len() == all;
         match self.order {
-            Order::Descending => found.sort_by(|a, b| b.at.cmp(&a.at)),
-            Order::Ascending => found.sort_by(|a, b| a.at.cmp(&b.at)),
+            Order::Descending => found.sort_by_key(|event| Reverse(event.at)),
+            Order::Ascending => found.sort_by_key(|event| event.at),
             Order::Shuffled => found.sort_by_key(|event| roll(event)),
         }
         (found, is_all)

@@ -61,7 +61,7 @@ fn one_lost_event_is_noticed() {
 #[test]
 fn a_lost_event_of_a_slice_that_says_so_is_no_false_claim() {
     // A fault that allows for it; the same loss at an honest relay is noticed above.
-    for world in worlds(|world| honest_but_dead(world)).take(20) {
+    for world in worlds(honest_but_dead).take(20) {
         let mut outcome = whole(&world);
         outcome.captured.clear();
         for receipt in &mut outcome.receipts {
