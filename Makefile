@@ -2,7 +2,7 @@
 CARGO ?= cargo
 SHELL := /bin/sh
 
-.PHONY: help drill test check bench fuzz fuzz-targets laws mutants worlds identity hand-mutants docs clean
+.PHONY: help drill test check bench fuzz fuzz-targets laws mutants worlds identity hand-mutants relays docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ worlds: ## worlds with planted faults against the oracle (WORLDS=n)
 
 identity: ## every way to the report of RELEDGER_WORLDS worlds, byte for byte
 	RELEDGER_WORLDS=$${RELEDGER_WORLDS:-200} $(CARGO) test --locked --test it identity:: -- --nocapture
+
+relays: ## drawn relays against the truth about them (RELEDGER_RELAYS=n)
+	RELEDGER_RELAYS=$${RELEDGER_RELAYS:-2000} $(CARGO) test --locked --test it relay_drawn -- --nocapture
 
 hand-mutants: ## turns off one check after the other (tests/mutants) and asks `sim run` whether it notices
 	@scripts/mutants.sh
