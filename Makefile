@@ -2,7 +2,7 @@
 CARGO ?= cargo
 SHELL := /bin/sh
 
-.PHONY: help drill test test-peers check bench bench-capture relay-worlds fuzz fuzz-targets kills laws pages mutants worlds identity coverage hand-mutants docs clean
+.PHONY: help drill test test-peers check bench bench-capture relay-worlds fuzz fuzz-targets kills laws pages mutants worlds identity coverage relays hand-mutants docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -61,6 +61,9 @@ identity: ## every way to the report of RELEDGER_WORLDS worlds, byte for byte
 
 coverage: ## the coverage table of RELEDGER_COVERAGE_WORLDS worlds against what their sources hold
 	RELEDGER_COVERAGE_WORLDS=$${RELEDGER_COVERAGE_WORLDS:-200} $(CARGO) test --locked --test it coverage::coverage_and -- --nocapture
+
+relays: ## drawn relays against the truth about them (RELEDGER_RELAYS=n)
+	RELEDGER_RELAYS=$${RELEDGER_RELAYS:-2000} $(CARGO) test --locked --test it relay_drawn -- --nocapture
 
 hand-mutants: ## turns off one check after the other (tests/mutants) and asks `sim run` whether it notices
 	@scripts/mutants.sh

@@ -166,7 +166,7 @@ fn check(number: u64) -> Option<CompletenessBasis> {
 
 #[expect(clippy::disallowed_methods, reason = "the number of relays is the caller's")]
 fn wanted() -> u64 {
-    std::env::var("RELEDGER_RELAYS").map_or(60, |count| count.parse().unwrap())
+    std::env::var("RELEDGER_RELAYS").map_or(40, |count| count.parse().unwrap())
 }
 
 #[test]
