@@ -7,7 +7,7 @@ use reledger::domain::{Backing, CompletenessBasis, FetchReceipt, Slice, SliceEnd
 use serde_json::json;
 
 use super::answer::Act;
-use super::judge::{Outcome, judge};
+use super::judge::{Outcome, has_a_nameable_time, judge};
 use super::server::Log;
 use super::world::{Choice, Neg, Prefixes, World};
 
@@ -85,8 +85,9 @@ fn honest_but_dead(world: &World) -> bool {
 
 #[test]
 fn an_honest_relay_that_is_called_incomplete_is_noticed() {
-    let listing = worlds(|world| honest(world) && matches!(world.neg, Neg::Honest { max: 1_000_000, .. }));
-    let paging = worlds(|world| honest(world) && matches!(world.neg, Neg::No(_)) && world.shows_its_cap());
+    let plain = |world: &World| honest(world) && world.events.iter().all(has_a_nameable_time);
+    let listing = worlds(move |world| plain(world) && matches!(world.neg, Neg::Honest { max: 1_000_000, .. }));
+    let paging = worlds(move |world| plain(world) && matches!(world.neg, Neg::No(_)) && world.shows_its_cap());
     for world in listing.take(20).chain(paging.take(20)) {
         let mut outcome = whole(&world);
         for receipt in &mut outcome.receipts {
