@@ -41,14 +41,14 @@ fn honest(world: &World) -> bool {
 
 #[test]
 fn a_capture_of_everything_is_faultless() {
-    for world in worlds(World::is_honest).take(60) {
+    for world in worlds(World::is_honest).take(30) {
         assert_eq!(judge(&world, &whole(&world)), Vec::<String>::new(), "{world}");
     }
 }
 
 #[test]
 fn one_lost_event_is_noticed() {
-    for world in worlds(honest).take(60) {
+    for world in worlds(honest).take(30) {
         let mut outcome = whole(&world);
         let lost = outcome.captured.pop().unwrap();
         let kind = world.events.iter().find(|event| event.json == lost).unwrap().kind.to_string();
@@ -150,7 +150,7 @@ fn what_is_within_reach_is_what_questions_bring() {
             && world.events.iter().all(|event| i64::try_from(event.at).is_ok())
     };
     let mut out_of_reach = 0;
-    for world in worlds(plain).take(60) {
+    for world in worlds(plain).take(30) {
         for kind in &world.kinds {
             let mut brought = BTreeSet::new();
             let mut ask = |filter| {
