@@ -71,6 +71,34 @@ pub struct NostrSection {
     pub allow_plaintext: bool,
     /// A relay that sends nothing for so long is given up.
     pub idle_timeout: Option<Span>,
+    /// What one relay may cost before it is cut off.
+    pub relay_budget: Option<RelayBudgetSection>,
+    /// Challenges (NIP-42) are answered with a key that is thrown away.
+    pub auth: Option<AuthWord>,
+    /// Challenges (NIP-42) are answered with the key in this file: 64 hex digits that only its owner can read.
+    pub auth_key_file: Option<String>,
+}
+
+/// `nostr.relay_budget`. What is not named keeps its default.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RelayBudgetSection {
+    /// Events sent, repeated ones included.
+    pub events: Option<u64>,
+    /// Bytes of messages.
+    pub bytes: Option<u64>,
+    /// Questions asked.
+    pub questions: Option<u64>,
+    /// Time waited for it.
+    pub time: Option<Span>,
+}
+
+/// `nostr.auth`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuthWord {
+    /// A key made for each fetch.
+    Throwaway,
 }
 
 /// One entry of `nostr.kinds`.
@@ -337,6 +365,8 @@ files = ["archive/events.jsonl"]
 kinds = [{ kind = 30087, d = ["oc-me-event:", "oc-me-rebind:"] }]
 since = 2026-01-01T00:00:00Z
 require = { min_relays = 1, basis = "exhausted" }
+relay_budget = { events = 1000, bytes = 1000000, questions = 100, time = "1h" }
+auth_key_file = "relay.key"
 [ots]
 calendars = ["https://alice.btc.calendar.opentimestamps.org"]
 files = ["proofs/"]

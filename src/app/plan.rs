@@ -7,6 +7,7 @@ use super::config::{Config, GapSection};
 use super::drift::drift;
 use super::error::AppError;
 use super::federations;
+use super::relay_terms::RelayTerms;
 use crate::domain::{
     BlockHash, BlockHeight, Checkpoint, CompromisedKey, Digest32, KeyId, KnownGap, Media, SourceId, TrustPolicy,
     UnixSeconds, sha256,
@@ -36,6 +37,8 @@ pub struct Plan {
     pub allow_plaintext: bool,
     /// Seconds without a byte after which a relay is given up.
     pub idle_seconds: u64,
+    /// What a relay may cost, and whether its challenges are answered.
+    pub relay_terms: RelayTerms,
     /// Gateways whose payment log is asked for.
     pub payment_logs: Vec<PaymentLogPlan>,
     /// Calendars that may be contacted: address in proofs, address to ask.
@@ -95,6 +98,7 @@ impl Plan {
         }
         let payment_logs = payment_logs(&gateway.payment_log, &mut builder)?;
         let headers = config.headers.clone().unwrap_or_default();
+        let relay_terms = RelayTerms::resolve(&nostr, |file| builder.path(file))?;
         let mut plan = Self {
             policy: policy(config)?,
             transparency: nostr.transparency.iter().map(|file| builder.path(file)).collect(),
@@ -106,6 +110,7 @@ impl Plan {
             window: (nostr.since.map(|since| since.0), nostr.until.map(|until| until.0)),
             allow_plaintext: nostr.allow_plaintext,
             idle_seconds: nostr.idle_timeout.map_or(30, |span| span.0),
+            relay_terms,
             payment_logs,
             calendars: calendars(config),
             bitcoin_rest: headers.bitcoin_rest,
@@ -334,6 +339,7 @@ fn shared_digest(config: &Config) -> Digest32 {
         squash(&mut nostr.files);
         squash(&mut nostr.activity);
         squash(&mut nostr.transparency);
+        nostr.auth_key_file = None;
     }
     if let Some(ots) = &mut shared.ots {
         squash(&mut ots.files);

@@ -124,10 +124,12 @@ mod net {
 
     use tokio::runtime::{Builder, Handle, Runtime};
 
+    use super::super::relay_terms::RelayAnswer;
     use super::{AppError, BlockHeight, EvidenceSource, Media, Plan, RunOptions, SourceError, SourceKit};
     use crate::substrate::{
         CalendarPlan, CalendarSource, HeadersPlan, HeadersSource, HttpLimits, PaymentLogPlan, PaymentLogSource,
-        RecordsPlan, RecordsSource, RelayBudget, RelayPlan, RelaySource, RetryPolicy, WellKnownPlan, WellKnownSource,
+        RecordsPlan, RecordsSource, RelayAuth, RelayBudget, RelayPlan, RelaySource, RetryPolicy, WellKnownPlan,
+        WellKnownSource,
     };
 
     /// Events asked for per page; relays clamp it to their own cap.
@@ -205,10 +207,25 @@ mod net {
             since: plan.window.0,
             until: plan.window.1,
             allow_plaintext: plan.allow_plaintext,
-            budgets: RelayBudget { idle_ms: plan.idle_seconds.saturating_mul(1000), ..RelayBudget::default() },
+            budgets: relay_budget(plan),
             page_limit: PAGE_LIMIT,
             retry: RetryPolicy::default(),
-            auth: None,
+            auth: plan.relay_terms.auth.as_ref().map(|answer| match answer {
+                RelayAnswer::Throwaway => RelayAuth::Throwaway,
+                RelayAnswer::KeyFile(file) => RelayAuth::KeyFile(file.clone()),
+            }),
+        }
+    }
+
+    fn relay_budget(plan: &Plan) -> RelayBudget {
+        let (named, usual) = (&plan.relay_terms.budget, RelayBudget::default());
+        RelayBudget {
+            events: named.events.unwrap_or(usual.events),
+            bytes: named.bytes.unwrap_or(usual.bytes),
+            pages: named.questions.unwrap_or(usual.pages),
+            idle_ms: plan.idle_seconds.saturating_mul(1000),
+            fetch_ms: named.time.map_or(usual.fetch_ms, |span| span.0.saturating_mul(1000)),
+            ..usual
         }
     }
 

@@ -99,6 +99,13 @@ pub struct RelayPlan {
     pub auth: Option<RelayAuth>,
 }
 
+/// A slice that was fetched.
+enum Fetched {
+    Settled(FetchReceipt),
+    /// What later kinds show of the relay's cap may still cast doubt on it.
+    Open(Box<Walk>),
+}
+
 /// One relay as a source of evidence.
 #[derive(Debug)]
 pub struct RelaySource {
@@ -139,15 +146,27 @@ impl RelaySource {
         let talk = Talk::new(&self.id, sink, self.plan.budgets, self.auth.as_ref());
         let mut asker = Asker::new(&self.url, self.plan.retry, talk, self.plan.page_limit.max(2), information);
         let span = Span { from: self.plan.since.map(|time| time.0), until: self.plan.until.map(|time| time.0) };
-        let mut walks = Vec::with_capacity(self.plan.kinds.len());
+        let mut slices = Vec::with_capacity(self.plan.kinds.len());
         for kind in &self.plan.kinds {
-            walks.push(self.fetch_kind(&mut asker, *kind, span).await?);
+            let mut walk = self.fetch_kind(&mut asker, *kind, span).await?;
+            // What no later page can cast doubt on need not be remembered event by event.
+            slices.push(if walk.is_settled() {
+                Fetched::Settled(walk.receipt(&self.id, &asker.cap, digest))
+            } else {
+                Fetched::Open(Box::new(walk))
+            });
         }
-        for walk in &mut walks {
-            asker.settle(walk).await?;
+        for slice in &mut slices {
+            if let Fetched::Open(walk) = slice {
+                asker.settle(walk).await?;
+            }
         }
         asker.finish().await;
-        Ok(walks.iter_mut().map(|walk| walk.receipt(&self.id, &asker.cap, digest)).collect())
+        let receipt = |slice| match slice {
+            Fetched::Settled(receipt) => receipt,
+            Fetched::Open(mut walk) => walk.receipt(&self.id, &asker.cap, digest),
+        };
+        Ok(slices.into_iter().map(receipt).collect())
     }
 
     async fn fetch_kind(&self, asker: &mut Asker<'_>, kind: u16, span: Span) -> Result<Walk, Stopped> {

@@ -19,13 +19,15 @@ fn context() -> &'static Secp256k1<VerifyOnly> {
 /// The finding, `EVT_BAD_ID` or `EVT_BAD_SIG`. The signature over a wrong id is not looked at.
 pub fn judge(event: &NostrEvent, carrier: EvidenceId) -> Result<(), Box<Finding>> {
     let subject = Subject::new("event", event.id).and("evidence", carrier);
-    let id = sha256(serialize_for_id(event).as_bytes());
+    let serialised = serialize_for_id(event);
+    let id = sha256(serialised.as_bytes());
     if id != event.id.0 {
+        let explanation = if escapes_del(event, &serialised) { ESCAPED_DEL } else { WRONG_ID };
         return Err(Box::new(
             Finding::new(Code::EvtBadId, subject)
                 .with_values(id, event.id)
                 .with_evidence(carrier, "carrier")
-                .with_explanation("the declared id is not the sha256 of the event's serialisation"),
+                .with_explanation(explanation),
         ));
     }
     if signature_holds(event) {
@@ -37,6 +39,15 @@ pub fn judge(event: &NostrEvent, carrier: EvidenceId) -> Result<(), Box<Finding>
             .with_evidence(carrier, "carrier")
             .with_explanation(format!("the signature by {} over the id fails", event.pubkey)),
     ))
+}
+
+const WRONG_ID: &str = "the declared id is not the sha256 of the event's serialisation";
+const ESCAPED_DEL: &str = "id-nonstandard-del: the declared id is the sha256 of a serialisation that writes DEL as \\u007f; \
+                           some relays ask for it, NIP-01 does not know it";
+
+/// True for an id by the other rule that is in use: DEL (0x7f) as `\u007f` (CAPTURE 4.3).
+fn escapes_del(event: &NostrEvent, serialised: &str) -> bool {
+    serialised.contains('\u{7f}') && sha256(serialised.replace('\u{7f}', "\\u007f").as_bytes()) == event.id.0
 }
 
 /// Where a relay keeps the event: the newest of a replaceable kind, or of an addressable kind and `d`, takes the place of
@@ -94,5 +105,32 @@ mod tests {
         assert!(same(&event(10_002, 1, Some("a")), &event(10_002, 1, Some("b"))), "no `d` counts here");
         assert!(!same(&event(30_078, 1, Some("a")), &event(30_078, 1, Some("b"))));
         assert!(same(&event(30_078, 1, Some("")), &event(30_078, 1, None)), "no `d` is an empty one");
+    }
+
+    fn told(event: &NostrEvent) -> (Code, String) {
+        let finding = judge(event, EvidenceId::from_bytes([1; 32])).unwrap_err();
+        (finding.code, finding.explanation.clone())
+    }
+
+    #[test]
+    fn an_id_that_escapes_del_has_a_verdict_of_its_own() {
+        let mut del = event(30_087, 7, Some("x\u{7f}"));
+        del.content = "a\u{7f}b".to_owned();
+        // By hand: the serialisation of the event with `\u007f` twice, as some relays hash it.
+        let author = "07".repeat(32);
+        let text = format!(r#"[0,"{author}",1790000000,30087,[["d","x\u007f"]],"a\u007fb"]"#);
+        assert_eq!(text.matches("\\u007f").count(), 2);
+        del.id = NostrEventId(sha256(text.as_bytes()));
+        let (code, explanation) = told(&del);
+        assert_eq!(code, Code::EvtBadId);
+        assert!(explanation.starts_with("id-nonstandard-del: "), "{explanation}");
+        // The standard id is that of the letter itself; the same hash over other content is merely wrong.
+        let standard =
+            NostrEvent { id: NostrEventId(sha256(text.replace("\\u007f", "\u{7f}").as_bytes())), ..del.clone() };
+        assert_eq!(told(&standard).0, Code::EvtBadSig);
+        let other = NostrEvent { content: "a\u{7f}c".to_owned(), ..del.clone() };
+        assert_eq!(told(&other), (Code::EvtBadId, WRONG_ID.to_owned()));
+        let spelled = NostrEvent { content: "a\\u007fb".to_owned(), ..del };
+        assert_eq!(told(&spelled), (Code::EvtBadId, WRONG_ID.to_owned()));
     }
 }

@@ -43,6 +43,7 @@ pub(super) struct Asker<'a> {
     pub(super) measured: bool,
     /// True once any question was answered properly.
     answered: bool,
+    reconcile_failures: u32,
     strikes: u32,
     pub(super) gave_up: Option<PageFailure>,
 }
@@ -63,6 +64,7 @@ impl<'a> Asker<'a> {
             prefixes: Skill::Unknown,
             measured: false,
             answered: false,
+            reconcile_failures: 0,
             strikes: 0,
             gave_up: None,
             information,
@@ -166,6 +168,7 @@ impl<'a> Asker<'a> {
         };
         let question = self.question(walk.kind, span);
         let mut retries = 0;
+        let mut authenticated = self.talk.has_authenticated();
         loop {
             let outcome = match self.connect().await {
                 Err(failure) => Err(Refusal::Failed(failure)),
@@ -178,7 +181,14 @@ impl<'a> Asker<'a> {
             if failure.breaks_connection() {
                 self.session = None;
             }
-            if !failure.is_transient() || !self.may_retry(walk, &failure, retries) {
+            let now_known = self.talk.has_authenticated() && !authenticated && failure.is_auth_required();
+            authenticated |= now_known;
+            let again = now_known || failure.is_transient() && self.may_retry(walk, &failure, retries);
+            if !again {
+                self.reconcile_failures += 1;
+                if self.reconcile_failures >= RELAY_STRIKES_MAX {
+                    self.reconciles = Skill::Lacks;
+                }
                 return Ok(Err(Refusal::Failed(failure)));
             }
             self.wait(walk, retries, &failure).await;

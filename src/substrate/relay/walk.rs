@@ -94,6 +94,12 @@ impl Walk {
         }
     }
 
+    /// True when nothing that the relay still shows of its cap can change the judgement.
+    pub(super) fn is_settled(&self) -> bool {
+        let by_page = |closed: &Closed| matches!(closed.proof, Proof::Page { .. });
+        self.failure().is_some() || self.stuck.is_empty() && !self.closed.iter().any(by_page)
+    }
+
     /// What one pass found is forgotten before the next one looks again.
     pub(super) fn begin_pass(&mut self) {
         self.tally.begin_pass(self.span.until.is_none());

@@ -31,6 +31,7 @@ impl Draw {
     }
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "what a relay can do and what it cannot")]
 #[derive(Debug)]
 struct Traits {
     cap: u64,
@@ -163,9 +164,14 @@ fn check(number: u64) -> Option<CompletenessBasis> {
     weakest
 }
 
+#[expect(clippy::disallowed_methods, reason = "the number of relays is the caller's")]
+fn wanted() -> u64 {
+    std::env::var("RELEDGER_RELAYS").map_or(60, |count| count.parse().unwrap())
+}
+
 #[test]
 fn no_drawn_relay_is_falsely_called_complete_and_what_it_gives_is_captured() {
-    let count = std::env::var("RELEDGER_RELAYS").map_or(60, |count| count.parse().unwrap());
+    let count = wanted();
     let mut outcomes: BTreeMap<Option<CompletenessBasis>, u64> = BTreeMap::new();
     for number in 0..count {
         *outcomes.entry(check(number)).or_default() += 1;

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use negentropy::{Id, Negentropy, NegentropyStorageVector};
-use reledger::domain::{Certificate, CompletenessBasis, Enumeration, FetchReceipt, SliceEnd, UnixSeconds, Window};
+use reledger::domain::{
+    Backing, Certificate, CompletenessBasis, Enumeration, FetchReceipt, SliceEnd, UnixSeconds, Window,
+};
 use reledger::substrate::{EvidenceSource as _, RelayAuth, RelayPlan, RelaySource};
 use serde_json::{Value, json};
 
@@ -109,7 +111,7 @@ fn set_equal(url: &str, items: u64) -> FetchReceipt {
 }
 
 fn bare(receipts: &[FetchReceipt]) -> Vec<FetchReceipt> {
-    receipts.iter().map(|receipt| FetchReceipt { backing: Default::default(), ..receipt.clone() }).collect()
+    receipts.iter().map(|receipt| FetchReceipt { backing: Backing::default(), ..receipt.clone() }).collect()
 }
 
 /// 8,000 events, 3,000 of them in one second (CAPTURE 2.2).
