@@ -12,5 +12,4 @@ if ! command -v nostr-rs-relay >/dev/null 2>&1 && [ ! -x "$bin/nostr-rs-relay" ]
     tail -n 5 "$log" >&2
   fi
 fi
-command -v strfry >/dev/null 2>&1 || [ -x "$bin/strfry" ] || echo "SKIPPED: strfry is not installed" >&2
 RELEDGER_PEERS_BIN=$bin exec $cargo run --quiet --locked --manifest-path peers/Cargo.toml --target-dir target/peers

@@ -8,6 +8,7 @@
 #![expect(clippy::unwrap_used, reason = "clippy knows test functions, not the servers and helpers around them")]
 
 mod answer;
+mod conduct;
 mod dice;
 mod judge;
 mod listing;
@@ -63,14 +64,7 @@ fn capture(world: &Arc<World>, handle: &Handle) -> Option<Outcome> {
         kinds: world.kinds.clone(),
         since: world.window.0.map(UnixSeconds),
         until: world.window.1.map(UnixSeconds),
-        budgets: RelayBudget {
-            events: 1_000_000,
-            bytes: 1 << 30,
-            pages: 100_000,
-            idle_ms,
-            total_ms: 20_000,
-            fetch_ms: 600_000,
-        },
+        budgets: RelayBudget { pages: 100_000, idle_ms, total_ms: 20_000, ..RelayBudget::default() },
         page_limit: world.page_limit,
         retry: RetryPolicy { attempts: 4, base_ms: 1, max_ms: 2 },
         allow_plaintext: false,

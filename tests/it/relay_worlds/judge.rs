@@ -202,7 +202,7 @@ impl Case<'_> {
     fn honesty_is_rewarded(&mut self) {
         let (world, basis) = (self.world, self.receipt.basis);
         let held = world.held(self.kind);
-        if held.iter().any(|event| i64::try_from(event.at).is_err() || event.at < 0) {
+        if !held.iter().all(|event| has_a_nameable_time(event)) {
             // No window can name such a time; how far a relay is believed on it is open.
             return;
         }
@@ -234,6 +234,11 @@ impl Case<'_> {
             self.blame("the position is not the newest second");
         }
     }
+}
+
+/// True for a time that windows and lists can name alike.
+pub(super) fn has_a_nameable_time(event: &Stored) -> bool {
+    event.at >= 0 && i64::try_from(event.at).is_ok()
 }
 
 /// Whether a world can put a claim to the test at all.

@@ -7,7 +7,7 @@ use reledger::domain::{Backing, CompletenessBasis, FetchReceipt, Slice, SliceEnd
 use serde_json::json;
 
 use super::answer::Act;
-use super::judge::{Outcome, judge};
+use super::judge::{Outcome, has_a_nameable_time, judge};
 use super::server::Log;
 use super::world::{Choice, Neg, Prefixes, World};
 
@@ -41,14 +41,14 @@ fn honest(world: &World) -> bool {
 
 #[test]
 fn a_capture_of_everything_is_faultless() {
-    for world in worlds(World::is_honest).take(60) {
+    for world in worlds(World::is_honest).take(30) {
         assert_eq!(judge(&world, &whole(&world)), Vec::<String>::new(), "{world}");
     }
 }
 
 #[test]
 fn one_lost_event_is_noticed() {
-    for world in worlds(honest).take(60) {
+    for world in worlds(honest).take(30) {
         let mut outcome = whole(&world);
         let lost = outcome.captured.pop().unwrap();
         let kind = world.events.iter().find(|event| event.json == lost).unwrap().kind.to_string();
@@ -85,8 +85,9 @@ fn honest_but_dead(world: &World) -> bool {
 
 #[test]
 fn an_honest_relay_that_is_called_incomplete_is_noticed() {
-    let listing = worlds(|world| honest(world) && matches!(world.neg, Neg::Honest { max: 1_000_000, .. }));
-    let paging = worlds(|world| honest(world) && matches!(world.neg, Neg::No(_)) && world.shows_its_cap());
+    let plain = |world: &World| honest(world) && world.events.iter().all(has_a_nameable_time);
+    let listing = worlds(move |world| plain(world) && matches!(world.neg, Neg::Honest { max: 1_000_000, .. }));
+    let paging = worlds(move |world| plain(world) && matches!(world.neg, Neg::No(_)) && world.shows_its_cap());
     for world in listing.take(20).chain(paging.take(20)) {
         let mut outcome = whole(&world);
         for receipt in &mut outcome.receipts {
@@ -149,7 +150,7 @@ fn what_is_within_reach_is_what_questions_bring() {
             && world.events.iter().all(|event| i64::try_from(event.at).is_ok())
     };
     let mut out_of_reach = 0;
-    for world in worlds(plain).take(60) {
+    for world in worlds(plain).take(30) {
         for kind in &world.kinds {
             let mut brought = BTreeSet::new();
             let mut ask = |filter| {
