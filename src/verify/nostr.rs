@@ -113,7 +113,7 @@ mod tests {
     }
 
     fn told(event: &NostrEvent) -> (Code, String) {
-        let finding = judge(event, EvidenceId::from_bytes([1; 32])).unwrap_err();
+        let finding = judge(event, EvidenceId::from_bytes([1; 32]), &Genuine::default()).unwrap_err();
         (finding.code, finding.explanation.clone())
     }
 
