@@ -98,6 +98,7 @@ pub fn capture_only(
     let mut session = Session::open(plan, options, observer, cancel)?;
     session.capture_all(None)?;
     session.store.seal_segments()?;
+    session.record.peak_memory_kib = peak_memory_kib();
     session.folder.write_record(&session.record)?;
     let receipts = receipts(&session.store)?;
     Ok(Captured::of(plan, receipts, session.store.len(), session.time_boxed))
@@ -211,6 +212,7 @@ impl<'a> Session<'a> {
             host: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             jobs: options.jobs,
             peak_memory_kib: None,
+            signature_checks: 0,
             captured,
             documents,
         };
@@ -285,6 +287,7 @@ impl<'a> Session<'a> {
             let checking = Checking { genuine: &mut session.genuine, threads: &session.threads };
             let store = &mut session.store;
             session.time_boxed |= capture(stage, sources, store, checking, session.observer, &session.limit)?;
+            session.record.signature_checks = session.genuine.checks();
             Ok(())
         })
     }

@@ -42,6 +42,9 @@ pub struct RunRecord {
     /// Peak resident memory in KiB, where the system tells.
     #[serde(default)]
     pub peak_memory_kib: Option<u64>,
+    /// Signatures of events checked while fetching: each once, however many sources gave the event.
+    #[serde(default)]
+    pub signature_checks: u64,
     /// By source, the clock (Unix seconds) when the last capture began that it answered completely.
     #[serde(default)]
     pub captured: BTreeMap<String, i64>,
