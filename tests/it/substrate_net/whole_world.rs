@@ -41,7 +41,7 @@ fn every_relay_gives_every_event_and_nothing_is_left_open() {
     let lines: BTreeSet<String> = world.events.iter().map(reledger::sim::SimEvent::line).collect();
     assert!(lines.len() > 200, "a world that needs several pages");
     for url in &relays {
-        let (sink, receipts) = get(RelaySource::new(relay_plan(url, &asked), runtime()).unwrap());
+        let (sink, receipts) = fetch(&mut RelaySource::new(relay_plan(url, &asked), runtime()).unwrap());
         assert_eq!(sink.texts(), lines);
         let of_kind = |kind: u16| world.events.iter().filter(|event| event.kind == kind).count();
         for (kind, receipt) in asked.iter().zip(receipts) {
