@@ -52,6 +52,9 @@ fn capture_alone_commits_none_and_a_replay_derives_them_from_receipts() {
     assert_eq!(stage.snapshot("run").state_root, stage.whole("whole").state_root);
 }
 
+/// From a cursor's value to one that stands for no cursor.
+type Spoiler<'a> = &'a dyn Fn(&str) -> String;
+
 /// Writes into the run's store what no command would.
 fn spoil(stage: &Stage, name: &str, value: impl Fn(&str) -> String) {
     let run_dir = stage.run_dir(name);
@@ -82,7 +85,7 @@ fn a_cursor_that_is_unreadable_or_ahead_of_the_store_is_replaced_by_a_safe_one()
         cursor["position"] = json!({"events": {"time": middle + 1_000_000, "ids": []}});
         cursor.to_string()
     };
-    let spoilers: [(&str, &dyn Fn(&str) -> String, &str); 3] = [
+    let spoilers: [(&str, Spoiler<'_>, &str); 3] = [
         ("unreadable", &|_| "{\"schema\":\"reledger/cursor/99\"}".to_owned(), "can't be read"),
         ("ahead", &ahead, "the store holds 0 of the 1 events"),
         ("empty", &empty, "nothing vouches"),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use reledger::domain::{Digest32, merkle_root};
+use reledger::domain::{Digest32, EvidenceId, merkle_root};
 use reledger::store::{EvidenceStore as _, LogStore};
 use tempfile::tempdir;
 
@@ -30,7 +30,7 @@ fn finish(config: &Path, run_dir: &Path) -> Digest32 {
     assert_eq!(code(&output), 0, "{}", shown(&output));
     let store = LogStore::open_read_only(&run_dir.join("evidence")).unwrap();
     let ids = store.ids().unwrap();
-    merkle_root(ids.iter().map(|id| id.as_bytes()))
+    merkle_root(ids.iter().map(EvidenceId::as_bytes))
 }
 
 /// Kills captures at moments spread over a whole one, and counts those that were really interrupted.

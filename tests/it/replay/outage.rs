@@ -62,14 +62,14 @@ fn a_replay_that_begins_too_late_tells_of_the_hole_until_one_begins_before_it() 
         let own = all.filter(|subject| subject["source"] == stage.relay(0).as_str() && subject["kind"] == "30087");
         own.map(|subject| (subject["from"].clone(), subject["until"].clone())).collect()
     };
-    let expected = (Value::from((middle + 1).to_string()), Value::from((late - 1).to_string()));
-    assert_eq!(hole(&stage), [expected.clone()]);
+    let expected = [(Value::from((middle + 1).to_string()), Value::from((late - 1).to_string()))];
+    assert_eq!(hole(&stage), expected);
     assert_eq!(stage.cursor("run", 0), before, "no cursor passes a hole");
     // Judging again, or replaying as late again, closes no hole.
     assert!([1, 3].contains(&code(&stage.at(AS_OF, "run", &["rebuild", "--yes"]))));
-    assert_eq!(hole(&stage), [expected.clone()]);
+    assert_eq!(hole(&stage), expected);
     stage.replay_in_vain("run", &["--since", &at(late), "--overlap", "0s"]);
-    assert_eq!(hole(&stage), [expected]);
+    assert_eq!(hole(&stage), expected);
     // The cursors are from before it.
     stage.replay("run", &[], 0);
     assert_eq!(hole(&stage), []);

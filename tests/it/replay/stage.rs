@@ -91,7 +91,7 @@ impl House {
         let (folder, world) = (tempdir().unwrap(), Arc::new(world));
         let gates: Vec<Gate> = (0..RELAYS).map(|_| Gate::open()).collect();
         let house = Self { world, gates, servings: Mutex::default(), folder };
-        house.turn(&vec![&Tide::All; RELAYS], &[]);
+        house.turn(&[&Tide::All; RELAYS], &[]);
         let first = house.servings.lock().unwrap();
         let mut text = serve_toml(&first[0], &house.world, house.folder.path()).unwrap();
         for (relay, gate) in first[0].relays.iter().zip(&house.gates) {
@@ -216,7 +216,7 @@ impl Stage {
 
     /// From now on the relays hold this.
     pub(super) fn turn(&self, tide: &Tide) {
-        self.turn_each(&vec![tide; RELAYS]);
+        self.turn_each(&[tide; RELAYS]);
     }
 
     /// From now on each relay holds this.
@@ -226,7 +226,7 @@ impl Stage {
 
     /// From now on the relays hold this and misbehave so (`relay:0=blind`).
     pub(super) fn turn_badly(&self, tide: &Tide, behaviours: &[&str]) {
-        self.house().turn(&vec![tide; RELAYS], behaviours);
+        self.house().turn(&[tide; RELAYS], behaviours);
     }
 
     /// From now on nobody answers for that relay.
