@@ -117,6 +117,11 @@ fn an_honest_world_over_loopback_is_clean_and_audited_offline_to_the_byte() {
     assert!(
         report["coverage"].as_array().unwrap().iter().any(|row| row["source"].as_str().unwrap().starts_with("ws://"))
     );
+    // Both relays gave every event; a copy costs no second signature check.
+    let record: serde_json::Value = serde_json::from_slice(&fs::read(run_dir.join("run.json")).unwrap()).unwrap();
+    let events = &report["population"]["events"];
+    assert_eq!(events["received"].as_u64().unwrap(), 2 * events["unique"].as_u64().unwrap());
+    assert_eq!(record["signature_checks"], events["unique"]);
     drop(served);
     let copy = folder.path().join("audited.json");
     let audit = run(&["audit", arg(&run_dir), "--offline", "--json", "-o", arg(&copy)]);
