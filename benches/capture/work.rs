@@ -31,7 +31,7 @@ pub(crate) fn frames(urls: &str) {
         bytes += long;
     }
     let seconds = began.elapsed().as_secs_f64();
-    println!("frames: {frames} frames, {bytes} bytes");
+    println!("frames: {frames} frames, {bytes} bytes, {}", processor());
     println!("{seconds}");
 }
 
@@ -74,7 +74,7 @@ pub(crate) fn verify(file: &Path) {
     let began = Instant::now();
     let set = verifier.finish();
     spent += began.elapsed();
-    println!("verify: {} findings, peak {} KiB", set.findings.len(), peak_kib());
+    println!("verify: {} findings, peak {} KiB, {}", set.findings.len(), peak_kib(), processor());
     println!("{}", spent.as_secs_f64());
 }
 
@@ -103,11 +103,12 @@ pub(crate) fn capture(urls: &str) {
     let captured = capture_only(&plan, &options, &Silent, &Cancel::default()).expect("the capture works");
     let seconds = began.elapsed().as_secs_f64();
     println!(
-        "capture: {} held, {} of {} slices open, peak {} KiB",
+        "capture: {} held, {} of {} slices open, peak {} KiB, {}",
         captured.held,
         captured.open.len(),
         captured.slices,
-        peak_kib()
+        peak_kib(),
+        processor()
     );
     for receipt in &captured.open {
         println!("  open: {} {} {}", receipt.source, receipt.basis, receipt.reason);
@@ -123,4 +124,13 @@ fn peak_kib() -> String {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.map_or("unknown".to_owned(), |line| line.trim().trim_end_matches(" kB").to_owned())
+}
+
+/// User and system time of all threads so far: load that others cause does not show in it.
+fn processor() -> String {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The name in the second field may hold spaces; times are fields 14 and 15, in hundredths of a second.
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    let ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    format!("{}.{:02} s of processor", ticks / 100, ticks % 100)
 }

@@ -16,7 +16,7 @@ use crate::verify::Genuine;
 const QUEUE_ITEMS: usize = 256;
 /// A larger item (an outline may have megabytes) waits alone: its source goes on when the writer has it.
 const LARGE_BYTES: usize = 256 * 1024;
-/// Batches of the writer that wait for their signatures to be checked: at most 16 MiB each.
+/// Batches of the writer that wait for their signatures to be checked: at most 8 MiB each.
 const CHECK_BATCHES: usize = 2;
 
 enum Message {

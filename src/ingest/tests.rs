@@ -185,8 +185,8 @@ fn a_sighting_of_other_evidence_is_refused_and_nothing_is_taken() {
 
 #[test]
 fn what_waits_is_bounded_by_records_and_by_bytes() {
-    // 16,384 records or 16 MiB cause a flush; the last part waits for the explicit one, which the crash refuses.
-    for (count, size, durable) in [(40_000, 8, 32_768), (10, 4 << 20, 8)] {
+    // 8,192 records or 8 MiB cause a flush; the last part waits for the explicit one, which the crash refuses.
+    for (count, size, durable) in [(20_000, 8, 16_384), (10, 2 << 20, 8)] {
         let mut store = Crashing { inner: MemoryStore::new(), writes_left: 4 };
         let mut ingest = Ingest::new(&mut store);
         for number in 0..count {

@@ -6,9 +6,9 @@ use crate::domain::{EvidenceId, FetchReceipt, RawEvidence, Sighting};
 use crate::store::{EvidenceStore, PutOutcome, SideRecord, StoreError};
 
 /// Records that may wait for one flush.
-const PENDING_RECORDS_MAX: usize = 16_384;
+const PENDING_RECORDS_MAX: usize = 8_192;
 /// Bytes of evidence that may wait for one flush.
-const PENDING_BYTES_MAX: usize = 16 << 20;
+const PENDING_BYTES_MAX: usize = 8 << 20;
 
 /// Why evidence can't be taken in.
 #[derive(Debug, thiserror::Error)]
