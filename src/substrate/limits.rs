@@ -40,6 +40,14 @@ pub(super) const KNOWN_AUTHORS_MAX: usize = 1_000;
 pub(super) const AUTHORS_PER_QUESTION: usize = 100;
 /// Crowded seconds of one slice that are split; each may take 256 questions.
 pub(super) const SPLIT_SECONDS_MAX: usize = 64;
+/// Questions for the first digits of ids in one slice: 64 seconds by the first byte.
+pub(super) const PREFIX_QUESTIONS_MAX: u32 = 16_384;
+/// Rounds in which what one crowded second teaches is tried on the others.
+pub(super) const SETTLE_ROUNDS_MAX: u32 = 4;
+/// Events up to which a list is compared with the plain pages of the whole slice: some ten pages of most relays.
+pub(super) const CHECKED_EVENTS_MAX: u64 = 4_096;
+/// Windows that are compared in a larger slice, about.
+pub(super) const CHECKED_WINDOWS: usize = 16;
 /// How many times the usual limit is asked of a second that reached it.
 pub(super) const LIMIT_RAISE: u32 = 16;
 /// Longest wait for the first word of a reconciliation from a relay that did not say that it knows NIP-77.

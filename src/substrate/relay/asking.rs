@@ -43,6 +43,12 @@ pub(super) struct Asker<'a> {
     pub(super) measured: bool,
     /// True once any question was answered properly.
     answered: bool,
+    /// Its lists lack what it gives.
+    pub(super) lists_lack: bool,
+    /// It counts less than it gives.
+    pub(super) counts_low: bool,
+    /// An answer lacked what the same question brought when it was asked again.
+    pub(super) voids: bool,
     reconcile_failures: u32,
     strikes: u32,
     pub(super) gave_up: Option<PageFailure>,
@@ -64,6 +70,9 @@ impl<'a> Asker<'a> {
             prefixes: Skill::Unknown,
             measured: false,
             answered: false,
+            lists_lack: false,
+            counts_low: false,
+            voids: false,
             reconcile_failures: 0,
             strikes: 0,
             gave_up: None,
@@ -206,6 +215,7 @@ impl<'a> Asker<'a> {
         match self.talk.count(session, &question, &mut walk.tally).await? {
             Ok(count) => {
                 self.counts = Skill::Has;
+                self.counts_low |= count.is_some_and(|count| count < walk.tally.count(span));
                 Ok(count)
             }
             Err(failure) => {
@@ -223,7 +233,9 @@ impl<'a> Asker<'a> {
 
     /// Learns how large a page can be from one question over all kinds, of which nothing is kept.
     pub(super) async fn measure(&mut self, walk: &mut Walk, kinds: Vec<u16>, limit: u32) -> Result<(), Stopped> {
-        let question = Question { kinds, span: walk.span, narrow: Narrow::Measure, limit };
+        // Anything at all is from any time, too.
+        let span = if kinds.is_empty() { Span { from: None, until: None } } else { walk.span };
+        let question = Question { kinds, span, narrow: Narrow::Measure, limit };
         let answer = self.ask_once(&mut walk.tally, &question).await?;
         match answer.failure {
             None => self.cap.saw_page(answer.page.events),

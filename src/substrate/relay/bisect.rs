@@ -8,16 +8,32 @@ use super::super::Stopped;
 use super::super::limits::{PASSES_MAX, WINDOW_FAILURES_MAX};
 use super::asking::Asker;
 use super::frame::Hint;
-use super::page::Page;
+use super::page::{Answer, Page};
 use super::question::Span;
 use super::session::PageFailure;
-use super::walk::{Closed, Ending, Proof, Walk};
+use super::walk::{Closed, Ending, Proof, Stuck, Walk};
 use crate::domain::{CompletenessBasis, Enumeration};
 
-/// How the first pass ended.
-enum Collected {
-    Bottom,
-    Finished,
+/// What the windows of a pass are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Aim {
+    /// Each must be closed, or be open by name.
+    Prove,
+    /// Lists vouch for what is known; whatever pages bring beside it is asked for.
+    Check,
+}
+
+/// A window to ask, with the page of the window that it is a part of.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    span: Span,
+    around: Option<Page>,
+}
+
+/// The page of a window, with how much of what is known there it lacks.
+struct Shown {
+    page: Page,
+    lacks: u64,
 }
 
 impl Asker<'_> {
@@ -25,18 +41,13 @@ impl Asker<'_> {
     pub(super) async fn bisect(&mut self, walk: &mut Walk, kinds: &[u16]) -> Result<Ending, Stopped> {
         walk.enumeration = Enumeration::Bisected;
         walk.gone.clear();
-        match self.collect(walk, kinds).await? {
-            Err(ending) => return Ok(ending),
-            Ok(Collected::Finished) => {
-                walk.closed = vec![Closed { span: walk.span, proof: Proof::Finished }];
-                return Ok(Ending::Bottom(CompletenessBasis::FinishHint));
-            }
-            Ok(Collected::Bottom) => {}
+        if let Some(ending) = self.collect(walk, kinds).await? {
+            return Ok(ending);
         }
         for _ in 0..PASSES_MAX {
             walk.begin_pass();
             for tile in self.tiles(walk) {
-                if let Some(failure) = self.prove(walk, tile).await? {
+                if let Some(failure) = self.prove(walk, tile, Aim::Prove).await? {
                     return Ok(Ending::Failed(failure));
                 }
             }
@@ -50,12 +61,12 @@ impl Asker<'_> {
                 break;
             }
         }
-        let finished = walk.closed.iter().all(|closed| closed.proof == Proof::Finished);
-        Ok(Ending::Bottom(if finished { CompletenessBasis::FinishHint } else { CompletenessBasis::Exhausted }))
+        Ok(Ending::Bottom(CompletenessBasis::Exhausted))
     }
 
-    /// Follows the pages down from the top. No end is asked for at first: events may be dated into the future.
-    async fn collect(&mut self, walk: &mut Walk, kinds: &[u16]) -> Result<Result<Collected, Ending>, Stopped> {
+    /// Follows the pages down from the top, until nothing older comes. No end is asked for at first: events may be dated
+    /// into the future.
+    async fn collect(&mut self, walk: &mut Walk, kinds: &[u16]) -> Result<Option<Ending>, Stopped> {
         let mut span = walk.span;
         let mut above: Option<Page> = None;
         loop {
@@ -64,49 +75,59 @@ impl Asker<'_> {
             if let Some(failure) = answer.failure {
                 walk.failures += 1;
                 if failure.ends_fetch() || page.fresh == 0 || walk.failures > WINDOW_FAILURES_MAX {
-                    return Ok(Err(Ending::Failed(failure)));
+                    return Ok(Some(Ending::Failed(failure)));
                 }
+                // What broke off shows nothing of a cap.
+                above = None;
             } else {
-                self.learn(above.map(|above| above.events).filter(|_| page.fresh > 0), &page);
-                if page.hint == Hint::Finish {
-                    // Nothing is left below; what the pages above left out is another matter.
-                    return Ok(Ok(if above.is_none() { Collected::Finished } else { Collected::Bottom }));
+                if let Some(above) = above {
+                    self.learn_below(&above, &page);
                 }
                 if page.frames > 0 && page.events == 0 {
-                    return Ok(Err(Ending::Blind));
+                    return Ok(Some(Ending::Blind));
                 }
                 // One kind alone would only give the same page again.
                 if page.events > 0 && kinds.len() > 1 && !self.measured && self.cap.is_unproven() {
                     self.measured = true;
                     self.measure(walk, kinds.to_vec(), self.limit).await?;
                 }
-                if !self.cap.may_be_cut(page.events, self.limit) {
-                    return Ok(Ok(Collected::Bottom));
+                if !self.cap.may_be_cut(page.size(), self.limit) && !self.cap.is_more(page.hint) {
+                    return Ok(None);
                 }
+                above = Some(page);
             }
-            let Some(oldest) = page.oldest else { return Ok(Ok(Collected::Bottom)) };
+            let Some(oldest) = page.oldest else { return Ok(None) };
             // The second at the edge may be cut: it is asked again, inclusive, and then stepped over.
             let next = if span.until == Some(oldest) { oldest.saturating_sub(1) } else { oldest };
-            if next < span.from.unwrap_or(0) {
-                return Ok(Ok(Collected::Bottom));
+            if span.from.is_some_and(|from| next < from) || next == i64::MIN {
+                return Ok(None);
             }
             span = span.below(next);
-            above = Some(page);
         }
     }
 
-    /// Learns from a page, and from the one above it or around it when this one has what that one should have had.
-    fn learn(&mut self, proven_cut: Option<u64>, page: &Page) {
-        if let Some(events) = proven_cut {
-            self.cap.saw_cut(events);
+    /// Learns from a page what the one above it is worth.
+    fn learn_below(&mut self, above: &Page, page: &Page) {
+        if page.fresh > 0 {
+            self.learn_cut(above);
+        } else if self.cap.is_more(above.hint) && page.events < above.events {
+            self.cap.refute_more();
         }
-        if page.hint == Hint::More {
+    }
+
+    /// Learns from a page that is proven to have left something out.
+    fn learn_cut(&mut self, page: &Page) {
+        if page.hint == Hint::Finish {
+            self.cap.refute_finish();
+        }
+        // Our own limit says nothing of the relay's.
+        if page.events < u64::from(self.limit) {
             self.cap.saw_cut(page.events);
         }
     }
 
     /// Cuts the slice into windows that hold, as far as is known, comfortably less than a page; newest first.
-    fn tiles(&self, walk: &mut Walk) -> Vec<Span> {
+    pub(super) fn tiles(&self, walk: &mut Walk) -> Vec<Span> {
         let most = self.cap.comfortable(self.limit);
         let span = walk.span;
         let mut tiles = Vec::new();
@@ -133,44 +154,119 @@ impl Asker<'_> {
 
     /// Asks a window, and its parts as long as they may hold more than they gave. A failure that ends the slice comes
     /// back.
-    pub(super) async fn prove(&mut self, walk: &mut Walk, whole: Span) -> Result<Option<PageFailure>, Stopped> {
-        let mut parts: Vec<(Span, Option<u64>)> = vec![(whole, None)];
-        while let Some((span, around)) = parts.pop() {
-            let (known, surprises) = (walk.tally.count(span), walk.tally.surprises);
-            let answer = self.ask(walk, &self.question(walk.kind, span)).await?;
-            let page = answer.page;
-            let times = walk.tally.times(span);
-            if let Some(failure) = answer.failure {
-                walk.failures += 1;
-                let smaller = span.split(times);
-                if failure.ends_fetch() || smaller.is_empty() || walk.failures > WINDOW_FAILURES_MAX {
-                    walk.open.push((span, failure.to_string()));
-                    return Ok(Some(failure));
-                }
-                parts.extend(smaller.into_iter().map(|part| (part, None)));
-                continue;
-            }
-            self.learn(around.filter(|_| walk.tally.surprises > surprises), &page);
-            let proof = Proof::Page { events: page.events, limit: self.limit };
-            let is_full = self.cap.may_be_cut(page.events, self.limit);
-            if page.hint == Hint::Finish {
-                walk.closed.push(Closed { span, proof: Proof::Finished });
-            } else if !is_full && page.events >= known {
-                walk.closed.push(Closed { span, proof });
-            } else if is_full && !self.cap.may_be_cut(page.events.saturating_sub(page.timeless), self.limit) {
-                // Halving would bring the same again.
-                walk.open.push((span, "holds records without a readable time".to_owned()));
-            } else {
-                let smaller = span.split(times);
-                match span.from.filter(|_| smaller.is_empty()) {
-                    Some(second) if is_full => {
-                        walk.stuck.insert(second, page.events);
+    pub(super) async fn prove(
+        &mut self,
+        walk: &mut Walk,
+        whole: Span,
+        aim: Aim,
+    ) -> Result<Option<PageFailure>, Stopped> {
+        let mut parts = vec![Part { span: whole, around: None }];
+        while let Some(Part { span, around }) = parts.pop() {
+            let surprises = walk.tally.surprises;
+            let shown = match self.show(walk, span).await? {
+                Ok(shown) => shown,
+                Err(failure) => {
+                    walk.failures += 1;
+                    let smaller = span.split(walk.tally.times(span));
+                    if failure.ends_fetch() || smaller.is_empty() || walk.failures > WINDOW_FAILURES_MAX {
+                        walk.open.push((span, failure.to_string()));
+                        return Ok(Some(failure));
                     }
-                    Some(_) => walk.closed.push(Closed { span, proof }),
-                    None => parts.extend(smaller.into_iter().map(|part| (part, Some(page.events)))),
+                    parts.extend(smaller.into_iter().map(|span| Part { span, around: None }));
+                    continue;
                 }
+            };
+            if let Some(around) = around.filter(|_| walk.tally.surprises > surprises) {
+                self.learn_cut(&around);
+            }
+            if self.weigh(walk, span, &shown, aim) {
+                let smaller = span.split(walk.tally.times(span));
+                parts.extend(smaller.into_iter().map(|span| Part { span, around: Some(shown.page) }));
             }
         }
         Ok(None)
+    }
+
+    /// Asks a window. A page that lacks what is known there, and an empty one, are asked for again: the first may be
+    /// cut, the second void.
+    async fn show(&mut self, walk: &mut Walk, span: Span) -> Result<Result<Shown, PageFailure>, Stopped> {
+        let question = self.question(walk.kind, span);
+        let Answer { page, failure } = self.ask(walk, &question).await?;
+        if let Some(failure) = failure {
+            return Ok(Err(failure));
+        }
+        let lacks = walk.tally.lacking(span, &[]);
+        if self.cap.may_be_cut(page.size(), self.limit) {
+            if self.cap.may_be_cut(page.events, self.limit) {
+                return Ok(Ok(Shown { page, lacks }));
+            }
+            // Full of what was not asked for: that may have been a whim.
+            let again = self.ask(walk, &question).await?;
+            let lacks_again = walk.tally.lacking(span, &[]);
+            let is_better = again.failure.is_none() && again.page.size() < page.size() && lacks_again <= lacks;
+            return Ok(Ok(if is_better {
+                Shown { page: again.page, lacks: lacks_again }
+            } else {
+                Shown { page, lacks }
+            }));
+        }
+        if self.cap.is_more(page.hint) && !self.is_more_below(walk, span, &page).await? {
+            self.cap.refute_more();
+        }
+        if lacks == 0 && page.events > 0 {
+            return Ok(Ok(Shown { page, lacks }));
+        }
+        let again = self.ask(walk, &question).await?;
+        if let Some(failure) = again.failure {
+            return Ok(Err(failure));
+        }
+        let lacks_again = walk.tally.lacking(span, &[]);
+        if again.page.fresh > 0 || lacks_again < lacks {
+            self.voids |= page.events == 0;
+            self.learn_cut(&page);
+        }
+        if lacks_again > 0 && self.cap.is_finish(again.page.hint) && again.page.events > 0 {
+            self.cap.refute_finish();
+        }
+        Ok(Ok(Shown { page: again.page, lacks: lacks_again }))
+    }
+
+    /// Whether a page below one that says `more` has what that one left out.
+    async fn is_more_below(&mut self, walk: &mut Walk, span: Span, page: &Page) -> Result<bool, Stopped> {
+        let Some(oldest) = page.oldest else { return Ok(false) };
+        let answer = self.ask(walk, &self.question(walk.kind, span.below(oldest))).await?;
+        if answer.failure.is_none() && answer.page.fresh > 0 {
+            self.learn_cut(page);
+        }
+        // A second that fills a page may hold the rest.
+        Ok(answer.failure.is_some() || answer.page.fresh > 0 || page.events > 0 && answer.page.events >= page.events)
+    }
+
+    /// Closes a window, or names it open; true when its parts have to be asked.
+    fn weigh(&self, walk: &mut Walk, span: Span, shown: &Shown, aim: Aim) -> bool {
+        let Shown { page, lacks } = shown;
+        let finished = page.hint == Hint::Finish;
+        let closed = Closed { span, proof: Proof::Page { events: page.size(), limit: self.limit, finished } };
+        let is_cut = |size| self.cap.may_be_cut(size, self.limit);
+        let is_full = is_cut(page.size()) || self.cap.is_more(page.hint);
+        if !is_full && (*lacks == 0 || aim == Aim::Check) {
+            walk.closed.push(closed);
+        } else if page.events == 0 {
+            let reason =
+                if is_full { "answered with what was not asked for" } else { "an empty answer where events are known" };
+            walk.open.push((span, reason.to_owned()));
+        } else if is_full && !is_cut(page.size().saturating_sub(page.timeless)) && !self.cap.is_more(page.hint) {
+            // Halving would bring the same again.
+            walk.open.push((span, "holds records without a readable time".to_owned()));
+        } else if let Some(second) = span.from.filter(|_| span.is_second()) {
+            if is_full {
+                walk.stuck.insert(second, Stuck { events: page.size(), finished });
+            } else {
+                walk.open.push((span, format!("an answer lacks {lacks} events that were given before")));
+            }
+        } else {
+            return true;
+        }
+        false
     }
 }

@@ -1,17 +1,23 @@
 //! What is known about a relay's page cap: learned from its pages, never believed from what it says or we ask.
 
+use super::frame::Hint;
+
 /// Judges whether a page may have been cut at the relay's cap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct CapKnowledge {
     hinted: Option<u64>,
     largest: u64,
     smallest_cut: Option<u64>,
+    /// It said `finish`, and there was more.
+    finish_refuted: bool,
+    /// It said `more`, and there was nothing.
+    more_refuted: bool,
 }
 
 impl CapKnowledge {
     /// Starts with the relay's own word (NIP-11 `max_limit`), which only adds suspicion.
     pub(super) fn new(hinted: Option<u64>) -> Self {
-        Self { hinted, largest: 0, smallest_cut: None }
+        Self { hinted, largest: 0, smallest_cut: None, finish_refuted: false, more_refuted: false }
     }
 
     /// A page with this many distinct events ended properly.
@@ -21,6 +27,10 @@ impl CapKnowledge {
 
     /// A page with this many distinct events is proven to have left some out.
     pub(super) fn saw_cut(&mut self, events: u64) {
+        if events == 0 {
+            // An empty page is void: it has no size to learn from.
+            return;
+        }
         // The smallest, because a relay may cap differently per question.
         self.smallest_cut = Some(self.smallest_cut.map_or(events, |least| least.min(events)));
     }
@@ -30,7 +40,32 @@ impl CapKnowledge {
     fn threshold(&self, asked: u32) -> u64 {
         let hinted = self.hinted.filter(|hint| *hint >= self.largest);
         let known = [Some(u64::from(asked)), hinted, self.smallest_cut, Some(self.largest)];
-        known.into_iter().flatten().min().unwrap_or(0).max(1)
+        let least = known.into_iter().flatten().min().unwrap_or(0);
+        // A cap that varies may have been smaller than it ever showed itself.
+        if self.varies() { least.div_ceil(2).max(1) } else { least.max(1) }
+    }
+
+    /// True when a page was larger than one that left something out.
+    pub(super) fn varies(&self) -> bool {
+        self.smallest_cut.is_some_and(|cut| cut < self.largest)
+    }
+
+    pub(super) fn refute_finish(&mut self) {
+        self.finish_refuted = true;
+    }
+
+    pub(super) fn refute_more(&mut self) {
+        self.more_refuted = true;
+    }
+
+    /// True when this end is said to be the end of all, by a relay that was not found to say so wrongly.
+    pub(super) fn is_finish(&self, hint: Hint) -> bool {
+        hint == Hint::Finish && !self.finish_refuted
+    }
+
+    /// True when more is said to be left, by a relay that was not found to say so wrongly.
+    pub(super) fn is_more(&self, hint: Hint) -> bool {
+        hint == Hint::More && !self.more_refuted
     }
 
     /// True when a page of this size may have been cut, asked for with that limit.
@@ -74,11 +109,16 @@ mod tests {
     }
 
     #[test]
-    fn a_cap_that_differs_per_question_is_its_smallest() {
+    fn a_cap_that_differs_per_question_is_half_of_its_smallest() {
         let mut cap = CapKnowledge::new(None);
         cap.saw_page(500);
+        cap.saw_cut(500);
+        assert!(!cap.varies() && !cap.may_be_cut(499, 5_000));
+        cap.saw_cut(0);
+        assert!(!cap.varies(), "an empty page is void");
         cap.saw_cut(120);
-        assert!(cap.may_be_cut(120, 5_000) && !cap.may_be_cut(119, 5_000));
+        assert!(cap.varies() && cap.may_be_cut(60, 5_000), "it may be smaller than it showed itself");
+        assert!(!cap.may_be_cut(59, 5_000));
     }
 
     #[test]

@@ -45,7 +45,9 @@ fn windows(walk: &mut Walk, cap: &CapKnowledge, reason: &str) -> Vec<Window> {
         walk.closed.iter().map(|closed| (closed.span, open_for(Walk::is_doubtful(closed, cap)))).collect();
     all.extend(walk.open.iter().cloned());
     all.extend(
-        walk.stuck.iter().map(|(second, events)| (Span::second(*second), open_for(cap.may_be_cut(*events, u32::MAX)))),
+        walk.stuck
+            .iter()
+            .map(|(second, stuck)| (Span::second(*second), open_for(cap.may_be_cut(stuck.events, u32::MAX)))),
     );
     all.sort_by_key(|(span, _)| (span.from, span.until.is_none(), span.until));
     let unread = if reason.is_empty() { UNASKED } else { reason };
@@ -90,7 +92,7 @@ fn push(windows: &mut Vec<(Span, String)>, span: Span, open: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::walk::{Closed, Proof};
+    use super::super::walk::{Closed, Proof, Stuck};
     use super::*;
 
     fn span(from: i64, until: i64) -> Span {
@@ -107,10 +109,13 @@ mod tests {
     #[test]
     fn neighbours_are_joined_and_what_is_missing_is_open() {
         let mut walk = Walk::new(1, span(0, 100));
-        let page = |from, until, events| Closed { span: span(from, until), proof: Proof::Page { events, limit: 50 } };
+        let page = |from, until, events| Closed {
+            span: span(from, until),
+            proof: Proof::Page { events, limit: 50, finished: false },
+        };
         walk.closed = vec![page(21, 30, 1), page(0, 9, 9), page(10, 19, 3), page(31, 40, 10), page(51, 60, 2)];
-        walk.stuck.insert(20, 10);
-        walk.stuck.insert(61, 9);
+        walk.stuck.insert(20, Stuck { events: 10, finished: false });
+        walk.stuck.insert(61, Stuck { events: 9, finished: false });
         let full = "fills a page of the relay".to_owned();
         assert_eq!(
             told(&mut walk),

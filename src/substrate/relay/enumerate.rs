@@ -2,8 +2,11 @@
 //! we then hold.
 
 use super::super::Stopped;
-use super::super::limits::{NEG_SPLITS_MAX, PASSES_MAX, UNSERVED_BATCHES_MAX, UNSERVED_SINGLES_MAX};
+use super::super::limits::{
+    CHECKED_EVENTS_MAX, CHECKED_WINDOWS, NEG_SPLITS_MAX, PASSES_MAX, UNSERVED_BATCHES_MAX, UNSERVED_SINGLES_MAX,
+};
 use super::asking::{Asker, Skill};
+use super::bisect::Aim;
 use super::question::{Narrow, Question, Span};
 use super::reconcile::{Difference, Refusal};
 use super::session::PageFailure;
@@ -38,8 +41,14 @@ impl Asker<'_> {
                 Pass::Ends(ending) => return Ok(Some(ending)),
                 Pass::Useless => return Ok(None),
                 // Its lists hide what it gives: asked once more, then believed no longer.
-                Pass::Done { hidden } if hidden > 0 && contradicted => return Ok(None),
+                Pass::Done { hidden } if hidden > 0 && contradicted => {
+                    self.lists_lack = true;
+                    return Ok(None);
+                }
                 Pass::Done { hidden } => contradicted = hidden > 0,
+            }
+            if is_first && let Some(failure) = self.check_lists(walk).await? {
+                return Ok(Some(Ending::Failed(failure)));
             }
             walk.agreed = !is_first && walk.tally.surprises == 0 && !contradicted;
             if !walk.agreed {
@@ -50,7 +59,40 @@ impl Asker<'_> {
                 break;
             }
         }
+        self.ask_unlistable(walk).await?;
         Ok(Some(Ending::Bottom(CompletenessBasis::SetEqual)))
+    }
+
+    /// Asks for the windows of plain pages what the lists may hide: all of them in a small slice, else those at both
+    /// edges and some between.
+    async fn check_lists(&mut self, walk: &mut Walk) -> Result<Option<PageFailure>, Stopped> {
+        let is_small = walk.listable() <= CHECKED_EVENTS_MAX;
+        let tiles = self.tiles(walk);
+        let (last, step) = (tiles.len().saturating_sub(1), (tiles.len() / CHECKED_WINDOWS).max(1));
+        let listed = std::mem::take(&mut walk.closed);
+        for (at, tile) in tiles.into_iter().enumerate() {
+            if (is_small || at % step == 0 || at == last)
+                && let Some(failure) = self.prove(walk, tile, Aim::Check).await?
+            {
+                return Ok(Some(failure));
+            }
+        }
+        walk.closed = listed;
+        walk.stuck.clear();
+        walk.open.clear();
+        Ok(None)
+    }
+
+    /// Asks for what no list can hold, what is dated before 1970, by windows. Relays that know no negative numbers
+    /// understand zero.
+    async fn ask_unlistable(&mut self, walk: &mut Walk) -> Result<(), Stopped> {
+        let until = walk.span.until.unwrap_or(0).min(0);
+        if walk.span.from.is_some_and(|from| from >= 0) || walk.tally.count(walk.span.below(-1)) == 0 {
+            return Ok(());
+        }
+        let failure = self.prove(walk, walk.span.below(until), Aim::Prove).await?;
+        tracing::debug!(kind = walk.kind, ?failure, "asked for what is dated before 1970");
+        Ok(())
     }
 
     /// Compares every window, fetches what is listed and not held. Windows that are too large are cut for good.
@@ -65,7 +107,8 @@ impl Asker<'_> {
                 Err(Refusal::TooMany) => {
                     splits += 1;
                     let parts = span.split(walk.tally.times(span));
-                    if parts.is_empty() || splits > NEG_SPLITS_MAX {
+                    let is_refusal = self.reconciles == Skill::Unknown && !self.lists_anything(walk).await?;
+                    if is_refusal || parts.is_empty() || splits > NEG_SPLITS_MAX {
                         return Ok(Pass::Useless);
                     }
                     todo.extend(parts);
@@ -96,6 +139,14 @@ impl Asker<'_> {
         }
         walk.unserved.sort_unstable();
         Ok(Pass::Done { hidden })
+    }
+
+    /// Whether a relay to which a slice is too much lists one second in which nothing can have happened. One that
+    /// does not is not asked again.
+    async fn lists_anything(&mut self, walk: &mut Walk) -> Result<bool, Stopped> {
+        let lists = self.reconcile(walk, Span::second(1)).await?.is_ok();
+        self.reconciles = if lists { Skill::Has } else { Skill::Lacks };
+        Ok(lists)
     }
 
     /// Fetches what is listed in a window: by pages while they bring more than asking by id would, then by id. With

@@ -147,11 +147,19 @@ pub(super) struct Header<'a> {
     #[serde(borrow)]
     pub(super) id: Cow<'a, str>,
     pub(super) kind: u64,
+    /// What is beyond what a question can name falls together at its end.
+    #[serde(deserialize_with = "time")]
     pub(super) created_at: i64,
     #[serde(borrow, default)]
     pubkey: Option<&'a RawValue>,
     #[serde(borrow, default)]
     tags: Option<&'a RawValue>,
+}
+
+fn time<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    // The least number marks what has no time.
+    let wide = i128::deserialize(deserializer)?.clamp(i128::from(i64::MIN + 1), i128::from(i64::MAX));
+    i64::try_from(wide).map_err(serde::de::Error::custom)
 }
 
 impl<'a> Header<'a> {
@@ -185,6 +193,17 @@ mod tests {
         assert_eq!(event, r#"{"id":"00", "kind":1,"created_at":5, "content":"a\u0041" }"#);
         let header = Header::read(event).unwrap();
         assert_eq!((header.id.as_ref(), header.kind, header.created_at), ("00", 1, 5));
+    }
+
+    #[test]
+    fn a_time_that_no_question_can_name_is_the_last_that_one_can() {
+        let read = |time: &str| {
+            Header::read(&format!(r#"{{"id":"a","kind":1,"created_at":{time}}}"#)).map(|header| header.created_at)
+        };
+        assert_eq!(read("9223372036854775808"), Some(i64::MAX));
+        assert_eq!(read("18446744073709551616"), Some(i64::MAX));
+        assert_eq!(read("-9223372036854775809"), Some(i64::MIN + 1));
+        assert_eq!((read("-5"), read("5.0"), read("1e3"), read("\"5\"")), (Some(-5), None, None, None));
     }
 
     #[test]

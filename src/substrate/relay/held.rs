@@ -31,7 +31,7 @@ pub(super) struct Mark {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
     pub(super) place: Place,
-    mark: Mark,
+    pub(super) mark: Mark,
 }
 
 /// New entries gather in a small tree, which is merged into the ordered list when it outgrows a part of it.

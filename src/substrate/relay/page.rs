@@ -27,6 +27,11 @@ pub(super) struct Page {
 }
 
 impl Page {
+    /// What this page may have filled the relay's cap with: repeats and strays take room, too.
+    pub(super) fn size(&self) -> u64 {
+        self.frames.max(self.events)
+    }
+
     pub(super) const EMPTY: Self =
         Self { frames: 0, events: 0, fresh: 0, timeless: 0, oldest: None, newest: None, hint: Hint::Silent };
 

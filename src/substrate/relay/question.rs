@@ -14,11 +14,12 @@ pub(super) struct Span {
 
 impl Span {
     pub(super) fn second(time: i64) -> Self {
-        Self { from: Some(time), until: Some(time) }
+        // What is dated later than a question can name is asked for without an end.
+        Self { from: Some(time), until: Some(time).filter(|time| *time < i64::MAX) }
     }
 
     pub(super) fn is_second(&self) -> bool {
-        self.from.is_some() && self.from == self.until
+        self.from.is_some() && (self.from == self.until || self.from == Some(i64::MAX))
     }
 
     pub(super) fn holds(&self, time: i64) -> bool {
@@ -55,7 +56,13 @@ impl Span {
         let parts = if low_time >= high_time {
             // All that is known sits in one second.
             let second = low_time.clamp(low, high);
-            vec![self.below(second.saturating_sub(1)), Self::second(second), self.above(second.saturating_add(1))]
+            let mut parts =
+                vec![self.below(second.saturating_sub(1)), Self { until: self.until, ..Self::second(second) }];
+            if second < i64::MAX {
+                parts[1].until = Some(second);
+                parts.push(self.above(second.saturating_add(1)));
+            }
+            parts
         } else {
             let middle = low_time + (high_time.abs_diff(low_time) / 2).try_into().unwrap_or(0);
             vec![self.below(middle), self.above(middle.saturating_add(1))]

@@ -24,6 +24,18 @@ pub(super) struct Difference {
     pub(super) have: Vec<[u8; 32]>,
 }
 
+impl Difference {
+    /// What both sides have under different times is no difference.
+    fn settled(mut self) -> Self {
+        self.need.sort_unstable();
+        self.have.sort_unstable();
+        let both: Vec<[u8; 32]> = self.have.iter().filter(|id| self.need.binary_search(id).is_ok()).copied().collect();
+        self.need.retain(|id| both.binary_search(id).is_err());
+        self.have.retain(|id| both.binary_search(id).is_err());
+        self
+    }
+}
+
 /// Why there is no difference to speak of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Refusal {
@@ -196,7 +208,7 @@ impl Talk<'_> {
             let known = (found.need.len(), found.have.len());
             let next = match round(tally.between(span), &hex, terms, &mut found) {
                 Some(Turn::Goes(next)) => next,
-                Some(Turn::Settled) => return Ok(Ok(found)),
+                Some(Turn::Settled) => return Ok(Ok(found.settled())),
                 None => {
                     tally.note(Sign::Malformed);
                     return Ok(Err(Refusal::Unsupported));

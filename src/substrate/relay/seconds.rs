@@ -1,59 +1,112 @@
 //! Seconds that fill a page: split by everything that a filter knows, or left open by name (CAPTURE 2.5).
 
+use std::collections::BTreeSet;
+
 use super::super::Stopped;
-use super::super::limits::{AUTHORS_PER_QUESTION, LIMIT_RAISE, SPLIT_SECONDS_MAX};
+use super::super::limits::{
+    AUTHORS_PER_QUESTION, LIMIT_RAISE, PREFIX_QUESTIONS_MAX, SETTLE_ROUNDS_MAX, SPLIT_SECONDS_MAX,
+};
 use super::asking::{Asker, Skill};
+use super::bisect::Aim;
+use super::frame::Hint;
 use super::question::{Narrow, Question, Span};
-use super::walk::{Closed, Proof, Walk};
+use super::walk::{Closed, Proof, Stuck, Walk};
 
 impl Asker<'_> {
-    /// Looks again at what later kinds cast doubt on: windows as large as a page that was cut elsewhere, and crowded
-    /// seconds. Only now, because a cap that shows itself on the last kind also judges the first.
+    /// Looks again at what was learned later: windows as large as a page that was cut elsewhere, and crowded seconds.
+    /// Only now, because a cap that shows itself on the last kind also judges the first, and an author who is known only
+    /// now may have written in the first second.
     pub(super) async fn settle(&mut self, walk: &mut Walk) -> Result<(), Stopped> {
         if walk.failure().is_some() || self.gave_up.is_some() {
             return Ok(());
         }
         self.talk.begin_kind();
-        let cap = self.cap;
-        let (doubtful, closed): (Vec<_>, Vec<_>) =
-            walk.closed.drain(..).partition(|closed| Walk::is_doubtful(closed, &cap));
-        walk.closed = closed;
-        for window in doubtful {
-            if let Some(failure) = self.prove(walk, window.span).await? {
-                self.note_end(Some(&failure));
-                return Ok(());
+        let mut parts = PREFIX_QUESTIONS_MAX;
+        for round in 0..SETTLE_ROUNDS_MAX {
+            let (cap, names, held) = (self.cap, walk.tally.names(), walk.tally.items());
+            let (doubtful, closed): (Vec<_>, Vec<_>) =
+                walk.closed.drain(..).partition(|closed| Walk::is_doubtful(closed, &cap));
+            walk.closed = closed;
+            for window in doubtful {
+                if let Some(failure) = self.prove(walk, window.span, Aim::Prove).await? {
+                    self.note_end(Some(&failure));
+                    return Ok(());
+                }
+            }
+            if round == 0
+                && self.cap.is_unproven()
+                && let Some((_, events)) = walk.saturated(&self.cap)
+            {
+                // One more than that of anything at all would show that the page was not full.
+                let limit = u32::try_from(events.saturating_add(1)).unwrap_or(u32::MAX);
+                self.measure(walk, Vec::new(), limit).await?;
+            }
+            self.split_seconds(walk, round == 0, &mut parts).await?;
+            let is_calm = walk.tally.names() == names && walk.tally.items() == held;
+            if is_calm && !walk.closed.iter().any(|closed| Walk::is_doubtful(closed, &self.cap)) {
+                break;
             }
         }
-        if self.cap.is_unproven()
-            && let Some((_, events)) = walk.saturated(&self.cap)
-        {
-            // One more than that of anything at all would show that the page was not full.
-            let limit = u32::try_from(events.saturating_add(1)).unwrap_or(u32::MAX);
-            self.measure(walk, Vec::new(), limit).await?;
-        }
+        walk.forget_served();
+        Ok(())
+    }
+
+    async fn split_seconds(&mut self, walk: &mut Walk, is_first: bool, parts: &mut u32) -> Result<(), Stopped> {
         let crowded = std::mem::take(&mut walk.stuck);
-        for (at, (second, events)) in crowded.into_iter().enumerate() {
+        for (at, (second, stuck)) in crowded.into_iter().enumerate() {
             let span = Span::second(second);
-            let is_full = self.cap.may_be_cut(events, self.limit);
-            if !is_full || at < SPLIT_SECONDS_MAX && self.split_second(walk, second, events).await? {
-                walk.closed.push(Closed { span, proof: Proof::Enumerated });
+            let before = walk.tally.count(span);
+            let proof = if !self.cap.may_be_cut(stuck.events, self.limit) {
+                Some(Proof::Page { events: stuck.events, limit: self.limit, finished: stuck.finished })
+            } else if at < SPLIT_SECONDS_MAX && self.split_second(walk, second, stuck.events, is_first, parts).await? {
+                Some(Proof::Enumerated)
             } else {
-                let held = walk.tally.count(span);
-                walk.stuck.insert(second, held.max(events));
+                None
+            };
+            let held = walk.tally.count(span);
+            if stuck.finished && held > before {
+                self.cap.refute_finish();
+            }
+            let is_believed = stuck.finished && self.cap.is_finish(Hint::Finish) && !self.cap.varies();
+            match if is_believed { Some(Proof::Finished) } else { proof } {
+                Some(proof) => walk.closed.push(Closed { span, proof }),
+                None => {
+                    walk.stuck.insert(second, Stuck { events: held.max(stuck.events), ..stuck });
+                }
             }
         }
         Ok(())
     }
 
     /// Tries everything that may bring the rest of a second; true when nothing of it is left.
-    async fn split_second(&mut self, walk: &mut Walk, second: i64, events: u64) -> Result<bool, Stopped> {
+    async fn split_second(
+        &mut self,
+        walk: &mut Walk,
+        second: i64,
+        events: u64,
+        is_first: bool,
+        parts: &mut u32,
+    ) -> Result<bool, Stopped> {
         let span = Span::second(second);
-        Ok(self.by_larger_limit(walk, span, events).await?
-            || self.by_list(walk, span).await?
-            || self.by_count(walk, span).await?
-            || self.by_prefix(walk, span).await?
-            // These split what is known: only a count can say that nobody else wrote in that second.
-            || self.by_authors(walk, span).await? && self.by_count(walk, span).await?)
+        if is_first && (self.by_larger_limit(walk, span, events).await? || self.by_list(walk, span).await?) {
+            return Ok(true);
+        }
+        // These split what is known: only a count can say that nobody else wrote in that second.
+        self.by_authors(walk, span).await?;
+        if self.by_count(walk, span).await? {
+            return Ok(true);
+        }
+        if !is_first {
+            return Ok(false);
+        }
+        let names = walk.tally.names();
+        if self.by_prefix(walk, span, parts).await? {
+            return Ok(true);
+        }
+        if walk.tally.names() > names {
+            self.by_authors(walk, span).await?;
+        }
+        self.by_count(walk, span).await
     }
 
     async fn by_larger_limit(&mut self, walk: &mut Walk, span: Span, events: u64) -> Result<bool, Stopped> {
@@ -63,12 +116,12 @@ impl Asker<'_> {
         let limit = self.limit.saturating_mul(LIMIT_RAISE);
         let question = Question { limit, ..self.question(walk.kind, span) };
         let answer = self.ask(walk, &question).await?;
-        Ok(answer.failure.is_none() && !self.cap.may_be_cut(answer.page.events, limit))
+        Ok(answer.failure.is_none() && !self.cap.may_be_cut(answer.page.size(), limit))
     }
 
     /// A relay that can't list the whole slice may list one second.
     async fn by_list(&mut self, walk: &mut Walk, span: Span) -> Result<bool, Stopped> {
-        if self.reconciles != Skill::Has {
+        if self.reconciles != Skill::Has || self.lists_lack {
             return Ok(false);
         }
         for _ in 0..2 {
@@ -88,29 +141,55 @@ impl Asker<'_> {
     async fn by_count(&mut self, walk: &mut Walk, span: Span) -> Result<bool, Stopped> {
         let counted = self.count(walk, span).await?;
         let held = walk.tally.count(span);
-        Ok(counted.is_some_and(|counted| counted <= held))
+        Ok(!self.counts_low && counted.is_some_and(|counted| counted <= held))
     }
 
     /// Splits by the first byte of ids, then by the second. Relays older than the rule against it answer.
-    async fn by_prefix(&mut self, walk: &mut Walk, span: Span) -> Result<bool, Stopped> {
+    async fn by_prefix(&mut self, walk: &mut Walk, span: Span, left: &mut u32) -> Result<bool, Stopped> {
         if !self.takes_prefixes(walk, span).await? {
             return Ok(false);
         }
         let mut whole = true;
+        // Where a single event fills a page, no smaller part proves anything.
+        let deeper = !self.cap.may_be_cut(1, self.limit);
         for first in 0..=u8::MAX {
-            let prefix = format!("{first:02x}");
-            match self.part(walk, span, Narrow::Prefix(prefix.clone())).await? {
+            match self.by_digits(walk, span, &[first], left).await? {
                 None => return Ok(false),
                 Some(true) => {}
+                Some(false) if !deeper => whole = false,
                 Some(false) => {
                     for next in 0..=u8::MAX {
-                        let longer = Narrow::Prefix(format!("{prefix}{next:02x}"));
-                        whole &= self.part(walk, span, longer).await? == Some(true);
+                        whole &= self.by_digits(walk, span, &[first, next], left).await? == Some(true);
                     }
                 }
             }
         }
-        Ok(whole)
+        // An answer that was void once may have been so before anything was known that it lacked.
+        Ok(whole && !self.voids)
+    }
+
+    /// Asks for the ids that begin with these bytes; one that lacks what is known is asked for again.
+    async fn by_digits(
+        &mut self,
+        walk: &mut Walk,
+        span: Span,
+        bytes: &[u8],
+        left: &mut u32,
+    ) -> Result<Option<bool>, Stopped> {
+        let prefix: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        for _ in 0..2 {
+            if *left == 0 {
+                return Ok(None);
+            }
+            *left -= 1;
+            let (given, is_empty) = self.part(walk, span, Narrow::Prefix(prefix.clone())).await?;
+            let lacks = given == Some(true) && walk.tally.lacking(span, bytes) > 0;
+            self.voids |= lacks;
+            if !lacks && !(is_empty && self.voids) {
+                return Ok(given);
+            }
+        }
+        Ok(Some(walk.tally.lacking(span, bytes) == 0))
     }
 
     /// Asked with the first digits of an id that it gave, a relay that takes prefixes gives it again; one that does not
@@ -123,34 +202,45 @@ impl Asker<'_> {
             let question =
                 Question { narrow: Narrow::Prefix(format!("{first:02x}")), ..self.question(walk.kind, span) };
             let answer = self.ask(walk, &question).await?;
-            let takes = answer.failure.is_none() && answer.page.events > 0;
+            // What takes them for nothing gives events that they do not begin.
+            let takes =
+                answer.failure.is_none() && answer.page.events > 0 && answer.page.frames <= 2 * answer.page.events;
             self.prefixes = if takes { Skill::Has } else { Skill::Lacks };
         }
         Ok(self.prefixes == Skill::Has)
     }
 
-    /// Splits by the authors and `d` values seen in this slice; false when a part could not be read whole.
-    async fn by_authors(&mut self, walk: &mut Walk, span: Span) -> Result<bool, Stopped> {
-        let authors: Vec<String> = walk.tally.authors.iter().cloned().collect();
-        let addresses: Vec<String> = walk.tally.addresses.iter().cloned().collect();
-        let mut parts: Vec<Narrow> =
-            addresses.chunks(AUTHORS_PER_QUESTION).map(|part| Narrow::Addresses(part.to_vec())).collect();
-        parts.extend(authors.chunks(AUTHORS_PER_QUESTION).map(|part| Narrow::Authors(part.to_vec())));
-        while let Some(part) = parts.pop() {
-            match self.part(walk, span, part.clone()).await? {
-                None => return Ok(false),
-                Some(true) => {}
-                Some(false) => parts.extend(halves(part)),
+    /// Splits by the authors and `d` values seen in this slice, and by those that this brings to light.
+    async fn by_authors(&mut self, walk: &mut Walk, span: Span) -> Result<(), Stopped> {
+        let (mut authors, mut addresses) = (BTreeSet::new(), BTreeSet::new());
+        loop {
+            let new: Vec<String> = walk.tally.authors.difference(&authors).cloned().collect();
+            let values: Vec<String> = walk.tally.addresses.difference(&addresses).cloned().collect();
+            if new.is_empty() && values.is_empty() {
+                return Ok(());
+            }
+            let mut parts: Vec<Narrow> =
+                values.chunks(AUTHORS_PER_QUESTION).map(|part| Narrow::Addresses(part.to_vec())).collect();
+            parts.extend(new.chunks(AUTHORS_PER_QUESTION).map(|part| Narrow::Authors(part.to_vec())));
+            authors.extend(new);
+            addresses.extend(values);
+            while let Some(part) = parts.pop() {
+                match self.part(walk, span, part.clone()).await?.0 {
+                    None => return Ok(()),
+                    Some(true) => {}
+                    Some(false) => parts.extend(halves(part)),
+                }
             }
         }
-        Ok(true)
     }
 
-    /// Asks for a part of a second: whether it was given whole, or `None` when it was not given at all.
-    async fn part(&mut self, walk: &mut Walk, span: Span, narrow: Narrow) -> Result<Option<bool>, Stopped> {
+    /// Asks for a part of a second: whether it was given whole, or `None` when it was not given at all; and whether
+    /// nothing came.
+    async fn part(&mut self, walk: &mut Walk, span: Span, narrow: Narrow) -> Result<(Option<bool>, bool), Stopped> {
         let question = Question { narrow, ..self.question(walk.kind, span) };
         let answer = self.ask(walk, &question).await?;
-        Ok(answer.failure.is_none().then(|| !self.cap.may_be_cut(answer.page.events, self.limit)))
+        let whole = answer.failure.is_none().then(|| !self.cap.may_be_cut(answer.page.size(), self.limit));
+        Ok((whole, answer.page.events == 0))
     }
 }
 

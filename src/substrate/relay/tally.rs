@@ -168,6 +168,18 @@ impl Tally {
         self.held.between(span.from, span.until)
     }
 
+    /// How many of the events held in a span, with ids that begin with these bytes, the current page did not bring.
+    pub(super) fn lacking(&mut self, span: Span, begin: &[u8]) -> u64 {
+        let page = self.page;
+        let lacks = |entry: &&Entry| entry.mark.page != page && entry.place.id.starts_with(begin);
+        u64::try_from(self.between(span).iter().filter(lacks).count()).unwrap_or(u64::MAX)
+    }
+
+    /// How many names there are to split a crowded second by.
+    pub(super) fn names(&self) -> usize {
+        self.authors.len() + self.addresses.len()
+    }
+
     pub(super) fn count(&mut self, span: Span) -> u64 {
         self.held.count(span.from, span.until)
     }

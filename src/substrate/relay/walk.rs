@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::super::limits::REASON_CHARS_MAX;
 use super::cap::CapKnowledge;
 use super::certificate;
+use super::frame::Hint;
 use super::question::Span;
 use super::session::PageFailure;
 use super::tally::Tally;
@@ -25,8 +26,8 @@ pub(super) struct Walk {
     pub(super) enumeration: Enumeration,
     /// Windows with the reason why they are closed.
     pub(super) closed: Vec<Closed>,
-    /// Seconds that fill a page, with the size of that page.
-    pub(super) stuck: BTreeMap<i64, u64>,
+    /// Seconds that fill a page.
+    pub(super) stuck: BTreeMap<i64, Stuck>,
     /// Windows that stay open.
     pub(super) open: Vec<(Span, String)>,
     /// Ids that the relay lists and does not give.
@@ -47,12 +48,21 @@ pub(super) struct Closed {
     pub(super) proof: Proof,
 }
 
+/// A second that fills a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stuck {
+    /// The size of that page.
+    pub(super) events: u64,
+    /// It said that nothing is left.
+    pub(super) finished: bool,
+}
+
 /// Why a window is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Proof {
-    /// A page of so many events, asked for with that limit, stayed below the cap.
-    Page { events: u64, limit: u32 },
-    /// The relay said that nothing is left (NIP-67).
+    /// A page of this size, asked for with that limit, stayed below the cap; whether it said that nothing is left.
+    Page { events: u64, limit: u32, finished: bool },
+    /// A full page said that nothing is left (NIP-67), and nothing that was asked after it brought more.
     Finished,
     /// The relay listed it, or counted as many as it gave, or gave it in parts that all stayed below the cap.
     Enumerated,
@@ -96,8 +106,8 @@ impl Walk {
 
     /// True when nothing that the relay still shows of its cap can change the judgement.
     pub(super) fn is_settled(&self) -> bool {
-        let by_page = |closed: &Closed| matches!(closed.proof, Proof::Page { .. });
-        self.failure().is_some() || self.stuck.is_empty() && !self.closed.iter().any(by_page)
+        let enumerated = |closed: &Closed| closed.proof == Proof::Enumerated;
+        self.failure().is_some() || self.stuck.is_empty() && self.closed.iter().all(enumerated)
     }
 
     /// What one pass found is forgotten before the next one looks again.
@@ -186,15 +196,25 @@ impl Walk {
 
     /// The first second that holds as much as the relay gives.
     pub(super) fn saturated(&self, cap: &CapKnowledge) -> Option<(i64, u64)> {
-        let full = |(_, events): &(&i64, &u64)| cap.may_be_cut(**events, u32::MAX);
-        let crowded = self.stuck.iter().filter(full);
+        let crowded = self.stuck.iter().map(|(second, stuck)| (second, &stuck.events));
+        let crowded = crowded.filter(|(_, events)| cap.may_be_cut(**events, u32::MAX));
         // The most crowded, the earliest of equals.
         crowded.map(|(second, events)| (*second, *events)).max_by_key(|(second, events)| (*events, -*second))
     }
 
     /// A window whose page turned out to be as large as the relay gives.
     pub(super) fn is_doubtful(closed: &Closed, cap: &CapKnowledge) -> bool {
-        matches!(closed.proof, Proof::Page { events, limit } if cap.may_be_cut(events, limit))
+        match closed.proof {
+            Proof::Page { events, limit, .. } => cap.may_be_cut(events, limit),
+            Proof::Finished => !cap.is_finish(Hint::Finish),
+            Proof::Enumerated => false,
+        }
+    }
+
+    /// True when every window was ended with a word that nothing is left, and nothing that came later refutes it.
+    fn is_finished(&self, cap: &CapKnowledge) -> bool {
+        let says = |closed: &Closed| matches!(closed.proof, Proof::Page { finished: true, .. } | Proof::Finished);
+        cap.is_finish(Hint::Finish) && self.stuck.is_empty() && self.closed.iter().all(says)
     }
 
     fn judge(&mut self, cap: &CapKnowledge) -> (SliceEnd, CompletenessBasis, String) {
@@ -233,9 +253,10 @@ impl Walk {
         if self.tally.unread > 0 && claimed != CompletenessBasis::SetEqual {
             return ended(Heuristic, format!("{} messages could not be read", self.tally.unread));
         }
-        if !self.agreed && claimed != CompletenessBasis::FinishHint {
+        if !self.agreed {
             return ended(Heuristic, "older events appeared in every pass".to_owned());
         }
-        ended(claimed, String::new())
+        let finished = claimed == CompletenessBasis::Exhausted && self.is_finished(cap);
+        ended(if finished { CompletenessBasis::FinishHint } else { claimed }, String::new())
     }
 }

@@ -221,11 +221,11 @@ impl Case<'_> {
         let Some(position) = &self.receipt.backing.position else { return };
         let held = self.world.held(self.kind);
         let captured = || held.iter().filter(|event| self.captured.contains(event.id.as_str()));
-        let newest = captured().filter_map(|event| i64::try_from(event.at).ok()).max();
-        let ids: Vec<&str> = captured()
-            .filter(|event| newest.is_some_and(|newest| event.at == i128::from(newest)))
-            .map(|event| event.id.as_str())
-            .collect();
+        // What is dated later than a question can name falls together in the last second that one can.
+        let second = |event: &Stored| i64::try_from(event.at).unwrap_or(i64::MAX);
+        let newest = captured().map(|event| second(event)).max();
+        let ids: Vec<&str> =
+            captured().filter(|event| newest == Some(second(event))).map(|event| event.id.as_str()).collect();
         let told: Vec<String> = position.ids.iter().map(ToString::to_string).collect();
         let (mut ids, mut told_sorted) = (ids, told.iter().map(String::as_str).collect::<Vec<_>>());
         ids.sort_unstable();

@@ -229,7 +229,7 @@ fn a_relay_that_sends_its_oldest_events_first_is_read_to_the_end() {
 }
 
 #[test]
-fn a_finish_hint_ends_the_paging() {
+fn a_finish_hint_is_believed_when_nothing_below_it_and_no_window_says_otherwise() {
     let stored = spread(0, 20, T, 2);
     let told = stored.clone();
     let relay = Relay::start(move |question| {
@@ -241,7 +241,7 @@ fn a_finish_hint_ends_the_paging() {
     assert_eq!(sink.texts(), texts(&stored));
     let expected = FetchReceipt { basis: CompletenessBasis::FinishHint, ..complete(&relay.url, "30087", 20) };
     assert_eq!(receipts, [expected]);
-    assert_eq!(relay.questions().len(), 1);
+    assert_eq!(relay.questions().len(), 4, "the slice, what is below its page, and two windows");
 }
 
 #[test]

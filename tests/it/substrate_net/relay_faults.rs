@@ -73,8 +73,8 @@ fn events_of_a_foreign_subscription_are_counted_and_not_kept() {
     assert_eq!(
         receipts,
         [signed(
-            retried(broken(&relay.url, "30087", SliceEnd::Ended, 0, BLIND), 0, 20),
-            &[(Sign::WrongSubscription, 20), (Sign::Blind, 1)]
+            retried(broken(&relay.url, "30087", SliceEnd::Ended, 0, BLIND), 0, 30),
+            &[(Sign::WrongSubscription, 30), (Sign::Blind, 1)]
         )]
     );
 }
