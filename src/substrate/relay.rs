@@ -101,7 +101,7 @@ pub struct RelayPlan {
 
 /// A slice that was fetched.
 enum Fetched {
-    Settled(FetchReceipt),
+    Settled(Box<FetchReceipt>),
     /// What later kinds show of the relay's cap may still cast doubt on it.
     Open(Box<Walk>),
 }
@@ -151,7 +151,7 @@ impl RelaySource {
             let mut walk = self.fetch_kind(&mut asker, *kind, span).await?;
             // What no later page can cast doubt on need not be remembered event by event.
             slices.push(if walk.is_settled() {
-                Fetched::Settled(walk.receipt(&self.id, &asker.cap, digest))
+                Fetched::Settled(Box::new(walk.receipt(&self.id, &asker.cap, digest)))
             } else {
                 Fetched::Open(Box::new(walk))
             });
@@ -163,7 +163,7 @@ impl RelaySource {
         }
         asker.finish().await;
         let receipt = |slice| match slice {
-            Fetched::Settled(receipt) => receipt,
+            Fetched::Settled(receipt) => *receipt,
             Fetched::Open(mut walk) => walk.receipt(&self.id, &asker.cap, digest),
         };
         Ok(slices.into_iter().map(receipt).collect())
