@@ -25,6 +25,17 @@ pub(super) enum Skill {
     Lacks,
 }
 
+/// What was found wrong with a relay's answers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Doubts {
+    /// Its lists lack what it gives.
+    pub(super) lists_lack: bool,
+    /// It counts less than it gives.
+    pub(super) counts_low: bool,
+    /// An answer lacked what the same question brought when it was asked again.
+    pub(super) voids: bool,
+}
+
 /// One relay under question.
 pub(super) struct Asker<'a> {
     url: &'a Url,
@@ -43,12 +54,7 @@ pub(super) struct Asker<'a> {
     pub(super) measured: bool,
     /// True once any question was answered properly.
     answered: bool,
-    /// Its lists lack what it gives.
-    pub(super) lists_lack: bool,
-    /// It counts less than it gives.
-    pub(super) counts_low: bool,
-    /// An answer lacked what the same question brought when it was asked again.
-    pub(super) voids: bool,
+    pub(super) doubts: Doubts,
     reconcile_failures: u32,
     strikes: u32,
     pub(super) gave_up: Option<PageFailure>,
@@ -70,9 +76,7 @@ impl<'a> Asker<'a> {
             prefixes: Skill::Unknown,
             measured: false,
             answered: false,
-            lists_lack: false,
-            counts_low: false,
-            voids: false,
+            doubts: Doubts::default(),
             reconcile_failures: 0,
             strikes: 0,
             gave_up: None,
@@ -215,7 +219,7 @@ impl<'a> Asker<'a> {
         match self.talk.count(session, &question, &mut walk.tally).await? {
             Ok(count) => {
                 self.counts = Skill::Has;
-                self.counts_low |= count.is_some_and(|count| count < walk.tally.count(span));
+                self.doubts.counts_low |= count.is_some_and(|count| count < walk.tally.count(span));
                 Ok(count)
             }
             Err(failure) => {

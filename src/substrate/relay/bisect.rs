@@ -72,6 +72,7 @@ impl Asker<'_> {
         loop {
             let answer = self.ask(walk, &self.question(walk.kind, span)).await?;
             let page = answer.page;
+            let mut is_full = true;
             if let Some(failure) = answer.failure {
                 walk.failures += 1;
                 if failure.ends_fetch() || page.fresh == 0 || walk.failures > WINDOW_FAILURES_MAX {
@@ -91,14 +92,15 @@ impl Asker<'_> {
                     self.measured = true;
                     self.measure(walk, kinds.to_vec(), self.limit).await?;
                 }
-                if !self.cap.may_be_cut(page.size(), self.limit) && !self.cap.is_more(page.hint) {
+                is_full = self.cap.may_be_cut(page.size(), self.limit) || self.cap.is_more(page.hint);
+                if !is_full && page.fresh == 0 {
                     return Ok(None);
                 }
                 above = Some(page);
             }
             let Some(oldest) = page.oldest else { return Ok(None) };
-            // The second at the edge may be cut: it is asked again, inclusive, and then stepped over.
-            let next = if span.until == Some(oldest) { oldest.saturating_sub(1) } else { oldest };
+            // The second at the edge of a full page may be cut: it is asked again, inclusive, and then stepped over.
+            let next = if is_full && span.until != Some(oldest) { oldest } else { oldest.saturating_sub(1) };
             if span.from.is_some_and(|from| next < from) || next == i64::MIN {
                 return Ok(None);
             }
@@ -222,7 +224,7 @@ impl Asker<'_> {
         }
         let lacks_again = walk.tally.lacking(span, &[]);
         if again.page.fresh > 0 || lacks_again < lacks {
-            self.voids |= page.events == 0;
+            self.doubts.voids |= page.events == 0;
             self.learn_cut(&page);
         }
         if lacks_again > 0 && self.cap.is_finish(again.page.hint) && again.page.events > 0 {

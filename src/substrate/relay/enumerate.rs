@@ -42,7 +42,7 @@ impl Asker<'_> {
                 Pass::Useless => return Ok(None),
                 // Its lists hide what it gives: asked once more, then believed no longer.
                 Pass::Done { hidden } if hidden > 0 && contradicted => {
-                    self.lists_lack = true;
+                    self.doubts.lists_lack = true;
                     return Ok(None);
                 }
                 Pass::Done { hidden } => contradicted = hidden > 0,

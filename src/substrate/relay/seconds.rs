@@ -9,6 +9,7 @@ use super::super::limits::{
 use super::asking::{Asker, Skill};
 use super::bisect::Aim;
 use super::frame::Hint;
+use super::page::Page;
 use super::question::{Narrow, Question, Span};
 use super::walk::{Closed, Proof, Stuck, Walk};
 
@@ -121,7 +122,7 @@ impl Asker<'_> {
 
     /// A relay that can't list the whole slice may list one second.
     async fn by_list(&mut self, walk: &mut Walk, span: Span) -> Result<bool, Stopped> {
-        if self.reconciles != Skill::Has || self.lists_lack {
+        if self.reconciles != Skill::Has || self.doubts.lists_lack {
             return Ok(false);
         }
         for _ in 0..2 {
@@ -141,7 +142,7 @@ impl Asker<'_> {
     async fn by_count(&mut self, walk: &mut Walk, span: Span) -> Result<bool, Stopped> {
         let counted = self.count(walk, span).await?;
         let held = walk.tally.count(span);
-        Ok(!self.counts_low && counted.is_some_and(|counted| counted <= held))
+        Ok(!self.doubts.counts_low && counted.is_some_and(|counted| counted <= held))
     }
 
     /// Splits by the first byte of ids, then by the second. Relays older than the rule against it answer.
@@ -165,7 +166,7 @@ impl Asker<'_> {
             }
         }
         // An answer that was void once may have been so before anything was known that it lacked.
-        Ok(whole && !self.voids)
+        Ok(whole && !self.doubts.voids)
     }
 
     /// Asks for the ids that begin with these bytes; one that lacks what is known is asked for again.
@@ -176,16 +177,20 @@ impl Asker<'_> {
         bytes: &[u8],
         left: &mut u32,
     ) -> Result<Option<bool>, Stopped> {
-        let prefix: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         for _ in 0..2 {
             if *left == 0 {
                 return Ok(None);
             }
             *left -= 1;
-            let (given, is_empty) = self.part(walk, span, Narrow::Prefix(prefix.clone())).await?;
+            let (given, page) = self.part(walk, span, Narrow::Prefix(faster_hex::hex_string(bytes))).await?;
+            if page.frames.saturating_sub(page.events) > page.events.max(1) {
+                // It gives what was not asked for: short ids are nothing to it after all.
+                self.prefixes = Skill::Lacks;
+                return Ok(None);
+            }
             let lacks = given == Some(true) && walk.tally.lacking(span, bytes) > 0;
-            self.voids |= lacks;
-            if !lacks && !(is_empty && self.voids) {
+            self.doubts.voids |= lacks;
+            if !(lacks || self.doubts.voids && page.events == 0) {
                 return Ok(given);
             }
         }
@@ -234,13 +239,13 @@ impl Asker<'_> {
         }
     }
 
-    /// Asks for a part of a second: whether it was given whole, or `None` when it was not given at all; and whether
-    /// nothing came.
-    async fn part(&mut self, walk: &mut Walk, span: Span, narrow: Narrow) -> Result<(Option<bool>, bool), Stopped> {
+    /// Asks for a part of a second: whether it was given whole, or `None` when it was not given at all; and its
+    /// page.
+    async fn part(&mut self, walk: &mut Walk, span: Span, narrow: Narrow) -> Result<(Option<bool>, Page), Stopped> {
         let question = Question { narrow, ..self.question(walk.kind, span) };
         let answer = self.ask(walk, &question).await?;
         let whole = answer.failure.is_none().then(|| !self.cap.may_be_cut(answer.page.size(), self.limit));
-        Ok((whole, answer.page.events == 0))
+        Ok((whole, answer.page))
     }
 }
 
