@@ -245,17 +245,24 @@ impl Asker<'_> {
     }
 
     /// Closes a window, or names it open; true when its parts have to be asked.
-    fn weigh(&self, walk: &mut Walk, span: Span, shown: &Shown, aim: Aim) -> bool {
+    fn weigh(&mut self, walk: &mut Walk, span: Span, shown: &Shown, aim: Aim) -> bool {
         let Shown { page, lacks } = shown;
         let finished = page.hint == Hint::Finish;
         let closed = Closed { span, proof: Proof::Page { events: page.size(), limit: self.limit, finished } };
-        let is_cut = |size| self.cap.may_be_cut(size, self.limit);
+        let (cap, limit) = (self.cap, self.limit);
+        let is_cut = |size| cap.may_be_cut(size, limit);
         let is_full = is_cut(page.size()) || self.cap.is_more(page.hint);
         if !is_full && (*lacks == 0 || aim == Aim::Check) {
             walk.closed.push(closed);
         } else if page.events == 0 {
-            let reason =
-                if is_full { "answered with what was not asked for" } else { "an empty answer where events are known" };
+            if *lacks > 0 && page.frames == 0 {
+                self.cap.saw_blank();
+            }
+            let reason = if page.frames > 0 {
+                "answered with what was not asked for"
+            } else {
+                "an empty answer proves nothing here"
+            };
             walk.open.push((span, reason.to_owned()));
         } else if is_full && !is_cut(page.size().saturating_sub(page.timeless)) && !self.cap.is_more(page.hint) {
             // Halving would bring the same again.

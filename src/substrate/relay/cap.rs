@@ -12,12 +12,14 @@ pub(super) struct CapKnowledge {
     finish_refuted: bool,
     /// It said `more`, and there was nothing.
     more_refuted: bool,
+    /// It answered with nothing, twice, where it had given events.
+    blank: bool,
 }
 
 impl CapKnowledge {
     /// Starts with the relay's own word (NIP-11 `max_limit`), which only adds suspicion.
     pub(super) fn new(hinted: Option<u64>) -> Self {
-        Self { hinted, largest: 0, smallest_cut: None, finish_refuted: false, more_refuted: false }
+        Self { hinted, largest: 0, smallest_cut: None, finish_refuted: false, more_refuted: false, blank: false }
     }
 
     /// A page with this many distinct events ended properly.
@@ -70,7 +72,16 @@ impl CapKnowledge {
 
     /// True when a page of this size may have been cut, asked for with that limit.
     pub(super) fn may_be_cut(&self, events: u64, asked: u32) -> bool {
-        events >= self.threshold(asked)
+        events >= self.threshold(asked) || events == 0 && self.blank
+    }
+
+    /// Learns that an empty page of this relay proves nothing.
+    pub(super) fn saw_blank(&mut self) {
+        self.blank = true;
+    }
+
+    pub(super) fn is_blank(&self) -> bool {
+        self.blank
     }
 
     /// True when no page was ever large enough to learn from.
@@ -106,6 +117,8 @@ mod tests {
         assert!(cap.may_be_cut(1, 5_000) && !cap.may_be_cut(0, 5_000), "nothing can't be cut");
         cap.saw_page(40);
         assert!(cap.may_be_cut(40, 5_000) && !cap.may_be_cut(39, 5_000));
+        cap.saw_blank();
+        assert!(cap.may_be_cut(0, 5_000) && !cap.may_be_cut(39, 5_000), "but where it was void");
     }
 
     #[test]

@@ -147,7 +147,7 @@ impl Asker<'_> {
 
     /// Splits by the first byte of ids, then by the second. Relays older than the rule against it answer.
     async fn by_prefix(&mut self, walk: &mut Walk, span: Span, left: &mut u32) -> Result<bool, Stopped> {
-        if !self.takes_prefixes(walk, span).await? {
+        if self.cap.is_blank() || !self.takes_prefixes(walk, span).await? {
             return Ok(false);
         }
         let mut whole = true;
