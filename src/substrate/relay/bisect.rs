@@ -81,10 +81,10 @@ impl Asker<'_> {
                 // What broke off shows nothing of a cap.
                 above = None;
             } else {
-                if let Some(above) = above {
-                    self.learn_below(&above, &page);
+                if let Some(above) = above.filter(|_| page.fresh > 0) {
+                    self.learn_cut(&above);
                 }
-                if page.frames > 0 && page.events == 0 {
+                if page.frames > 0 && walk.tally.items() == 0 {
                     return Ok(Some(Ending::Blind));
                 }
                 // One kind alone would only give the same page again.
@@ -105,15 +105,6 @@ impl Asker<'_> {
                 return Ok(None);
             }
             span = span.below(next);
-        }
-    }
-
-    /// Learns from a page what the one above it is worth.
-    fn learn_below(&mut self, above: &Page, page: &Page) {
-        if page.fresh > 0 {
-            self.learn_cut(above);
-        } else if self.cap.is_more(above.hint) && page.events < above.events {
-            self.cap.refute_more();
         }
     }
 
@@ -233,15 +224,20 @@ impl Asker<'_> {
         Ok(Ok(Shown { page: again.page, lacks: lacks_again }))
     }
 
-    /// Whether a page below one that says `more` has what that one left out.
+    /// Whether a page below one that says `more`, or above it where the oldest come first, has what that one left out.
     async fn is_more_below(&mut self, walk: &mut Walk, span: Span, page: &Page) -> Result<bool, Stopped> {
-        let Some(oldest) = page.oldest else { return Ok(false) };
-        let answer = self.ask(walk, &self.question(walk.kind, span.below(oldest))).await?;
-        if answer.failure.is_none() && answer.page.fresh > 0 {
-            self.learn_cut(page);
+        let (Some(oldest), Some(newest)) = (page.oldest, page.newest) else { return Ok(false) };
+        for part in [span.below(oldest), span.above(newest)] {
+            let answer = self.ask(walk, &self.question(walk.kind, part)).await?;
+            if answer.failure.is_none() && answer.page.fresh > 0 {
+                self.learn_cut(page);
+            }
+            // A second that fills a page may hold the rest.
+            if answer.failure.is_some() || answer.page.fresh > 0 || answer.page.events >= page.events {
+                return Ok(true);
+            }
         }
-        // A second that fills a page may hold the rest.
-        Ok(answer.failure.is_some() || answer.page.fresh > 0 || page.events > 0 && answer.page.events >= page.events)
+        Ok(false)
     }
 
     /// Closes a window, or names it open; true when its parts have to be asked.
