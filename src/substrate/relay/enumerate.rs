@@ -77,10 +77,31 @@ impl Asker<'_> {
                 return Ok(Some(failure));
             }
         }
+        for edge in Self::edges(walk) {
+            if let Some(failure) = self.prove(walk, edge, Aim::Check).await? {
+                return Ok(Some(failure));
+            }
+        }
         walk.closed = listed;
         walk.stuck.clear();
         walk.open.clear();
         Ok(None)
+    }
+
+    /// What lies below and above everything known, where a list that begins late or ends early hides all at once: a page
+    /// of known events there would show nothing, an empty one does.
+    fn edges(walk: &mut Walk) -> Vec<Span> {
+        let span = walk.span;
+        let known = walk.tally.between(span);
+        let (Some(oldest), Some(newest)) =
+            (known.first().map(|it| it.place.time), known.last().map(|it| it.place.time))
+        else {
+            return Vec::new();
+        };
+        let below = span.below(oldest.saturating_sub(1));
+        let above = span.above(newest.saturating_add(1));
+        let holds = |edge: &Span| edge.until.is_none_or(|until| edge.from.is_none_or(|from| from <= until));
+        [below, above].into_iter().filter(holds).collect()
     }
 
     /// Asks for what no list can hold, what is dated before 1970, by windows. Relays that know no negative numbers
