@@ -37,8 +37,9 @@ use self::world::World;
 const AT_ONCE: usize = 12;
 /// Worlds that a failure shows; each can be had again by its seed.
 const SHOWN_MAX: usize = 200;
-/// No capture of a world may take longer, however badly the relay behaves.
-const LONGEST: Duration = Duration::from_secs(120);
+/// No capture of a world may take longer, however badly the relay behaves: one that answers every other question with a
+/// notice alone costs a wait each time, and a crowded second is hundreds of questions.
+const LONGEST: Duration = Duration::from_secs(300);
 
 #[derive(Default)]
 struct Collected(Vec<String>);
