@@ -211,28 +211,38 @@ impl<'a> Asker<'a> {
 
     /// The relay's own exact count of a span (NIP-45), when it has one.
     pub(super) async fn count(&mut self, walk: &mut Walk, span: Span) -> Result<Option<u64>, Stopped> {
-        if self.counts == Skill::Lacks || self.connect().await.is_err() {
+        if self.counts == Skill::Lacks {
             return Ok(None);
         }
-        let Some(session) = self.session.as_mut() else { return Ok(None) };
         let question = Question { kinds: vec![walk.kind], span, narrow: Narrow::Nothing, limit: 0 };
-        match self.talk.count(session, &question, &mut walk.tally).await? {
-            Ok(count) => {
-                self.counts = Skill::Has;
-                self.doubts.counts_low |= count.is_some_and(|count| count < walk.tally.count(span));
-                Ok(count)
+        // A connection that breaks says nothing of the skill, the first time.
+        for is_last in [false, true] {
+            if self.connect().await.is_err() {
+                return Ok(None);
             }
-            Err(failure) => {
-                if failure.breaks_connection() {
-                    self.session = None;
+            let Some(session) = self.session.as_mut() else { return Ok(None) };
+            match self.talk.count(session, &question, &mut walk.tally).await? {
+                Ok(count) => {
+                    self.counts = Skill::Has;
+                    self.doubts.counts_low |= count.is_some_and(|count| count < walk.tally.count(span));
+                    return Ok(count);
                 }
-                // It knew before: this once is no reason never to ask again.
-                if self.counts == Skill::Unknown {
-                    self.counts = Skill::Lacks;
+                Err(failure) => {
+                    if failure.breaks_connection() {
+                        self.session = None;
+                        if !is_last {
+                            continue;
+                        }
+                    }
+                    // It knew before: this once is no reason never to ask again.
+                    if self.counts == Skill::Unknown {
+                        self.counts = Skill::Lacks;
+                    }
+                    return Ok(None);
                 }
-                Ok(None)
             }
         }
+        Ok(None)
     }
 
     /// Learns how large a page can be from one question over all kinds, of which nothing is kept.

@@ -16,6 +16,9 @@ pub(super) struct CapKnowledge {
     blank: bool,
 }
 
+/// No relay of the field caps its pages below 300 (CAPTURE 2.1).
+const TINY_PAGE: u64 = 20;
+
 impl CapKnowledge {
     /// Starts with the relay's own word (NIP-11 `max_limit`), which only adds suspicion.
     pub(super) fn new(hinted: Option<u64>) -> Self {
@@ -82,6 +85,11 @@ impl CapKnowledge {
 
     pub(super) fn is_blank(&self) -> bool {
         self.blank
+    }
+
+    /// True when no page ever held more than a handful.
+    pub(super) fn is_tiny(&self) -> bool {
+        self.largest < TINY_PAGE
     }
 
     /// True when no page was ever large enough to learn from.

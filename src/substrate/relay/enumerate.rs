@@ -37,9 +37,16 @@ impl Asker<'_> {
         for pass in 0..=PASSES_MAX {
             let is_first = pass == 0;
             walk.begin_pass();
+            let unserved = walk.unserved.clone();
             match self.pass(walk, &mut windows, is_first).await? {
                 Pass::Ends(ending) => return Ok(Some(ending)),
-                Pass::Useless => return Ok(None),
+                Pass::Useless => {
+                    // What it once listed it still owes.
+                    walk.unserved.extend(unserved);
+                    walk.unserved.sort_unstable();
+                    walk.unserved.dedup();
+                    return Ok(None);
+                }
                 // Its lists hide what it gives: asked once more, then believed no longer.
                 Pass::Done { hidden } if hidden > 0 && contradicted => {
                     self.doubts.lists_lack = true;
