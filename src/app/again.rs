@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::standing::{Address, Event};
+use super::standing::Address;
+#[cfg(feature = "net")]
+use super::standing::Event;
 use crate::domain::{CompletenessBasis, NostrEventId, Position, UnixSeconds};
 
 /// A span of time to ask for, both ends inclusive.
@@ -38,6 +40,7 @@ pub(super) struct Canary {
     pub(super) addresses: BTreeSet<Address>,
 }
 
+#[cfg(feature = "net")]
 impl Canary {
     /// True when this event shows that the relay still holds that part of its history.
     fn is_shown_by(&self, event: &Event) -> bool {
@@ -47,6 +50,7 @@ impl Canary {
 }
 
 /// Kinds of one relay by the window that they are asked with.
+#[cfg(feature = "net")]
 pub(super) fn groups(ask: &RelayAsk) -> BTreeMap<Window, BTreeSet<u16>> {
     let mut groups: BTreeMap<Window, BTreeSet<u16>> = BTreeMap::new();
     for (kind, of_kind) in &ask.kinds {
