@@ -99,17 +99,8 @@ fn source(input: &mut Unstructured<'_>) -> Result<SourceId> {
 
 fn receipt(input: &mut Unstructured<'_>) -> Result<FetchReceipt> {
     let kind = (*input.choose(&["1", "2"])?).to_owned();
-    Ok(FetchReceipt {
-        source: source(input)?,
-        slice: Slice { kind, from: None, until: None },
-        end: SliceEnd::Ended,
-        basis: CompletenessBasis::Exhausted,
-        items: input.int_in_range(0..=3)?,
-        retries: 0,
-        misbehaved: 0,
-        reason: String::new(),
-        signs: BTreeMap::new(), backing: reledger::domain::Backing::default(),
-    })
+    Ok(FetchReceipt { items: input.int_in_range(0..=3)?,
+..FetchReceipt::whole(source(input)?, Slice::all(kind)) })
 }
 
 fn step(

@@ -229,7 +229,7 @@ fn highest_entries<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Backing, CompletenessBasis, Digest32, EvidenceId, Slice, SliceEnd, sha256};
+    use crate::domain::{CompletenessBasis, Digest32, EvidenceId, Slice, sha256};
     use crate::store::MemoryStore;
     use crate::verify::HeldEvent;
 
@@ -261,18 +261,7 @@ mod tests {
     }
 
     fn asked(source: &str) -> FetchReceipt {
-        FetchReceipt {
-            source: relay(source),
-            slice: Slice { kind: KIND.to_owned(), from: None, until: None },
-            end: SliceEnd::Ended,
-            basis: CompletenessBasis::Exhausted,
-            items: 1,
-            retries: 0,
-            misbehaved: 0,
-            reason: String::new(),
-            signs: BTreeMap::new(),
-            backing: Backing::default(),
-        }
+        FetchReceipt { items: 1, ..FetchReceipt::whole(relay(source), Slice::all(KIND)) }
     }
 
     fn row(source: &str, complete: bool) -> Coverage {

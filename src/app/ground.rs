@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::coverage::required;
 use super::cursors::bounded;
 use super::plan::Plan;
-use crate::domain::{Backing, CompletenessBasis, FetchReceipt, Position, Slice, SliceEnd, SourceId, UnixSeconds};
+use crate::domain::{CompletenessBasis, FetchReceipt, Position, Slice, SliceEnd, SourceId, UnixSeconds};
 
 /// True for a slice that ended properly on a basis that the policy accepts.
 pub(super) fn suffices(plan: &Plan, receipt: &FetchReceipt) -> bool {
@@ -95,16 +95,10 @@ impl<'a> Ground<'a> {
 
 fn not_asked(source: &SourceId, slice: Slice) -> FetchReceipt {
     FetchReceipt {
-        source: source.clone(),
-        slice,
         end: SliceEnd::Cancelled,
         basis: CompletenessBasis::None,
-        items: 0,
-        retries: 0,
-        misbehaved: 0,
         reason: "never asked: a replay began later than what was covered".to_owned(),
-        signs: BTreeMap::new(),
-        backing: Backing::default(),
+        ..FetchReceipt::whole(source.clone(), slice)
     }
 }
 

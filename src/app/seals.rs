@@ -1,6 +1,6 @@
 //! Checkpoints and snapshots in a run: who is trusted, how archives come in, and their verdicts among the others.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::ops::ControlFlow;
@@ -12,8 +12,8 @@ use super::inspect::JudgedRecord;
 use super::observer::Cancel;
 use super::plan::config_error;
 use crate::domain::{
-    Backing, Code, CompletenessBasis, Condition, EvidenceId, FetchReceipt, Finding, Media, PublicKey32, RawEvidence,
-    Slice, SliceEnd, SourceId, TrustPolicy,
+    Code, CompletenessBasis, Condition, EvidenceId, FetchReceipt, Finding, Media, PublicKey32, RawEvidence, Slice,
+    SliceEnd, SourceId, TrustPolicy,
 };
 use crate::evidence::snapshot::SnapshotSignature;
 use crate::evidence::sniff::SNAPSHOT_SUFFIX;
@@ -234,8 +234,6 @@ fn receipt(source: SourceId, items: usize, faults: &BTreeSet<Fault>) -> FetchRec
         Fault::LinkOutside => "a link out of the folder was not followed",
     });
     FetchReceipt {
-        source,
-        slice: Slice { kind: Media::Snapshot.name().to_owned(), from: None, until: None },
         end: match faults.first() {
             None => SliceEnd::Ended,
             Some(Fault::Cancelled) => SliceEnd::Cancelled,
@@ -245,10 +243,7 @@ fn receipt(source: SourceId, items: usize, faults: &BTreeSet<Fault>) -> FetchRec
         basis: if faults.is_empty() { CompletenessBasis::Exhausted } else { CompletenessBasis::None },
         // A set's length always fits 64 bits.
         items: items as u64,
-        retries: 0,
-        misbehaved: 0,
-        signs: BTreeMap::new(),
         reason: reasons.collect::<Vec<_>>().join("; "),
-        backing: Backing::default(),
+        ..FetchReceipt::whole(source, Slice::all(Media::Snapshot.name()))
     }
 }

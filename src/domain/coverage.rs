@@ -88,6 +88,13 @@ pub struct Slice {
     pub until: Option<UnixSeconds>,
 }
 
+impl Slice {
+    /// All of a kind, whenever.
+    pub fn all(kind: impl Into<String>) -> Self {
+        Self { kind: kind.into(), from: None, until: None }
+    }
+}
+
 /// How a fetch of one slice ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -212,6 +219,24 @@ pub struct FetchReceipt {
     /// What the basis rests on.
     #[serde(default, skip_serializing_if = "Backing::is_empty")]
     pub backing: Backing,
+}
+
+impl FetchReceipt {
+    /// A slice that was read to its end at once, and held nothing.
+    pub fn whole(source: SourceId, slice: Slice) -> Self {
+        Self {
+            source,
+            slice,
+            end: SliceEnd::Ended,
+            basis: CompletenessBasis::Exhausted,
+            items: 0,
+            retries: 0,
+            misbehaved: 0,
+            reason: String::new(),
+            signs: BTreeMap::new(),
+            backing: Backing::default(),
+        }
+    }
 }
 
 /// One row of the report's coverage table: all receipts of one source and slice, joined.

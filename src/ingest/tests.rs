@@ -3,9 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::{Ingest, IngestError, IngestTotals};
-use crate::domain::{
-    Backing, CompletenessBasis, EvidenceId, FetchReceipt, Media, RawEvidence, Sighting, Slice, SliceEnd, SourceId,
-};
+use crate::domain::{EvidenceId, FetchReceipt, Media, RawEvidence, Sighting, Slice, SourceId};
 use crate::store::{EvidenceStore, MemoryStore, PutOutcome, SideRecord, StoreError};
 
 /// A store that crashes at its n-th write: nothing of that write is kept, and nothing is accepted after it.
@@ -74,18 +72,7 @@ fn sighting(evidence: &RawEvidence) -> Sighting {
 }
 
 fn receipt(items: u64) -> FetchReceipt {
-    FetchReceipt {
-        source: SourceId("relay".to_owned()),
-        slice: Slice { kind: "30087".to_owned(), from: None, until: None },
-        end: SliceEnd::Ended,
-        basis: CompletenessBasis::Exhausted,
-        items,
-        retries: 0,
-        misbehaved: 0,
-        reason: String::new(),
-        signs: std::collections::BTreeMap::new(),
-        backing: Backing::default(),
-    }
+    FetchReceipt { items, ..FetchReceipt::whole(SourceId("relay".to_owned()), Slice::all("30087")) }
 }
 
 /// Three pages: items, then the receipt so far, then the cursor. Items 0..3, 0..6, 0..9 stand behind each.

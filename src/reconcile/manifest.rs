@@ -99,16 +99,8 @@ mod tests {
             sha256: sha256(asked.as_bytes()),
         };
         faults(&FetchReceipt {
-            source: SourceId("https://gw.example".to_owned()),
-            slice: Slice { kind: kind.to_owned(), from: None, until: None },
-            end: SliceEnd::Ended,
-            basis: CompletenessBasis::Exhausted,
-            items: 0,
-            retries: 0,
-            misbehaved: 0,
-            reason: String::new(),
-            signs: std::collections::BTreeMap::new(),
             backing: Backing { pages: rows.iter().map(note).collect(), ..Backing::default() },
+            ..FetchReceipt::whole(SourceId("https://gw.example".to_owned()), Slice::all(kind))
         })
     }
 

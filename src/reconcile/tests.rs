@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{
-    Backing, BlockHeight, Code, CompletenessBasis, Direction, Divergence, EvidenceId, FetchReceipt, Finding, KnownGap,
+    BlockHeight, Code, CompletenessBasis, Direction, Divergence, EvidenceId, FetchReceipt, Finding, KnownGap,
     NostrEventId, PaymentHash, SettlementKind, Slice, SliceEnd, SourceId, State, Subject, UnixSeconds,
 };
 use crate::evidence::{BalanceLine, InvoiceDialect, InvoiceRecord, InvoiceState, PaymentLogEntry};
@@ -39,18 +39,7 @@ fn source(name: &str) -> SourceId {
 }
 
 fn receipt(name: &str, end: SliceEnd, basis: CompletenessBasis) -> FetchReceipt {
-    FetchReceipt {
-        source: source(name),
-        slice: Slice { kind: "30087".to_owned(), from: None, until: None },
-        end,
-        basis,
-        items: 1,
-        retries: 0,
-        misbehaved: 0,
-        reason: String::new(),
-        signs: BTreeMap::new(),
-        backing: Backing::default(),
-    }
+    FetchReceipt { end, basis, items: 1, ..FetchReceipt::whole(source(name), Slice::all("30087")) }
 }
 
 impl Scene {

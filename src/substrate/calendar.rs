@@ -17,9 +17,7 @@ use super::limits::{
     CALENDAR_CONCURRENCY, CALENDAR_FAILURES_MAX, CALENDAR_INTERVAL_MS, COMMITMENT_BYTES_MAX, REASON_CHARS_MAX,
 };
 use super::{Captured, EvidenceSource, Sink, SourceError, Stopped};
-use crate::domain::{
-    Backing, CompletenessBasis, FetchReceipt, Media, RawEvidence, Slice, SliceEnd, SourceId, inert_limited,
-};
+use crate::domain::{CompletenessBasis, FetchReceipt, Media, RawEvidence, Slice, SliceEnd, SourceId, inert_limited};
 use crate::evidence::limits::CALENDAR_REPLY_BYTES_MAX;
 
 const ACCEPT: &str = "application/vnd.opentimestamps.v1";
@@ -306,16 +304,12 @@ impl Results {
             let _ = write!(reason, "; {} not asked after repeated failures", self.skipped);
         }
         FetchReceipt {
-            source: calendar.id.clone(),
-            slice: Slice { kind: Media::CalendarReply.name().to_owned(), from: None, until: None },
             end,
             basis,
             items: self.replies,
             retries: self.retries,
-            misbehaved: 0,
-            signs: BTreeMap::new(),
             reason: inert_limited(&reason, REASON_CHARS_MAX),
-            backing: Backing::default(),
+            ..FetchReceipt::whole(calendar.id.clone(), Slice::all(Media::CalendarReply.name()))
         }
     }
 }

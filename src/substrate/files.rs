@@ -14,9 +14,7 @@ use serde_json::value::RawValue;
 
 use super::documents::Documents;
 use super::{Captured, EvidenceSource, Sink, SourceError, Stopped};
-use crate::domain::{
-    Backing, CompletenessBasis, EvidenceId, FetchReceipt, Media, RawEvidence, Slice, SliceEnd, SourceId,
-};
+use crate::domain::{CompletenessBasis, EvidenceId, FetchReceipt, Media, RawEvidence, Slice, SliceEnd, SourceId};
 use crate::evidence::rails::redact_log_entry;
 use crate::evidence::split::StreamEnd;
 
@@ -232,17 +230,13 @@ impl<'s> Fetch<'s> {
         let end = self.faults.first().map_or(SliceEnd::Ended, |fault| fault.slice_end());
         let basis = if self.faults.is_empty() { CompletenessBasis::Exhausted } else { CompletenessBasis::None };
         FetchReceipt {
-            source: SourceId::files(self.media),
-            slice: Slice { kind: self.media.name().to_owned(), from: None, until: None },
             end,
             basis,
             // A set's length always fits 64 bits.
             items: self.ids.len() as u64,
-            retries: 0,
-            misbehaved: 0,
             reason: reasons.join("; "),
             signs: self.documents.signs(),
-            backing: Backing::default(),
+            ..FetchReceipt::whole(SourceId::files(self.media), Slice::all(self.media.name()))
         }
     }
 }

@@ -11,8 +11,7 @@ use super::http::{Exchange, Http, HttpLimits, HttpOutcome, Reach, endpoint};
 use super::limits::{HEADER_TEXT_BYTES_MAX, HEADERS_MAX, REST_HEADERS_MAX};
 use super::{Captured, EvidenceSource, Sink, SourceError, Stopped};
 use crate::domain::{
-    Backing, BlockHash, BlockHeight, CompletenessBasis, FetchReceipt, Media, RawEvidence, Sign, Slice, SliceEnd,
-    SourceId,
+    BlockHash, BlockHeight, CompletenessBasis, FetchReceipt, Media, RawEvidence, Sign, Slice, SliceEnd, SourceId,
 };
 
 const HEADER_BYTES: usize = 80;
@@ -133,8 +132,6 @@ impl HeadersSource {
         let name = Media::Headers.name();
         let kind = if self.heights.is_some() { format!("{name}-by-height") } else { name.to_owned() };
         Ok(FetchReceipt {
-            source: server.id.clone(),
-            slice: Slice { kind, from: None, until: None },
             end,
             basis: if whole { CompletenessBasis::Exhausted } else { CompletenessBasis::None },
             items: progress.headers,
@@ -142,7 +139,7 @@ impl HeadersSource {
             misbehaved: progress.misbehaved,
             signs: malformed(progress.misbehaved),
             reason,
-            backing: Backing::default(),
+            ..FetchReceipt::whole(server.id.clone(), Slice::all(kind))
         })
     }
 

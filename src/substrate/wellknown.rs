@@ -1,7 +1,5 @@
 //! Documents at fixed places: key sets and price configs under `/.well-known/` (FORMATS 3.1, 5).
 
-use std::collections::BTreeMap;
-
 use reqwest::Url;
 use tokio::runtime::Handle;
 
@@ -9,7 +7,7 @@ use super::address::check_http;
 use super::http::{Http, HttpLimits, HttpOutcome, Reach};
 use super::limits::WELL_KNOWN_BYTES_MAX;
 use super::{Captured, EvidenceSource, Sink, SourceError};
-use crate::domain::{Backing, CompletenessBasis, FetchReceipt, Media, RawEvidence, Slice, SourceId};
+use crate::domain::{CompletenessBasis, FetchReceipt, Media, RawEvidence, Slice, SourceId};
 
 /// One document to fetch whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,16 +54,11 @@ impl EvidenceSource for WellKnownSource {
         let exchange = self.handle.block_on(request);
         let (end, reason) = (exchange.outcome.slice_end(), exchange.outcome.to_string());
         let mut receipt = FetchReceipt {
-            source: self.id.clone(),
-            slice: Slice { kind: self.media.name().to_owned(), from: None, until: None },
             end,
             basis: CompletenessBasis::None,
-            items: 0,
             retries: exchange.retries,
-            misbehaved: 0,
-            signs: BTreeMap::new(),
             reason,
-            backing: Backing::default(),
+            ..FetchReceipt::whole(self.id.clone(), Slice::all(self.media.name()))
         };
         if let HttpOutcome::Body(bytes) = exchange.outcome {
             receipt.basis = CompletenessBasis::Exhausted;

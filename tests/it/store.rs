@@ -6,10 +6,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use reledger::domain::{
-    CompletenessBasis, EvidenceId, FetchReceipt, Media, RawEvidence, Sighting, Slice, SliceEnd, SourceId, UnixSeconds,
-    sha256,
-};
+use reledger::domain::{EvidenceId, FetchReceipt, Media, RawEvidence, Sighting, Slice, SourceId, UnixSeconds, sha256};
 use reledger::ingest::Ingest;
 use reledger::store::{Engine, EvidenceStore, LogStore, MemoryStore, PutOutcome, SideRecord, StoreError, members};
 
@@ -100,16 +97,12 @@ fn sighting(evidence: &RawEvidence, source: &str, place: &str) -> SideRecord {
 
 fn receipt(source: &str, from: Option<i64>, items: u64) -> SideRecord {
     SideRecord::Receipt(FetchReceipt {
-        source: SourceId(source.to_owned()),
-        slice: Slice { kind: "30087".to_owned(), from: from.map(UnixSeconds), until: None },
-        end: SliceEnd::Ended,
-        basis: CompletenessBasis::Exhausted,
         items,
         retries: 1,
-        misbehaved: 0,
-        reason: String::new(),
-        signs: std::collections::BTreeMap::new(),
-        backing: reledger::domain::Backing::default(),
+        ..FetchReceipt::whole(
+            SourceId(source.to_owned()),
+            Slice { kind: "30087".to_owned(), from: from.map(UnixSeconds), until: None },
+        )
     })
 }
 

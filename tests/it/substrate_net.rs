@@ -90,18 +90,7 @@ fn hasty() -> HttpLimits {
 
 /// A receipt for a slice that is complete.
 fn complete(source: &str, kind: &str, items: u64) -> FetchReceipt {
-    FetchReceipt {
-        source: SourceId(source.to_owned()),
-        slice: Slice { kind: kind.to_owned(), from: None, until: None },
-        end: SliceEnd::Ended,
-        basis: CompletenessBasis::Exhausted,
-        items,
-        retries: 0,
-        misbehaved: 0,
-        reason: String::new(),
-        signs: std::collections::BTreeMap::new(),
-        backing: reledger::domain::Backing::default(),
-    }
+    FetchReceipt { items, ..FetchReceipt::whole(SourceId(source.to_owned()), Slice::all(kind)) }
 }
 
 /// A receipt for a slice that came to nothing or broke off.

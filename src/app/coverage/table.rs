@@ -274,7 +274,7 @@ impl Declared {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Backing, Certificate, CompletenessBasis, Enumeration, SliceEnd, Window, sha256};
+    use crate::domain::{Backing, Certificate, CompletenessBasis, Enumeration, Window, sha256};
 
     fn at(text: &str) -> UnixSeconds {
         text.parse().unwrap()
@@ -305,16 +305,11 @@ mod tests {
         };
         let row = row(false);
         FetchReceipt {
-            source: row.source,
-            slice: row.slice,
-            end: SliceEnd::Ended,
             basis: row.basis,
             items: 7,
-            retries: 0,
-            misbehaved: 0,
             reason: row.reason,
-            signs: BTreeMap::new(),
             backing: Backing { certificate: Some(certificate), ..Backing::default() },
+            ..FetchReceipt::whole(row.source, row.slice)
         }
     }
 

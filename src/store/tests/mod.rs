@@ -10,9 +10,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use super::{EvidenceStore, LogStore, SideRecord, StoreError};
-use crate::domain::{
-    Backing, CompletenessBasis, EvidenceId, FetchReceipt, Media, RawEvidence, Sighting, Slice, SliceEnd, SourceId,
-};
+use crate::domain::{EvidenceId, FetchReceipt, Media, RawEvidence, Sighting, Slice, SourceId};
 
 /// Small enough that the script below fills several segments.
 const SEGMENT_BYTES: u64 = 600;
@@ -69,18 +67,7 @@ fn sighting(number: u8, source: &str) -> SideRecord {
 }
 
 fn receipt(source: &str, items: u64) -> SideRecord {
-    SideRecord::Receipt(FetchReceipt {
-        source: SourceId(source.to_owned()),
-        slice: Slice { kind: "30087".to_owned(), from: None, until: None },
-        end: SliceEnd::Ended,
-        basis: CompletenessBasis::Exhausted,
-        items,
-        retries: 0,
-        misbehaved: 0,
-        reason: String::new(),
-        signs: std::collections::BTreeMap::new(),
-        backing: Backing::default(),
-    })
+    SideRecord::Receipt(FetchReceipt { items, ..FetchReceipt::whole(SourceId(source.to_owned()), Slice::all("30087")) })
 }
 
 fn cursor(value: &str) -> SideRecord {

@@ -17,9 +17,7 @@ use super::super::{Captured, EvidenceSource, Sink, SourceError, Stopped};
 use super::index_paging::{Bound, IndexPaging};
 use super::log_paging::Turn;
 use super::secret;
-use crate::domain::{
-    Backing, CompletenessBasis, FetchReceipt, Media, RawEvidence, Sign, Slice, SliceEnd, SourceId, sha256,
-};
+use crate::domain::{CompletenessBasis, FetchReceipt, Media, RawEvidence, Sign, Slice, SliceEnd, SourceId, sha256};
 
 /// Whose interface a node speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,16 +81,10 @@ impl NodeSource {
         let halt = reading.walk().await?;
         let Reading { paging, items, retries, misbehaved, .. } = reading;
         let mut receipt = FetchReceipt {
-            source: self.id.clone(),
-            slice: Slice { kind: list.slice_kind().to_owned(), from: None, until: None },
-            end: SliceEnd::Ended,
-            basis: CompletenessBasis::Exhausted,
             items,
             retries,
             misbehaved,
-            reason: String::new(),
-            signs: BTreeMap::new(),
-            backing: Backing::default(),
+            ..FetchReceipt::whole(self.id.clone(), Slice::all(list.slice_kind()))
         };
         if paging.pages() > 1 {
             receipt.signs.insert(Sign::Paged, u64::try_from(paging.pages()).unwrap_or(u64::MAX));

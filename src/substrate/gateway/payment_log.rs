@@ -104,8 +104,6 @@ impl PaymentLogSource {
         };
         let known = u64::try_from(log.paging.known()).unwrap_or(u64::MAX);
         Ok(FetchReceipt {
-            source: self.id.clone(),
-            slice: Slice { kind: Media::PaymentLogEntry.name().to_owned(), from: None, until: None },
             end,
             basis,
             items: known.saturating_add(log.unnamed),
@@ -114,6 +112,7 @@ impl PaymentLogSource {
             reason,
             signs: sign.into_iter().map(|sign| (sign, 1)).collect(),
             backing: log.paging.into_notes().into_backing(),
+            ..FetchReceipt::whole(self.id.clone(), Slice::all(Media::PaymentLogEntry.name()))
         })
     }
 }

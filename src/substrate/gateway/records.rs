@@ -145,18 +145,7 @@ impl<'a> Walk<'a> {
             documents: Documents::default(),
             notes: PageNotes::default(),
             ended: false,
-            receipt: FetchReceipt {
-                source: source.id.clone(),
-                slice: Slice { kind: source.media.name().to_owned(), from: None, until: None },
-                end: SliceEnd::Ended,
-                basis: CompletenessBasis::Exhausted,
-                items: 0,
-                retries: 0,
-                misbehaved: 0,
-                reason: String::new(),
-                signs: std::collections::BTreeMap::new(),
-                backing: crate::domain::Backing::default(),
-            },
+            receipt: FetchReceipt::whole(source.id.clone(), Slice::all(source.media.name())),
         }
     }
 

@@ -159,13 +159,12 @@ impl Walk {
         let whole = end == SliceEnd::Ended && basis >= CompletenessBasis::Exhausted;
         let position = if whole { self.tally.position() } else { None };
         let certificate = certificate::write(self, cap, information, &reason);
+        let slice = Slice {
+            kind: self.kind.to_string(),
+            from: self.span.from.map(UnixSeconds),
+            until: self.span.until.map(UnixSeconds),
+        };
         FetchReceipt {
-            source: source.clone(),
-            slice: Slice {
-                kind: self.kind.to_string(),
-                from: self.span.from.map(UnixSeconds),
-                until: self.span.until.map(UnixSeconds),
-            },
             end,
             basis,
             items: self.tally.items(),
@@ -174,6 +173,7 @@ impl Walk {
             reason,
             signs: self.signs(),
             backing: Backing { certificate: Some(certificate), position, ..Backing::default() },
+            ..FetchReceipt::whole(source.clone(), slice)
         }
     }
 

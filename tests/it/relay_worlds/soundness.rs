@@ -1,9 +1,9 @@
 //! The judge is judged: it passes a capture without fault, and each single fault of a capture is noticed. The truth is
 //! compared with what the relay answers when everything is asked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use reledger::domain::{Backing, CompletenessBasis, FetchReceipt, Slice, SliceEnd, SourceId};
+use reledger::domain::{CompletenessBasis, FetchReceipt, Slice, SliceEnd, SourceId};
 use serde_json::json;
 
 use super::answer::Act;
@@ -20,16 +20,9 @@ fn whole(world: &World) -> Outcome {
     let mut kinds = world.kinds.clone();
     kinds.sort_unstable();
     let receipts = kinds.iter().map(|kind| FetchReceipt {
-        source: SourceId("ws://relay".to_owned()),
-        slice: Slice { kind: kind.to_string(), from: None, until: None },
-        end: SliceEnd::Ended,
         basis: CompletenessBasis::SetEqual,
         items: u64::try_from(world.held(*kind).len()).unwrap(),
-        retries: 0,
-        misbehaved: 0,
-        reason: String::new(),
-        signs: BTreeMap::new(),
-        backing: Backing::default(),
+        ..FetchReceipt::whole(SourceId("ws://relay".to_owned()), Slice::all(kind.to_string()))
     });
     let captured = kinds.iter().flat_map(|kind| world.held(*kind)).map(|event| event.json.clone());
     Outcome { captured: captured.collect(), receipts: receipts.collect(), log: Log::default() }
