@@ -10,6 +10,7 @@
 mod canonical;
 pub mod envelope;
 pub mod fees;
+mod people;
 mod rebind;
 mod rebuild;
 mod registers;
@@ -23,6 +24,7 @@ mod view;
 
 pub use envelope::{EnvelopeEntry, EnvelopeLedger, Exclusion, Standing, Window};
 pub use fees::{FeeError, Fees, compute_fees, fee_issues};
+pub use people::People;
 pub use rebind::{Custody, RebindEntry, RebindLedger};
 pub use rebuild::{Ledgers, rebuild};
 pub use registers::{AttestationEntry, AttestationRegister, ProjectEntry, ProjectRegister};

@@ -8,7 +8,7 @@ use crate::domain::{
 };
 use crate::evidence::{
     AttestationMessage, BalanceLine, BindingMessage, CandidateRule, Charter, DescriptorForm, InvoiceRecord,
-    ListedFederation, OcMeBody, OcMeKind, PaymentLogEntry, ProjectConfig, SettlementEvent, StatementClaim,
+    ListedFederation, MergeRecord, OcMeBody, OcMeKind, PaymentLogEntry, ProjectConfig, SettlementEvent, StatementClaim,
 };
 
 /// A claim that verification accepted. Only this room can make one.
@@ -264,6 +264,8 @@ pub struct VerifiedSet {
     pub descriptors: BTreeMap<DescriptorId, Verified<KnownDescriptor>>,
     /// Graduations.
     pub graduations: BTreeMap<Digest32, Verified<AcceptedGraduation>>,
+    /// Merged accounts: unsigned, by evidence id.
+    pub merges: Vec<(EvidenceId, MergeRecord)>,
     /// Rotations.
     pub rotations: BTreeMap<Digest32, Verified<AcceptedRotation>>,
     /// Settlements by sha256 of their signed bytes. Two with one operation id both stand here.

@@ -75,7 +75,7 @@ impl EnvelopeLedger {
         fee_check::check(scope, &ledger, findings);
         identity::check(&ledger, findings);
         ledger.root_rules = drops::check(scope, &ledger, findings);
-        activity::check(&ledger, findings);
+        activity::check(scope, &ledger, findings);
         caps::check(&ledger, &scope.policy.caps, findings);
         ledger
     }
