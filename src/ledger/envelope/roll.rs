@@ -71,10 +71,11 @@ impl EnvelopeLedger {
             };
             ledger.entries.insert(*id, entry);
         }
-        ledger.windows = drops::windows(scope, &ledger);
+        let blocks = scope.known_blocks();
+        ledger.windows = drops::windows(scope, &ledger, &blocks);
         fee_check::check(scope, &ledger, findings);
         identity::check(&ledger, findings);
-        ledger.root_rules = drops::check(scope, &ledger, findings);
+        ledger.root_rules = drops::check(scope, &ledger, &blocks, findings);
         activity::check(scope, &ledger, findings);
         caps::check(scope, &ledger, findings);
         ledger
