@@ -10,6 +10,7 @@
 mod canonical;
 pub mod envelope;
 pub mod fees;
+mod operations;
 mod rebind;
 mod rebuild;
 mod registers;
