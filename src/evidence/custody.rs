@@ -2,10 +2,10 @@
 
 use super::json::{self, Json};
 use super::limits::{GUARDIANS_MAX, RECORD_BYTES_MAX};
-use super::ots_member;
 use super::{
     Claim, CustodyClaim, Decoded, DescriptorClaim, DescriptorForm, GraduationClaim, GuardianSignature, RotationClaim,
 };
+use super::{merge_record, ots_member};
 use crate::domain::{Code, DescriptorId, Digest32, Finding, Media, Subject, UnixSeconds, sha256};
 
 const CUSTODY_DESCRIPTOR: &str = "attest-federation-custody";
@@ -24,11 +24,11 @@ pub fn decode_record(bytes: &[u8]) -> Decoded {
     let undecodable = |reason: String| {
         Decoded::Undecodable(vec![
             Finding::new(Code::SrcParse, subject())
-                .with_values("a guardian descriptor, graduation or rotation", reason),
+                .with_values("a guardian descriptor, graduation, rotation or merge record", reason),
         ])
     };
     match std::str::from_utf8(bytes) {
-        Ok(text) => match decode(text) {
+        Ok(text) => match merge_record::decode(text).unwrap_or_else(|| decode(text)) {
             Ok(claim) => Decoded::Claim(Box::new(Claim::Custody(claim)), Vec::new()),
             Err(reason) => undecodable(reason),
         },

@@ -23,6 +23,7 @@ mod json;
 mod keys;
 pub mod limits;
 mod lines;
+mod merge_record;
 mod nostr;
 mod oc_me;
 pub mod ots;

@@ -4,6 +4,7 @@ use crate::domain::{AsOf, Finding, TrustPolicy};
 use crate::verify::VerifiedSet;
 
 use super::envelope::EnvelopeLedger;
+use super::people::People;
 use super::rebind::RebindLedger;
 use super::registers::{AttestationRegister, ProjectRegister};
 use super::scope::Scope;
@@ -23,6 +24,8 @@ pub struct Ledgers {
     pub attestations: AttestationRegister,
     /// Price configs.
     pub projects: ProjectRegister,
+    /// Whose names are one person's.
+    pub people: People,
     /// What the folds found wrong, sorted.
     pub findings: Vec<Finding>,
 }
@@ -42,13 +45,15 @@ impl Ledgers {
 
 /// Rebuilds everything from the verified set. A pure function: neither the order nor the repetition of evidence matters.
 pub fn rebuild(set: &VerifiedSet, policy: &TrustPolicy, as_of: AsOf) -> Ledgers {
-    let scope = Scope { set, policy, as_of };
     let mut findings = Vec::new();
+    let nobody = People::default();
+    let people = People::fold(Scope { set, policy, as_of, people: &nobody }, &mut findings);
+    let scope = Scope { set, policy, as_of, people: &people };
     let envelope = EnvelopeLedger::fold(scope, &mut findings);
     let rebind = RebindLedger::fold(scope, &mut findings);
     let treasury = TreasuryLedger::fold(scope, &envelope, &mut findings);
     let attestations = AttestationRegister::fold(scope);
     let projects = ProjectRegister::fold(scope);
     findings.sort();
-    Ledgers { envelope, rebind, treasury, attestations, projects, findings }
+    Ledgers { envelope, rebind, treasury, attestations, projects, people, findings }
 }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use crate::domain::{AsOf, BlockHeight, Digest32, TrustPolicy, UnixMicros, UnixSeconds};
 use crate::verify::{Anchor, HeaderTrust, VerifiedSet};
 
+use super::people::People;
+
 /// A claimed time may be this much later than its anchoring block's time: block times are loose by two hours (BIP-0113).
 pub(crate) const BLOCK_TIME_SLACK_SECONDS: i64 = 2 * 3600;
 
@@ -14,6 +16,7 @@ pub(crate) struct Scope<'a> {
     pub(crate) set: &'a VerifiedSet,
     pub(crate) policy: &'a TrustPolicy,
     pub(crate) as_of: AsOf,
+    pub(crate) people: &'a People,
 }
 
 impl<'a> Scope<'a> {

@@ -289,6 +289,10 @@ fn custody_claim(judged: &mut Judged, claim: CustodyClaim, in_event: bool) -> Op
         CustodyClaim::Descriptor(claim) => return Some(descriptor(judged, &claim)),
         CustodyClaim::Graduation(claim) => Waiting::Graduation { claim, in_event },
         CustodyClaim::Rotation(claim) => Waiting::Rotation { claim, in_event },
+        CustodyClaim::Merge(record) => {
+            judged.unsigned("merges", Fact::Accounts(record));
+            return None;
+        }
     };
     judged.facts.push(Fact::Waiting(Box::new(waiting)));
     None

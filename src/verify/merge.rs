@@ -10,7 +10,7 @@ use super::{
 };
 use crate::domain::{AttestationId, Code, Counts, Digest32, EvidenceId, Finding, NostrEventId, Subject, TrustPolicy};
 use crate::evidence::{
-    AttestationClaim, BalanceLine, Charter, GraduationClaim, InvoiceRecord, ListedFederation, OtsClaim,
+    AttestationClaim, BalanceLine, Charter, GraduationClaim, InvoiceRecord, ListedFederation, MergeRecord, OtsClaim,
     PaymentLogEntry, ProjectConfig, RotationClaim, StatementClaim,
 };
 
@@ -43,6 +43,7 @@ pub(super) enum Fact {
     Descriptor(KnownDescriptor),
     Graduation(AcceptedGraduation),
     Rotation(AcceptedRotation),
+    Accounts(MergeRecord),
     Settlement(SignedSettlement),
     Config(ProjectConfig),
     Invoice(InvoiceRecord),
@@ -137,6 +138,7 @@ impl Merge {
             Fact::Descriptor(it) => keep(&mut set.descriptors, it.id, it, carrier, |_| ()),
             Fact::Graduation(it) => keep(&mut set.graduations, it.id, it, carrier, |_| ()),
             Fact::Rotation(it) => keep(&mut set.rotations, it.id, it, carrier, |_| ()),
+            Fact::Accounts(record) => set.merges.push((carrier, record)),
             Fact::Settlement(it) => keep(&mut set.settlements, it.digest, it, carrier, |it| it.key),
             Fact::Config(config) => set.configs.push((carrier, config)),
             Fact::Invoice(record) => set.invoices.push((carrier, record)),
@@ -162,6 +164,7 @@ impl Merge {
         set.findings.extend(self.foreign.iter().map(|(kind, count)| foreign_finding(*kind, *count)));
         set.findings = merged(std::mem::take(&mut set.findings));
         set.configs.sort_by(|(a, x), (b, y)| (&x.project, x.updated_at, a).cmp(&(&y.project, y.updated_at, b)));
+        set.merges.sort_by_key(|(evidence, _)| *evidence);
         set.invoices.sort_by_key(|(evidence, _)| *evidence);
         set.payment_log.sort_by(|(a, x), (b, y)| (&x.federation_id, x.id, a).cmp(&(&y.federation_id, y.id, b)));
         set.directories.sort_by_key(|(evidence, _)| *evidence);

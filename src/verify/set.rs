@@ -8,7 +8,7 @@ use crate::domain::{
 };
 use crate::evidence::{
     AttestationMessage, BalanceLine, BindingMessage, CandidateRule, Charter, DescriptorForm, InvoiceRecord,
-    ListedFederation, OcMeBody, OcMeKind, PaymentLogEntry, ProjectConfig, SettlementEvent, StatementClaim,
+    KeySet, ListedFederation, MergeRecord, OcMeBody, OcMeKind, PaymentLogEntry, ProjectConfig, SettlementEvent, StatementClaim,
 };
 
 /// A claim that verification accepted. Only this room can make one.
@@ -264,6 +264,8 @@ pub struct VerifiedSet {
     pub descriptors: BTreeMap<DescriptorId, Verified<KnownDescriptor>>,
     /// Graduations.
     pub graduations: BTreeMap<Digest32, Verified<AcceptedGraduation>>,
+    /// Merged accounts: unsigned, by evidence id.
+    pub merges: Vec<(EvidenceId, MergeRecord)>,
     /// Rotations.
     pub rotations: BTreeMap<Digest32, Verified<AcceptedRotation>>,
     /// Settlements by sha256 of their signed bytes. Two with one operation id both stand here.
@@ -288,6 +290,8 @@ pub struct VerifiedSet {
     pub anchors: BTreeMap<Digest32, AnchorState>,
     /// Keys by kid.
     pub keys: BTreeMap<KeyId, KnownKey>,
+    /// Every captured key set as published: unsigned, by evidence id.
+    pub key_sets: Vec<(EvidenceId, KeySet)>,
     /// The tip of the best header chain from the checkpoint.
     pub tip: Option<Tip>,
     /// Every event whose id and signature hold, by evidence: for coverage. A forged event is nothing that an honest

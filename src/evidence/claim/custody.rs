@@ -1,10 +1,10 @@
-//! Guardian descriptors, graduations and rotations (FORMATS 8).
+//! Guardian descriptors, graduations and rotations (FORMATS 8), and merged accounts (FORMATS 3.4).
 
-use crate::domain::{DescriptorId, Digest32, UnixSeconds};
+use crate::domain::{DescriptorId, Digest32, UnixSeconds, UserKey};
 
 use super::OtsMember;
 
-/// A guardian descriptor, graduation or rotation.
+/// A guardian descriptor, graduation, rotation or merge record.
 #[derive(Debug, Clone)]
 pub enum CustodyClaim {
     /// A descriptor.
@@ -13,6 +13,17 @@ pub enum CustodyClaim {
     Graduation(GraduationClaim),
     /// A rotation.
     Rotation(RotationClaim),
+    /// Accounts that became one.
+    Merge(MergeRecord),
+}
+
+/// What an operator's account data says about merged accounts (FORMATS 3.4). Unsigned.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MergeRecord {
+    /// The account that is left.
+    pub user: UserKey,
+    /// The accounts that it took over.
+    pub merged_from: Vec<UserKey>,
 }
 
 /// Which of the two descriptor forms (FORMATS 8.1, 8.2).

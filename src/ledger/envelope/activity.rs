@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::{Code, Finding, Subject, UnixMicros, UserKey};
 use crate::evidence::{ActivityAttestation, BillableEvent, OcMeBody};
 
+use crate::ledger::scope::Scope;
+
 use super::roll::{EnvelopeEntry, EnvelopeLedger};
 
-pub(super) fn check(ledger: &EnvelopeLedger, findings: &mut Vec<Finding>) {
+pub(super) fn check(scope: Scope<'_>, ledger: &EnvelopeLedger, findings: &mut Vec<Finding>) {
     let attestations: Vec<(&EnvelopeEntry, &ActivityAttestation)> = ledger
         .entries
         .values()
@@ -19,10 +21,10 @@ pub(super) fn check(ledger: &EnvelopeLedger, findings: &mut Vec<Finding>) {
     }
     let mut by_user: BTreeMap<&UserKey, Vec<&BillableEvent>> = BTreeMap::new();
     for (_, event) in ledger.events() {
-        by_user.entry(&event.user).or_default().push(event);
+        by_user.entry(scope.people.account_of(&event.user)).or_default().push(event);
     }
     for (entry, said) in attestations {
-        let events = by_user.get(&said.user).map(Vec::as_slice).unwrap_or_default();
+        let events = by_user.get(scope.people.account_of(&said.user)).map(Vec::as_slice).unwrap_or_default();
         let (mut expected, mut observed) = (Vec::new(), Vec::new());
         for (name, said, rebuilt) in compare(said, &recompute(events, said.computed_at)) {
             expected.push(format!("{name}={rebuilt}"));

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 
 use crate::domain::{CapWindow, Caps, Code, Finding, Subject, UnixMicros, UserKey};
 use crate::evidence::BillableEvent;
+use crate::ledger::people::People;
+use crate::ledger::scope::Scope;
 
 use super::roll::EnvelopeLedger;
 
@@ -111,12 +113,13 @@ pub struct CapReading {
 }
 
 impl EnvelopeLedger {
-    /// Reads the counted events against these limits. The limit in force at an event is the one that it is judged by.
-    pub fn read_caps(&self, caps: &Caps) -> CapReading {
+    /// Reads the counted events against these limits: all names of a person are one user. The limit in force at an event is
+    /// the one that it is judged by.
+    pub fn read_caps(&self, caps: &Caps, people: &People) -> CapReading {
         let mut by_user: BTreeMap<&UserKey, Vec<&BillableEvent>> = BTreeMap::new();
         // In order of id; a stable sort by time keeps that among equals.
         for (_, event) in self.events() {
-            by_user.entry(&event.user).or_default().push(event);
+            by_user.entry(people.account_of(&event.user)).or_default().push(event);
         }
         let mut reading = CapReading { window: caps.window, ..CapReading::default() };
         for (user, mut events) in by_user {
@@ -133,8 +136,10 @@ impl EnvelopeLedger {
     }
 }
 
-pub(super) fn check(ledger: &EnvelopeLedger, caps: &Caps, findings: &mut Vec<Finding>) {
-    findings.extend(ledger.read_caps(caps).breaches.iter().map(|breach| finding(breach, caps.window)));
+pub(super) fn check(scope: Scope<'_>, ledger: &EnvelopeLedger, findings: &mut Vec<Finding>) {
+    let caps = &scope.policy.caps;
+    let reading = ledger.read_caps(caps, scope.people);
+    findings.extend(reading.breaches.iter().map(|breach| finding(breach, caps.window)));
 }
 
 /// A breach as a finding. One over a rolling window names the window beside the day or month in which it ends.

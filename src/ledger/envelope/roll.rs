@@ -76,8 +76,8 @@ impl EnvelopeLedger {
         fee_check::check(scope, &ledger, findings);
         identity::check(&ledger, findings);
         ledger.root_rules = drops::check(scope, &ledger, findings);
-        activity::check(&ledger, findings);
-        caps::check(&ledger, &scope.policy.caps, findings);
+        activity::check(scope, &ledger, findings);
+        caps::check(scope, &ledger, findings);
         ledger
     }
 

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::domain::{CapLimits, DatedLimits, UnixSeconds};
-use crate::evidence::EventClass;
-use crate::ledger::testkit::{World, has, sats, time};
+use crate::evidence::{EventClass, MergeRecord};
+use crate::ledger::testkit::{World, evidence, has, sats, time};
 
 const DAY: i64 = 24 * 3600;
 
@@ -32,11 +32,13 @@ fn class_a(start: &str, times: impl IntoIterator<Item = i64>) -> World {
 
 fn rolling(world: &World) -> CapReading {
     let caps = Caps { window: CapWindow::Rolling, ..world.policy.caps.clone() };
-    world.ledgers().envelope.read_caps(&caps)
+    let ledgers = world.ledgers();
+    ledgers.envelope.read_caps(&caps, &ledgers.people)
 }
 
 fn utc(world: &World) -> CapReading {
-    world.ledgers().envelope.read_caps(&world.policy.caps)
+    let ledgers = world.ledgers();
+    ledgers.envelope.read_caps(&world.policy.caps, &ledgers.people)
 }
 
 /// (limit, what was found, period) of every breach of that limit.
@@ -168,4 +170,21 @@ fn a_finding_over_a_rolling_window_says_so() {
     assert_eq!(member("day").as_deref(), Some("2026-05-05"));
     assert_eq!(member("window").as_deref(), Some("24h"));
     assert_eq!((found.expected.as_str(), found.observed.as_str()), ("at most 5", "6 until 2026-05-05T00:02:00Z"));
+}
+
+#[test]
+fn two_names_of_one_account_share_its_limits() {
+    let mut world = class_a("2026-05-04T12:00:00Z", 0..3);
+    for number in 0..3 {
+        world.event(&format!("other {number}"), |event| {
+            event.class = EventClass::A;
+            event.user = "bc1qother".into();
+        });
+    }
+    assert_eq!(of(&utc(&world), Cap::ClassADay), []);
+    let merged_from = vec!["bc1qother".into()];
+    world.set.merges.push((evidence("merge"), MergeRecord { user: "bc1quser".into(), merged_from }));
+    let reading = utc(&world);
+    assert_eq!(of(&reading, Cap::ClassADay), [(5, 6, "2026-05-04")]);
+    assert_eq!((reading.users, reading.breaches[0].user.as_str()), (1, "bc1quser"));
 }
