@@ -23,9 +23,7 @@ mod tests;
 mod treasury;
 mod view;
 
-pub use envelope::{
-    Cap, CapBreach, CapReading, EnvelopeEntry, EnvelopeLedger, Exclusion, Measured, Standing, Window,
-};
+pub use envelope::{Cap, CapBreach, CapReading, EnvelopeEntry, EnvelopeLedger, Exclusion, Measured, Standing, Window};
 pub use fees::{FeeError, Fees, compute_fees, fee_issues};
 pub use people::People;
 pub use rebind::{Custody, RebindEntry, RebindLedger};

@@ -7,8 +7,8 @@ use crate::domain::{
     NostrEventId, Population, PublicKey32, Tip, UnixSeconds,
 };
 use crate::evidence::{
-    AttestationMessage, BalanceLine, BindingMessage, CandidateRule, Charter, DescriptorForm, InvoiceRecord,
-    KeySet, ListedFederation, MergeRecord, OcMeBody, OcMeKind, PaymentLogEntry, ProjectConfig, SettlementEvent, StatementClaim,
+    AttestationMessage, BalanceLine, BindingMessage, CandidateRule, Charter, DescriptorForm, InvoiceRecord, KeySet,
+    ListedFederation, MergeRecord, OcMeBody, OcMeKind, PaymentLogEntry, ProjectConfig, SettlementEvent, StatementClaim,
 };
 
 /// A claim that verification accepted. Only this room can make one.
