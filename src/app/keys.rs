@@ -1,5 +1,6 @@
 //! `reledger keys`: which key stood under which id when, what it signed, and which leaked.
 
+mod order;
 mod register;
 mod table;
 

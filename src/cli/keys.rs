@@ -19,8 +19,8 @@ pub(crate) enum KeysCommand {
     /// List every key id of the run that --run names: keys, captures, where it stands, what it signed.
     #[command(
         after_help = "published: in the newest capture of a source; rotated: the same, beside a later one; retired: in older \
-        captures only; unusable: never with an Ed25519 key; unknown: in no captured set. Files count in the order in which they \
-        were read. Contacts nobody; judges by the configuration where there is one, else as the run did.\nExit 0: no KEY_* \
+        captures only; held: in some captures of a source whose order is not known; unusable: never with an Ed25519 key; \
+        unknown: in no captured set. Files count in the order of the configuration. Contacts nobody; judges by the configuration where there is one, else as the run did.\nExit 0: no KEY_* \
         divergence at or above --fail-on is open; 1: one is; 3: no key set is held."
     )]
     List,
@@ -115,7 +115,7 @@ fn text(table: &KeyTable, code: u8) -> String {
     for set in &table.sets {
         let sources: Vec<&str> = set.sources.iter().map(|source| source.0.as_str()).collect();
         text.push_str(&format!(
-            "set {} {:<8}{} {}{}\n",
+            "set {} {:<9}{} {}{}\n",
             set.evidence,
             class(Some(set.auth)),
             inert_limited(if set.host.is_empty() { "-" } else { &set.host }, 80),

@@ -9,12 +9,14 @@ use crate::app::coverage::{Survey, Wanted};
 use crate::app::error::AppError;
 use crate::app::observer::{Cancel, Observer};
 use crate::app::plan::Plan;
-use crate::app::run::{Found, RunFolder};
+use crate::app::run::RunFolder;
 use crate::domain::{Code, Digest32, Divergence, EvidenceId, KeyId, Media, PublicKey32, SourceId, UnixSeconds};
 use crate::evidence::{Claim, Decoded, KeySet, OcMeKind, decode};
 use crate::ledger::Standing;
 use crate::reconcile::reconcile;
-use crate::store::{EvidenceStore as _, LogStore, SideRecord};
+use crate::store::{EvidenceStore as _, LogStore};
+
+use super::order::{Captures, Orders, orders};
 
 /// Where a kid stands in the captures of its class of host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +25,8 @@ pub enum KeyStatus {
     Published,
     /// The same, beside a kid that came later.
     Rotated,
+    /// In some captures of a source whose order is not known.
+    Held,
     /// In older captures only. What it signed still verifies.
     Retired,
     /// Never with an Ed25519 key.
@@ -37,6 +41,7 @@ impl KeyStatus {
         match self {
             Self::Published => "published",
             Self::Rotated => "rotated",
+            Self::Held => "held",
             Self::Retired => "retired",
             Self::Unusable => "unusable",
             Self::Unknown => "unknown",
@@ -114,8 +119,8 @@ pub struct KeyTable {
     pub divergences: Vec<Divergence>,
 }
 
-/// Looks at the keys of the run in `root`: by the plan, where there is one, else as the run recorded its policy. The order
-/// of a source's captures is that of their times in the run's record; files count in the order in which they were read.
+/// Looks at the keys of the run in `root`: by the plan, where there is one, else as the run recorded its policy. Captures of
+/// an address are in the order of their times in the run's record, files in that of the plan; without these none is newest.
 ///
 /// # Errors
 /// As [`crate::app::coverage_of_run`].
@@ -128,7 +133,7 @@ pub fn keys_of_run(
 ) -> Result<KeyTable, AppError> {
     let wanted = plan.map_or(Wanted::Recorded(None), Wanted::Planned);
     let survey = Survey::of(root, wanted, how, observer, cancel)?;
-    let orders = orders(&survey, root)?;
+    let orders = orders(&survey, root, plan)?;
     let mut divergences = reconcile(&survey.input()).divergences;
     divergences.retain(|divergence| divergence.code.name().starts_with("KEY_"));
     Ok(KeyTable {
@@ -160,37 +165,8 @@ pub fn named_kids(root: &Path) -> Option<BTreeSet<KeyId>> {
     scanned.ok().map(|()| kids)
 }
 
-/// The captures of each source, oldest first; one that was seen twice stands twice.
-type Orders = BTreeMap<SourceId, Vec<EvidenceId>>;
-
-fn orders(survey: &Survey, root: &Path) -> Result<Orders, AppError> {
-    let sets: BTreeSet<EvidenceId> = survey.set.key_sets.iter().map(|(evidence, _)| *evidence).collect();
-    let documents = match RunFolder::at(root).look()? {
-        Found::Finished(record) | Found::Unfinished(record) => record.documents,
-        _ => Vec::new(),
-    };
-    let seen: BTreeMap<(&SourceId, &str), i64> =
-        documents.iter().map(|seen| ((&seen.source, seen.evidence.as_str()), seen.last_seen)).collect();
-    let mut orders: BTreeMap<SourceId, Vec<(Option<i64>, EvidenceId)>> = BTreeMap::new();
-    survey.store.scan_side(&mut |record| {
-        if let SideRecord::Sighting(sighting) = record
-            && sets.contains(&sighting.evidence)
-        {
-            let last_seen = seen.get(&(&sighting.source, sighting.evidence.to_string().as_str())).copied();
-            orders.entry(sighting.source).or_default().push((last_seen, sighting.evidence));
-        }
-        ControlFlow::Continue(())
-    })?;
-    let in_order = |mut captures: Vec<(Option<i64>, EvidenceId)>| {
-        // Stable: what has no time, or the same, stays in the order of the log.
-        captures.sort_by_key(|(last_seen, _)| *last_seen);
-        captures.into_iter().map(|(_, evidence)| evidence).collect()
-    };
-    Ok(orders.into_iter().map(|(source, captures)| (source, in_order(captures))).collect())
-}
-
 fn sets(survey: &Survey, orders: &Orders) -> Vec<KeySetRow> {
-    let newest: BTreeSet<&EvidenceId> = orders.values().filter_map(|captures| captures.last()).collect();
+    let newest: BTreeSet<&EvidenceId> = orders.values().filter_map(Captures::newest).collect();
     let row = |(evidence, set): &(EvidenceId, KeySet)| KeySetRow {
         evidence: *evidence,
         auth: set.auth,
@@ -268,17 +244,25 @@ fn status(
         return KeyStatus::Unusable;
     }
     let names = |set: &KeySet, kid: &KeyId| set.keys.iter().any(|(named, _)| named == kid);
-    let (mut is_published, mut is_succeeded) = (false, false);
-    for captures in orders.values() {
-        let captures: Vec<&KeySet> = captures.iter().filter_map(|id| sets.get(id).copied()).collect();
-        let Some(newest) = captures.last().filter(|set| names(set, kid)) else { continue };
+    let (mut is_published, mut is_succeeded, mut is_held) = (false, false, false);
+    for Captures { ids, is_ordered } in orders.values() {
+        let captures: Vec<&KeySet> = ids.iter().filter_map(|id| sets.get(id).copied()).collect();
+        let Some(newest) = captures.last() else { continue };
         let first = |kid: &KeyId| captures.iter().position(|set| names(set, kid));
-        is_published = true;
-        is_succeeded |= newest.keys.iter().any(|(other, _)| first(other) > first(kid));
+        if *is_ordered && names(newest, kid) {
+            is_published = true;
+            is_succeeded |= newest.keys.iter().any(|(other, _)| first(other) > first(kid));
+        }
+        // In all of them it is in the newest, whichever that is.
+        if !is_ordered && first(kid).is_some() {
+            is_held = true;
+            is_published |= captures.iter().all(|set| names(set, kid));
+        }
     }
     match (is_published, is_succeeded) {
         (_, true) => KeyStatus::Rotated,
         (true, false) => KeyStatus::Published,
+        (false, false) if is_held => KeyStatus::Held,
         (false, false) => KeyStatus::Retired,
     }
 }
