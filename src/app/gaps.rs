@@ -318,6 +318,8 @@ fn bad(what: &str, hint: &str) -> AppError {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const GAP: &str = "[[gaps]]\nsource = \"wss://a\"\nfrom = 2026-05-08T00:00:00Z\nuntil = 2026-06-05T00:00:00Z\n\

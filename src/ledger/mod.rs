@@ -27,7 +27,7 @@ pub use envelope::{Cap, CapBreach, CapReading, EnvelopeEntry, EnvelopeLedger, Ex
 pub use fees::{FeeError, Fees, compute_fees, fee_issues};
 pub use people::People;
 pub use rebind::{Custody, RebindEntry, RebindLedger};
-pub use rebuild::{Ledgers, rebuild};
+pub use rebuild::{Ledgers, project, rebuild};
 pub use registers::{AttestationEntry, AttestationRegister, ProjectEntry, ProjectRegister};
 pub use treasury::{
     Account, Entry, EntryKey, Fact, Movement, Posting, Tier, TreasuryLedger, Unposted, allowed_direction, movement,

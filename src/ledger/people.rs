@@ -5,8 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::{Code, EvidenceId, Finding, Subject, UserKey};
+use crate::domain::{AsOf, Code, EvidenceId, Finding, Subject, TrustPolicy, UserKey};
 use crate::evidence::BindingMessage;
+use crate::verify::VerifiedSet;
 
 use super::scope::Scope;
 
@@ -23,7 +24,10 @@ pub struct People {
 type Bound<'a> = (&'a BindingMessage, EvidenceId);
 
 impl People {
-    pub(crate) fn fold(scope: Scope<'_>, findings: &mut Vec<Finding>) -> Self {
+    /// Who is whom as of then. Whatever asks it is folded later, so nothing can ask before.
+    pub(crate) fn of(set: &VerifiedSet, policy: &TrustPolicy, as_of: AsOf, findings: &mut Vec<Finding>) -> Self {
+        let nobody = Self::default();
+        let scope = Scope { set, policy, as_of, people: &nobody };
         let principals = principals(scope, findings);
         let of = |name: &UserKey| principals.get(name).unwrap_or(name).clone();
         let merged = merged(scope, &of, findings);
@@ -115,7 +119,8 @@ fn is_continuous(bindings: &[Bound<'_>]) -> bool {
 fn contested(name: &str, expected: &str, observed: &str, bindings: &[Bound<'_>]) -> Finding {
     let finding = Finding::new(Code::Unverifiable, Subject::new("user", name).and("check", "identity"))
         .with_values(expected, observed)
-        .with_explanation("Whose these names are is not established; none of them is joined to another.");
+        .with_explanation("Whose these names are is not established; none of them is joined to another.")
+        .explained("kept apart");
     bindings.iter().fold(finding, |finding, (_, carrier)| finding.with_evidence(*carrier, "binding"))
 }
 
@@ -142,7 +147,8 @@ fn merged(
         let names: Vec<&str> = targets.keys().map(UserKey::as_str).collect();
         let finding = Finding::new(Code::Unverifiable, Subject::new("user", &name).and("check", "identity"))
             .with_values("one account that it was merged into", names.join(", "))
-            .with_explanation("Merge records contradict each other about this name; it is joined to none of them.");
+            .with_explanation("Merge records contradict each other about this name; it is joined to none of them.")
+            .explained("kept apart");
         findings.push(targets.values().fold(finding, |finding, id| finding.with_evidence(*id, "merge")));
     }
     merged
