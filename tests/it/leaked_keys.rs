@@ -124,11 +124,8 @@ fn every_cell_of_the_matrix_counts_or_is_excluded_as_the_rule_says() {
         assert_eq!(desk.cells.len(), PROOFS.len() * KINDS.len());
         let (_, ledgers) = verified(&desk, &[leak()]);
         for cell in &desk.cells {
-            let expected = if is_counted(cell) {
-                Standing::Counted
-            } else {
-                Standing::Excluded(Exclusion::KeyCompromised)
-            };
+            let expected =
+                if is_counted(cell) { Standing::Counted } else { Standing::Excluded(Exclusion::KeyCompromised) };
             let found = standing(&ledgers, cell);
             if found != Some(expected) {
                 wrong.push(format!("{kid:?} {:?} {:?}: {found:?} instead of {expected:?}", cell.proof, cell.kind));
@@ -160,6 +157,13 @@ fn the_same_envelopes_all_count_when_another_kid_leaked_or_none() {
         for leaks in [&[][..], &[other]] {
             let (set, ledgers) = verified(&desk, leaks);
             assert_eq!(set.envelopes.len(), desk.cells.len());
+            // The proofs are what the cells say: else the rule would be asked nothing.
+            for cell in &desk.cells {
+                let state = set.anchors.get(&cell.id.parse().unwrap());
+                let best = state.and_then(|state| state.best()).map(|anchor| (anchor.time.0 - LEAK, anchor.trust));
+                assert_eq!(best, desk::anchor(cell.proof), "{:?}", cell.proof);
+                assert_eq!(state.is_some_and(|state| !state.pending.is_empty()), cell.proof == Proof::Pending);
+            }
             assert!(desk.cells.iter().all(|cell| standing(&ledgers, cell) == Some(Standing::Counted)), "{kid:?}");
             assert_eq!(ledgers.views()[0].totals["key_compromised_user_sats"], 0);
         }

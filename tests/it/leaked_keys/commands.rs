@@ -93,12 +93,32 @@ fn a_registered_leak_excludes_what_it_reaches_changes_both_digests_and_is_listed
     assert_eq!(code(&drill(&office.config, &clean_dir, &[])), 0);
     let listed = office.keys(&["list", "--json", "--run", arg(&clean_dir)]);
     assert_eq!(code(&listed), 0, "{}", shown(&listed));
-    let known = run(&["keys", "compromise", "-c", arg(&office.config), "--run", arg(&clean_dir), "--kid", "env-2026-08",
-        "--at", "2026-01-01"]);
+    let known = run(&[
+        "keys",
+        "compromise",
+        "-c",
+        arg(&office.config),
+        "--run",
+        arg(&clean_dir),
+        "--kid",
+        "env-2026-08",
+        "--at",
+        "2026-01-01",
+    ]);
     assert_eq!(code(&known), 0, "{}", shown(&known));
     assert!(!stderr(&known).contains("no captured key set"), "{}", stderr(&known));
-    let unknown = run(&["keys", "compromise", "-c", arg(&office.config), "--run", arg(&clean_dir), "--kid", "env-1999",
-        "--at", "2026-01-01"]);
+    let unknown = run(&[
+        "keys",
+        "compromise",
+        "-c",
+        arg(&office.config),
+        "--run",
+        arg(&clean_dir),
+        "--kid",
+        "env-1999",
+        "--at",
+        "2026-01-01",
+    ]);
     assert_eq!(code(&unknown), 0, "{}", shown(&unknown));
     assert!(stderr(&unknown).contains("no captured key set names env-1999"), "{}", stderr(&unknown));
 
@@ -153,16 +173,29 @@ fn a_rewritten_and_an_unpublished_kid_are_told_and_without_a_key_set_nothing_is_
     let auth_dir = folder.path().join("auth");
     drill(&config, &auth_dir, &[]);
     let value: Value = serde_json::from_str(&stdout(&run(&[
-        "keys", "list", "--json", "-c", arg(&config), "--run", arg(&auth_dir), "--progress", "none",
+        "keys",
+        "list",
+        "--json",
+        "-c",
+        arg(&config),
+        "--run",
+        arg(&auth_dir),
+        "--progress",
+        "none",
     ])))
     .unwrap();
     assert_eq!((&value["keys"][0]["class"], &value["keys"][0]["refused"]), (&"auth".into(), &40.into()));
 
-    let keyless: String = text.lines().filter(|line| !line.starts_with("jwks")).map(|line| format!("{line}\n")).collect();
+    let keyless: String =
+        text.lines().filter(|line| !line.starts_with("jwks")).map(|line| format!("{line}\n")).collect();
     fs::write(&config, keyless).unwrap();
     let keyless_dir = folder.path().join("keyless");
     drill(&config, &keyless_dir, &[]);
     let listed = run(&["keys", "list", "--run", arg(&keyless_dir), "--progress", "none"]);
     assert_eq!(code(&listed), 3, "{}", shown(&listed));
-    assert!(stdout(&listed).contains(&format!("kid {KID} none: unknown; named by 40 envelopes")), "{}", stdout(&listed));
+    assert!(
+        stdout(&listed).contains(&format!("kid {KID} none: unknown; named by 40 envelopes")),
+        "{}",
+        stdout(&listed)
+    );
 }

@@ -8,6 +8,7 @@ use reledger::domain::{
     BlockHash, BlockHeight, Checkpoint, HeaderPolicy, Media, PinnedKey, RawEvidence, TrustPolicy, sha256,
 };
 use reledger::sim::{Hand, World};
+use reledger::verify::HeaderTrust;
 use serde_json::{Value, json};
 
 use super::{KINDS, Kid, Kind, PROOFS, Proof};
@@ -94,6 +95,16 @@ const fn height(proof: Proof) -> Option<usize> {
         Proof::AnchoredAfter | Proof::AnchoredAfterButSettled | Proof::AnchoredAfterAndMisnamed => Some(3),
         Proof::AnchoredBeforeUnderAnIsolatedHeaderOnly => Some(ALONE),
         Proof::Pending | Proof::Never => None,
+    }
+}
+
+/// Seconds from the leak to the block, and how far its header is trusted.
+pub(super) fn anchor(proof: Proof) -> Option<(i64, HeaderTrust)> {
+    match height(proof)? {
+        ALONE => Some((-1_000, HeaderTrust::Isolated)),
+        1 => Some((-1, HeaderTrust::Chain)),
+        2 => Some((0, HeaderTrust::Chain)),
+        _ => Some((1, HeaderTrust::Chain)),
     }
 }
 
@@ -263,7 +274,8 @@ impl Desk {
 
     /// Everything as captured evidence.
     pub(super) fn evidence(&self) -> Vec<RawEvidence> {
-        let raw = |media, about: &str, bytes: &[u8]| RawEvidence { media, about: about.to_owned(), bytes: bytes.to_vec() };
+        let raw =
+            |media, about: &str, bytes: &[u8]| RawEvidence { media, about: about.to_owned(), bytes: bytes.to_vec() };
         let lines = |media, lines: &[String]| -> Vec<RawEvidence> {
             lines.iter().map(|line| raw(media, "", line.as_bytes())).collect()
         };
