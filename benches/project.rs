@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use reledger::domain::{AsOf, EvidenceId, Media, RawEvidence, TrustPolicy};
 use reledger::ledger::project;
-use reledger::sim::{self, Noise, Place, Replace, Unwatched};
+use reledger::sim::{self, Noise, Place, Replace, Watch};
 use reledger::substrate::{Captured, EvidenceSource, FilesSource, Sink, Stopped};
 use reledger::verify::{VerifiedSet, Verifier};
 
@@ -122,6 +122,18 @@ fn files(place: &Path) -> Vec<PathBuf> {
             all.filter(fits).collect()
         }
         _ => place.exists().then(|| place.to_path_buf()).into_iter().collect(),
+    }
+}
+
+struct Unwatched;
+
+impl Watch for Unwatched {
+    type Stop = sim::Stopped;
+
+    fn stage(&self, _: &'static str, _: u64) {}
+
+    fn done(&self, _: u64) -> Result<(), sim::Stopped> {
+        Ok(())
     }
 }
 

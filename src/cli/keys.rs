@@ -65,7 +65,7 @@ fn compromise(global: &Global, output: &Output, args: &CompromiseArgs) -> Result
         let kid = inert_limited(&args.kid, 64);
         match app::named_kids(&global.run) {
             None => {
-                say(&format!("no captured key set is at hand in {}: {kid} is taken as given", global.run.display()))
+                say(&format!("no captured key set is at hand in {}: {kid} is taken as given", global.run.display()));
             }
             Some(kids) if kids.iter().any(|known| known.as_str() == args.kid) => {}
             Some(_) => say(&format!("no captured key set names {kid}; it is registered as given")),

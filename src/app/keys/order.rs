@@ -37,7 +37,7 @@ pub(super) fn orders(survey: &Survey, root: &Path, plan: Option<&Plan>) -> Resul
         .collect();
     let documents = match RunFolder::at(root).look()? {
         Found::Finished(record) | Found::Unfinished(record) => record.documents,
-        _ => Vec::new(),
+        Found::Fresh => Vec::new(),
     };
     let seen: BTreeMap<(&SourceId, &str), i64> =
         documents.iter().map(|seen| ((&seen.source, seen.evidence.as_str()), seen.last_seen)).collect();

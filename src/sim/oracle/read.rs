@@ -215,7 +215,7 @@ impl<'s> Facts<'s> {
         let is_older = self.block(&held.id).zip(leak).is_some_and(|((_, time), leak)| time < leak);
         let name = if held.kind.ends_with("binding") { "payout_binding_id" } else { "distribution_id" };
         let is_named = ["-binding", "-distribution", "-drop"].iter().any(|kind| held.kind.ends_with(kind));
-        !is_older && !(is_named && self.settlements.iter().any(|one| one.text(name) == Some(&held.id)))
+        !(is_older || is_named && self.settlements.iter().any(|one| one.text(name) == Some(&held.id)))
     }
 
     /// R0: one settlement for each operation, the earliest of several.
