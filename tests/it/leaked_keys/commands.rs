@@ -186,8 +186,8 @@ fn a_rewritten_and_an_unpublished_kid_are_told_and_without_a_key_set_nothing_is_
     .unwrap();
     assert_eq!((&value["keys"][0]["class"], &value["keys"][0]["refused"]), (&"auth".into(), &40.into()));
 
-    let keyless: String =
-        text.lines().filter(|line| !line.starts_with("jwks")).map(|line| format!("{line}\n")).collect();
+    let keyless: Vec<&str> = text.lines().filter(|line| !line.starts_with("jwks")).collect();
+    let keyless = keyless.join("\n");
     fs::write(&config, keyless).unwrap();
     let keyless_dir = folder.path().join("keyless");
     drill(&config, &keyless_dir, &[]);

@@ -188,13 +188,15 @@ fn settlements(cells: &[Cell]) -> Vec<String> {
     let mut lines = Vec::new();
     for cell in cells {
         let id = Some(cell.id.as_str());
-        let (distribution, binding) = match (cell.proof, cell.kind) {
-            (Proof::AnchoredAfterButSettled, Kind::Distribution | Kind::Drop) => (id, None),
-            (Proof::AnchoredAfterButSettled, Kind::PayoutBinding) => (None, id),
+        let (distribution, binding) = match cell.kind {
+            Kind::Distribution | Kind::Drop => (id, None),
+            Kind::PayoutBinding => (None, id),
             // No member is meant for these: both are tried.
-            (Proof::AnchoredAfterButSettled | Proof::AnchoredAfterAndMisnamed, Kind::Event | Kind::Rebind) => (id, id),
-            (Proof::AnchoredAfterAndMisnamed, Kind::Distribution | Kind::Drop) => (None, id),
-            (Proof::AnchoredAfterAndMisnamed, Kind::PayoutBinding) => (id, None),
+            Kind::Event | Kind::Rebind => (id, id),
+        };
+        let (distribution, binding) = match cell.proof {
+            Proof::AnchoredAfterButSettled => (distribution, binding),
+            Proof::AnchoredAfterAndMisnamed => (binding, distribution),
             _ => continue,
         };
         lines.push(settlement(lines.len(), distribution, binding));
