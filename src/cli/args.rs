@@ -143,6 +143,13 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: GapsCommand,
     },
+    /// Envelope keys: their history in the captured sets, and those that leaked.
+    Keys {
+        #[command(subcommand)]
+        command: super::keys::KeysCommand,
+    },
+    /// Published abuse limits, checked over the ledger of a run.
+    Caps(super::caps::CapsArgs),
     /// OpenTimestamps proofs: show, judge, upgrade, and list those that wait too long.
     Ots {
         #[command(subcommand)]

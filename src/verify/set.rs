@@ -7,7 +7,7 @@ use crate::domain::{
     NostrEventId, Population, PublicKey32, Tip, UnixSeconds,
 };
 use crate::evidence::{
-    AttestationMessage, BalanceLine, BindingMessage, CandidateRule, Charter, DescriptorForm, InvoiceRecord,
+    AttestationMessage, BalanceLine, BindingMessage, CandidateRule, Charter, DescriptorForm, InvoiceRecord, KeySet,
     ListedFederation, MergeRecord, OcMeBody, OcMeKind, PaymentLogEntry, ProjectConfig, SettlementEvent, StatementClaim,
 };
 
@@ -290,6 +290,8 @@ pub struct VerifiedSet {
     pub anchors: BTreeMap<Digest32, AnchorState>,
     /// Keys by kid.
     pub keys: BTreeMap<KeyId, KnownKey>,
+    /// Every captured key set as published: unsigned, by evidence id.
+    pub key_sets: Vec<(EvidenceId, KeySet)>,
     /// The tip of the best header chain from the checkpoint.
     pub tip: Option<Tip>,
     /// Every event whose id and signature hold, by evidence: for coverage. A forged event is nothing that an honest

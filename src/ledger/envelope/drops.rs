@@ -68,7 +68,9 @@ fn reached(blocks: &Blocks, target: BlockHeight) -> Option<UnixSeconds> {
 
 /// The last instant at which a window that began at `first` must have vested.
 fn ceiling(scope: Scope<'_>, first: UnixMicros) -> UnixSeconds {
-    first.seconds().plus(i64::from(scope.policy.caps.drop_window_days) * DAY_SECONDS + VALVE_SECONDS)
+    let first = first.seconds();
+    let days = scope.policy.caps.at(first).drop_window_days;
+    first.plus(i64::from(days) * DAY_SECONDS + VALVE_SECONDS)
 }
 
 /// Checks every manifest and window. Returns the root rule that matched, by manifest.
