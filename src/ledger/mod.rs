@@ -25,7 +25,7 @@ mod view;
 pub use envelope::{EnvelopeEntry, EnvelopeLedger, Exclusion, Standing, Window};
 pub use fees::{FeeError, Fees, compute_fees, fee_issues};
 pub use people::People;
-pub use rebind::{Custody, RebindEntry, RebindLedger};
+pub use rebind::{Change, CustodyAt, Dated, Doubt, RebindEntry, RebindLedger, Transition, TrustLevel};
 pub use rebuild::{Ledgers, rebuild};
 pub use registers::{AttestationEntry, AttestationRegister, ProjectEntry, ProjectRegister};
 pub use treasury::{

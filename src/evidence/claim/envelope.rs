@@ -249,6 +249,13 @@ pub struct Rebind {
     pub graduation: Option<Digest32>,
 }
 
+impl Rebind {
+    /// True when both ends name a federation, and not the same.
+    pub fn changes_federation(&self) -> bool {
+        self.from_federation.is_some() && self.to_federation.is_some() && self.from_federation != self.to_federation
+    }
+}
+
 /// A payout destination. Bytes: a user, `destination`, `created_at`|`occurred_at`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PayoutBinding {
