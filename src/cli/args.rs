@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::coverage::CoverageArgs;
 use super::cursor::CursorCommand;
+use super::custody::CustodyCommand;
 use super::gaps::GapsCommand;
 use super::replay::ReplayArgs;
 use crate::sim::{Behaviour, Transport};
@@ -142,6 +143,11 @@ pub(crate) enum Command {
     Gaps {
         #[command(subcommand)]
         command: GapsCommand,
+    },
+    /// Who held custody of an address: at an instant, or through time.
+    Custody {
+        #[command(subcommand)]
+        command: CustodyCommand,
     },
     /// OpenTimestamps proofs: show, judge, upgrade, and list those that wait too long.
     Ots {

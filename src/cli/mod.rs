@@ -11,6 +11,7 @@ mod args;
 mod commands;
 mod coverage;
 mod cursor;
+mod custody;
 mod doctor;
 mod documents;
 mod gaps;

@@ -47,7 +47,7 @@ pub(in crate::app) struct Survey {
     /// The run has a report.
     pub(in crate::app) finished: bool,
     pub(in crate::app) time_boxed: bool,
-    ledgers: Ledgers,
+    pub(in crate::app) ledgers: Ledgers,
 }
 
 impl Survey {
