@@ -94,6 +94,8 @@ fn transition_text(one: &FoundTransition, divergences: &[Divergence]) -> String 
         row("effective", &format!("{}, the time of its block", time(it.dated.effective)));
     }
     row("anchor", &one.anchor.as_ref().map_or_else(|| "none".to_owned(), anchor_text));
+    let active = it.descriptor.map(|id| format!(", fed:{id}")).unwrap_or_default();
+    row("then", &format!("{}{active}{}", it.state.name(), if it.presumed { ", the only one known" } else { "" }));
     for doubt in &it.doubts {
         row("in dispute", doubt.name());
     }
@@ -135,7 +137,7 @@ fn time(at: UnixMicros) -> String {
 fn anchor_text(anchor: &Anchor) -> String {
     let finality = if anchor.is_final { "final" } else { "not final" };
     format!(
-        "block {} {} at {}, header {}, {finality}, proof {}",
+        "block {} {} at {}, header trust {}, {finality}, proof {}",
         anchor.height,
         anchor.hash,
         anchor.time,
