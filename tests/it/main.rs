@@ -4,6 +4,7 @@
 mod architecture;
 mod cli;
 mod coverage;
+mod custody_timelines;
 mod doctor;
 mod drill;
 mod faults;
