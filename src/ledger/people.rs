@@ -115,7 +115,8 @@ fn is_continuous(bindings: &[Bound<'_>]) -> bool {
 fn contested(name: &str, expected: &str, observed: &str, bindings: &[Bound<'_>]) -> Finding {
     let finding = Finding::new(Code::Unverifiable, Subject::new("user", name).and("check", "identity"))
         .with_values(expected, observed)
-        .with_explanation("Whose these names are is not established; none of them is joined to another.");
+        .with_explanation("Whose these names are is not established; none of them is joined to another.")
+        .explained("kept apart");
     bindings.iter().fold(finding, |finding, (_, carrier)| finding.with_evidence(*carrier, "binding"))
 }
 
@@ -142,7 +143,8 @@ fn merged(
         let names: Vec<&str> = targets.keys().map(UserKey::as_str).collect();
         let finding = Finding::new(Code::Unverifiable, Subject::new("user", &name).and("check", "identity"))
             .with_values("one account that it was merged into", names.join(", "))
-            .with_explanation("Merge records contradict each other about this name; it is joined to none of them.");
+            .with_explanation("Merge records contradict each other about this name; it is joined to none of them.")
+            .explained("kept apart");
         findings.push(targets.values().fold(finding, |finding, id| finding.with_evidence(*id, "merge")));
     }
     merged

@@ -1,9 +1,10 @@
 //! Step 5: every balance is recomputed and compared, never a sample (FORMATS 10, TREASURY 0.11).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{Code, Direction, EvidenceId, Finding, SettlementKind, Subject, SumLeaf, UserKey, sum_root};
 use crate::evidence::BalanceLine;
+use crate::ledger::People;
 
 use super::audit::{Audit, wide};
 use super::reconciler::Input;
@@ -21,6 +22,13 @@ struct Balance {
 }
 
 impl Balance {
+    fn add(&mut self, other: Self) {
+        self.earned += other.earned;
+        self.maturing += other.maturing;
+        self.paid += other.paid;
+        self.adjusted += other.adjusted;
+    }
+
     fn total(self) -> i128 {
         self.earned - self.paid + self.adjusted
     }
@@ -31,7 +39,9 @@ impl Balance {
 }
 
 pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit) -> BalanceSummary {
-    let balances = recompute(input, posted);
+    let by_name = recompute(input, posted);
+    let people = &input.ledgers.people;
+    let balances = joined(&by_name, |name| people.account_of(name));
     let leaves: Vec<SumLeaf> = balances
         .iter()
         .map(|(user, balance)| SumLeaf { user: user.as_str().to_owned(), sats: balance.total() })
@@ -43,17 +53,60 @@ pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit)
         sum_sats: root.map_or(0, |root| root.sum),
         ..BalanceSummary::default()
     };
-    if input.declared.balances && !input.set.balances.is_empty() {
-        compare(input, &balances, &mut summary, audit);
+    if !input.declared.balances {
+        return summary;
     }
-    if input.declared.balances {
-        let totals = balances.iter().map(|(user, balance)| (*user, balance.total())).collect();
-        statement::check(input, &totals, audit);
+    let listed = listed(input);
+    let stated = joined(&by_name, |name| under_its_listed_name(people, &listed, name));
+    if !input.set.balances.is_empty() {
+        compare(input, &stated, &mut summary, audit);
     }
+    let totals = stated.iter().map(|(user, balance)| (*user, balance.total())).collect();
+    statement::check(input, &totals, audit);
     summary
 }
 
-/// Earned, maturing, paid and adjusted by user (FORMATS 10). Payments by Lightning wallets don't touch this balance.
+/// The names that a statement lists, by account. A name that is listed with nothing but zero stands aside when another
+/// name of its account is listed with something: an account that was merged away is owed nothing under its old name.
+fn listed<'a>(input: &Input<'a>) -> BTreeMap<&'a UserKey, BTreeSet<&'a UserKey>> {
+    let mut listed: BTreeMap<&UserKey, BTreeMap<&UserKey, bool>> = BTreeMap::new();
+    for (_, line) in &input.set.balances {
+        let names = listed.entry(input.ledgers.people.account_of(&line.user)).or_default();
+        *names.entry(&line.user).or_default() |= !is_zero(line);
+    }
+    let holders = |names: BTreeMap<&'a UserKey, bool>| {
+        let any = names.values().any(|holds| *holds);
+        names.into_iter().filter(|(_, holds)| *holds || !any).map(|(name, _)| name).collect()
+    };
+    listed.into_iter().map(|(account, names)| (account, holders(names))).collect()
+}
+
+/// The name under which a statement answers for another: the name itself where it is listed, else its account, else the
+/// lowest name of the account that is listed.
+fn under_its_listed_name<'a>(
+    people: &'a People,
+    listed: &BTreeMap<&'a UserKey, BTreeSet<&'a UserKey>>,
+    name: &'a UserKey,
+) -> &'a UserKey {
+    let account = people.account_of(name);
+    let Some(names) = listed.get(account) else { return account };
+    let held = |name: &UserKey| names.get(name).copied();
+    held(name).or_else(|| held(account)).or_else(|| names.first().copied()).unwrap_or(account)
+}
+
+/// Adds the balances of names that answer to one.
+fn joined<'a>(
+    by_name: &BTreeMap<&'a UserKey, Balance>,
+    answers: impl Fn(&'a UserKey) -> &'a UserKey,
+) -> BTreeMap<&'a UserKey, Balance> {
+    let mut joined: BTreeMap<&UserKey, Balance> = BTreeMap::new();
+    for (name, balance) in by_name {
+        joined.entry(answers(name)).or_default().add(*balance);
+    }
+    joined
+}
+
+/// Earned, maturing, paid and adjusted by name (FORMATS 10). Payments by Lightning wallets don't touch this balance.
 fn recompute<'a>(input: &Input<'a>, posted: &[Posted<'a>]) -> BTreeMap<&'a UserKey, Balance> {
     let mut balances: BTreeMap<&UserKey, Balance> = BTreeMap::new();
     for (_, event) in input.ledgers.envelope.events() {
@@ -112,14 +165,17 @@ fn compare(input: &Input<'_>, balances: &BTreeMap<&UserKey, Balance>, summary: &
 }
 
 fn extra(user: &UserKey, lines: &[(EvidenceId, &BalanceLine)]) -> Option<Finding> {
-    let sats = |line: &BalanceLine| [line.balance_sats, line.available_sats, line.maturing_sats];
-    if lines.iter().all(|(_, line)| sats(line).into_iter().flatten().all(|sats| sats == 0)) {
+    if lines.iter().all(|(_, line)| is_zero(line)) {
         return None;
     }
     let finding = Finding::new(Code::BalanceExtraUser, Subject::new("user", user))
         .with_values("no line", "a line")
         .with_explanation("The statement names a user whom no ledger fact knows.");
     Some(lines.iter().fold(finding, |finding, (id, _)| finding.with_evidence(*id, "statement")))
+}
+
+fn is_zero(line: &BalanceLine) -> bool {
+    [line.balance_sats, line.available_sats, line.maturing_sats].into_iter().flatten().all(|sats| sats == 0)
 }
 
 /// Compares only the members that are present, in every line about the user.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::{Code, Finding, SettlementKind, Subject, UserKey};
 use crate::evidence::Distribution;
-use crate::ledger::EnvelopeEntry;
+use crate::ledger::{EnvelopeEntry, People};
 
 use super::audit::Audit;
 use super::payouts::{PAYOUT_DUE_SECONDS, amounts_differ};
@@ -23,7 +23,7 @@ pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit)
     let items = named.values().map(Vec::len).sum::<usize>() + input.ledgers.envelope.distributions().count();
     for (entry, distribution) in input.ledgers.envelope.distributions() {
         let settled = named.remove(entry.id.to_string().as_str()).unwrap_or_default();
-        closure(entry, distribution, &settled, &mut found);
+        closure(input, entry, distribution, &settled, &mut found);
         if input.declared.settlements {
             unsettled(input, entry, distribution, &settled, &mut found);
         }
@@ -40,18 +40,25 @@ pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit)
     audit.check("settlement.distribution", items, found);
 }
 
-/// Sums the shares by user: a batch may hold several for one.
-fn shares(distribution: &Distribution) -> BTreeMap<&UserKey, u128> {
+/// Sums the shares by account: a batch may hold several for one person.
+fn shares<'d>(people: &'d People, distribution: &'d Distribution) -> BTreeMap<&'d UserKey, u128> {
     let mut shares: BTreeMap<&UserKey, u128> = BTreeMap::new();
     for share in &distribution.recipients {
-        *shares.entry(&share.user).or_default() += u128::from(share.amount.get());
+        *shares.entry(people.account_of(&share.user)).or_default() += u128::from(share.amount.get());
     }
     shares
 }
 
 /// DIST_CLOSURE, AMT_MISMATCH, and SET_ORPHAN for payouts to someone who is not a recipient.
-fn closure(entry: &EnvelopeEntry, distribution: &Distribution, settled: &[&Posted<'_>], found: &mut Vec<Finding>) {
-    let shares = shares(distribution);
+fn closure(
+    input: &Input<'_>,
+    entry: &EnvelopeEntry,
+    distribution: &Distribution,
+    settled: &[&Posted<'_>],
+    found: &mut Vec<Finding>,
+) {
+    let people = &input.ledgers.people;
+    let shares = shares(people, distribution);
     let sum: u128 = shares.values().sum();
     if let Some(total) = distribution.total.filter(|total| u128::from(total.get()) != sum) {
         found.push(
@@ -63,7 +70,7 @@ fn closure(entry: &EnvelopeEntry, distribution: &Distribution, settled: &[&Poste
     }
     let mut paid: BTreeMap<&UserKey, u128> = BTreeMap::new();
     for settlement in settled {
-        let Some(user) = &settlement.event.user else { continue };
+        let Some(user) = settlement.event.user.as_ref().map(|user| people.account_of(user)) else { continue };
         if !shares.contains_key(user) {
             let finding = settlement.finding(Code::SetOrphan).with_values("a recipient of the distribution", user);
             found.push(finding.with_explanation("The settlement pays a user whom its distribution does not name."));
@@ -89,9 +96,12 @@ fn unsettled(
     settled: &[&Posted<'_>],
     found: &mut Vec<Finding>,
 ) {
+    let people = &input.ledgers.people;
     let due = distribution.created_at.seconds().plus(PAYOUT_DUE_SECONDS);
-    for (user, sats) in shares(distribution) {
-        if sats == 0 || settled.iter().any(|settlement| settlement.event.user.as_ref() == Some(user)) {
+    for (user, sats) in shares(people, distribution) {
+        let pays =
+            |settlement: &&Posted<'_>| settlement.event.user.as_ref().map(|user| people.account_of(user)) == Some(user);
+        if sats == 0 || settled.iter().any(pays) {
             continue;
         }
         let overdue = input.as_of.time > due;

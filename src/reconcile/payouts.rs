@@ -47,8 +47,9 @@ pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit)
 /// Shares by (vesting, id) with the maturing ones last, payouts by time.
 fn flows<'a>(input: &Input<'a>, posted: &'a [Posted<'a>]) -> BTreeMap<&'a UserKey, Flow<'a>> {
     let mut flows: BTreeMap<&UserKey, Flow<'_>> = BTreeMap::new();
+    let people = &input.ledgers.people;
     for (entry, event) in input.ledgers.envelope.events() {
-        flows.entry(&event.user).or_default().shares.push(Share {
+        flows.entry(people.account_of(&event.user)).or_default().shares.push(Share {
             earned_at: event.occurred_at.seconds(),
             vested_at: input.ledgers.envelope.vested_at(event),
             id: entry.id,
@@ -61,7 +62,7 @@ fn flows<'a>(input: &Input<'a>, posted: &'a [Posted<'a>]) -> BTreeMap<&'a UserKe
         if let (SettlementKind::DistributionSettled, Direction::Out, Some(user)) =
             (event.kind, event.direction, &event.user)
         {
-            flows.entry(user).or_default().payouts.push(settlement);
+            flows.entry(people.account_of(user)).or_default().payouts.push(settlement);
         }
     }
     for flow in flows.values_mut() {

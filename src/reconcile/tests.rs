@@ -18,6 +18,7 @@ use super::{Declared, Input, Reconciliation, reconcile};
 
 mod edges;
 mod omissions;
+mod people;
 mod sources;
 mod statement;
 mod treasury;

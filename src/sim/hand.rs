@@ -2,7 +2,7 @@
 
 use bitcoin::key::Keypair;
 
-use super::keys::{KeyMaker, Wallet, key_set};
+use super::keys::{KeyMaker, Wallet, key_set, npub};
 use super::nostr::{Draft, SimEvent, sign};
 use super::world::World;
 
@@ -42,6 +42,11 @@ impl Hand {
     /// The P2WPKH address of that key.
     pub fn address(&self, label: &str) -> String {
         Wallet::segwit(self.pair(label)).address
+    }
+
+    /// The `npub` of that key (NIP-19).
+    pub fn npub(&self, label: &str) -> String {
+        npub(&self.pair(label))
     }
 
     /// A BIP-322 simple signature by that key's P2WPKH address.

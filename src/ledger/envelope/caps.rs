@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use crate::domain::{Caps, Code, Finding, Subject, UnixSeconds, UserKey};
 use crate::evidence::EventClass;
 
+use crate::ledger::scope::Scope;
+
 use super::roll::EnvelopeLedger;
 
 #[derive(Default)]
@@ -14,15 +16,17 @@ struct Month<'a> {
     by_site: BTreeMap<&'a str, u128>,
 }
 
-pub(super) fn check(ledger: &EnvelopeLedger, caps: &Caps, findings: &mut Vec<Finding>) {
+pub(super) fn check(scope: Scope<'_>, ledger: &EnvelopeLedger, findings: &mut Vec<Finding>) {
+    let caps = &scope.policy.caps;
     let mut days: BTreeMap<(&UserKey, String), u64> = BTreeMap::new();
     let mut months: BTreeMap<(&UserKey, String), Month<'_>> = BTreeMap::new();
     for (_, event) in ledger.events() {
         let (day, month) = calendar(event.occurred_at.seconds());
-        let tally = months.entry((&event.user, month)).or_default();
+        let user = scope.people.account_of(&event.user);
+        let tally = months.entry((user, month)).or_default();
         *tally.by_site.entry(&event.site).or_default() += u128::from(event.user_earned.get());
         if event.class == EventClass::A {
-            *days.entry((&event.user, day)).or_default() += 1;
+            *days.entry((user, day)).or_default() += 1;
             tally.class_a += 1;
             tally.class_a_sats += u128::from(event.user_earned.get());
         }

@@ -85,7 +85,7 @@ pub(super) fn check(
     let mut sealed_heights: BTreeMap<&WindowId, BlockHeight> = BTreeMap::new();
     for (entry, manifest) in ledger.manifests() {
         let held = members.get(&manifest.window).map(Vec::as_slice).unwrap_or_default();
-        findings.extend(totals(entry, manifest, held));
+        findings.extend(totals(scope, entry, manifest, held));
         if let Some(expected) = manifest.events_root {
             let ids: Vec<EnvelopeId> = held.iter().map(|(entry, _)| entry.id).collect();
             match root_rule(expected, &manifest.event_ids, &ids) {
@@ -109,6 +109,7 @@ pub(super) fn check(
 }
 
 fn totals(
+    scope: Scope<'_>,
     entry: &EnvelopeEntry,
     manifest: &DropManifest,
     held: &[(&EnvelopeEntry, &BillableEvent)],
@@ -122,7 +123,11 @@ fn totals(
         ("user_share_sats", u128::from(manifest.user_share.get()), sum(|event| event.user_earned.get())),
     ];
     if let Some(recipients) = manifest.recipient_count {
-        rows.push(("recipient_count", u128::from(recipients), count(users.len())));
+        // A person may have had two names when the window was sealed, or one.
+        let accounts: BTreeSet<_> = users.iter().map(|user| scope.people.account_of(user)).collect();
+        if u128::from(recipients) != count(accounts.len()) {
+            rows.push(("recipient_count", u128::from(recipients), count(users.len())));
+        }
     }
     if !manifest.event_ids.is_empty() {
         let listed: BTreeSet<EnvelopeId> = manifest.event_ids.iter().copied().collect();

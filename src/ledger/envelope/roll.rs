@@ -76,7 +76,7 @@ impl EnvelopeLedger {
         identity::check(&ledger, findings);
         ledger.root_rules = drops::check(scope, &ledger, findings);
         activity::check(scope, &ledger, findings);
-        caps::check(&ledger, &scope.policy.caps, findings);
+        caps::check(scope, &ledger, findings);
         ledger
     }
 

@@ -1,7 +1,8 @@
 //! The postings of each fact (TREASURY 5.2).
 
 use crate::domain::{
-    AmountError, Direction, FederationSlug, Msat, MsatDelta, ProjectKey, Sats, SettlementKind, TrustPolicy, WindowId,
+    AmountError, Direction, FederationSlug, Msat, MsatDelta, ProjectKey, Sats, SettlementKind, TrustPolicy, UserKey,
+    WindowId,
 };
 use crate::evidence::{BillableEvent, SettlementEvent};
 
@@ -29,17 +30,18 @@ impl Lines {
     }
 }
 
-/// An event debits its project's escrow and credits platform, user and rebate. Parts that don't add up go to suspense.
+/// `user` is the account that the event's user belongs to. An event debits its project's escrow and credits platform, user and rebate. Parts that don't add up go to suspense.
 pub(super) fn of_event(
     event: &BillableEvent,
+    user: &UserKey,
     project: &ProjectKey,
     maturing: Option<&WindowId>,
 ) -> Result<Vec<Posting>, AmountError> {
     let mut lines = Lines::default();
     let amount = |sats: Sats| sats.msat().delta();
     let user = match maturing {
-        Some(window) => Account::UserMaturing(event.user.clone(), window.clone()),
-        None => Account::UserAvailable(event.user.clone()),
+        Some(window) => Account::UserMaturing(user.clone(), window.clone()),
+        None => Account::UserAvailable(user.clone()),
     };
     lines.debit(Account::Escrow(project.clone()), amount(event.gross))?;
     let mut rest = amount(event.gross);
@@ -56,20 +58,17 @@ pub(super) fn of_event(
 }
 
 /// A window's share of one user vests.
-pub(super) fn of_vesting(
-    user: &crate::domain::UserKey,
-    window: &WindowId,
-    share: MsatDelta,
-) -> Result<Vec<Posting>, AmountError> {
+pub(super) fn of_vesting(user: &UserKey, window: &WindowId, share: MsatDelta) -> Result<Vec<Posting>, AmountError> {
     let mut lines = Lines::default();
     lines.debit(Account::UserMaturing(user.clone(), window.clone()), share)?;
     lines.credit(Account::UserAvailable(user.clone()), share)?;
     Ok(lines.postings())
 }
 
-/// A settlement. `excess` is what an incoming invoice received above the settled amount.
+/// A settlement. `user` is the account of the user that it names; `excess` is what an incoming invoice received above the settled amount.
 pub(super) fn of_settlement(
     event: &SettlementEvent,
+    user: Option<&UserKey>,
     excess: Msat,
     policy: &TrustPolicy,
 ) -> Result<Vec<Posting>, AmountError> {
@@ -82,7 +81,7 @@ pub(super) fn of_settlement(
         wrong_direction(&mut lines, event.direction, custody, amount)?;
         return Ok(lines.postings());
     }
-    let owed = owed_account(event);
+    let owed = owed_account(event, user);
     match movement(event) {
         Movement::In => {
             lines.debit(custody.clone(), amount)?;
@@ -109,13 +108,13 @@ pub(super) fn of_settlement(
 }
 
 /// The liability that the settlement creates or discharges.
-fn owed_account(event: &SettlementEvent) -> Account {
+fn owed_account(event: &SettlementEvent, user: Option<&UserKey>) -> Account {
     match event.kind {
         SettlementKind::EscrowDeposit | SettlementKind::EscrowRefund => project_account(event, Account::Escrow),
         SettlementKind::EscrowRebate => project_account(event, Account::Rebate),
         SettlementKind::PlatformAccrual => Account::PlatformAccrued,
         SettlementKind::DistributionSettled => {
-            event.user.clone().map_or(Account::Suspense("FIELD_MISSING"), Account::UserAvailable)
+            user.cloned().map_or(Account::Suspense("FIELD_MISSING"), Account::UserAvailable)
         }
         SettlementKind::OperatorPayout => {
             event.operator.clone().map_or(Account::Suspense("FIELD_MISSING"), Account::Operator)

@@ -154,18 +154,18 @@ fn gather_envelopes(
     let mut vesting: BTreeMap<(&WindowId, &UserKey), Share> = BTreeMap::new();
     for (entry, event) in envelopes.events() {
         let project = payer(event, &by_domain);
+        let user = scope.people.account_of(&event.user);
         let window = event.drop.as_ref().map(|drop| &drop.window);
         let closed = window.and_then(|window| envelopes.windows.get(window)?.vested_at);
         // A member that comes after its window has vested is payable at once.
         let maturing = window.filter(|_| closed.is_none_or(|at| event.occurred_at < UnixMicros::from(at)));
         if let (Some(window), Some(_)) = (maturing, closed) {
-            let (share, evidence) =
-                vesting.entry((window, &event.user)).or_insert_with(|| (Ok(MsatDelta::ZERO), Vec::new()));
+            let (share, evidence) = vesting.entry((window, user)).or_insert_with(|| (Ok(MsatDelta::ZERO), Vec::new()));
             *share = share.and_then(|share| share.checked_add(event.user_earned.msat().delta()));
             evidence.push(entry.carrier);
         }
         let key = EntryKey { at: event.occurred_at, rank: 1, fact: Fact::Envelope(entry.id) };
-        let made = postings::of_event(event, &project, maturing);
+        let made = postings::of_event(event, user, &project, maturing);
         journal.insert(key.clone(), made.map(|made| new_entry(key, "envelope", made, vec![entry.carrier], Tier::T1)));
     }
     for ((window, user), (share, evidence)) in vesting {
@@ -211,11 +211,12 @@ fn gather_settlements(
         let excess = invoice.map_or(Msat::ZERO, |paid| paid.excess_over(event));
         let rank = if movement(event) == Movement::In { 0 } else { 3 };
         let key = EntryKey { at: UnixMicros::from(event.settled_at), rank, fact: Fact::Settlement(*digest) };
+        let user = event.user.as_ref().map(|user| scope.people.account_of(user));
         let mut evidence = vec![verified.first_carrier()];
         if excess > Msat::ZERO {
             evidence.extend(invoice.map(|paid| paid.evidence));
         }
-        let made = postings::of_settlement(event, excess, scope.policy);
+        let made = postings::of_settlement(event, user, excess, scope.policy);
         let tier = tier_of(verified, excess, invoice);
         journal.insert(key.clone(), made.map(|made| new_entry(key, event.kind.name(), made, evidence, tier)));
     }

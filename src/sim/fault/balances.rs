@@ -33,7 +33,9 @@ pub(super) const GENERATORS: &[Generator] = &[
 /// The place of a statement line whose balance fits, for this fault alone.
 fn place(scene: &mut Scene, fits: impl Fn(i64) -> bool) -> Result<(usize, Value), NoRoom> {
     let lines = scene.world.balances.iter().map(|line| serde_json::from_str::<Value>(line).unwrap_or_default());
-    let found = lines.enumerate().find(|(_, line)| line["balance_sats"].as_i64().is_some_and(&fits));
+    // A line of one of a person's names answers for the others too: what is wrong there is for their generators.
+    let is_alone = |line: &Value| line["user"].as_str().is_some_and(|user| scene.is_alone(user));
+    let found = lines.enumerate().find(|(_, line)| line["balance_sats"].as_i64().is_some_and(&fits) && is_alone(line));
     let (at, line) = found.ok_or(NoRoom)?;
     scene.claim(format!("balance of {}", line["user"]))?;
     Ok((at, line))

@@ -36,7 +36,9 @@ fn pay_at_the_seal(scene: &mut Scene, after: i64) -> Planting {
             let at = event["settled_at"].as_i64().unwrap_or(0);
             let soon = event["kind"] == "distribution.settled" && (*seal..seal + 7 * DAY).contains(&at);
             let [paid, vested, earned] = standing(scene, &sealed, event, seal + after);
-            soon && members.iter().any(|body| user_is(body, &event["user_address"]))
+            let is_alone = event["user_address"].as_str().is_some_and(|user| scene.is_alone(user));
+            soon && is_alone
+                && members.iter().any(|body| user_is(body, &event["user_address"]))
                 && paid <= earned
                 && (paid > vested) == (after < 0)
                 && !scene.is_claimed(&operation_of(line))

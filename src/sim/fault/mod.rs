@@ -24,6 +24,7 @@ mod inputs;
 mod keys;
 mod legs;
 mod omissions;
+mod people;
 mod rails;
 mod reach;
 mod rebinds;
@@ -57,6 +58,7 @@ const ROOMS: &[&[Generator]] = &[
     inputs::GENERATORS,
     keys::GENERATORS,
     legs::GENERATORS,
+    people::GENERATORS,
     rails::GENERATORS,
     rebinds::GENERATORS,
     seals::GENERATORS,

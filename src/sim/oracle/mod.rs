@@ -4,6 +4,7 @@
 
 mod answer;
 mod custody;
+mod people;
 mod rails;
 mod read;
 mod rules;

@@ -166,7 +166,8 @@ impl Facts<'_> {
             !is_priced && !events.iter().any(|held| held.text("project_key") == Some(project))
         });
         let is_lost = one.text("user_address").zip(one.text("distribution_id")).is_some_and(|(user, batch)| {
-            !events.iter().any(|held| held.user() == user) || !batches.iter().any(|held| held.id == batch)
+            !events.iter().any(|held| self.account(held.user()) == self.account(user))
+                || !batches.iter().any(|held| held.id == batch)
         });
         self.when(is_strange || is_lost, Code::SetOrphan, one.subject());
     }

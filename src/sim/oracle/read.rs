@@ -38,6 +38,8 @@ pub(super) struct Facts<'s> {
     pub(super) price_lists: Vec<Value>,
     pub(super) records: Vec<Record>,
     pub(super) legs: Vec<Leg>,
+    /// The account of each name that stands for another.
+    pub(super) accounts: BTreeMap<String, String>,
     /// When the shares of each drop window vest.
     pub(super) vests: BTreeMap<String, i64>,
     pub(super) findings: RefCell<Vec<Expected>>,
@@ -113,9 +115,11 @@ impl<'s> Facts<'s> {
             price_lists: scene.world.configs.iter().map(|document| parsed(&document.json)).collect(),
             records: scene.world.invoices.iter().map(|line| Record::of(&parsed(line))).collect(),
             legs: Leg::all(&scene.world.payment_log),
+            accounts: BTreeMap::new(),
             vests: BTreeMap::new(),
             findings: RefCell::default(),
         };
+        facts.accounts = facts.people();
         facts.settle();
         facts.gather();
         facts.vests = facts.vesting();

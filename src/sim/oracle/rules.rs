@@ -92,6 +92,18 @@ fn root(ids: &[&str], rule: &str) -> String {
     level.first().map(|root| faster_hex::hex_string(root)).unwrap_or_default()
 }
 
+/// Six numbers about a user as of a time.
+fn agrees(said: &Held, events: &[&Held]) -> bool {
+    let projects: BTreeSet<Option<&str>> = events.iter().map(|held| held.text("project_key")).collect();
+    let days: BTreeSet<i64> = events.iter().map(|held| held.at.div_euclid(DAY)).collect();
+    let humans = events.iter().filter(|held| held.body["is_agent"] != true).count();
+    let right = [events.len(), humans, projects.len(), days.len()].map(|count| u64::try_from(count).ok());
+    let names = ["event_count", "human_event_count", "distinct_integrator_count", "active_days"];
+    right == names.map(|name| said.body[name].as_u64())
+        && said.sats("lifetime_sats") == earned(events)
+        && micros(&said.body, &["oldest_event_at"]) == events.first().map(|held| held.at)
+}
+
 impl Facts<'_> {
     /// FEE_SPLIT and FEE_UNREPLAYABLE: what holds under every price (FORMATS 4.3), and the price in force at the time.
     pub(super) fn fees(&self) {
@@ -150,12 +162,14 @@ impl Facts<'_> {
         for manifest in self.counted("oc-me-drop") {
             let (known, members) = self.members(manifest);
             let users: BTreeSet<&str> = members.iter().map(|held| held.user()).collect();
+            let accounts: BTreeSet<&str> = users.iter().map(|name| self.account(name)).collect();
             let said = |name: &str| manifest.body[name].as_u64().map(i128::from);
             let count = |length: usize| i128::try_from(length).ok();
             let mut listed = ids(&manifest.body);
             listed.sort_unstable();
             let is_right = said("event_count") == count(members.len())
-                && (said("recipient_count").is_none() || said("recipient_count") == count(users.len()))
+                && (said("recipient_count").is_none()
+                    || [users.len(), accounts.len()].into_iter().any(|users| said("recipient_count") == count(users)))
                 && said("gross_fee_sats") == Some(members.iter().map(|held| held.sats("gross_fee_sats")).sum())
                 && said("user_share_sats") == Some(earned(&members))
                 && (listed.is_empty() || listed == known);
@@ -224,36 +238,30 @@ impl Facts<'_> {
         }
     }
 
-    /// FORMATS 3.8: six numbers about one user as of a time.
+    /// FORMATS 3.8: six numbers about one user as of a time; a person may have had other names.
     pub(super) fn activity(&self) {
         for said in self.counted("oc-me-activity") {
             let mut mine = self.events();
-            mine.retain(|held| held.user() == said.user() && held.at <= said.at);
-            let projects: BTreeSet<Option<&str>> = mine.iter().map(|held| held.text("project_key")).collect();
-            let days: BTreeSet<i64> = mine.iter().map(|held| held.at.div_euclid(DAY)).collect();
-            let humans = mine.iter().filter(|held| held.body["is_agent"] != true).count();
-            let right = [mine.len(), humans, projects.len(), days.len()].map(|count| u64::try_from(count).ok());
-            let names = ["event_count", "human_event_count", "distinct_integrator_count", "active_days"];
-            let agrees = right == names.map(|name| said.body[name].as_u64())
-                && said.sats("lifetime_sats") == earned(&mine)
-                && micros(&said.body, &["oldest_event_at"]) == mine.first().map(|held| held.at);
+            mine.retain(|held| self.account(held.user()) == self.account(said.user()) && held.at <= said.at);
+            let mut own = mine.clone();
+            own.retain(|held| held.user() == said.user());
+            let agrees = [mine, own].iter().any(|events| agrees(said, events));
             self.when(!agrees, Code::ActivityMismatch, said.subject().and("user", said.user()));
         }
     }
-
     /// FORMATS 11.
     pub(super) fn caps(&self) {
         let events = self.events();
         let durable: Vec<&Held> = events.iter().copied().filter(|held| held.text("class") == Some("A")).collect();
-        for ((user, day), group) in groups(&durable, |held| (held.user(), date(held.at, 10))) {
+        for ((user, day), group) in groups(&durable, |held| (self.account(held.user()), date(held.at, 10))) {
             self.when(group.len() > 5, Code::CapClassADay, Subject::new("user", user).and("day", day));
         }
-        for ((user, month), group) in groups(&durable, |held| (held.user(), date(held.at, 7))) {
+        for ((user, month), group) in groups(&durable, |held| (self.account(held.user()), date(held.at, 7))) {
             let subject = Subject::new("user", user).and("month", month);
             self.when(group.len() > 30, Code::CapClassAMonth, subject.clone());
             self.when(earned(&group) >= 52_600, Code::CapReview, subject);
         }
-        for ((user, month), group) in groups(&events, |held| (held.user(), date(held.at, 7))) {
+        for ((user, month), group) in groups(&events, |held| (self.account(held.user()), date(held.at, 7))) {
             let sites = groups(&group, Held::site);
             for (site, there) in sites.iter().filter(|_| sites.len() > 1) {
                 let subject = Subject::new("user", user).and("month", &month).and("site", site);

@@ -54,17 +54,18 @@ impl Facts<'_> {
         let mut maturing: BTreeMap<(&str, &str), i128> = BTreeMap::new();
         for held in self.events() {
             let part = |name: &str| held.sats(name) * 1_000;
+            let user = self.account(held.user());
             let (project, earned) = (text(&held.body, &["project_key"]), part("user_earned_sats"));
             let share = held.window().map_or("Available".to_owned(), |window| format!("Maturing:{window}"));
             let postings: [(&str, i128); 4] = [
                 (&format!("L:Escrow:{project}"), part("gross_fee_sats")),
                 ("L:Platform:Accrued", -part("platform_fee_sats")),
-                (&format!("L:User:{}:{share}", held.user()), -earned),
+                (&format!("L:User:{user}:{share}"), -earned),
                 (&format!("L:Rebate:{project}"), -part("site_rebate_sats")),
             ];
             enter(&mut journal, (held.at, 1), json!({"type": "envelope", "envelope": held.id}), &postings);
             if let Some(window) = held.window() {
-                *maturing.entry((window, held.user())).or_default() += earned;
+                *maturing.entry((window, user)).or_default() += earned;
             }
         }
         for ((window, user), amount) in maturing {
@@ -81,7 +82,7 @@ impl Facts<'_> {
         let named = |account: &str, name: &str| format!("{account}:{}", one.text(name).unwrap_or_default());
         let (custody, project) = (named("A:Custody", "federation_slug"), named("L:Escrow", "project_key"));
         let (rebate, operator) = (named("L:Rebate", "project_key"), named("L:Operator", "operator_id"));
-        let available = named("L:User", "user_address") + ":Available";
+        let available = format!("L:User:{}:Available", self.account(one.text("user_address").unwrap_or_default()));
         let suspense = if one.misdirected() { "L:Suspense:DIR_WRONG" } else { "L:Suspense:adjustment" };
         let is_paid = one.text("destination").is_some();
         let (debit, credit): (&str, &str) = match one.kind.as_str() {
@@ -143,22 +144,30 @@ impl Facts<'_> {
         self.settlements.iter().filter(|one| one.kind == "distribution.settled" && !one.misdirected())
     }
 
-    /// Everybody who earned, was paid, or is named by a correction.
+    /// The accounts of everybody who earned, was paid, or is named by a correction.
     fn users(&self) -> BTreeSet<&str> {
         let named = self.settlements.iter().filter_map(|one| one.text("user_address"));
-        self.events().into_iter().map(Held::user).chain(named).collect()
+        self.events().into_iter().map(Held::user).chain(named).map(|name| self.account(name)).collect()
+    }
+
+    fn is_of(&self, one: &Held, key: &str) -> bool {
+        one.text("user_address").is_some_and(|name| self.account(name) == key)
     }
 
     /// SET_PENDING, SET_MISSING, SET_LATE, SET_EARLY and USER_OVERPAID: first in, first out.
     pub(super) fn coverage(&self) {
         for key in self.users() {
-            let mine = self.payouts().filter(|one| one.text("user_address") == Some(key));
+            let mine = self.payouts().filter(|one| self.is_of(one, key));
             let payouts: Vec<(i64, i128)> = mine.map(|one| (one.at, one.msat())).collect();
             let (mut shares, mut earned) = (Vec::<(i64, i128)>::new(), Vec::<(i64, i128)>::new());
-            for held in self.events().into_iter().filter(|held| held.user() == key) {
+            for held in self.events().into_iter().filter(|held| self.account(held.user()) == key) {
                 let vests = held.window().map_or(Some(&held.at), |window| self.vests.get(window));
                 earned.push((held.at, held.sats("user_earned_sats") * 1_000));
                 shares.extend(vests.map(|at| (*at, held.sats("user_earned_sats") * 1_000)));
+            }
+            // Who never earned anything has no share to exceed: each payment is an orphan (TREASURY 2.5).
+            if earned.is_empty() {
+                continue;
             }
             shares.retain(|(_, amount)| *amount > 0);
             shares.sort_unstable();
@@ -192,10 +201,13 @@ impl Facts<'_> {
             self.when(is_open, Code::DistClosure, batch.subject());
             let mut paid: BTreeMap<&str, i128> = BTreeMap::new();
             for one in self.payouts().filter(|one| one.text("distribution_id") == Some(&batch.id)) {
-                *paid.entry(text(&one.body, &["user_address"])).or_default() += one.sats("amount_sats");
+                *paid.entry(self.account(text(&one.body, &["user_address"]))).or_default() += one.sats("amount_sats");
             }
             for (key, paid) in paid {
-                let mine = shares.iter().filter(|share| user(share) == key).map(|share| sats(share, "amount_sats"));
+                let mine = shares
+                    .iter()
+                    .filter(|share| self.account(user(share)) == key)
+                    .map(|share| sats(share, "amount_sats"));
                 self.when(mine.sum::<i128>() != paid, Code::AmtMismatch, batch.subject().and("user", key));
             }
         }
@@ -209,14 +221,19 @@ impl Facts<'_> {
 
     /// Satoshi owed to each user: earned, maturing shares included, less what was paid, and corrections.
     pub(super) fn balances(&self) -> BTreeMap<String, i128> {
-        let mut owed: BTreeMap<String, i128> = self.users().into_iter().map(|key| (key.to_owned(), 0)).collect();
+        self.owed(|name| self.account(name).to_owned())
+    }
+
+    /// The same under the names that answer for others.
+    fn owed(&self, answers: impl Fn(&str) -> String) -> BTreeMap<String, i128> {
+        let mut owed: BTreeMap<String, i128> = BTreeMap::new();
         for held in self.events() {
-            *owed.entry(held.user().to_owned()).or_default() += held.sats("user_earned_sats");
+            *owed.entry(answers(held.user())).or_default() += held.sats("user_earned_sats");
         }
         for one in self.settlements.iter().filter(|one| ["distribution.settled", "adjustment"].contains(&&*one.kind)) {
             let change = one.sats("amount_sats") * if one.is_out() { -1 } else { 1 };
-            if let Some(sum) = one.text("user_address").and_then(|key| owed.get_mut(key)) {
-                *sum += change;
+            if let Some(name) = one.text("user_address") {
+                *owed.entry(answers(name)).or_default() += change;
             }
         }
         owed
@@ -224,10 +241,18 @@ impl Facts<'_> {
 
     /// The statement against what is owed, and against itself.
     pub(super) fn statement(&self) {
-        let owed = self.balances();
         let lines: Vec<Value> = self.scene.world.balances.iter().map(parsed).collect();
         let of = |line: &Value| Some((line["user"].as_str()?.to_owned(), line["balance_sats"].as_i64()?));
         let stated: BTreeMap<String, i64> = lines.iter().filter_map(of).collect();
+        // Of several names of one account those that are listed with something answer for the others.
+        let owed = self.owed(|name| {
+            let account = self.account(name);
+            let mut of: Vec<&String> = stated.keys().filter(|key| self.account(key) == account).collect();
+            let some: Vec<&String> = of.iter().copied().filter(|key| stated[*key] != 0).collect();
+            of = if some.is_empty() { of } else { some };
+            let found = |name: &str| of.iter().find(|key| **key == name).map(|_| name.to_owned());
+            found(name).or_else(|| found(account)).unwrap_or_else(|| of.first().map_or(account, |key| key).to_owned())
+        });
         for (key, said) in &stated {
             let (right, subject) = (owed.get(key), Subject::new("user", key));
             self.when(right.is_some_and(|right| *right != i128::from(*said)), Code::BalanceMismatch, subject.clone());

@@ -21,6 +21,13 @@ impl Scene {
         user
     }
 
+    /// Whether nobody says that this user has another name.
+    pub(in crate::sim) fn is_alone(&self, user: &str) -> bool {
+        let mut bindings = self.world.events.iter().filter(|event| event.kind == 30_079).map(|event| &event.content);
+        let mut merges = self.world.custody.iter().filter(|record| record.contains("merged_from"));
+        !bindings.any(|text| text.contains(user)) && !merges.any(|text| text.contains(user))
+    }
+
     /// A class B event of that newcomer at that time, at a fixed price, billed and funded. Gives back what was earned.
     pub(in crate::sim) fn earn(&mut self, user: &str, at: i64) -> Result<u64, NoRoom> {
         let fits = |body: &Value| {
