@@ -179,16 +179,13 @@ impl RebindLedger {
     /// of that address count; for every other name, those of all addresses of the principal. Rebinds count under every
     /// name. The rules, and what is assumed where they are silent: docs/adr/0016-custody-at-an-instant.md.
     pub fn custody_at(&self, people: &People, who: &UserKey, at: UnixSeconds) -> CustodyAt {
-        let asked = self.asked(people, who);
-        let begin = self.begin(&asked);
-        let placed = begin.as_ref().map(|begin| Replay::of(begin, &asked.known, asked.items)).unwrap_or_default();
-        answer(people.principal_of(who).clone(), begin.as_ref(), placed, at)
+        let (begin, placed) = self.asked(people, who).replay();
+        answer(people.principal_of(who).clone(), begin.as_ref(), &placed, at)
     }
 
     /// Every transition of that principal in order, as [`Self::custody_at`] replays them.
     pub fn custody_history(&self, people: &People, who: &UserKey) -> Vec<Transition> {
-        let asked = self.asked(people, who);
-        self.begin(&asked).map(|begin| Replay::of(&begin, &asked.known, asked.items)).unwrap_or_default()
+        self.asked(people, who).replay().1
     }
 
     /// Rebinds of that principal that do not count, by id: claimed after the as-of, or under a leaked key.
@@ -200,17 +197,11 @@ impl RebindLedger {
 
     fn asked(&self, people: &People, who: &UserKey) -> Asked {
         let principal = people.principal_of(who);
-        let own = self.steps.contains_key(who.as_str()) || self.guarded.contains_key(who.as_str());
-        let is_asked = |address: &str| {
-            if own { address == who.as_str() } else { people.principal_of(&UserKey::from(address)) == principal }
-        };
-        let mut known = BTreeSet::new();
-        for (address, ids) in &self.guarded {
-            if is_asked(address) {
-                known.extend(ids);
-            }
-        }
-        let steps = self.steps.iter().filter(|(address, _)| is_asked(address)).flat_map(|(_, steps)| steps);
+        let is_guarded = self.steps.contains_key(who.as_str()) || self.guarded.contains_key(who.as_str());
+        let names: BTreeSet<&UserKey> =
+            if is_guarded { BTreeSet::from([who]) } else { people.names_of(principal).chain([principal]).collect() };
+        let known = names.iter().filter_map(|name| self.guarded.get(name.as_str())).flatten().copied().collect();
+        let steps = names.iter().filter_map(|name| self.steps.get(name.as_str())).flatten();
         let mut items: Vec<Item> = steps.map(|step| self.step_item(step)).collect();
         let rebinds = self.chains.get(principal).into_iter().flatten().filter_map(|id| self.entries.get(id));
         items.extend(rebinds.map(|entry| self.rebind_item(entry)));
@@ -250,15 +241,6 @@ impl RebindLedger {
             carrier: entry.carrier,
         }
     }
-
-    /// The state before the first transition; nothing when nothing is held.
-    fn begin(&self, asked: &Asked) -> Option<Begin> {
-        let Asked { known, items } = asked;
-        if known.is_empty() && items.is_empty() {
-            return None;
-        }
-        Some(Begin::of(known, items))
-    }
 }
 
 /// What is held about somebody.
@@ -269,7 +251,19 @@ struct Asked {
     items: Vec<Item>,
 }
 
-fn answer(principal: UserKey, begin: Option<&Begin>, placed: Vec<Transition>, at: UnixSeconds) -> CustodyAt {
+impl Asked {
+    /// The state before the first transition, nothing when nothing is held; and every transition in its place.
+    fn replay(self) -> (Option<Begin>, Vec<Transition>) {
+        let Self { known, items } = self;
+        if known.is_empty() && items.is_empty() {
+            return (None, Vec::new());
+        }
+        let begin = Begin::of(&known, &items);
+        (Some(begin), Replay::of(&begin, &known, items))
+    }
+}
+
+fn answer(principal: UserKey, begin: Option<&Begin>, placed: &[Transition], at: UnixSeconds) -> CustodyAt {
     let ahead = placed.partition_point(|one| one.dated.effective <= UnixMicros::from(at));
     let (past, later) = placed.split_at(ahead);
     let support: Vec<Transition> = past.iter().filter(|one| one.followed).cloned().collect();
@@ -280,7 +274,7 @@ fn answer(principal: UserKey, begin: Option<&Begin>, placed: Vec<Transition>, at
     let disputes = |one: &&Transition| one.doubts.contains(&Doubt::Stray) || one.followed && !one.doubts.is_empty();
     let contested: Vec<&Transition> = past.iter().filter(disputes).chain(misfits).collect();
     let is_contested = !contested.is_empty();
-    let rivals = rivals(&placed, &contested);
+    let rivals = rivals(placed, &contested);
     let disputed: Vec<Transition> =
         placed.iter().filter(|one| contested.contains(one) || rivals.contains(&one.id)).cloned().collect();
     let last = support.last();

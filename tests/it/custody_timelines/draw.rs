@@ -148,10 +148,12 @@ pub(super) fn draw(seed: u64, people: usize) -> Drawn {
 fn person(number: u64, rng: &mut Lcg) -> Person {
     let count = if rng.below(5) == 0 { 2 } else { 1 };
     let did = (rng.below(3) > 0 || count == 2).then(|| format!("did:oc:{number:032x}"));
-    let descriptors = (0..1 + rng.below(5)).map(|place| descriptor(number, place, rng.below(count), rng)).collect();
+    let descriptors = (0..=rng.below(5)).map(|place| descriptor(number, place, rng.below(count), rng)).collect();
     let addresses = vec![String::new(); count];
     let mut person = Person { number, addresses, did, descriptors, records: Vec::new() };
-    let mut draft = Draft { state: STATES[rng.below(3)], active: None, last: None, at: START + HOUR };
+    let is_honest = rng.below(2) == 0;
+    let state = if is_honest { STATES[2 * rng.below(2)] } else { STATES[rng.below(3)] };
+    let mut draft = Draft { is_honest, state, active: None, last: None, at: START + HOUR };
     for _ in 0..rng.below(9) {
         step(&mut person, &mut draft, rng);
     }
@@ -167,6 +169,8 @@ fn descriptor(number: u64, place: usize, address: usize, rng: &mut Lcg) -> Descr
 
 /// Where a plausible history stands.
 struct Draft {
+    /// Nothing goes wrong with it.
+    is_honest: bool,
     state: &'static str,
     active: Option<usize>,
     last: Option<usize>,
@@ -176,15 +180,20 @@ struct Draft {
 fn step(person: &mut Person, draft: &mut Draft, rng: &mut Lcg) {
     // Mostly later, sometimes in the same second, sometimes before the one before.
     draft.at += match rng.below(10) {
-        0 => 0,
-        1 => -i64::try_from(rng.below(72 * 3_600)).unwrap(),
-        _ => i64::try_from(rng.below(usize::try_from(DAYS * DAY / 5).unwrap())).unwrap(),
+        0 if !draft.is_honest => 0,
+        1 if !draft.is_honest => -i64::try_from(rng.below(72 * 3_600)).unwrap(),
+        _ => 1 + i64::try_from(rng.below(usize::try_from(DAYS * DAY / 5).unwrap())).unwrap(),
     };
+    if draft.is_honest && draft.at > START + DAYS * DAY {
+        return;
+    }
     draft.at = draft.at.clamp(START, START + DAYS * DAY);
     let published: Vec<usize> =
         (0..person.descriptors.len()).filter(|at| person.descriptors[*at].is_published).collect();
+    // Guardians without custody rotate only where something is wrong.
+    let can_rotate = !published.is_empty() && (draft.state != SELF || !draft.is_honest);
     let says = match rng.below(3) {
-        0 if !published.is_empty() => rotation(person, draft, &published, rng),
+        0 if can_rotate => rotation(person, draft, &published, rng),
         1 if !published.is_empty() => Some(graduation(person, draft, &published, rng)),
         _ => Some(rebind(person, draft, rng)),
     };
@@ -195,7 +204,7 @@ fn step(person: &mut Person, draft: &mut Draft, rng: &mut Lcg) {
     let record = Record {
         says,
         claimed,
-        blocks: blocks(draft.at, rng),
+        blocks: blocks(draft.at, draft.is_honest, rng),
         is_in_an_unknown_block: rng.below(10) == 0,
         as_json: rng.below(2) == 0,
         id: String::new(),
@@ -208,9 +217,10 @@ fn step(person: &mut Person, draft: &mut Draft, rng: &mut Lcg) {
     draft.last = if is_rebind { Some(person.records.len() - 1) } else { draft.last };
 }
 
-fn blocks(at: i64, rng: &mut Lcg) -> Vec<usize> {
+fn blocks(at: i64, is_honest: bool, rng: &mut Lcg) -> Vec<usize> {
     let next = block_from(at);
     let mut blocks = match rng.below(8) {
+        3 | 4 if is_honest => vec![next],
         0 | 1 => Vec::new(),
         // Late by days.
         2 => vec![(next + 5 + rng.below(60)).min(BLOCKS - 1)],
@@ -226,19 +236,29 @@ fn blocks(at: i64, rng: &mut Lcg) -> Vec<usize> {
 }
 
 fn rebind(person: &Person, draft: &mut Draft, rng: &mut Lcg) -> Says {
-    let is_wrong = rng.below(8) == 0;
+    let is_wrong = !draft.is_honest && rng.below(8) == 0;
     let from = if is_wrong { STATES[rng.below(3)] } else { draft.state };
-    let to = STATES[rng.below(3)];
+    let to = match STATES[rng.below(3)] {
+        same if same == from && draft.is_honest => {
+            if from == SELF {
+                STATES[0]
+            } else {
+                SELF
+            }
+        }
+        any => any,
+    };
     let federation = |rng: &mut Lcg| match rng.below(4) {
         0 | 1 => None,
         2 => Some(Federation::Slug(["oc-me-v1", "other"][rng.below(2)])),
         _ => Some(Federation::Descriptor(rng.below(person.descriptors.len()))),
     };
     let (from_federation, to_federation) = (
-        if from == SELF || rng.below(3) > 0 { None } else { federation(rng) },
+        if draft.is_honest || from == SELF || rng.below(3) > 0 { None } else { federation(rng) },
         if to == SELF { None } else { federation(rng) },
     );
     let prev = match rng.below(12) {
+        0 | 1 if draft.is_honest => None,
         0 => Some(usize::MAX),
         1 if !person.records.is_empty() => {
             Some(rng.below(person.records.len())).filter(|at| matches!(person.records[*at].says, Says::Rebind { .. }))
@@ -259,7 +279,7 @@ fn rebind(person: &Person, draft: &mut Draft, rng: &mut Lcg) -> Says {
 /// The active descriptor when it is published, else or sometimes another.
 fn leave(draft: &Draft, published: &[usize], rng: &mut Lcg) -> usize {
     match draft.active.filter(|active| published.contains(active)) {
-        Some(active) if rng.below(6) > 0 => active,
+        Some(active) if draft.is_honest || rng.below(6) > 0 => active,
         _ => published[rng.below(published.len())],
     }
 }

@@ -222,12 +222,12 @@ pub(super) fn answer(drawn: &Drawn, person: &Person, addresses: &[usize], at: i6
         || next_step.is_some_and(|one| one.stray);
     let (state, guards) =
         support.last().map_or_else(|| beginning(&records, known.clone()), |last| (last.state, last.guards));
-    let is_proven = |one: &&&Told<'_>| one.record.blocks.first().is_some_and(|block| block_time(*block) <= at);
+    let is_proven = |one: &&Told<'_>| one.record.blocks.first().is_some_and(|block| block_time(*block) <= at);
     let trust = if contested {
         "contested"
     } else if support.is_empty() || matches!(guards, Guards::TheOnlyOne(_)) {
         "assumed"
-    } else if support.iter().all(|one| is_proven(&one)) {
+    } else if support.iter().all(|one| is_proven(one)) {
         "bitcoin-proven"
     } else {
         "signed"

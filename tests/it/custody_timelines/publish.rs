@@ -106,7 +106,9 @@ fn descriptors(person: &mut Person) -> Vec<RawEvidence> {
         guardians.sort();
         let (address, threshold) = (&addresses[one.address], format!("{}-of-{}", one.threshold, guardians.len()));
         let mut lines = format!("oc-attest:federation-custody:v1\naddress: {address}\nthreshold: {threshold}");
-        guardians.iter().for_each(|guardian| lines.push_str(&format!("\nguardian: {guardian}")));
+        for guardian in &guardians {
+            lines.push_str(&format!("\nguardian: {guardian}"));
+        }
         one.id = sha256(lines.as_bytes()).to_hex();
         let listed: Vec<Value> = guardians.iter().map(|one| json!({"address": one, "alg": "bip322"})).collect();
         let descriptor = json!({
@@ -144,7 +146,9 @@ fn step(person: &Person, record: &Record) -> (String, RawEvidence) {
     let lines =
         members.iter().fold(format!("oc-attest:{head}:v1"), |text, (name, value)| format!("{text}\n{name}: {value}"));
     let mut object = json!({"v": 1, "kind": kind});
-    members.iter().for_each(|(name, value)| object[*name] = value.as_str().into());
+    for (name, value) in &members {
+        object[*name] = value.as_str().into();
+    }
     // All keys and texts are ASCII and serde_json sorts members: this is RFC 8785.
     let message = if record.as_json { object.to_string() } else { lines };
     let signature = |wallet: &Wallet| json!({"address": wallet.address, "sig": wallet.sign(&message)});
@@ -277,7 +281,9 @@ fn chain(drawn: &Drawn, evidence: &mut Vec<RawEvidence>) -> Vec<[u8; 80]> {
         let mut timestamps: Vec<Vec<u8>> = Vec::new();
         for (place, id) in ids.iter().enumerate() {
             let joined = [if place == 0 { Vec::new() } else { root.to_vec() }, hash(id).to_vec()].concat();
-            timestamps.iter_mut().for_each(|steps| steps.extend([vec![0xf0], counted(&hash(id)), vec![0x08]].concat()));
+            for steps in &mut timestamps {
+                steps.extend([vec![0xf0], counted(&hash(id)), vec![0x08]].concat());
+            }
             let front = if place == 0 { Vec::new() } else { [vec![0xf1], counted(&root)].concat() };
             timestamps.push([front, vec![0x08]].concat());
             root = sha256(&joined).0;
