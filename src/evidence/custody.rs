@@ -5,7 +5,7 @@ use super::limits::{GUARDIANS_MAX, RECORD_BYTES_MAX};
 use super::{
     Claim, CustodyClaim, Decoded, DescriptorClaim, DescriptorForm, GraduationClaim, GuardianSignature, RotationClaim,
 };
-use super::{merge_record, ots_member};
+use super::{kept, merge_record, ots_member};
 use crate::domain::{Code, DescriptorId, Digest32, Finding, Media, Subject, UnixSeconds, sha256};
 
 const CUSTODY_DESCRIPTOR: &str = "attest-federation-custody";
@@ -203,6 +203,7 @@ fn graduation(object: &Json<'_>) -> Result<GraduationClaim, String> {
         to: to.to_owned(),
         to_federation: to_federation.map(federation_id).transpose()?,
         graduated_at: instant(graduated_at)?,
+        changed: kept::changed(object),
         proof: envelope.proof()?,
         profiles: envelope.profiles(lines.join("\n")),
         declared_id: envelope.declared_id()?,

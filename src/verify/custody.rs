@@ -94,6 +94,7 @@ pub fn graduation(
         to_federation: claim.to_federation,
         at: claim.graduated_at,
         profile,
+        changed: if profile == "J" { claim.changed.clone() } else { Vec::new() },
     });
     (accepted, findings)
 }

@@ -7,7 +7,7 @@ use crate::domain::{
     NostrEventId, Population, PublicKey32, Tip, UnixSeconds,
 };
 use crate::evidence::{
-    AttestationMessage, BalanceLine, BindingMessage, CandidateRule, Charter, DescriptorForm, InvoiceRecord,
+    AttestationMessage, BalanceLine, BindingMessage, CandidateRule, Changed, Charter, DescriptorForm, InvoiceRecord,
     ListedFederation, MergeRecord, OcMeBody, OcMeKind, PaymentLogEntry, ProjectConfig, SettlementEvent, StatementClaim,
 };
 
@@ -117,6 +117,8 @@ pub struct AcceptedGraduation {
     pub at: UnixSeconds,
     /// `L` or `J`.
     pub profile: &'static str,
+    /// What its signed bytes say to be another than before: those of profile `L` say nothing of it.
+    pub changed: Vec<Changed>,
 }
 
 /// A rotation with a quorum of the old descriptor.

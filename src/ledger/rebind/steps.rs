@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::{
     BlockHeight, Code, DescriptorId, Digest32, EvidenceId, Finding, Subject, UnixMicros, UnixSeconds, UserKey,
 };
+use crate::evidence::Changed;
 use crate::ledger::canonical::Leaf;
 use crate::ledger::envelope::Standing;
 use crate::ledger::scope::{BLOCK_TIME_SLACK_SECONDS, Scope};
@@ -25,6 +26,8 @@ pub(super) struct Step {
     pub(super) at: UnixSeconds,
     pub(super) anchor: Option<BlockHeight>,
     pub(super) dated: Dated,
+    /// What it says to be another than before.
+    pub(super) changed: Vec<Changed>,
     pub(super) profile: &'static str,
     pub(super) carrier: EvidenceId,
 }
@@ -66,6 +69,7 @@ pub(super) fn gather(scope: Scope<'_>, findings: &mut Vec<Finding>) -> BTreeMap<
             at: fact.at,
             anchor: height(&fact.id),
             dated: Dated::of(scope, &fact.id, UnixMicros::from(fact.at)),
+            changed: fact.changed.clone(),
             profile: fact.profile,
             carrier: verified.first_carrier(),
         }
@@ -81,6 +85,7 @@ pub(super) fn gather(scope: Scope<'_>, findings: &mut Vec<Finding>) -> BTreeMap<
             at: fact.at,
             anchor: height(&fact.id),
             dated: Dated::of(scope, &fact.id, UnixMicros::from(fact.at)),
+            changed: Vec::new(),
             profile: fact.profile,
             carrier: verified.first_carrier(),
         }
@@ -122,6 +127,7 @@ pub(super) fn check(scope: Scope<'_>, ledger: &RebindLedger, findings: &mut Vec<
             graduations.insert(step.id, step);
         }
         findings.extend(address_changed(ledger, step));
+        findings.extend(step.changed.iter().map(|one| invariant(step.finding(Code::RebInvariant), one)));
     }
     let mut forked = BTreeSet::new();
     for ((descriptor, address), mut steps) in leaving.into_iter().filter(|(_, steps)| steps.len() > 1) {
@@ -135,10 +141,10 @@ pub(super) fn check(scope: Scope<'_>, ledger: &RebindLedger, findings: &mut Vec<
             );
         findings.push(steps.iter().fold(finding, |finding, step| finding.with_evidence(step.carrier, "rotation")));
     }
-    if graduations.is_empty() {
-        return forked;
-    }
     for entry in ledger.entries.values().filter(|entry| entry.standing == Standing::Counted) {
+        if entry.rebind.graduates() {
+            findings.extend(entry.rebind.changed.iter().map(|one| invariant(entry.finding(Code::RebInvariant), one)));
+        }
         let Some(step) = entry.rebind.graduation.and_then(|id| graduations.get(&id)) else { continue };
         let (user, address) = (&entry.rebind.user, UserKey::from(step.address.as_str()));
         // A decentralised id says nothing about the address; an address must be the one that graduated, or the same
@@ -155,6 +161,15 @@ pub(super) fn check(scope: Scope<'_>, ledger: &RebindLedger, findings: &mut Vec<
         }
     }
     forked
+}
+
+/// Tier, rate and history go with the user.
+fn invariant(finding: Finding, changed: &Changed) -> Finding {
+    let mut finding = finding
+        .with_values(&changed.before, &changed.after)
+        .with_explanation(format!("The {} is another after the graduation than before it.", changed.name));
+    finding.subject = finding.subject.and("member", changed.name);
+    finding
 }
 
 /// A custody descriptor carries its user's address: both ends of a step must be of the same one.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::domain::{BindingId, Code, DescriptorId, Digest32, PublicKey32};
 use crate::evidence::CustodyState::{Bip322, FedimintClient, FedimintThreshold};
 use crate::evidence::{BindingMessage, CustodyState};
-use crate::ledger::testkit::{Case, World, assert_table, descriptor_id, digest, evidence, id, micros, time};
+use crate::ledger::testkit::{Case, World, assert_table, changed, descriptor_id, digest, evidence, id, micros, time};
 use crate::verify::{HeaderTrust, SignedBinding, Verified};
 
 use super::TrustLevel::{Assumed, BitcoinProven, Contested, Signed};
@@ -143,6 +143,25 @@ const CASES: &[Case<World>] = &[
             w.graduation("g", "d1", DAY_1);
             w.rebind("r1", DAY_2, FedimintThreshold, Bip322, None);
             w.rebind_mut("r1", |r| (r.user, r.graduation) = ("did:oc:1".into(), Some(digest("g"))));
+        },
+    ),
+    (
+        // A graduation whose signed bytes say so, and one whose signed bytes say nothing.
+        Code::RebInvariant,
+        |w| w.graduation_changing("g", "d1", DAY_1, &["tier"]),
+        |w| w.graduation_changing("g", "d1", DAY_1, &[]),
+    ),
+    (
+        Code::RebInvariant,
+        |w| {
+            w.graduation("g", "d1", DAY_1);
+            w.rebind("r1", DAY_2, FedimintThreshold, Bip322, None);
+            w.rebind_mut("r1", |r| r.changed = vec![changed("rate")]);
+        },
+        // Whoever changes federation may have another rate there.
+        |w| {
+            w.rebind("r1", DAY_2, FedimintThreshold, FedimintClient, None);
+            w.rebind_mut("r1", |r| r.changed = vec![changed("rate")]);
         },
     ),
     (

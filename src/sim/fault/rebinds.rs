@@ -95,6 +95,13 @@ pub(super) const GENERATORS: &[Generator] = &[
         fault: the_graduation_of_somebody_else,
         miss: ones_own_graduation,
     },
+    Generator {
+        code: Code::RebInvariant,
+        name: "another-tier-after-the-graduation",
+        near_miss: "the tier of before",
+        fault: another_tier_after_the_graduation,
+        miss: the_tier_of_before,
+    },
 ];
 
 const SELF: &str = "bip322";
@@ -331,4 +338,25 @@ fn the_graduation_of_somebody_else(scene: &mut Scene) -> Planting {
 
 fn ones_own_graduation(scene: &mut Scene) -> Planting {
     naming(scene, true)
+}
+
+/// A departure that names its graduation, with the user's tier before and after.
+fn departing_as(scene: &mut Scene, tier: &str) -> Planting {
+    let (label, from) = guarded(scene);
+    let step = graduation(scene, &label, &from, AS_OF - DAY, &ENOUGH);
+    let user = scene.hand.address(&label);
+    let mut body = rebind(&user, DEFAULT, SELF, AS_OF - HOUR);
+    body["graduation_id"] = step.id.into();
+    (body["tier_before"], body["tier_after"]) = ("gold".into(), tier.into());
+    let put = put(scene, &body);
+    Ok(about(&put, &user).and("member", "tier"))
+}
+
+fn another_tier_after_the_graduation(scene: &mut Scene) -> Planting {
+    let subject = departing_as(scene, "silver")?;
+    Ok(scene.tell(Code::RebInvariant, subject))
+}
+
+fn the_tier_of_before(scene: &mut Scene) -> Planting {
+    departing_as(scene, "gold")
 }
