@@ -2,7 +2,11 @@
 CARGO ?= cargo
 SHELL := /bin/sh
 
+<<<<<<< HEAD
 .PHONY: help drill test test-peers check bench bench-capture relay-worlds timelines fuzz fuzz-targets kills laws pages mutants worlds identity coverage relays hand-mutants docs clean
+=======
+.PHONY: help drill test test-peers check bench bench-capture bench-project relay-worlds fuzz fuzz-targets kills laws pages mutants worlds identity coverage relays hand-mutants docs clean
+>>>>>>> main
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -27,6 +31,9 @@ check: ## formatting, lints, feature sets, spelling, licences; installs nothing
 
 bench: ## speed as ratios to the bare cryptographic floor, in one process
 	$(CARGO) bench --locked --bench floor --bench headers
+
+bench-project: ## envelope and rebind projections on one thread at three sizes, and how they grow (RELEDGER_BENCH_ENVELOPES=n)
+	$(CARGO) bench --locked --bench project
 
 bench-capture: ## capture from four loopback relays beside its two floors (RELEDGER_BENCH_EVENTS=n, RELEDGER_BENCH_MODE=pages|lists)
 	$(CARGO) bench --locked --bench capture

@@ -5,8 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::{Code, EvidenceId, Finding, Subject, UserKey};
+use crate::domain::{AsOf, Code, EvidenceId, Finding, Subject, TrustPolicy, UserKey};
 use crate::evidence::BindingMessage;
+use crate::verify::VerifiedSet;
 
 use super::scope::Scope;
 
@@ -23,7 +24,10 @@ pub struct People {
 type Bound<'a> = (&'a BindingMessage, EvidenceId);
 
 impl People {
-    pub(crate) fn fold(scope: Scope<'_>, findings: &mut Vec<Finding>) -> Self {
+    /// Who is whom as of then. Whatever asks it is folded later, so nothing can ask before.
+    pub(crate) fn of(set: &VerifiedSet, policy: &TrustPolicy, as_of: AsOf, findings: &mut Vec<Finding>) -> Self {
+        let nobody = Self::default();
+        let scope = Scope { set, policy, as_of, people: &nobody };
         let principals = principals(scope, findings);
         let of = |name: &UserKey| principals.get(name).unwrap_or(name).clone();
         let merged = merged(scope, &of, findings);

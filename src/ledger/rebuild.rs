@@ -43,11 +43,20 @@ impl Ledgers {
     }
 }
 
+/// The envelope and rebind ledgers alone, and what their folds found wrong, sorted.
+pub fn project(set: &VerifiedSet, policy: &TrustPolicy, as_of: AsOf) -> (EnvelopeLedger, RebindLedger, Vec<Finding>) {
+    let mut findings = Vec::new();
+    let people = People::of(set, policy, as_of, &mut findings);
+    let scope = Scope { set, policy, as_of, people: &people };
+    let (envelope, rebind) = (EnvelopeLedger::fold(scope, &mut findings), RebindLedger::fold(scope, &mut findings));
+    findings.sort();
+    (envelope, rebind, findings)
+}
+
 /// Rebuilds everything from the verified set. A pure function: neither the order nor the repetition of evidence matters.
 pub fn rebuild(set: &VerifiedSet, policy: &TrustPolicy, as_of: AsOf) -> Ledgers {
     let mut findings = Vec::new();
-    let nobody = People::default();
-    let people = People::fold(Scope { set, policy, as_of, people: &nobody }, &mut findings);
+    let people = People::of(set, policy, as_of, &mut findings);
     let scope = Scope { set, policy, as_of, people: &people };
     let envelope = EnvelopeLedger::fold(scope, &mut findings);
     let rebind = RebindLedger::fold(scope, &mut findings);

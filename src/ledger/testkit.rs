@@ -7,9 +7,9 @@ use crate::domain::{
     PublicKey32, Sats, SettlementKind, Tip, TrustPolicy, UnixMicros, UnixSeconds, sha256,
 };
 use crate::evidence::{
-    ActivityAttestation, BillableEvent, CandidateRule, Changed, CustodyState, DescriptorForm, Distribution, DistributionShare,
-    DropManifest, DropRef, EventClass, EventPrice, OcMeBody, OcMeKind, ProjectConfig, Rebind, SettlementEvent,
-    SitePays,
+    ActivityAttestation, BillableEvent, CandidateRule, Changed, CustodyState, DescriptorForm, Distribution,
+    DistributionShare, DropManifest, DropRef, EventClass, EventPrice, OcMeBody, OcMeKind, ProjectConfig, Rebind,
+    SettlementEvent, SitePays,
 };
 use crate::verify::{
     AcceptedGraduation, AcceptedRotation, Anchor, HeaderTrust, KnownDescriptor, SignedEnvelope, SignedSettlement,

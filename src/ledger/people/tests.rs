@@ -36,10 +36,10 @@ impl Names {
     }
 
     fn people(&self) -> (People, Vec<String>) {
-        let (policy, nobody) = (TrustPolicy::orangecheck_2026_10(), People::default());
+        let policy = TrustPolicy::orangecheck_2026_10();
         let as_of = AsOf { time: UnixSeconds(100), tip: None };
         let mut findings = Vec::new();
-        let people = People::fold(Scope { set: &self.set, policy: &policy, as_of, people: &nobody }, &mut findings);
+        let people = People::of(&self.set, &policy, as_of, &mut findings);
         let about = |finding: &Finding| {
             assert_eq!((finding.code, finding.subject.get("check")), (Code::Unverifiable, Some("identity")));
             assert!(!finding.evidence.is_empty());
