@@ -2,7 +2,11 @@
 CARGO ?= cargo
 SHELL := /bin/sh
 
+<<<<<<< HEAD
+.PHONY: help drill test test-peers check bench bench-capture relay-worlds timelines fuzz fuzz-targets kills laws pages mutants worlds identity coverage relays hand-mutants docs clean
+=======
 .PHONY: help drill test test-peers check bench bench-capture bench-project relay-worlds fuzz fuzz-targets kills laws pages mutants worlds identity coverage relays hand-mutants docs clean
+>>>>>>> main
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -58,6 +62,9 @@ worlds: ## worlds with planted faults against the oracle (WORLDS=n)
 
 relay-worlds: ## captures generated relays, honest and not, and judges every claim (RELEDGER_RELAY_WORLDS=n, RELEDGER_RELAY_SEED=n)
 	RELEDGER_RELAY_WORLDS=$${RELEDGER_RELAY_WORLDS:-2000} $(CARGO) test --locked --test it relay_worlds:: -- --nocapture
+
+timelines: ## custody at 20 instants of RELEDGER_TIMELINES drawn histories against an oracle (RELEDGER_TIMELINES_SEED=n)
+	RELEDGER_TIMELINES=$${RELEDGER_TIMELINES:-500} $(CARGO) test --locked --test it custody_timelines:: -- --nocapture
 
 identity: ## every way to the report of RELEDGER_WORLDS worlds, byte for byte
 	RELEDGER_WORLDS=$${RELEDGER_WORLDS:-200} $(CARGO) test --locked --test it identity:: -- --nocapture

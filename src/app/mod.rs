@@ -17,6 +17,7 @@ mod config;
 mod coverage;
 mod cursor;
 mod cursors;
+mod custody;
 mod cut;
 mod doctor;
 mod documents;
@@ -66,6 +67,7 @@ pub use cursor::{
     EXPORT_BYTES_MAX, Imported, Verdict as ImportVerdict, cursors, export_cursors, import_cursors, reset_cursors,
 };
 pub use cursors::{Cursor, Place};
+pub use custody::{CustodyFound, CustodyQuestion, FoundTransition, custody_of_run, custody_text, custody_value};
 pub use doctor::{Check, Health, Patient, diagnose, exit_condition};
 pub use documents::SeenDocument;
 pub use drill::{Finished, RunOptions, capture_only, drill, rebuild_only};

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::coverage::CoverageArgs;
 use super::cursor::CursorCommand;
+use super::custody::CustodyCommand;
 use super::gaps::GapsCommand;
 use super::replay::ReplayArgs;
 use crate::sim::{Behaviour, Transport};
@@ -150,6 +151,11 @@ pub(crate) enum Command {
     },
     /// Published abuse limits, checked over the ledger of a run.
     Caps(super::caps::CapsArgs),
+    /// Who held custody of an address: at an instant, or through time.
+    Custody {
+        #[command(subcommand)]
+        command: CustodyCommand,
+    },
     /// OpenTimestamps proofs: show, judge, upgrade, and list those that wait too long.
     Ots {
         #[command(subcommand)]

@@ -12,6 +12,7 @@ mod caps;
 mod commands;
 mod coverage;
 mod cursor;
+mod custody;
 mod doctor;
 mod documents;
 mod gaps;

@@ -5,7 +5,7 @@ use super::limits::{GUARDIANS_MAX, RECORD_BYTES_MAX};
 use super::{
     Claim, CustodyClaim, Decoded, DescriptorClaim, DescriptorForm, GraduationClaim, GuardianSignature, RotationClaim,
 };
-use super::{merge_record, ots_member};
+use super::{kept, merge_record, ots_member};
 use crate::domain::{Code, DescriptorId, Digest32, Finding, Media, Subject, UnixSeconds, sha256};
 
 const CUSTODY_DESCRIPTOR: &str = "attest-federation-custody";
@@ -17,6 +17,8 @@ pub const KINDS: [&str; 4] = [CUSTODY_DESCRIPTOR, AGENT_DESCRIPTOR, GRADUATION, 
 
 /// Each guardian and the user, each at most twice: what lies above is no proof but work for the verifier.
 const SIGNATURES_MAX: usize = 2 * GUARDIANS_MAX;
+/// Characters of a wrong member that a finding repeats: every address and id fits.
+const SHOWN_CHARS_MAX: usize = 100;
 
 /// Decodes a file or archive line that is said to be a custody artifact.
 pub fn decode_record(bytes: &[u8]) -> Decoded {
@@ -61,7 +63,7 @@ pub fn decode(text: &str) -> Result<CustodyClaim, String> {
 fn descriptor(object: &Json<'_>, form: DescriptorForm) -> DescriptorClaim {
     let mut malformed = Vec::new();
     if object.get("v").and_then(Json::as_u64) != Some(1) {
-        malformed.push("v is not 1".to_owned());
+        malformed.push(format!("v {}: expected 1", shown(object.get("v"))));
     }
     let address = match form {
         DescriptorForm::Custody => Some(word(object.get("address"), "address", &mut malformed)),
@@ -69,7 +71,7 @@ fn descriptor(object: &Json<'_>, form: DescriptorForm) -> DescriptorClaim {
     };
     let guardians = guardians(object, &mut malformed);
     let threshold_text = object.get("threshold").and_then(Json::as_str).unwrap_or_default().to_owned();
-    let threshold = threshold(&threshold_text, guardians.len(), &mut malformed);
+    let threshold = threshold(object.get("threshold"), guardians.len(), &mut malformed);
     DescriptorClaim {
         declared_id: declared_descriptor(object, form, &mut malformed),
         canonical: canonical_descriptor(address.as_deref(), &threshold_text, &guardians),
@@ -94,47 +96,48 @@ pub fn canonical_descriptor(address: Option<&str>, threshold: &str, guardians: &
 }
 
 /// M of `M-of-N`, 0 when there is none. Leading zeros would give one rule two ids, so they are refused (FORMATS 8.3).
-fn threshold(text: &str, guardians: usize, malformed: &mut Vec<String>) -> u32 {
+fn threshold(member: Option<&Json<'_>>, guardians: usize, malformed: &mut Vec<String>) -> u32 {
     let number = |digits: &str| -> Option<u32> {
         let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
         plain.then(|| digits.parse().ok())?
     };
+    let text = member.and_then(Json::as_str).unwrap_or_default();
     let parsed = text.split_once("-of-").and_then(|(m, n)| Some((number(m)?, number(n)?)));
     let Some((m, n)) = parsed else {
-        malformed.push("threshold is not M-of-N".to_owned());
+        malformed.push(format!("threshold {}: expected M-of-N", shown(member)));
         return 0;
     };
     if text != format!("{m}-of-{n}") {
-        malformed.push("threshold has leading zeros".to_owned());
+        malformed.push(format!("threshold {text}: expected {m}-of-{n}, without leading zeros"));
     }
     if m == 0 || m > n {
-        malformed.push("threshold outside 1 <= M <= N".to_owned());
+        malformed.push(format!("threshold {text}: expected M from 1 to {n}"));
     }
     if usize::try_from(n) != Ok(guardians) {
-        malformed.push(format!("threshold says {n} guardians, {guardians} are listed"));
+        malformed.push(format!("guardians has {guardians}: expected {n} by the threshold"));
     }
     m
 }
 
 fn guardians(object: &Json<'_>, malformed: &mut Vec<String>) -> Vec<String> {
     let Some(listed) = object.get("guardians").and_then(Json::as_array) else {
-        malformed.push("no guardians list".to_owned());
+        malformed.push(format!("guardians {}: expected a list", shown(object.get("guardians"))));
         return Vec::new();
     };
     if listed.len() > GUARDIANS_MAX {
-        malformed.push(format!("more than {GUARDIANS_MAX} guardians"));
+        malformed.push(format!("guardians has {}: expected at most {GUARDIANS_MAX}", listed.len()));
     }
     let mut addresses = Vec::new();
-    for guardian in listed.iter().take(GUARDIANS_MAX) {
-        addresses.push(word(guardian.get("address"), "guardian address", malformed));
+    for (place, guardian) in listed.iter().take(GUARDIANS_MAX).enumerate() {
+        addresses.push(word(guardian.get("address"), &format!("guardians[{place}].address"), malformed));
         if guardian.get("alg").and_then(Json::as_str) != Some("bip322") {
-            malformed.push("guardian alg is not bip322".to_owned());
+            malformed.push(format!("guardians[{place}].alg {}: expected bip322", shown(guardian.get("alg"))));
         }
     }
     addresses.sort();
     for pair in addresses.windows(2) {
         if pair[0] == pair[1] {
-            malformed.push(format!("guardian {} stands twice", pair[0]));
+            malformed.push(format!("guardians has {} twice: expected each once", pair[0]));
         }
     }
     addresses
@@ -144,9 +147,19 @@ fn guardians(object: &Json<'_>, malformed: &mut Vec<String>) -> Vec<String> {
 fn word(value: Option<&Json<'_>>, name: &str, malformed: &mut Vec<String>) -> String {
     let text = value.and_then(Json::as_str).unwrap_or_default();
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        malformed.push(format!("{name} is not a word of letters and digits"));
+        malformed.push(format!("{name} {}: expected letters and digits", shown(value)));
     }
     text.to_owned()
+}
+
+/// A member as it stands: a text without its quotes, anything else as JSON, cut where it is long.
+fn shown(member: Option<&Json<'_>>) -> String {
+    let Some(member) = member else { return "is missing".to_owned() };
+    let text = member.as_str().map_or_else(|| member.to_compact(), str::to_owned);
+    match text.char_indices().nth(SHOWN_CHARS_MAX) {
+        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
 }
 
 fn declared_descriptor(object: &Json<'_>, form: DescriptorForm, malformed: &mut Vec<String>) -> Option<DescriptorId> {
@@ -156,7 +169,11 @@ fn declared_descriptor(object: &Json<'_>, form: DescriptorForm, malformed: &mut 
         DescriptorForm::Agent => lower_hex_digest(text).map(DescriptorId),
     });
     if id.is_none() {
-        malformed.push("declared id is not an id of this form".to_owned());
+        let expected = match form {
+            DescriptorForm::Custody => "fed: and 64 lower-case hex digits",
+            DescriptorForm::Agent => "64 lower-case hex digits",
+        };
+        malformed.push(format!("declared id {}: expected {expected}", shown(Some(declared))));
     }
     id
 }
@@ -186,6 +203,7 @@ fn graduation(object: &Json<'_>) -> Result<GraduationClaim, String> {
         to: to.to_owned(),
         to_federation: to_federation.map(federation_id).transpose()?,
         graduated_at: instant(graduated_at)?,
+        changed: kept::changed(object),
         proof: envelope.proof()?,
         profiles: envelope.profiles(lines.join("\n")),
         declared_id: envelope.declared_id()?,

@@ -1,7 +1,8 @@
 //! Bodies of OC Me artifacts, read out of the signed bytes (FORMATS 3.2 to 3.8). Unknown members are left alone.
 
 use super::fields::Fields;
-use super::json::{self, JsonError};
+use super::json::{self, Json, JsonError};
+use super::kept;
 use super::limits::RECIPIENTS_MAX;
 use super::route::is_kind_of;
 use super::{
@@ -55,7 +56,7 @@ pub fn parse_body(kind: OcMeKind, bytes: &[u8]) -> Result<OcMeBody, BodyError> {
     match kind {
         OcMeKind::Event => event(fields).map(OcMeBody::Event),
         OcMeKind::Payment => payment(fields).map(OcMeBody::Payment),
-        OcMeKind::Rebind => rebind(fields).map(OcMeBody::Rebind),
+        OcMeKind::Rebind => rebind(fields, &json).map(OcMeBody::Rebind),
         OcMeKind::Trust => Ok(OcMeBody::Trust),
         OcMeKind::PayoutBinding => payout_binding(fields).map(OcMeBody::PayoutBinding),
         OcMeKind::Distribution => distribution(fields).map(OcMeBody::Distribution),
@@ -142,7 +143,7 @@ fn payment(fields: Fields<'_, '_>) -> Result<Payment, BodyError> {
     })
 }
 
-fn rebind(fields: Fields<'_, '_>) -> Result<Rebind, BodyError> {
+fn rebind(fields: Fields<'_, '_>, json: &Json<'_>) -> Result<Rebind, BodyError> {
     Ok(Rebind {
         user: fields.need_user()?,
         from: state(fields, &["from", "from_state", "from_signing_method"])?,
@@ -152,6 +153,7 @@ fn rebind(fields: Fields<'_, '_>) -> Result<Rebind, BodyError> {
         at: fields.need_time(&["occurred_at", "rebound_at"])?,
         prev: fields.id("prev")?,
         graduation: fields.id("graduation_id")?.map(|id| id.0),
+        changed: kept::changed(json),
     })
 }
 

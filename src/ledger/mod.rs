@@ -26,7 +26,7 @@ mod view;
 pub use envelope::{Cap, CapBreach, CapReading, EnvelopeEntry, EnvelopeLedger, Exclusion, Measured, Standing, Window};
 pub use fees::{FeeError, Fees, compute_fees, fee_issues};
 pub use people::People;
-pub use rebind::{Custody, RebindEntry, RebindLedger};
+pub use rebind::{Change, CustodyAt, Dated, Doubt, RebindEntry, RebindLedger, Transition, TrustLevel};
 pub use rebuild::{Ledgers, project, rebuild};
 pub use registers::{AttestationEntry, AttestationRegister, ProjectEntry, ProjectRegister};
 pub use treasury::{

@@ -7,9 +7,9 @@ use crate::domain::{
     PublicKey32, Sats, SettlementKind, Tip, TrustPolicy, UnixMicros, UnixSeconds, sha256,
 };
 use crate::evidence::{
-    ActivityAttestation, BillableEvent, CandidateRule, CustodyState, DescriptorForm, Distribution, DistributionShare,
-    DropManifest, DropRef, EventClass, EventPrice, OcMeBody, OcMeKind, ProjectConfig, Rebind, SettlementEvent,
-    SitePays,
+    ActivityAttestation, BillableEvent, CandidateRule, Changed, CustodyState, DescriptorForm, Distribution,
+    DistributionShare, DropManifest, DropRef, EventClass, EventPrice, OcMeBody, OcMeKind, ProjectConfig, Rebind,
+    SettlementEvent, SitePays,
 };
 use crate::verify::{
     AcceptedGraduation, AcceptedRotation, Anchor, HeaderTrust, KnownDescriptor, SignedEnvelope, SignedSettlement,
@@ -55,6 +55,11 @@ pub(crate) fn id(name: &str) -> EnvelopeId {
 
 pub(crate) fn descriptor_id(name: &str) -> DescriptorId {
     DescriptorId(digest(name))
+}
+
+/// That member, another after than before.
+pub(crate) fn changed(name: &'static str) -> Changed {
+    Changed { name, before: "before".to_owned(), after: "after".to_owned() }
 }
 
 /// The event of `event-verify.json`, "matches exactly".
@@ -207,6 +212,7 @@ impl World {
             at: micros(at),
             prev: prev.map(id),
             graduation: None,
+            changed: Vec::new(),
         };
         self.envelope(name, OcMeKind::Rebind, OcMeBody::Rebind(rebind));
     }
@@ -275,7 +281,15 @@ impl World {
             to_federation: None,
             at: time(at),
             profile: "L",
+            changed: Vec::new(),
         };
+        self.set.graduations.insert(graduation.id, Verified::assumed(graduation, evidence(name)));
+    }
+
+    pub(crate) fn graduation_changing(&mut self, name: &str, from: &str, at: &str, members: &[&'static str]) {
+        self.graduation(name, from, at);
+        let mut graduation = self.set.graduations[&digest(name)].fact().clone();
+        graduation.changed = members.iter().map(|member| changed(member)).collect();
         self.set.graduations.insert(graduation.id, Verified::assumed(graduation, evidence(name)));
     }
 

@@ -52,10 +52,10 @@ fn address_problems(claim: &DescriptorClaim) -> Vec<String> {
         .guardians
         .iter()
         .filter(|guardian| !bip322::is_single_key_address(guardian))
-        .map(|guardian| format!("guardian {guardian} is not a mainnet P2WPKH, P2TR or P2PKH address"))
+        .map(|guardian| format!("guardian {guardian}: expected a mainnet P2WPKH, P2TR or P2PKH address"))
         .collect();
     if let Some(address) = claim.address.as_ref().filter(|address| !bip322::is_mainnet_address(address)) {
-        problems.push(format!("{address} is not a mainnet address"));
+        problems.push(format!("address {address}: expected a mainnet address"));
     }
     problems
 }
@@ -94,6 +94,7 @@ pub fn graduation(
         to_federation: claim.to_federation,
         at: claim.graduated_at,
         profile,
+        changed: if profile == "J" { claim.changed.clone() } else { Vec::new() },
     });
     (accepted, findings)
 }
@@ -289,8 +290,14 @@ impl Case<'_> {
         if let Some(declared) = self.declared_id.filter(|declared| *declared != reading.id) {
             observed.push(format!("declared id {declared} is not {}", reading.id));
         }
+        // Both readings of FORMATS 8.4, so that whoever learns the published one can tell which id it has.
+        let candidates: Vec<String> =
+            self.profiles.iter().map(|(name, text)| format!("{name} {}", sha256(text.as_bytes()))).collect();
         self.finding(Code::RebProfile)
-            .with_values("a published canonical message", observed.join("; "))
+            .with_values(
+                format!("a published canonical message; candidates: {}", candidates.join(", ")),
+                observed.join("; "),
+            )
             .with_explanation("no source publishes the canonical message, so a candidate form was accepted")
     }
 

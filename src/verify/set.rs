@@ -7,8 +7,9 @@ use crate::domain::{
     NostrEventId, Population, PublicKey32, Tip, UnixSeconds,
 };
 use crate::evidence::{
-    AttestationMessage, BalanceLine, BindingMessage, CandidateRule, Charter, DescriptorForm, InvoiceRecord, KeySet,
-    ListedFederation, MergeRecord, OcMeBody, OcMeKind, PaymentLogEntry, ProjectConfig, SettlementEvent, StatementClaim,
+    AttestationMessage, BalanceLine, BindingMessage, CandidateRule, Changed, Charter, DescriptorForm, InvoiceRecord,
+    KeySet, ListedFederation, MergeRecord, OcMeBody, OcMeKind, PaymentLogEntry, ProjectConfig, SettlementEvent,
+    StatementClaim,
 };
 
 /// A claim that verification accepted. Only this room can make one.
@@ -117,6 +118,8 @@ pub struct AcceptedGraduation {
     pub at: UnixSeconds,
     /// `L` or `J`.
     pub profile: &'static str,
+    /// What its signed bytes say to be another than before: those of profile `L` say nothing of it.
+    pub changed: Vec<Changed>,
 }
 
 /// A rotation with a quorum of the old descriptor.

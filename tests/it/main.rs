@@ -5,6 +5,7 @@ mod architecture;
 mod caps;
 mod cli;
 mod coverage;
+mod custody_timelines;
 mod doctor;
 mod drill;
 mod faults;

@@ -3,6 +3,7 @@
 use crate::domain::{DescriptorId, Digest32, UnixSeconds, UserKey};
 
 use super::OtsMember;
+use crate::evidence::kept::Changed;
 
 /// A guardian descriptor, graduation, rotation or merge record.
 #[derive(Debug, Clone)]
@@ -81,6 +82,8 @@ pub struct GraduationClaim {
     pub to_federation: Option<DescriptorId>,
     /// Claimed time.
     pub graduated_at: UnixSeconds,
+    /// What it says to be another than before: signed only under profile `J`.
+    pub changed: Vec<Changed>,
     /// Signatures.
     pub proof: Vec<GuardianSignature>,
     /// Candidate canonical messages: profile `L` then `J`, with their text.

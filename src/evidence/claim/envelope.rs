@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::domain::{BlockHeight, Digest32, EnvelopeId, KeyId, ProjectKey, Sats, UnixMicros, UserKey, WindowId};
 
 use super::OtsMember;
+use crate::evidence::kept::Changed;
 
 /// The OC Me artifacts (FORMATS 1 and 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -247,6 +248,20 @@ pub struct Rebind {
     pub prev: Option<EnvelopeId>,
     /// The graduation that goes with it.
     pub graduation: Option<Digest32>,
+    /// What it says to be another than before.
+    pub changed: Vec<Changed>,
+}
+
+impl Rebind {
+    /// True when it goes with a graduation: it names one, or leaves a federation for self-custody.
+    pub fn graduates(&self) -> bool {
+        self.graduation.is_some() || self.from != CustodyState::Bip322 && self.to == CustodyState::Bip322
+    }
+
+    /// True when both ends name a federation, and not the same.
+    pub fn changes_federation(&self) -> bool {
+        self.from_federation.is_some() && self.to_federation.is_some() && self.from_federation != self.to_federation
+    }
 }
 
 /// A payout destination. Bytes: a user, `destination`, `created_at`|`occurred_at`.

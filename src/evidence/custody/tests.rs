@@ -41,22 +41,36 @@ fn each_violation_of_a_descriptor_is_named() {
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].contains(expected), "{found:?}");
     };
-    only(&|value| value["v"] = 2.into(), "v is not 1");
-    only(&|value| value["address"] = "bc1q user".into(), "address is not a word");
-    only(&|value| value["threshold"] = "02-of-3".into(), "leading zeros");
-    only(&|value| value["threshold"] = "2-of-03".into(), "leading zeros");
-    only(&|value| value["threshold"] = "2-of-4".into(), "says 4 guardians, 3 are listed");
-    only(&|value| value["threshold"] = "0-of-3".into(), "outside");
-    only(&|value| value["threshold"] = "4-of-3".into(), "outside");
-    only(&|value| value["threshold"] = "2-of-3\nguardian: bc1qd".into(), "not M-of-N");
-    only(&|value| value["threshold"] = "+2-of-3".into(), "not M-of-N");
-    only(&|value| value["threshold"] = "99999999999-of-3".into(), "not M-of-N");
-    only(&|value| value["threshold"] = Value::Null, "not M-of-N");
-    only(&|value| value["guardians"][0]["alg"] = "ed25519".into(), "alg");
-    only(&|value| value["guardians"][0]["address"] = "bc1qa".into(), "stands twice");
-    only(&|value| value["guardians"][0]["address"] = "bc1qc\nguardian: x".into(), "guardian address is not a word");
-    only(&|value| value["id"] = "6e780b".into(), "declared id");
-    only(&|value| value["id"] = FEDERATION.to_uppercase().into(), "declared id");
+    only(&|value| value["v"] = 2.into(), "v 2: expected 1");
+    only(&|value| value["v"] = "1".into(), "v 1: expected 1");
+    only(&|value| value["address"] = "bc1q user".into(), "address bc1q user: expected letters and digits");
+    only(&|value| value["address"] = Value::Null, "address null: expected letters and digits");
+    only(&|value| value["threshold"] = "02-of-3".into(), "threshold 02-of-3: expected 2-of-3");
+    only(&|value| value["threshold"] = "2-of-03".into(), "threshold 2-of-03: expected 2-of-3");
+    only(&|value| value["threshold"] = "02-of-03".into(), "threshold 02-of-03: expected 2-of-3");
+    only(&|value| value["threshold"] = "2-of-4".into(), "guardians has 3: expected 4");
+    only(&|value| value["threshold"] = "0-of-3".into(), "threshold 0-of-3: expected M from 1 to 3");
+    only(&|value| value["threshold"] = "4-of-3".into(), "threshold 4-of-3: expected M from 1 to 3");
+    only(&|value| value["threshold"] = "2-of-3\nguardian: bc1qd".into(), ": expected M-of-N");
+    only(&|value| value["threshold"] = "+2-of-3".into(), "threshold +2-of-3: expected M-of-N");
+    only(&|value| value["threshold"] = "99999999999-of-3".into(), "threshold 99999999999-of-3: expected M-of-N");
+    only(&|value| value["threshold"] = Value::Null, "threshold null: expected M-of-N");
+    only(&|value| value["threshold"] = 2.into(), "threshold 2: expected M-of-N");
+    only(&|value| value["guardians"][0]["alg"] = "ed25519".into(), "guardians[0].alg ed25519: expected bip322");
+    only(&|value| value["guardians"][1]["alg"] = Value::Null, "guardians[1].alg null: expected bip322");
+    only(&|value| value["guardians"][0]["address"] = "bc1qa".into(), "guardians has bc1qa twice: expected each once");
+    only(&|value| value["guardians"][0]["address"] = "bc1qc\nguardian: x".into(), "guardians[0].address bc1qc");
+    only(&|value| value["id"] = "6e780b".into(), "declared id 6e780b: expected fed: and 64");
+    only(&|value| value["id"] = FEDERATION.to_uppercase().into(), "declared id FED:");
+    let gone = malformed(|value| value["guardians"] = Value::Null);
+    assert_eq!(gone, ["guardians null: expected a list", "guardians has 0: expected 3 by the threshold"]);
+}
+
+#[test]
+fn a_long_member_is_shown_cut() {
+    let found = malformed(|value| value["threshold"] = "\u{e9}".repeat(5_000).into());
+    assert_eq!(found.len(), 1);
+    assert!(found[0].chars().count() < 200 && found[0].contains("...: expected"), "{}", found[0]);
 }
 
 #[test]
@@ -71,7 +85,7 @@ fn guardians_above_the_limit_are_a_violation_and_not_work() {
         })
     };
     assert_eq!(check(GUARDIANS_MAX), Vec::<String>::new());
-    assert!(check(GUARDIANS_MAX + 1)[0].contains("more than"));
+    assert!(check(GUARDIANS_MAX + 1)[0].contains("expected at most"));
 }
 
 fn graduation_json() -> Value {

@@ -1,4 +1,4 @@
-//! Replays each user's transitions over the three states of FORMATS 3.4.
+//! Replays each principal's transitions over the three states of FORMATS 3.4.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,45 +9,64 @@ use crate::ledger::scope::{BLOCK_TIME_SLACK_SECONDS, Scope};
 
 use crate::verify::Verified;
 
-use super::roll::{RebindEntry, RebindLedger};
+use super::dated::is_after;
+use super::roll::RebindEntry;
 
-pub(super) fn replay(scope: Scope<'_>, ledger: &mut RebindLedger, findings: &mut Vec<Finding>) {
-    let mut by_user: BTreeMap<UserKey, Vec<RebindEntry>> = BTreeMap::new();
-    for entry in ledger.entries.values().filter(|entry| entry.standing == Standing::Counted) {
-        by_user.entry(entry.rebind.user.clone()).or_default().push(entry.clone());
-    }
-    for (user, mut entries) in by_user {
-        // An unanchored transition sorts after an anchored one of the same instant: the anchor is the stronger witness.
-        entries.sort_by_key(|entry| (entry.rebind.at, entry.anchor.is_none(), entry.anchor, entry.id));
-        let shared = equivocations(&user, &entries, findings);
+/// What the replay of all chains gives.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Chains {
+    /// The transitions that count, by principal, in order of (effective time, anchored first, anchor height, id).
+    pub(super) by_principal: BTreeMap<UserKey, Vec<EnvelopeId>>,
+    /// Transitions that do not start from the replayed state.
+    pub(super) gaps: BTreeSet<EnvelopeId>,
+    /// Transitions that share their predecessor or their instant with another of the chain.
+    pub(super) equivocal: BTreeSet<EnvelopeId>,
+    /// Where each chain ends.
+    pub(super) states: BTreeMap<UserKey, CustodyState>,
+}
+
+pub(super) fn replay(
+    scope: Scope<'_>,
+    entries: &BTreeMap<EnvelopeId, RebindEntry>,
+    findings: &mut Vec<Finding>,
+) -> Chains {
+    let counted = entries.values().filter(|entry| entry.standing == Standing::Counted);
+    let mut all: Vec<(&UserKey, &RebindEntry)> =
+        counted.map(|entry| (scope.people.principal_of(&entry.rebind.user), entry)).collect();
+    // An unanchored transition sorts after an anchored one of the same instant: the anchor is the stronger witness.
+    all.sort_unstable_by_key(|(principal, entry)| (*principal, entry.dated.place(), entry.id));
+    let graduated = graduated(scope);
+    let mut chains = Chains::default();
+    for chain in all.chunk_by(|(one, _), (other, _)| one == other) {
+        let shared = equivocations(chain, &mut chains.equivocal, findings);
         let mut before: Option<&RebindEntry> = None;
-        for entry in &entries {
+        for (principal, entry) in chain {
             if let Some((expected, observed)) = gap(before, entry, &shared) {
-                ledger.gaps.insert(entry.id);
+                chains.gaps.insert(entry.id);
                 findings.push(
-                    Finding::new(Code::RebGap, Subject::new("envelope", entry.id).and("user", &user))
+                    entry
+                        .finding(Code::RebGap)
                         .with_values(expected, observed)
-                        .with_evidence(entry.carrier, "carrier")
                         .with_explanation("The transition does not start from the replayed state: one is missing."),
                 );
             }
             findings.extend(after_its_anchor(scope, entry));
-            findings.extend(without_graduation(scope, entry));
+            findings.extend(without_graduation(scope, entry, graduated.get(*principal)));
             before = Some(entry);
         }
-        if let Some(last) = before {
-            ledger.states.insert(user, last.rebind.to);
+        if let (Some((principal, _)), Some(last)) = (chain.first(), before) {
+            chains.states.insert((*principal).clone(), last.rebind.to);
+            let ids = chain.iter().map(|(_, entry)| entry.id).collect();
+            chains.by_principal.insert((*principal).clone(), ids);
         }
     }
+    chains
 }
 
 /// Why the transition does not follow from what came before it.
 fn gap(before: Option<&RebindEntry>, entry: &RebindEntry, shared: &BTreeSet<EnvelopeId>) -> Option<(String, String)> {
     let rebind = &entry.rebind;
-    let federation_changes = rebind.from_federation.is_some()
-        && rebind.to_federation.is_some()
-        && rebind.from_federation != rebind.to_federation;
-    if rebind.from == rebind.to && !federation_changes {
+    if rebind.from == rebind.to && !rebind.changes_federation() {
         return Some(("a change of state or federation".to_owned(), format!("{0} to {0}", rebind.from.name())));
     }
     match before {
@@ -75,30 +94,40 @@ fn gap(before: Option<&RebindEntry>, entry: &RebindEntry, shared: &BTreeSet<Enve
 }
 
 /// ENV_EQUIVOCATION: two rebinds with one predecessor, or of one instant. Returns those that share a predecessor.
-fn equivocations(user: &UserKey, entries: &[RebindEntry], findings: &mut Vec<Finding>) -> BTreeSet<EnvelopeId> {
+fn equivocations(
+    chain: &[(&UserKey, &RebindEntry)],
+    equivocal: &mut BTreeSet<EnvelopeId>,
+    findings: &mut Vec<Finding>,
+) -> BTreeSet<EnvelopeId> {
+    let mut shared = BTreeSet::new();
+    if chain.len() < 2 {
+        return shared;
+    }
     let mut by_prev: BTreeMap<EnvelopeId, Vec<&RebindEntry>> = BTreeMap::new();
     let mut by_time: BTreeMap<UnixMicros, Vec<&RebindEntry>> = BTreeMap::new();
-    for entry in entries {
+    for (_, entry) in chain {
         by_time.entry(entry.rebind.at).or_default().push(entry);
         if let Some(prev) = entry.rebind.prev {
             by_prev.entry(prev).or_default().push(entry);
         }
     }
-    let mut shared = BTreeSet::new();
-    let subject = || Subject::new("user", user);
     for (prev, group) in by_prev.into_iter().filter(|(_, group)| group.len() > 1) {
         shared.extend(group.iter().map(|entry| entry.id));
-        findings.push(equivocation(subject().and("prev", prev), &group));
+        findings.push(equivocation(&group, "prev", prev.to_string()));
     }
+    equivocal.extend(&shared);
     for (at, group) in by_time.into_iter().filter(|(_, group)| group.len() > 1) {
-        findings.push(equivocation(subject().and("at_micros", at.0), &group));
+        equivocal.extend(group.iter().map(|entry| entry.id));
+        findings.push(equivocation(&group, "at_micros", at.0.to_string()));
     }
     shared
 }
 
-fn equivocation(subject: Subject, group: &[&RebindEntry]) -> Finding {
+/// Named by the user that the first of them names: a principal may have several names.
+fn equivocation(group: &[&RebindEntry], place: &str, value: String) -> Finding {
+    let user = group.first().map(|entry| entry.rebind.user.as_str()).unwrap_or_default();
     let ids: Vec<String> = group.iter().map(|entry| entry.id.to_string()).collect();
-    let finding = Finding::new(Code::EnvEquivocation, subject)
+    let finding = Finding::new(Code::EnvEquivocation, Subject::new("user", user).and(place, value))
         .with_values("one transition", ids.join(", "))
         .with_explanation("Several signed transitions claim one place in a user's chain.");
     group.iter().fold(finding, |finding, entry| finding.with_evidence(entry.carrier, "transition"))
@@ -106,36 +135,43 @@ fn equivocation(subject: Subject, group: &[&RebindEntry]) -> Finding {
 
 fn after_its_anchor(scope: Scope<'_>, entry: &RebindEntry) -> Option<Finding> {
     let anchor = scope.anchor(&entry.id.0)?;
-    let limit = anchor.time.plus(BLOCK_TIME_SLACK_SECONDS);
-    (entry.rebind.at > UnixMicros::from(limit)).then(|| {
-        Finding::new(Code::RebAnchorTime, Subject::new("envelope", entry.id).and("user", &entry.rebind.user))
+    is_after(entry.rebind.at, anchor.time).then(|| {
+        let limit = anchor.time.plus(BLOCK_TIME_SLACK_SECONDS);
+        entry
+            .finding(Code::RebAnchorTime)
             .with_values(format!("not after {limit}"), entry.rebind.at.seconds())
-            .with_evidence(entry.carrier, "carrier")
             .with_evidence(anchor.proof, "proof")
             .with_explanation("The claimed time is later than the block that already commits to the transition.")
     })
 }
 
+/// The earliest claimed graduation to a single key, by principal.
+fn graduated(scope: Scope<'_>) -> BTreeMap<UserKey, UnixMicros> {
+    let mut earliest: BTreeMap<UserKey, UnixMicros> = BTreeMap::new();
+    let graduations = scope.set.graduations.values().map(Verified::fact);
+    for graduation in graduations.filter(|graduation| graduation.to == "single-key") {
+        let (address, at) = (UserKey::from(graduation.address.as_str()), UnixMicros::from(graduation.at));
+        let first = earliest.entry(scope.people.principal_of(&address).clone()).or_insert(at);
+        *first = at.min(*first);
+    }
+    earliest
+}
+
 /// REB_GRADUATION_MISSING: leaving a federation for self-custody without an accepted graduation that goes with it.
-fn without_graduation(scope: Scope<'_>, entry: &RebindEntry) -> Option<Finding> {
+fn without_graduation(scope: Scope<'_>, entry: &RebindEntry, graduated: Option<&UnixMicros>) -> Option<Finding> {
     let rebind = &entry.rebind;
     if rebind.from == CustodyState::Bip322 || rebind.to != CustodyState::Bip322 {
         return None;
     }
-    let graduations = &scope.set.graduations;
     let held = match rebind.graduation {
-        Some(id) => graduations.contains_key(&id),
-        None => graduations.values().map(Verified::fact).any(|graduation| {
-            graduation.address == rebind.user.as_str()
-                && graduation.to == "single-key"
-                && UnixMicros::from(graduation.at) <= rebind.at
-        }),
+        Some(id) => scope.set.graduations.contains_key(&id),
+        None => graduated.is_some_and(|at| *at <= rebind.at),
     };
     (!held).then(|| {
         let named = rebind.graduation.map_or_else(|| "none named".to_owned(), |id| id.to_string());
-        Finding::new(Code::RebGraduationMissing, Subject::new("envelope", entry.id).and("user", &rebind.user))
+        entry
+            .finding(Code::RebGraduationMissing)
             .with_values("an accepted graduation", named)
-            .with_evidence(entry.carrier, "carrier")
             .with_explanation("Custody left a federation for a single key without an accepted graduation envelope.")
     })
 }

@@ -2,16 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::{BlockHeight, DescriptorId, Digest32, EnvelopeId, EvidenceId, Finding, KeyId, UserKey};
-use crate::evidence::{CustodyState, OcMeBody, Rebind};
+use crate::domain::{
+    BlockHeight, Code, DescriptorId, Digest32, EnvelopeId, EvidenceId, Finding, KeyId, Subject, UserKey,
+};
+use crate::evidence::{CustodyState, DescriptorForm, OcMeBody, Rebind};
 use crate::ledger::canonical::Leaf;
 use crate::ledger::envelope::{Exclusion, Standing, Standings};
 use crate::ledger::scope::Scope;
 use crate::ledger::view::LedgerView;
 use crate::verify::KnownDescriptor;
 
-use super::custody::Step;
-use super::{chain, custody};
+use super::chain::{self, Chains};
+use super::dated::Dated;
+use super::steps::{self, Step};
 
 /// One custody transition envelope.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +29,17 @@ pub struct RebindEntry {
     pub standing: Standing,
     /// Height of the lowest verified anchor.
     pub anchor: Option<BlockHeight>,
+    /// Claimed and effective time. The effective one orders the replay and is no part of a leaf: it follows from the rest.
+    pub dated: Dated,
     /// A carrier, for findings. Never part of a leaf.
     pub carrier: EvidenceId,
+}
+
+impl RebindEntry {
+    pub(super) fn finding(&self, code: Code) -> Finding {
+        let subject = Subject::new("envelope", self.id).and("user", &self.rebind.user);
+        Finding::new(code, subject).with_evidence(self.carrier, "carrier")
+    }
 }
 
 /// Rebinds, graduations, rotations and descriptors.
@@ -37,10 +49,18 @@ pub struct RebindLedger {
     pub entries: BTreeMap<EnvelopeId, RebindEntry>,
     /// Rebinds that do not start from the replayed state.
     pub gaps: BTreeSet<EnvelopeId>,
-    /// The replayed state of each user.
+    /// The replayed state of each principal.
     pub states: BTreeMap<UserKey, CustodyState>,
-    /// Graduations and rotations by address, in order of (claimed time, anchor height, id).
+    /// The rebinds that count, by principal, in order of (effective time, anchored first, anchor height, id).
+    pub(super) chains: BTreeMap<UserKey, Vec<EnvelopeId>>,
+    /// Rebinds that claim another's place in a chain.
+    pub(super) equivocal: BTreeSet<EnvelopeId>,
+    /// Graduations and rotations by address, in the order of [`Self::chains`].
     pub(super) steps: BTreeMap<String, Vec<Step>>,
+    /// Rotations that leave a descriptor which another rotation leaves too.
+    pub(super) forked: BTreeSet<Digest32>,
+    /// The custody descriptors of each address.
+    pub(super) guarded: BTreeMap<String, BTreeSet<DescriptorId>>,
     /// Descriptors whose id is their hash.
     pub(super) descriptors: BTreeMap<DescriptorId, KnownDescriptor>,
 }
@@ -60,16 +80,28 @@ impl RebindLedger {
                 rebind: rebind.clone(),
                 standing,
                 anchor: scope.anchor(&id.0).map(|anchor| anchor.height),
+                dated: Dated::of(scope, &id.0, rebind.at),
                 carrier: verified.first_carrier(),
             };
             ledger.entries.insert(*id, entry);
         }
         ledger.descriptors =
             scope.set.descriptors.iter().map(|(id, descriptor)| (*id, descriptor.fact().clone())).collect();
-        ledger.steps = custody::steps(scope, findings);
-        chain::replay(scope, &mut ledger, findings);
-        custody::check(&ledger, findings);
+        for (id, descriptor) in &ledger.descriptors {
+            if let (DescriptorForm::Custody, Some(address)) = (descriptor.form, &descriptor.address) {
+                ledger.guarded.entry(address.clone()).or_default().insert(*id);
+            }
+        }
+        ledger.steps = steps::gather(scope, findings);
+        let Chains { by_principal, gaps, equivocal, states } = chain::replay(scope, &ledger.entries, findings);
+        (ledger.chains, ledger.gaps, ledger.equivocal, ledger.states) = (by_principal, gaps, equivocal, states);
+        ledger.forked = steps::check(scope, &ledger, findings);
         ledger
+    }
+
+    /// A descriptor whose id is its hash, when it is held.
+    pub fn descriptor(&self, id: &DescriptorId) -> Option<&KnownDescriptor> {
+        self.descriptors.get(id)
     }
 
     /// The ledger's leaves: rebinds, then graduations and rotations, then descriptors, each in order of id.

@@ -1,11 +1,16 @@
 //! Goal: every code of the rebind ledger has one case that produces it and one near miss; custody resolves as in FORMATS 8.6.
 //! Method: a table over hand-made verified sets.
 
-use crate::domain::{Code, UnixSeconds};
-use crate::evidence::CustodyState::{Bip322, FedimintClient, FedimintThreshold};
-use crate::ledger::testkit::{Case, World, assert_table, descriptor_id, digest, time};
+use std::collections::BTreeMap;
 
-use super::Custody;
+use crate::domain::{BindingId, Code, DescriptorId, Digest32, PublicKey32};
+use crate::evidence::CustodyState::{Bip322, FedimintClient, FedimintThreshold};
+use crate::evidence::{BindingMessage, CustodyState};
+use crate::ledger::testkit::{Case, World, assert_table, changed, descriptor_id, digest, evidence, id, micros, time};
+use crate::verify::{HeaderTrust, SignedBinding, Verified};
+
+use super::TrustLevel::{Assumed, BitcoinProven, Contested, Signed};
+use super::{CustodyAt, Transition, TrustLevel};
 
 const DAY_1: &str = "2026-05-01T00:00:00Z";
 const DAY_2: &str = "2026-05-02T00:00:00Z";
@@ -141,6 +146,25 @@ const CASES: &[Case<World>] = &[
         },
     ),
     (
+        // A graduation whose signed bytes say so, and one whose signed bytes say nothing.
+        Code::RebInvariant,
+        |w| w.graduation_changing("g", "d1", DAY_1, &["tier"]),
+        |w| w.graduation_changing("g", "d1", DAY_1, &[]),
+    ),
+    (
+        Code::RebInvariant,
+        |w| {
+            w.graduation("g", "d1", DAY_1);
+            w.rebind("r1", DAY_2, FedimintThreshold, Bip322, None);
+            w.rebind_mut("r1", |r| r.changed = vec![changed("rate")]);
+        },
+        // Whoever changes federation may have another rate there.
+        |w| {
+            w.rebind("r1", DAY_2, FedimintThreshold, FedimintClient, None);
+            w.rebind_mut("r1", |r| r.changed = vec![changed("rate")]);
+        },
+    ),
+    (
         Code::EnvTime,
         |w| w.rotation("x", "d1", "d2", "2026-06-30T00:00:01Z"),
         |w| w.rotation("x", "d1", "d2", "2026-06-30T00:00:00Z"),
@@ -171,19 +195,48 @@ fn all_six_edges_between_distinct_states_are_legitimate() {
     assert_eq!(ledgers.rebind.states[&"bc1quser".into()], FedimintThreshold);
 }
 
+fn at(world: &World, who: &str, at: &str) -> CustodyAt {
+    let ledgers = world.ledgers();
+    ledgers.rebind.custody_at(&ledgers.people, &who.into(), time(at))
+}
+
+/// State, descriptor and trust level of `bc1quser`.
+fn answer(world: &World, when: &str) -> (Option<CustodyState>, Option<DescriptorId>, TrustLevel) {
+    let answer = at(world, "bc1quser", when);
+    (answer.state, answer.descriptor, answer.trust)
+}
+
+fn bind(world: &mut World, principal: &str, address: &str) {
+    let message = BindingMessage {
+        principal: principal.to_owned(),
+        btc: address.to_owned(),
+        npub: format!("npub of {address}"),
+        nostr_key: PublicKey32::from_bytes([7; 32]),
+        nonce: "00".repeat(16),
+        issued_at: micros(DAY_1),
+        extensions: BTreeMap::new(),
+    };
+    let id = BindingId(digest(address));
+    world.set.bindings.insert(id, Verified::assumed(SignedBinding { id, message }, evidence(principal)));
+}
+
+fn ids(transitions: &[Transition]) -> Vec<Digest32> {
+    transitions.iter().map(|one| one.id).collect()
+}
+
 #[test]
 fn custody_follows_rotations_until_the_second_of_the_graduation() {
     let mut world = World::new();
     world.descriptor("d1", "bc1quser");
-    let custody = |world: &World, at: UnixSeconds| world.ledgers().rebind.custody_at("bc1quser", at);
-    assert_eq!(custody(&world, time(DAY_1)), Custody::Federation(descriptor_id("d1")));
+    let guarded = |name| Some(descriptor_id(name));
+    assert_eq!(answer(&world, DAY_1), (Some(FedimintThreshold), guarded("d1"), Assumed));
     world.rotation("x", "d1", "d2", DAY_2);
     world.graduation("g", "d2", DAY_3);
-    assert_eq!(custody(&world, time(DAY_2).plus(-1)), Custody::Federation(descriptor_id("d1")));
-    assert_eq!(custody(&world, time(DAY_2)), Custody::Federation(descriptor_id("d2")));
-    assert_eq!(custody(&world, time(DAY_3).plus(-1)), Custody::Federation(descriptor_id("d2")));
-    assert_eq!(custody(&world, time(DAY_3)), Custody::SingleKey);
-    assert_eq!(world.ledgers().rebind.custody_at("bc1qstranger", time(DAY_3)), Custody::Unknown);
+    assert_eq!(answer(&world, "2026-05-01T23:59:59Z"), (Some(FedimintThreshold), guarded("d1"), Assumed));
+    assert_eq!(answer(&world, DAY_2), (Some(FedimintThreshold), guarded("d2"), Signed));
+    assert_eq!(answer(&world, "2026-05-02T23:59:59Z"), (Some(FedimintThreshold), guarded("d2"), Signed));
+    assert_eq!(answer(&world, DAY_3), (Some(Bip322), None, Signed));
+    assert_eq!(at(&world, "bc1qstranger", DAY_3).state, None);
 }
 
 #[test]
@@ -192,8 +245,22 @@ fn of_a_fork_the_anchored_branch_is_followed_on_equal_times() {
     world.rotation("x", "d1", "d2", DAY_1);
     world.rotation("y", "d1", "d3", DAY_1);
     world.anchor(digest("y"), 10, DAY_1);
-    let custody = world.ledgers().rebind.custody_at("bc1quser", time(DAY_2));
-    assert_eq!(custody, Custody::Federation(descriptor_id("d3")));
+    let answer = at(&world, "bc1quser", DAY_2);
+    assert_eq!((answer.descriptor, answer.forked, answer.trust), (Some(descriptor_id("d3")), true, Contested));
+    assert_eq!(ids(&answer.support), [digest("y")]);
+    assert_eq!(ids(&answer.disputed), [digest("y"), digest("x")]);
+    // Before both nothing was contested.
+    assert_eq!(at(&world, "bc1quser", "2026-04-30T23:59:59Z").trust, Assumed);
+}
+
+#[test]
+fn a_later_rival_contests_the_rotation_that_is_followed_and_none_before_it() {
+    let mut world = World::new();
+    world.rotation("w", "d0", "d1", DAY_1);
+    world.rotation("x", "d1", "d2", DAY_2);
+    world.rotation("y", "d1", "d3", "2026-05-04T00:00:00Z");
+    assert_eq!(answer(&world, DAY_1), (Some(FedimintThreshold), Some(descriptor_id("d1")), Signed));
+    assert_eq!(answer(&world, DAY_3), (Some(FedimintThreshold), Some(descriptor_id("d2")), Contested));
 }
 
 #[test]
@@ -207,5 +274,151 @@ fn of_two_rebinds_of_one_instant_the_anchored_one_comes_first() {
         let ledgers = world.ledgers();
         assert!(ledgers.rebind.gaps.is_empty(), "{first} then {second}");
         assert_eq!(ledgers.rebind.states[&"bc1quser".into()], Bip322);
+    }
+}
+
+#[test]
+fn a_claim_that_its_block_contradicts_counts_from_the_block_on() {
+    // Claimed a day after its block, and after the second; by its block it came first.
+    let world = |block: Option<&str>| {
+        let mut world = World::new();
+        world.rebind("r1", DAY_3, Bip322, FedimintThreshold, None);
+        world.rebind("r2", "2026-05-02T12:00:00Z", FedimintThreshold, FedimintClient, None);
+        if let Some(block) = block {
+            world.anchor(digest("r1"), 10, block);
+        }
+        world
+    };
+    let bounded = world(Some(DAY_2));
+    assert_eq!(bounded.ledgers().rebind.gaps.len(), 0);
+    assert_eq!(answer(&bounded, DAY_2), (Some(FedimintThreshold), None, BitcoinProven));
+    let first = &at(&bounded, "bc1quser", DAY_2).support[0].dated;
+    assert_eq!((first.claimed, first.effective, first.not_after()), (micros(DAY_3), micros(DAY_2), Some(time(DAY_2))));
+    assert_eq!(answer(&bounded, DAY_3), (Some(FedimintClient), None, Signed));
+    // Near misses: no block, and a block within its slack.
+    for near in [world(None), world(Some("2026-05-02T22:00:00Z"))] {
+        assert!(near.ledgers().rebind.gaps.contains(&id("r1")));
+        assert_eq!(answer(&near, DAY_3).2, Contested);
+    }
+}
+
+#[test]
+fn an_isolated_header_bounds_and_proves_nothing() {
+    let mut world = World::new();
+    world.rebind("r1", DAY_3, Bip322, FedimintThreshold, None);
+    world.anchor(digest("r1"), 10, DAY_1);
+    world.set.anchors.get_mut(&digest("r1")).unwrap().confirmed[0].trust = HeaderTrust::Isolated;
+    assert!(codes(&world).contains(&Code::RebAnchorTime));
+    assert_eq!(answer(&world, DAY_2).2, Assumed);
+    assert_eq!(answer(&world, DAY_3), (Some(FedimintThreshold), None, Signed));
+}
+
+#[test]
+fn an_answer_is_bitcoin_proven_from_the_last_block_that_it_needs() {
+    let mut world = World::new();
+    world.rebind("r1", DAY_1, Bip322, FedimintThreshold, None);
+    world.rotation("x", "d1", "d2", "2026-05-01T10:00:00Z");
+    world.anchor(digest("r1"), 10, "2026-05-01T03:00:00Z");
+    world.anchor(digest("x"), 11, DAY_2);
+    let levels = [
+        (DAY_1, Signed),
+        ("2026-05-01T03:00:00Z", BitcoinProven),
+        ("2026-05-01T10:00:00Z", Signed),
+        ("2026-05-01T23:59:59Z", Signed),
+        (DAY_2, BitcoinProven),
+    ];
+    for (when, level) in levels {
+        assert_eq!(answer(&world, when).2, level, "{when}");
+    }
+}
+
+#[test]
+fn a_return_re_enters_the_named_descriptor_else_the_only_one_else_none() {
+    let named = format!("fed:{}", digest("d2"));
+    for (name, descriptors, expected, trust) in [
+        (Some(named.as_str()), &["d1"][..], Some("d2"), Signed),
+        (None, &["d1"], Some("d1"), Assumed),
+        (Some("a slug"), &["d1"], Some("d1"), Assumed),
+        (None, &["d1", "d2"], None, Signed),
+        (None, &[], None, Signed),
+    ] {
+        let mut world = World::new();
+        for descriptor in descriptors {
+            world.descriptor(descriptor, "bc1quser");
+        }
+        world.rebind("r1", DAY_1, FedimintThreshold, Bip322, None);
+        world.rebind("r2", DAY_2, Bip322, FedimintThreshold, Some("r1"));
+        world.rebind_mut("r2", |r| r.to_federation = name.map(str::to_owned));
+        assert_eq!(answer(&world, DAY_1), (Some(Bip322), None, Signed));
+        assert_eq!(answer(&world, DAY_2), (Some(FedimintThreshold), expected.map(descriptor_id), trust), "{name:?}");
+    }
+}
+
+#[test]
+fn another_federation_is_never_the_one_that_is_left() {
+    let mut world = World::new();
+    world.descriptor("d1", "bc1quser");
+    world.rebind("r1", DAY_1, FedimintThreshold, FedimintClient, None);
+    assert_eq!(answer(&world, DAY_1), (Some(FedimintClient), None, Signed));
+    world.descriptor("d2", "bc1quser");
+    world.rebind_mut("r1", |r| r.from_federation = Some(format!("fed:{}", digest("d1"))));
+    assert_eq!(answer(&world, DAY_1), (Some(FedimintClient), Some(descriptor_id("d2")), Assumed));
+}
+
+#[test]
+fn a_graduation_to_another_federation_is_one_that_the_user_picked() {
+    let mut world = World::new();
+    world.graduation("g", "d1", DAY_1);
+    let mut graduation = world.set.graduations[&digest("g")].fact().clone();
+    (graduation.to, graduation.to_federation) = ("federation".to_owned(), Some(descriptor_id("d5")));
+    world.set.graduations.insert(digest("g"), Verified::assumed(graduation, evidence("g")));
+    // Guardians who were left rotate themselves: that is nobody's custody.
+    world.rotation("x", "d1", "d2", DAY_2);
+    assert_eq!(answer(&world, DAY_3), (Some(FedimintClient), Some(descriptor_id("d5")), Signed));
+}
+
+#[test]
+fn a_rotation_out_of_a_descriptor_that_is_not_active_contests_since_the_one_before_it() {
+    let mut world = World::new();
+    world.rotation("x", "d1", "d2", DAY_1);
+    world.rotation("y", "d3", "d4", DAY_3);
+    assert_eq!(at(&world, "bc1quser", "2026-04-30T00:00:00Z").trust, Assumed);
+    for when in [DAY_1, DAY_3] {
+        assert_eq!(answer(&world, when), (Some(FedimintThreshold), Some(descriptor_id("d2")), Contested));
+    }
+    let mut near = World::new();
+    near.rotation("x", "d1", "d2", DAY_1);
+    near.rotation("y", "d2", "d4", DAY_3);
+    assert_eq!(answer(&near, DAY_1).2, Signed);
+}
+
+#[test]
+fn a_gap_contests_the_time_since_the_transition_before_it() {
+    let mut world = World::new();
+    world.rebind("r1", DAY_1, Bip322, FedimintThreshold, None);
+    world.rebind("r2", DAY_2, FedimintThreshold, FedimintClient, None);
+    world.rebind("r3", "2026-05-04T00:00:00Z", Bip322, FedimintThreshold, None);
+    assert_eq!(answer(&world, DAY_1).2, Signed);
+    assert_eq!(answer(&world, DAY_2).2, Contested);
+    assert_eq!(ids(&at(&world, "bc1quser", DAY_2).disputed), [digest("r3")]);
+    assert_eq!(answer(&world, "2026-05-05T00:00:00Z").2, Contested);
+}
+
+#[test]
+fn a_bound_address_and_its_did_have_one_timeline() {
+    let did = "did:oc:00000000000000000000000000000001";
+    let mut world = World::new();
+    world.graduation("g", "d1", DAY_1);
+    world.rebind("r1", DAY_1, FedimintThreshold, Bip322, None);
+    world.rebind("r2", DAY_2, Bip322, FedimintClient, Some("r1"));
+    world.rebind_mut("r2", |r| r.user = did.into());
+    // Nobody says yet that they are one: a chain that begins with a predecessor nobody holds.
+    assert_eq!(codes(&world), [Code::RebGap]);
+    assert_eq!(answer(&world, DAY_2), (Some(Bip322), None, Signed));
+    bind(&mut world, did, "bc1quser");
+    assert_eq!(codes(&world), []);
+    for who in [did, "bc1quser", "npub of bc1quser"] {
+        assert_eq!((at(&world, who, DAY_1).state, at(&world, who, DAY_2).state), (Some(Bip322), Some(FedimintClient)));
+        assert_eq!(at(&world, who, DAY_2).principal.as_str(), did);
     }
 }

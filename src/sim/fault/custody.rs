@@ -45,6 +45,13 @@ pub(super) const GENERATORS: &[Generator] = &[
         miss: the_fourth_signature_fails,
     },
     Generator {
+        code: Code::RebQuorum,
+        name: "a-rotation-signed-by-the-new-guardians",
+        near_miss: "a rotation signed by guardians of both",
+        fault: signed_by_the_new_guardians,
+        miss: signed_by_guardians_of_both,
+    },
+    Generator {
         code: Code::RebSigner,
         name: "an-outsider-beside-a-quorum",
         near_miss: "all four guardians",
@@ -172,6 +179,10 @@ pub(super) fn graduation(scene: &mut Scene, user: &str, from: &str, at: i64, sig
 
 /// A rotation between descriptors (FORMATS 8.5), signed by the three guardians that all have in common.
 fn rotation(scene: &mut Scene, user: &str, from: &str, to: &str, at: i64) -> Step {
+    rotation_by(scene, user, [from, to], at, ENOUGH.guardians)
+}
+
+fn rotation_by(scene: &mut Scene, user: &str, [from, to]: [&str; 2], at: i64, guardians: &[&str]) -> Step {
     let (address, claimed) = (scene.hand.address(user), iso(at));
     let object = json!({
         "v": 1, "kind": "orangecheck-federation-rotation", "address": address,
@@ -184,7 +195,7 @@ fn rotation(scene: &mut Scene, user: &str, from: &str, to: &str, at: i64) -> Ste
         format!("to_federation: fed:{to}"),
         format!("rotated_at: {claimed}"),
     ];
-    let id = record(scene, user, object, &lines, &Signers { user: false, ..ENOUGH });
+    let id = record(scene, user, object, &lines, &Signers { user: false, guardians, ..ENOUGH });
     Step { what: "rotation", id, address }
 }
 
@@ -285,6 +296,28 @@ fn the_third_signature_fails(scene: &mut Scene) -> Planting {
 
 fn the_fourth_signature_fails(scene: &mut Scene) -> Planting {
     accepted(scene, &Signers { failing: &["4"], ..ENOUGH })
+}
+
+/// A rotation that three guardians of the descriptor entered sign.
+fn rotated_by(scene: &mut Scene, entered: [&str; 4], signers: [&str; 3]) -> (String, Step) {
+    let (user, old) = guarded(scene);
+    let new = known(scene, &user, entered);
+    let step = rotation_by(scene, &user, [&old, &new], AT, &signers);
+    (user, step)
+}
+
+fn signed_by_the_new_guardians(scene: &mut Scene) -> Planting {
+    let signers = ["5", "6", "7"];
+    let (user, step) = rotated_by(scene, ["5", "6", "7", "8"], signers);
+    for signer in signers {
+        let address = scene.hand.address(&format!("{user} {signer}"));
+        scene.tell(Code::RebSigner, step.subject().and("signer", address));
+    }
+    Ok(step.fails(scene, Code::RebQuorum))
+}
+
+fn signed_by_guardians_of_both(scene: &mut Scene) -> Planting {
+    Ok(rotated_by(scene, ["2", "3", "4", "5"], ["2", "3", "4"]).1.subject())
 }
 
 /// A quorum with one signer more; gives that signer's subject.

@@ -33,6 +33,27 @@ pub(super) const GENERATORS: &[Generator] = &[
         miss: claimed_in_the_last_second_of_the_slack,
     },
     Generator {
+        code: Code::RebAnchorTime,
+        name: "claimed-behind-what-came-after-it",
+        near_miss: "claimed behind it, in a block within the slack",
+        fault: claimed_behind_what_came_after,
+        miss: claimed_behind_within_the_slack,
+    },
+    Generator {
+        code: Code::RebGap,
+        name: "claimed-behind-what-came-after-it",
+        near_miss: "claimed behind it, in a block before both",
+        fault: claimed_behind_within_the_slack,
+        miss: claimed_behind_what_came_after,
+    },
+    Generator {
+        code: Code::RebGap,
+        name: "back-again-without-a-departure",
+        near_miss: "there, back and there again",
+        fault: back_without_a_departure,
+        miss: there_back_and_there_again,
+    },
+    Generator {
         code: Code::RebGap,
         name: "a-predecessor-that-nobody-holds",
         near_miss: "a predecessor that is held",
@@ -73,6 +94,13 @@ pub(super) const GENERATORS: &[Generator] = &[
         near_miss: "one's own graduation",
         fault: the_graduation_of_somebody_else,
         miss: ones_own_graduation,
+    },
+    Generator {
+        code: Code::RebInvariant,
+        name: "another-tier-after-the-graduation",
+        near_miss: "the tier of before",
+        fault: another_tier_after_the_graduation,
+        miss: the_tier_of_before,
     },
 ];
 
@@ -201,16 +229,61 @@ fn two_in_two_seconds(scene: &mut Scene) -> Planting {
     twice_within(scene, 1)
 }
 
-/// A rebind that a block commits to, dated as early as its rules allow, claimed so long after that block.
-fn claimed_after_its_block(scene: &mut Scene, seconds: i64) -> Planting {
-    let (height, time) = scene.early_block(seconds)?;
-    let user = stranger(scene);
-    let mut carrier = scene.sign(&rebind(&user, SELF, CHOSEN, time + seconds));
+/// Publishes a body that the block commits to.
+fn put_in_block(scene: &mut Scene, body: &Value, height: usize) -> Result<Put, NoRoom> {
+    let mut carrier = scene.sign(body);
     scene.anchor(digest(&carrier.id)?, height)?;
     carrier.content.insert("ots".to_owned(), scene.confirmed(&hashes_then_block(1, height), height));
     let put = scene.put(carrier);
     scene.world.proven.insert(put.id.clone(), Proven::Block(height));
+    Ok(put)
+}
+
+/// A rebind that a block commits to, dated as early as its rules allow, claimed so long after that block.
+fn claimed_after_its_block(scene: &mut Scene, seconds: i64) -> Planting {
+    let (height, time) = scene.early_block(seconds)?;
+    let user = stranger(scene);
+    let put = put_in_block(scene, &rebind(&user, SELF, CHOSEN, time + seconds), height)?;
     Ok(about(&put, &user))
+}
+
+/// A first transition claimed so long after its block, and a second out of its state claimed a second before the first's
+/// claim. By the claims the second came first; by the block, where the first's claim is bounded by it, it did not.
+fn claimed_behind(scene: &mut Scene, seconds: i64) -> Planting {
+    let (height, time) = scene.early_block(seconds)?;
+    let user = stranger(scene);
+    let first = put_in_block(scene, &rebind(&user, SELF, DEFAULT, time + seconds), height)?;
+    put(scene, &rebind(&user, DEFAULT, CHOSEN, time + seconds - 1));
+    Ok(about(&first, &user))
+}
+
+fn claimed_behind_what_came_after(scene: &mut Scene) -> Planting {
+    claimed_behind(scene, 2 * HOUR + 1)
+}
+
+fn claimed_behind_within_the_slack(scene: &mut Scene) -> Planting {
+    claimed_behind(scene, 2 * HOUR)
+}
+
+/// Out of self-custody, back into it after a graduation, and out of it again; or without the way back.
+fn round_trip(scene: &mut Scene, comes_back: bool) -> Planting {
+    let (label, from) = guarded(scene);
+    let user = scene.hand.address(&label);
+    put(scene, &rebind(&user, SELF, DEFAULT, AS_OF - 3 * HOUR));
+    if comes_back {
+        graduation(scene, &label, &from, AS_OF - 2 * HOUR, &ENOUGH);
+        put(scene, &rebind(&user, DEFAULT, SELF, AS_OF - 2 * HOUR));
+    }
+    let last = put(scene, &rebind(&user, SELF, DEFAULT, AS_OF - HOUR));
+    Ok(about(&last, &user))
+}
+
+fn back_without_a_departure(scene: &mut Scene) -> Planting {
+    round_trip(scene, false)
+}
+
+fn there_back_and_there_again(scene: &mut Scene) -> Planting {
+    round_trip(scene, true)
 }
 
 fn claimed_a_second_after_the_slack(scene: &mut Scene) -> Planting {
@@ -265,4 +338,25 @@ fn the_graduation_of_somebody_else(scene: &mut Scene) -> Planting {
 
 fn ones_own_graduation(scene: &mut Scene) -> Planting {
     naming(scene, true)
+}
+
+/// A departure that names its graduation, with the user's tier before and after.
+fn departing_as(scene: &mut Scene, tier: &str) -> Planting {
+    let (label, from) = guarded(scene);
+    let step = graduation(scene, &label, &from, AS_OF - DAY, &ENOUGH);
+    let user = scene.hand.address(&label);
+    let mut body = rebind(&user, DEFAULT, SELF, AS_OF - HOUR);
+    body["graduation_id"] = step.id.into();
+    (body["tier_before"], body["tier_after"]) = ("gold".into(), tier.into());
+    let put = put(scene, &body);
+    Ok(about(&put, &user).and("member", "tier"))
+}
+
+fn another_tier_after_the_graduation(scene: &mut Scene) -> Planting {
+    let subject = departing_as(scene, "silver")?;
+    Ok(scene.tell(Code::RebInvariant, subject))
+}
+
+fn the_tier_of_before(scene: &mut Scene) -> Planting {
+    departing_as(scene, "gold")
 }

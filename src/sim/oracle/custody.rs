@@ -133,14 +133,26 @@ impl Facts<'_> {
         steps
     }
 
+    /// From when on a rebind counts: its claim, or the time of a block that is over two hours older.
+    fn effective(&self, held: &Held) -> i64 {
+        self.block(&held.id).map_or(held.at, |(_, block)| if block + 2 * HOUR < held.at { block } else { held.at })
+    }
+
+    /// Counted rebinds in their order, each with whose chain it belongs to.
+    fn chain(&self) -> Vec<(String, &Held)> {
+        let principals = self.principals();
+        let whose = |held: &Held| principals.get(held.user()).cloned().unwrap_or_else(|| held.user().to_owned());
+        let mut chain: Vec<_> = self.counted("oc-me-rebind").into_iter().map(|held| (whose(held), held)).collect();
+        // Equal times: the earlier block first, then the lower id (FORMATS 3.4).
+        chain.sort_by_key(|(_, held)| (self.effective(held), self.height(&held.id).unwrap_or(usize::MAX), &held.id));
+        chain
+    }
+
     /// Rebinds that do not start from the replayed state.
     pub(super) fn gaps(&self) -> BTreeSet<&str> {
-        let (mut gaps, mut last): (BTreeSet<&str>, BTreeMap<&str, &Held>) = Default::default();
-        let mut chain = self.counted("oc-me-rebind");
-        // Equal times: the earlier block first, then the lower id (FORMATS 3.4).
-        chain.sort_by_key(|held| (held.at, self.height(&held.id).unwrap_or(usize::MAX), &held.id));
-        for held in chain {
-            let before = last.insert(held.user(), held);
+        let (mut gaps, mut last): (BTreeSet<&str>, BTreeMap<String, &Held>) = Default::default();
+        for (principal, held) in self.chain() {
+            let before = last.insert(principal, held);
             let follows = held.text("prev").is_none_or(|prev| before.is_some_and(|last| last.id == prev));
             let is_gap = !follows || before.is_some_and(|last| state(last, "to") != state(held, "from"));
             gaps.extend(is_gap.then_some(held.id.as_str()));
@@ -148,11 +160,27 @@ impl Facts<'_> {
         gaps
     }
 
+    /// Two that claim one predecessor or one instant; named by the user of the first.
+    fn equivocations(&self) -> BTreeSet<Subject> {
+        let mut places: BTreeMap<(String, &str, String), Vec<&str>> = BTreeMap::new();
+        for (principal, held) in self.chain() {
+            let prev = held.text("prev").map(|prev| ("prev", prev.to_owned()));
+            for (place, value) in prev.into_iter().chain([("at_micros", held.at.to_string())]) {
+                places.entry((principal.clone(), place, value)).or_default().push(held.user());
+            }
+        }
+        let several = places.into_iter().filter(|(_, users)| users.len() > 1);
+        several.map(|((_, place, value), users)| Subject::new("user", users[0]).and(place, value)).collect()
+    }
+
     pub(super) fn rebinds(&self) {
-        let (gaps, steps, rebinds) = (self.gaps(), self.steps(), self.counted("oc-me-rebind"));
-        for held in &rebinds {
+        let (gaps, steps, chain, principals) = (self.gaps(), self.steps(), self.chain(), self.principals());
+        for (principal, held) in &chain {
             let subject = held.subject().and("user", held.user());
-            let is_own = |leaf: &Value| leaf["address"] == held.user();
+            let is_own = |leaf: &Value| {
+                let address = text(leaf, &["address"]);
+                principals.get(address).map_or(address, String::as_str) == principal
+            };
             let older =
                 steps.iter().filter(|(_, (_, leaf))| leaf["at"].as_i64().is_some_and(|at| at * SECOND <= held.at));
             let has_graduated = older.into_iter().any(|((what, _), (_, leaf))| *what == "graduation" && is_own(leaf));
@@ -165,12 +193,7 @@ impl Facts<'_> {
             self.when(is_other, Code::RebInvariant, subject.clone());
             self.when(is_missing, Code::RebGraduationMissing, subject);
         }
-        let claimed = rebinds.iter().flat_map(|held| {
-            let subject = Subject::new("user", held.user());
-            let prev = held.text("prev").map(|prev| subject.clone().and("prev", prev));
-            prev.into_iter().chain([subject.and("at_micros", held.at)])
-        });
-        self.each(Code::EnvEquivocation, repeated(claimed));
+        self.each(Code::EnvEquivocation, self.equivocations());
         let about = |((what, _), (name, leaf)): (&(&'static str, _), &(String, Value))| {
             Subject::new(what, name).and("address", text(leaf, &["address"]))
         };

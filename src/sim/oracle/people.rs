@@ -44,7 +44,7 @@ impl Facts<'_> {
 
     /// One text signed by an address and a Nostr key for one principal. Texts for one principal hang together by a key of
     /// theirs; a key for two principals, or texts that do not hang together, say nothing.
-    fn principals(&self) -> Names {
+    pub(super) fn principals(&self) -> Names {
         let mut texts: Vec<[String; 3]> = Vec::new();
         for event in self.scene.world.events.iter().filter(|event| event.kind == 30_079) {
             let content = parsed(&event.content);

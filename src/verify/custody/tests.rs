@@ -131,6 +131,9 @@ fn three_guardians_and_the_user_graduate_under_each_candidate_form() {
         assert_eq!((accepted.address, accepted.to.as_str()), (address(USER), "single-key"));
         assert_eq!(codes(&findings), [Code::RebProfile]);
         assert!(findings[0].observed.starts_with(over), "{}", findings[0].observed);
+        // Both candidates are named, each with the id that it gives.
+        let [l, j] = [0, 1].map(|at| sha256(graduation_claim(&graduation_json()).profiles[at].1.as_bytes()));
+        assert!(findings[0].expected.ends_with(&format!("candidates: L {l}, J {j}")), "{}", findings[0].expected);
     }
 }
 
@@ -300,7 +303,11 @@ fn a_malformed_or_misdeclared_descriptor_is_reb_descriptor() {
         change(&mut value);
         judge_descriptor(&value).unwrap_err()
     };
-    assert_eq!(codes(&refused(&|value| value["threshold"] = "03-of-05".into())), [Code::RebDescriptor]);
+    let zeros = refused(&|value| value["threshold"] = "03-of-05".into());
+    assert_eq!((codes(&zeros), zeros[0].subject.get("problem")), (vec![Code::RebDescriptor], Some("form")));
+    assert_eq!(zeros[0].observed, "threshold 03-of-05: expected 3-of-5, without leading zeros");
+    let six = refused(&|value| value["threshold"] = "6-of-5".into());
+    assert_eq!(six[0].observed, "threshold 6-of-5: expected M from 1 to 5");
     assert_eq!(codes(&refused(&|value| value["guardians"][0] = value["guardians"][1].clone())), [Code::RebDescriptor]);
     let other = refused(&|value| value["id"] = fed(&new()).into());
     assert_eq!(codes(&other), [Code::RebDescriptor]);
@@ -308,13 +315,13 @@ fn a_malformed_or_misdeclared_descriptor_is_reb_descriptor() {
     let script = refused(&|value| {
         value["guardians"][0]["address"] = "bc1qp0ahvfh83088w49k405szqgg4f3pptr7p2g06tdxfjcd40z4lh4q95lsz9".into();
     });
-    assert!(script[0].observed.contains("is not a mainnet P2WPKH"), "{}", script[0].observed);
+    assert!(script[0].observed.contains(": expected a mainnet P2WPKH"), "{}", script[0].observed);
     let testnet = Address::from_str(&address(2)).unwrap().assume_checked().script_pubkey();
     let testnet = Address::from_script(&testnet, Network::Testnet).unwrap().to_string();
     refused(&|value| value["address"] = testnet.clone().into());
     // One guardian under two spellings of one address.
     let capitals = refused(&|value| value["guardians"][0]["address"] = address(2).to_uppercase().into());
-    assert!(capitals[0].observed.contains("is not a mainnet"), "{}", capitals[0].observed);
+    assert!(capitals[0].observed.contains(": expected a mainnet"), "{}", capitals[0].observed);
     // Near misses: the right id, and a user address that many keys share.
     let mut declared = old();
     declared["id"] = fed(&old()).into();

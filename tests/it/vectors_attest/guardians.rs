@@ -45,7 +45,7 @@ fn graduation_and_rotation_candidates_hash_to_their_derived_ids() {
         let (profiles, declared) = match custody::decode(&envelope.to_string()).unwrap() {
             CustodyClaim::Graduation(claim) => (claim.profiles, claim.declared_id),
             CustodyClaim::Rotation(claim) => (claim.profiles, claim.declared_id),
-            claim @ (CustodyClaim::Descriptor(_) | CustodyClaim::Merge(_)) => panic!("{claim:?}"),
+            other => panic!("{other:?}"),
         };
         assert_eq!(declared, None);
         assert_eq!(profiles.len(), 2);

@@ -1,23 +1,17 @@
-//! Graduations and rotations: forks, invariants, and custody of an address at an instant (FORMATS 8.4 to 8.6).
+//! Graduations and rotations: their order, forks, invariants (FORMATS 8.4 to 8.6).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::{BlockHeight, Code, DescriptorId, Digest32, EvidenceId, Finding, Subject, UnixMicros, UnixSeconds};
+use crate::domain::{
+    BlockHeight, Code, DescriptorId, Digest32, EvidenceId, Finding, Subject, UnixMicros, UnixSeconds, UserKey,
+};
+use crate::evidence::Changed;
 use crate::ledger::canonical::Leaf;
+use crate::ledger::envelope::Standing;
 use crate::ledger::scope::{BLOCK_TIME_SLACK_SECONDS, Scope};
 
+use super::dated::{Dated, is_after};
 use super::roll::RebindLedger;
-
-/// Who can sign for an address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Custody {
-    /// The address' own key.
-    SingleKey,
-    /// The guardians of this descriptor.
-    Federation(DescriptorId),
-    /// Nothing is held about this address, or more than one beginning is possible.
-    Unknown,
-}
 
 /// A graduation or rotation: custody leaves one descriptor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +25,9 @@ pub(super) struct Step {
     pub(super) to: Option<DescriptorId>,
     pub(super) at: UnixSeconds,
     pub(super) anchor: Option<BlockHeight>,
+    pub(super) dated: Dated,
+    /// What it says to be another than before.
+    pub(super) changed: Vec<Changed>,
     pub(super) profile: &'static str,
     pub(super) carrier: EvidenceId,
 }
@@ -58,8 +55,8 @@ impl Step {
     }
 }
 
-/// Gathers the steps up to the as-of by address, in order of (claimed time, anchor height, id).
-pub(super) fn steps(scope: Scope<'_>, findings: &mut Vec<Finding>) -> BTreeMap<String, Vec<Step>> {
+/// Gathers the steps up to the as-of by address, in order of (effective time, anchored first, anchor height, id).
+pub(super) fn gather(scope: Scope<'_>, findings: &mut Vec<Finding>) -> BTreeMap<String, Vec<Step>> {
     let height = |id: &Digest32| scope.anchor(id).map(|anchor| anchor.height);
     let graduations = scope.set.graduations.values().map(|verified| {
         let fact = verified.fact();
@@ -71,6 +68,8 @@ pub(super) fn steps(scope: Scope<'_>, findings: &mut Vec<Finding>) -> BTreeMap<S
             to: fact.to_federation,
             at: fact.at,
             anchor: height(&fact.id),
+            dated: Dated::of(scope, &fact.id, UnixMicros::from(fact.at)),
+            changed: fact.changed.clone(),
             profile: fact.profile,
             carrier: verified.first_carrier(),
         }
@@ -85,6 +84,8 @@ pub(super) fn steps(scope: Scope<'_>, findings: &mut Vec<Finding>) -> BTreeMap<S
             to: Some(fact.to),
             at: fact.at,
             anchor: height(&fact.id),
+            dated: Dated::of(scope, &fact.id, UnixMicros::from(fact.at)),
+            changed: Vec::new(),
             profile: fact.profile,
             carrier: verified.first_carrier(),
         }
@@ -99,15 +100,15 @@ pub(super) fn steps(scope: Scope<'_>, findings: &mut Vec<Finding>) -> BTreeMap<S
         by_address.entry(step.address.clone()).or_default().push(step);
     }
     for steps in by_address.values_mut() {
-        steps.sort_by_key(|step| (step.at, step.anchor.is_none(), step.anchor, step.id));
+        steps.sort_by_key(|step| (step.dated.place(), step.id));
     }
     by_address
 }
 
 fn after_its_anchor(scope: Scope<'_>, step: &Step) -> Option<Finding> {
     let anchor = scope.anchor(&step.id)?;
-    let limit = anchor.time.plus(BLOCK_TIME_SLACK_SECONDS);
-    (step.at > limit).then(|| {
+    is_after(UnixMicros::from(step.at), anchor.time).then(|| {
+        let limit = anchor.time.plus(BLOCK_TIME_SLACK_SECONDS);
         step.finding(Code::RebAnchorTime)
             .with_values(format!("not after {limit}"), step.at)
             .with_evidence(anchor.proof, "proof")
@@ -115,17 +116,23 @@ fn after_its_anchor(scope: Scope<'_>, step: &Step) -> Option<Finding> {
     })
 }
 
-/// REB_FORK and REB_INVARIANT over the gathered steps.
-pub(super) fn check(ledger: &RebindLedger, findings: &mut Vec<Finding>) {
+/// REB_FORK and REB_INVARIANT over the gathered steps. Returns the rotations that fork.
+pub(super) fn check(scope: Scope<'_>, ledger: &RebindLedger, findings: &mut Vec<Finding>) -> BTreeSet<Digest32> {
     let mut leaving: BTreeMap<(DescriptorId, &str), Vec<&Step>> = BTreeMap::new();
+    let mut graduations: BTreeMap<Digest32, &Step> = BTreeMap::new();
     for step in ledger.steps.values().flatten() {
         if step.graduates_to.is_none() {
             leaving.entry((step.from, &step.address)).or_default().push(step);
+        } else {
+            graduations.insert(step.id, step);
         }
         findings.extend(address_changed(ledger, step));
+        findings.extend(step.changed.iter().map(|one| invariant(step.finding(Code::RebInvariant), one)));
     }
+    let mut forked = BTreeSet::new();
     for ((descriptor, address), mut steps) in leaving.into_iter().filter(|(_, steps)| steps.len() > 1) {
         steps.sort_by_key(|step| step.id);
+        forked.extend(steps.iter().map(|step| step.id));
         let ids: Vec<String> = steps.iter().map(|step| step.id.to_string()).collect();
         let finding = Finding::new(Code::RebFork, Subject::new("descriptor", descriptor).and("user", address))
             .with_values("one rotation", ids.join(", "))
@@ -134,20 +141,35 @@ pub(super) fn check(ledger: &RebindLedger, findings: &mut Vec<Finding>) {
             );
         findings.push(steps.iter().fold(finding, |finding, step| finding.with_evidence(step.carrier, "rotation")));
     }
-    for entry in ledger.entries.values().filter(|entry| entry.standing == crate::ledger::Standing::Counted) {
-        let named = |step: &&Step| entry.rebind.graduation == Some(step.id) && step.graduates_to.is_some();
-        let Some(step) = ledger.steps.values().flatten().find(named) else { continue };
-        // A decentralised id says nothing about the address; an address must be the one that graduated.
-        if !entry.rebind.user.as_str().starts_with("did:") && entry.rebind.user.as_str() != step.address {
+    for entry in ledger.entries.values().filter(|entry| entry.standing == Standing::Counted) {
+        if entry.rebind.graduates() {
+            findings.extend(entry.rebind.changed.iter().map(|one| invariant(entry.finding(Code::RebInvariant), one)));
+        }
+        let Some(step) = entry.rebind.graduation.and_then(|id| graduations.get(&id)) else { continue };
+        let (user, address) = (&entry.rebind.user, UserKey::from(step.address.as_str()));
+        // A decentralised id says nothing about the address; an address must be the one that graduated, or the same
+        // person's.
+        let is_same = scope.people.principal_of(user) == scope.people.principal_of(&address);
+        if !user.as_str().starts_with("did:") && !is_same {
             findings.push(
-                Finding::new(Code::RebInvariant, Subject::new("envelope", entry.id).and("user", &entry.rebind.user))
-                    .with_values(&step.address, &entry.rebind.user)
-                    .with_evidence(entry.carrier, "carrier")
+                entry
+                    .finding(Code::RebInvariant)
+                    .with_values(&step.address, user)
                     .with_evidence(step.carrier, "graduation")
                     .with_explanation("The transition names a graduation of another address."),
             );
         }
     }
+    forked
+}
+
+/// Tier, rate and history go with the user.
+fn invariant(finding: Finding, changed: &Changed) -> Finding {
+    let mut finding = finding
+        .with_values(&changed.before, &changed.after)
+        .with_explanation(format!("The {} is another after the graduation than before it.", changed.name));
+    finding.subject = finding.subject.and("member", changed.name);
+    finding
 }
 
 /// A custody descriptor carries its user's address: both ends of a step must be of the same one.
@@ -162,32 +184,4 @@ fn address_changed(ledger: &RebindLedger, step: &Step) -> Option<Finding> {
             .with_values(&step.address, other)
             .with_explanation("The address of a descriptor differs from the address of the step."),
     )
-}
-
-impl RebindLedger {
-    /// Resolves who can sign for an address at an instant. A step counts from its own second on.
-    ///
-    /// Of two steps that leave one descriptor the first in order of (claimed time, anchor height, id) is followed.
-    pub fn custody_at(&self, address: &str, at: UnixSeconds) -> Custody {
-        let steps = self.steps.get(address).map(Vec::as_slice).unwrap_or_default();
-        let mut custody = match steps.first() {
-            Some(first) => Custody::Federation(first.from),
-            None => self.only_descriptor(address),
-        };
-        for step in steps.iter().filter(|step| step.at <= at) {
-            if custody == Custody::Federation(step.from) {
-                custody = step.to.map_or(Custody::SingleKey, Custody::Federation);
-            }
-        }
-        custody
-    }
-
-    fn only_descriptor(&self, address: &str) -> Custody {
-        let mut ids =
-            self.descriptors.values().filter(|known| known.address.as_deref() == Some(address)).map(|known| known.id);
-        match (ids.next(), ids.next()) {
-            (Some(id), None) => Custody::Federation(id),
-            _ => Custody::Unknown,
-        }
-    }
 }

@@ -1,0 +1,80 @@
+//! `reledger custody`: who held custody of an address, and when.
+
+use std::process::ExitCode;
+use std::str::FromStr as _;
+
+use clap::{Args, Subcommand};
+
+use super::args::Global;
+use super::coverage::plan;
+use super::output::{Output, say};
+use super::{documents, progress, settings, signals};
+use crate::app::{self, AppError, AsOfWanted, Cancel, CustodyQuestion};
+use crate::domain::{UserKey, inert};
+
+/// What to tell.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CustodyCommand {
+    /// Who held custody at an instant: state, active descriptor with its guardians, what that rests on and how far it is
+    /// proven.
+    At(AtArgs),
+    /// Every rebind, rotation and graduation in order.
+    #[command(after_help = EXITS)]
+    History {
+        /// An address, a did:oc or a user key, as signed records write it.
+        address: String,
+    },
+}
+
+const EXITS: &str = "Reads the run that --run names and contacts nobody. A finished run is told as it was judged; one that \
+    is only captured needs its configuration.\n\nTrust levels, weakest first: contested (a fork, a gap, an equivocation, or \
+    a step out of a descriptor that was not active), assumed (no transition says so), signed (not all anchored by then), \
+    bitcoin-proven.\n\nExit 0: an established answer; 1: it is contested, or what it rests on carries an open divergence at \
+    or above --fail-on; 3: nothing is held about that name, the height is not known, or the instant lies behind the as-of.";
+
+/// Whose custody, and when.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXITS)]
+pub(crate) struct AtArgs {
+    /// An address, a did:oc or a user key, as signed records write it.
+    address: String,
+    /// The instant: UTC time, date, Unix seconds, `now`; or a height (a number below 500000000), for the time of its block.
+    #[arg(long, value_name = "TIME|HEIGHT")]
+    when: String,
+}
+
+pub(crate) fn custody(global: &Global, output: &Output, command: &CustodyCommand) -> Result<ExitCode, AppError> {
+    let options = settings::run_options(global, "custody")?;
+    let (who, question) = match command {
+        CustodyCommand::At(AtArgs { address, when }) if when == "now" => {
+            (address, CustodyQuestion::At(AsOfWanted::Time(options.clock)))
+        }
+        CustodyCommand::At(AtArgs { address, when }) => {
+            let when = AsOfWanted::from_str(when).map_err(|what| settings::usage(format!("--when: {what}")))?;
+            (address, CustodyQuestion::At(when))
+        }
+        CustodyCommand::History { address } => (address, CustodyQuestion::History),
+    };
+    let plan = plan(global)?;
+    if global.dry_run {
+        return documents::would(output, &format!("read the run in {}", inert(&global.run.display().to_string())));
+    }
+    let cancel = Cancel::default();
+    signals::listen(cancel.clone());
+    let observer = progress::observer(global);
+    let how = (options.as_of, options.clock, options.jobs);
+    let who = UserKey::from(who.as_str());
+    let found = app::custody_of_run(&global.run, plan.as_ref(), (&who, &question), how, observer.as_ref(), &cancel)?;
+    drop(observer);
+    let code = found.exit_code(options.fail_on);
+    output.emit_either(&app::custody_text(&found), &app::custody_value(&found, code))?;
+    if !global.quiet {
+        let touched = found.divergences.len();
+        let verdict = found.at.as_ref().map_or("history", |at| at.trust.name());
+        say(&format!(
+            "{verdict}: {} transitions, {touched} divergences touch them; exit {code}",
+            found.transitions.len()
+        ));
+    }
+    Ok(ExitCode::from(code))
+}
