@@ -25,7 +25,7 @@ pub use envelope::{EnvelopeEntry, EnvelopeLedger, Exclusion, Standing, Window};
 pub use fees::{FeeError, Fees, compute_fees, fee_issues};
 pub use rebind::{Custody, RebindEntry, RebindLedger};
 pub use rebuild::{Ledgers, rebuild};
-pub use registers::{AttestationEntry, AttestationRegister, ProjectEntry, ProjectRegister};
+pub use registers::{AttestationEntry, AttestationRegister, Level, ProjectEntry, ProjectRegister};
 pub use treasury::{
     Account, Entry, EntryKey, Fact, Movement, Posting, Tier, TreasuryLedger, Unposted, allowed_direction, movement,
 };

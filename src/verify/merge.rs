@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::unread::Unread;
 use super::{
-    AcceptedGraduation, AcceptedRotation, AnchorState, Fate, HeldEvent, KnownDescriptor, SignedAttestation,
-    SignedBinding, SignedEnvelope, SignedSettlement, Verified, VerifiedSet, ots,
+    AcceptedGraduation, AcceptedRotation, AnchorState, ClaimedAttestation, Fate, HeldEvent, KnownDescriptor,
+    SignedAttestation, SignedBinding, SignedEnvelope, SignedSettlement, Verified, VerifiedSet, ots,
 };
 use crate::domain::{AttestationId, Code, Counts, Digest32, EvidenceId, Finding, NostrEventId, Subject, TrustPolicy};
 use crate::evidence::{
@@ -38,6 +38,7 @@ pub(super) enum Fact {
     Blank(Digest32, NostrEventId),
     Envelope(SignedEnvelope),
     Attestation(SignedAttestation),
+    Claimed(ClaimedAttestation),
     Binding(SignedBinding),
     Descriptor(KnownDescriptor),
     Graduation(AcceptedGraduation),
@@ -128,6 +129,7 @@ impl Merge {
                 keep(&mut set.envelopes, envelope.id, envelope, carrier, rank);
             }
             Fact::Attestation(it) => keep(&mut set.attestations, it.id, it, carrier, |it| it.scheme.clone()),
+            Fact::Claimed(it) => keep_claimed(&mut set.claimed_attestations, it, carrier),
             // Everything of these is hashed into the id, so carriers can't differ.
             Fact::Binding(it) => keep(&mut set.bindings, it.id, it, carrier, |_| ()),
             Fact::Descriptor(it) => keep(&mut set.descriptors, it.id, it, carrier, |_| ()),
@@ -219,6 +221,21 @@ fn keep<K: Ord, T, R: Ord>(
         None => {
             map.insert(id, merged);
         }
+    }
+}
+
+/// Of several messages under one id the one that hashes to it stands, else that of the lowest hash. What is wrong with any
+/// carrier of that message is told.
+fn keep_claimed(
+    map: &mut BTreeMap<AttestationId, Verified<ClaimedAttestation>>,
+    claimed: ClaimedAttestation,
+    carrier: EvidenceId,
+) {
+    let reasons = claimed.reasons.clone();
+    let (id, digest) = (claimed.id, claimed.digest);
+    keep(map, id, claimed, carrier, |it| (it.digest != it.id.0, it.digest));
+    if let Some(held) = map.get_mut(&id).filter(|held| held.fact().digest == digest) {
+        held.fact_mut().reasons.extend(reasons);
     }
 }
 
