@@ -256,3 +256,36 @@ fn merged(mut findings: Vec<Finding>) -> Vec<Finding> {
         |(finding, evidence): (Finding, BTreeSet<_>)| Finding { evidence: evidence.into_iter().collect(), ..finding };
     by_text.into_iter().map(whole).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::sha256;
+
+    /// One of the carriers; whether the message hashes to the declared id, and why the carrier does not hold.
+    fn claimed(message: &str, reason: Code) -> ClaimedAttestation {
+        let id = AttestationId(sha256(b"declared"));
+        ClaimedAttestation { id, digest: sha256(message.as_bytes()), message: None, reasons: [reason].into() }
+    }
+
+    #[test]
+    fn which_message_stands_under_a_claimed_id_depends_on_no_order() {
+        let carriers = [
+            claimed("declared", Code::AttSig),
+            claimed("declared", Code::AttFields),
+            claimed("another", Code::AttId),
+            claimed("a third", Code::AttId),
+        ];
+        for turn in 0..carriers.len() {
+            let mut map = BTreeMap::new();
+            for place in (0..carriers.len()).map(|place| (place + turn) % carriers.len()) {
+                let number = u8::try_from(place).unwrap();
+                keep_claimed(&mut map, carriers[place].clone(), EvidenceId::from_bytes([number; 32]));
+            }
+            let held = map.into_values().next().unwrap();
+            assert_eq!(held.carriers().len(), carriers.len());
+            assert_eq!(held.fact().digest, sha256(b"declared"));
+            assert_eq!(held.fact().reasons, [Code::AttSig, Code::AttFields].into());
+        }
+    }
+}

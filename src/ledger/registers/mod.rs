@@ -2,6 +2,8 @@
 
 mod attestations;
 mod projects;
+#[cfg(test)]
+mod tests;
 
 pub use attestations::{AttestationEntry, AttestationRegister, Level};
 pub use projects::{ProjectEntry, ProjectRegister};
