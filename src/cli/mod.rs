@@ -13,6 +13,7 @@ mod coverage;
 mod cursor;
 mod doctor;
 mod documents;
+mod explain;
 mod gaps;
 mod headers;
 mod init;
