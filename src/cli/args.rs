@@ -173,7 +173,7 @@ pub(crate) enum Command {
     /// Print a published JSON Schema.
     Schema {
         /// Which one.
-        #[arg(value_parser = ["report", "divergence", "config", "coverage", "exit-codes", "events"])]
+        #[arg(value_parser = ["report", "divergence", "config", "coverage", "explanation", "exit-codes", "events"])]
         name: String,
     },
     /// Print shell completions.

@@ -1,11 +1,13 @@
 //! One integration binary: each module's head says what belongs in it.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap in a helper fails the test, with its place")]
 
+mod anchoring;
 mod architecture;
 mod cli;
 mod coverage;
 mod doctor;
 mod drill;
+mod explain;
 mod faults;
 mod fixtures;
 mod fuzz;
