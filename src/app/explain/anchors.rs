@@ -29,7 +29,7 @@ pub(super) fn told(known: &Known, class: Class, digest: Digest32) -> Option<Anch
             .iter()
             .map(|pending| PendingTold {
                 calendar: pending.uri.clone(),
-                commitment: pending.commitment.iter().map(|byte| format!("{byte:02x}")).collect(),
+                commitment: hex(&pending.commitment),
                 submitted_at: pending.submitted_at.map(|at| at.0),
                 answered: state.answered.contains(&pending.commitment),
                 proof: pending.proof.to_string(),
@@ -38,6 +38,11 @@ pub(super) fn told(known: &Known, class: Class, digest: Digest32) -> Option<Anch
         header_missing: state.header_missing.iter().map(|height| height.0).collect(),
         refused: state.refused.iter().map(|proof| refused(known, *proof)).collect(),
     })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
 }
 
 fn status(state: &AnchorState) -> &'static str {

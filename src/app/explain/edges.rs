@@ -105,8 +105,9 @@ fn body<'a>(node: Node<'a>, body: &'a OcMeBody, visit: &mut Visit<'_, 'a>) {
                 .project
                 .iter()
                 .for_each(|project| visit(node, "project", Node::Text(Class::Project, project.as_str())));
-            let window = event.drop.as_ref().map(|drop| drop.window.as_str());
-            window.into_iter().for_each(|window| visit(node, "window", Node::Text(Class::Window, window)));
+            if let Some(drop) = &event.drop {
+                visit(node, "window", Node::Text(Class::Window, drop.window.as_str()));
+            }
         }
         OcMeBody::Payment(payment) => {
             payment.user.iter().for_each(|name| visit(node, "user", user(name.as_str())));
@@ -118,7 +119,9 @@ fn body<'a>(node: Node<'a>, body: &'a OcMeBody, visit: &mut Visit<'_, 'a>) {
             for share in &shares.recipients {
                 visit(node, "user", user(share.user.as_str()));
                 let binding = named(share.binding.as_deref(), |id| envelope(EnvelopeId(id)));
-                binding.into_iter().for_each(|binding| visit(node, "payout-binding", binding));
+                if let Some(binding) = binding {
+                    visit(node, "payout-binding", binding);
+                }
             }
         }
         OcMeBody::Drop(drop) => {
@@ -133,11 +136,14 @@ fn body<'a>(node: Node<'a>, body: &'a OcMeBody, visit: &mut Visit<'_, 'a>) {
 fn rebind<'a>(node: Node<'a>, rebind: &'a Rebind, visit: &mut Visit<'_, 'a>) {
     visit(node, "user", user(rebind.user.as_str()));
     rebind.prev.into_iter().for_each(|id| visit(node, "prev", envelope(id)));
-    let graduation = rebind.graduation.map(|id| Node::Digest(Class::Graduation, id));
-    graduation.into_iter().for_each(|graduation| visit(node, "graduation", graduation));
+    if let Some(graduation) = rebind.graduation {
+        visit(node, "graduation", Node::Digest(Class::Graduation, graduation));
+    }
     for (relation, federation) in [("from", &rebind.from_federation), ("to", &rebind.to_federation)] {
         let descriptor = named(federation.as_deref(), |id| Node::Digest(Class::Descriptor, id));
-        descriptor.into_iter().for_each(|descriptor| visit(node, relation, descriptor));
+        if let Some(descriptor) = descriptor {
+            visit(node, relation, descriptor);
+        }
     }
 }
 
@@ -158,7 +164,9 @@ fn attested<'a>(set: &'a VerifiedSet, visit: &mut Visit<'_, 'a>) {
     for (id, signed) in &set.bindings {
         let node = Node::Digest(Class::Binding, id.0);
         let said = &signed.fact().message;
-        [&said.principal, &said.btc].into_iter().for_each(|name| visit(node, "user", user(name)));
+        for name in [&said.principal, &said.btc] {
+            visit(node, "user", user(name));
+        }
         carried(node, signed, visit);
     }
 }
@@ -192,12 +200,15 @@ fn money<'a>(set: &'a VerifiedSet, visit: &mut Visit<'_, 'a>) {
     for (digest, settlement) in &set.settlements {
         let (node, event) = (Node::Digest(Class::Settlement, *digest), &settlement.fact().event);
         visit(node, "operation", Node::Text(Class::Operation, event.operation.as_str()));
-        named(event.payment_hash.as_deref(), payment).into_iter().for_each(|hash| visit(node, "payment", hash));
+        if let Some(hash) = named(event.payment_hash.as_deref(), payment) {
+            visit(node, "payment", hash);
+        }
         event.user.iter().for_each(|name| visit(node, "user", user(name.as_str())));
         event.project.iter().for_each(|project| visit(node, "project", Node::Text(Class::Project, project.as_str())));
         for (relation, id) in [("payout-binding", &event.payout_binding), ("distribution", &event.distribution)] {
-            let named = named(id.as_deref(), |id| envelope(EnvelopeId(id)));
-            named.into_iter().for_each(|id| visit(node, relation, id));
+            if let Some(id) = named(id.as_deref(), |id| envelope(EnvelopeId(id))) {
+                visit(node, relation, id);
+            }
         }
         carried(node, settlement, visit);
     }

@@ -25,8 +25,9 @@ impl Prefix {
     }
 
     fn begins(&self, digest: &Digest32) -> bool {
-        let digit =
-            |place: usize| digest.0.get(place / 2).map(|byte| if place % 2 == 0 { byte >> 4 } else { byte & 15 });
+        let digit = |place: usize| {
+            digest.0.get(place / 2).map(|byte| if place.is_multiple_of(2) { byte >> 4 } else { byte & 15 })
+        };
         self.0.iter().enumerate().all(|(place, wanted)| digit(place) == Some(*wanted))
     }
 }

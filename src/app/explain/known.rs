@@ -46,10 +46,8 @@ impl Known {
     pub(super) fn of(folder: &RunFolder, policy: &TrustPolicy, options: &RunOptions) -> Result<Self, AppError> {
         let store = LogStore::open_read_only(&folder.evidence())?;
         let root = evidence_root(&store.ids()?);
-        let recorded = match folder.evidence().join("inputs.json").is_file() {
-            true => Some(recorded_inputs(folder.root())?),
-            false => None,
-        };
+        let is_judged = folder.evidence().join("inputs.json").is_file();
+        let recorded = is_judged.then(|| recorded_inputs(folder.root())).transpose()?;
         let policy = recorded.as_ref().map_or(policy, |judged| &judged.policy).clone();
         let mut tables = side_tables(&store)?;
         if let Some(judged) = &recorded {

@@ -8,6 +8,7 @@ use super::known::Known;
 use super::model::{Class, DivergenceTold, EntryTold, Name, SignatureTold, StandingTold};
 use crate::domain::{AttestationId, BindingId, Code, DescriptorId, Digest32, EnvelopeId, Severity};
 use crate::evidence::attest::FEDERATION_SCHEME;
+use crate::verify::Verified;
 
 /// Whether it counts: as its leaf says, else as the divergences about it do.
 pub(super) fn standing(
@@ -98,7 +99,7 @@ pub(super) fn signatures(known: &Known, name: &Name, divergences: &[DivergenceTo
                 let scheme = if fact.scheme == "legacy" { fact.scheme.clone() } else { scheme(&fact.scheme) };
                 return vec![one(&scheme, "valid", fact.message.address.clone())];
             }
-            let claimed = set.claimed_attestations.get(&AttestationId(digest)).map(|claimed| claimed.fact());
+            let claimed = set.claimed_attestations.get(&AttestationId(digest)).map(Verified::fact);
             let message = claimed.and_then(|claimed| claimed.message.as_ref());
             let is = |code: Code| claimed.is_some_and(|claimed| claimed.reasons.contains(&code));
             let verdict = match message {
