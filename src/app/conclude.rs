@@ -135,6 +135,11 @@ impl Conclusion {
         &self.set
     }
 
+    /// What was judged, found, and folded.
+    pub(super) fn into_parts(self) -> (VerifiedSet, Reconciliation, Vec<LedgerView>) {
+        (self.set, self.reconciliation, self.views)
+    }
+
     /// The roots.
     pub fn seal(&self) -> &StateSeal {
         &self.seal

@@ -72,7 +72,7 @@ pub use doctor::{Check, Health, Patient, diagnose, exit_condition};
 pub use documents::SeenDocument;
 pub use drill::{Finished, RunOptions, capture_only, drill, rebuild_only};
 pub use error::AppError;
-pub use explain::{Explanation, explain_in_run};
+pub use explain::*;
 pub use gaps::{Gap, GapOrigin, GapRegister, gap_uses};
 pub use gateway::{NodeKind, NodePlan};
 pub use headers::{

@@ -132,9 +132,12 @@ pub(crate) enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
-    /// Where an id came from, or what a divergence code means.
+    /// What a run knows of an id, as a tree: what it says, what brought it, its key, signatures, anchor, ledger entries,
+    /// relations and divergences. Or what a divergence code means. Exit 2 when nothing has that name, or several do.
     Explain {
-        /// An evidence, envelope or event id, a fingerprint, an operation id, or a code. Ids may be cut to 8 digits.
+        /// A code; or, in the run, the id of evidence, an event, envelope, attestation, binding, descriptor (`fed:...`),
+        /// graduation, rotation, settlement or operation, a payment hash, fingerprint, block hash or height, kid, drop
+        /// window, project, user (in clear or by pseudonym). Ids may be cut to 8 digits.
         what: String,
     },
     /// What each source holds, by kind and month, and on what basis that is complete.
@@ -183,7 +186,7 @@ pub(crate) enum Command {
     /// Print a published JSON Schema.
     Schema {
         /// Which one.
-        #[arg(value_parser = ["report", "divergence", "config", "coverage", "exit-codes", "events"])]
+        #[arg(value_parser = ["report", "divergence", "config", "coverage", "explanation", "exit-codes", "events"])]
         name: String,
     },
     /// Print shell completions.

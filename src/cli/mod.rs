@@ -15,6 +15,7 @@ mod cursor;
 mod custody;
 mod doctor;
 mod documents;
+mod explain;
 mod gaps;
 mod headers;
 mod init;

@@ -1,21 +1,20 @@
-//! `reledger verify` and `reledger explain`.
+//! `reledger verify`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::str::FromStr as _;
 
 use super::args::{Format, Global};
 use super::output::{Output, say};
 use super::{settings, signals};
 use crate::app::{self, AppError, Cancel, Fate, JudgedRecord};
-use crate::domain::{Code, Condition, Media, Outcome, TrustPolicy, inert, inert_limited};
+use crate::domain::{Condition, Media, Outcome, TrustPolicy, inert_limited};
 use crate::report::canonical_json;
 
 /// Files by what they are.
 type Files = Vec<(Media, Vec<PathBuf>)>;
 
 /// The policy to judge with: the configuration's when one is there, else the profile's.
-fn context(global: &Global) -> Result<(TrustPolicy, Files), AppError> {
+pub(super) fn context(global: &Global) -> Result<(TrustPolicy, Files), AppError> {
     let named = global.config.is_some() || std::path::Path::new(settings::DEFAULT_CONFIG).exists();
     if !named {
         return Ok((TrustPolicy::orangecheck_2026_10(), Vec::new()));
@@ -84,39 +83,4 @@ fn value(record: &JudgedRecord) -> serde_json::Value {
             "expected": finding.expected, "observed": finding.observed,
         })).collect::<Vec<_>>(),
     })
-}
-
-/// What a code means, or where an id came from.
-pub(crate) fn explain(global: &Global, output: &Output, what: &str) -> Result<ExitCode, AppError> {
-    if let Ok(code) = Code::from_str(&what.to_ascii_uppercase()) {
-        let text = format!(
-            "{}: {}\nseverity {}, runbook step {}, {}\n",
-            code,
-            code.meaning(),
-            code.severity(),
-            code.step().number(),
-            if code.blocks() { "blocks unfreezing writes while it is open" } else { "never blocks" }
-        );
-        let value = serde_json::json!({
-            "code": code.name(), "meaning": code.meaning(), "severity": code.severity().name(),
-            "step": code.step().number(), "blocks": code.blocks(),
-        });
-        output.emit_either(&text, &value)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let (policy, _) = context(global)?;
-    let explanation = app::explain_in_run(&app::RunFolder::at(&global.run), &policy, global.jobs, what)?;
-    if explanation.lines.is_empty() {
-        return Err(AppError::Config {
-            what: format!("`{}` names no code, and nothing in the run {}", inert(what), global.run.display()),
-            hint: "give a code like ENV_SIG_BAD, or at least 8 digits of an id with --run DIR".to_owned(),
-        });
-    }
-    let mut text = String::new();
-    for line in &explanation.lines {
-        text.push_str(&inert(line));
-        text.push('\n');
-    }
-    output.emit_either(&text, &serde_json::json!({"lines": explanation.lines}))?;
-    Ok(ExitCode::SUCCESS)
 }

@@ -28,7 +28,7 @@ pub use fees::{FeeError, Fees, compute_fees, fee_issues};
 pub use people::People;
 pub use rebind::{Change, CustodyAt, Dated, Doubt, RebindEntry, RebindLedger, Transition, TrustLevel};
 pub use rebuild::{Ledgers, project, rebuild};
-pub use registers::{AttestationEntry, AttestationRegister, ProjectEntry, ProjectRegister};
+pub use registers::{AttestationEntry, AttestationRegister, Level, ProjectEntry, ProjectRegister};
 pub use treasury::{
     Account, Entry, EntryKey, Fact, Movement, Posting, Tier, TreasuryLedger, Unposted, allowed_direction, movement,
 };

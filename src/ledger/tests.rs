@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use crate::domain::{Code, SettlementKind, UnixMicros};
 use crate::ledger::testkit::{World, digest, evidence, in_window, plain_config, sats, time};
-use crate::verify::{SignedAttestation, Verified};
+use crate::verify::Verified;
 
 use super::LedgerView;
 
@@ -108,25 +108,6 @@ fn a_carrier_changes_no_leaf() {
     let fact = world.set.envelopes[&id].fact().clone();
     world.set.envelopes.insert(id, Verified::assumed(fact, evidence("another carrier")));
     assert_eq!(views(&world), before);
-}
-
-#[test]
-fn attestations_after_the_as_of_are_not_registered() {
-    let message = |issued_at: &str| crate::evidence::AttestationMessage {
-        address: "bc1quser".to_owned(),
-        identities: Vec::new(),
-        nonce: "0".repeat(32),
-        issued_at: issued_at.parse().unwrap(),
-        extensions: [("bond".to_owned(), "10000".to_owned())].into(),
-    };
-    let mut world = World::new();
-    for (name, at) in [("now", "2026-06-30T00:00:00Z"), ("later", "2026-06-30T00:00:01Z")] {
-        let id = crate::domain::AttestationId(digest(name));
-        let signed = SignedAttestation { id, message: message(at), scheme: "bip322".to_owned() };
-        world.set.attestations.insert(id, Verified::assumed(signed, evidence(name)));
-    }
-    let totals = &world.ledgers().views()[3].totals;
-    assert_eq!((totals["attestations"], totals["bond_sats"]), (1, 10_000));
 }
 
 #[test]

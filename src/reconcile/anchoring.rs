@@ -3,6 +3,7 @@
 use crate::domain::{Code, Digest32, EvidenceId, Finding, Subject, UnixMicros, UnixSeconds};
 use crate::evidence::OcMeKind;
 use crate::ledger::Exclusion;
+use crate::ledger::Level;
 use crate::ledger::Standing;
 use crate::verify::AnchorState;
 
@@ -21,6 +22,8 @@ struct Item {
     carrier: EvidenceId,
     /// A rebind's order in time is judged in its own ledger (REB_ANCHOR_TIME).
     judges_order: bool,
+    /// Anchoring was promised soon after the claimed time. An attestation is anchored when it upgrades a tier.
+    is_prompt: bool,
 }
 
 /// Judges every signed envelope and bonded attestation; returns the queue for anchoring, sorted.
@@ -28,7 +31,7 @@ pub(super) fn check(input: &Input<'_>, audit: &mut Audit) -> Vec<NeedsAnchor> {
     let mut found = Vec::new();
     let mut queue = Vec::new();
     let mut header_missing = 0;
-    let items = envelopes(input);
+    let items: Vec<Item> = envelopes(input).chain(attestations(input)).collect();
     for item in &items {
         let state = input.set.anchors.get(&item.digest);
         if let Some(reason) = judge(input, item, state, &mut found) {
@@ -36,56 +39,57 @@ pub(super) fn check(input: &Input<'_>, audit: &mut Audit) -> Vec<NeedsAnchor> {
             queue.push(NeedsAnchor { id: item.digest, reason });
         }
     }
-    let attested = attestations(input);
-    for item in &attested {
-        let unproven = input.set.anchors.get(&item.digest).is_none_or(|state| state.proofs.is_empty());
-        if unproven {
-            found.push(absent(item));
-        }
-    }
     if header_missing > 0 {
         let reason = "no known header answers for the height that the proof names";
         audit.not_possible("anchoring.header", reason, header_missing, input.declared.headers);
     }
-    audit.check("anchoring.proof", items.len() + attested.len(), found);
+    audit.check("anchoring.proof", items.len(), found);
+    // Who holds the coins of a bond says only the set of unspent outputs, and no source gives that (FORMATS 7.5).
+    let bonds = items.iter().filter(|item| !item.is_prompt).count();
+    if bonds > 0 {
+        audit.not_possible("attestations.bond_backing", "unspent outputs of the chain are no input", bonds, false);
+    }
     queue.sort();
     queue
 }
 
-fn envelopes(input: &Input<'_>) -> Vec<Item> {
+fn envelopes<'i>(input: &'i Input<'_>) -> impl Iterator<Item = Item> + use<'i> {
     let later = Standing::Excluded(Exclusion::AfterAsOf);
-    let billed = input.ledgers.envelope.entries.values().filter(|entry| entry.standing != later).map(|entry| Item {
-        digest: entry.id.0,
-        subject: Subject::new("envelope", entry.id),
-        claimed: entry.claimed,
-        carrier: entry.carrier,
-        judges_order: entry.kind != OcMeKind::Rebind,
-    });
-    let rebound = input.ledgers.rebind.entries.values().filter(|entry| entry.standing != later).map(|entry| Item {
-        digest: entry.id.0,
-        subject: Subject::new("envelope", entry.id),
-        claimed: Some(entry.rebind.at),
-        carrier: entry.carrier,
-        judges_order: false,
-    });
-    billed.chain(rebound).collect()
+    let billed =
+        input.ledgers.envelope.entries.values().filter(move |entry| entry.standing != later).map(|entry| Item {
+            digest: entry.id.0,
+            subject: Subject::new("envelope", entry.id),
+            claimed: entry.claimed,
+            carrier: entry.carrier,
+            judges_order: entry.kind != OcMeKind::Rebind,
+            is_prompt: true,
+        });
+    let rebound =
+        input.ledgers.rebind.entries.values().filter(move |entry| entry.standing != later).map(|entry| Item {
+            digest: entry.id.0,
+            subject: Subject::new("envelope", entry.id),
+            claimed: Some(entry.rebind.at),
+            carrier: entry.carrier,
+            judges_order: false,
+            is_prompt: true,
+        });
+    billed.chain(rebound)
 }
 
 /// Attestations with a bond are anchored when they upgrade a tier (FORMATS 7.5).
-fn attestations(input: &Input<'_>) -> Vec<Item> {
+fn attestations<'i>(input: &'i Input<'_>) -> impl Iterator<Item = Item> + use<'i> {
     let register = &input.ledgers.attestations.entries;
-    let bonded = register.iter().filter(|(_, entry)| entry.bond.is_some());
-    bonded
-        .filter_map(|(id, entry)| {
-            Some(Item {
-                digest: id.0,
-                subject: Subject::new("attestation", id),
-                claimed: Some(entry.issued_at),
-                carrier: input.set.attestations.get(id)?.first_carrier(),
-                judges_order: true,
-            })
+    let bonded = register.iter().filter(|(_, entry)| entry.level > Level::SignedEvent && entry.bond.is_some());
+    bonded.filter_map(|(id, entry)| {
+        Some(Item {
+            digest: id.0,
+            subject: Subject::new("attestation", id),
+            claimed: entry.issued_at,
+            carrier: input.set.attestations.get(id)?.first_carrier(),
+            judges_order: true,
+            is_prompt: false,
         })
-        .collect()
+    })
 }
 
 /// Pushes what is wrong with one item; returns why it still needs an anchor.
@@ -107,7 +111,8 @@ fn judge(
         return Some("header-missing");
     }
     let Some(first) = state.pending.first() else {
-        return Some("refused");
+        // What anchored it is gone (HDR_REORG): it waits for a block as on its first day.
+        return Some(if state.stale.is_empty() { "refused" } else { "reorg" });
     };
     let submitted = state.pending.iter().filter_map(|pending| pending.submitted_at).min();
     let since = submitted.or(item.claimed.map(UnixMicros::seconds));
@@ -123,9 +128,10 @@ fn judge(
 }
 
 fn has_any(state: &AnchorState) -> bool {
-    let AnchorState { confirmed, header_missing, pending, answered: _, refused, proofs } = state;
+    let AnchorState { confirmed, header_missing, stale, pending, answered: _, refused, proofs } = state;
     !(confirmed.is_empty()
         && header_missing.is_empty()
+        && stale.is_empty()
         && pending.is_empty()
         && refused.is_empty()
         && proofs.is_empty())
@@ -142,7 +148,7 @@ fn absent(item: &Item) -> Finding {
 fn order(input: &Input<'_>, item: &Item, block: UnixSeconds, proof: EvidenceId) -> Option<Finding> {
     let claimed = item.claimed?.seconds();
     let latest = claimed.plus(input.policy.ots_late_seconds);
-    let (code, expected, why) = if block > latest {
+    let (code, expected, why) = if item.is_prompt && block > latest {
         (Code::OtsLate, format!("a block by {latest}"), "The anchor came later than promised plus Bitcoin's latency.")
     } else if item.judges_order && block.plus(BLOCK_TIME_SLACK_SECONDS) < claimed {
         let why = "A block commits to the envelope before the time it claims: it is post-dated.";

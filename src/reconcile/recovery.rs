@@ -1,6 +1,8 @@
 //! Could the state be rebuilt from what is public, and how old is the newest thing that would survive?
 
-use crate::domain::{EvidenceId, SourceId, UnixMicros, relay_spelling};
+use crate::domain::{EnvelopeId, EvidenceId, SourceId, UnixMicros, relay_spelling};
+use crate::ledger::Standing;
+use crate::verify::HeaderTrust;
 
 use super::reconciler::Input;
 use super::result::{Reconstructible, Recovery};
@@ -26,14 +28,23 @@ pub(super) fn is_operator(input: &Input<'_>, source: &SourceId) -> bool {
     input.policy.operator_relays.iter().any(|url| relay_spelling(url) == address)
 }
 
+/// Two recovery points, over the same envelopes: those that count. The claimed one rests on what they say of themselves, the
+/// provable one on blocks whose headers chain to something trusted; a header alone is only a claim too.
 pub(super) fn recovery(input: &Input<'_>) -> Recovery {
     let as_of = input.as_of.time;
-    let envelope = &input.ledgers.envelope.entries;
-    let rebinds = input.ledgers.rebind.entries.values().map(|entry| entry.rebind.at);
-    let claimed = envelope.values().filter(|entry| entry.counts()).filter_map(|entry| entry.claimed).chain(rebinds);
-    let newest_envelope = claimed.map(UnixMicros::seconds).filter(|at| *at <= as_of).max();
-    let anchors = input.set.envelopes.keys().filter_map(|id| input.set.anchors.get(&id.0)?.best());
-    let newest_anchor = anchors.map(|anchor| anchor.time).filter(|at| *at <= as_of).max();
+    let billed = input.ledgers.envelope.entries.values().filter(|entry| entry.counts());
+    let rebound = input.ledgers.rebind.entries.values().filter(|entry| entry.standing == Standing::Counted);
+    let counted: Vec<(EnvelopeId, Option<UnixMicros>)> = billed
+        .map(|entry| (entry.id, entry.claimed))
+        .chain(rebound.map(|entry| (entry.id, Some(entry.rebind.at))))
+        .collect();
+    let claimed = counted.iter().filter_map(|(_, claimed)| claimed.map(UnixMicros::seconds));
+    let newest_envelope = claimed.filter(|at| *at <= as_of).max();
+    let proven = counted.iter().filter_map(|(id, _)| {
+        let mut anchors = input.set.anchors.get(&id.0)?.confirmed.iter();
+        anchors.find(|anchor| anchor.trust > HeaderTrust::Isolated).map(|anchor| anchor.time)
+    });
+    let newest_anchor = proven.filter(|at| *at <= as_of).max();
     Recovery {
         rpo_claimed_seconds: newest_envelope.map(|at| as_of.0.saturating_sub(at.0)),
         rpo_provable_seconds: newest_anchor.map(|at| as_of.0.saturating_sub(at.0)),

@@ -200,12 +200,12 @@ pub struct Recovery {
     pub newest_anchor: Option<UnixSeconds>,
 }
 
-/// An envelope without an anchored proof: a line of `queues/needs-anchor.ndjson`.
+/// An envelope or bonded attestation without an anchored proof: a line of `queues/needs-anchor.ndjson`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct NeedsAnchor {
-    /// Envelope id.
+    /// Its id.
     pub id: Digest32,
-    /// `absent`, `pending`, `overdue`, `refused` or `header-missing`.
+    /// `absent`, `pending`, `overdue`, `refused`, `reorg` (its block left the chain) or `header-missing`.
     pub reason: &'static str,
 }
 

@@ -5,17 +5,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{
-    BlockHeight, Code, CompletenessBasis, Direction, Divergence, EvidenceId, FetchReceipt, Finding, KnownGap,
-    NostrEventId, PaymentHash, SettlementKind, Slice, SliceEnd, SourceId, State, Subject, UnixSeconds,
+    BlockHash, BlockHeight, Code, CompletenessBasis, Direction, Divergence, EvidenceId, FetchReceipt, Finding,
+    KnownGap, NostrEventId, PaymentHash, SettlementKind, Slice, SliceEnd, SourceId, State, Subject, UnixSeconds,
 };
 use crate::evidence::{BalanceLine, InvoiceDialect, InvoiceRecord, InvoiceState, PaymentLogEntry};
 use crate::ledger::testkit::{
     Case, World, assert_table, digest, evidence, id, in_window, manifest, micros, sats, time,
 };
-use crate::verify::{HeldEvent, PendingAnchor, SignedSettlement, Verified};
+use crate::verify::{HeldEvent, PendingAnchor, SignedSettlement, StaleAnchor, Verified};
 
 use super::{Declared, Input, Reconciliation, reconcile};
 
+mod anchoring;
 mod edges;
 mod omissions;
 mod people;
@@ -760,6 +761,14 @@ fn the_queue_says_why_each_envelope_needs_an_anchor() {
     state.pending.clear();
     state.refused.insert(evidence("proof"));
     assert_eq!(reason(&scene), Some("refused"));
+    let stale = StaleAnchor { height: BlockHeight(900), hash: BlockHash::default(), proof: evidence("proof") };
+    scene.world.set.anchors.get_mut(&digest("e")).unwrap().stale.insert(stale);
+    assert_eq!(reason(&scene), Some("reorg"));
+    // What another calendar still owes is waited for, and a block that still stands needs nothing.
+    pending(&mut scene, "2026-06-29T00:00:00Z");
+    assert_eq!(reason(&scene), Some("pending"));
+    scene.world.anchor(digest("e"), 902, "2026-05-04T14:00:00Z");
+    assert_eq!(reason(&scene), None);
     header_missing(&mut scene);
     assert_eq!(reason(&scene), Some("header-missing"));
     scene.world.set.anchors.remove(&digest("e"));

@@ -24,9 +24,11 @@ impl Pseudonyms {
 
     /// `user-` and 16 hex digits; or the user where users are revealed.
     pub fn name(&self, user: &str) -> String {
-        if self.reveal {
-            return user.to_owned();
-        }
+        if self.reveal { user.to_owned() } else { self.pseudonym(user) }
+    }
+
+    /// `user-` and 16 hex digits, whether or not users are revealed.
+    pub fn pseudonym(&self, user: &str) -> String {
         let mut hasher = TaggedHasher::new("reledger/pseudonym/1");
         hasher.field(self.key.as_bytes()).field(user.as_bytes());
         let hex = hasher.finish().to_hex();

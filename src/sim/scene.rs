@@ -29,7 +29,8 @@ pub use served::{Located, Transport};
 
 pub(super) use money::{Settled, operation_of, settled};
 pub(super) use proofs::{
-    CALENDAR, base64, detached, hashes_then_block, header_hash, pending, time_of, waiting, work, young,
+    CALENDAR, base64, detached, hashes_then_block, hashes_then_blocks, header_hash, pending, time_of, waiting, work,
+    young,
 };
 
 /// 2026-10-01T00:00:00Z, when every world is judged.

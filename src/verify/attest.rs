@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::bip322::{self, Bip322Failure};
 use super::quorum::{self, Vote};
-use super::{KnownDescriptor, SignedAttestation, Verified};
+use super::{ClaimedAttestation, KnownDescriptor, SignedAttestation, Verified};
 use crate::domain::{Code, DescriptorId, EvidenceId, Finding, Subject, sha256};
 use crate::evidence::attest::{FEDERATION_SCHEME, federated_proof};
 use crate::evidence::{AttestationClaim, AttestationMessage, DescriptorForm};
@@ -39,6 +39,16 @@ pub fn judge_federated(
         findings.extend(quorum_finding(claim, message, descriptors, carrier));
     }
     conclude(claim, findings)
+}
+
+/// What remains of an attestation that does not hold: the word of its Nostr event.
+pub(super) fn claimed(claim: &AttestationClaim, findings: &[Finding]) -> ClaimedAttestation {
+    ClaimedAttestation {
+        id: claim.declared_id,
+        digest: sha256(claim.message.as_bytes()),
+        message: claim.parsed.as_ref().ok().cloned(),
+        reasons: findings.iter().map(|finding| finding.code).collect(),
+    }
 }
 
 fn conclude(claim: &AttestationClaim, findings: Vec<Finding>) -> Result<SignedAttestation, Vec<Finding>> {

@@ -173,8 +173,9 @@ impl Bench<'_> {
             return None;
         }
         let result = attest::judge(claim, judged.evidence);
-        if result.is_ok() {
-            self.member_proof(judged, claim.declared_id.0, claim.ots.as_ref());
+        match &result {
+            Ok(_) => self.member_proof(judged, claim.declared_id.0, claim.ots.as_ref()),
+            Err(findings) => judged.facts.push(Fact::Claimed(attest::claimed(claim, findings))),
         }
         Some(judged.verdict("attestations", claim.declared_id.0, result.map(Fact::Attestation)))
     }
@@ -192,11 +193,11 @@ impl Bench<'_> {
                 let item = claim.declared_id.0;
                 let from = federated_proof(&claim).ok().map(|(descriptor, _)| descriptor);
                 let (it, findings) = match attest::judge_federated(&claim, descriptors, evidence) {
-                    Ok(it) => (Some(it), Vec::new()),
-                    Err(findings) => (None, findings),
+                    Ok(it) => (Fact::Attestation(it), Vec::new()),
+                    Err(findings) => (Fact::Claimed(attest::claimed(&claim, &findings)), findings),
                 };
-                let accepted = it.as_ref().map(|it| it.id.0);
-                judged.keep(it.map(Fact::Attestation), findings);
+                let accepted = matches!(it, Fact::Attestation(_)).then_some(item);
+                judged.keep(Some(it), findings);
                 ("attestations", item, from, accepted, claim.ots, true)
             }
             Waiting::Graduation { claim, in_event } => {

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::unread::Unread;
 use super::{
-    AcceptedGraduation, AcceptedRotation, AnchorState, Fate, HeldEvent, KnownDescriptor, SignedAttestation,
-    SignedBinding, SignedEnvelope, SignedSettlement, Verified, VerifiedSet, ots,
+    AcceptedGraduation, AcceptedRotation, AnchorState, ClaimedAttestation, Fate, HeldEvent, KnownDescriptor,
+    SignedAttestation, SignedBinding, SignedEnvelope, SignedSettlement, Verified, VerifiedSet, ots,
 };
 use crate::domain::{AttestationId, Code, Counts, Digest32, EvidenceId, Finding, NostrEventId, Subject, TrustPolicy};
 use crate::evidence::{
@@ -39,6 +39,7 @@ pub(super) enum Fact {
     Blank(Digest32, NostrEventId),
     Envelope(SignedEnvelope),
     Attestation(SignedAttestation),
+    Claimed(ClaimedAttestation),
     Binding(SignedBinding),
     Descriptor(KnownDescriptor),
     Graduation(AcceptedGraduation),
@@ -133,6 +134,7 @@ impl Merge {
                 keep(&mut set.envelopes, envelope.id, envelope, carrier, rank);
             }
             Fact::Attestation(it) => keep(&mut set.attestations, it.id, it, carrier, |it| it.scheme.clone()),
+            Fact::Claimed(it) => keep_claimed(&mut set.claimed_attestations, it, carrier),
             // Everything of these is hashed into the id, so carriers can't differ.
             Fact::Binding(it) => keep(&mut set.bindings, it.id, it, carrier, |_| ()),
             Fact::Descriptor(it) => keep(&mut set.descriptors, it.id, it, carrier, |_| ()),
@@ -229,6 +231,21 @@ fn keep<K: Ord, T, R: Ord>(
     }
 }
 
+/// Of several messages under one id the one that hashes to it stands, else that of the lowest hash. What is wrong with any
+/// carrier of that message is told.
+fn keep_claimed(
+    map: &mut BTreeMap<AttestationId, Verified<ClaimedAttestation>>,
+    claimed: ClaimedAttestation,
+    carrier: EvidenceId,
+) {
+    let reasons = claimed.reasons.clone();
+    let (id, digest) = (claimed.id, claimed.digest);
+    keep(map, id, claimed, carrier, |it| (it.digest != it.id.0, it.digest));
+    if let Some(held) = map.get_mut(&id).filter(|held| held.fact().digest == digest) {
+        held.fact_mut().reasons.extend(reasons);
+    }
+}
+
 fn foreign_finding(kind: u16, count: u64) -> Finding {
     Finding::new(Code::EvtNotEnvelope, Subject::new("kind", kind).and("class", "foreign"))
         .with_values("a d tag of the family", format!("{count} events of others"))
@@ -245,4 +262,37 @@ fn merged(mut findings: Vec<Finding>) -> Vec<Finding> {
     let whole =
         |(finding, evidence): (Finding, BTreeSet<_>)| Finding { evidence: evidence.into_iter().collect(), ..finding };
     by_text.into_iter().map(whole).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::sha256;
+
+    /// One of the carriers; whether the message hashes to the declared id, and why the carrier does not hold.
+    fn claimed(message: &str, reason: Code) -> ClaimedAttestation {
+        let id = AttestationId(sha256(b"declared"));
+        ClaimedAttestation { id, digest: sha256(message.as_bytes()), message: None, reasons: [reason].into() }
+    }
+
+    #[test]
+    fn which_message_stands_under_a_claimed_id_depends_on_no_order() {
+        let carriers = [
+            claimed("declared", Code::AttSig),
+            claimed("declared", Code::AttFields),
+            claimed("another", Code::AttId),
+            claimed("a third", Code::AttId),
+        ];
+        for turn in 0..carriers.len() {
+            let mut map = BTreeMap::new();
+            for place in (0..carriers.len()).map(|place| (place + turn) % carriers.len()) {
+                let number = u8::try_from(place).unwrap();
+                keep_claimed(&mut map, carriers[place].clone(), EvidenceId::from_bytes([number; 32]));
+            }
+            let held = map.into_values().next().unwrap();
+            assert_eq!(held.carriers().len(), carriers.len());
+            assert_eq!(held.fact().digest, sha256(b"declared"));
+            assert_eq!(held.fact().reasons, [Code::AttSig, Code::AttFields].into());
+        }
+    }
 }

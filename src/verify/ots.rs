@@ -84,6 +84,7 @@ pub fn merge(into: &mut AnchorState, from: AnchorState) {
     into.confirmed.sort();
     into.confirmed.dedup();
     into.header_missing.extend(from.header_missing);
+    into.stale.extend(from.stale);
     into.pending.extend(from.pending);
     into.answered.extend(from.answered);
     into.refused.extend(from.refused);

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{
-    AttestationId, BindingId, BlockHash, BlockHeight, DescriptorId, Digest32, EnvelopeId, EvidenceId, Finding, KeyId,
-    NostrEventId, Population, PublicKey32, Tip, UnixSeconds,
+    AttestationId, BindingId, BlockHash, BlockHeight, Code, DescriptorId, Digest32, EnvelopeId, EvidenceId, Finding,
+    KeyId, NostrEventId, Population, PublicKey32, Tip, UnixSeconds,
 };
 use crate::evidence::{
     AttestationMessage, BalanceLine, BindingMessage, CandidateRule, Changed, Charter, DescriptorForm, InvoiceRecord,
@@ -33,6 +33,10 @@ impl<T> Verified<T> {
     #[cfg(test)]
     pub(crate) fn assumed(fact: T, carrier: EvidenceId) -> Self {
         Self::new(fact, carrier)
+    }
+
+    pub(in crate::verify) fn fact_mut(&mut self) -> &mut T {
+        &mut self.fact
     }
 
     /// The accepted claim.
@@ -75,6 +79,19 @@ pub struct SignedAttestation {
     pub message: AttestationMessage,
     /// `bip322` or `legacy`.
     pub scheme: String,
+}
+
+/// An attestation that a genuine Nostr event carries and that does not hold itself, or could not be judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimedAttestation {
+    /// The id that its carrier declares; the hash of the message only where `ATT_ID` is no reason.
+    pub id: AttestationId,
+    /// sha256 of the message: of several messages under one id the one of that hash stands, else the lowest.
+    pub digest: Digest32,
+    /// What the message says, when it can be read.
+    pub message: Option<AttestationMessage>,
+    /// Why it does not hold, of all carriers of this message.
+    pub reasons: BTreeSet<Code>,
 }
 
 /// A binding whose Bitcoin and Nostr signatures hold.
@@ -205,6 +222,17 @@ pub struct PendingAnchor {
     pub proof: EvidenceId,
 }
 
+/// A block that commits to a digest and left the most-work chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StaleAnchor {
+    /// The height that another block has now.
+    pub height: BlockHeight,
+    /// Block hash.
+    pub hash: BlockHash,
+    /// The proof.
+    pub proof: EvidenceId,
+}
+
 /// All that is known about the anchoring of one digest.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AnchorState {
@@ -212,6 +240,8 @@ pub struct AnchorState {
     pub confirmed: Vec<Anchor>,
     /// Heights that the proof names and no known header answers for.
     pub header_missing: BTreeSet<BlockHeight>,
+    /// Blocks that anchored it until a reorganisation (HDR_REORG).
+    pub stale: BTreeSet<StaleAnchor>,
     /// Pending attestations.
     pub pending: BTreeSet<PendingAnchor>,
     /// Commitments of pending attestations whose answer the proof holds already: it leads on from them to a block, or to
@@ -261,6 +291,9 @@ pub struct VerifiedSet {
     pub envelopes: BTreeMap<EnvelopeId, Verified<SignedEnvelope>>,
     /// Attestations.
     pub attestations: BTreeMap<AttestationId, Verified<SignedAttestation>>,
+    /// Attestations that only their carriers' Nostr signatures speak for, by declared id. An id may stand among the
+    /// accepted ones too, by a better carrier.
+    pub claimed_attestations: BTreeMap<AttestationId, Verified<ClaimedAttestation>>,
     /// Bindings.
     pub bindings: BTreeMap<BindingId, Verified<SignedBinding>>,
     /// Descriptors.

@@ -1,6 +1,7 @@
 //! One integration binary: each module's head says what belongs in it.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap in a helper fails the test, with its place")]
 
+mod anchoring;
 mod architecture;
 mod caps;
 mod cli;
@@ -8,6 +9,7 @@ mod coverage;
 mod custody_timelines;
 mod doctor;
 mod drill;
+mod explain;
 mod faults;
 mod fixtures;
 mod fuzz;

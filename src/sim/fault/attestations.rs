@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Generator;
 use crate::domain::{Code, Subject, sha256};
-use crate::sim::scene::{AS_OF, NoRoom, Planting, Scene};
+use crate::sim::scene::{AS_OF, NoRoom, Planting, Scene, iso};
 
 pub(super) const GENERATORS: &[Generator] = &[
     Generator {
@@ -40,9 +40,9 @@ pub(super) const GENERATORS: &[Generator] = &[
     Generator {
         code: Code::AttSig,
         name: "the-signature-of-another-message",
-        near_miss: "the signature of this message",
+        near_miss: "three of one address, of which one stands",
         fault: the_signature_of_another_message,
-        miss: an_honest_attestation,
+        miss: three_of_one_address,
     },
     Generator {
         code: Code::AttSig,
@@ -124,6 +124,23 @@ fn refused(scene: &mut Scene, code: Code, draft: &Draft, subject: Subject) -> Pl
 fn an_honest_attestation(scene: &mut Scene) -> Planting {
     let draft = draft(scene);
     honest(scene, &draft)
+}
+
+/// One that expired at the as-of, the one before it that expires a second later, and one that is older and has a bond.
+fn three_of_one_address(scene: &mut Scene) -> Planting {
+    let label = scene.unique();
+    let address = scene.hand.address(&label);
+    let mut subject = Err(NoRoom);
+    for (day, extensions) in [
+        ("30", format!("expires: {}\n", iso(AS_OF))),
+        ("29", format!("expires: {}\n", iso(AS_OF + 1))),
+        ("28", "bond: 20000\n".to_owned()),
+    ] {
+        let message = message(scene, &address, 32).replace("2026-09-30", &format!("2026-09-{day}")) + &extensions;
+        let draft = signed(scene, label.clone(), &address, &message);
+        subject = honest(scene, &draft);
+    }
+    subject
 }
 
 fn under_another_id(scene: &mut Scene) -> Planting {

@@ -4,7 +4,8 @@ use super::Generator;
 use crate::domain::{Code, Media, RawEvidence, Subject, sha256};
 use crate::sim::config::SERVED_STALE;
 use crate::sim::scene::{
-    AS_OF, NoRoom, Planting, Scene, Transport, digest, hashes_then_block, header_hash, time_of, work,
+    AS_OF, NoRoom, Planting, Scene, Transport, digest, hashes_then_block, hashes_then_blocks, header_hash, time_of,
+    work,
 };
 use crate::sim::world::Proven;
 
@@ -27,6 +28,13 @@ pub(super) const GENERATORS: &[Generator] = &[
         near_miss: "a shorter branch",
         fault: a_longer_branch,
         miss: a_shorter_branch,
+    },
+    Generator {
+        code: Code::HdrReorg,
+        name: "anchored-again-below-the-fork",
+        near_miss: "in both blocks of the longer chain",
+        fault: anchored_again_below_the_fork,
+        miss: anchored_twice,
     },
 ];
 
@@ -64,16 +72,22 @@ fn one_header_fewer(scene: &mut Scene) -> Planting {
     Ok(subject)
 }
 
-/// A second branch of so many blocks beside the last five, the third of which anchors an event.
-fn branch(scene: &mut Scene, blocks: usize, proven: impl FnOnce(usize) -> Proven) -> Planting {
+/// A second branch of so many blocks beside the last five, the third of which anchors an event; so does the block below the
+/// fork when there is an `also`.
+fn branch(scene: &mut Scene, blocks: usize, also: bool, proven: impl FnOnce(usize) -> Proven) -> Planting {
     let tip = scene.tip();
+    let (below, third) = (tip - 5, tip - 2);
     let body = scene.event_at(AS_OF - 600)?;
     let mut carrier = scene.sign(&body);
-    scene.anchor(digest(&carrier.id)?, tip - 2)?;
-    let proof = hashes_then_block(1, tip - 2);
-    carrier.content.insert("ots".to_owned(), scene.confirmed(&proof, tip - 2));
+    let id = digest(&carrier.id)?;
+    let proof = if also { hashes_then_blocks(1, &[below, third]) } else { hashes_then_block(1, third) };
+    scene.anchor(id, third)?;
+    if also {
+        scene.commit(id, below)?;
+    }
+    carrier.content.insert("ots".to_owned(), scene.confirmed(&proof, if also { below } else { third }));
     let put = scene.bill_as(&body, carrier)?;
-    scene.world.proven.insert(put.id.clone(), proven(tip - 2));
+    scene.world.proven.insert(put.id.clone(), proven(tip));
     let mut headers = scene.world.headers.clone();
     headers.truncate(tip - 4);
     for block in 0..blocks {
@@ -96,14 +110,24 @@ fn branch(scene: &mut Scene, blocks: usize, proven: impl FnOnce(usize) -> Proven
         Transport::Sockets => [stale.clone(), format!("{stale}, {BRANCH}")],
     };
     scene.replaced.push((place, with));
-    Ok(Subject::new("digest", &put.id).and("proof", sha256(&proof)).and("height", tip - 2))
+    Ok(Subject::new("digest", &put.id).and("proof", sha256(&proof)).and("height", third))
 }
 
 fn a_longer_branch(scene: &mut Scene) -> Planting {
-    let subject = branch(scene, 6, |_| Proven::Refused)?;
+    let subject = branch(scene, 6, false, |_| Proven::Refused)?;
     Ok(scene.tell(Code::HdrReorg, subject))
 }
 
 fn a_shorter_branch(scene: &mut Scene) -> Planting {
-    branch(scene, 4, Proven::Block)
+    branch(scene, 4, false, |tip| Proven::Block(tip - 2))
+}
+
+/// What a block of the chain still commits to stays anchored, in that block.
+fn anchored_again_below_the_fork(scene: &mut Scene) -> Planting {
+    let subject = branch(scene, 6, true, |tip| Proven::Block(tip - 5))?;
+    Ok(scene.tell_explained(Code::HdrReorg, subject))
+}
+
+fn anchored_twice(scene: &mut Scene) -> Planting {
+    branch(scene, 4, true, |tip| Proven::Block(tip - 5))
 }

@@ -21,6 +21,11 @@ fn lines(head: &str, body: &Value, names: &[&str]) -> String {
     there.fold(format!("oc-attest:{head}:v1"), |lines, (name, value)| format!("{lines}\n{name}: {value}"))
 }
 
+/// Only what is an attestation can be owed an anchor.
+fn is_bonded(leaf: &Value) -> bool {
+    leaf["level"] != "signed-event" && !leaf["bond_sats"].is_null()
+}
+
 fn hash(text: &str) -> String {
     sha256(text.as_bytes()).to_hex()
 }
@@ -33,17 +38,18 @@ impl Facts<'_> {
                 _ => Expected::open(Code::OtsBeforeClaim, held.subject()),
             };
             let at = (held.kind != "oc-me-trust").then_some(held.at);
-            self.proof(held.subject(), &held.id, at, later);
+            self.proof(held.subject(), &held.id, at, later, true);
         }
-        for (id, leaf) in self.attestations().iter().filter(|(_, leaf)| !leaf["bond_sats"].is_null()) {
+        for (id, leaf) in self.attestations().iter().filter(|(_, leaf)| is_bonded(leaf)) {
             let subject = Subject::new("attestation", id);
             let later = Expected::open(Code::OtsBeforeClaim, subject.clone());
-            self.proof(subject, id, leaf["issued_at_micros"].as_i64(), later);
+            // It is anchored when it upgrades a tier (FORMATS 7.5), which is no promise of a time.
+            self.proof(subject, id, leaf["issued_at_micros"].as_i64(), later, false);
         }
     }
 
     /// What is wrong about one proof; `later` when its block is older than the claim. Who broke a proof has said so.
-    fn proof(&self, subject: Subject, id: &str, at: Option<i64>, later: Expected) {
+    fn proof(&self, subject: Subject, id: &str, at: Option<i64>, later: Expected, is_prompt: bool) {
         match self.scene.world.proven.get(id) {
             None | Some(Proven::Never) => self.when(true, Code::OtsAbsent, subject),
             Some(Proven::Waits(since)) => {
@@ -53,28 +59,69 @@ impl Facts<'_> {
             }
             _ => {
                 let Some((at, (_, block))) = at.zip(self.block(id)) else { return };
-                self.when(block - at > 48 * HOUR, Code::OtsLate, subject);
+                self.when(is_prompt && block - at > 48 * HOUR, Code::OtsLate, subject);
                 (block + 2 * HOUR < at).then(|| self.say(later));
             }
         }
     }
 
+    /// Why an attestation of that id does not hold, as whoever broke it has said: the names of codes, and whether the message
+    /// itself can't be read, which names no member.
+    fn refusals(&self, id: &str) -> (BTreeSet<&'static str>, bool) {
+        let (scene, codes) = (self.scene, [Code::AttId, Code::AttFields, Code::AttSig, Code::AttScript]);
+        let told = scene.told.iter().filter(|one| one.subject.get("attestation") == Some(id));
+        let told: Vec<&Expected> = told.filter(|one| codes.contains(&one.code)).collect();
+        let is_whole = |one: &&Expected| one.code != Code::AttFields || one.subject.get("member").is_some();
+        (told.iter().map(|one| one.code.name()).collect(), !told.iter().all(is_whole))
+    }
+
+    /// Leaves by id (FORMATS 7.5): signed events, well-formed ones, and those that a final block commits to.
     pub(super) fn attestations(&self) -> BTreeMap<String, Value> {
-        let mut leaves = BTreeMap::new();
+        let (mut leaves, mut standing): (BTreeMap<String, Value>, BTreeMap<String, (i64, String)>) = Default::default();
         for event in self.scene.world.events.iter().filter(|event| event.kind == 30_078) {
             let content = parsed(&event.content);
             let message = text(&content, &["message"]);
-            let line = |name: &str| message.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-            let issued = line("issued_at").and_then(|at| at.parse::<UnixMicros>().ok()).map(|at| at.0);
             let is_counted = !self.scene.discounted.contains(&event.id.to_string());
-            let Some(at) = issued.filter(|at| is_counted && *at <= self.as_of) else { continue };
-            let (id, bond) = (hash(message), line("bond").and_then(|sats| sats.parse::<u64>().ok()));
+            let declared = event.tag_values("d").next().unwrap_or_default().to_owned();
+            let (reasons, is_unreadable) = if is_counted { Default::default() } else { self.refusals(&declared) };
+            let line = |name: &str| {
+                let mut lines = message.lines().filter(|_| !is_unreadable);
+                lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+            };
+            let instant = |name: &str| line(name).and_then(|at| at.parse::<UnixMicros>().ok()).map(|at| at.0);
+            let (at, expires) = (instant("issued_at"), instant("expires"));
+            let is_one = if is_counted { at.is_some() } else { !reasons.is_empty() };
+            if !is_one || at.is_some_and(|at| at > self.as_of) || !is_counted && leaves.contains_key(&declared) {
+                continue;
+            }
+            let id = if is_counted { hash(message) } else { declared };
+            let is_final = self.height(&id).is_some_and(|height| height + 6 <= self.scene.world.headers.len());
+            let level = if !is_counted {
+                "signed-event"
+            } else if is_final {
+                "bitcoin-proven"
+            } else {
+                "well-formed"
+            };
+            let expired = expires.is_some_and(|expires| expires <= self.as_of);
+            if let (true, false, Some(at), Some(address)) = (is_counted, expired, at, line("address")) {
+                let held = standing.entry(address.to_owned()).or_insert((at, id.clone()));
+                if (at, std::cmp::Reverse(&id)) > (held.0, std::cmp::Reverse(&held.1)) {
+                    *held = (at, id.clone());
+                }
+            }
             let identities: Vec<&str> = line("identities").unwrap_or_default().split_terminator(',').collect();
             let leaf = json!({
-                "type": "attestation", "id": id, "address": line("address"), "identities": identities,
-                "issued_at_micros": at, "bond_sats": bond, "anchor_height": self.height(&id),
+                "type": "attestation", "id": id, "level": level, "reasons": reasons, "address": line("address"),
+                "identities": identities, "issued_at_micros": at, "expires_at_micros": expires, "expired": expired,
+                "bond_sats": line("bond").and_then(|sats| sats.parse::<u64>().ok()), "current": false,
+                "network": line("network").unwrap_or("mainnet"),
+                "anchor_height": is_counted.then(|| self.height(&id)).flatten(),
             });
             leaves.insert(id, leaf);
+        }
+        for (_, id) in standing.into_values() {
+            leaves.entry(id).and_modify(|leaf| leaf["current"] = true.into());
         }
         leaves
     }

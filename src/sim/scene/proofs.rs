@@ -40,6 +40,16 @@ pub(in crate::sim) fn hashes_then_block(hashes: usize, height: usize) -> Vec<u8>
     [vec![SHA256; hashes], attestation(BITCOIN, &number(height))].concat()
 }
 
+/// So many hashes, then blocks, as a calendar that was upgraded twice gives them.
+pub(in crate::sim) fn hashes_then_blocks(hashes: usize, heights: &[usize]) -> Vec<u8> {
+    let mut proof = vec![SHA256; hashes];
+    for (index, height) in heights.iter().enumerate() {
+        proof.extend((index + 1 < heights.len()).then_some(0xff));
+        proof.extend(attestation(BITCOIN, &number(*height)));
+    }
+    proof
+}
+
 /// So many hashes, then a calendar's promise about a commitment of that submission time.
 pub(in crate::sim) fn pending(hashes: usize, submitted_at: i64, calendar: &str) -> Vec<u8> {
     let time = u32::try_from(submitted_at).unwrap_or(0).to_be_bytes();
@@ -103,12 +113,17 @@ impl Scene {
     /// Makes a block at the end of the chain commit to the digest after one hash. The last eight blocks anchor nothing yet,
     /// and each can be given away once.
     pub(in crate::sim) fn anchor(&mut self, digest: [u8; 32], height: usize) -> Result<(), NoRoom> {
+        // Later blocks change their hashes: a fault that has shown one of those must not come after.
+        self.claim("chain end")?;
+        self.commit(digest, height)
+    }
+
+    /// As [`Self::anchor`], for a caller that anchors in another block too.
+    pub(in crate::sim) fn commit(&mut self, digest: [u8; 32], height: usize) -> Result<(), NoRoom> {
         if height + 8 <= self.tip() {
             return Err(NoRoom);
         }
         self.claim(format!("block {height}"))?;
-        // Later blocks change their hashes: a fault that has shown one of those must not come after.
-        self.claim("chain end")?;
         self.world.headers[height][36..68].copy_from_slice(sha256(&digest).as_bytes());
         relink(&mut self.world.headers, height);
         self.world.proven.insert(faster_hex::hex_string(&digest), Proven::Block(height));

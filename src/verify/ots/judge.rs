@@ -9,7 +9,7 @@ use crate::domain::{BlockHeight, Code, Digest32, EvidenceId, Finding, MerkleRoot
 use crate::evidence::OtsMember;
 use crate::evidence::ots::{Attestation, Refusal};
 use crate::verify::headers::{HeaderChain, KnownHeader};
-use crate::verify::set::{Anchor, AnchorState, Fate, PendingAnchor};
+use crate::verify::set::{Anchor, AnchorState, Fate, PendingAnchor, StaleAnchor};
 
 /// What a proof is about: goes into every finding and verdict.
 pub(super) struct About {
@@ -45,7 +45,7 @@ impl About {
         let state = &mut weighed.state;
         let fate = if !state.confirmed.is_empty() {
             Fate::Accepted
-        } else if !state.pending.is_empty() || !state.header_missing.is_empty() || weighed.stale {
+        } else if !state.pending.is_empty() || !state.header_missing.is_empty() || !state.stale.is_empty() {
             Fate::Pending
         } else if weighed.refuted {
             Fate::Rejected
@@ -72,8 +72,6 @@ impl About {
 pub(super) struct Weighed {
     pub(super) state: AnchorState,
     pub(super) findings: Vec<Finding>,
-    /// Some branch ends in a block that left the most-work chain.
-    pub(super) stale: bool,
     /// Messages that are not the root of the block they name. Apart, because the caller may know a better reason.
     pub(super) mismatches: Vec<Finding>,
     /// The proof is wrong about something.
@@ -107,7 +105,7 @@ pub(super) fn weigh(walked: &Walked<'_>, about: &About, headers: &HeaderChain, p
 impl Weighed {
     /// Nothing holds, and the reason is found already.
     pub(super) fn is_moot(&self) -> bool {
-        self.state.confirmed.is_empty() && (self.stale || self.refuted)
+        self.state.confirmed.is_empty() && (!self.state.stale.is_empty() || self.refuted)
     }
 
     /// True unless the attestation leads nowhere: a block that is not the one named, or is no longer in the chain.
@@ -119,7 +117,7 @@ impl Weighed {
             self.state.confirmed.push(anchor(&header, about.evidence, headers));
             return true;
         } else if let Some(stale) = root.and_then(|root| headers.stale_at(height, root)) {
-            self.stale = true;
+            self.state.stale.insert(StaleAnchor { height, hash: stale.hash, proof: about.evidence });
             self.findings.push(
                 about
                     .finding_at(Code::HdrReorg, height)

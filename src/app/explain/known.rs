@@ -1,0 +1,150 @@
+//! What a run establishes, drawn anew from its evidence: facts, leaves, divergences, and what its report said.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::hide::Hidden;
+use crate::app::as_of::{AsOfWanted, as_of_from_evidence, block_time};
+use crate::app::audit::recorded_inputs;
+use crate::app::conclude::{Conclusion, JudgedInputs};
+use crate::app::drill::RunOptions;
+use crate::app::error::AppError;
+use crate::app::judge::{judge, side_tables, worker_threads};
+use crate::app::observer::{Cancel, Silent};
+use crate::app::run::RunFolder;
+use crate::app::takedowns::d_tags;
+use crate::domain::{AsOf, Code, Digest32, Divergence, EvidenceRef, Finding, Severity, State, Subject, TrustPolicy};
+use crate::ledger::{LedgerView, rebuild};
+use crate::seal::evidence_root;
+use crate::store::{EvidenceStore, LogStore};
+use crate::verify::VerifiedSet;
+
+/// Everything that is asked.
+pub(super) struct Known {
+    pub(super) store: LogStore,
+    pub(super) set: VerifiedSet,
+    pub(super) policy: TrustPolicy,
+    pub(super) views: Vec<LedgerView>,
+    /// By fingerprint.
+    pub(super) divergences: BTreeMap<Digest32, Held>,
+    pub(super) hidden: Hidden,
+}
+
+/// A divergence that was found again, or that only the report has.
+pub(super) struct Held {
+    pub(super) divergence: Divergence,
+    /// It stands in the run's report; `None` when the run has none.
+    pub(super) in_report: Option<bool>,
+    /// Users in it are pseudonyms already.
+    pub(super) is_hidden: bool,
+}
+
+impl Known {
+    /// Judges the evidence of a run, by what the run recorded, or by this policy when it was never judged.
+    pub(super) fn of(folder: &RunFolder, policy: &TrustPolicy, options: &RunOptions) -> Result<Self, AppError> {
+        let store = LogStore::open_read_only(&folder.evidence())?;
+        let root = evidence_root(&store.ids()?);
+        let is_judged = folder.evidence().join("inputs.json").is_file();
+        let recorded = is_judged.then(|| recorded_inputs(folder.root())).transpose()?;
+        let policy = recorded.as_ref().map_or(policy, |judged| &judged.policy).clone();
+        let mut tables = side_tables(&store)?;
+        if let Some(judged) = &recorded {
+            tables.d_tags = d_tags(&store, &judged.declared)?;
+        }
+        let set = judge(&store, &policy, &tables, &worker_threads(options.jobs)?, &Silent, &Cancel::default())?;
+        let wanted = match options.as_of {
+            Some(AsOfWanted::Time(time)) => Some(time),
+            Some(AsOfWanted::Block(height)) => Some(block_time(&store, &policy.headers, height)?),
+            None => None,
+        };
+        let hidden = Hidden::of(&set, root, options.reveal_users);
+        let (set, views, found) = if let Some(judged) = recorded {
+            let judged = JudgedInputs { as_of: wanted.unwrap_or(judged.as_of), ..judged };
+            let (set, reconciliation, views) = Conclusion::draw(set, &tables, &judged, root).into_parts();
+            (set, views, reconciliation.divergences)
+        } else {
+            let time = wanted.unwrap_or_else(|| as_of_from_evidence(&set, options.clock));
+            let ledgers = rebuild(&set, &policy, AsOf { time, tip: set.tip });
+            let found = set.findings.iter().chain(&ledgers.findings).cloned().map(Finding::into_divergence).collect();
+            let views = ledgers.views();
+            (set, views, found)
+        };
+        Ok(Self { store, set, policy, views, divergences: held(found, report(folder)?.as_ref()), hidden })
+    }
+}
+
+fn held(found: Vec<Divergence>, report: Option<&Value>) -> BTreeMap<Digest32, Held> {
+    let told: BTreeMap<Digest32, Divergence> = report
+        .and_then(|report| report["divergences"].as_array())
+        .into_iter()
+        .flatten()
+        .filter_map(divergence)
+        .map(|divergence| (divergence.fingerprint, divergence))
+        .collect();
+    let is_hidden = report.is_some_and(|report| report["inputs"]["users_revealed"] == false);
+    let mut held: BTreeMap<Digest32, Held> = BTreeMap::new();
+    for divergence in found {
+        let in_report = report.map(|_| told.contains_key(&divergence.fingerprint));
+        held.insert(divergence.fingerprint, Held { divergence, in_report, is_hidden: false });
+    }
+    for (fingerprint, divergence) in told {
+        held.entry(fingerprint).or_insert(Held { divergence, in_report: Some(true), is_hidden });
+    }
+    held
+}
+
+/// One divergence of a report.
+#[derive(Debug, Clone, Serialize)]
+pub struct ReportedOne {
+    /// Its fingerprint.
+    pub fingerprint: String,
+    /// `open`, `explained` or `acknowledged`.
+    pub state: &'static str,
+}
+
+/// The divergences of that code in a run's report, in its order; `None` when the run has no report.
+///
+/// # Errors
+/// [`AppError::Io`] when the report can't be read.
+pub fn reported(folder: &RunFolder, code: Code) -> Result<Option<Vec<ReportedOne>>, AppError> {
+    let Some(report) = report(folder)? else { return Ok(None) };
+    let told = report["divergences"].as_array().into_iter().flatten().filter_map(divergence);
+    let one = |told: Divergence| ReportedOne { fingerprint: told.fingerprint.to_hex(), state: told.state.name() };
+    Ok(Some(told.filter(|told| told.code == code).map(one).collect()))
+}
+
+/// The run's report, when it has one that can be read.
+fn report(folder: &RunFolder) -> Result<Option<Value>, AppError> {
+    match std::fs::read(folder.report()) {
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(AppError::io("read", &folder.report())(error)),
+    }
+}
+
+/// One line of a report's `divergences`.
+fn divergence(value: &Value) -> Option<Divergence> {
+    let text = |name: &str| value[name].as_str().map(str::to_owned);
+    let members = value["subject"].as_object()?;
+    let subject = members.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()));
+    let evidence = value["evidence"].as_array()?.iter().filter_map(|one| {
+        Some(EvidenceRef { id: one["id"].as_str()?.parse().ok()?, role: one["role"].as_str()?.to_owned() })
+    });
+    let severities = [Severity::Info, Severity::Warn, Severity::Error, Severity::Critical];
+    let states = [State::Open, State::Explained, State::Acknowledged];
+    let code: Code = value["code"].as_str()?.parse().ok()?;
+    Some(Divergence {
+        code,
+        subject: Subject(subject.collect()),
+        severity: severities.into_iter().find(|severity| value["severity"] == severity.name())?,
+        state: states.into_iter().find(|state| value["state"] == state.name())?,
+        step: code.step(),
+        expected: text("expected")?,
+        observed: text("observed")?,
+        evidence: evidence.collect(),
+        explanation: text("explanation")?,
+        fingerprint: value["fingerprint"].as_str()?.parse().ok()?,
+    })
+}

@@ -1,0 +1,20 @@
+//! What a run knows about anything that has a name in it: one judge pass, then the name's tree.
+
+mod anchors;
+mod carriers;
+mod edges;
+mod entries;
+mod find;
+mod hide;
+mod known;
+mod model;
+mod says;
+mod standing;
+mod tree;
+
+pub use known::{ReportedOne, reported};
+pub use model::{
+    AnchorTold, BlockTold, Capture, Carrier, Class, Direction, DivergenceTold, EntryTold, EventTold, KeyTold, Name,
+    PendingTold, RefusedTold, Related, Seen, SignatureTold, StaleTold, StandingTold, Thing,
+};
+pub use tree::{Explained, explain};
