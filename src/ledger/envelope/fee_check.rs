@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::domain::{Code, Finding, ProjectKey, Subject};
 use crate::evidence::{BillableEvent, ProjectConfig};
-use crate::ledger::fees::{Replay, broken_invariants, configs_at, replay};
+use crate::ledger::fees::{Replay, broken_invariants, class_is_unknown, configs_at, replay};
 use crate::ledger::scope::Scope;
 
 use super::roll::{EnvelopeEntry, EnvelopeLedger};
 
-pub(super) fn check(scope: Scope<'_>, ledger: &EnvelopeLedger, findings: &mut Vec<Finding>) {
+/// Returns how many events have a custom key whose class no config valid at their time states.
+pub(super) fn check(scope: Scope<'_>, ledger: &EnvelopeLedger, findings: &mut Vec<Finding>) -> usize {
+    let mut unclassed = 0_usize;
     let mut by_project: BTreeMap<&ProjectKey, Vec<&ProjectConfig>> = BTreeMap::new();
     let mut by_domain: BTreeMap<String, Vec<&ProjectConfig>> = BTreeMap::new();
     for (_, config) in &scope.set.configs {
@@ -17,23 +19,30 @@ pub(super) fn check(scope: Scope<'_>, ledger: &EnvelopeLedger, findings: &mut Ve
         by_domain.entry(normal_domain(&config.domain)).or_default().push(config);
     }
     for (entry, event) in ledger.events() {
-        let broken = broken_invariants(event);
-        if !broken.is_empty() {
-            findings.push(split(entry, event, "the published invariants", &broken.join(", ")));
-            continue;
-        }
         let known = match &event.project {
             Some(project) => by_project.get(project),
             None => by_domain.get(&normal_domain(&event.site)),
         };
         let known = known.map(Vec::as_slice).unwrap_or_default();
-        findings.extend(judge(entry, event, known));
+        let valid = configs_at(known.iter().copied(), event.occurred_at);
+        unclassed += usize::from(class_is_unknown(event, valid.as_deref().unwrap_or_default()));
+        let broken = broken_invariants(event);
+        if broken.is_empty() {
+            findings.extend(judge(entry, event, valid));
+        } else {
+            findings.push(split(entry, event, "the published invariants", &broken.join(", ")));
+        }
     }
+    unclassed
 }
 
 /// Replays one event. When several documents carry the newest valid time, one that agrees is enough: nothing says which held.
-fn judge(entry: &EnvelopeEntry, event: &BillableEvent, known: &[&ProjectConfig]) -> Option<Finding> {
-    let configs = match configs_at(known.iter().copied(), event.occurred_at) {
+fn judge(
+    entry: &EnvelopeEntry,
+    event: &BillableEvent,
+    valid: Result<Vec<&ProjectConfig>, &'static str>,
+) -> Option<Finding> {
+    let configs = match valid {
         Ok(configs) => configs,
         Err(reason) => return Some(unreplayable(entry, reason)),
     };
@@ -50,16 +59,25 @@ fn judge(entry: &EnvelopeEntry, event: &BillableEvent, known: &[&ProjectConfig])
     replays.into_iter().find_map(|replay| match replay {
         Replay::Agrees | Replay::Unknown(_) => None,
         Replay::Forbidden(reason) => Some(split(entry, event, "an event that the price config allows", reason)),
-        Replay::Differs(fields, fees) => {
-            let expected =
-                format!("{}/{}/{}/{}", fees.gross.get(), fees.platform.get(), fees.user.get(), fees.rebate.get());
-            Some(split(entry, event, &expected, &fields.join(", ")))
+        Replay::Differs(difference) => {
+            let fees =
+                difference.fees.map(|fees| format!("{}/{}/{}/{}", fees.gross, fees.platform, fees.user, fees.rebate));
+            let class = difference.class.map(|class| format!("class {}", class.name()));
+            let expected = fees.into_iter().chain(class).collect::<Vec<_>>().join(", ");
+            let mut what = difference.fields.join(", ");
+            if difference.post_platform {
+                what.push_str(" (fee_rule_variant_post_platform: the share was taken of what the platform leaves)");
+            }
+            Some(split(entry, event, &expected, &what))
         }
     })
 }
 
 fn split(entry: &EnvelopeEntry, event: &BillableEvent, expected: &str, what: &str) -> Finding {
-    let recorded = format!("{}/{}/{}/{}", event.gross, event.platform, event.user_earned, event.rebate);
+    let mut recorded = format!("{}/{}/{}/{}", event.gross, event.platform, event.user_earned, event.rebate);
+    if what.contains("class") {
+        recorded += &format!(", class {}", event.class.name());
+    }
     Finding::new(Code::FeeSplit, Subject::new("envelope", entry.id))
         .with_values(expected, recorded)
         .with_evidence(entry.carrier, "carrier")
