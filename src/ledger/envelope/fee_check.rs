@@ -96,3 +96,70 @@ fn unreplayable(entry: &EnvelopeEntry, reason: &str) -> Finding {
 fn normal_domain(domain: &str) -> String {
     domain.trim_end_matches('.').to_ascii_lowercase()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::domain::{Code, Finding};
+    use crate::evidence::{BillableEvent, EventClass, SitePays};
+    use crate::ledger::testkit::{World, price, sats};
+
+    /// Findings about one event at 100 satoshi and a share of 0.65, and the events whose class nobody states.
+    fn judged(class: Option<EventClass>, edit: impl FnOnce(&mut BillableEvent)) -> (Vec<Finding>, usize) {
+        let mut world = World::new();
+        let custom = |pays| crate::evidence::EventPrice { class, ..price(pays, 0.65) };
+        let events = &mut world.set.configs[0].1.events;
+        events.insert("zine".to_owned(), custom(SitePays::FixedSats(100.0)));
+        events.insert("tip".to_owned(), custom(SitePays::PercentOfAmount(0.01)));
+        world.event("e", edit);
+        let ledgers = world.ledgers();
+        let of_fees = |finding: &Finding| matches!(finding.code, Code::FeeSplit | Code::FeeUnreplayable);
+        (ledgers.findings.into_iter().filter(of_fees).collect(), ledgers.envelope.unclassed)
+    }
+
+    fn key(subtype: &'static str) -> impl Fn(&mut BillableEvent) {
+        move |event| subtype.clone_into(&mut event.subtype)
+    }
+
+    #[test]
+    fn the_split_of_the_other_published_rule_is_named_and_any_other_split_is_not() {
+        // FORMATS 4.2: of 100 satoshi 20 go to the platform; 0.65 of gross are 65, of what is left 52.
+        let label = "fee_rule_variant_post_platform";
+        let (found, _) = judged(None, |event| (event.user_earned, event.rebate) = (sats(52), sats(28)));
+        assert_eq!((found[0].code, found[0].expected.as_str()), (Code::FeeSplit, "100/20/65/15"));
+        assert_eq!(found[0].observed, "100/20/52/28");
+        assert!(found[0].explanation.contains(label), "{}", found[0].explanation);
+        for (user, rebate) in [(51, 29), (53, 27)] {
+            let (found, _) = judged(None, |event| (event.user_earned, event.rebate) = (sats(user), sats(rebate)));
+            assert_eq!(found[0].code, Code::FeeSplit);
+            assert!(!found[0].explanation.contains(label), "{}", found[0].explanation);
+        }
+        // Of a share of nothing both rules make nothing: there is no finding to label.
+        assert_eq!(judged(None, |_| ()).0, []);
+    }
+
+    #[test]
+    fn a_custom_key_has_the_class_of_the_catalogue() {
+        let (found, unclassed) = judged(Some(EventClass::B), key("zine"));
+        assert_eq!((found.len(), found[0].code, unclassed), (1, Code::FeeSplit, 0));
+        assert_eq!((&*found[0].expected, &*found[0].observed), ("100/20/65/15, class B", "100/20/65/15, class C"));
+        // The amount is not known, and the class is another all the same.
+        let (found, _) = judged(Some(EventClass::A), key("tip"));
+        assert_eq!((found[0].code, found[0].expected.as_str()), (Code::FeeSplit, "class A"));
+        // Near misses: the same class, and a built-in key, whose class no catalogue changes.
+        assert_eq!(judged(Some(EventClass::C), key("zine")), (Vec::new(), 0));
+        assert_eq!(judged(Some(EventClass::C), key("tip")).0[0].code, Code::FeeUnreplayable);
+        assert_eq!(judged(Some(EventClass::A), key("session_creation")), (Vec::new(), 0));
+    }
+
+    #[test]
+    fn a_custom_key_of_no_known_class_is_counted_and_no_divergence() {
+        assert_eq!(judged(None, key("zine")), (Vec::new(), 1));
+        let before = "2026-05-03T00:00:00Z".parse().unwrap();
+        let (found, unclassed) = judged(Some(EventClass::C), |event| {
+            key("zine")(event);
+            event.occurred_at = before;
+        });
+        assert_eq!((found[0].code, unclassed), (Code::FeeUnreplayable, 1), "no price list was in force then");
+        assert_eq!(judged(None, key("session_creation")), (Vec::new(), 0));
+    }
+}

@@ -81,3 +81,66 @@ fn finding(subtype: &str, earlier: &Span<'_>, later: &Span<'_>) -> Finding {
         .with_evidence(later.manifest, "second")
         .with_explanation("A subtype is in at most one active schedule; its events were sorted into windows of two.")
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::domain::{Code, Finding};
+    use crate::ledger::testkit::{World, in_window, manifest, micros};
+
+    const DAYS: [&str; 4] =
+        ["2026-05-05T00:00:00Z", "2026-05-06T00:00:00Z", "2026-05-07T00:00:00Z", "2026-05-08T00:00:00Z"];
+
+    /// Events in these windows (a schedule of the same letter each) on these days; what is said about schedules.
+    fn told(members: &[(&str, usize)], schedules: &[(&str, Option<&str>)], subtype: &str) -> Vec<Finding> {
+        let mut world = World::new();
+        for (number, (window, day)) in members.iter().enumerate() {
+            world.event(&format!("e{number}"), |event| {
+                in_window(event, window, None);
+                event.occurred_at = micros(DAYS[*day]);
+                if number == 1 {
+                    subtype.clone_into(&mut event.subtype);
+                }
+            });
+        }
+        for (window, schedule) in schedules {
+            let mut sealed = manifest(window, &[], 0, 0);
+            sealed.schedule = schedule.map(str::to_owned);
+            world.drop_manifest(&format!("m {window}"), sealed);
+        }
+        let is_it = |finding: &Finding| finding.subject.get("rule") == Some("schedule");
+        world.ledgers().findings.into_iter().filter(is_it).collect()
+    }
+
+    #[test]
+    fn a_subtype_in_windows_of_two_schedules_at_once_is_told_about_the_later_window() {
+        let two = [("w_a", Some("weekly")), ("w_b", Some("monthly"))];
+        for members in [
+            // One between two of the other, and two that interleave.
+            &[("w_a", 0), ("w_b", 1), ("w_a", 2)][..],
+            &[("w_a", 0), ("w_b", 1), ("w_a", 2), ("w_b", 3)],
+        ] {
+            let found = told(members, &two, "session_creation");
+            assert_eq!(found.len(), 1, "{members:?}");
+            assert_eq!((found[0].code, found[0].subject.get("window")), (Code::DropWindow, Some("w_b")));
+            assert_eq!(found[0].expected, "session_creation in schedule weekly alone");
+            assert_eq!(found[0].observed, "in monthly too, while w_a was open");
+            assert_eq!(found[0].evidence.len(), 2);
+        }
+    }
+
+    #[test]
+    fn one_schedule_after_the_other_another_subtype_or_an_unnamed_schedule_is_no_contradiction() {
+        let two = [("w_a", Some("weekly")), ("w_b", Some("monthly"))];
+        let crossing = [("w_a", 0), ("w_b", 1), ("w_a", 2)];
+        let none = |members: &[(&str, usize)], schedules: &[(&str, Option<&str>)], subtype: &str| {
+            assert_eq!(told(members, schedules, subtype), [], "{members:?} {schedules:?} {subtype}");
+        };
+        none(&[("w_a", 0), ("w_a", 1), ("w_b", 2), ("w_b", 3)], &two, "session_creation");
+        // In one instant nothing is before anything.
+        none(&[("w_a", 0), ("w_b", 1), ("w_a", 1), ("w_b", 2)], &two, "session_creation");
+        none(&crossing, &two, "account_creation");
+        none(&crossing, &[("w_a", Some("weekly")), ("w_b", Some("weekly"))], "session_creation");
+        none(&crossing, &[("w_a", Some("weekly")), ("w_b", None)], "session_creation");
+        none(&crossing, &two[..1], "session_creation");
+    }
+}
