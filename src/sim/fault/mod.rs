@@ -73,6 +73,7 @@ const NETWORK_ROOMS: &[&[Generator]] = &[
     gaps::BETWEEN_RELAYS,
     omissions::GENERATORS,
     reach::GENERATORS,
+    sources::SERVED,
 ];
 
 /// An edit of a scene.
