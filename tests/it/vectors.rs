@@ -10,6 +10,7 @@ mod case;
 mod custody;
 mod fees;
 mod injections;
+mod kept;
 mod nostr;
 mod oc_me;
 mod ots;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use reledger::domain::{
-    AsOf, EvidenceId, FederationSlug, Media, PinnedKey, PublicKey32, RawEvidence, TrustPolicy, sha256,
+    AsOf, EvidenceId, FederationSlug, Media, PinnedKey, PublicKey32, RawEvidence, Sightings, TrustPolicy, sha256,
 };
 use reledger::evidence::{Claim, Decoded, settlement};
 use reledger::ledger::rebuild;
