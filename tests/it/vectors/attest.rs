@@ -245,7 +245,7 @@ fn envelopes() -> Vec<Case> {
         ));
     }
     let mut add = |row, name: &str, input, wanted: String| {
-        cases.push(Case::new(row, name, format!("derived: {from}"), input, wanted))
+        cases.push(Case::new(row, name, format!("derived: {from}"), input, wanted));
     };
     let other = Input::Attestation(content(0), id(1));
     add("12 attestation: attestation_id is not the hash of the message", "the id of another", other, {

@@ -91,16 +91,13 @@ fn computations(from: &str) -> Vec<Case> {
     let case = |case: &Value| {
         let (name, expected) = (text(case, "/name"), &case["expected"]);
         let input = Input::Fees(case["config"].clone(), case["payment_amount_sats"].as_u64(), case["is_agent"] == true);
-        match expected.get("fees") {
-            Some(fees) => {
-                Case::new("4.2 computeFees", name, from, input, split(PARTS.map(|name| sats(&fees[name]).get())))
-            }
-            None => {
-                let error = text(expected, "/error");
-                let refused = if error == "agent_refused" { "12 oc me: agent_refused" } else { "4.2 computeFees" };
-                Case::refused(refused, name, from, input, error)
-            }
+        if let Some(fees) = expected.get("fees") {
+            let wanted = split(PARTS.map(|name| sats(&fees[name]).get()));
+            return Case::new("4.2 computeFees", name, from, input, wanted);
         }
+        let error = text(expected, "/error");
+        let row = if error == "agent_refused" { "12 oc me: agent_refused" } else { "4.2 computeFees" };
+        Case::refused(row, name, from, input, error)
     };
     list(&vector, "cases").iter().map(case).collect()
 }
