@@ -18,7 +18,7 @@ drill: ## build, then run the main job twice into out/: on the real inputs, and 
 test: ## run every test (needs nothing but Rust)
 	$(CARGO) test --locked --quiet
 
-test-peers: ## captures relays of others (LocalRelay; nostr-rs-relay and strfry where they are); builds them, needs the crate registry
+test-peers: ## fees against Node, then relays of others (LocalRelay; nostr-rs-relay and strfry where they are); needs the crate registry
 	@CARGO="$(CARGO)" scripts/peers.sh
 
 check: ## formatting, lints, feature sets, spelling, licences; installs nothing

@@ -8,8 +8,8 @@ use super::error::AppError;
 use super::judge::{SideTables, judge, worker_threads};
 use super::observer::{Cancel, Silent};
 use super::seals;
-use crate::domain::{Code, Condition, EvidenceId, Finding, Media, Severity, TrustPolicy};
-use crate::evidence::sniff;
+use crate::domain::{Code, Condition, EvidenceId, Finding, Media, Severity, TrustPolicy, UnixMicros, UnixSeconds};
+use crate::evidence::{OcMeBody, sniff};
 use crate::report::REPORT_SCHEMA;
 use crate::store::{EvidenceStore, MemoryStore, StoreError};
 use crate::substrate::{Captured, EvidenceSource, FilesSource, Sink, SourceError, Stopped};
@@ -48,7 +48,8 @@ pub struct JudgedRecord {
     pub id: EvidenceId,
     /// What became of it.
     pub fate: Fate,
-    /// For a proof: the blocks it leads to, with the header's trust. For a seal: what it seals and by which key.
+    /// For a proof: the blocks it leads to, with the header's trust. For a seal: what it seals and by which key. For an
+    /// activity attestation: until when it speaks.
     pub anchors: Vec<String>,
     /// Why, and what was found beside.
     pub findings: Vec<Finding>,
@@ -134,6 +135,7 @@ pub struct JudgedFiles {
 }
 
 /// Judges files on their own; `context` are key sets and headers to judge them with. Of a folder, every file below it.
+/// `now` tells what has expired.
 ///
 /// Memory holds every record: this is for single files, a run is for archives.
 ///
@@ -143,6 +145,7 @@ pub fn verify_files(
     files: &[PathBuf],
     context: &[(Media, Vec<PathBuf>)],
     policy: &TrustPolicy,
+    now: UnixSeconds,
     jobs: usize,
     cancel: &Cancel,
 ) -> Result<JudgedFiles, AppError> {
@@ -191,6 +194,7 @@ pub fn verify_files(
                 record.fate = Fate::Unchecked;
             }
         }
+        record.anchors.extend(expiry_of(&set, record.id, now));
         judged_records.push(record);
     }
     Ok(JudgedFiles { records: judged_records, faults })
@@ -286,6 +290,18 @@ fn anchors_of(set: &VerifiedSet, proof: EvidenceId) -> Vec<String> {
         format!("block {} {} at {} (header trust: {})", anchor.height, anchor.hash, anchor.time, anchor.trust.name())
     });
     words.collect()
+}
+
+/// Until when an activity attestation speaks (FORMATS 3.8). One that has expired is as genuine as before.
+fn expiry_of(set: &VerifiedSet, record: EvidenceId, now: UnixSeconds) -> Option<String> {
+    let envelopes = set.envelopes.values().filter(|envelope| envelope.carriers().contains(&record));
+    let expires = envelopes.filter_map(|envelope| match &envelope.fact().body {
+        OcMeBody::Activity(activity) => Some(activity.expires_at),
+        _ => None,
+    });
+    let expires = expires.min()?;
+    let word = if expires <= UnixMicros::from(now) { "expired" } else { "valid until" };
+    Some(format!("{word} {}", expires.seconds()))
 }
 
 pub(super) fn findings_on(set: &VerifiedSet, id: EvidenceId) -> impl Iterator<Item = &Finding> {

@@ -34,7 +34,8 @@ pub(crate) fn verify(global: &Global, output: &Output, files: &[PathBuf]) -> Res
     settings::may_read_stdin(global, files.iter())?;
     let cancel = Cancel::default();
     signals::listen(cancel.clone());
-    let app::JudgedFiles { records, faults } = app::verify_files(files, &helpers, &policy, global.jobs, &cancel)?;
+    let app::JudgedFiles { records, faults } =
+        app::verify_files(files, &helpers, &policy, settings::clock(global)?, global.jobs, &cancel)?;
     let count = |fate| records.iter().filter(|record| record.fate == fate).count();
     let (ok, unchecked, bad) = (count(Fate::Ok), count(Fate::Unchecked), count(Fate::Bad));
     let mut outcome = Outcome::default();

@@ -3,8 +3,13 @@
 use super::envelope::content_id;
 use super::json::Json;
 use super::oc_me::BodyError;
-use super::record::{Record, Refusal, missing};
+use super::record::{Record, Refusal, excerpt, missing};
 use crate::domain::{BlockHeight, EnvelopeId, Sats, UnixMicros, UserKey};
+
+/// The time of Bitcoin's first block, 2009-01-03T18:15:05Z.
+const FIRST_BLOCK: UnixMicros = UnixMicros(1_231_006_505_000_000);
+/// What a time has to be.
+const TIME_FORM: &str = "an ISO-8601 UTC time like 2026-05-01T00:00:00Z, from 2009-01-03T18:15:05Z on";
 
 /// How the user is named, in order of preference (FORMATS 3.2).
 const USER_MEMBERS: [&str; 4] = ["user_address", "did_oc", "identity", "user"];
@@ -16,7 +21,8 @@ pub(super) struct Fields<'j, 'a>(Record<'j, 'a>);
 impl From<Refusal> for BodyError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::Unreadable(reason) => Self::Schema(reason),
+            Refusal::Unreadable(reason) => Self::schema("body", "a readable object", reason),
+            Refusal::Member { member, expected, found } => Self::Schema { member, expected, found },
             Refusal::Amount { member, found } => Self::Amount { member, found },
         }
     }
@@ -57,7 +63,7 @@ impl<'j, 'a> Fields<'j, 'a> {
                 return Ok(text);
             }
         }
-        Err(BodyError::Schema(format!("none of the members {} is there", names.join(", "))))
+        Err(BodyError::schema(names.join(" or "), "a text", "missing"))
     }
 
     pub(super) fn user(self) -> Result<Option<UserKey>, BodyError> {
@@ -70,7 +76,7 @@ impl<'j, 'a> Fields<'j, 'a> {
     }
 
     pub(super) fn need_user(self) -> Result<UserKey, BodyError> {
-        self.user()?.ok_or_else(|| BodyError::Schema("no member names a user".to_owned()))
+        self.user()?.ok_or_else(|| BodyError::schema(USER_MEMBERS.join(" or "), "a user", "missing"))
     }
 
     /// An amount: a plain integer token within the supply. Any other number is an [`BodyError::Amount`].
@@ -90,17 +96,32 @@ impl<'j, 'a> Fields<'j, 'a> {
         Self::need(self.count(name)?, name)
     }
 
+    /// The `v` member as a plain number; `None` for any other value, and when it is missing.
+    pub(super) fn version(self) -> Option<u8> {
+        self.0.get("v").and_then(Json::as_u64).and_then(|v| u8::try_from(v).ok())
+    }
+
     pub(super) fn height(self, name: &str) -> Result<Option<BlockHeight>, BodyError> {
         self.value(name, "a block height", |value| u32::try_from(value.as_u64()?).ok().map(BlockHeight))
     }
 
-    /// False when absent.
-    pub(super) fn flag(self, name: &str) -> Result<bool, BodyError> {
-        Ok(self.value(name, "true or false", Json::as_bool)?.unwrap_or(false))
+    pub(super) fn flag(self, name: &str) -> Result<Option<bool>, BodyError> {
+        self.value(name, "true or false", Json::as_bool)
     }
 
+    /// An instant that somebody who signs for Bitcoin can mean: none is older than its first block.
     pub(super) fn time(self, name: &str) -> Result<Option<UnixMicros>, BodyError> {
-        self.value(name, "an ISO-8601 UTC time", |value| value.as_str()?.parse().ok())
+        self.value(name, TIME_FORM, |value| value.as_str()?.parse().ok().filter(|time| *time >= FIRST_BLOCK))
+    }
+
+    /// Whether the member is there, whatever it is.
+    pub(super) fn has(self, name: &str) -> bool {
+        self.0.get(name).is_some()
+    }
+
+    /// The member as it stands, for a finding.
+    pub(super) fn shown(self, name: &str) -> String {
+        self.0.get(name).map_or_else(|| "missing".to_owned(), |value| excerpt(name, value))
     }
 
     /// The first member of these names that is there, as a time.
@@ -110,7 +131,7 @@ impl<'j, 'a> Fields<'j, 'a> {
                 return Ok(time);
             }
         }
-        Err(BodyError::Schema(format!("none of the members {} is there", names.join(", "))))
+        Err(BodyError::schema(names.join(" or "), TIME_FORM, "missing"))
     }
 
     /// 64 lower-case hex digits.

@@ -18,8 +18,15 @@ pub enum BodyError {
     #[error("duplicate key {0}")]
     DuplicateKey(String),
     /// Not JSON, or a member is missing or of another form.
-    #[error("{0}")]
-    Schema(String),
+    #[error("{member} is {found}, expected {expected}")]
+    Schema {
+        /// The member; `body` for the bytes as a whole.
+        member: String,
+        /// The form that it should have.
+        expected: String,
+        /// What stands there, as JSON and shortened; `missing` when nothing does.
+        found: String,
+    },
     /// An amount is negative, fractional or above the supply.
     #[error("member {member} is {found}, not an amount of satoshi")]
     Amount {
@@ -33,11 +40,17 @@ pub enum BodyError {
     Kind(String),
 }
 
+impl BodyError {
+    pub(super) fn schema(member: impl Into<String>, expected: impl Into<String>, found: impl Into<String>) -> Self {
+        Self::Schema { member: member.into(), expected: expected.into(), found: found.into() }
+    }
+}
+
 impl From<JsonError> for BodyError {
     fn from(error: JsonError) -> Self {
         match error.duplicate_key {
             Some(key) => Self::DuplicateKey(key),
-            None => Self::Schema(error.to_string()),
+            None => Self::schema("body", "JSON", error.to_string()),
         }
     }
 }
@@ -48,7 +61,7 @@ impl From<JsonError> for BodyError {
 /// [`BodyError`]. The amounts of one artifact are not added up here: sums are the ledger's business.
 pub fn parse_body(kind: OcMeKind, bytes: &[u8]) -> Result<OcMeBody, BodyError> {
     let json = json::parse(bytes)?;
-    let fields = Fields::of(&json).ok_or_else(|| BodyError::Schema("not a JSON object".to_owned()))?;
+    let fields = Fields::of(&json).ok_or_else(|| BodyError::schema("body", "a JSON object", "another value"))?;
     match fields.text("kind")? {
         Some(found) if !is_kind_of(kind, found) => return Err(BodyError::Kind(found.to_owned())),
         Some(_) | None => {}
@@ -66,22 +79,17 @@ pub fn parse_body(kind: OcMeKind, bytes: &[u8]) -> Result<OcMeBody, BodyError> {
 }
 
 fn event(fields: Fields<'_, '_>) -> Result<BillableEvent, BodyError> {
-    let v = fields.need_count("v")?;
-    let v = u8::try_from(v).ok().filter(|v| (1..=4).contains(v));
-    let v = v.ok_or_else(|| BodyError::Schema("v is not 1, 2, 3 or 4".to_owned()))?;
-    let class = match fields.need_text("class")? {
-        "A" => EventClass::A,
-        "B" => EventClass::B,
-        "C" => EventClass::C,
-        other => return Err(BodyError::Schema(format!("class is {other}"))),
-    };
+    let (drop, is_agent) = (drop_ref(fields)?, fields.flag("is_agent")?);
+    let v = event_version(fields, is_agent, drop.is_some())?;
+    let class = EventClass::of_name(fields.need_text("class")?)
+        .ok_or_else(|| BodyError::schema("class", "\"A\", \"B\" or \"C\"", fields.shown("class")))?;
     let gross = fields.need_sats("gross_fee_sats")?;
     let platform = fields.need_sats("platform_fee_sats")?;
     let user_earned = fields.need_sats("user_earned_sats")?;
     let rebate = match fields.sats("site_rebate_sats")? {
         Some(rebate) => rebate,
         None if v == 1 => remainder(gross, platform, user_earned)?,
-        None => return Err(BodyError::Schema("member site_rebate_sats is missing".to_owned())),
+        None => return Err(BodyError::schema("site_rebate_sats", "an amount of satoshi", "missing")),
     };
     Ok(BillableEvent {
         v,
@@ -95,14 +103,32 @@ fn event(fields: Fields<'_, '_>) -> Result<BillableEvent, BodyError> {
         platform,
         user_earned,
         rebate,
-        is_agent: fields.flag("is_agent")?,
-        drop: drop_ref(fields)?,
+        is_agent: is_agent.unwrap_or(false),
+        drop,
         payment_amount: match fields.object("context")? {
             Some(context) => context.sats("payment_amount_sats")?,
             None => None,
         },
         idempotency_key: fields.text("idempotency_key")?.map(str::to_owned),
     })
+}
+
+/// The version, which says what members there are: 2 for a human's event, 3 exactly with `is_agent`, 4 exactly with
+/// `drop` (FORMATS 3.2). A member that says nothing, `is_agent` false or `drop` null, contradicts no version below its own.
+fn event_version(fields: Fields<'_, '_>, is_agent: Option<bool>, has_drop: bool) -> Result<u8, BodyError> {
+    const KNOWN: &str = "1 to 4, the known versions";
+    let found = fields.shown("v");
+    let v = fields.version().filter(|v| (1..=4).contains(v));
+    let v = v.ok_or_else(|| BodyError::schema("v", KNOWN, found))?;
+    let contradiction = match v {
+        4 if !has_drop => ("2 or 3 without drop", "without drop"),
+        1..=3 if has_drop => ("4 with drop", "with drop"),
+        3 if is_agent.is_none() => ("2 without is_agent", "without is_agent"),
+        1 | 2 if is_agent == Some(true) => ("3 with is_agent", "with is_agent"),
+        _ => return Ok(v),
+    };
+    let (expected, found) = contradiction;
+    Err(BodyError::schema("v", expected, format!("{v} {found}")))
 }
 
 /// The v1 form has no rebate member: the rebate is what the other two parts leave (FORMATS 3.2).
@@ -158,12 +184,16 @@ fn rebind(fields: Fields<'_, '_>, json: &Json<'_>) -> Result<Rebind, BodyError> 
 }
 
 fn state(fields: Fields<'_, '_>, names: &[&str]) -> Result<CustodyState, BodyError> {
+    const KNOWN: &str = "\"fedimint_threshold\", \"fedimint_client\" or \"bip322\"";
     match fields.need_first_text(names)? {
         "fedimint_threshold" => Ok(CustodyState::FedimintThreshold),
         "fedimint_client" => Ok(CustodyState::FedimintClient),
         // One documentation page spells it with a hyphen (FORMATS 3.4).
         "bip322" | "bip-322" => Ok(CustodyState::Bip322),
-        other => Err(BodyError::Schema(format!("custody state {other} is not known"))),
+        _ => {
+            let named = names.iter().find(|name| fields.shown(name) != "missing").unwrap_or(&"from");
+            Err(BodyError::schema(*named, KNOWN, fields.shown(named)))
+        }
     }
 }
 
@@ -206,11 +236,23 @@ fn drop_manifest(fields: Fields<'_, '_>) -> Result<DropManifest, BodyError> {
         gross: fields.need_sats("gross_fee_sats")?,
         user_share: fields.need_sats("user_share_sats")?,
         events_root: fields.id("events_root")?.map(|id| id.0),
+        has_recipients_root: fields.has("recipients_root"),
         event_ids: fields.ids("event_ids", RECIPIENTS_MAX)?,
     })
 }
 
+/// The one artifact whose bytes are known whole (FORMATS 3.8). What expires before it was computed was never valid: such a
+/// statement contradicts itself.
 fn activity(fields: Fields<'_, '_>) -> Result<ActivityAttestation, BodyError> {
+    let found = fields.shown("v");
+    if fields.version() != Some(1) {
+        return Err(BodyError::schema("v", "1, the known version", found));
+    }
+    let (computed_at, expires_at) = (fields.need_time(&["computed_at"])?, fields.need_time(&["expires_at"])?);
+    if expires_at < computed_at {
+        let expected = format!("a time not before computed_at {}", fields.shown("computed_at"));
+        return Err(BodyError::schema("expires_at", expected, fields.shown("expires_at")));
+    }
     Ok(ActivityAttestation {
         user: fields.need_user()?,
         event_count: fields.need_count("event_count")?,
@@ -219,8 +261,8 @@ fn activity(fields: Fields<'_, '_>) -> Result<ActivityAttestation, BodyError> {
         distinct_integrator_count: fields.need_count("distinct_integrator_count")?,
         oldest_event_at: fields.time("oldest_event_at")?,
         active_days: fields.need_count("active_days")?,
-        computed_at: fields.need_time(&["computed_at"])?,
-        expires_at: fields.need_time(&["expires_at"])?,
+        computed_at,
+        expires_at,
     })
 }
 
@@ -273,7 +315,7 @@ mod tests {
             assert_eq!(error, BodyError::Amount { member: "gross_fee_sats".to_owned(), found: amount.to_owned() });
         }
         assert!(with(V4, ":60,", ":2100000000000000,").is_ok());
-        assert!(matches!(with(V4, ":60,", ":\"60\","), Err(BodyError::Schema(_))));
+        assert!(matches!(with(V4, ":60,", ":\"60\","), Err(BodyError::Schema { .. })));
     }
 
     #[test]
@@ -289,7 +331,7 @@ mod tests {
             (r#""is_agent":true"#, r#""is_agent":1"#),
             (r#""window_id":"w_1""#, r#""window":"w_1""#),
         ] {
-            assert!(matches!(with(V4, replace, by), Err(BodyError::Schema(_))), "{by}");
+            assert!(matches!(with(V4, replace, by), Err(BodyError::Schema { .. })), "{by}");
         }
         assert!(with(V4, r#""site":{"domain":"fold.example","display_name":"Fold"}"#, r#""site_domain":"f""#).is_ok());
         assert!(with(V4, r#""user_address":"u","#, "").is_ok());
@@ -329,6 +371,6 @@ mod tests {
         let Ok(OcMeBody::Drop(drop)) = parse(OcMeKind::Drop, &drop) else { panic!("a manifest") };
         assert_eq!((drop.event_ids.len(), drop.sealed_height, drop.events_root), (1, None, None));
         assert_eq!(parse(OcMeKind::Trust, "{}"), Ok(OcMeBody::Trust));
-        assert!(matches!(parse(OcMeKind::Trust, "[]"), Err(BodyError::Schema(_))));
+        assert!(matches!(parse(OcMeKind::Trust, "[]"), Err(BodyError::Schema { .. })));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::json::Json;
 use super::record::{self, Record, Refusal};
-use super::{AgentPrice, Claim, Decoded, EventPrice, ProjectConfig, SitePays};
+use super::{AgentPrice, Claim, Decoded, EventClass, EventPrice, ProjectConfig, SitePays};
 use crate::domain::{Media, ProjectKey};
 
 /// The least that an enabled fixed price may be, in satoshi.
@@ -39,7 +39,8 @@ fn config(host: &str, bytes: &[u8]) -> Result<ProjectConfig, Refusal> {
         Ok(text.to_owned())
     };
     let (display_name, domain) = (required("display_name")?, required("domain")?);
-    if !host.is_empty() && !domain.is_empty() && !same_host(host, &domain) {
+    let is_elsewhere = !same_host(host, &domain) && !same_host(host, MIRROR_HOST);
+    if !host.is_empty() && !domain.is_empty() && is_elsewhere {
         problems.push((String::new(), format!("domain {domain} differs from the host {host} it was fetched from")));
     }
     let events = if let Some(events) = members.get("events") {
@@ -59,7 +60,11 @@ fn config(host: &str, bytes: &[u8]) -> Result<ProjectConfig, Refusal> {
     })
 }
 
-fn same_host(host: &str, domain: &str) -> bool {
+/// The operator's host, which mirrors the configs of all projects (FORMATS 5).
+pub(crate) const MIRROR_HOST: &str = "me.ochk.io";
+
+/// Whether a host is that domain: without case, trailing dot and port.
+pub(crate) fn same_host(host: &str, domain: &str) -> bool {
     let bare = |name: &str| name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     // A host may come with the port it was reached at.
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
@@ -113,7 +118,18 @@ fn price(value: &Json<'_>, problems: &mut Vec<String>) -> EventPrice {
         site_pays,
         user_share_pct: share.unwrap_or_default(),
         agent: value.get("agent").and_then(agent),
+        class: class(value, problems),
     }
+}
+
+/// The class that the catalogue gives the key (FORMATS 5: the member's name is assumed).
+fn class(value: &Json<'_>, problems: &mut Vec<String>) -> Option<EventClass> {
+    let stated = value.get_some("class")?;
+    let class = stated.as_str().and_then(EventClass::of_name);
+    if class.is_none() {
+        problems.push(format!("class is {}, not A, B or C", record::excerpt("class", stated)));
+    }
+    class
 }
 
 fn site_pays(value: &Json<'_>) -> Option<SitePays> {

@@ -10,6 +10,15 @@ use crate::domain::{Code, Finding, Media, Msat, Sats, Severity, Subject, UnixSec
 pub(super) enum Refusal {
     /// It is not what it is said to be.
     Unreadable(String),
+    /// A member is missing or of another form.
+    Member {
+        /// Which member.
+        member: String,
+        /// The form that it should have.
+        expected: String,
+        /// What stands there, shortened; `missing` when nothing does.
+        found: String,
+    },
     /// A number stands where an amount belongs, and no amount can be that number.
     Amount {
         /// Which member.
@@ -19,7 +28,26 @@ pub(super) enum Refusal {
     },
 }
 
+/// The longest excerpt of a value in a finding, in characters.
+const EXCERPT_CHARS: usize = 120;
+/// Members of these names may hold what spends money or unlocks something, so their values are never shown.
+const SECRETIVE: [&str; 5] = ["preimage", "notes", "secret", "password", "macaroon"];
+
 impl Refusal {
+    /// A member that is not what it should be.
+    pub(super) fn of_member(member: &str, expected: impl Into<String>, found: impl Into<String>) -> Self {
+        Self::Member { member: member.to_owned(), expected: expected.into(), found: found.into() }
+    }
+
+    /// Why, in words.
+    pub(super) fn reason(&self) -> String {
+        match self {
+            Self::Unreadable(reason) => reason.clone(),
+            Self::Member { member, expected, found } => format!("member {member} is {found}, expected {expected}"),
+            Self::Amount { member, found } => format!("member {member} is {found}, not an amount"),
+        }
+    }
+
     /// The answer for such a record.
     pub(super) fn answer(&self, media: Media, bytes: &[u8]) -> Decoded {
         Decoded::Undecodable(vec![self.finding(media, bytes)])
@@ -29,9 +57,9 @@ impl Refusal {
     pub(super) fn finding(&self, media: Media, bytes: &[u8]) -> Finding {
         let subject = Subject::new("media", media).and("sha256", sha256(bytes));
         match self {
-            Self::Unreadable(reason) => {
+            Self::Unreadable(_) | Self::Member { .. } => {
                 let finding = Finding::new(Code::SrcParse, subject)
-                    .with_values(format!("a readable {media} record"), reason)
+                    .with_values(format!("a readable {media} record"), self.reason())
                     .with_explanation("the record can't be read; its bytes are kept");
                 // DIVERGENCES: what can't be read in a settlement log may hide money, so there it is an error.
                 if media == Media::Settlement { finding.with_severity(Severity::Error) } else { finding }
@@ -96,7 +124,7 @@ impl<'j, 'a> Record<'j, 'a> {
     /// A member read by `read`; what it refuses is not `what`.
     ///
     /// # Errors
-    /// [`Refusal::Unreadable`].
+    /// [`Refusal::Member`].
     pub(super) fn read<T>(
         self,
         name: &str,
@@ -104,13 +132,13 @@ impl<'j, 'a> Record<'j, 'a> {
         read: impl FnOnce(&'j Json<'a>) -> Option<T>,
     ) -> Result<Option<T>, Refusal> {
         let Some(value) = self.get(name) else { return Ok(None) };
-        read(value).map(Some).ok_or_else(|| Refusal::Unreadable(format!("member {name} is not {what}")))
+        read(value).map(Some).ok_or_else(|| Refusal::of_member(name, what, excerpt(name, value)))
     }
 
     /// A text of bounded length, possibly empty.
     ///
     /// # Errors
-    /// [`Refusal::Unreadable`].
+    /// [`Refusal::Member`].
     pub(super) fn text(self, name: &str) -> Result<Option<&'j str>, Refusal> {
         self.read(name, "a text of at most 4096 bytes", |value| {
             value.as_str().filter(|text| text.len() <= TEXT_FIELD_BYTES_MAX)
@@ -120,7 +148,7 @@ impl<'j, 'a> Record<'j, 'a> {
     /// As [`Self::text`]; the member must be there.
     ///
     /// # Errors
-    /// [`Refusal::Unreadable`].
+    /// [`Refusal::Member`].
     pub(super) fn need_text(self, name: &str) -> Result<&'j str, Refusal> {
         self.text(name)?.ok_or_else(|| missing(name))
     }
@@ -128,7 +156,7 @@ impl<'j, 'a> Record<'j, 'a> {
     /// A member that is an object.
     ///
     /// # Errors
-    /// [`Refusal::Unreadable`].
+    /// [`Refusal::Member`].
     pub(super) fn need_object(self, name: &str) -> Result<Self, Refusal> {
         self.read(name, "an object", |value| Self::of(value).ok())?.ok_or_else(|| missing(name))
     }
@@ -136,7 +164,7 @@ impl<'j, 'a> Record<'j, 'a> {
     /// A count of satoshi: a plain integer token within the supply.
     ///
     /// # Errors
-    /// [`Refusal::Amount`] for any other number, [`Refusal::Unreadable`] for what is no number.
+    /// [`Refusal::Amount`] for any other number, [`Refusal::Member`] for what is no number.
     pub(super) fn sats(self, name: &str) -> Result<Option<Sats>, Refusal> {
         self.amount(name, |value| Sats::new(value).ok())
     }
@@ -152,7 +180,7 @@ impl<'j, 'a> Record<'j, 'a> {
     fn amount<T>(self, name: &str, accept: impl FnOnce(u64) -> Option<T>) -> Result<Option<T>, Refusal> {
         let Some(value) = self.get(name) else { return Ok(None) };
         let Some(found) = value.as_number() else {
-            return Err(Refusal::Unreadable(format!("member {name} is not a number")));
+            return Err(Refusal::of_member(name, "a number", excerpt(name, value)));
         };
         match value.as_u64().and_then(accept) {
             Some(amount) => Ok(Some(amount)),
@@ -163,7 +191,7 @@ impl<'j, 'a> Record<'j, 'a> {
     /// A Unix time in whole seconds.
     ///
     /// # Errors
-    /// [`Refusal::Unreadable`].
+    /// [`Refusal::Member`].
     pub(super) fn seconds(self, name: &str) -> Result<Option<UnixSeconds>, Refusal> {
         self.read(name, "a Unix time in whole seconds", |value| i64::try_from(value.as_u64()?).ok().map(UnixSeconds))
     }
@@ -171,5 +199,17 @@ impl<'j, 'a> Record<'j, 'a> {
 
 /// The refusal for a member that has to be there.
 pub(super) fn missing(name: &str) -> Refusal {
-    Refusal::Unreadable(format!("member {name} is missing"))
+    Refusal::of_member(name, "a value", "missing")
+}
+
+/// The value as it stands, shortened for a finding.
+pub(super) fn excerpt(name: &str, value: &Json<'_>) -> String {
+    let text = value.to_compact();
+    if SECRETIVE.iter().any(|word| name.contains(word)) {
+        return format!("a value of {} bytes", text.len());
+    }
+    match text.char_indices().nth(EXCERPT_CHARS) {
+        Some((end, _)) => format!("{}... ({} bytes)", text.get(..end).unwrap_or_default(), text.len()),
+        None => text,
+    }
 }

@@ -150,7 +150,7 @@ fn bounded(bytes: &[u8], limit: usize) -> Result<(), Refusal> {
 
 fn words(refusal: Refusal) -> String {
     match refusal {
-        Refusal::Unreadable(why) => why.chars().take(SHOWN_MAX).collect(),
+        Refusal::Unreadable(_) | Refusal::Member { .. } => refusal.reason().chars().take(SHOWN_MAX).collect(),
         Refusal::Amount { member, .. } => member,
     }
 }

@@ -94,7 +94,7 @@ pub(crate) fn in_window(event: &mut BillableEvent, window: &str, target: Option<
 }
 
 pub(crate) fn price(site_pays: SitePays, user_share_pct: f64) -> EventPrice {
-    EventPrice { enabled: true, site_pays: Some(site_pays), user_share_pct, agent: None }
+    EventPrice { enabled: true, site_pays: Some(site_pays), user_share_pct, agent: None, class: None }
 }
 
 pub(crate) fn plain_config() -> ProjectConfig {
@@ -148,6 +148,7 @@ pub(crate) fn manifest(window: &str, members: &[&str], gross: u64, user_share: u
         gross: sats(gross),
         user_share: sats(user_share),
         events_root: None,
+        has_recipients_root: false,
         event_ids: members.iter().map(|name| id(name)).collect(),
     }
 }

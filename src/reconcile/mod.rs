@@ -30,6 +30,7 @@ mod omissions;
 mod pages;
 mod payouts;
 mod population;
+mod price_lists;
 mod rails;
 mod reconciler;
 mod recovery;

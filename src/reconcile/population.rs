@@ -100,6 +100,16 @@ fn replayed(input: &Input<'_>, audit: &mut Audit) {
         let disagreed = input.ledgers.findings.iter().filter(|finding| codes.contains(&finding.code)).count();
         audit.ran(name, items, disagreed);
     }
+    if envelope.unclassed > 0 {
+        let reason = "the price configs of that time state no class for these custom event keys";
+        audit.not_possible("envelope.fees.class", reason, envelope.unclassed, false);
+    }
+    let salted = envelope.manifests().filter(|(_, manifest)| manifest.has_recipients_root).count();
+    if salted > 0 {
+        let reason =
+            "recipients_root is over salted leaves; the salts are not public, so only a recipient can check it";
+        audit.not_possible("envelope.drops.recipients", reason, salted, false);
+    }
     let unreplayed = input.ledgers.findings.iter().filter(|f| f.code == Code::FeeUnreplayable).count();
     if unreplayed > 0 {
         let reason = "the price config or the amount valid at that time is not known";

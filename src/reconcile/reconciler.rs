@@ -12,7 +12,7 @@ use super::objectives::Objectives;
 use super::result::{Declared, Reconciliation};
 use super::{
     anchoring, balances, claims, coverage, distributions, escrow, fees, matches, merge, objectives, observed, payouts,
-    population, rails, recovery, settlements,
+    population, price_lists, rails, recovery, settlements,
 };
 
 /// Everything that a reconciliation is a function of.
@@ -45,6 +45,7 @@ pub fn reconcile(input: &Input<'_>) -> Reconciliation {
     let mut audit = Audit::default();
     let coverage = coverage::check(input, &mut audit);
     population::check(input, &mut audit);
+    price_lists::check(input, &mut audit);
     let needs_anchor = anchoring::check(input, &mut audit);
     let posted = settlements::posted(input);
     settlements::check(input, &mut audit);

@@ -116,7 +116,7 @@ impl Addresses {
         }
     }
 
-    fn at(&self, role: Role) -> &str {
+    pub(super) fn at(&self, role: Role) -> &str {
         self.by_role.get(&role).map_or("", String::as_str)
     }
 

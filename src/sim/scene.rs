@@ -24,7 +24,7 @@ use super::world::{Proven, World};
 use super::write::{SimError, write};
 use crate::domain::{Code, Digest32, Subject, UnixSeconds, sha256};
 
-pub(super) use served::{ASKED, RELAYS};
+pub(super) use served::{ASKED, RELAYS, SERVED_BY};
 pub use served::{Located, Transport};
 
 pub(super) use money::{Settled, operation_of, settled};
@@ -62,6 +62,8 @@ pub struct Scene {
     pub(super) told: Vec<Expected>,
     /// Records (event ids, settlement digests, in hex) that no ledger may count, since what they say is not established.
     pub(super) discounted: BTreeSet<String>,
+    /// Price lists of the world, by index, that come from a host as well.
+    pub(super) served_lists: Vec<usize>,
     /// Checks (names as in `unverifiable`) that can't be made any more.
     pub(super) unchecked: BTreeSet<String>,
     /// How it comes to the auditor.
@@ -123,6 +125,7 @@ impl Scene {
             sections: "\n[store]\nurl = \"memory:\"\n".to_owned(),
             told: Vec::new(),
             discounted: BTreeSet::new(),
+            served_lists: Vec::new(),
             unchecked: BTreeSet::new(),
             transport: Transport::Files,
             services: Services::default(),

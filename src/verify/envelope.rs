@@ -176,14 +176,16 @@ fn wrapper_agrees(carrier: &EnvelopeCarrier, rule: CandidateRule, bytes: &[u8]) 
 }
 
 fn unreadable(error: &BodyError) -> No {
+    let schema = |expected: String, observed: String| {
+        No::new(Code::EnvSchema, expected, observed, "genuine, but its fields can't be read: kept, not counted")
+    };
     match error {
-        BodyError::DuplicateKey(_) | BodyError::Schema(_) => No::new(
-            Code::EnvSchema,
-            "readable fields",
-            error.to_string(),
-            "genuine, but its fields can't be read: kept, not counted",
-        )
-        .with_fate(Fate::Quarantined),
+        BodyError::DuplicateKey(_) => {
+            schema("readable fields".to_owned(), error.to_string()).with_fate(Fate::Quarantined)
+        }
+        BodyError::Schema { member, expected, found } => {
+            schema(format!("{member}: {expected}"), format!("{member} is {found}")).with_fate(Fate::Quarantined)
+        }
         BodyError::Amount { .. } => No::new(
             Code::AmtRange,
             "whole satoshi within the supply",

@@ -1,15 +1,9 @@
-//! No vector lies unused: each published or derived case is exercised somewhere, or is here with the reason why not.
+//! No vector lies unused: each published or derived case is exercised somewhere.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::support::{arg, code, fixtures, reledger, shown, stdout};
-
-/// Vectors of things that are stored and not judged.
-const NOT_OURS: [&str; 1] = [
-    // Stamps belong to a kind that is kept, not judged (FORMATS 2.4).
-    "stamp-negatives",
-];
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     let mut entries: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -20,7 +14,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 #[test]
-fn every_vector_is_named_by_a_test_or_is_said_to_be_none_of_ours() {
+fn every_vector_is_named_by_a_test() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut sources = Vec::new();
     files(&root.join("tests"), &mut sources);
@@ -35,11 +29,7 @@ fn every_vector_is_named_by_a_test_or_is_said_to_be_none_of_ours() {
         let stem = vector.file_stem().unwrap().to_str().unwrap();
         // The attestation vectors are read by number, `tv01` to `tv23`, and counted there.
         let numbered = stem.starts_with("tv") && vector.parent().unwrap().ends_with("oc-attest") || stem == "index";
-        assert!(
-            numbered || NOT_OURS.contains(&stem) || code.contains(stem),
-            "{} is exercised nowhere",
-            vector.display()
-        );
+        assert!(numbered || code.contains(stem), "{} is exercised nowhere", vector.display());
     }
 }
 

@@ -1,20 +1,18 @@
-//! Attestations, bindings, guardian descriptors and BIP-322 against the published and derived vectors.
+//! Attestations, bindings and BIP-322 beyond the vectors of `vectors`: edits of them, the official signatures, flipped bits.
 //!
-//! Every expectation stands in a vector file under `fixtures/`, or in the paragraph of FORMATS that the test names. The
-//! vectors of the agent protocol carry placeholder signatures, so there the verifier is injected: it believes them all.
+//! Every expectation stands in a vector file under `fixtures/`, or in the paragraph of FORMATS that the test names.
 
 #![expect(clippy::unwrap_used, reason = "a test reports by panicking, in its helpers too")]
 
 mod bindings;
 mod envelopes;
-mod guardians;
-mod messages;
 mod signatures;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use reledger::domain::{Code, EvidenceId, Finding};
+use reledger::evidence::attest::AttestationDraft;
 use serde_json::Value;
 
 const CARRIER: EvidenceId = EvidenceId::from_bytes([7; 32]);
@@ -29,9 +27,17 @@ fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("no {pointer} in {value}"))
 }
 
-fn extensions(input: &Value) -> BTreeMap<String, String> {
-    let members = input["extensions"].as_object().into_iter().flatten();
-    members.map(|(key, value)| (key.clone(), value.as_str().unwrap().to_owned())).collect()
+fn valid_draft() -> AttestationDraft {
+    AttestationDraft {
+        address: "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq".to_owned(),
+        identities: Vec::new(),
+        nonce: "0011223344556677889900aabbccddee".to_owned(),
+        issued_at: "2026-04-22T12:00:00Z".to_owned(),
+        extensions: BTreeMap::from([
+            ("aud".to_owned(), "https://example.com".to_owned()),
+            ("bond".to_owned(), "500".to_owned()),
+        ]),
+    }
 }
 
 fn codes(findings: &[Finding]) -> Vec<Code> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::EventClass;
 use crate::domain::{Digest32, FederationSlug, KeyId, ProjectKey, PublicKey32, UnixMicros, UnixSeconds, UserKey};
 
 /// A key set as received (RFC 7517, RFC 8037).
@@ -37,6 +38,8 @@ pub struct EventPrice {
     pub user_share_pct: f64,
     /// Overrides for agents.
     pub agent: Option<AgentPrice>,
+    /// The class of a custom key, where the catalogue states it.
+    pub class: Option<EventClass>,
 }
 
 /// Overrides for agents.

@@ -142,6 +142,11 @@ impl EventClass {
             Self::C => "C",
         }
     }
+
+    /// The class of that name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        [Self::A, Self::B, Self::C].into_iter().find(|class| class.name() == name)
+    }
 }
 
 /// A billable event, v1..v4 (FORMATS 3.2). Bytes: `v`, `class`, `subtype`, `occurred_at`, the four fee members, `site`
@@ -321,6 +326,8 @@ pub struct DropManifest {
     pub user_share: Sats,
     /// Merkle root over member ids; the tree rule is not published.
     pub events_root: Option<Digest32>,
+    /// States a Merkle root over salted recipients; the salts are not public, so only a recipient can check it.
+    pub has_recipients_root: bool,
     /// Members in the manifest's own order, when listed.
     pub event_ids: Vec<EnvelopeId>,
 }

@@ -6,6 +6,7 @@ mod drops;
 mod fee_check;
 mod identity;
 mod roll;
+mod schedules;
 mod standing;
 #[cfg(test)]
 mod tests;

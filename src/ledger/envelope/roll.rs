@@ -8,7 +8,7 @@ use crate::ledger::scope::Scope;
 use crate::verify::Anchor;
 
 use super::standing::{Standing, Standings, claimed_time};
-use super::{activity, caps, drops, fee_check, identity};
+use super::{activity, caps, drops, fee_check, identity, schedules};
 
 /// One envelope with its standing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +47,8 @@ pub struct EnvelopeLedger {
     pub windows: BTreeMap<WindowId, drops::Window>,
     /// The Merkle rule that reproduces a manifest's root, by manifest.
     pub root_rules: BTreeMap<EnvelopeId, &'static str>,
+    /// Counted events with a custom key whose class no price config of their time states.
+    pub unclassed: usize,
 }
 
 impl EnvelopeLedger {
@@ -74,9 +76,10 @@ impl EnvelopeLedger {
         }
         let blocks = scope.known_blocks();
         ledger.windows = drops::windows(scope, &ledger, &blocks);
-        fee_check::check(scope, &ledger, findings);
+        ledger.unclassed = fee_check::check(scope, &ledger, findings);
         identity::check(&ledger, findings);
         ledger.root_rules = drops::check(scope, &ledger, &blocks, findings);
+        schedules::check(&ledger, findings);
         activity::check(scope, &ledger, findings);
         caps::check(scope, &ledger, findings);
         ledger

@@ -527,10 +527,21 @@ fn each_candidate_root_rule_is_named() {
     let doubled = node(left, node(ids[2].0, ids[2].0));
     assert_eq!(root_rule(doubled, &ids, &[]), Some("listed/duplicate-odd"));
     assert_eq!(root_rule(node(left, ids[2].0), &ids, &[]), Some("listed/promote-odd"));
+    // RFC 6962, 2.1 by hand: leaves are marked 00, nodes 01, the odd one goes up.
+    let leaf = |id: crate::domain::EnvelopeId| sha256(&[&[0], id.as_bytes().as_slice()].concat());
+    let marked = |a: crate::domain::Digest32, b: crate::domain::Digest32| {
+        sha256(&[&[1], a.as_bytes().as_slice(), b.as_bytes()].concat())
+    };
+    let by_rfc = marked(marked(leaf(ids[0]), leaf(ids[1])), leaf(ids[2]));
+    assert_eq!(root_rule(by_rfc, &ids, &[]), Some("listed/rfc6962"));
     let mut sorted = ids;
     sorted.sort();
     let by_id = node(node(sorted[0].0, sorted[1].0), sorted[2].0);
     assert_eq!(root_rule(by_id, &[], &ids), Some("sorted/promote-odd"));
+    assert_ne!(sorted, ids, "the two orders are two");
+    let doubled_by_id = node(node(sorted[0].0, sorted[1].0), node(sorted[2].0, sorted[2].0));
+    assert_eq!(root_rule(doubled_by_id, &[], &ids), Some("sorted/duplicate-odd"));
+    assert_eq!(root_rule(doubled_by_id, &ids, &[]), Some("sorted/duplicate-odd"), "a list may be in another order");
     let rfc = crate::domain::merkle_root(sorted.iter().map(crate::domain::EnvelopeId::as_bytes));
     assert_eq!(root_rule(rfc, &[], &ids), Some("sorted/rfc6962"));
     assert_eq!(root_rule(digest("none of them"), &ids, &ids), None);

@@ -244,3 +244,79 @@ fn a_project_that_was_never_funded_is_told_with_what_it_billed() {
     scene.world.set.settlements.remove(&digest("deposit"));
     assert_eq!(one(&scene.run(), Code::EscNeverFunded).observed, "1 envelopes, 60000 msat billed");
 }
+
+fn config_of(host: &str, domain: &str, share: f64) -> crate::evidence::ProjectConfig {
+    let mut config = crate::ledger::testkit::plain_config();
+    (config.host, config.domain) = (host.to_owned(), domain.to_owned());
+    config.events.get_mut("account_creation").unwrap().user_share_pct = share;
+    config
+}
+
+/// What is said about price configs, the world's own one aside.
+fn drift_of(configs: Vec<crate::evidence::ProjectConfig>) -> Vec<Divergence> {
+    let mut scene = Scene::honest();
+    scene.world.set.configs.clear();
+    for (number, config) in configs.into_iter().enumerate() {
+        scene.world.set.configs.push((evidence(&format!("config {number}")), config));
+    }
+    let is_it = |one: &Divergence| one.subject.get("list").is_some_and(|list| list.starts_with("projects."));
+    scene.run().divergences.into_iter().filter(is_it).collect()
+}
+
+#[test]
+fn a_config_served_by_another_host_than_its_domain_drifts_and_the_operators_mirror_does_not() {
+    let found = drift_of(vec![config_of("elsewhere.example", "test.co", 0.65)]);
+    assert_eq!((found.len(), found[0].code), (1, Code::SrcDrift));
+    assert_eq!((&*found[0].expected, &*found[0].observed), ("domain elsewhere.example", "domain test.co"));
+    assert!(found[0].explanation.starts_with("config_domain_mismatch"));
+    for host in ["test.co", "TEST.co.", "test.co:8443", "me.ochk.io", ""] {
+        assert_eq!(drift_of(vec![config_of(host, "test.co", 0.65)]), [], "{host}");
+    }
+}
+
+#[test]
+fn two_contents_of_one_project_and_time_drift_and_two_copies_do_not() {
+    let (own, mirror) = (config_of("test.co", "test.co", 0.65), config_of("me.ochk.io", "test.co", 0.5));
+    let found = drift_of(vec![own.clone(), mirror.clone()]);
+    assert_eq!((found.len(), found[0].code), (1, Code::SrcDrift));
+    assert_eq!(found[0].expected, "one content of events.account_creation");
+    assert_eq!(found[0].observed, "test.co and me.ochk.io");
+    assert_eq!(found[0].evidence.len(), 2);
+    assert_eq!(drift_of(vec![own.clone(), config_of("me.ochk.io", "test.co", 0.65)]), []);
+    let mut later = mirror.clone();
+    later.updated_at = Some("2026-05-05T00:00:00Z".parse().unwrap());
+    assert_eq!(drift_of(vec![own.clone(), later]), []);
+    let mut other = mirror;
+    other.project = "pk_other".into();
+    assert_eq!(drift_of(vec![own, other]), []);
+}
+
+#[test]
+fn what_nobody_can_check_about_prices_and_drops_is_counted_and_owes_nothing() {
+    let rows = |edit: fn(&mut Scene)| {
+        let mut scene = Scene::honest();
+        edit(&mut scene);
+        let names = ["projects.rules", "envelope.drops.recipients", "envelope.fees.class"];
+        let all = scene.run().unverifiable.into_iter();
+        let found: Vec<_> = all.filter(|row| names.contains(&row.check.as_str())).collect();
+        assert!(found.iter().all(|row| !row.declared));
+        found.into_iter().map(|row| (row.check, row.items)).collect::<Vec<_>>()
+    };
+    assert_eq!(rows(|_| ()), []);
+    let prices = rows(|scene| {
+        scene.world.set.configs[0].1.problems = vec![("x".to_owned(), "site_pays.sats is 0, below 1".to_owned())];
+    });
+    assert_eq!(prices, [("projects.rules".to_owned(), 1)]);
+    let salted = rows(|scene| {
+        let mut sealed = manifest("w_1", &[], 0, 0);
+        sealed.has_recipients_root = true;
+        scene.world.drop_manifest("m", sealed);
+    });
+    assert_eq!(salted, [("envelope.drops.recipients".to_owned(), 1)]);
+    let custom = rows(|scene| {
+        let price = scene.world.set.configs[0].1.events["session_creation"].clone();
+        scene.world.set.configs[0].1.events.insert("zine".to_owned(), price);
+        scene.world.event("custom", |event| event.subtype = "zine".to_owned());
+    });
+    assert_eq!(custom, [("envelope.fees.class".to_owned(), 1)]);
+}

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::Generator;
 use super::stall::{DAY, SESSION, STAMP, Stall};
-use crate::domain::{Code, Subject};
+use crate::domain::{Code, Media, RawEvidence, Subject};
 use crate::sim::envelope::Artifact;
-use crate::sim::scene::{AS_OF, Planting, Scene, iso};
+use crate::sim::scene::{AS_OF, NoRoom, Planting, Scene, iso};
 use crate::sim::world::Proven;
 
 pub(super) const GENERATORS: &[Generator] = &[
@@ -58,6 +58,13 @@ pub(super) const GENERATORS: &[Generator] = &[
         near_miss: "an event of that very second",
         fault: an_event_of_the_second_after,
         miss: as_it_was,
+    },
+    Generator {
+        code: Code::EnvSchema,
+        name: "a-statement-that-expired-before-it-was-made",
+        near_miss: "a statement that expires as it is made",
+        fault: expired_before_it_was_made,
+        miss: expires_as_it_is_made,
     },
 ];
 
@@ -134,4 +141,23 @@ fn an_older_beginning(scene: &mut Scene) -> Planting {
 
 fn an_event_of_the_second_after(scene: &mut Scene) -> Planting {
     attest(scene, 1, |_| ())
+}
+
+/// An attestation that expires so many seconds after it was computed, as the judge of carriers names it.
+fn expiring(scene: &mut Scene, after: i64) -> Planting {
+    let subject = attest(scene, 0, |body| body["expires_at"] = iso(COMPUTED + after).into())?;
+    let envelope = subject.get("envelope").ok_or(NoRoom)?.to_owned();
+    let bundle = scene.world.activity.last().ok_or(NoRoom)?;
+    let evidence = RawEvidence::id_of(Media::Activity, "", bundle.as_bytes());
+    Ok(Subject::new("envelope", envelope).and("evidence", evidence))
+}
+
+fn expired_before_it_was_made(scene: &mut Scene) -> Planting {
+    let subject = expiring(scene, -1)?;
+    scene.discounted.insert(subject.get("envelope").ok_or(NoRoom)?.to_owned());
+    Ok(scene.tell(Code::EnvSchema, subject))
+}
+
+fn expires_as_it_is_made(scene: &mut Scene) -> Planting {
+    expiring(scene, 0)
 }

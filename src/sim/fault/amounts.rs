@@ -30,6 +30,20 @@ pub(super) const GENERATORS: &[Generator] = &[
     },
     Generator {
         code: Code::FeeSplit,
+        name: "a-share-of-what-the-platform-leaves",
+        near_miss: "the published split",
+        fault: a_share_of_what_the_platform_leaves,
+        miss: the_published_split,
+    },
+    Generator {
+        code: Code::FeeSplit,
+        name: "a-custom-key-of-another-class",
+        near_miss: "a custom key of its class",
+        fault: a_custom_key_of_another_class,
+        miss: a_custom_key_of_its_class,
+    },
+    Generator {
+        code: Code::FeeSplit,
         name: "a-price-changed-in-that-second",
         near_miss: "a price changed a second later",
         fault: a_price_changed_in_that_second,
@@ -124,6 +138,32 @@ fn a_satoshi_more_for_the_platform(scene: &mut Scene) -> Planting {
 
 fn another_class_than_the_subtypes(scene: &mut Scene) -> Planting {
     stamp(scene, |body| body["class"] = "C".into())
+}
+
+/// FORMATS 4.2: one page takes the share of gross less the platform's part, 0.65 of 80 satoshi.
+fn a_share_of_what_the_platform_leaves(scene: &mut Scene) -> Planting {
+    stamp(scene, |body| {
+        add(body, "user_earned_sats", -13);
+        add(body, "site_rebate_sats", 13);
+    })
+}
+
+/// An event of class C under a key that only the project's catalogue has, with that class there.
+fn custom(scene: &mut Scene, class: &str) -> Planting {
+    const ZINE: Good = Good { subtype: "zine_print", ..SESSION };
+    let stall = Stall::open(scene);
+    let mut events = prices(&[ZINE]);
+    events[ZINE.subtype]["class"] = class.into();
+    stall.publish(scene, &events, EARLIER - DAY);
+    Ok(about(&stall.bill(scene, &ZINE, EARLIER)?))
+}
+
+fn a_custom_key_of_another_class(scene: &mut Scene) -> Planting {
+    custom(scene, "B")
+}
+
+fn a_custom_key_of_its_class(scene: &mut Scene) -> Planting {
+    custom(scene, "C")
 }
 
 /// A stamp, and another price list so long after it.

@@ -81,6 +81,13 @@ pub(super) const GENERATORS: &[Generator] = &[
         fault: sealed_a_block_too_high,
         miss: sealed_at_the_last_height,
     },
+    Generator {
+        code: Code::DropWindow,
+        name: "one-subtype-in-two-schedules",
+        near_miss: "one schedule after the other",
+        fault: one_subtype_in_two_schedules,
+        miss: one_schedule_after_the_other,
+    },
 ];
 
 /// The longest window is 92 days, and its safety valve 24 hours (FORMATS 3.7).
@@ -318,4 +325,32 @@ fn sealed_a_block_too_high(scene: &mut Scene) -> Planting {
 
 fn sealed_at_the_last_height(scene: &mut Scene) -> Planting {
     sealed_above_its_target(scene, LATE_BLOCKS)
+}
+
+/// Two sealed windows of one stall, each of a schedule of its own, with members at these hours after the first.
+fn of_two_schedules(scene: &mut Scene, hours: [[i64; 2]; 2]) -> Planting {
+    let stall = Stall::open(scene);
+    let mut subject = Err(NoRoom);
+    for (times, schedule) in hours.into_iter().zip(["sched-stall", "sched-other"]) {
+        let mut window = empty(scene, STAMP);
+        for hour in times {
+            let body = member(scene, &stall, &window, AS_OF - 5 * DAY + hour * HOUR, None);
+            window.members.push(scene.bill(&body)?.id);
+        }
+        window.members.sort();
+        let mut body = manifest(scene, &window, AS_OF - 2 * DAY, None)?;
+        body["schedule_id"] = schedule.into();
+        seal(scene, &window, &body)?;
+        subject = Ok(of_rule(&window, "schedule"));
+    }
+    subject
+}
+
+fn one_subtype_in_two_schedules(scene: &mut Scene) -> Planting {
+    let subject = of_two_schedules(scene, [[0, 2], [1, 3]])?;
+    Ok(scene.tell(Code::DropWindow, subject))
+}
+
+fn one_schedule_after_the_other(scene: &mut Scene) -> Planting {
+    of_two_schedules(scene, [[0, 1], [2, 3]])
 }

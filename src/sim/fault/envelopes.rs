@@ -64,9 +64,30 @@ pub(super) const GENERATORS: &[Generator] = &[
     Generator {
         code: Code::EnvSchema,
         name: "the-version-after-the-last",
-        near_miss: "the last version",
+        near_miss: "the last version, with a window",
         fault: the_version_after_the_last,
         miss: the_last_version,
+    },
+    Generator {
+        code: Code::EnvSchema,
+        name: "a-window-under-the-version-before",
+        near_miss: "a window that is none under the version before",
+        fault: a_window_under_the_version_before,
+        miss: no_window_under_the_version_before,
+    },
+    Generator {
+        code: Code::EnvSchema,
+        name: "an-agent-under-the-version-of-humans",
+        near_miss: "a human under the version of humans",
+        fault: an_agent_under_the_version_of_humans,
+        miss: a_human_under_the_version_of_humans,
+    },
+    Generator {
+        code: Code::EnvSchema,
+        name: "an-offset-instead-of-utc",
+        near_miss: "utc with a fraction",
+        fault: an_offset_instead_of_utc,
+        miss: utc_with_a_fraction,
     },
     Generator {
         code: Code::EnvEquivocation,
@@ -199,10 +220,60 @@ fn the_version_after_the_last(scene: &mut Scene) -> Planting {
 }
 
 fn the_last_version(scene: &mut Scene) -> Planting {
+    let window = json!({"window_id": format!("w_{:.12}", scene.unique()), "close_height_target": null});
+    readable(scene, |body| {
+        body["v"] = 4.into();
+        body["drop"] = window;
+    })
+}
+
+/// A stamp with that edit, which nobody can read any more.
+fn unreadable(scene: &mut Scene, edit: impl FnOnce(&mut Value)) -> Planting {
     let mut body = stamp_at(scene, EARLIER);
-    body["v"] = 4.into();
+    edit(&mut body);
+    let carrier = scene.sign(&body);
+    refused(scene, Code::EnvSchema, carrier)
+}
+
+/// A stamp with that edit, which counts as before.
+fn readable(scene: &mut Scene, edit: impl FnOnce(&mut Value)) -> Planting {
+    let mut body = stamp_at(scene, EARLIER);
+    edit(&mut body);
     let carrier = scene.sign(&body);
     accepted(scene, &body, carrier)
+}
+
+fn a_window_under_the_version_before(scene: &mut Scene) -> Planting {
+    let window = json!({"window_id": format!("w_{:.12}", scene.unique()), "close_height_target": null});
+    unreadable(scene, |body| {
+        body["v"] = 3.into();
+        body["is_agent"] = false.into();
+        body["drop"] = window;
+    })
+}
+
+fn no_window_under_the_version_before(scene: &mut Scene) -> Planting {
+    readable(scene, |body| {
+        body["v"] = 3.into();
+        body["is_agent"] = false.into();
+        body["drop"] = Value::Null;
+    })
+}
+
+fn an_agent_under_the_version_of_humans(scene: &mut Scene) -> Planting {
+    unreadable(scene, |body| body["is_agent"] = true.into())
+}
+
+fn a_human_under_the_version_of_humans(scene: &mut Scene) -> Planting {
+    readable(scene, |body| body["is_agent"] = false.into())
+}
+
+fn an_offset_instead_of_utc(scene: &mut Scene) -> Planting {
+    unreadable(scene, |body| body["occurred_at"] = iso(EARLIER).replace('Z', "+00:00").into())
+}
+
+fn utc_with_a_fraction(scene: &mut Scene) -> Planting {
+    readable(scene, |body| body["occurred_at"] = iso(EARLIER).replace('Z', ".000Z").into())
 }
 
 /// A manifest of the world with its window, for this fault alone.

@@ -75,6 +75,7 @@ const NETWORK_ROOMS: &[&[Generator]] = &[
     gaps::BETWEEN_RELAYS,
     omissions::GENERATORS,
     reach::GENERATORS,
+    sources::SERVED,
 ];
 
 /// An edit of a scene.

@@ -43,6 +43,13 @@ pub(super) const GENERATORS: &[Generator] = &[
         miss: two_operations_with_one_note,
     },
     Generator {
+        code: Code::OpConflict,
+        name: "one-operation-with-two-amounts",
+        near_miss: "two operations with two amounts",
+        fault: one_operation_with_two_amounts,
+        miss: two_operations_with_two_amounts,
+    },
+    Generator {
         code: Code::OpMalformed,
         name: "an-operation-of-another-form",
         near_miss: "an operation of 64 hex digits",
@@ -179,6 +186,21 @@ fn one_operation_with_two_notes(scene: &mut Scene) -> Planting {
 fn two_operations_with_one_note(scene: &mut Scene) -> Planting {
     an_honest_adjustment(scene)?;
     let event = scene.adjustment();
+    Ok(Subject::new("operation", scene.settle(&event).operation))
+}
+
+fn one_operation_with_two_amounts(scene: &mut Scene) -> Planting {
+    let mut event = scene.adjustment();
+    scene.settle(&event);
+    event["settled_at"] = (event["settled_at"].as_i64().ok_or(NoRoom)? + 1).into();
+    event["amount_sats"] = 101.into();
+    Ok(Subject::new("operation", scene.settle(&event).operation))
+}
+
+fn two_operations_with_two_amounts(scene: &mut Scene) -> Planting {
+    an_honest_adjustment(scene)?;
+    let mut event = scene.adjustment();
+    event["amount_sats"] = 101.into();
     Ok(Subject::new("operation", scene.settle(&event).operation))
 }
 

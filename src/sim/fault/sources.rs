@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::Generator;
+use super::stall::{DAY, EARLIER, STAMP, Stall, prices};
 use crate::domain::{Code, Media, SourceId, Subject};
-use crate::sim::scene::{ASKED, NoRoom, Planting, Scene};
+use crate::sim::scene::{ASKED, NoRoom, Planting, SERVED_BY, Scene};
 
 pub(super) const GENERATORS: &[Generator] = &[
     Generator {
@@ -43,6 +44,13 @@ pub(super) const GENERATORS: &[Generator] = &[
         miss: a_kind_more,
     },
     Generator {
+        code: Code::SrcDrift,
+        name: "two-price-lists-of-one-moment",
+        near_miss: "one price list in two spellings",
+        fault: two_price_lists_of_one_moment,
+        miss: one_price_list_in_two_spellings,
+    },
+    Generator {
         code: Code::BudgetRpo,
         name: "a-point-a-second-ago",
         near_miss: "a point ten years ago",
@@ -51,6 +59,15 @@ pub(super) const GENERATORS: &[Generator] = &[
     },
     Generator { code: Code::BudgetRto, name: "no-time-at-all", near_miss: "a day", fault: no_time_at_all, miss: a_day },
 ];
+
+/// What needs a host.
+pub(super) const SERVED: &[Generator] = &[Generator {
+    code: Code::SrcDrift,
+    name: "a-price-list-served-under-another-domain",
+    near_miss: "a price list served by its domain",
+    fault: a_price_list_under_another_domain,
+    miss: a_price_list_of_its_domain,
+}];
 
 fn files(media: Media) -> SourceId {
     SourceId::files(media)
@@ -210,4 +227,48 @@ fn no_time_at_all(scene: &mut Scene) -> Planting {
 
 fn a_day(scene: &mut Scene) -> Planting {
     budget(scene, "rto", "24h")
+}
+
+/// A stall whose price list is there twice, the second time with that edit; what it sells is the same in both.
+fn listed_twice(scene: &mut Scene, edit: impl FnOnce(String) -> String) -> Planting {
+    let stall = Stall::open(scene);
+    stall.bill(scene, &STAMP, EARLIER)?;
+    let mut copy = scene.world.configs.last().ok_or(NoRoom)?.clone();
+    copy.name = format!("mirror-{}", copy.name);
+    let updated_at = serde_json::from_str::<Value>(&copy.json).map_err(|_| NoRoom)?["updated_at"].clone();
+    copy.json = edit(copy.json);
+    scene.world.configs.push(copy);
+    let list = format!("projects.{}.content", stall.project);
+    Ok(Subject::new("list", list).and("updated_at", updated_at.as_str().ok_or(NoRoom)?))
+}
+
+fn two_price_lists_of_one_moment(scene: &mut Scene) -> Planting {
+    let subject = listed_twice(scene, |json| json.replace("\"display_name\":\"Stall\"", "\"display_name\":\"Stool\""))?;
+    Ok(scene.tell(Code::SrcDrift, subject))
+}
+
+fn one_price_list_in_two_spellings(scene: &mut Scene) -> Planting {
+    listed_twice(scene, |json| json.replacen('{', "{ ", 1))
+}
+
+/// The price list in force at a stall also comes from a host, which is not the domain that it states, or is.
+fn served(scene: &mut Scene, domain: Option<&str>) -> Planting {
+    scene.claim("config projects")?;
+    let stall = Stall::open(scene);
+    let domain = domain.unwrap_or(&stall.domain).to_owned();
+    let mut elsewhere = stall.clone();
+    elsewhere.domain = domain;
+    elsewhere.publish(scene, &prices(&[STAMP]), EARLIER - DAY);
+    stall.bill(scene, &STAMP, EARLIER)?;
+    scene.serve_last_price_list()?;
+    Ok(Subject::new("list", format!("projects.{}.domain", stall.project)).and("host", SERVED_BY))
+}
+
+fn a_price_list_under_another_domain(scene: &mut Scene) -> Planting {
+    let subject = served(scene, None)?;
+    Ok(scene.tell(Code::SrcDrift, subject))
+}
+
+fn a_price_list_of_its_domain(scene: &mut Scene) -> Planting {
+    served(scene, Some(SERVED_BY))
 }

@@ -63,6 +63,13 @@ pub(super) const GENERATORS: &[Generator] = &[
         miss: a_deposit_of_a_known_project,
     },
     Generator {
+        code: Code::SetOrphan,
+        name: "a-payout-of-no-distribution",
+        near_miss: "a payout of its distribution",
+        fault: a_payout_of_no_distribution,
+        miss: a_payout_of_its_distribution,
+    },
+    Generator {
         code: Code::SetDupPayout,
         name: "one-share-under-two-operations",
         near_miss: "two shares of two batches",
@@ -196,6 +203,27 @@ fn a_deposit_of_a_known_project(scene: &mut Scene) -> Planting {
     let body = scene.body(Artifact::Event, |_| true)?;
     let settled = scene.fund(body["project_key"].as_str().ok_or(NoRoom)?, 1_000, AS_OF - 40 * DAY);
     Ok(Subject::new("settlement", settled.digest))
+}
+
+/// A newcomer who is paid what was earned, under that batch or the one that there is.
+fn paid_under(scene: &mut Scene, batch: Option<String>) -> Planting {
+    let user = scene.newcomer();
+    let at = AS_OF - 5 * DAY;
+    let earned = scene.earn(&user, AS_OF - 9 * DAY)?;
+    let binding = scene.bind(&user, at - 7_200);
+    let batch = batch.unwrap_or_else(|| scene.distribution(&[(&user, earned, &binding)], earned, at - 3_600).id);
+    let settled = scene.pay(&user, &binding, &batch, earned, at);
+    scene.credit(&user, -i64::try_from(earned).map_err(|_| NoRoom)?)?;
+    Ok(Subject::new("settlement", settled.digest))
+}
+
+fn a_payout_of_no_distribution(scene: &mut Scene) -> Planting {
+    let nothing = scene.unique();
+    paid_under(scene, Some(nothing))
+}
+
+fn a_payout_of_its_distribution(scene: &mut Scene) -> Planting {
+    paid_under(scene, None)
 }
 
 /// A newcomer whose share is settled twice: of one batch, or of two.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::super::expect::{Expectation, Expected};
-use super::super::scene::Scene;
+use super::super::scene::{SERVED_BY, Scene};
 use super::custody::state;
 use super::read::{Facts, Held, SECOND, micros, user};
 use super::treasury::class;
@@ -155,16 +155,17 @@ impl Facts<'_> {
 
     fn project_leaves(&self) -> Vec<Value> {
         let mut leaves = BTreeMap::new();
-        for (list, document) in self.price_lists.iter().zip(&self.scene.world.configs) {
-            let id = RawEvidence::id_of(Media::ProjectConfig, "", document.json.as_bytes()).to_string();
+        for (index, (list, document)) in self.price_lists.iter().zip(&self.scene.world.configs).enumerate() {
             let (project, domain) = (list["project_key"].to_string(), list["domain"].to_string());
             let (since, events) = (micros(list, &["updated_at"]), list["events"].as_object().map_or(0, Map::len));
-            let leaf = json!({
-                "type": "project-config", "project": list["project_key"], "domain": list["domain"],
-                "updated_at_micros": since, "config": id, "events": events,
-            });
-            if since.is_none_or(|since| since <= self.as_of) {
-                leaves.insert((project, since, domain, id), leaf);
+            let hosts = if self.scene.served_lists.contains(&index) { &["", SERVED_BY][..] } else { &[""] };
+            for host in hosts.iter().filter(|_| since.is_none_or(|since| since <= self.as_of)) {
+                let id = RawEvidence::id_of(Media::ProjectConfig, host, document.json.as_bytes()).to_string();
+                let leaf = json!({
+                    "type": "project-config", "project": list["project_key"], "domain": list["domain"],
+                    "updated_at_micros": since, "config": id, "events": events,
+                });
+                leaves.insert((project.clone(), since, domain.clone(), id), leaf);
             }
         }
         leaves.into_values().collect()

@@ -117,12 +117,13 @@ impl Facts<'_> {
             let price = in_force.map(|(_, events)| &events[subtype]);
             let amount = held.body["context"]["payment_amount_sats"].as_u64().map(i128::from);
             let right = price.and_then(|price| compute(price, amount, held.body["is_agent"] == true));
+            let listed = price.and_then(|price| price["class"].as_str());
             let class = CLASSES.iter().find(|(_, all)| all.split(' ').any(|one| one == subtype));
             let holds = gross >= 1
                 && platform + user + rebate == gross
                 && platform == split(gross, 0.0)[1]
                 && user <= rounded(gross, 0.8).min(gross - platform)
-                && class.is_none_or(|(class, _)| held.text("class") == Some(class))
+                && class.map(|(class, _)| *class).or(listed).is_none_or(|class| held.text("class") == Some(class))
                 && !held.site().is_empty();
             let is_wrong = !holds || right.is_some_and(|right| right != Ok(charged));
             self.when(is_wrong, Code::FeeSplit, held.subject());

@@ -67,6 +67,10 @@ const LOGGED: [&str; 8] = [
 ];
 /// Relays of a served scene. The first is the operator's, the last is as it should be, so that nothing is lost.
 pub(in crate::sim) const RELAYS: usize = 5;
+/// The host of every server, as evidence names it.
+pub(in crate::sim) const SERVED_BY: &str = "127.0.0.1";
+/// What stands for the address of the server of fixed places until it has one.
+const WELL_KNOWN_HOST: &str = "<well-known>";
 /// Files of records whose appended lines become records of the served document.
 const SETTLEMENTS: &str = "gateway/settlements.jsonl";
 const BALANCES: &str = "balances.jsonl";
@@ -96,6 +100,20 @@ impl Scene {
     /// The name of the node that gives headers, until its address is known.
     pub(in crate::sim) fn node() -> SourceId {
         SourceId(placeholder(Role::Headers, 0))
+    }
+
+    /// The last price list comes from a host as well.
+    ///
+    /// # Errors
+    /// [`NoRoom`] for a scene of files: there is no host.
+    pub(in crate::sim) fn serve_last_price_list(&mut self) -> Result<(), NoRoom> {
+        self.servers()?;
+        let index = self.world.configs.len().checked_sub(1).ok_or(NoRoom)?;
+        self.served_lists.push(index);
+        let listed = "[projects]\nconfigs = [\"configs/\"";
+        let more = format!("{listed}, \"{WELL_KNOWN_HOST}/projects/{index}/.well-known/oc-config.json\"");
+        self.replaced.push((listed.to_owned(), more));
+        Ok(())
     }
 
     /// How the scene is served.
@@ -222,6 +240,7 @@ impl Located {
             all.extend(media.map(|media| (SourceId::files(media).0, address.clone())));
             all.push((placeholder(role, 0), address));
         }
+        all.push((WELL_KNOWN_HOST.to_owned(), addresses.at(Role::WellKnown).to_owned()));
         Self(all)
     }
 
