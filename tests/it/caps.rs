@@ -37,7 +37,7 @@ impl Ledger {
         let mut lines = String::new();
         for (number, (user, class, site, earned, at)) in events.iter().enumerate() {
             let body = json!({
-                "v": 3, "class": class, "subtype": "custom", "user_address": user, "site": {"domain": site},
+                "v": 2, "class": class, "subtype": "custom", "user_address": user, "site": {"domain": site},
                 "gross_fee_sats": 2 * earned, "platform_fee_sats": 0, "user_earned_sats": earned,
                 "site_rebate_sats": earned, "occurred_at": UnixSeconds(*at).to_string(),
                 "idempotency_key": format!("key {number}"),

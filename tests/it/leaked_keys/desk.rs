@@ -63,7 +63,7 @@ fn body(kind: Kind, number: usize) -> (Value, i128) {
     let unit = 1_u64 << number;
     let body = match kind {
         Kind::Event => json!({
-            "v": 3, "class": "C", "subtype": "session_creation", "user_address": user, "site": {"domain": "a.example"},
+            "v": 2, "class": "C", "subtype": "session_creation", "user_address": user, "site": {"domain": "a.example"},
             "gross_fee_sats": 10 * unit, "platform_fee_sats": 2 * unit, "user_earned_sats": 5 * unit,
             "site_rebate_sats": 3 * unit, "occurred_at": at,
         }),
