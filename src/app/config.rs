@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::AppError;
 use super::gateway::InvoicesSection;
+use super::limits::CapsSection;
 use super::values::{Instant, Span};
 
 /// The whole file. A missing section means that its substrate is not declared.
@@ -38,6 +39,9 @@ pub struct Config {
     pub balances: Option<BalancesSection>,
     /// Recovery objectives.
     pub budgets: Option<BudgetsSection>,
+    /// Published abuse limits, where they differ from the profile's. What is not there changes no digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caps: Option<CapsSection>,
     /// Known gaps.
     #[serde(default)]
     pub gaps: Vec<GapSection>,
@@ -233,6 +237,9 @@ pub struct KeysSection {
     pub auth_jwks: Vec<String>,
     /// Key ids that leaked.
     pub compromised: Vec<CompromisedSection>,
+    /// A register of leaks beside `[[keys.compromised]]`, which `reledger keys` edits. Where it lies changes no digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compromised_file: Option<String>,
 }
 
 /// `[[keys.compromised]]`.
@@ -243,6 +250,9 @@ pub struct CompromisedSection {
     pub kid: String,
     /// Leaked from this instant on.
     pub at: Instant,
+    /// How that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// `[projects]`.
@@ -401,6 +411,13 @@ jwks = ["https://me.ochk.io/.well-known/oc-envelope-jwks.json"]
 [[keys.compromised]]
 kid = "env-2026-03"
 at = 2026-08-01T00:00:00Z
+reason = "a laptop was stolen"
+[caps]
+class_a_per_day = 4
+window = "rolling"
+[[caps.limits]]
+from = 2026-09-01T00:00:00Z
+site_share_percent = 50
 [projects]
 configs = ["configs/"]
 [custody]

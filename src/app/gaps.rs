@@ -1,6 +1,5 @@
 //! The register of known gaps (CONTRACT 3): dated, cited, expiring. What a gap explains is listed and never subtracted.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -10,14 +9,13 @@ use super::coverage::{CoverageTable, GapUse, Survey, Wanted};
 use super::error::AppError;
 use super::observer::{Cancel, Observer};
 use super::plan::{Plan, config_error};
-use super::run::{Found, RunFolder, write_result};
+use super::register::{self, appended, replace_text};
+use super::run::{Found, RunFolder};
 use super::{AsOfWanted, Instant};
 use crate::domain::{KnownGap, SourceId, UnixSeconds, sha256};
 
 /// Digits of a gap's name.
 const NAME_DIGITS: usize = 12;
-/// A register larger than this is no register.
-const REGISTER_BYTES_MAX: u64 = 4 << 20;
 /// Years that TOML can write.
 const YEARS: std::ops::RangeInclusive<i64> = 0..=9_999;
 
@@ -148,9 +146,7 @@ impl GapRegister {
             text(&gap.cite),
             gap.expires
         );
-        let before = self.text.trim_end();
-        let edited = if before.is_empty() { lines } else { format!("{before}\n\n{lines}") };
-        self.proven(edited, self.registered() + 1)
+        self.proven(appended(&self.text, &lines), self.registered() + 1)
     }
 
     /// The register's text with the end of that gap set to `at`. Nothing is deleted.
@@ -185,15 +181,7 @@ impl GapRegister {
     /// # Errors
     /// [`AppError::Busy`]; [`AppError::Io`].
     pub fn write(&self, text: &str) -> Result<(), AppError> {
-        let file = self.register()?;
-        let found = if file.exists() { read_text(file)? } else { String::new() };
-        if found != self.text {
-            return Err(AppError::Busy {
-                what: format!("{} was changed meanwhile", file.display()),
-                hint: "run the command again".to_owned(),
-            });
-        }
-        write_result(file, text.as_bytes())
+        replace_text(self.register()?, &self.text, text)
     }
 
     /// The register's file.
@@ -268,15 +256,7 @@ pub fn gap_uses(
 }
 
 fn read_text(file: &Path) -> Result<String, AppError> {
-    let told = |error: std::io::Error| {
-        let what = format!("`gaps_file` {} can't be read: {error}", file.display());
-        config_error(what, "`reledger gaps add` makes it; or take the key out of the configuration")
-    };
-    let size = fs::metadata(file).map_err(told)?.len();
-    if size > REGISTER_BYTES_MAX {
-        return Err(bad(&format!("{} is larger than any register", file.display()), "name the right file"));
-    }
-    fs::read_to_string(file).map_err(told)
+    register::read_text("gaps_file", file, "`reledger gaps add` makes it; or take the key out of the configuration")
 }
 
 fn parse(text: &str, file: Option<&Path>) -> Result<RegisterFile, AppError> {
@@ -338,6 +318,8 @@ fn bad(what: &str, hint: &str) -> AppError {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const GAP: &str = "[[gaps]]\nsource = \"wss://a\"\nfrom = 2026-05-08T00:00:00Z\nuntil = 2026-06-05T00:00:00Z\n\

@@ -9,6 +9,7 @@
 mod again;
 mod as_of;
 mod audit;
+mod caps;
 mod capture;
 mod chain;
 mod conclude;
@@ -33,10 +34,13 @@ mod ground;
 mod headers;
 mod inspect;
 mod judge;
+mod keys;
+mod limits;
 mod observer;
 mod ots;
 mod plan;
 mod recorded;
+mod register;
 mod relay_terms;
 mod replay;
 mod run;
@@ -52,6 +56,7 @@ mod values;
 
 pub use as_of::AsOfWanted;
 pub use audit::{Audited, audit};
+pub use caps::{CapTable, DropWindows, caps_of_run};
 pub use conclude::{Conclusion, JudgedInputs};
 pub use config::{AuthWord, Config, RelayBudgetSection};
 pub use coverage::{
@@ -76,6 +81,7 @@ pub use headers::{
 #[cfg(feature = "net")]
 pub use headers::{HeaderSync, sync_headers};
 pub use inspect::{Fate, JudgedFiles, JudgedRecord, verify_files};
+pub use keys::{HeldKey, KeyRow, KeySetRow, KeyStatus, KeyTable, Leak, LeakRegister, Signed, keys_of_run, named_kids};
 pub use observer::{Cancel, Event, Observer, Silent};
 pub use ots::*;
 pub use plan::{PaymentLogPlan, Plan};
@@ -88,4 +94,5 @@ pub use trial::{Campaign, CampaignResult, Faults, Trial, TrialReport, run_campai
 pub use unfreeze::Unfreeze;
 pub use values::{Instant, Span};
 
+pub use crate::ledger::{Cap, CapBreach, Measured};
 pub use crate::verify::HeaderTrust;

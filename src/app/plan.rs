@@ -8,11 +8,8 @@ use super::drift::drift;
 use super::error::AppError;
 use super::gateway::{self, NodePlan};
 use super::relay_terms::RelayTerms;
-use super::{federations, gaps};
-use crate::domain::{
-    BlockHash, BlockHeight, Checkpoint, CompromisedKey, Digest32, KeyId, Media, SourceId, TrustPolicy, UnixSeconds,
-    sha256,
-};
+use super::{federations, gaps, keys, limits};
+use crate::domain::{BlockHash, BlockHeight, Checkpoint, Digest32, Media, SourceId, TrustPolicy, UnixSeconds, sha256};
 use crate::reconcile::Declared;
 
 /// Everything a run needs to know. Paths are absolute or relative to the working directory, no longer to the file.
@@ -77,7 +74,7 @@ impl Plan {
     /// # Errors
     /// [`AppError::Config`] naming the key.
     pub fn resolve(config: &Config, base: &Path) -> Result<Self, AppError> {
-        let config = &gaps::with_register(config, base)?;
+        let config = &keys::with_register(gaps::with_register(config, base)?, base)?;
         let mut builder = Builder { base, files: BTreeMap::new(), documents: Vec::new() };
         let nostr = config.nostr.clone().unwrap_or_default();
         let section = config.gateway.clone().unwrap_or_default();
@@ -265,13 +262,11 @@ fn policy(config: &Config) -> Result<TrustPolicy, AppError> {
     for (slug, section) in &config.federations {
         federations::federation(slug, section, &mut policy)?;
     }
-    if let Some(keys) = &config.keys {
-        policy.compromised = keys
-            .compromised
-            .iter()
-            .map(|leak| CompromisedKey { kid: KeyId(leak.kid.clone()), at: leak.at.0 })
-            .collect();
-        policy.compromised.sort();
+    if let Some(section) = &config.keys {
+        policy.compromised = keys::compromised(&section.compromised)?;
+    }
+    if let Some(section) = &config.caps {
+        policy.caps = limits::caps(section, &policy.caps)?;
     }
     policy.seal_keys = super::seals::trusted_keys(config.seal.as_ref())?;
     policy.gaps = gaps::known_gaps(&config.gaps)?;
@@ -340,6 +335,8 @@ fn shared_digest(config: &Config) -> Digest32 {
     if let Some(keys) = &mut shared.keys {
         squash(&mut keys.jwks);
         squash(&mut keys.auth_jwks);
+        // What the register says is among the leaks.
+        keys.compromised_file = None;
     }
     if let Some(projects) = &mut shared.projects {
         squash(&mut projects.configs);

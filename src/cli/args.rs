@@ -144,6 +144,13 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: GapsCommand,
     },
+    /// Envelope keys: their history in the captured sets, and those that leaked.
+    Keys {
+        #[command(subcommand)]
+        command: super::keys::KeysCommand,
+    },
+    /// Published abuse limits, checked over the ledger of a run.
+    Caps(super::caps::CapsArgs),
     /// Who held custody of an address: at an instant, or through time.
     Custody {
         #[command(subcommand)]

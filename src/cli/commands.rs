@@ -8,8 +8,8 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 use super::args::{Cli, Command, ConfigCommand, Format, Global, ServeArgs, SimCommand};
 use super::output::{Output, fatal, say};
 use super::{
-    coverage, cursor, custody, doctor, documents, gaps, headers, init, ots, progress, replay, settings, show, signals,
-    sim, trial,
+    caps, coverage, cursor, custody, doctor, documents, gaps, headers, init, keys, ots, progress, replay, settings,
+    show, signals, sim, trial,
 };
 use crate::app::{self, AppError, Cancel, Conclusion};
 use crate::domain::{Condition, inert};
@@ -74,6 +74,8 @@ fn run(cli: &Cli, matches: &clap::ArgMatches, output: &Output) -> Result<ExitCod
         Command::Coverage(args) => coverage::coverage(global, output, args),
         Command::Doctor => doctor::doctor(global, output),
         Command::Gaps { command } => gaps::gaps(global, output, command),
+        Command::Keys { command } => keys::keys(global, output, command),
+        Command::Caps(args) => caps::caps(global, output, args),
         Command::Custody { command } => custody::custody(global, output, command),
         Command::Ots { command } => ots::run(global, output, command),
         Command::Headers { command } => headers::run(global, output, command),

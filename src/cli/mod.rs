@@ -8,6 +8,7 @@
 //! documented exit code.
 
 mod args;
+mod caps;
 mod commands;
 mod coverage;
 mod cursor;
@@ -17,6 +18,7 @@ mod documents;
 mod gaps;
 mod headers;
 mod init;
+mod keys;
 mod ots;
 mod output;
 mod progress;

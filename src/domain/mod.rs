@@ -8,6 +8,7 @@
 
 mod amount;
 mod backing;
+mod caps;
 mod chain;
 mod code;
 mod coverage;
@@ -27,6 +28,7 @@ mod time;
 
 pub use amount::{AmountError, MAX_SUPPLY_MSAT, Msat, MsatDelta, Sats};
 pub use backing::{Backing, Certificate, Enumeration, LOG_CLOSING_POSITION, PageNote, Position, Window};
+pub use caps::{CapLimits, CapWindow, Caps, DatedLimits};
 pub use chain::{AsOf, BlockHash, BlockHeight, MerkleRootHash, Tip};
 pub use code::{Code, Severity, Step};
 pub use coverage::{CompletenessBasis, Coverage, FetchReceipt, Sign, Slice, SliceEnd, SourceId, relay_spelling};
@@ -40,7 +42,7 @@ pub use id::{
 pub use merkle::{MerkleTree, SumLeaf, SumNode, merkle_root, sum_root};
 pub use outcome::{Condition, ExitCode, Outcome};
 pub use policy::{
-    Caps, Checkpoint, CompromisedKey, Direction, HeaderPolicy, KnownGap, ObservedCustody, PinnedKey, Requirement,
+    Checkpoint, CompromisedKey, Direction, HeaderPolicy, KnownGap, ObservedCustody, PinnedKey, Requirement,
     SettlementKind, TrustPolicy,
 };
 pub use population::{Counts, Population};

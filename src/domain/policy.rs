@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::amount::Msat;
+use super::caps::Caps;
 use super::chain::{BlockHash, BlockHeight};
 use super::coverage::{CompletenessBasis, SourceId};
 use super::digest::{Digest32, sha256};
@@ -172,21 +173,6 @@ pub struct Requirement {
     pub basis: CompletenessBasis,
 }
 
-/// Published abuse limits (FORMATS 11); profile data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Caps {
-    /// Class A events per user and UTC day.
-    pub class_a_per_day: u32,
-    /// Class A events per user and UTC month.
-    pub class_a_per_month: u32,
-    /// One site's share of a user's monthly earnings, in percent.
-    pub site_share_percent: u32,
-    /// Class A earnings per user and month that ask for review, in satoshi.
-    pub review_sats_per_month: u64,
-    /// Longest drop window in days.
-    pub drop_window_days: u32,
-}
-
 /// Everything that decides what is believed. Two parties with the same policy and evidence get the same report.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct TrustPolicy {
@@ -229,6 +215,11 @@ impl TrustPolicy {
     pub fn digest(&self) -> Digest32 {
         // A policy holds only text keys, integers and enums, which serde_json always can write.
         sha256(&serde_json::to_vec(self).expect("a policy has no map with non-text keys"))
+    }
+
+    /// The earliest instant at which that key is known to have leaked: of several registrations the first counts.
+    pub fn leaked_at(&self, kid: &KeyId) -> Option<UnixSeconds> {
+        self.compromised.iter().filter(|leak| leak.kid == *kid).map(|leak| leak.at).min()
     }
 
     /// The pinned key of that federation that equals `key` and is valid at `at`.

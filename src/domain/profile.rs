@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::caps::{CapLimits, Caps};
 use super::chain::{BlockHash, BlockHeight};
 use super::coverage::CompletenessBasis;
-use super::policy::{Caps, Checkpoint, HeaderPolicy, Requirement, TrustPolicy};
+use super::policy::{Checkpoint, HeaderPolicy, Requirement, TrustPolicy};
 
 /// Internal-order hash of the Bitcoin genesis block.
 const GENESIS: [u8; 32] = [
@@ -39,13 +40,14 @@ impl TrustPolicy {
             gaps: Vec::new(),
             operator_relays: BTreeSet::new(),
             require: Requirement { min_relays: 1, basis: CompletenessBasis::Exhausted },
-            caps: Caps {
+            // FORMATS 11: published with no date, so in force from the beginning.
+            caps: Caps::always(CapLimits {
                 class_a_per_day: 5,
                 class_a_per_month: 30,
                 site_share_percent: 60,
                 review_sats_per_month: 52_600,
                 drop_window_days: 92,
-            },
+            }),
             seal_keys: BTreeSet::new(),
         }
     }

@@ -10,6 +10,7 @@
 mod canonical;
 pub mod envelope;
 pub mod fees;
+mod operations;
 mod people;
 mod rebind;
 mod rebuild;
@@ -22,7 +23,7 @@ mod tests;
 mod treasury;
 mod view;
 
-pub use envelope::{EnvelopeEntry, EnvelopeLedger, Exclusion, Standing, Window};
+pub use envelope::{Cap, CapBreach, CapReading, EnvelopeEntry, EnvelopeLedger, Exclusion, Measured, Standing, Window};
 pub use fees::{FeeError, Fees, compute_fees, fee_issues};
 pub use people::People;
 pub use rebind::{Change, CustodyAt, Dated, Doubt, RebindEntry, RebindLedger, Transition, TrustLevel};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{AsOf, BlockHeight, Digest32, KeyId, TrustPolicy, UnixMicros, UnixSeconds};
+use crate::domain::{AsOf, BlockHeight, Digest32, TrustPolicy, UnixMicros, UnixSeconds};
 use crate::verify::{Anchor, HeaderTrust, VerifiedSet};
 
 use super::people::People;
@@ -28,11 +28,6 @@ impl<'a> Scope<'a> {
     /// The lowest verified anchor of a digest.
     pub(crate) fn anchor(&self, digest: &Digest32) -> Option<&'a Anchor> {
         self.set.anchors.get(digest)?.best()
-    }
-
-    /// The earliest instant at which that key is known to have leaked.
-    pub(crate) fn leaked_at(&self, kid: &KeyId) -> Option<UnixSeconds> {
-        self.policy.compromised.iter().filter(|leak| leak.kid == *kid).map(|leak| leak.at).min()
     }
 
     /// Blocks known to exist at the as-of with the time their headers state. Isolated headers don't count: their height is

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{Code, Direction, EvidenceId, Finding, SettlementKind, Subject, SumLeaf, UserKey, sum_root};
-use crate::evidence::BalanceLine;
-use crate::ledger::People;
+use crate::evidence::{BalanceLine, OcMeBody};
+use crate::ledger::{Exclusion, People, Standing};
 
 use super::audit::{Audit, wide};
 use super::reconciler::Input;
@@ -47,10 +47,13 @@ pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit)
         .map(|(user, balance)| SumLeaf { user: user.as_str().to_owned(), sats: balance.total() })
         .collect();
     let root = sum_root(&leaves);
+    let (excluded_sats, excluded_users) = excluded(input);
     let mut summary = BalanceSummary {
         users: wide(balances.len()),
         root: root.map(|root| root.hash),
         sum_sats: root.map_or(0, |root| root.sum),
+        excluded_sats,
+        excluded_users,
         ..BalanceSummary::default()
     };
     if !input.declared.balances {
@@ -64,6 +67,18 @@ pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit)
     let totals = stated.iter().map(|(user, balance)| (*user, balance.total())).collect();
     statement::check(input, &totals, audit);
     summary
+}
+
+/// The users' shares of events that a leaked key excludes, and how many users they name.
+fn excluded(input: &Input<'_>) -> (i128, u64) {
+    let (mut sats, mut users) = (0_i128, BTreeSet::new());
+    for entry in input.ledgers.envelope.entries.values() {
+        if let (Standing::Excluded(Exclusion::KeyCompromised), OcMeBody::Event(event)) = (entry.standing, &entry.body) {
+            sats += i128::from(event.user_earned.get());
+            users.insert(input.ledgers.people.account_of(&event.user));
+        }
+    }
+    (sats, wide(users.len()))
 }
 
 /// The names that a statement lists, by account. A name that is listed with nothing but zero stands aside when another

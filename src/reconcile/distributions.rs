@@ -28,12 +28,16 @@ pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit)
             unsettled(input, entry, distribution, &settled, &mut found);
         }
     }
+    // A payout of a drop names its manifest (TREASURY 2.6, R4), which has totals and no recipients to compare.
+    for (entry, _) in input.ledgers.envelope.manifests() {
+        named.remove(entry.id.to_string().as_str());
+    }
     for settlement in named.into_values().flatten() {
         let observed = settlement.event.distribution.as_deref().unwrap_or_default();
         found.push(
             settlement
                 .finding(Code::SetOrphan)
-                .with_values("the id of a held distribution", observed)
+                .with_values("the id of a held distribution or drop manifest", observed)
                 .with_explanation("The settlement names a distribution that is not held."),
         );
     }

@@ -173,6 +173,10 @@ pub struct BalanceSummary {
     pub root: Option<Digest32>,
     /// Sum of all balances.
     pub sum_sats: i128,
+    /// What users would have earned by envelopes under leaked keys, which no balance holds.
+    pub excluded_sats: i128,
+    /// Users who would have earned it.
+    pub excluded_users: u64,
     /// Users compared with a reported balance.
     pub compared: u64,
     /// Equal.

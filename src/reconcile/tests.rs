@@ -432,6 +432,18 @@ const PAYOUTS: &[Case<Scene>] = &[
         |s| s.change_settlement("payout", |x| x.event.distribution = Some(digest("no batch").to_hex())),
         |_| (),
     ),
+    (
+        // A payout may name a drop manifest that is held, and no other artifact.
+        Code::SetOrphan,
+        |s| {
+            s.world.event("no manifest", |e| e.occurred_at = micros("2026-06-29T00:00:00Z"));
+            s.change_settlement("payout", |x| x.event.distribution = Some(digest("no manifest").to_hex()));
+        },
+        |s| {
+            s.world.drop_manifest("manifest", manifest("w", &[], 0, 0));
+            s.change_settlement("payout", |x| x.event.distribution = Some(digest("manifest").to_hex()));
+        },
+    ),
     // Due after 7 days and 3 days of grace; the as-of is 2026-06-30.
     (Code::SetMissing, |s| unpaid_share(s, "2026-06-19T23:59:59Z"), |s| unpaid_share(s, "2026-06-20T00:00:00Z")),
     (

@@ -52,6 +52,8 @@ pub fn report_value(model: &Model<'_>) -> Value {
             "users": reconciliation.balances.users,
             "root": reconciliation.balances.root.map(|root| root.to_hex()),
             "sum_sats": integer(reconciliation.balances.sum_sats),
+            "excluded_sats": integer(reconciliation.balances.excluded_sats),
+            "excluded_users": reconciliation.balances.excluded_users,
             "sample": {
                 "size": reconciliation.balances.compared,
                 "seed": reconciliation.balances.seed,

@@ -19,6 +19,7 @@ pub fn summary_text(model: &Model<'_>) -> String {
     lines.push(String::new());
     lines.extend(populations(model));
     lines.extend(coverage(model));
+    lines.extend(earned(model));
     lines.push(state_line(model));
     lines.extend(divergences(model));
     lines.extend(unverifiable(model));
@@ -76,6 +77,19 @@ fn coverage(model: &Model<'_>) -> Vec<String> {
         counts.with_operator, counts.without_operator, counts.with_operator
     ));
     lines
+}
+
+/// Both totals: what counts, and what leaked keys exclude from every balance.
+fn earned(model: &Model<'_>) -> Option<String> {
+    let totals = &model.views.iter().find(|view| view.name == "envelope")?.totals;
+    let of = |name: &str| totals.get(name).copied().unwrap_or_default();
+    Some(format!(
+        "users' shares: counted {} sats of {} events; excluded under leaked keys {} sats of {} events",
+        of("user_sats"),
+        of("events"),
+        of("key_compromised_user_sats"),
+        of("key_compromised_events")
+    ))
 }
 
 fn state_line(model: &Model<'_>) -> String {

@@ -69,6 +69,6 @@ pub use server::{
     Services, Serving, serve, serve_with,
 };
 pub use staging::{Place, Replace};
-pub use watch::{Stopped, Watch};
+pub use watch::{Stopped, Unwatched, Watch};
 pub use world::{CalendarReply, Document, Proven, World};
 pub use write::{EXPECTED_MAX, SimError, Written, serve_toml, write, write_seeded, write_served};

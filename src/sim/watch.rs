@@ -18,7 +18,8 @@ pub trait Watch {
 }
 
 /// Nobody follows, and nothing stops.
-pub(super) struct Unwatched;
+#[derive(Debug, Clone, Copy)]
+pub struct Unwatched;
 
 impl Watch for Unwatched {
     type Stop = Infallible;

@@ -1,5 +1,6 @@
 //! Merging what single pieces of evidence come to. Every step is commutative and idempotent: order decides nothing.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::unread::Unread;
@@ -123,8 +124,11 @@ impl Merge {
                 self.blanks.insert((id, carrier), event);
             }
             Fact::Envelope(envelope) => {
+                // Of several keys that signed the same bytes one that never leaked speaks for them, else the one that held
+                // longest: whoever stole another key can add a carrier, and must not take one away by it.
                 let rank = |it: &SignedEnvelope| {
-                    (policy.compromised.iter().any(|bad| bad.kid == it.kid), it.kid.clone(), it.rule, it.kind)
+                    let leaked_at = policy.leaked_at(&it.kid);
+                    (leaked_at.is_some(), Reverse(leaked_at), it.kid.clone(), it.rule, it.kind)
                 };
                 keep(&mut set.envelopes, envelope.id, envelope, carrier, rank);
             }

@@ -79,7 +79,10 @@ impl<'p> Verifier<'p> {
             let findings = match decode(raw) {
                 Decoded::Claim(claim, findings) => {
                     match *claim {
-                        Claim::Jwks(set) => self.ring.add(&set, evidence),
+                        Claim::Jwks(set) => {
+                            self.ring.add(&set, evidence);
+                            self.merge.set.key_sets.push((evidence, set));
+                        }
                         Claim::Headers(run) => self.runs.push((evidence, run)),
                         _ => {}
                     }
@@ -131,6 +134,7 @@ impl<'p> Verifier<'p> {
         self.graft_replies();
         let set = &mut self.merge.set;
         set.keys = self.ring.known();
+        set.key_sets.sort_by_key(|(evidence, _)| *evidence);
         set.tip = self.headers.tip();
         *set.population.of("headers") = self.header_counts;
         let keys = set.population.of("keys");

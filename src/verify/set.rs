@@ -8,7 +8,8 @@ use crate::domain::{
 };
 use crate::evidence::{
     AttestationMessage, BalanceLine, BindingMessage, CandidateRule, Changed, Charter, DescriptorForm, InvoiceRecord,
-    ListedFederation, MergeRecord, OcMeBody, OcMeKind, PaymentLogEntry, ProjectConfig, SettlementEvent, StatementClaim,
+    KeySet, ListedFederation, MergeRecord, OcMeBody, OcMeKind, PaymentLogEntry, ProjectConfig, SettlementEvent,
+    StatementClaim,
 };
 
 /// A claim that verification accepted. Only this room can make one.
@@ -292,6 +293,8 @@ pub struct VerifiedSet {
     pub anchors: BTreeMap<Digest32, AnchorState>,
     /// Keys by kid.
     pub keys: BTreeMap<KeyId, KnownKey>,
+    /// Every captured key set as published: unsigned, by evidence id.
+    pub key_sets: Vec<(EvidenceId, KeySet)>,
     /// The tip of the best header chain from the checkpoint.
     pub tip: Option<Tip>,
     /// Every event whose id and signature hold, by evidence: for coverage. A forged event is nothing that an honest

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap in a helper fails the test, with its place")]
 
 mod architecture;
+mod caps;
 mod cli;
 mod coverage;
 mod custody_timelines;
@@ -14,6 +15,7 @@ mod gaps;
 mod hostile;
 mod identity;
 mod laws;
+mod leaked_keys;
 mod ledger_scenarios;
 mod peers;
 mod relay_worlds;

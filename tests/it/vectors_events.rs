@@ -515,6 +515,24 @@ fn a_compromised_kid_never_stands_for_an_envelope_that_a_clean_one_signed_too() 
 }
 
 #[test]
+fn of_two_kids_that_leaked_the_one_that_held_longer_stands_for_the_bytes() {
+    let leak =
+        |kid: &str, at| reledger::domain::CompromisedKey { kid: kid.into(), at: reledger::domain::UnixSeconds(at) };
+    for (first, second, stands) in [(10, 20, "k2"), (20, 10, "k1"), (10, 10, "k1")] {
+        let mut policy = TrustPolicy::orangecheck_2026_10();
+        // A later registration of a kid takes nothing from an earlier one.
+        policy.compromised = vec![leak("k1", 30), leak("k1", first), leak("k2", second)];
+        let identified: Vec<_> = world().into_iter().map(|raw| (raw.id(), raw)).collect();
+        let mut verifier = Verifier::new(&policy);
+        verifier.first_pass(&identified);
+        verifier.begin_second_pass();
+        verifier.second_pass(&identified);
+        let set = verifier.finish();
+        assert_eq!(set.envelopes.values().next().unwrap().fact().kid.as_str(), stands, "{first} {second}");
+    }
+}
+
+#[test]
 fn the_ots_member_of_an_accepted_carrier_anchors_the_envelope_and_that_of_a_rejected_one_does_not() {
     let ots = json!({"status": "pending", "proof": "AAAA", "calendars": [], "block_height": null, "block_hash": null});
     let id = Digest32(sha256(BODY.as_bytes()).0);

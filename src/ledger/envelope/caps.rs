@@ -1,82 +1,177 @@
 //! Published abuse limits (FORMATS 11): breaches of a promise, not of the ledger.
 
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
-use crate::domain::{Caps, Code, Finding, Subject, UnixSeconds, UserKey};
-use crate::evidence::EventClass;
-
+use crate::domain::{CapWindow, Caps, Code, Finding, Subject, UnixMicros, UserKey};
+use crate::evidence::BillableEvent;
+use crate::ledger::people::People;
 use crate::ledger::scope::Scope;
 
 use super::roll::EnvelopeLedger;
 
-#[derive(Default)]
-struct Month<'a> {
-    class_a: u64,
-    class_a_sats: u128,
-    by_site: BTreeMap<&'a str, u128>,
+/// A limit on what one user does in a day or a month.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cap {
+    /// Class A events of a day.
+    ClassADay,
+    /// Class A events of a month.
+    ClassAMonth,
+    /// One site's share of a month's earnings.
+    SiteShare,
+    /// Class A earnings of a month that ask for review.
+    Review,
+}
+
+impl Cap {
+    /// Every limit.
+    pub const ALL: [Self; 4] = [Self::ClassADay, Self::ClassAMonth, Self::SiteShare, Self::Review];
+
+    /// The name in configurations.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ClassADay => "class_a_per_day",
+            Self::ClassAMonth => "class_a_per_month",
+            Self::SiteShare => "site_share_percent",
+            Self::Review => "review_sats_per_month",
+        }
+    }
+
+    /// The code of a breach.
+    pub const fn code(self) -> Code {
+        match self {
+            Self::ClassADay => Code::CapClassADay,
+            Self::ClassAMonth => Code::CapClassAMonth,
+            Self::SiteShare => Code::CapSiteShare,
+            Self::Review => Code::CapReview,
+        }
+    }
+}
+
+/// What was counted or summed, in events or satoshi.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Measured {
+    /// Events, or satoshi.
+    pub value: u128,
+    /// Satoshi of which `value` is a share.
+    pub of: Option<u128>,
+    /// The event at which it was measured.
+    pub until: UnixMicros,
+}
+
+impl Measured {
+    /// Orders measures of one limit; shares by the millionth, which no sum of satoshi overflows.
+    fn rank(&self) -> u128 {
+        match self.of {
+            Some(of) => (self.value * 1_000_000).checked_div(of).unwrap_or_default(),
+            None => self.value,
+        }
+    }
+}
+
+/// One period in which a user was above a limit, at its worst.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CapBreach {
+    /// Which limit.
+    pub cap: Cap,
+    /// Who.
+    pub user: UserKey,
+    /// `YYYY-MM-DD` or `YYYY-MM`: the period, or the one in which the rolling window ends.
+    pub period: String,
+    /// The site with too large a share.
+    pub site: Option<String>,
+    /// The limit in force.
+    pub limit: u64,
+    /// What was found.
+    pub found: Measured,
+}
+
+/// What the limits come to over one ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CapReading {
+    /// How days and months were counted.
+    pub window: CapWindow,
+    /// Users with a counted event.
+    pub users: u64,
+    /// Pairs of a user and a UTC day with a counted event.
+    pub user_days: u64,
+    /// Pairs of a user and a UTC month with a counted event.
+    pub user_months: u64,
+    /// Periods that each limit was asked about. Of a share only those with two sites: everyone else would breach with the
+    /// first event.
+    pub looked_at: BTreeMap<Cap, u64>,
+    /// The highest measure by limit, breach or not.
+    pub worst: BTreeMap<Cap, Measured>,
+    /// Breaches, by limit, user, period and site.
+    pub breaches: Vec<CapBreach>,
+    /// Users who in so many months earned at one site only: nothing can be said of their shares.
+    pub single_site: BTreeMap<UserKey, u64>,
+}
+
+impl EnvelopeLedger {
+    /// Reads the counted events against these limits: all names of a person are one user. The limit in force at an event is
+    /// the one that it is judged by.
+    pub fn read_caps(&self, caps: &Caps, people: &People) -> CapReading {
+        let mut by_user: BTreeMap<&UserKey, Vec<&BillableEvent>> = BTreeMap::new();
+        // In order of id; a stable sort by time keeps that among equals.
+        for (_, event) in self.events() {
+            by_user.entry(people.account_of(&event.user)).or_default().push(event);
+        }
+        let mut reading = CapReading { window: caps.window, ..CapReading::default() };
+        for (user, mut events) in by_user {
+            events.sort_by_key(|event| event.occurred_at);
+            reading.users += 1;
+            walk::user(user, &events, caps, &mut reading);
+        }
+        reading.breaches.sort_by(|a, b| {
+            let key =
+                |breach: &CapBreach| (breach.cap, breach.user.clone(), breach.period.clone(), breach.site.clone());
+            key(a).cmp(&key(b))
+        });
+        reading
+    }
 }
 
 pub(super) fn check(scope: Scope<'_>, ledger: &EnvelopeLedger, findings: &mut Vec<Finding>) {
     let caps = &scope.policy.caps;
-    let mut days: BTreeMap<(&UserKey, String), u64> = BTreeMap::new();
-    let mut months: BTreeMap<(&UserKey, String), Month<'_>> = BTreeMap::new();
-    for (_, event) in ledger.events() {
-        let (day, month) = calendar(event.occurred_at.seconds());
-        let user = scope.people.account_of(&event.user);
-        let tally = months.entry((user, month)).or_default();
-        *tally.by_site.entry(&event.site).or_default() += u128::from(event.user_earned.get());
-        if event.class == EventClass::A {
-            *days.entry((user, day)).or_default() += 1;
-            tally.class_a += 1;
-            tally.class_a_sats += u128::from(event.user_earned.get());
-        }
-    }
-    for ((user, day), count) in days {
-        if count > u64::from(caps.class_a_per_day) {
-            findings.push(breach(Code::CapClassADay, user, "day", &day, caps.class_a_per_day, count));
-        }
-    }
-    for ((user, month), tally) in months {
-        if tally.class_a > u64::from(caps.class_a_per_month) {
-            findings.push(breach(Code::CapClassAMonth, user, "month", &month, caps.class_a_per_month, tally.class_a));
-        }
-        if tally.class_a_sats >= u128::from(caps.review_sats_per_month) && tally.class_a > 0 {
-            findings.push(
-                Finding::new(Code::CapReview, Subject::new("user", user).and("month", &month))
-                    .with_values(format!("below {}", caps.review_sats_per_month), tally.class_a_sats)
-                    .with_explanation("Class A earnings in satoshi of one month reach the review threshold."),
-            );
-        }
-        site_share(user, &month, &tally, caps, findings);
-    }
+    let reading = ledger.read_caps(caps, scope.people);
+    findings.extend(reading.breaches.iter().map(|breach| finding(breach, caps.window)));
 }
 
-/// Only users with at least two sites: everyone else would breach with the first event.
-fn site_share(user: &UserKey, month: &str, tally: &Month<'_>, caps: &Caps, findings: &mut Vec<Finding>) {
-    if tally.by_site.len() < 2 {
-        return;
-    }
-    let total: u128 = tally.by_site.values().sum();
-    for (site, sats) in &tally.by_site {
-        if sats * 100 > total * u128::from(caps.site_share_percent) {
-            findings.push(
-                Finding::new(Code::CapSiteShare, Subject::new("user", user).and("month", month).and("site", site))
-                    .with_values(format!("at most {} % of {total}", caps.site_share_percent), sats)
-                    .with_explanation(
-                        "One site's share of a user's monthly earnings in satoshi is above the published limit.",
-                    ),
-            );
+/// A breach as a finding. One over a rolling window names the window beside the day or month in which it ends.
+fn finding(breach: &CapBreach, window: CapWindow) -> Finding {
+    let CapBreach { cap, user, period, site, limit, found } = breach;
+    let (name, span) = if *cap == Cap::ClassADay { ("day", "24h") } else { ("month", "30d") };
+    let subject = Subject::new("user", user).and(name, period);
+    let subject = match window {
+        CapWindow::Utc => subject,
+        CapWindow::Rolling => subject.and("window", span),
+    };
+    let (over, until) = match window {
+        CapWindow::Utc => (format!("one UTC {name}"), String::new()),
+        CapWindow::Rolling => {
+            (format!("the {span} that end at one event"), format!(" until {}", found.until.seconds()))
         }
+    };
+    let observed = format!("{}{until}", found.value);
+    match cap {
+        Cap::ClassADay | Cap::ClassAMonth => Finding::new(cap.code(), subject)
+            .with_values(format!("at most {limit}"), observed)
+            .with_explanation(format!("Class A events of one user in {over} are above the published limit.")),
+        Cap::SiteShare => {
+            let site = site.as_deref().unwrap_or_default();
+            Finding::new(cap.code(), subject.and("site", site))
+                .with_values(format!("at most {limit} % of {}", found.of.unwrap_or_default()), observed)
+                .with_explanation(format!(
+                    "One site's share of a user's earnings in {over}, in satoshi, is above the published limit."
+                ))
+        }
+        Cap::Review => Finding::new(cap.code(), subject)
+            .with_values(format!("below {limit}"), observed)
+            .with_explanation(format!("Class A earnings in satoshi of {over} reach the review threshold.")),
     }
-}
-
-fn breach(code: Code, user: &UserKey, period: &'static str, value: &str, limit: u32, count: u64) -> Finding {
-    Finding::new(code, Subject::new("user", user).and(period, value))
-        .with_values(format!("at most {limit}"), count)
-        .with_explanation(format!("Class A events of one user in one UTC {period} are above the published limit."))
-}
-
-fn calendar(at: UnixSeconds) -> (String, String) {
-    let (year, month, day) = at.civil_date();
-    (format!("{year:04}-{month:02}-{day:02}"), format!("{year:04}-{month:02}"))
 }

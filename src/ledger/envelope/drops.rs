@@ -17,6 +17,9 @@ const DAY_SECONDS: i64 = 24 * 3600;
 /// blocks in 24 h happen less than once in a million days.
 const LATE_SEAL_BLOCKS: u32 = 216;
 
+/// Blocks known to exist, with the time their headers state.
+type Blocks = BTreeMap<BlockHeight, UnixSeconds>;
+
 /// What is known about one drop window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
@@ -32,7 +35,7 @@ pub struct Window {
 
 /// Groups counted events and manifests by window and decides vesting: the first of the boundary's block, the seal, and the
 /// longest window plus its valve.
-pub(super) fn windows(scope: Scope<'_>, ledger: &EnvelopeLedger) -> BTreeMap<WindowId, Window> {
+pub(super) fn windows(scope: Scope<'_>, ledger: &EnvelopeLedger, blocks: &Blocks) -> BTreeMap<WindowId, Window> {
     let mut windows: BTreeMap<WindowId, Window> = BTreeMap::new();
     let empty = Window { first: None, target: None, sealed_at: None, vested_at: None };
     for (_, event) in ledger.events() {
@@ -48,9 +51,8 @@ pub(super) fn windows(scope: Scope<'_>, ledger: &EnvelopeLedger) -> BTreeMap<Win
         let window = windows.entry(manifest.window.clone()).or_insert(empty);
         window.sealed_at = Some(window.sealed_at.map_or(manifest.sealed_at, |sealed| sealed.min(manifest.sealed_at)));
     }
-    let blocks = scope.known_blocks();
     for window in windows.values_mut() {
-        let by_height = window.target.and_then(|target| reached(&blocks, target));
+        let by_height = window.target.and_then(|target| reached(blocks, target));
         let by_seal = window.sealed_at.map(UnixMicros::seconds);
         let by_valve = window.first.map(|first| ceiling(scope, first));
         window.vested_at =
@@ -60,19 +62,22 @@ pub(super) fn windows(scope: Scope<'_>, ledger: &EnvelopeLedger) -> BTreeMap<Win
 }
 
 /// The earliest time by which a block of that height or above is known to exist.
-fn reached(blocks: &BTreeMap<BlockHeight, UnixSeconds>, target: BlockHeight) -> Option<UnixSeconds> {
+fn reached(blocks: &Blocks, target: BlockHeight) -> Option<UnixSeconds> {
     blocks.range(target..).map(|(_, time)| *time).min()
 }
 
 /// The last instant at which a window that began at `first` must have vested.
 fn ceiling(scope: Scope<'_>, first: UnixMicros) -> UnixSeconds {
-    first.seconds().plus(i64::from(scope.policy.caps.drop_window_days) * DAY_SECONDS + VALVE_SECONDS)
+    let first = first.seconds();
+    let days = scope.policy.caps.at(first).drop_window_days;
+    first.plus(i64::from(days) * DAY_SECONDS + VALVE_SECONDS)
 }
 
 /// Checks every manifest and window. Returns the root rule that matched, by manifest.
 pub(super) fn check(
     scope: Scope<'_>,
     ledger: &EnvelopeLedger,
+    blocks: &Blocks,
     findings: &mut Vec<Finding>,
 ) -> BTreeMap<EnvelopeId, &'static str> {
     let mut members: BTreeMap<&WindowId, Vec<(&EnvelopeEntry, &BillableEvent)>> = BTreeMap::new();
@@ -98,12 +103,11 @@ pub(super) fn check(
             *lowest = height.min(*lowest);
         }
     }
-    let blocks = scope.known_blocks();
     for (id, window) in &ledger.windows {
         let held = members.get(id).map(Vec::as_slice).unwrap_or_default();
         findings.extend(too_long(scope, id, window));
         findings.extend(boundary_moved(id, held));
-        findings.extend(sealed_late(&blocks, id, window, sealed_heights.get(id).copied()));
+        findings.extend(sealed_late(blocks, id, window, sealed_heights.get(id).copied()));
     }
     rules
 }
@@ -247,12 +251,7 @@ fn boundary_moved(id: &WindowId, held: &[(&EnvelopeEntry, &BillableEvent)]) -> O
 }
 
 /// Held past the boundary plus the valve: by a known block at or above the target, or by the sealed height itself.
-fn sealed_late(
-    blocks: &BTreeMap<BlockHeight, UnixSeconds>,
-    id: &WindowId,
-    window: &Window,
-    sealed_height: Option<BlockHeight>,
-) -> Option<Finding> {
+fn sealed_late(blocks: &Blocks, id: &WindowId, window: &Window, sealed_height: Option<BlockHeight>) -> Option<Finding> {
     let target = window.target?;
     let sealed_at = window.sealed_at?.seconds();
     let why = "The window vested later than its boundary and the 24 h valve allow.";

@@ -1,6 +1,7 @@
 //! ENV_DOUBLE_BILLING and ENV_EQUIVOCATION: what is unique, claimed twice.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use crate::domain::{Code, Finding, Subject};
 use crate::evidence::BillableEvent;
@@ -19,13 +20,8 @@ pub(super) fn check(ledger: &EnvelopeLedger, findings: &mut Vec<Finding>) {
 /// twice in the sums until a signed correction says otherwise.
 fn idempotency_keys(ledger: &EnvelopeLedger, findings: &mut Vec<Finding>) {
     let mut groups: BTreeMap<Claim<'_>, Vec<(&EnvelopeEntry, &BillableEvent)>> = BTreeMap::new();
-    for (entry, event) in ledger.events() {
-        let Some(key) = &event.idempotency_key else { continue };
-        let owner = match &event.project {
-            Some(project) => ("project", project.as_str()),
-            None => ("site", event.site.as_str()),
-        };
-        groups.entry((owner, key)).or_default().push((entry, event));
+    for (claim, entry, event) in suspects(ledger) {
+        groups.entry(claim).or_default().push((entry, event));
     }
     for (((owner, name), key), mut members) in groups {
         members.sort_by_key(|(entry, event)| (event.occurred_at, entry.id));
@@ -47,6 +43,31 @@ fn idempotency_keys(ledger: &EnvelopeLedger, findings: &mut Vec<Finding>) {
             findings.push(with_members(finding, first, others));
         }
     }
+}
+
+/// The events whose claims have equal hashes: whoever is not among them shares a key with nobody. Sorting numbers is what
+/// keeps millions of keys cheap; that two claims may share a hash by chance or by design only makes this list longer.
+fn suspects(ledger: &EnvelopeLedger) -> Vec<(Claim<'_>, &EnvelopeEntry, &BillableEvent)> {
+    let claims: Vec<_> = ledger.events().filter_map(|(entry, event)| Some((claim(event)?, entry, event))).collect();
+    let mut hashes: Vec<(u64, usize)> = claims.iter().enumerate().map(|(at, (claim, ..))| (hash(claim), at)).collect();
+    hashes.sort_unstable();
+    let shared = hashes.chunk_by(|one, next| one.0 == next.0).filter(|group| group.len() > 1).flatten();
+    shared.filter_map(|(_, at)| claims.get(*at).copied()).collect()
+}
+
+fn claim(event: &BillableEvent) -> Option<Claim<'_>> {
+    let key = event.idempotency_key.as_deref()?;
+    let owner = match &event.project {
+        Some(project) => ("project", project.as_str()),
+        None => ("site", event.site.as_str()),
+    };
+    Some((owner, key))
+}
+
+fn hash(claim: &Claim<'_>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    claim.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn with_members(finding: Finding, first: &EnvelopeEntry, others: &[(&EnvelopeEntry, &BillableEvent)]) -> Finding {

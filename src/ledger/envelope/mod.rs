@@ -11,7 +11,8 @@ mod standing;
 mod tests;
 mod view;
 
+pub use caps::{Cap, CapBreach, CapReading, Measured};
 pub use drops::Window;
 pub use roll::{EnvelopeEntry, EnvelopeLedger};
-pub(crate) use standing::judge;
+pub(crate) use standing::Standings;
 pub use standing::{Exclusion, Standing};

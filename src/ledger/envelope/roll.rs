@@ -7,7 +7,7 @@ use crate::evidence::{BillableEvent, Distribution, DropManifest, OcMeBody, OcMeK
 use crate::ledger::scope::Scope;
 use crate::verify::Anchor;
 
-use super::standing::{Standing, claimed_time, judge};
+use super::standing::{Standing, Standings, claimed_time};
 use super::{activity, caps, drops, fee_check, identity};
 
 /// One envelope with its standing.
@@ -51,13 +51,14 @@ pub struct EnvelopeLedger {
 
 impl EnvelopeLedger {
     pub(crate) fn fold(scope: Scope<'_>, findings: &mut Vec<Finding>) -> Self {
+        let standings = Standings::of(scope);
         let mut ledger = Self::default();
         for (id, verified) in &scope.set.envelopes {
             let envelope = verified.fact();
             if envelope.kind == OcMeKind::Rebind {
                 continue;
             }
-            let (standing, finding) = judge(scope, verified);
+            let (standing, finding) = standings.judge(verified);
             findings.extend(finding);
             let entry = EnvelopeEntry {
                 id: *id,
@@ -71,10 +72,11 @@ impl EnvelopeLedger {
             };
             ledger.entries.insert(*id, entry);
         }
-        ledger.windows = drops::windows(scope, &ledger);
+        let blocks = scope.known_blocks();
+        ledger.windows = drops::windows(scope, &ledger, &blocks);
         fee_check::check(scope, &ledger, findings);
         identity::check(&ledger, findings);
-        ledger.root_rules = drops::check(scope, &ledger, findings);
+        ledger.root_rules = drops::check(scope, &ledger, &blocks, findings);
         activity::check(scope, &ledger, findings);
         caps::check(scope, &ledger, findings);
         ledger

@@ -1,7 +1,10 @@
 //! Does a verified envelope count?
 
-use crate::domain::{Code, Finding, Subject, UnixMicros};
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::{Code, EnvelopeId, Finding, KeyId, Subject, UnixMicros, UnixSeconds};
 use crate::evidence::{OcMeBody, OcMeKind};
+use crate::ledger::operations::kept_settlements;
 use crate::ledger::scope::Scope;
 use crate::verify::{HeaderTrust, SignedEnvelope, Verified};
 
@@ -48,48 +51,79 @@ pub(crate) fn claimed_time(body: &OcMeBody) -> Option<UnixMicros> {
     }
 }
 
-/// Decides the standing of one envelope and says why when it does not count.
-pub(crate) fn judge(scope: Scope<'_>, verified: &Verified<SignedEnvelope>) -> (Standing, Option<Finding>) {
-    let envelope = verified.fact();
-    let subject = Subject::new("envelope", envelope.id);
-    let evidence = verified.first_carrier();
-    if let Some(claimed) = claimed_time(&envelope.body)
-        && !scope.has_happened(claimed)
-    {
-        let finding = Finding::new(Code::EnvTime, subject)
-            .with_values(format!("not after {}", scope.as_of.time), claimed.seconds())
-            .with_evidence(evidence, "carrier")
-            .with_explanation("The envelope claims a time after the as-of; it is not counted.");
-        return (Standing::Excluded(Exclusion::AfterAsOf), Some(finding));
-    }
-    let Some(leaked_at) = scope.leaked_at(&envelope.kid) else {
-        return (Standing::Counted, None);
-    };
-    // An isolated header proves work but not a place in time: whoever holds a leaked key could mine one at low difficulty.
-    let anchored_before = scope
-        .anchor(&envelope.id.0)
-        .is_some_and(|anchor| anchor.trust > HeaderTrust::Isolated && anchor.time < leaked_at);
-    if anchored_before || is_named_by_a_settlement(scope, envelope) {
-        return (Standing::Counted, None);
-    }
-    let finding = Finding::new(Code::KeyCompromised, subject)
-        .with_values(format!("anchored before {leaked_at} or matched by a settlement"), "neither")
-        .with_evidence(evidence, "carrier")
-        .with_explanation(
-            "Whoever holds the leaked key could have signed this envelope; it is excluded from the sums.",
-        );
-    (Standing::Excluded(Exclusion::KeyCompromised), Some(finding))
+/// The court of standings: leaks and what settlements name, indexed once for all envelopes.
+pub(crate) struct Standings<'a> {
+    scope: Scope<'a>,
+    leaked_at: BTreeMap<&'a KeyId, UnixSeconds>,
+    /// Distributions and drop manifests that a settlement names by content id.
+    distributions: BTreeSet<&'a str>,
+    /// Payout bindings that a settlement names by content id.
+    bindings: BTreeSet<&'a str>,
 }
 
-/// Settlements are signed by another key. They name distributions and payout bindings, never a billable event (TREASURY 0.8).
-fn is_named_by_a_settlement(scope: Scope<'_>, envelope: &SignedEnvelope) -> bool {
-    if !matches!(envelope.kind, OcMeKind::Distribution | OcMeKind::PayoutBinding) {
-        return false;
+impl<'a> Standings<'a> {
+    pub(crate) fn of(scope: Scope<'a>) -> Self {
+        let (mut leaked_at, mut distributions, mut bindings) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+        for leak in &scope.policy.compromised {
+            let at = leaked_at.entry(&leak.kid).or_insert(leak.at);
+            *at = leak.at.min(*at);
+        }
+        // Settlements are asked only about leaked keys.
+        if !leaked_at.is_empty() {
+            for event in kept_settlements(scope) {
+                distributions.extend(event.distribution.as_deref());
+                bindings.extend(event.payout_binding.as_deref());
+            }
+        }
+        Self { scope, leaked_at, distributions, bindings }
     }
-    let id = envelope.id.to_string();
-    scope.set.settlements.values().any(|settlement| {
-        let event = &settlement.fact().event;
-        event.settled_at <= scope.as_of.time
-            && (event.distribution.as_deref() == Some(&id) || event.payout_binding.as_deref() == Some(&id))
-    })
+
+    /// Decides the standing of one envelope and says why when it does not count.
+    pub(crate) fn judge(&self, verified: &Verified<SignedEnvelope>) -> (Standing, Option<Finding>) {
+        let envelope = verified.fact();
+        let subject = Subject::new("envelope", envelope.id);
+        let evidence = verified.first_carrier();
+        if let Some(claimed) = claimed_time(&envelope.body)
+            && !self.scope.has_happened(claimed)
+        {
+            let finding = Finding::new(Code::EnvTime, subject)
+                .with_values(format!("not after {}", self.scope.as_of.time), claimed.seconds())
+                .with_evidence(evidence, "carrier")
+                .with_explanation("The envelope claims a time after the as-of; it is not counted.");
+            return (Standing::Excluded(Exclusion::AfterAsOf), Some(finding));
+        }
+        let Some(leaked_at) = self.leaked_at.get(&envelope.kid).copied() else {
+            return (Standing::Counted, None);
+        };
+        if self.is_anchored_before(leaked_at, &envelope.id) || self.is_named_by_a_settlement(envelope) {
+            return (Standing::Counted, None);
+        }
+        let finding = Finding::new(Code::KeyCompromised, subject)
+            .with_values(format!("anchored before {leaked_at} or matched by a settlement"), "neither")
+            .with_evidence(evidence, "carrier")
+            .with_explanation(
+                "Whoever holds the leaked key could have signed this envelope; it is excluded from the sums.",
+            );
+        (Standing::Excluded(Exclusion::KeyCompromised), Some(finding))
+    }
+
+    /// Any block will do, not only the lowest: heights and header times need not agree. An isolated header proves work but
+    /// not a place in time: whoever holds a leaked key could mine one at low difficulty.
+    fn is_anchored_before(&self, leaked_at: UnixSeconds, id: &EnvelopeId) -> bool {
+        let state = self.scope.set.anchors.get(&id.0);
+        state
+            .into_iter()
+            .flat_map(|state| &state.confirmed)
+            .any(|anchor| anchor.trust > HeaderTrust::Isolated && anchor.time < leaked_at)
+    }
+
+    /// Settlements are signed by another key, and the id they name commits to the bytes. They name distributions or drop
+    /// manifests and payout bindings (TREASURY 2.1, 2.6 R4), never a billable event or a transition (TREASURY 0.8).
+    fn is_named_by_a_settlement(&self, envelope: &SignedEnvelope) -> bool {
+        match envelope.kind {
+            OcMeKind::Distribution | OcMeKind::Drop => self.distributions.contains(envelope.id.to_string().as_str()),
+            OcMeKind::PayoutBinding => self.bindings.contains(envelope.id.to_string().as_str()),
+            OcMeKind::Event | OcMeKind::Payment | OcMeKind::Rebind | OcMeKind::Trust | OcMeKind::Activity => false,
+        }
+    }
 }

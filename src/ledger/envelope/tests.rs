@@ -6,7 +6,7 @@ use crate::evidence::{ActivityAttestation, SitePays};
 use crate::ledger::testkit::{
     Case, World, assert_table, class_a, digest, evidence, has, id, in_window, manifest, micros, price, sats, time,
 };
-use crate::verify::HeaderTrust;
+use crate::verify::{HeaderTrust, Verified};
 
 use super::drops::root_rule;
 use super::{Exclusion, Standing};
@@ -88,7 +88,88 @@ const STANDING: &[Case<World>] = &[
             w.payout("p", "2026-05-12T00:00:00Z", 65);
         },
     ),
+    (
+        // Of two settlements under one operation only the first is posted, and only it speaks.
+        Code::KeyCompromised,
+        |w| {
+            leak(w);
+            w.distribution("batch", &[("bc1quser", 65)], None);
+            w.payout("p", "2026-05-12T00:00:00Z", 65);
+            same_operation_before(w);
+        },
+        |w| {
+            leak(w);
+            w.distribution("batch", &[("bc1quser", 65)], None);
+            w.payout("p", "2026-05-12T00:00:00Z", 65);
+            w.payout("other operation", "2026-05-11T00:00:00Z", 65);
+        },
+    ),
+    (
+        // A settlement after the as-of says nothing yet.
+        Code::KeyCompromised,
+        |w| {
+            leak(w);
+            w.distribution("batch", &[("bc1quser", 65)], None);
+            w.payout("p", "2026-06-30T00:00:01Z", 65);
+        },
+        |w| {
+            leak(w);
+            w.distribution("batch", &[("bc1quser", 65)], None);
+            w.payout("p", "2026-06-30T00:00:00Z", 65);
+        },
+    ),
+    (
+        // A drop manifest is named as a distribution is; a binding is not.
+        Code::KeyCompromised,
+        |w| {
+            leak(w);
+            w.drop_manifest("binding", manifest("w", &[], 0, 0));
+            named_binding(w, "binding");
+        },
+        |w| {
+            leak(w);
+            w.drop_manifest("batch", manifest("w", &[], 0, 0));
+            w.payout("p", "2026-05-12T00:00:00Z", 65);
+        },
+    ),
+    (
+        // A lower block that proves nothing does not hide a higher one that does; and the higher one's time counts.
+        Code::KeyCompromised,
+        |w| {
+            leak(w);
+            isolated_below(w, "2026-05-20T00:00:00Z");
+        },
+        |w| {
+            leak(w);
+            isolated_below(w, "2026-05-19T23:59:59Z");
+        },
+    ),
 ];
+
+/// An event on an isolated header, and on a block of the chain above it at that time.
+fn isolated_below(world: &mut World, at: &str) {
+    world.event("e", |_| ());
+    world.anchor(digest("e"), 900, "2026-05-18T00:00:00Z");
+    world.set.anchors.get_mut(&digest("e")).unwrap().confirmed[0].trust = HeaderTrust::Isolated;
+    world.anchor(digest("e"), 901, at);
+}
+
+/// A payout under the operation of `p` that came first and names another batch.
+fn same_operation_before(world: &mut World) {
+    world.payout("first", "2026-05-11T00:00:00Z", 65);
+    let mut first = world.set.settlements[&digest("first")].fact().clone();
+    first.event.operation = digest("p").to_hex().into();
+    first.event.distribution = Some(id("another batch").to_string());
+    world.set.settlements.insert(digest("first"), Verified::assumed(first, evidence("first")));
+}
+
+/// A payout that names the envelope as its payout binding.
+fn named_binding(world: &mut World, name: &str) {
+    world.settlement("payout", SettlementKind::DistributionSettled, |event| {
+        event.payout_binding = Some(id(name).to_string());
+        event.user = Some("bc1quser".into());
+    });
+}
 
 const FEES: &[Case<World>] = &[
     (

@@ -86,6 +86,10 @@ impl EnvelopeLedger {
             "user_sats",
             "rebate_sats",
             "maturing_sats",
+            // What leaked keys cost stands in every report, also when it is nothing.
+            "key_compromised",
+            "key_compromised_events",
+            "key_compromised_user_sats",
         ] {
             add(name, 0);
         }
@@ -96,6 +100,9 @@ impl EnvelopeLedger {
                 Standing::Excluded(Exclusion::KeyCompromised) => "key_compromised_",
             };
             add(if entry.counts() { "counted" } else { "excluded" }, 1);
+            if entry.standing == Standing::Excluded(Exclusion::KeyCompromised) {
+                add("key_compromised", 1);
+            }
             let OcMeBody::Event(event) = &entry.body else { continue };
             add(&format!("{prefix}events"), 1);
             for (name, sats) in [

@@ -7,7 +7,7 @@ use crate::domain::{
 };
 use crate::evidence::{CustodyState, DescriptorForm, OcMeBody, Rebind};
 use crate::ledger::canonical::Leaf;
-use crate::ledger::envelope::{Standing, judge};
+use crate::ledger::envelope::{Exclusion, Standing, Standings};
 use crate::ledger::scope::Scope;
 use crate::ledger::view::LedgerView;
 use crate::verify::KnownDescriptor;
@@ -67,11 +67,12 @@ pub struct RebindLedger {
 
 impl RebindLedger {
     pub(crate) fn fold(scope: Scope<'_>, findings: &mut Vec<Finding>) -> Self {
+        let standings = Standings::of(scope);
         let mut ledger = Self::default();
         for (id, verified) in &scope.set.envelopes {
             let envelope = verified.fact();
             let OcMeBody::Rebind(rebind) = &envelope.body else { continue };
-            let (standing, finding) = judge(scope, verified);
+            let (standing, finding) = standings.judge(verified);
             findings.extend(finding);
             let entry = RebindEntry {
                 id: *id,
@@ -133,12 +134,13 @@ impl RebindLedger {
         });
         let count = |n: usize| i128::try_from(n).unwrap_or(i128::MAX);
         let of_kind = |kind: &str| count(steps.values().filter(|step| step.kind() == kind).count());
-        let counted = self.entries.values().filter(|entry| entry.standing == Standing::Counted).count();
+        let standing = |wanted| count(self.entries.values().filter(|entry| entry.standing == wanted).count());
         LedgerView {
             name: "rebind",
             totals: BTreeMap::from([
                 ("rebinds".to_owned(), count(self.entries.len())),
-                ("counted".to_owned(), count(counted)),
+                ("counted".to_owned(), standing(Standing::Counted)),
+                ("key_compromised".to_owned(), standing(Standing::Excluded(Exclusion::KeyCompromised))),
                 ("gaps".to_owned(), count(self.gaps.len())),
                 ("users".to_owned(), count(self.states.len())),
                 ("graduations".to_owned(), of_kind("graduation")),

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{
     AmountError, Code, Digest32, EvidenceId, Finding, Msat, MsatDelta, PaymentHash, ProjectKey, SettlementKind,
-    Subject, UnixMicros, UnixSeconds, UserKey, WindowId,
+    Subject, UnixMicros, UserKey, WindowId,
 };
 use crate::evidence::{BillableEvent, InvoiceState, SettlementEvent};
 use crate::ledger::envelope::EnvelopeLedger;
+use crate::ledger::operations::first_of_each;
 use crate::ledger::scope::Scope;
 use crate::ledger::view::LedgerView;
 use crate::verify::{SignedSettlement, Verified};
@@ -102,12 +103,13 @@ impl TreasuryLedger {
 
 /// One posting set per operation id: the first by (settled_at, digest). The others are listed, never netted.
 fn unposted(scope: Scope<'_>, findings: &mut Vec<Finding>) -> BTreeMap<Digest32, Unposted> {
+    let first = first_of_each(scope);
     let mut unposted = BTreeMap::new();
-    let mut by_operation: BTreeMap<&str, BTreeSet<(UnixSeconds, Digest32)>> = BTreeMap::new();
     for (digest, verified) in &scope.set.settlements {
         let event = &verified.fact().event;
         if event.settled_at <= scope.as_of.time {
-            by_operation.entry(event.operation.as_str()).or_default().insert((event.settled_at, *digest));
+            let kept = first.get(event.operation.as_str()).filter(|(_, kept)| kept != digest);
+            unposted.extend(kept.map(|(_, kept)| (*digest, Unposted::Conflict(*kept))));
             continue;
         }
         unposted.insert(*digest, Unposted::AfterAsOf);
@@ -117,11 +119,6 @@ fn unposted(scope: Scope<'_>, findings: &mut Vec<Finding>) -> BTreeMap<Digest32,
                 .with_evidence(verified.first_carrier(), "settlement")
                 .with_explanation("The settlement claims a time after the as-of; it is not counted."),
         );
-    }
-    for events in by_operation.into_values() {
-        let mut events = events.into_iter();
-        let Some((_, first)) = events.next() else { continue };
-        unposted.extend(events.map(|(_, digest)| (digest, Unposted::Conflict(first))));
     }
     unposted
 }

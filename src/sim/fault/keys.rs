@@ -62,6 +62,13 @@ pub(super) const GENERATORS: &[Generator] = &[
         miss: a_distribution_that_settlements_name,
     },
     Generator {
+        code: Code::KeyCompromised,
+        name: "a-binding-that-no-settlement-names",
+        near_miss: "a binding that settlements name",
+        fault: a_binding_that_no_settlement_names,
+        miss: a_binding_that_settlements_name,
+    },
+    Generator {
         code: Code::KeySetRewritten,
         name: "another-key-under-an-old-kid",
         near_miss: "the old keys and one more",
@@ -201,13 +208,34 @@ fn a_distribution_that_no_settlement_names(scene: &mut Scene) -> Planting {
     Ok(about(&scene.put(carrier)))
 }
 
-/// A distribution of the world, now in a carrier under a leaked key: the id stays, since it hashes the bytes alone.
 fn a_distribution_that_settlements_name(scene: &mut Scene) -> Planting {
-    let held: Vec<(String, Vec<u8>)> = scene
-        .world
-        .envelopes
-        .iter()
-        .filter(|envelope| envelope.kind == Artifact::Distribution)
+    settled_under_a_leaked_key(scene, Artifact::Distribution, "distribution_id")
+}
+
+fn a_binding_that_no_settlement_names(scene: &mut Scene) -> Planting {
+    let kid = leaked_key(scene, AS_OF)?;
+    let name = scene.unique();
+    let body = json!({
+        "v": 1, "kind": Artifact::PayoutBinding.name(), "created_at": iso(AS_OF - DAY),
+        "user_address": scene.hand.address(&name), "destination": "someone@wallet.example",
+    });
+    let carrier = scene.sign_bytes(body.to_string().as_bytes(), &kid);
+    Ok(about(&scene.put(carrier)))
+}
+
+fn a_binding_that_settlements_name(scene: &mut Scene) -> Planting {
+    settled_under_a_leaked_key(scene, Artifact::PayoutBinding, "payout_binding_id")
+}
+
+/// An artifact of the world that settlements name, now in a carrier under a leaked key: the id stays, since it hashes the
+/// bytes alone.
+fn settled_under_a_leaked_key(scene: &mut Scene, kind: Artifact, member: &str) -> Planting {
+    let is_named = |id: &str| {
+        let name = format!("\"{member}\":\"{id}\"");
+        scene.world.settlements.iter().any(|line| line.contains(&name))
+    };
+    let held: Vec<(String, Vec<u8>)> = (scene.world.envelopes.iter())
+        .filter(|envelope| envelope.kind == kind && is_named(&envelope.id.to_string()))
         .map(|envelope| (envelope.id.to_string(), envelope.canonical.clone()))
         .collect();
     let ids = held.iter().map(|(id, _)| id.clone());

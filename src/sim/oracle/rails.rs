@@ -159,8 +159,9 @@ impl Facts<'_> {
         let subject = one.subject().and("federation", text(&one.body, &["federation_slug"]));
         let subject = subject.and("operation", operation).and("key", &one.key);
         self.when(is_wrong, Code::PreInvalid, subject);
-        // An unknown project, a user who earned nothing, a batch that nobody signed.
-        let (events, batches) = (self.events(), self.counted("oc-me-distribution"));
+        // An unknown project, a user who earned nothing, a batch or drop that nobody signed.
+        let events = self.events();
+        let batches = [self.counted("oc-me-distribution"), self.counted("oc-me-drop")].concat();
         let is_strange = one.text("project_key").is_some_and(|project| {
             let is_priced = self.price_lists.iter().any(|list| list["project_key"] == project);
             !is_priced && !events.iter().any(|held| held.text("project_key") == Some(project))

@@ -213,8 +213,9 @@ impl<'s> Facts<'s> {
         let Some((_, after)) = self.scene.sections.split_once(&entry) else { return false };
         let leak = after.lines().next().and_then(|at| at.parse::<UnixMicros>().ok()).map(|at| at.0);
         let is_older = self.block(&held.id).zip(leak).is_some_and(|((_, time), leak)| time < leak);
-        let names = ["distribution_id", "payout_binding_id"];
-        !is_older && !self.settlements.iter().any(|one| names.iter().any(|name| one.text(name) == Some(&held.id)))
+        let name = if held.kind.ends_with("binding") { "payout_binding_id" } else { "distribution_id" };
+        let is_named = ["-binding", "-distribution", "-drop"].iter().any(|kind| held.kind.ends_with(kind));
+        !(is_older || is_named && self.settlements.iter().any(|one| one.text(name) == Some(&held.id)))
     }
 
     /// R0: one settlement for each operation, the earliest of several.

@@ -5,8 +5,8 @@
 
 mod anchors;
 mod inputs;
-mod proof;
-mod scene;
+pub(crate) mod proof;
+pub(crate) mod scene;
 mod settlements;
 mod table;
 mod treasury;
