@@ -10,6 +10,7 @@ mod oracle;
 mod publish;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use reledger::domain::{AsOf, TrustPolicy, UnixSeconds, UserKey};
 use reledger::ledger::{CustodyAt, Ledgers, rebuild};
@@ -17,7 +18,7 @@ use reledger::verify::{VerifiedSet, Verifier};
 use serde_json::Value;
 use tempfile::tempdir;
 
-use crate::support::{Lcg, arg, code, drill, run, shown, stdout};
+use crate::support::{Lcg, arg, code, drill, run, shown, stderr, stdout};
 
 use draw::{Drawn, Person};
 use oracle::Expected;
@@ -135,6 +136,7 @@ fn the_command_gives_the_same_answers() {
     let drilled = drill(&config, &run_dir, &["--as-of", &as_of]);
     assert!([0, 1, 3].contains(&code(&drilled)), "{}", shown(&drilled));
     let mut rng = Lcg(11);
+    what_is_not_established_is_not_answered(&drawn, &run_dir);
     for person in drawn.people.iter().take(6) {
         let (name, addresses) = asked(person, &mut rng);
         let at = drawn.instant(person, &mut rng);
@@ -160,5 +162,44 @@ fn the_command_gives_the_same_answers() {
             assert!(!answer["disputed"].as_array().unwrap().is_empty());
         }
         assert_eq!(answer["exit_code"], code(&output));
+    }
+}
+
+fn what_is_not_established_is_not_answered(drawn: &Drawn, run_dir: &Path) {
+    let ask = |args: &[&str]| run(&[&["custody"], args, &["--run", arg(run_dir), "-q"]].concat());
+    let known = drawn.people.iter().find(|person| person.is_guarded(0)).unwrap().addresses[0].as_str();
+    let (as_of, behind) = (drawn.as_of.to_string(), (drawn.as_of + 1).to_string());
+    for (args, exit, said) in [
+        (&["at", "bc1qnobody", "--when", &as_of][..], 3, "nothing is held about the custody of `bc1qnobody`"),
+        (&["history", "bc1qnobody"], 3, "nothing is held about the custody of `bc1qnobody`"),
+        (&["at", known, "--when", "100000"], 3, "the time of block 100000 is not known"),
+        (&["at", known, "--when", &behind], 3, "lies behind the as-of"),
+        (&["at", known, "--when", "soon"], 2, "--when"),
+        (&["at", known], 2, "--when"),
+    ] {
+        let output = ask(args);
+        assert_eq!(code(&output), exit, "{}", shown(&output));
+        assert!(stdout(&output).is_empty() && stderr(&output).contains(said), "{}", shown(&output));
+    }
+    let by_height: Value = serde_json::from_str(&stdout(&ask(&["at", known, "--when", "5", "--json"]))).unwrap();
+    assert_eq!(by_height["at"], serde_json::json!({"height": 5, "time": draw::block_time(5)}));
+    assert_eq!(by_height["trust"], "assumed");
+    let text = stdout(&ask(&["at", known, "--when", "5"]));
+    assert!(text.contains("(block 5)\nstate "), "{text}");
+}
+
+#[test]
+fn a_history_tells_every_record_once() {
+    let (drawn, published) = drawn(12);
+    let ledgers = rebuilt(&drawn, &published);
+    for person in drawn.people.iter().filter(|person| person.addresses.len() == 1) {
+        let who = UserKey::from(person.addresses[0].as_str());
+        let mut told: Vec<String> =
+            ledgers.rebind.custody_history(&ledgers.people, &who).iter().map(|one| one.id.to_string()).collect();
+        let in_time = person.records.iter().filter(|record| record.claimed <= drawn.as_of * 1_000_000);
+        let mut expected: Vec<String> = in_time.map(|record| record.id.clone()).collect();
+        told.sort();
+        expected.sort();
+        assert_eq!(told, expected);
     }
 }

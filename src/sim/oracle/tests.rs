@@ -145,6 +145,7 @@ fn the_oracle_stays_small() {
         include_str!("answer.rs"),
         include_str!("custody.rs"),
         include_str!("mod.rs"),
+        include_str!("people.rs"),
         include_str!("rails.rs"),
         include_str!("read.rs"),
         include_str!("rules.rs"),
@@ -152,5 +153,5 @@ fn the_oracle_stays_small() {
     ];
     let is_code = |line: &&str| !line.trim().is_empty() && !line.trim().starts_with("//");
     let lines = files.iter().flat_map(|text| text.lines()).filter(is_code).count();
-    assert!(lines <= 1_200, "{lines} lines");
+    assert!(lines <= 1_350, "{lines} lines");
 }
