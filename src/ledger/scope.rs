@@ -1,9 +1,10 @@
 //! What a rebuild is a function of, and the questions every fold asks of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
+use std::iter::Peekable;
 
 use crate::domain::{AsOf, BlockHeight, Digest32, TrustPolicy, UnixMicros, UnixSeconds};
-use crate::verify::{Anchor, HeaderTrust, VerifiedSet};
+use crate::verify::{Anchor, AnchorState, HeaderTrust, VerifiedSet};
 
 use super::people::People;
 
@@ -30,6 +31,11 @@ impl<'a> Scope<'a> {
         self.set.anchors.get(digest)?.best()
     }
 
+    /// The lowest verified anchors of digests that are asked for in ascending order.
+    pub(crate) fn anchors(&self) -> AscendingAnchors<'a> {
+        AscendingAnchors(self.set.anchors.iter().peekable())
+    }
+
     /// Blocks known to exist at the as-of with the time their headers state. Isolated headers don't count: their height is
     /// only a claim.
     pub(crate) fn known_blocks(&self) -> BTreeMap<BlockHeight, UnixSeconds> {
@@ -45,5 +51,16 @@ impl<'a> Scope<'a> {
             blocks.entry(tip.height).or_insert(tip.time.min(self.as_of.time));
         }
         blocks
+    }
+}
+
+/// Walks the anchors beside whoever walks digests in their order: a search for each would cost more than all folds together.
+pub(crate) struct AscendingAnchors<'a>(Peekable<btree_map::Iter<'a, Digest32, AnchorState>>);
+
+impl<'a> AscendingAnchors<'a> {
+    /// As [`Scope::anchor`], for digests that only ascend.
+    pub(crate) fn of(&mut self, digest: &Digest32) -> Option<&'a Anchor> {
+        while self.0.next_if(|(held, _)| *held < digest).is_some() {}
+        self.0.peek().filter(|(held, _)| *held == digest).and_then(|(_, state)| state.best())
     }
 }

@@ -73,7 +73,8 @@ pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit)
 fn excluded(input: &Input<'_>) -> (i128, u64) {
     let (mut sats, mut users) = (0_i128, BTreeSet::new());
     for entry in input.ledgers.envelope.entries.values() {
-        if let (Standing::Excluded(Exclusion::KeyCompromised), OcMeBody::Event(event)) = (entry.standing, &entry.body) {
+        if let (Standing::Excluded(Exclusion::KeyCompromised), OcMeBody::Event(event)) = (entry.standing, &*entry.body)
+        {
             sats += i128::from(event.user_earned.get());
             users.insert(input.ledgers.people.account_of(&event.user));
         }

@@ -1,5 +1,7 @@
 //! The acceptance procedure for OC Me artifacts (FORMATS 3.1, steps 2 to 5): content address, signature, then fields.
 
+use std::sync::Arc;
+
 use ed25519_dalek::{Signature, VerifyingKey};
 
 use super::keys::{KeyLookup, KeyRing};
@@ -88,7 +90,7 @@ fn accept(carrier: &EnvelopeCarrier, ring: &KeyRing) -> Result<SignedEnvelope, N
         ));
     }
     wrapper_agrees(carrier, rule, bytes)?;
-    let body = body.map_err(|error| unreadable(&error))?;
+    let body = Arc::new(body.map_err(|error| unreadable(&error))?);
     Ok(SignedEnvelope { id: carrier.declared_id, kind: carrier.kind, kid: kid.clone(), rule, body })
 }
 

@@ -1,6 +1,7 @@
 //! What verification hands on: verified facts in canonical order, anchors, findings, and the fate of every population.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::domain::{
     AttestationId, BindingId, BlockHash, BlockHeight, Code, DescriptorId, Digest32, EnvelopeId, EvidenceId, Finding,
@@ -66,8 +67,8 @@ pub struct SignedEnvelope {
     pub kid: KeyId,
     /// Which rule found the bytes.
     pub rule: CandidateRule,
-    /// Fields out of the signed bytes.
-    pub body: OcMeBody,
+    /// Fields out of the signed bytes; ledgers share them.
+    pub body: Arc<OcMeBody>,
 }
 
 /// An attestation whose id, members and BIP-322 signature hold.

@@ -37,7 +37,7 @@ impl Hidden {
     pub(super) fn of(set: &VerifiedSet, evidence_root: Digest32, reveal: bool) -> Self {
         let (mut users, mut aliases) = (BTreeSet::new(), BTreeSet::new());
         for envelope in set.envelopes.values().map(Verified::fact) {
-            match &envelope.body {
+            match &*envelope.body {
                 OcMeBody::Event(event) => drop(users.insert(event.user.0.clone())),
                 OcMeBody::Payment(payment) => users.extend(payment.user.iter().map(|user| user.0.clone())),
                 OcMeBody::Rebind(rebind) => drop(users.insert(rebind.user.0.clone())),

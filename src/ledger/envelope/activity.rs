@@ -14,14 +14,20 @@ pub(super) fn check(scope: Scope<'_>, ledger: &EnvelopeLedger, findings: &mut Ve
         .entries
         .values()
         .filter(|entry| entry.counts())
-        .filter_map(|entry| if let OcMeBody::Activity(activity) = &entry.body { Some((entry, activity)) } else { None })
+        .filter_map(
+            |entry| if let OcMeBody::Activity(activity) = &*entry.body { Some((entry, activity)) } else { None },
+        )
         .collect();
     if attestations.is_empty() {
         return;
     }
-    let mut by_user: BTreeMap<&UserKey, Vec<&BillableEvent>> = BTreeMap::new();
+    // Only accounts that somebody speaks for.
+    let mut by_user: BTreeMap<&UserKey, Vec<&BillableEvent>> =
+        attestations.iter().map(|(_, said)| (scope.people.account_of(&said.user), Vec::new())).collect();
     for (_, event) in ledger.events() {
-        by_user.entry(scope.people.account_of(&event.user)).or_default().push(event);
+        if let Some(events) = by_user.get_mut(scope.people.account_of(&event.user)) {
+            events.push(event);
+        }
     }
     for (entry, said) in attestations {
         let events = by_user.get(scope.people.account_of(&said.user)).map(Vec::as_slice).unwrap_or_default();

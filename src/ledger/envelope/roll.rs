@@ -1,6 +1,7 @@
 //! The roll of all OC Me envelopes but rebinds, by content id.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::domain::{EnvelopeId, EvidenceId, Finding, KeyId, UnixMicros, UnixSeconds, WindowId};
 use crate::evidence::{BillableEvent, Distribution, DropManifest, OcMeBody, OcMeKind};
@@ -22,7 +23,7 @@ pub struct EnvelopeEntry {
     /// Claimed time; `None` for an artifact without one.
     pub claimed: Option<UnixMicros>,
     /// Fields out of the signed bytes.
-    pub body: OcMeBody,
+    pub body: Arc<OcMeBody>,
     /// Whether it enters the sums.
     pub standing: Standing,
     /// Lowest verified anchor.
@@ -55,6 +56,7 @@ impl EnvelopeLedger {
     pub(crate) fn fold(scope: Scope<'_>, findings: &mut Vec<Finding>) -> Self {
         let standings = Standings::of(scope);
         let mut ledger = Self::default();
+        let mut anchors = scope.anchors();
         for (id, verified) in &scope.set.envelopes {
             let envelope = verified.fact();
             if envelope.kind == OcMeKind::Rebind {
@@ -67,9 +69,9 @@ impl EnvelopeLedger {
                 kind: envelope.kind,
                 kid: envelope.kid.clone(),
                 claimed: claimed_time(&envelope.body),
-                body: envelope.body.clone(),
+                body: Arc::clone(&envelope.body),
                 standing,
-                anchor: scope.anchor(&id.0).copied(),
+                anchor: anchors.of(&id.0).copied(),
                 carrier: verified.first_carrier(),
             };
             ledger.entries.insert(*id, entry);
@@ -87,7 +89,7 @@ impl EnvelopeLedger {
 
     /// Counted billable events in order of id.
     pub fn events(&self) -> impl Iterator<Item = (&EnvelopeEntry, &BillableEvent)> {
-        self.entries.values().filter(|entry| entry.counts()).filter_map(|entry| match &entry.body {
+        self.entries.values().filter(|entry| entry.counts()).filter_map(|entry| match &*entry.body {
             OcMeBody::Event(event) => Some((entry, event)),
             _ => None,
         })
@@ -95,7 +97,7 @@ impl EnvelopeLedger {
 
     /// Counted drop manifests in order of id.
     pub fn manifests(&self) -> impl Iterator<Item = (&EnvelopeEntry, &DropManifest)> {
-        self.entries.values().filter(|entry| entry.counts()).filter_map(|entry| match &entry.body {
+        self.entries.values().filter(|entry| entry.counts()).filter_map(|entry| match &*entry.body {
             OcMeBody::Drop(drop) => Some((entry, drop)),
             _ => None,
         })
@@ -103,7 +105,7 @@ impl EnvelopeLedger {
 
     /// Counted distributions in order of id.
     pub fn distributions(&self) -> impl Iterator<Item = (&EnvelopeEntry, &Distribution)> {
-        self.entries.values().filter(|entry| entry.counts()).filter_map(|entry| match &entry.body {
+        self.entries.values().filter(|entry| entry.counts()).filter_map(|entry| match &*entry.body {
             OcMeBody::Distribution(distribution) => Some((entry, distribution)),
             _ => None,
         })

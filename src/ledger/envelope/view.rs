@@ -27,7 +27,7 @@ impl EnvelopeLedger {
             .text("standing", entry.standing.name())
             .int_or_null("claimed_micros", entry.claimed.map(|at| at.0))
             .int_or_null("anchor_height", entry.anchor.map(|anchor| anchor.height.0));
-        match &entry.body {
+        match &*entry.body {
             OcMeBody::Event(event) => leaf
                 .int("v", event.v)
                 .text("class", event.class.name())
@@ -103,7 +103,7 @@ impl EnvelopeLedger {
             if entry.standing == Standing::Excluded(Exclusion::KeyCompromised) {
                 add("key_compromised", 1);
             }
-            let OcMeBody::Event(event) = &entry.body else { continue };
+            let OcMeBody::Event(event) = &*entry.body else { continue };
             add(&format!("{prefix}events"), 1);
             for (name, sats) in [
                 ("gross_sats", event.gross),

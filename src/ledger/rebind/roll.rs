@@ -71,7 +71,7 @@ impl RebindLedger {
         let mut ledger = Self::default();
         for (id, verified) in &scope.set.envelopes {
             let envelope = verified.fact();
-            let OcMeBody::Rebind(rebind) = &envelope.body else { continue };
+            let OcMeBody::Rebind(rebind) = &*envelope.body else { continue };
             let (standing, finding) = standings.judge(verified);
             findings.extend(finding);
             let entry = RebindEntry {
