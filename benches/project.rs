@@ -102,7 +102,7 @@ fn policy(config: &str) -> TrustPolicy {
 }
 
 /// Reads every record of a file or folder and hands them on in batches.
-fn feed(media: Media, place: &Path, take: &mut dyn FnMut(&[(EvidenceId, RawEvidence)])) {
+fn feed(media: Media, place: &Path, take: &mut Take<'_>) {
     let paths = files(place);
     if paths.is_empty() {
         return;
@@ -125,6 +125,9 @@ fn files(place: &Path) -> Vec<PathBuf> {
     }
 }
 
+/// What takes a batch of records.
+type Take<'a> = dyn FnMut(&[(EvidenceId, RawEvidence)]) + 'a;
+
 struct Unwatched;
 
 impl Watch for Unwatched {
@@ -139,7 +142,7 @@ impl Watch for Unwatched {
 
 struct Batches<'a> {
     batch: Vec<(EvidenceId, RawEvidence)>,
-    take: &'a mut dyn FnMut(&[(EvidenceId, RawEvidence)]),
+    take: &'a mut Take<'a>,
 }
 
 impl Sink for Batches<'_> {

@@ -1,6 +1,7 @@
 //! Hand-made verified sets for the unit tests of this room and of `reconcile`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::domain::{
     AsOf, BlockHash, BlockHeight, Code, DescriptorId, Digest32, Direction, EnvelopeId, EvidenceId, Finding,
@@ -175,7 +176,7 @@ impl World {
 
     pub(crate) fn envelope(&mut self, name: &str, kind: OcMeKind, body: OcMeBody) {
         let kid = "env-1".into();
-        let envelope = SignedEnvelope { id: id(name), kind, kid, rule: CandidateRule::Verbatim, body };
+        let envelope = SignedEnvelope { id: id(name), kind, kid, rule: CandidateRule::Verbatim, body: Arc::new(body) };
         self.set.envelopes.insert(id(name), Verified::assumed(envelope, evidence(name)));
     }
 
@@ -220,7 +221,7 @@ impl World {
 
     pub(crate) fn rebind_mut(&mut self, name: &str, change: impl FnOnce(&mut Rebind)) {
         let mut envelope = self.set.envelopes[&id(name)].fact().clone();
-        let OcMeBody::Rebind(rebind) = &mut envelope.body else { panic!("{name} is no rebind") };
+        let OcMeBody::Rebind(rebind) = Arc::make_mut(&mut envelope.body) else { panic!("{name} is no rebind") };
         change(rebind);
         self.set.envelopes.insert(id(name), Verified::assumed(envelope, evidence(name)));
     }

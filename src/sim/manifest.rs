@@ -25,7 +25,7 @@ pub struct Manifest {
     pub payment_log: usize,
     /// Projects.
     pub projects: usize,
-    /// Users.
+    /// Names of users: some stand for the same person.
     pub users: usize,
     /// Sum of gross fees in satoshi.
     pub gross_sats: u64,

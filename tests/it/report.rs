@@ -76,11 +76,17 @@ fn the_totals_of_an_honest_world_are_what_its_maker_counted() {
     assert_eq!(number("/population/headers/accepted"), wide(truth.headers));
     assert_eq!(number("/summary/by_code/OTS_PENDING"), wide(truth.pending));
 
-    let owed: u64 = lines(&folder.path().join("world/balances.jsonl"))
-        .iter()
-        .map(|line| line["balance_sats"].as_u64().unwrap())
-        .sum();
+    let stated = lines(&folder.path().join("world/balances.jsonl"));
+    let owed: u64 = stated.iter().map(|line| line["balance_sats"].as_u64().unwrap()).sum();
     assert_eq!(number("/balances/sum_sats"), owed);
-    assert_eq!(number("/balances/users"), wide(truth.users));
+    // A person whose binding joins two of these names is one user.
+    let names: Vec<&str> = stated.iter().map(|line| line["user"].as_str().unwrap()).collect();
+    let is_joined = |event: &&serde_json::Value| {
+        let message = event["content"].as_str().unwrap();
+        event["kind"] == 30_079 && names.iter().filter(|name| message.contains(*name)).count() == 2
+    };
+    let joined = lines(&folder.path().join("world/nostr/events.jsonl")).iter().filter(is_joined).count();
+    assert!(joined > 0, "the world has such a person");
+    assert_eq!(number("/balances/users"), wide(truth.users - joined));
     assert_eq!(number("/ledgers/envelope/totals/user_sats") - truth.paid_sats + truth.adjusted_sats, owed);
 }

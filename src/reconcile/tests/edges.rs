@@ -1,6 +1,8 @@
 //! Goal: what the tables of the room leave to one side of a comparison: denominators, equal instants, the better of two
 //! records. Method: each case stands on the line, or holds all but one of the conditions.
 
+use std::sync::Arc;
+
 use super::*;
 
 use crate::evidence::OcMeBody;
@@ -64,10 +66,9 @@ fn a_distribution_is_pending_until_after_the_last_instant_of_grace() {
     let created = |at: &str| {
         let mut scene = Scene::honest();
         scene.world.distribution("late batch", &[("bc1qother", 5)], Some(5));
-        let signed = scene.world.set.envelopes[&id("late batch")].fact().clone();
-        let OcMeBody::Distribution(mut body) = signed.body else { unreachable!() };
+        let mut signed = scene.world.set.envelopes[&id("late batch")].fact().clone();
+        let OcMeBody::Distribution(body) = Arc::make_mut(&mut signed.body) else { unreachable!() };
         body.created_at = micros(at);
-        let signed = crate::verify::SignedEnvelope { body: OcMeBody::Distribution(body), ..signed };
         scene.world.set.envelopes.insert(id("late batch"), Verified::assumed(signed, evidence("late batch")));
         all(&scene)
     };
