@@ -110,6 +110,11 @@ pub(super) const fn user_count(events: u32) -> u32 {
     }
 }
 
+/// The first of the users who are the same person: 0 and 4, 10 and 14 and so on are one, with one wallet.
+pub(super) const fn person(user: u32) -> u32 {
+    if user % 10 == 4 { user - 4 } else { user }
+}
+
 /// The users of the world. Two in five are known by a `did:oc:`; every second fifth of those also by an address.
 pub(super) fn users(seed: u64, events: u32, keys: &KeyMaker) -> Vec<User> {
     let mut rng = Rng::new(seed, "users");
@@ -117,9 +122,8 @@ pub(super) fn users(seed: u64, events: u32, keys: &KeyMaker) -> Vec<User> {
     for index in 0..user_count(events) {
         let did = format!("did:oc:{}", rng.hex::<16>());
         let bound_at = START + rng.range(1, 100) * DAY + rng.range(6 * HOUR, 22 * HOUR);
-        // Users 0 and 4, 10 and 14 and so on are one person with one wallet.
-        let same_person = if index % 10 == 4 { users.len().checked_sub(4) } else { None };
-        let owner = if same_person.is_some() { index - 4 } else { index };
+        let owner = person(index);
+        let same_person = usize::try_from(owner).ok().filter(|_| owner != index);
         let pair = keys.keypair(&format!("wallet {owner}"));
         let wallet = if owner % 3 == 1 { Wallet::taproot(&keys.secp, pair) } else { Wallet::segwit(pair) };
         let is_did = index % 5 < 2;

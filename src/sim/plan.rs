@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::cast::DROP_PROJECT;
+use super::cast::{DROP_PROJECT, person};
 use super::drops::Window;
 use super::fees::{Split, split};
 use super::history::Stage;
@@ -190,7 +190,7 @@ impl Planned {
 #[expect(clippy::cast_possible_truncation, reason = "the list of prices has fourteen")]
 const PLAIN: u8 = PLAIN_PRICE as u8;
 
-/// FORMATS 11: at most five class A events a day and thirty a month for one user.
+/// FORMATS 11: at most five class A events a day and thirty a month for one person.
 fn keep_class_a_caps(planned: &mut [Planned], stage: &Stage<'_>) {
     let mut days: BTreeMap<(u32, i64), u32> = BTreeMap::new();
     let mut months: BTreeMap<(u32, usize), u32> = BTreeMap::new();
@@ -198,8 +198,8 @@ fn keep_class_a_caps(planned: &mut [Planned], stage: &Stage<'_>) {
         if event.price(stage).class != 'A' {
             continue;
         }
-        let day = days.entry((event.user, event.at.div_euclid(DAY))).or_default();
-        let month = months.entry((event.user, month_of(event.at))).or_default();
+        let day = days.entry((person(event.user), event.at.div_euclid(DAY))).or_default();
+        let month = months.entry((person(event.user), month_of(event.at))).or_default();
         if *day >= 5 || *month >= 30 {
             event.price = PLAIN;
         } else {
@@ -209,12 +209,12 @@ fn keep_class_a_caps(planned: &mut [Planned], stage: &Stage<'_>) {
     }
 }
 
-/// FORMATS 11: no site gives more than 60 % of a user's month, unless the user has only that site.
+/// FORMATS 11: no site gives more than 60 % of a person's month, unless the person has only that site.
 fn keep_site_shares(planned: &mut [Planned], stage: &Stage<'_>) {
     let mut months: BTreeMap<(u32, usize), BTreeMap<u16, u64>> = BTreeMap::new();
     let mut droppers = BTreeSet::new();
     for event in planned.iter() {
-        let month = (event.user, month_of(event.at));
+        let month = (person(event.user), month_of(event.at));
         *months.entry(month).or_default().entry(event.project).or_default() += event.split(stage).user;
         if event.is_droppable() {
             droppers.insert(month);
@@ -229,7 +229,7 @@ fn keep_site_shares(planned: &mut [Planned], stage: &Stage<'_>) {
     });
     let moved: BTreeMap<(u32, usize), u16> = moved.collect();
     for event in planned {
-        if let Some(project) = moved.get(&(event.user, month_of(event.at))) {
+        if let Some(project) = moved.get(&(person(event.user), month_of(event.at))) {
             event.project = *project;
             *event = event.allowed(stage);
         }

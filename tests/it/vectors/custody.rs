@@ -209,11 +209,11 @@ fn malformed() -> Vec<Case> {
     twice["guardians"][1] = twice["guardians"][0].clone();
     [
         ("03-of-05", with("/threshold", "03-of-05".into()), "leading zeros"),
-        ("6-of-5", with("/threshold", "6-of-5".into()), "1 <= M <= N"),
-        ("0-of-5", with("/threshold", "0-of-5".into()), "1 <= M <= N"),
-        ("3-of-4 of five", with("/threshold", "3-of-4".into()), "4 guardians, 5 are listed"),
-        ("three of five", with("/threshold", "three of five".into()), "not M-of-N"),
-        ("version 2", with("/v", 2.into()), "v is not 1"),
+        ("6-of-5", with("/threshold", "6-of-5".into()), "threshold 6-of-5: expected M from 1 to 5"),
+        ("0-of-5", with("/threshold", "0-of-5".into()), "threshold 0-of-5: expected M from 1 to 5"),
+        ("3-of-4 of five", with("/threshold", "3-of-4".into()), "guardians has 5: expected 4 by the threshold"),
+        ("three of five", with("/threshold", "three of five".into()), "threshold three of five: expected M-of-N"),
+        ("version 2", with("/v", 2.into()), "v 2: expected 1"),
         ("another algorithm", with("/guardians/2/alg", "schnorr".into()), "alg"),
         ("one guardian twice", Input::Descriptor(twice), "twice"),
     ]
