@@ -10,6 +10,9 @@
     reason = "a benchmark measures time and divides"
 )]
 
+#[path = "common/processor.rs"]
+mod processor;
+
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -76,23 +79,14 @@ fn row(name: &str, spent: &Spent, floor: &Spent) {
 }
 
 fn measured<T>(work: impl FnOnce() -> T) -> (Spent, T) {
-    let (began, before) = (Instant::now(), processor_seconds());
+    let (began, before) = (Instant::now(), processor::seconds());
     let result = work();
-    (Spent { clock: began.elapsed().as_secs_f64(), processor: processor_seconds() - before }, result)
+    (Spent { clock: began.elapsed().as_secs_f64(), processor: processor::seconds() - before }, result)
 }
 
 fn best(mut work: impl FnMut()) -> Spent {
     let rounds = (0..ROUNDS).map(|_| measured(&mut work).0);
     rounds.reduce(|least, spent| least.least(&spent)).expect("there are rounds")
-}
-
-/// User and system time of all threads so far; not a number where there is no `/proc`.
-fn processor_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // The name in the second field may hold spaces; times are fields 14 and 15, in hundredths of a second.
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-    let ticks: Vec<f64> = fields.skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
-    if ticks.len() == 2 { (ticks[0] + ticks[1]) / 100.0 } else { f64::NAN }
 }
 
 fn hash(header: &Header) -> [u8; 32] {

@@ -11,6 +11,9 @@
     reason = "a benchmark measures time and divides"
 )]
 
+#[path = "common/processor.rs"]
+mod processor;
+
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -37,22 +40,28 @@ const JUDGED: [(Media, &str); 6] = [
 
 fn main() {
     let largest = std::env::var("RELEDGER_BENCH_ENVELOPES").ok().and_then(|text| text.parse().ok()).unwrap_or(100_000);
-    println!("{:>12}{:>12}{:>12}{:>14}{:>10}", "envelopes", "rebinds", "seconds", "envelopes/s", "growth");
+    println!(
+        "{:>12}{:>12}{:>12}{:>12}{:>14}{:>10}",
+        "envelopes", "rebinds", "clock, s", "processor", "envelopes/s", "growth"
+    );
     let mut before: Option<(f64, f64)> = None;
     for size in [largest / 100, largest / 10, largest] {
         let (set, as_of, policy) = verified(size);
-        let mut seconds = f64::INFINITY;
+        let mut clock = f64::INFINITY;
+        let spent = processor::seconds();
         let (mut envelopes, mut rebinds) = (0, 0);
         for _ in 0..ROUNDS {
             let began = Instant::now();
             let (envelope, rebind, _) = black_box(project(&set, &policy, as_of));
-            seconds = seconds.min(began.elapsed().as_secs_f64());
+            clock = clock.min(began.elapsed().as_secs_f64());
             (envelopes, rebinds) = (envelope.entries.len(), rebind.entries.len());
         }
+        // Processor time comes in hundredths, so the rounds share it; they also free what the round before them made.
+        let seconds = (processor::seconds() - spent) / ROUNDS as f64;
         let all = (envelopes + rebinds) as f64;
         let growth = before.map(|(items, time)| (seconds / time).ln() / (all / items).ln());
         let growth = growth.map_or_else(|| "-".to_owned(), |growth| format!("{growth:.2}"));
-        println!("{envelopes:>12}{rebinds:>12}{seconds:>12.3}{:>14.0}{growth:>10}", all / seconds);
+        println!("{envelopes:>12}{rebinds:>12}{clock:>12.3}{seconds:>12.3}{:>14.0}{growth:>10}", all / seconds);
         before = Some((all, seconds));
     }
 }

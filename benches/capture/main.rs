@@ -12,6 +12,8 @@
 )]
 
 mod events;
+#[path = "../common/processor.rs"]
+mod processor;
 mod serve;
 mod work;
 

@@ -13,6 +13,7 @@ use tokio_tungstenite::connect_async_with_config;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::events::KIND;
+use super::processor;
 use super::serve::ALL;
 
 /// Events verified together, as the program does it.
@@ -31,7 +32,7 @@ pub(crate) fn frames(urls: &str) {
         bytes += long;
     }
     let seconds = began.elapsed().as_secs_f64();
-    println!("frames: {frames} frames, {bytes} bytes, {}", processor());
+    println!("frames: {frames} frames, {bytes} bytes, {:.2} s of processor", processor::seconds());
     println!("{seconds}");
 }
 
@@ -74,7 +75,8 @@ pub(crate) fn verify(file: &Path) {
     let began = Instant::now();
     let set = verifier.finish();
     spent += began.elapsed();
-    println!("verify: {} findings, peak {} KiB, {}", set.findings.len(), peak_kib(), processor());
+    let processor = processor::seconds();
+    println!("verify: {} findings, peak {} KiB, {processor:.2} s of processor", set.findings.len(), peak_kib());
     println!("{}", spent.as_secs_f64());
 }
 
@@ -103,12 +105,12 @@ pub(crate) fn capture(urls: &str) {
     let captured = capture_only(&plan, &options, &Silent, &Cancel::default()).expect("the capture works");
     let seconds = began.elapsed().as_secs_f64();
     println!(
-        "capture: {} held, {} of {} slices open, peak {} KiB, {}",
+        "capture: {} held, {} of {} slices open, peak {} KiB, {:.2} s of processor",
         captured.held,
         captured.open.len(),
         captured.slices,
         peak_kib(),
-        processor()
+        processor::seconds()
     );
     for receipt in &captured.open {
         println!("  open: {} {} {}", receipt.source, receipt.basis, receipt.reason);
@@ -124,13 +126,4 @@ fn peak_kib() -> String {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.map_or("unknown".to_owned(), |line| line.trim().trim_end_matches(" kB").to_owned())
-}
-
-/// User and system time of all threads so far: load that others cause does not show in it.
-fn processor() -> String {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // The name in the second field may hold spaces; times are fields 14 and 15, in hundredths of a second.
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-    let ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
-    format!("{}.{:02} s of processor", ticks / 100, ticks % 100)
 }

@@ -59,7 +59,7 @@ pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit)
     if !input.declared.balances {
         return summary;
     }
-    let listed = listed(input);
+    let listed = listed(input, &by_name);
     let stated = joined(&by_name, |name| under_its_listed_name(people, &listed, name));
     if !input.set.balances.is_empty() {
         compare(input, &stated, &mut summary, audit);
@@ -82,30 +82,47 @@ fn excluded(input: &Input<'_>) -> (i128, u64) {
     (sats, wide(users.len()))
 }
 
-/// The names that a statement lists, by account. A name that is listed with nothing but zero stands aside when another
-/// name of its account is listed with something: an account that was merged away is owed nothing under its old name.
-fn listed<'a>(input: &Input<'a>) -> BTreeMap<&'a UserKey, BTreeSet<&'a UserKey>> {
-    let mut listed: BTreeMap<&UserKey, BTreeMap<&UserKey, bool>> = BTreeMap::new();
-    for (_, line) in &input.set.balances {
-        let names = listed.entry(input.ledgers.people.account_of(&line.user)).or_default();
-        *names.entry(&line.user).or_default() |= !is_zero(line);
-    }
-    let holders = |names: BTreeMap<&'a UserKey, bool>| {
-        let any = names.values().any(|holds| *holds);
-        names.into_iter().filter(|(_, holds)| *holds || !any).map(|(name, _)| name).collect()
-    };
-    listed.into_iter().map(|(account, names)| (account, holders(names))).collect()
+/// How a statement lists the names of one account.
+enum Listed<'a> {
+    /// Each with its own balance: a name that is not listed is missing.
+    Apart,
+    /// These answer for all others.
+    Together(BTreeSet<&'a UserKey>),
 }
 
-/// The name under which a statement answers for another: the name itself where it is listed, else its account, else the
-/// lowest name of the account that is listed.
+/// The accounts that a statement lists. A name that is listed with nothing but zero stands aside when another name of its
+/// account is listed with something: an account that was merged away is owed nothing under its old name.
+fn listed<'a>(input: &Input<'a>, by_name: &BTreeMap<&'a UserKey, Balance>) -> BTreeMap<&'a UserKey, Listed<'a>> {
+    let mut lines: BTreeMap<&UserKey, BTreeMap<&UserKey, Vec<&BalanceLine>>> = BTreeMap::new();
+    for (_, line) in &input.set.balances {
+        let names = lines.entry(input.ledgers.people.account_of(&line.user)).or_default();
+        names.entry(&line.user).or_default().push(line);
+    }
+    let reading = |names: BTreeMap<&'a UserKey, Vec<&BalanceLine>>| {
+        let own = |name: &UserKey| by_name.get(name).copied().unwrap_or_default();
+        if names.iter().all(|(name, lines)| lines.iter().all(|line| differences(own(name), line).next().is_none())) {
+            return Listed::Apart;
+        }
+        let holds = |lines: &[&BalanceLine]| lines.iter().any(|line| !is_zero(line));
+        let any = names.values().any(|lines| holds(lines));
+        Listed::Together(names.into_iter().filter(|(_, lines)| !any || holds(lines)).map(|(name, _)| name).collect())
+    };
+    lines.into_iter().map(|(account, names)| (account, reading(names))).collect()
+}
+
+/// The name under which a statement answers for another: the name itself where it is listed or each stands apart, else its
+/// account, else the lowest name of the account that is listed.
 fn under_its_listed_name<'a>(
     people: &'a People,
-    listed: &BTreeMap<&'a UserKey, BTreeSet<&'a UserKey>>,
+    listed: &BTreeMap<&'a UserKey, Listed<'a>>,
     name: &'a UserKey,
 ) -> &'a UserKey {
     let account = people.account_of(name);
-    let Some(names) = listed.get(account) else { return account };
+    let names = match listed.get(account) {
+        None => return account,
+        Some(Listed::Apart) => return name,
+        Some(Listed::Together(names)) => names,
+    };
     let held = |name: &UserKey| names.get(name).copied();
     held(name).or_else(|| held(account)).or_else(|| names.first().copied()).unwrap_or(account)
 }
@@ -190,11 +207,22 @@ fn extra(user: &UserKey, lines: &[(EvidenceId, &BalanceLine)]) -> Option<Finding
     Some(lines.iter().fold(finding, |finding, (id, _)| finding.with_evidence(*id, "statement")))
 }
 
+/// The members of a line that differ: (name, reported, rebuilt). Only those that are present are compared.
+fn differences(balance: Balance, line: &BalanceLine) -> impl Iterator<Item = (&'static str, i64, i128)> {
+    let rows = [
+        ("balance_sats", line.balance_sats, balance.total()),
+        ("available_sats", line.available_sats, balance.available()),
+        ("maturing_sats", line.maturing_sats, balance.maturing),
+    ];
+    let reported = rows.into_iter().filter_map(|(name, reported, rebuilt)| Some((name, reported?, rebuilt)));
+    reported.filter(|(_, reported, rebuilt)| i128::from(*reported) != *rebuilt)
+}
+
 fn is_zero(line: &BalanceLine) -> bool {
     [line.balance_sats, line.available_sats, line.maturing_sats].into_iter().flatten().all(|sats| sats == 0)
 }
 
-/// Compares only the members that are present, in every line about the user.
+/// Compares every line about the user.
 fn mismatch(user: &UserKey, balance: Balance, lines: &[(EvidenceId, &BalanceLine)]) -> Option<Finding> {
     let (mut expected, mut observed) = (Vec::new(), Vec::new());
     let mut finding = Finding::new(Code::BalanceMismatch, Subject::new("user", user))
@@ -202,12 +230,7 @@ fn mismatch(user: &UserKey, balance: Balance, lines: &[(EvidenceId, &BalanceLine
     let mut lines = lines.to_vec();
     lines.sort_by_key(|(id, _)| *id);
     for (id, line) in lines {
-        for (name, reported, rebuilt) in [
-            ("balance_sats", line.balance_sats, balance.total()),
-            ("available_sats", line.available_sats, balance.available()),
-            ("maturing_sats", line.maturing_sats, balance.maturing),
-        ] {
-            let Some(reported) = reported.filter(|reported| i128::from(*reported) != rebuilt) else { continue };
+        for (name, reported, rebuilt) in differences(balance, line) {
             expected.push(format!("{name}={rebuilt}"));
             observed.push(format!("{name}={reported}"));
             finding = finding.with_evidence(id, "statement");

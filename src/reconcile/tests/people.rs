@@ -53,7 +53,7 @@ fn a_statement_that_is_a_satoshi_off_is_so_under_any_of_the_names() {
     for (lines, expected) in [
         ([("bc1qunpaid", 38), ("did:oc:1", 26)].as_slice(), mismatch),
         (&[("did:oc:1", 64)], mismatch),
-        (&[("did:oc:1", 26)], mismatch),
+        (&[("did:oc:1", 26)], &[Code::BalanceMissingUser]),
         (&[("did:oc:1", 65), ("bc1qunpaid", 39)], mismatch),
         (&[("did:oc:1", 26), ("bc1qunpaid", 0)], mismatch),
         (&[], &[Code::BalanceMissingUser]),

@@ -244,10 +244,15 @@ impl Facts<'_> {
         let lines: Vec<Value> = self.scene.world.balances.iter().map(parsed).collect();
         let of = |line: &Value| Some((line["user"].as_str()?.to_owned(), line["balance_sats"].as_i64()?));
         let stated: BTreeMap<String, i64> = lines.iter().filter_map(of).collect();
-        // Of several names of one account those that are listed with something answer for the others.
+        // Names of one account are listed each with its own balance; or those that are listed with something answer for all.
+        let own = self.owed(str::to_owned);
         let owed = self.owed(|name| {
             let account = self.account(name);
             let mut of: Vec<&String> = stated.keys().filter(|key| self.account(key) == account).collect();
+            let is_own = |key: &&String| own.get(*key).copied().unwrap_or_default() == i128::from(stated[*key]);
+            if !of.is_empty() && of.iter().all(is_own) {
+                return name.to_owned();
+            }
             let some: Vec<&String> = of.iter().copied().filter(|key| stated[*key] != 0).collect();
             of = if some.is_empty() { of } else { some };
             let found = |name: &str| of.iter().find(|key| **key == name).map(|_| name.to_owned());

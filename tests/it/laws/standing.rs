@@ -97,17 +97,33 @@ fn found(gone: &Divergence, before: &Judged, after: &Judged) -> bool {
         Code::KeyUnknown | Code::KeyWrongSet | Code::KeyAlg => key(gone, before, after),
         Code::KeyCompromised => anchors(gone, old, new) || new.settlements.len() > old.settlements.len(),
         Code::FeeUnreplayable => new.configs.len() > old.configs.len() || new.envelopes.len() > old.envelopes.len(),
-        Code::RebGap => new.envelopes.len() > old.envelopes.len(),
+        Code::RebGap => new.envelopes.len() > old.envelopes.len() || new.bindings.len() > old.bindings.len(),
         Code::RebGraduationMissing => new.graduations.len() > old.graduations.len(),
         Code::OtsAbsent | Code::OtsPending | Code::OtsOverdue => anchors(gone, old, new),
         Code::OtsHeaderMissing => new.population.get("headers").accepted > old.population.get("headers").accepted,
-        Code::SetMissing => payouts(gone, new) > payouts(gone, old),
+        Code::SetMissing => payouts(gone, new) > payouts(gone, old) || joined_since(gone, old, new),
         // A block or manifest that shows an earlier vesting makes what was pending due: the worse finding tells of it.
-        Code::SetPending => payouts(gone, new) > payouts(gone, old) || missing_now(gone, after),
-        Code::SetOrphan => new.envelopes.len() > old.envelopes.len() || new.configs.len() > old.configs.len(),
+        Code::SetPending => {
+            payouts(gone, new) > payouts(gone, old) || missing_now(gone, after) || joined_since(gone, old, new)
+        }
+        Code::SetOrphan => {
+            new.envelopes.len() > old.envelopes.len()
+                || new.configs.len() > old.configs.len()
+                || new.bindings.len() > old.bindings.len()
+        }
         Code::EscNeverFunded => new.settlements.len() > old.settlements.len(),
         _ => false,
     }
+}
+
+/// A binding came that gives the user another name: what that name earned and was paid counts from then on.
+fn joined_since(gone: &Divergence, before: &VerifiedSet, after: &VerifiedSet) -> bool {
+    let Some(user) = gone.subject.get("user") else { return false };
+    let bindings = |set: &VerifiedSet| {
+        let messages = set.bindings.values().map(|binding| &binding.fact().message);
+        messages.filter(|message| [&message.principal, &message.btc].iter().any(|name| *name == user)).count()
+    };
+    bindings(after) > bindings(before)
 }
 
 fn missing_now(gone: &Divergence, after: &Judged) -> bool {
