@@ -209,22 +209,30 @@ fn keep_class_a_caps(planned: &mut [Planned], stage: &Stage<'_>) {
     }
 }
 
-/// FORMATS 11: no site gives more than 60 % of a person's month, unless the person has only that site.
+/// FORMATS 11: no site gives more than 60 % of a month, unless the month has only that site: of a person, and of each name.
 fn keep_site_shares(planned: &mut [Planned], stage: &Stage<'_>) {
-    let mut months: BTreeMap<(u32, usize), BTreeMap<u16, u64>> = BTreeMap::new();
+    type Sites = BTreeMap<u16, u64>;
+    let mut months: BTreeMap<(u32, usize), BTreeMap<u32, Sites>> = BTreeMap::new();
     let mut droppers = BTreeSet::new();
     for event in planned.iter() {
         let month = (person(event.user), month_of(event.at));
-        *months.entry(month).or_default().entry(event.project).or_default() += event.split(stage).user;
+        let sites = months.entry(month).or_default().entry(event.user).or_default();
+        *sites.entry(event.project).or_default() += event.split(stage).user;
         if event.is_droppable() {
             droppers.insert(month);
         }
     }
-    // Where a user's whole month goes, when one site gives too much of it.
-    let moved = months.into_iter().filter_map(|(month, sites)| {
+    let is_over = |sites: &Sites| {
         let total: u64 = sites.values().sum();
-        let is_over = sites.len() > 1 && sites.values().any(|site| site * 100 > total * 60);
-        let first = sites.keys().next().copied().filter(|_| is_over)?;
+        sites.len() > 1 && sites.values().any(|site| site * 100 > total * 60)
+    };
+    // Where a person's whole month goes, when one site gives too much of it.
+    let moved = months.into_iter().filter_map(|(month, names)| {
+        let mut all = Sites::new();
+        for (site, sats) in names.values().flatten() {
+            *all.entry(*site).or_default() += sats;
+        }
+        let first = all.keys().next().copied().filter(|_| is_over(&all) || names.values().any(is_over))?;
         Some((month, if droppers.contains(&month) { narrow(DROP_PROJECT) } else { first }))
     });
     let moved: BTreeMap<(u32, usize), u16> = moved.collect();

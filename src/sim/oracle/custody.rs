@@ -75,7 +75,7 @@ impl Facts<'_> {
         (told.iter().map(|one| one.code.name()).collect(), !told.iter().all(is_whole))
     }
 
-    /// Leaves by id (FORMATS 7.5): signed events, well-formed ones, and those that a final block commits to.
+    /// Leaves by id (FORMATS 7.5): signed events and well-formed ones.
     pub(super) fn attestations(&self) -> BTreeMap<String, Value> {
         let (mut leaves, mut standing): (BTreeMap<String, Value>, BTreeMap<String, (i64, String)>) = Default::default();
         for event in self.scene.world.events.iter().filter(|event| event.kind == 30_078) {
@@ -95,14 +95,7 @@ impl Facts<'_> {
                 continue;
             }
             let id = if is_counted { hash(message) } else { declared };
-            let is_final = self.height(&id).is_some_and(|height| height + 6 <= self.scene.world.headers.len());
-            let level = if !is_counted {
-                "signed-event"
-            } else if is_final {
-                "bitcoin-proven"
-            } else {
-                "well-formed"
-            };
+            let level = if is_counted { "well-formed" } else { "signed-event" };
             let expired = expires.is_some_and(|expires| expires <= self.as_of);
             if let (true, false, Some(at), Some(address)) = (is_counted, expired, at, line("address")) {
                 let held = standing.entry(address.to_owned()).or_insert((at, id.clone()));

@@ -1,6 +1,8 @@
 //! The closed table of what may become of a finding when evidence is added (docs/testing.md, "Laws").
 
-use reledger::domain::{Code, Digest32, Divergence, KeyId};
+use reledger::domain::{Code, Digest32, Divergence, KeyId, UserKey};
+use reledger::evidence::SettlementEvent;
+use reledger::ledger::People;
 use reledger::verify::VerifiedSet;
 
 use super::world::Judged;
@@ -101,11 +103,9 @@ fn found(gone: &Divergence, before: &Judged, after: &Judged) -> bool {
         Code::RebGraduationMissing => new.graduations.len() > old.graduations.len(),
         Code::OtsAbsent | Code::OtsPending | Code::OtsOverdue => anchors(gone, old, new),
         Code::OtsHeaderMissing => new.population.get("headers").accepted > old.population.get("headers").accepted,
-        Code::SetMissing => payouts(gone, new) > payouts(gone, old) || joined_since(gone, old, new),
+        Code::SetMissing => paid_since(gone, before, after) || joined_since(gone, old, new),
         // A block or manifest that shows an earlier vesting makes what was pending due: the worse finding tells of it.
-        Code::SetPending => {
-            payouts(gone, new) > payouts(gone, old) || missing_now(gone, after) || joined_since(gone, old, new)
-        }
+        Code::SetPending => paid_since(gone, before, after) || missing_now(gone, after) || joined_since(gone, old, new),
         Code::SetOrphan => {
             new.envelopes.len() > old.envelopes.len()
                 || new.configs.len() > old.configs.len()
@@ -114,6 +114,11 @@ fn found(gone: &Divergence, before: &Judged, after: &Judged) -> bool {
         Code::EscNeverFunded => new.settlements.len() > old.settlements.len(),
         _ => false,
     }
+}
+
+fn paid_since(gone: &Divergence, before: &Judged, after: &Judged) -> bool {
+    let people = &after.ledgers.people;
+    payouts(gone, people, &after.set) > payouts(gone, people, &before.set)
 }
 
 /// A binding came that gives the user another name: what that name earned and was paid counts from then on.
@@ -154,10 +159,11 @@ fn anchors(gone: &Divergence, before: &VerifiedSet, after: &VerifiedSet) -> bool
 }
 
 /// Settlements that name the user of the finding, or the distribution.
-fn payouts(gone: &Divergence, set: &VerifiedSet) -> usize {
-    let named = |event: &reledger::evidence::SettlementEvent| {
-        let user = gone.subject.get("user");
-        user.is_some() && event.user.as_ref().map(reledger::domain::UserKey::as_str) == user
+/// Payouts to the person, by the names that are joined in the end.
+fn payouts(gone: &Divergence, people: &People, set: &VerifiedSet) -> usize {
+    let Some(user) = gone.subject.get("user").map(UserKey::from) else { return 0 };
+    let is_paid = |event: &SettlementEvent| {
+        event.user.as_ref().is_some_and(|name| people.account_of(name) == people.account_of(&user))
     };
-    set.settlements.values().filter(|settlement| named(&settlement.fact().event)).count()
+    set.settlements.values().filter(|settlement| is_paid(&settlement.fact().event)).count()
 }
