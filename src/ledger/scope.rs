@@ -33,34 +33,42 @@ impl<'a> Scope<'a> {
 
     /// The lowest verified anchors of digests that are asked for in ascending order.
     pub(crate) fn anchors(&self) -> AscendingAnchors<'a> {
-        AscendingAnchors(self.set.anchors.iter().peekable())
-    }
-
-    /// Blocks known to exist at the as-of with the time their headers state. Isolated headers don't count: their height is
-    /// only a claim.
-    pub(crate) fn known_blocks(&self) -> BTreeMap<BlockHeight, UnixSeconds> {
-        let mut blocks: BTreeMap<BlockHeight, UnixSeconds> = self
-            .set
-            .anchors
-            .values()
-            .flat_map(|state| &state.confirmed)
-            .filter(|anchor| anchor.trust > HeaderTrust::Isolated && anchor.time <= self.as_of.time)
-            .map(|anchor| (anchor.height, anchor.time))
-            .collect();
-        if let Some(tip) = self.as_of.tip {
-            blocks.entry(tip.height).or_insert(tip.time.min(self.as_of.time));
-        }
-        blocks
+        AscendingAnchors { left: self.set.anchors.iter().peekable(), as_of: self.as_of, blocks: Vec::new() }
     }
 }
 
 /// Walks the anchors beside whoever walks digests in their order: a search for each would cost more than all folds together.
-pub(crate) struct AscendingAnchors<'a>(Peekable<btree_map::Iter<'a, Digest32, AnchorState>>);
+pub(crate) struct AscendingAnchors<'a> {
+    left: Peekable<btree_map::Iter<'a, Digest32, AnchorState>>,
+    as_of: AsOf,
+    /// Blocks met on the way.
+    blocks: Vec<(BlockHeight, UnixSeconds)>,
+}
 
 impl<'a> AscendingAnchors<'a> {
     /// As [`Scope::anchor`], for digests that only ascend.
     pub(crate) fn of(&mut self, digest: &Digest32) -> Option<&'a Anchor> {
-        while self.0.next_if(|(held, _)| *held < digest).is_some() {}
-        self.0.peek().filter(|(held, _)| *held == digest).and_then(|(_, state)| state.best())
+        while let Some((_, passed)) = self.left.next_if(|(held, _)| *held < digest) {
+            self.meet(passed);
+        }
+        self.left.peek().filter(|(held, _)| *held == digest).and_then(|(_, state)| state.best())
+    }
+
+    fn meet(&mut self, state: &AnchorState) {
+        let known = |anchor: &&Anchor| anchor.trust > HeaderTrust::Isolated && anchor.time <= self.as_of.time;
+        self.blocks.extend(state.confirmed.iter().filter(known).map(|anchor| (anchor.height, anchor.time)));
+    }
+
+    /// Blocks known to exist at the as-of with the time their headers state. Isolated headers don't count: their height is
+    /// only a claim.
+    pub(crate) fn known_blocks(mut self) -> BTreeMap<BlockHeight, UnixSeconds> {
+        while let Some((_, state)) = self.left.next() {
+            self.meet(state);
+        }
+        let mut blocks: BTreeMap<BlockHeight, UnixSeconds> = self.blocks.into_iter().collect();
+        if let Some(tip) = self.as_of.tip {
+            blocks.entry(tip.height).or_insert(tip.time.min(self.as_of.time));
+        }
+        blocks
     }
 }

@@ -1,36 +1,17 @@
 //! ACTIVITY_MISMATCH: a signed statement about the ledger against the ledger (FORMATS 3.8).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crate::domain::{Code, Finding, Subject, UnixMicros, UserKey};
-use crate::evidence::{ActivityAttestation, BillableEvent, OcMeBody};
-
+use crate::domain::{Code, Finding, Subject, UnixMicros};
+use crate::evidence::{ActivityAttestation, BillableEvent};
 use crate::ledger::scope::Scope;
 
-use super::roll::{EnvelopeEntry, EnvelopeLedger};
+use super::survey::Survey;
 
-pub(super) fn check(scope: Scope<'_>, ledger: &EnvelopeLedger, findings: &mut Vec<Finding>) {
-    let attestations: Vec<(&EnvelopeEntry, &ActivityAttestation)> = ledger
-        .entries
-        .values()
-        .filter(|entry| entry.counts())
-        .filter_map(
-            |entry| if let OcMeBody::Activity(activity) = &*entry.body { Some((entry, activity)) } else { None },
-        )
-        .collect();
-    if attestations.is_empty() {
-        return;
-    }
-    // Only accounts that somebody speaks for.
-    let mut by_user: BTreeMap<&UserKey, Vec<&BillableEvent>> =
-        attestations.iter().map(|(_, said)| (scope.people.account_of(&said.user), Vec::new())).collect();
-    for (_, event) in ledger.events() {
-        if let Some(events) = by_user.get_mut(scope.people.account_of(&event.user)) {
-            events.push(event);
-        }
-    }
-    for (entry, said) in attestations {
-        let events = by_user.get(scope.people.account_of(&said.user)).map(Vec::as_slice).unwrap_or_default();
+pub(super) fn check(scope: Scope<'_>, survey: &Survey<'_>, findings: &mut Vec<Finding>) {
+    for (entry, said) in &survey.activities {
+        let account = scope.people.account_of(&said.user);
+        let events = survey.by_account.get(account).map(Vec::as_slice).unwrap_or_default();
         let (mut expected, mut observed) = (Vec::new(), Vec::new());
         for (name, said, rebuilt) in differences(said, events) {
             expected.push(format!("{name}={rebuilt}"));

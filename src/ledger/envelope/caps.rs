@@ -8,11 +8,11 @@ mod tests;
 use std::collections::BTreeMap;
 
 use crate::domain::{CapWindow, Caps, Code, Finding, Subject, UnixMicros, UserKey};
-use crate::evidence::BillableEvent;
 use crate::ledger::people::People;
 use crate::ledger::scope::Scope;
 
 use super::roll::EnvelopeLedger;
+use super::survey::ByAccount;
 
 /// A limit on what one user does in a day or a month.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,29 +116,33 @@ impl EnvelopeLedger {
     /// Reads the counted events against these limits: all names of a person are one user. The limit in force at an event is
     /// the one that it is judged by.
     pub fn read_caps(&self, caps: &Caps, people: &People) -> CapReading {
-        let mut by_user: BTreeMap<&UserKey, Vec<&BillableEvent>> = BTreeMap::new();
-        // In order of id; a stable sort by time keeps that among equals.
+        let mut by_user = ByAccount::new();
         for (_, event) in self.events() {
             by_user.entry(people.account_of(&event.user)).or_default().push(event);
         }
-        let mut reading = CapReading { window: caps.window, ..CapReading::default() };
-        for (user, mut events) in by_user {
-            events.sort_by_key(|event| event.occurred_at);
-            reading.users += 1;
-            walk::user(user, &events, caps, &mut reading);
-        }
-        reading.breaches.sort_by(|a, b| {
-            let key =
-                |breach: &CapBreach| (breach.cap, breach.user.clone(), breach.period.clone(), breach.site.clone());
-            key(a).cmp(&key(b))
-        });
-        reading
+        read(&by_user, caps)
     }
 }
 
-pub(super) fn check(scope: Scope<'_>, ledger: &EnvelopeLedger, findings: &mut Vec<Finding>) {
+fn read(by_user: &ByAccount<'_>, caps: &Caps) -> CapReading {
+    let mut reading = CapReading { window: caps.window, ..CapReading::default() };
+    for (user, events) in by_user {
+        // Events are in order of id; a stable sort by time keeps that among equals.
+        let mut events = events.clone();
+        events.sort_by_key(|event| event.occurred_at);
+        reading.users += 1;
+        walk::user(user, &events, caps, &mut reading);
+    }
+    reading.breaches.sort_by(|a, b| {
+        let key = |breach: &CapBreach| (breach.cap, breach.user.clone(), breach.period.clone(), breach.site.clone());
+        key(a).cmp(&key(b))
+    });
+    reading
+}
+
+pub(super) fn check(scope: Scope<'_>, by_account: &ByAccount<'_>, findings: &mut Vec<Finding>) {
     let caps = &scope.policy.caps;
-    let reading = ledger.read_caps(caps, scope.people);
+    let reading = read(by_account, caps);
     findings.extend(reading.breaches.iter().map(|breach| finding(breach, caps.window)));
 }
 

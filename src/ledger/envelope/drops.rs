@@ -8,7 +8,8 @@ use crate::domain::{
 use crate::evidence::{BillableEvent, DropManifest};
 use crate::ledger::scope::{BLOCK_TIME_SLACK_SECONDS, Scope};
 
-use super::roll::{EnvelopeEntry, EnvelopeLedger};
+use super::roll::EnvelopeEntry;
+use super::survey::{Billed, Survey};
 
 /// The unconditional safety valve after a window's boundary.
 const VALVE_SECONDS: i64 = 24 * 3600;
@@ -35,19 +36,15 @@ pub struct Window {
 
 /// Groups counted events and manifests by window and decides vesting: the first of the boundary's block, the seal, and the
 /// longest window plus its valve.
-pub(super) fn windows(scope: Scope<'_>, ledger: &EnvelopeLedger, blocks: &Blocks) -> BTreeMap<WindowId, Window> {
+pub(super) fn windows(scope: Scope<'_>, survey: &Survey<'_>, blocks: &Blocks) -> BTreeMap<WindowId, Window> {
     let mut windows: BTreeMap<WindowId, Window> = BTreeMap::new();
     let empty = Window { first: None, target: None, sealed_at: None, vested_at: None };
-    for (_, event) in ledger.events() {
-        let Some(drop) = &event.drop else { continue };
-        let window = windows.entry(drop.window.clone()).or_insert(empty);
-        window.first = Some(window.first.map_or(event.occurred_at, |first| first.min(event.occurred_at)));
-        window.target = match (window.target, drop.close_height_target) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
+    for (id, members) in &survey.members {
+        let first = members.iter().map(|(_, event)| event.occurred_at).min();
+        let targets = members.iter().filter_map(|(_, event)| event.drop.as_ref()?.close_height_target);
+        windows.insert((*id).clone(), Window { first, target: targets.min(), ..empty });
     }
-    for (_, manifest) in ledger.manifests() {
+    for (_, manifest) in &survey.manifests {
         let window = windows.entry(manifest.window.clone()).or_insert(empty);
         window.sealed_at = Some(window.sealed_at.map_or(manifest.sealed_at, |sealed| sealed.min(manifest.sealed_at)));
     }
@@ -76,20 +73,15 @@ fn ceiling(scope: Scope<'_>, first: UnixMicros) -> UnixSeconds {
 /// Checks every manifest and window. Returns the root rule that matched, by manifest.
 pub(super) fn check(
     scope: Scope<'_>,
-    ledger: &EnvelopeLedger,
+    survey: &Survey<'_>,
+    windows: &BTreeMap<WindowId, Window>,
     blocks: &Blocks,
     findings: &mut Vec<Finding>,
 ) -> BTreeMap<EnvelopeId, &'static str> {
-    let mut members: BTreeMap<&WindowId, Vec<(&EnvelopeEntry, &BillableEvent)>> = BTreeMap::new();
-    for (entry, event) in ledger.events() {
-        if let Some(drop) = &event.drop {
-            members.entry(&drop.window).or_default().push((entry, event));
-        }
-    }
     let mut rules = BTreeMap::new();
     let mut sealed_heights: BTreeMap<&WindowId, BlockHeight> = BTreeMap::new();
-    for (entry, manifest) in ledger.manifests() {
-        let held = members.get(&manifest.window).map(Vec::as_slice).unwrap_or_default();
+    for (entry, manifest) in &survey.manifests {
+        let held = survey.members_of(&manifest.window);
         findings.extend(totals(scope, entry, manifest, held));
         if let Some(expected) = manifest.events_root {
             let ids: Vec<EnvelopeId> = held.iter().map(|(entry, _)| entry.id).collect();
@@ -103,8 +95,8 @@ pub(super) fn check(
             *lowest = height.min(*lowest);
         }
     }
-    for (id, window) in &ledger.windows {
-        let held = members.get(id).map(Vec::as_slice).unwrap_or_default();
+    for (id, window) in windows {
+        let held = survey.members_of(id);
         findings.extend(too_long(scope, id, window));
         findings.extend(boundary_moved(id, held));
         findings.extend(sealed_late(blocks, id, window, sealed_heights.get(id).copied()));
@@ -112,12 +104,7 @@ pub(super) fn check(
     rules
 }
 
-fn totals(
-    scope: Scope<'_>,
-    entry: &EnvelopeEntry,
-    manifest: &DropManifest,
-    held: &[(&EnvelopeEntry, &BillableEvent)],
-) -> Option<Finding> {
+fn totals(scope: Scope<'_>, entry: &EnvelopeEntry, manifest: &DropManifest, held: &[Billed<'_>]) -> Option<Finding> {
     let users: BTreeSet<_> = held.iter().map(|(_, event)| &event.user).collect();
     let sum = |part: fn(&BillableEvent) -> u64| held.iter().map(|(_, event)| u128::from(part(event))).sum::<u128>();
     let count = |n: usize| n as u128; // usize is at most 64 bits wide
@@ -234,7 +221,7 @@ fn too_long(scope: Scope<'_>, id: &WindowId, window: &Window) -> Option<Finding>
 }
 
 /// Later members may only name an earlier boundary. Members of one instant have no order, so they never contradict.
-fn boundary_moved(id: &WindowId, held: &[(&EnvelopeEntry, &BillableEvent)]) -> Option<Finding> {
+fn boundary_moved(id: &WindowId, held: &[Billed<'_>]) -> Option<Finding> {
     let mut named: Vec<(UnixMicros, BlockHeight, &EnvelopeEntry)> = held
         .iter()
         .filter_map(|(entry, event)| Some((event.occurred_at, event.drop.as_ref()?.close_height_target?, *entry)))

@@ -7,33 +7,41 @@ use crate::evidence::{BillableEvent, ProjectConfig};
 use crate::ledger::fees::{Replay, broken_invariants, class_is_unknown, configs_at, replay};
 use crate::ledger::scope::Scope;
 
-use super::roll::{EnvelopeEntry, EnvelopeLedger};
+use super::roll::EnvelopeEntry;
 
-/// Returns how many events have a custom key whose class no config valid at their time states.
-pub(super) fn check(scope: Scope<'_>, ledger: &EnvelopeLedger, findings: &mut Vec<Finding>) -> usize {
-    let mut unclassed = 0_usize;
-    let mut by_project: BTreeMap<&ProjectKey, Vec<&ProjectConfig>> = BTreeMap::new();
-    let mut by_domain: BTreeMap<String, Vec<&ProjectConfig>> = BTreeMap::new();
-    for (_, config) in &scope.set.configs {
-        by_project.entry(&config.project).or_default().push(config);
-        by_domain.entry(normal_domain(&config.domain)).or_default().push(config);
+/// Every price config, by what an event names.
+pub(super) struct Prices<'a> {
+    by_project: BTreeMap<&'a ProjectKey, Vec<&'a ProjectConfig>>,
+    by_domain: BTreeMap<String, Vec<&'a ProjectConfig>>,
+}
+
+impl<'a> Prices<'a> {
+    pub(super) fn of(scope: Scope<'a>) -> Self {
+        let mut prices = Self { by_project: BTreeMap::new(), by_domain: BTreeMap::new() };
+        for (_, config) in &scope.set.configs {
+            prices.by_project.entry(&config.project).or_default().push(config);
+            prices.by_domain.entry(normal_domain(&config.domain)).or_default().push(config);
+        }
+        prices
     }
-    for (entry, event) in ledger.events() {
+
+    /// Checks one event. True when it has a custom key whose class no config valid at its time states.
+    pub(super) fn check(&self, entry: &EnvelopeEntry, event: &BillableEvent, findings: &mut Vec<Finding>) -> bool {
         let known = match &event.project {
-            Some(project) => by_project.get(project),
-            None => by_domain.get(&normal_domain(&event.site)),
+            Some(project) => self.by_project.get(project),
+            None => self.by_domain.get(&normal_domain(&event.site)),
         };
         let known = known.map(Vec::as_slice).unwrap_or_default();
         let valid = configs_at(known.iter().copied(), event.occurred_at);
-        unclassed += usize::from(class_is_unknown(event, valid.as_deref().unwrap_or_default()));
+        let is_unclassed = class_is_unknown(event, valid.as_deref().unwrap_or_default());
         let broken = broken_invariants(event);
         if broken.is_empty() {
             findings.extend(judge(entry, event, valid));
         } else {
             findings.push(split(entry, event, "the published invariants", &broken.join(", ")));
         }
+        is_unclassed
     }
-    unclassed
 }
 
 /// Replays one event. When several documents carry the newest valid time, one that agrees is enough: nothing says which held.

@@ -6,22 +6,25 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use crate::domain::{Code, Finding, Subject};
 use crate::evidence::BillableEvent;
 
-use super::roll::{EnvelopeEntry, EnvelopeLedger};
+use super::roll::EnvelopeEntry;
+use super::survey::{Billed, Survey};
 
 /// ((`project` or `site`, its name), idempotency key).
 type Claim<'a> = ((&'static str, &'a str), &'a str);
 
-pub(super) fn check(ledger: &EnvelopeLedger, findings: &mut Vec<Finding>) {
-    idempotency_keys(ledger, findings);
-    windows(ledger, findings);
+pub(super) fn check(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
+    idempotency_keys(survey, findings);
+    windows(survey, findings);
 }
 
 /// Two ids under one key of a project. All of them were signed, so all of them count: what was billed twice stays billed
 /// twice in the sums until a signed correction says otherwise.
-fn idempotency_keys(ledger: &EnvelopeLedger, findings: &mut Vec<Finding>) {
+fn idempotency_keys(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
     let mut groups: BTreeMap<Claim<'_>, Vec<(&EnvelopeEntry, &BillableEvent)>> = BTreeMap::new();
-    for (claim, entry, event) in suspects(ledger) {
-        groups.entry(claim).or_default().push((entry, event));
+    for (entry, event) in suspects(survey) {
+        if let Some(claim) = claim(event) {
+            groups.entry(claim).or_default().push((entry, event));
+        }
     }
     for (((owner, name), key), mut members) in groups {
         members.sort_by_key(|(entry, event)| (event.occurred_at, entry.id));
@@ -47,12 +50,18 @@ fn idempotency_keys(ledger: &EnvelopeLedger, findings: &mut Vec<Finding>) {
 
 /// The events whose claims have equal hashes: whoever is not among them shares a key with nobody. Sorting numbers is what
 /// keeps millions of keys cheap; that two claims may share a hash by chance or by design only makes this list longer.
-fn suspects(ledger: &EnvelopeLedger) -> Vec<(Claim<'_>, &EnvelopeEntry, &BillableEvent)> {
-    let claims: Vec<_> = ledger.events().filter_map(|(entry, event)| Some((claim(event)?, entry, event))).collect();
-    let mut hashes: Vec<(u64, usize)> = claims.iter().enumerate().map(|(at, (claim, ..))| (hash(claim), at)).collect();
+fn suspects<'l>(survey: &Survey<'l>) -> Vec<Billed<'l>> {
+    let mut hashes: Vec<(u64, usize)> = survey.claims.iter().enumerate().map(|(at, (hash, _))| (*hash, at)).collect();
     hashes.sort_unstable();
     let shared = hashes.chunk_by(|one, next| one.0 == next.0).filter(|group| group.len() > 1).flatten();
-    shared.filter_map(|(_, at)| claims.get(*at).copied()).collect()
+    shared.filter_map(|(_, at)| survey.claims.get(*at).map(|(_, billed)| *billed)).collect()
+}
+
+/// A hash of who claims which key; `None` for an event without one.
+pub(super) fn hash_of_claim(event: &BillableEvent) -> Option<u64> {
+    let mut hasher = DefaultHasher::new();
+    claim(event)?.hash(&mut hasher);
+    Some(hasher.finish())
 }
 
 fn claim(event: &BillableEvent) -> Option<Claim<'_>> {
@@ -62,12 +71,6 @@ fn claim(event: &BillableEvent) -> Option<Claim<'_>> {
         None => ("site", event.site.as_str()),
     };
     Some((owner, key))
-}
-
-fn hash(claim: &Claim<'_>) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    claim.hash(&mut hasher);
-    hasher.finish()
 }
 
 fn with_members(finding: Finding, first: &EnvelopeEntry, others: &[(&EnvelopeEntry, &BillableEvent)]) -> Finding {
@@ -80,9 +83,9 @@ fn what_is_billed(event: &BillableEvent) -> BillableEvent {
     BillableEvent { occurred_at: crate::domain::UnixMicros(0), v: 0, ..event.clone() }
 }
 
-fn windows(ledger: &EnvelopeLedger, findings: &mut Vec<Finding>) {
+fn windows(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
     let mut sealed: BTreeMap<&str, Vec<&EnvelopeEntry>> = BTreeMap::new();
-    for (entry, manifest) in ledger.manifests() {
+    for (entry, manifest) in &survey.manifests {
         sealed.entry(manifest.window.as_str()).or_default().push(entry);
     }
     for (window, entries) in sealed.into_iter().filter(|(_, entries)| entries.len() > 1) {

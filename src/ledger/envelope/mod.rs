@@ -8,6 +8,7 @@ mod identity;
 mod roll;
 mod schedules;
 mod standing;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod view;

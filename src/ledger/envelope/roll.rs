@@ -9,7 +9,8 @@ use crate::ledger::scope::Scope;
 use crate::verify::Anchor;
 
 use super::standing::{Standing, Standings, claimed_time};
-use super::{activity, caps, drops, fee_check, identity, schedules};
+use super::survey::Survey;
+use super::{activity, caps, drops, identity, schedules};
 
 /// One envelope with its standing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +56,7 @@ pub struct EnvelopeLedger {
 impl EnvelopeLedger {
     pub(crate) fn fold(scope: Scope<'_>, findings: &mut Vec<Finding>) -> Self {
         let standings = Standings::of(scope);
-        let mut ledger = Self::default();
+        let mut entries = BTreeMap::new();
         let mut anchors = scope.anchors();
         for (id, verified) in &scope.set.envelopes {
             let envelope = verified.fact();
@@ -74,17 +75,18 @@ impl EnvelopeLedger {
                 anchor: anchors.of(&id.0).copied(),
                 carrier: verified.first_carrier(),
             };
-            ledger.entries.insert(*id, entry);
+            entries.insert(*id, entry);
         }
-        let blocks = scope.known_blocks();
-        ledger.windows = drops::windows(scope, &ledger, &blocks);
-        ledger.unclassed = fee_check::check(scope, &ledger, findings);
-        identity::check(&ledger, findings);
-        ledger.root_rules = drops::check(scope, &ledger, &blocks, findings);
-        schedules::check(&ledger, findings);
-        activity::check(scope, &ledger, findings);
-        caps::check(scope, &ledger, findings);
-        ledger
+        let blocks = anchors.known_blocks();
+        let survey = Survey::of(scope, &entries, findings);
+        let windows = drops::windows(scope, &survey, &blocks);
+        let root_rules = drops::check(scope, &survey, &windows, &blocks, findings);
+        identity::check(&survey, findings);
+        schedules::check(&survey, findings);
+        activity::check(scope, &survey, findings);
+        caps::check(scope, &survey.by_account, findings);
+        let unclassed = survey.unclassed;
+        Self { entries, windows, root_rules, unclassed }
     }
 
     /// Counted billable events in order of id.

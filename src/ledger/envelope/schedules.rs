@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::{Code, EvidenceId, Finding, Subject, UnixMicros, WindowId};
 
-use super::roll::EnvelopeLedger;
+use super::survey::Survey;
 
 /// The members of one subtype in one window: the times of the first and the last.
 #[derive(Clone, Copy)]
@@ -25,9 +25,9 @@ impl Span<'_> {
 }
 
 /// DROP_WINDOW, rule `schedule`: a subtype in windows of two schedules at once. One finding for the later window.
-pub(super) fn check(ledger: &EnvelopeLedger, findings: &mut Vec<Finding>) {
+pub(super) fn check(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
     let mut told: BTreeMap<&WindowId, Finding> = BTreeMap::new();
-    for ((_, subtype), mut spans) in spans(ledger) {
+    for ((_, subtype), mut spans) in spans(survey) {
         spans.sort_by_key(|span| (span.first, span.window));
         let mut open: Vec<Span<'_>> = Vec::new();
         for span in spans {
@@ -42,27 +42,23 @@ pub(super) fn check(ledger: &EnvelopeLedger, findings: &mut Vec<Finding>) {
 }
 
 /// Spans by (project or site, subtype), of windows whose manifest names a schedule.
-fn spans(ledger: &EnvelopeLedger) -> BTreeMap<(&str, &str), Vec<Span<'_>>> {
+fn spans<'l>(survey: &Survey<'l>) -> BTreeMap<(&'l str, &'l str), Vec<Span<'l>>> {
     let mut schedules: BTreeMap<&WindowId, (&str, EvidenceId)> = BTreeMap::new();
-    for (entry, manifest) in ledger.manifests() {
+    for (entry, manifest) in &survey.manifests {
         if let Some(schedule) = &manifest.schedule {
             schedules.entry(&manifest.window).or_insert((schedule, entry.carrier));
         }
     }
     let mut by_window: BTreeMap<(&str, &str, &WindowId), Span<'_>> = BTreeMap::new();
-    for (_, event) in ledger.events() {
-        let Some(window) = event.drop.as_ref().map(|drop| &drop.window) else { continue };
+    for (window, members) in &survey.members {
         let Some(&(schedule, manifest)) = schedules.get(window) else { continue };
-        let owner = event.project.as_ref().map_or(event.site.as_str(), |project| project.as_str());
-        let at = event.occurred_at;
-        let span = by_window.entry((owner, &event.subtype, window)).or_insert(Span {
-            window,
-            schedule,
-            first: at,
-            last: at,
-            manifest,
-        });
-        (span.first, span.last) = (span.first.min(at), span.last.max(at));
+        for (_, event) in members {
+            let owner = event.project.as_ref().map_or(event.site.as_str(), |project| project.as_str());
+            let at = event.occurred_at;
+            let fresh = Span { window, schedule, first: at, last: at, manifest };
+            let span = by_window.entry((owner, &event.subtype, window)).or_insert(fresh);
+            (span.first, span.last) = (span.first.min(at), span.last.max(at));
+        }
     }
     let mut spans: BTreeMap<(&str, &str), Vec<Span<'_>>> = BTreeMap::new();
     for ((owner, subtype, _), span) in by_window {
