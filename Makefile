@@ -3,9 +3,8 @@ CARGO ?= cargo
 SHELL := /bin/sh
 
 <<<<<<< HEAD
-.PHONY: help drill test test-peers check bench bench-capture relay-worlds timelines fuzz fuzz-targets kills laws pages mutants worlds identity coverage relays hand-mutants docs clean
+.PHONY: help drill test test-peers check bench bench-capture bench-project relay-worlds timelines fuzz fuzz-targets kills laws pages mutants worlds identity coverage relays hand-mutants docs clean
 =======
-.PHONY: help drill test test-peers check bench bench-capture bench-project relay-worlds fuzz fuzz-targets kills laws pages mutants worlds identity coverage relays hand-mutants docs clean
 >>>>>>> main
 
 help: ## list the targets
