@@ -2,10 +2,7 @@
 CARGO ?= cargo
 SHELL := /bin/sh
 
-<<<<<<< HEAD
 .PHONY: help drill test test-peers check bench bench-capture bench-project relay-worlds timelines fuzz fuzz-targets kills laws pages mutants worlds identity coverage relays hand-mutants docs clean
-=======
->>>>>>> main
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
