@@ -25,6 +25,10 @@ pub fn is_merge_record(bytes: &[u8]) -> bool {
     json::parse(bytes).is_ok_and(|record| record.get_some("merged_from").is_some())
 }
 
+fn is_custody_kind(kind: &str) -> bool {
+    kind.starts_with("orangecheck-") || kind.ends_with("-federation-custody") || kind == "agent-federation"
+}
+
 /// By the members of a JSON record, or of the object around a list of them; anything else is taken for a Nostr event and will be judged malformed.
 pub fn media_of_json(bytes: &[u8]) -> Media {
     let Ok(record) = json::parse(bytes) else { return Media::NostrEvent };
@@ -40,9 +44,7 @@ pub fn media_of_json(bytes: &[u8]) -> Media {
         Media::Activity
     } else if has("project_key") && has("events") {
         Media::ProjectConfig
-    } else if has("merged_from") {
-        Media::Custody
-    } else if kind.starts_with("orangecheck-") || kind.ends_with("-federation-custody") || kind == "agent-federation" {
+    } else if has("merged_from") || is_custody_kind(kind) {
         Media::Custody
     } else if has("federations") {
         Media::FederationDirectory

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::edges::Node;
 use super::known::Known;
 use super::model::{Class, Direction, Name, Related};
-use crate::domain::{Digest32, EvidenceId};
+use crate::domain::{Digest32, EvidenceId, UserKey};
 use crate::verify::VerifiedSet;
 
 /// The records about one user's names.
@@ -29,7 +29,7 @@ fn records(set: &VerifiedSet, name: &str) -> Records {
         ((Class::Binding, id.0), signed.carriers().clone(), vec![&said.principal, &said.btc, &said.npub])
     });
     let merges = set.merges.iter().map(|(id, record)| -> Record<'_> {
-        let names = record.merged_from.iter().chain([&record.user]).map(|name| name.as_str());
+        let names = record.merged_from.iter().chain([&record.user]).map(UserKey::as_str);
         ((Class::Evidence, id.0), BTreeSet::from([*id]), names.collect())
     });
     let records: Vec<Record<'_>> = bindings.chain(merges).collect();
