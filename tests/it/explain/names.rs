@@ -70,7 +70,7 @@ fn a_user_leads_to_the_merge_records_about_its_names_and_they_say_what_they_join
     assert_eq!(leads(&clear, "out", "merged-into", "user"), [into]);
     // The other record is found from there too: it is about a name of this one.
     let other = contested.told(into, &[]);
-    assert_eq!(leads(&other, "in", "merged-into", "evidence"), [records[0].clone()]);
+    assert_eq!(leads(&other, "in", "merged-into", "evidence"), [records[0].as_str()]);
     assert_eq!(leads(&other, "in", "joins", "evidence"), records);
 }
 
@@ -93,7 +93,7 @@ fn leaf_hashes_and_pseudonyms_of_destinations_lead_back() {
     let hash = entry["leaf_hash"].as_str().unwrap();
     let leaf = stage.told(hash, &[]);
     assert_eq!((&leaf["class"], &leaf["id"], &leaf["entries"]), (&json!("leaf"), &json!(hash), &json!([entry])));
-    assert_eq!(leads(&leaf, "out", "leaf", "envelope"), [id.clone()]);
+    assert_eq!(leads(&leaf, "out", "leaf", "envelope"), [id.as_str()]);
     assert_eq!(stage.told(&hash[..12], &[]), leaf);
     let pseudonym = thing["says"]["destination"].as_str().unwrap();
     assert!(pseudonym.starts_with("user-"));
