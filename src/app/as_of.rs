@@ -62,10 +62,10 @@ pub(super) fn block_time(
     })
 }
 
-/// The newest instant that signed evidence speaks of, never later than the clock: the as-of when none was given.
+/// The newest instant that signed evidence speaks of and that is not after the clock: the as-of when none was given.
 ///
-/// Derived from the evidence, so that two parties who hold the same evidence judge for the same instant; the clock only
-/// caps it, so that a post-dated artifact can't move it into the future (docs/adr/0008-as-of.md).
+/// Derived from the evidence, so that two parties who hold the same evidence judge for the same instant. What speaks of a
+/// time that has not come decides nothing: else one post-dated artifact would make the clock judge (docs/adr/0008-as-of.md).
 pub(super) fn as_of_from_evidence(set: &VerifiedSet, clock: UnixSeconds) -> UnixSeconds {
     let mut instants: BTreeSet<UnixSeconds> = set.tip.iter().map(|tip| tip.time).collect();
     instants.extend(set.settlements.values().map(|settlement| settlement.fact().event.settled_at));
@@ -73,7 +73,7 @@ pub(super) fn as_of_from_evidence(set: &VerifiedSet, clock: UnixSeconds) -> Unix
     instants.extend(set.envelopes.values().filter_map(|envelope| claimed_at(&envelope.fact().body)));
     instants.extend(set.anchors.values().filter_map(|state| state.best().map(|anchor| anchor.time)));
     // Nothing signed speaks of any time: the epoch, so that even then two runs give the same bytes.
-    instants.last().copied().unwrap_or_default().min(clock)
+    instants.range(..=clock).next_back().copied().unwrap_or_default()
 }
 
 /// The time that an artifact claims for itself.
@@ -94,6 +94,43 @@ fn claimed_at(body: &OcMeBody) -> Option<UnixSeconds> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{BlockHash, EnvelopeId, EvidenceId, KeyId, Tip, UnixMicros, UserKey, sha256};
+    use crate::evidence::{CandidateRule, OcMeKind, PayoutBinding};
+    use crate::verify::{SignedEnvelope, Verified};
+
+    /// A payout binding of that time.
+    fn signed_at(set: &mut VerifiedSet, at: i64) {
+        let id = EnvelopeId(sha256(at.to_string().as_bytes()));
+        let body = OcMeBody::PayoutBinding(PayoutBinding {
+            user: UserKey::from("u"),
+            destination: "a@b".to_owned(),
+            created_at: UnixMicros::from(UnixSeconds(at)),
+        });
+        let (kind, rule, kid) = (OcMeKind::PayoutBinding, CandidateRule::Verbatim, KeyId("k".to_owned()));
+        let fact = SignedEnvelope { id, kind, kid, rule, body: std::sync::Arc::new(body) };
+        set.envelopes.insert(id, Verified::assumed(fact, EvidenceId(id.0)));
+    }
+
+    #[test]
+    fn a_claim_of_the_future_never_decides_the_default_whatever_the_clock() {
+        let mut set = VerifiedSet::default();
+        for at in [1_780_000_000, 1_780_000_500, 253_402_214_400] {
+            signed_at(&mut set, at);
+        }
+        for (clock, wanted) in [
+            (1_780_000_500, 1_780_000_500),
+            (1_790_000_000, 1_780_000_500),
+            (1_900_000_000, 1_780_000_500),
+            // What the clock has not reached is the future of that clock.
+            (1_780_000_499, 1_780_000_000),
+            (253_402_214_400, 253_402_214_400),
+            (1_700_000_000, 0),
+        ] {
+            assert_eq!(as_of_from_evidence(&set, UnixSeconds(clock)), UnixSeconds(wanted), "{clock}");
+        }
+        set.tip = Some(Tip { height: BlockHeight(9), hash: BlockHash([0; 32]), time: UnixSeconds(1_785_000_000) });
+        assert_eq!(as_of_from_evidence(&set, UnixSeconds(1_790_000_000)), UnixSeconds(1_785_000_000));
+    }
 
     #[test]
     fn a_small_number_is_a_height_and_everything_else_a_time() {

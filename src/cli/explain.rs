@@ -29,6 +29,14 @@ pub(crate) fn explain(global: &Global, output: &Output, what: &str) -> Result<Ex
     let (policy, _) = show::context(global)?;
     let options = settings::run_options(global, "explain")?;
     match app::explain(&folder, &policy, &options, what)? {
+        Explained::Nothing if is_short(what) => Err(AppError::Config {
+            what: format!(
+                "`{}` names no code, and no text or block of the run {}; of an id it is too little",
+                inert(what),
+                global.run.display()
+            ),
+            hint: format!("an id is named by at least {} of its digits", app::ID_DIGITS_MIN),
+        }),
         Explained::Nothing => Err(AppError::Config {
             what: format!("`{}` names no code, and nothing in the run {}", inert(what), global.run.display()),
             hint: "give a code like ENV_SIG_BAD, or at least 8 digits of an id with --run DIR".to_owned(),
@@ -44,6 +52,12 @@ pub(crate) fn explain(global: &Global, output: &Output, what: &str) -> Result<Ex
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// The beginning of an id that names none.
+fn is_short(what: &str) -> bool {
+    let digits = what.trim().trim_start_matches("fed:");
+    (1..app::ID_DIGITS_MIN).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn ambiguous(what: &str, names: &[Name]) -> AppError {

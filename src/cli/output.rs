@@ -24,7 +24,8 @@ impl Output {
     #[expect(clippy::disallowed_methods, reason = "the door reads the environment: NO_COLOR, TERM")]
     pub(crate) fn new(global: &Global) -> Self {
         let format = global.format.unwrap_or(if global.json { Format::Json } else { Format::Human });
-        let file = global.output.clone().filter(|path| path != Path::new("-"));
+        // A dry run writes nothing anywhere: its result goes to standard output.
+        let file = global.output.clone().filter(|path| !global.dry_run && path != Path::new("-"));
         let dumb = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || std::env::var_os("TERM").is_some_and(|value| value == "dumb");
         let color = match global.color {

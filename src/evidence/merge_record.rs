@@ -13,7 +13,8 @@ pub(super) fn decode(text: &str) -> Option<Result<CustodyClaim, String>> {
     }
     let object = json::parse(text.as_bytes()).ok()?;
     let listed = object.get_some("merged_from")?;
-    Some(record(&object, listed).map(CustodyClaim::Merge))
+    let read = record(&object, listed).map(CustodyClaim::Merge);
+    Some(read.map_err(|reason| format!("a merge record that can't be read: {reason}")))
 }
 
 fn record(object: &Json<'_>, listed: &Json<'_>) -> Result<MergeRecord, String> {
@@ -59,7 +60,8 @@ mod tests {
             r#"{"user":"a","merged_from":[1]}"#,
             r#"{"user":"a","merged_from":[""]}"#,
         ] {
-            assert!(read(text).unwrap().is_err(), "{text}");
+            let reason = read(text).unwrap().unwrap_err();
+            assert!(reason.starts_with("a merge record that can't be read: "), "{text}: {reason}");
         }
     }
 }

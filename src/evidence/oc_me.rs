@@ -66,6 +66,9 @@ pub fn parse_body(kind: OcMeKind, bytes: &[u8]) -> Result<OcMeBody, BodyError> {
         Some(found) if !is_kind_of(kind, found) => return Err(BodyError::Kind(found.to_owned())),
         Some(_) | None => {}
     }
+    if fields.has("v") && !matches!(kind, OcMeKind::Event | OcMeKind::Activity) {
+        known_version(fields)?;
+    }
     match kind {
         OcMeKind::Event => event(fields).map(OcMeBody::Event),
         OcMeKind::Payment => payment(fields).map(OcMeBody::Payment),
@@ -113,13 +116,16 @@ fn event(fields: Fields<'_, '_>) -> Result<BillableEvent, BodyError> {
     })
 }
 
+/// A version that says nothing of what its members mean can't be counted, whatever the kind.
+fn known_version(fields: Fields<'_, '_>) -> Result<u8, BodyError> {
+    let v = fields.version().filter(|v| (1..=4).contains(v));
+    v.ok_or_else(|| BodyError::schema("v", "1 to 4, the known versions", fields.shown("v")))
+}
+
 /// The version, which says what members there are: 2 for a human's event, 3 exactly with `is_agent`, 4 exactly with
 /// `drop` (FORMATS 3.2). A member that says nothing, `is_agent` false or `drop` null, contradicts no version below its own.
 fn event_version(fields: Fields<'_, '_>, is_agent: Option<bool>, has_drop: bool) -> Result<u8, BodyError> {
-    const KNOWN: &str = "1 to 4, the known versions";
-    let found = fields.shown("v");
-    let v = fields.version().filter(|v| (1..=4).contains(v));
-    let v = v.ok_or_else(|| BodyError::schema("v", KNOWN, found))?;
+    let v = known_version(fields)?;
     let contradiction = match v {
         4 if !has_drop => ("2 or 3 without drop", "without drop"),
         1..=3 if has_drop => ("4 with drop", "with drop"),
@@ -372,5 +378,9 @@ mod tests {
         assert_eq!((drop.event_ids.len(), drop.sealed_height, drop.events_root), (1, None, None));
         assert_eq!(parse(OcMeKind::Trust, "{}"), Ok(OcMeBody::Trust));
         assert!(matches!(parse(OcMeKind::Trust, "[]"), Err(BodyError::Schema { .. })));
+        assert_eq!(
+            parse(OcMeKind::Trust, r#"{"v":9}"#),
+            Err(BodyError::schema("v", "1 to 4, the known versions", "9"))
+        );
     }
 }

@@ -20,6 +20,15 @@ pub fn media_of_path(path: &Path) -> Option<Media> {
         .find_map(|(suffix, media)| bare.ends_with(suffix).then_some(media))
 }
 
+/// True when a custody record is a merge record, readable or not: it lists accounts (FORMATS 3.4).
+pub fn is_merge_record(bytes: &[u8]) -> bool {
+    json::parse(bytes).is_ok_and(|record| record.get_some("merged_from").is_some())
+}
+
+fn is_custody_kind(kind: &str) -> bool {
+    kind.starts_with("orangecheck-") || kind.ends_with("-federation-custody") || kind == "agent-federation"
+}
+
 /// By the members of a JSON record, or of the object around a list of them; anything else is taken for a Nostr event and will be judged malformed.
 pub fn media_of_json(bytes: &[u8]) -> Media {
     let Ok(record) = json::parse(bytes) else { return Media::NostrEvent };
@@ -35,7 +44,7 @@ pub fn media_of_json(bytes: &[u8]) -> Media {
         Media::Activity
     } else if has("project_key") && has("events") {
         Media::ProjectConfig
-    } else if kind.starts_with("orangecheck-") || kind.ends_with("-federation-custody") || kind == "agent-federation" {
+    } else if has("merged_from") || is_custody_kind(kind) {
         Media::Custody
     } else if has("federations") {
         Media::FederationDirectory
@@ -51,5 +60,22 @@ pub fn media_of_json(bytes: &[u8]) -> Media {
         Media::PaymentLogEntry
     } else {
         Media::NostrEvent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_merge_record_is_custody_and_a_record_without_a_list_is_not() {
+        for text in [r#"{"did_oc":"did:oc:1","merged_from":["bc1q"]}"#, r#"{"merged_from":7}"#] {
+            assert_eq!(media_of_json(text.as_bytes()), Media::Custody, "{text}");
+            assert!(is_merge_record(text.as_bytes()), "{text}");
+        }
+        assert_eq!(media_of_json(br#"{"did_oc":"did:oc:1"}"#), Media::NostrEvent);
+        for text in [r#"{"did_oc":"did:oc:1","merged_from":null}"#, r#"{"kind":"agent-federation"}"#, "[]", "{"] {
+            assert!(!is_merge_record(text.as_bytes()), "{text}");
+        }
     }
 }

@@ -13,7 +13,7 @@ pub(super) fn check(input: &Input<'_>, audit: &mut Audit) {
     let proofs = set.anchors.values().filter(|anchor| !anchor.proofs.is_empty()).count();
     let headers = usize::from(set.tip.is_some())
         + usize::try_from(set.population.get("headers").unique).unwrap_or(usize::MAX).min(usize::MAX - 1);
-    let custody = set.descriptors.len() + set.graduations.len() + set.rotations.len();
+    let custody = set.descriptors.len() + set.graduations.len() + set.rotations.len() + set.merges.len();
     let judged = |name: &str| {
         let counts = set.population.get(name);
         usize::try_from(counts.unique.saturating_sub(counts.quarantined)).unwrap_or(usize::MAX)

@@ -1,11 +1,12 @@
 //! The acceptance procedure for OC Me artifacts (FORMATS 3.1, steps 2 to 5): content address, signature, then fields.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ed25519_dalek::{Signature, VerifyingKey};
 
 use super::keys::{KeyLookup, KeyRing};
-use super::{Fate, SignedEnvelope};
+use super::{Fate, KnownKey, SignedEnvelope};
 use crate::domain::{Code, EvidenceId, Finding, KeyId, NostrEventId, PublicKey32, Subject, sha256};
 use crate::evidence::{BodyError, CandidateRule, EnvelopeCarrier, parse_body, signed_members};
 
@@ -40,6 +41,15 @@ pub fn judge(
             finding: finding.with_evidence(evidence, "carrier").with_explanation(no.explanation),
         })
     })
+}
+
+/// The key id under which the bytes of a carrier's id are signed: whatever they say, and whether or not they count.
+pub fn signer(carrier: &EnvelopeCarrier, keys: &BTreeMap<KeyId, KnownKey>) -> Option<KeyId> {
+    let (_, bytes) = addressed(carrier).ok()?;
+    let (sig, kid) = (carrier.sig.as_ref()?, carrier.kid.as_ref()?);
+    let published = keys.get(kid).filter(|known| known.envelope)?;
+    let key = VerifyingKey::from_bytes(published.key.as_bytes()).ok()?;
+    key.verify_strict(bytes, &Signature::from_bytes(sig)).is_ok().then(|| kid.clone())
 }
 
 struct No {

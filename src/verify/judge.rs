@@ -20,6 +20,7 @@ use crate::evidence::{
     OtsClaim, OtsMember, SettlementClaim,
     attest::{FEDERATION_SCHEME, federated_proof},
     decode,
+    sniff::is_merge_record,
 };
 
 /// What judging needs beside the evidence.
@@ -59,7 +60,9 @@ impl Bench<'_> {
             Decoded::Undecodable(findings) => {
                 let findings = findings.into_iter().map(|finding| finding.with_evidence(evidence, "carrier"));
                 let mut judged = Judged::new(evidence, findings.collect());
-                judged.fate(population(raw.media), evidence.0, Fate::Quarantined);
+                let is_merge = raw.media == Media::Custody && is_merge_record(&raw.bytes);
+                let population = if is_merge { "merges" } else { population(raw.media) };
+                judged.fate(population, evidence.0, Fate::Quarantined);
                 return judged;
             }
         };
@@ -390,5 +393,25 @@ mod tests {
         let (_, found) = findings(Media::PaymentLogEntry, &entry("of-tomorrow"));
         let unknown = found.iter().find(|finding| finding.code == Code::SrcUnknownKind).unwrap();
         assert_eq!(unknown.evidence, []);
+    }
+
+    #[test]
+    fn a_merge_record_that_cannot_be_read_is_no_descriptor() {
+        let policy = TrustPolicy::orangecheck_2026_10();
+        let (ring, headers) = (KeyRing::default(), HeaderChain::empty(&policy.headers));
+        let bench = Bench { policy: &policy, ring: &ring, headers: &headers, genuine: &Genuine::default() };
+        for (text, population, fate) in [
+            (r#"{"did_oc":"a","merged_from":["b"]}"#, "merges", Fate::Accepted),
+            (r#"{"did_oc":"a","merged_from":"b"}"#, "merges", Fate::Quarantined),
+            (r#"{"merged_from":["b"]}"#, "merges", Fate::Quarantined),
+            (r#"{"did_oc":"a","merged_from":null}"#, "descriptors", Fate::Quarantined),
+            ("{", "descriptors", Fate::Quarantined),
+        ] {
+            let raw = RawEvidence { media: Media::Custody, about: String::new(), bytes: text.as_bytes().to_vec() };
+            let judged = bench.judge(raw.id(), &raw);
+            assert_eq!(judged.fates, [(population, raw.id().0, fate)], "{text}");
+            let named = judged.findings.iter().any(|finding| finding.observed.starts_with("a merge record that"));
+            assert_eq!(named, population == "merges" && fate == Fate::Quarantined, "{text}");
+        }
     }
 }

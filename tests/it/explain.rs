@@ -1,6 +1,8 @@
 //! `reledger explain`: every class of id leads to its thing, and things lead to each other; users stay hidden, foreign text
 //! inert. What belongs here: promises about the tree and its JSON, against what the world's maker knows.
 
+mod names;
+
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 

@@ -114,7 +114,10 @@ fn body<'a>(node: Node<'a>, body: &'a OcMeBody, visit: &mut Visit<'_, 'a>) {
             payment.user_envelope_id.into_iter().for_each(|id| visit(node, "payment-for", envelope(id)));
         }
         OcMeBody::Rebind(rebind) => self::rebind(node, rebind, visit),
-        OcMeBody::PayoutBinding(binding) => visit(node, "user", user(binding.user.as_str())),
+        OcMeBody::PayoutBinding(binding) => {
+            visit(node, "user", user(binding.user.as_str()));
+            visit(node, "destination", user(&binding.destination));
+        }
         OcMeBody::Distribution(shares) => {
             for share in &shares.recipients {
                 visit(node, "user", user(share.user.as_str()));
@@ -150,6 +153,7 @@ fn rebind<'a>(node: Node<'a>, rebind: &'a Rebind, visit: &mut Visit<'_, 'a>) {
 fn attested<'a>(set: &'a VerifiedSet, visit: &mut Visit<'_, 'a>) {
     let message = |node: Node<'a>, message: &'a AttestationMessage, visit: &mut Visit<'_, 'a>| {
         visit(node, "user", user(&message.address));
+        message.identities.iter().for_each(|identity| visit(node, "identity", user(identity)));
     };
     for (id, signed) in &set.attestations {
         let node = Node::Digest(Class::Attestation, id.0);
@@ -164,7 +168,7 @@ fn attested<'a>(set: &'a VerifiedSet, visit: &mut Visit<'_, 'a>) {
     for (id, signed) in &set.bindings {
         let node = Node::Digest(Class::Binding, id.0);
         let said = &signed.fact().message;
-        for name in [&said.principal, &said.btc] {
+        for name in [&said.principal, &said.btc, &said.npub] {
             visit(node, "user", user(name));
         }
         carried(node, signed, visit);
@@ -204,6 +208,7 @@ fn money<'a>(set: &'a VerifiedSet, visit: &mut Visit<'_, 'a>) {
             visit(node, "payment", hash);
         }
         event.user.iter().for_each(|name| visit(node, "user", user(name.as_str())));
+        event.destination.iter().for_each(|destination| visit(node, "destination", user(destination)));
         event.project.iter().for_each(|project| visit(node, "project", Node::Text(Class::Project, project.as_str())));
         for (relation, id) in [("payout-binding", &event.payout_binding), ("distribution", &event.distribution)] {
             if let Some(id) = named(id.as_deref(), |id| envelope(EnvelopeId(id))) {
@@ -224,6 +229,10 @@ fn money<'a>(set: &'a VerifiedSet, visit: &mut Visit<'_, 'a>) {
     }
     for (id, config) in &set.configs {
         visit(evidence(*id), "project", Node::Text(Class::Project, config.project.as_str()));
+    }
+    for (id, record) in &set.merges {
+        visit(evidence(*id), "merged-into", user(record.user.as_str()));
+        record.merged_from.iter().for_each(|name| visit(evidence(*id), "merged-from", user(name.as_str())));
     }
     for (id, line) in &set.balances {
         visit(evidence(*id), "balance", user(line.user.as_str()));

@@ -1,19 +1,31 @@
 //! The ledgers' and registers' leaves that name a thing (docs/state-root.md 4).
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
+use super::edges::class_of;
 use super::known::Known;
 use super::model::{Class, EntryTold, Name};
-use crate::domain::sha256;
+use crate::domain::{Digest32, sha256};
 use crate::report::canonical_json;
 
-/// Every leaf that names it, in the order of the ledgers and of their leaves.
+/// The leaf's hash in its ledger's Merkle tree (docs/state-root.md 4).
+pub(super) fn leaf_hash(leaf: &[u8]) -> Digest32 {
+    sha256(&[&[0], leaf].concat())
+}
+
+/// Every leaf that names it, in the order of the ledgers and of their leaves; of a leaf, itself.
 pub(super) fn told(known: &Known, name: &Name) -> Vec<EntryTold> {
+    let leaves = known.views.iter().flat_map(|view| view.leaves.iter().map(|leaf| (view.name, leaf)));
+    if name.class == Class::Leaf {
+        let own = leaves.filter(|(_, leaf)| leaf_hash(leaf).to_hex() == name.id);
+        return own.filter_map(|(ledger, leaf)| Some(entry(known, ledger, std::str::from_utf8(leaf).ok()?))).collect();
+    }
     let needles = needles(name);
     if needles.is_empty() {
         return Vec::new();
     }
-    let leaves = known.views.iter().flat_map(|view| view.leaves.iter().map(|leaf| (view.name, leaf)));
     let naming = leaves.filter_map(|(ledger, leaf)| {
         let text = std::str::from_utf8(leaf).ok()?;
         needles.iter().any(|needle| text.contains(needle.as_str())).then(|| entry(known, ledger, text))
@@ -25,7 +37,7 @@ pub(super) fn told(known: &Known, name: &Name) -> Vec<EntryTold> {
 fn needles(name: &Name) -> Vec<String> {
     let quoted = serde_json::to_string(&name.id).unwrap_or_default();
     match name.class {
-        Class::Block | Class::Divergence | Class::Record | Class::Mention => Vec::new(),
+        Class::Block | Class::Divergence | Class::Leaf | Class::Record | Class::Mention => Vec::new(),
         Class::User => {
             let inner = quoted.trim_matches('"');
             vec![format!("\"L:User:{inner}:"), quoted.clone()]
@@ -33,6 +45,25 @@ fn needles(name: &Name) -> Vec<String> {
         Class::Operation | Class::Kid | Class::Window | Class::Project => vec![quoted],
         _ => vec![name.id.clone()],
     }
+}
+
+/// What a leaf names by a member of its own.
+pub(super) fn named(known: &Known, name: &Name) -> BTreeSet<Name> {
+    if name.class != Class::Leaf {
+        return BTreeSet::new();
+    }
+    let leaves = known.views.iter().flat_map(|view| &view.leaves);
+    let own = leaves.filter(|leaf| leaf_hash(leaf).to_hex() == name.id);
+    let mut named = BTreeSet::new();
+    for value in own.filter_map(|leaf| serde_json::from_slice::<Value>(leaf).ok()) {
+        for (member, value) in value.as_object().into_iter().flatten() {
+            let Some(text) = value.as_str() else { continue };
+            let digest = text.parse::<Digest32>().ok().filter(|_| member == "id");
+            let class = digest.map(|id| class_of(&known.set, id)).or_else(|| Class::of_member(member));
+            named.extend(class.map(|class| Name { class, id: text.to_owned() }));
+        }
+    }
+    named
 }
 
 fn entry(known: &Known, ledger: &'static str, text: &str) -> EntryTold {
@@ -43,7 +74,7 @@ fn entry(known: &Known, ledger: &'static str, text: &str) -> EntryTold {
     EntryTold {
         ledger,
         tier: value["tier"].as_str().map(str::to_owned),
-        leaf_hash: sha256(&[&[0], text.as_bytes()].concat()).to_hex(),
+        leaf_hash: leaf_hash(text.as_bytes()).to_hex(),
         leaf: if exact { text.to_owned() } else { hidden() },
         exact,
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::edges::{self, Node, class_of};
+use super::entries::leaf_hash;
 use super::known::Known;
 use super::model::{Class, Name};
 use crate::app::error::AppError;
@@ -10,7 +11,7 @@ use crate::domain::{BlockHash, Digest32};
 use crate::store::EvidenceStore as _;
 
 /// Digits of an id that name it.
-const PREFIX_MIN: usize = 8;
+pub const ID_DIGITS_MIN: usize = 8;
 /// A number below this may be a height (BIP-65).
 const HEIGHTS_END: u32 = 500_000_000;
 
@@ -21,7 +22,7 @@ impl Prefix {
     fn of(text: &str) -> Option<Self> {
         let digits = text.bytes().map(|byte| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok()));
         let digits: Vec<u8> = digits.collect::<Option<_>>()?;
-        (PREFIX_MIN..=64).contains(&digits.len()).then_some(Self(digits))
+        (ID_DIGITS_MIN..=64).contains(&digits.len()).then_some(Self(digits))
     }
 
     fn begins(&self, digest: &Digest32) -> bool {
@@ -53,7 +54,7 @@ pub(super) fn find(known: &Known, what: &str) -> Result<BTreeSet<Name>, AppError
         named_by_divergences(known, &prefix, &mut found);
     }
     // An operation is a text, and most are hex.
-    if text.len() >= PREFIX_MIN {
+    if text.len() >= ID_DIGITS_MIN {
         edges::visit(&known.set, &mut |_, _, to| {
             if let Node::Text(Class::Operation, operation) = to
                 && operation.starts_with(text)
@@ -91,7 +92,7 @@ fn texts(known: &Known, text: &str) -> BTreeSet<Name> {
 /// Blocks that anchor something, by height or by the beginning of their hash.
 fn blocks(known: &Known, text: &str) -> BTreeSet<Name> {
     let height = text.parse::<u32>().ok().filter(|height| *height < HEIGHTS_END);
-    let begins = |hash: BlockHash| text.len() >= PREFIX_MIN && hash.to_string().starts_with(text);
+    let begins = |hash: BlockHash| text.len() >= ID_DIGITS_MIN && hash.to_string().starts_with(text);
     let mut found = BTreeSet::new();
     for state in known.set.anchors.values() {
         let confirmed = state.confirmed.iter().map(|anchor| (anchor.height.0, Some(anchor.hash)));
@@ -123,6 +124,8 @@ fn digests(known: &Known, prefix: &Prefix, found: &mut BTreeSet<Name>) -> Result
     set.events.values().for_each(|event| add(Class::Event, event.id.0));
     set.anchors.keys().filter(|id| prefix.begins(id)).for_each(|id| add(class_of(set, *id), *id));
     known.divergences.keys().for_each(|fingerprint| add(Class::Divergence, *fingerprint));
+    let leaves = known.views.iter().flat_map(|view| &view.leaves);
+    leaves.for_each(|leaf| add(Class::Leaf, leaf_hash(leaf)));
     known.store.ids()?.into_iter().for_each(|id| add(Class::Evidence, id.0));
     edges::visit(set, &mut |_, _, to| {
         if let Node::Digest(Class::Payment, digest) = to {

@@ -61,6 +61,9 @@ impl Hidden {
             users.extend([message.principal.clone(), message.btc.clone()]);
             aliases.insert(message.npub.clone());
         }
+        for (_, record) in &set.merges {
+            users.extend(record.merged_from.iter().chain([&record.user]).map(|user| user.0.clone()));
+        }
         for descriptor in set.descriptors.values().map(Verified::fact) {
             users.extend(descriptor.address.iter().chain(&descriptor.guardians).cloned());
         }
@@ -78,12 +81,14 @@ impl Hidden {
 
     /// The user that a text names, in clear or by pseudonym.
     pub(super) fn user(&self, text: &str) -> Option<&str> {
-        if let Some(user) = self.users.get(text) {
+        if let Some(user) = self.users.get(text).or_else(|| self.aliases.get(text)) {
             return Some(user);
         }
         // Even where users are revealed: the pseudonym may come from a report that hides them.
+        // Other names and destinations are printed by pseudonym too.
         let is_name = |user: &&String| self.names.pseudonym(user) == text;
-        text.strip_prefix("user-").and_then(|_| self.users.iter().find(is_name)).map(String::as_str)
+        let find = |_| self.users.iter().chain(&self.aliases).find(is_name);
+        text.strip_prefix("user-").and_then(find).map(String::as_str)
     }
 
     /// What a user is called.
@@ -213,5 +218,8 @@ mod tests {
         assert_eq!(closed.user(&closed.name("did:oc:b")), Some("did:oc:b"));
         assert_eq!(open.user(&closed.name("did:oc:b")), Some("did:oc:b"));
         assert_eq!(closed.user("user-0000000000000000"), None);
+        for alias in ["github:a", "a@x.example"] {
+            assert_eq!((closed.user(alias), closed.user(&closed.name(alias))), (Some(alias), Some(alias)));
+        }
     }
 }

@@ -8,10 +8,12 @@ mod find;
 mod hide;
 mod known;
 mod model;
+mod people;
 mod says;
 mod standing;
 mod tree;
 
+pub use find::ID_DIGITS_MIN;
 pub use known::{ReportedOne, reported};
 pub use model::{
     AnchorTold, BlockTold, Capture, Carrier, Class, Direction, DivergenceTold, EntryTold, EventTold, KeyTold, Name,

@@ -41,10 +41,12 @@ pub enum Class {
     Project,
     /// A block that anchors something, by hash or height.
     Block,
-    /// A user: address or principal.
+    /// A user: address or principal, or another name or destination of one.
     User,
     /// A divergence, by fingerprint.
     Divergence,
+    /// A leaf of a ledger or register, by its hash.
+    Leaf,
     /// What only divergences name.
     Record,
     /// A text that stands in evidence and names nothing of the above.
@@ -73,6 +75,7 @@ impl Class {
             Self::Block => "block",
             Self::User => "user",
             Self::Divergence => "divergence",
+            Self::Leaf => "leaf",
             Self::Record => "record",
             Self::Mention => "mention",
         }

@@ -7,18 +7,29 @@ use serde_json::{Value, json};
 use super::known::Known;
 use super::model::{Class, Name};
 use crate::app::error::AppError;
-use crate::domain::{AttestationId, BindingId, Code, DescriptorId, Digest32, EnvelopeId, EvidenceId, sha256};
+use crate::domain::{
+    AttestationId, BindingId, Code, DescriptorId, Digest32, EnvelopeId, EvidenceId, KeyId, UserKey, sha256,
+};
 use crate::evidence::settlement::canonical_bytes;
 use crate::evidence::{AttestationMessage, CarrierBody, Claim, Decoded, DescriptorForm, EnvelopeCarrier, decode};
 use crate::store::EvidenceStore as _;
+use crate::verify::envelope;
 
 /// Fields by name, and the rule or profile that its bytes were found by.
 pub(super) type Said = (BTreeMap<String, Value>, Option<String>);
 
 /// What a thing says of itself; nothing when it is only a name.
-pub(super) fn told(known: &Known, name: &Name, carriers: &BTreeSet<EvidenceId>) -> Result<Said, AppError> {
+///
+/// An envelope says what it says when somebody signed it, also when it does not count.
+pub(super) fn told(
+    known: &Known,
+    name: &Name,
+    carriers: &BTreeSet<EvidenceId>,
+    signer: Option<&KeyId>,
+) -> Result<Said, AppError> {
     let (said, rule) = match name.id.parse::<Digest32>() {
-        Ok(digest) => by_digest(known, name.class, digest, carriers)?,
+        Ok(digest) if name.class == Class::Envelope && signer.is_some() => signed(known, digest, carriers)?,
+        Ok(digest) => by_digest(known, name.class, digest)?,
         Err(_) if name.class == Class::Block => (block(known, &name.id), None),
         Err(_) => (Value::Null, None),
     };
@@ -26,22 +37,27 @@ pub(super) fn told(known: &Known, name: &Name, carriers: &BTreeSet<EvidenceId>) 
     Ok((members.into_iter().collect(), rule))
 }
 
-fn by_digest(
+/// Who signed an envelope: of one that does not count, whose signature over the bytes of its id holds all the same.
+pub(super) fn signer(
     known: &Known,
-    class: Class,
-    digest: Digest32,
+    id: EnvelopeId,
     carriers: &BTreeSet<EvidenceId>,
-) -> Result<(Value, Option<String>), AppError> {
+) -> Result<Option<KeyId>, AppError> {
+    if let Some(envelope) = known.set.envelopes.get(&id) {
+        return Ok(Some(envelope.fact().kid.clone()));
+    }
+    for carrier in carriers {
+        let found = carried(known, carrier)?.filter(|envelope| envelope.declared_id == id);
+        if let Some(kid) = found.and_then(|envelope| envelope::signer(&envelope, &known.set.keys)) {
+            return Ok(Some(kid));
+        }
+    }
+    Ok(None)
+}
+
+fn by_digest(known: &Known, class: Class, digest: Digest32) -> Result<(Value, Option<String>), AppError> {
     let set = &known.set;
     Ok(match class {
-        Class::Envelope => match set.envelopes.get(&EnvelopeId(digest)) {
-            Some(envelope) => {
-                let rule = serde_json::to_value(envelope.fact().rule).ok();
-                let rule = rule.and_then(|rule| rule.as_str().map(str::to_owned));
-                (signed(known, digest, carriers)?, rule)
-            }
-            None => (Value::Null, None),
-        },
         Class::Attestation => {
             let id = AttestationId(digest);
             let good = set.attestations.get(&id).map(|signed| &signed.fact().message);
@@ -57,8 +73,14 @@ fn by_digest(
         }
         Class::Evidence => {
             let held = known.store.get(&EvidenceId(digest))?;
-            let said = held.map(|held| json!({"media": held.media.name(), "about": held.about}));
-            (said.unwrap_or_default(), None)
+            let mut said =
+                held.map(|held| json!({"media": held.media.name(), "about": held.about})).unwrap_or_default();
+            // A merge record has no id but its evidence's.
+            if let Some((_, record)) = set.merges.iter().find(|(id, _)| id.0 == digest) {
+                said["user"] = record.user.as_str().into();
+                said["merged_from"] = record.merged_from.iter().map(UserKey::as_str).collect();
+            }
+            (said, None)
         }
         Class::Divergence => {
             let code = known.divergences.get(&digest).map(|held| held.divergence.code);
@@ -72,29 +94,32 @@ fn meaning(code: Code) -> Value {
     json!({"code": code.name(), "meaning": code.meaning()})
 }
 
-/// The JSON of the bytes that hash to the id: of every carrier they are the same.
-fn signed(known: &Known, id: Digest32, carriers: &BTreeSet<EvidenceId>) -> Result<Value, AppError> {
-    for carrier in carriers {
-        let Some(raw) = known.store.get(carrier)? else { continue };
-        let Decoded::Claim(claim, _) = decode(&raw) else { continue };
-        let found = match *claim {
-            Claim::Activity(envelope) => candidate(&envelope, id),
-            Claim::Nostr(event) => match event.body {
-                CarrierBody::Envelope(envelope) => candidate(&envelope, id),
-                _ => None,
-            },
+/// The envelope that a piece of evidence carries.
+fn carried(known: &Known, carrier: &EvidenceId) -> Result<Option<EnvelopeCarrier>, AppError> {
+    let Some(raw) = known.store.get(carrier)? else { return Ok(None) };
+    let Decoded::Claim(claim, _) = decode(&raw) else { return Ok(None) };
+    Ok(match *claim {
+        Claim::Activity(envelope) => Some(envelope),
+        Claim::Nostr(event) => match event.body {
+            CarrierBody::Envelope(envelope) => Some(*envelope),
             _ => None,
-        };
-        if let Some(said) = found {
-            return Ok(said);
-        }
-    }
-    Ok(Value::Null)
+        },
+        _ => None,
+    })
 }
 
-fn candidate(envelope: &EnvelopeCarrier, id: Digest32) -> Option<Value> {
-    let (_, bytes) = envelope.candidates.iter().find(|(_, bytes)| sha256(bytes) == id)?;
-    serde_json::from_slice(bytes).ok()
+/// The JSON of the bytes that hash to the id, and the rule that found them: of every carrier they are the same.
+fn signed(known: &Known, id: Digest32, carriers: &BTreeSet<EvidenceId>) -> Result<(Value, Option<String>), AppError> {
+    for carrier in carriers {
+        let Some(envelope) = carried(known, carrier)? else { continue };
+        let Some((rule, bytes)) = envelope.candidates.iter().find(|(_, bytes)| sha256(bytes) == id) else { continue };
+        let accepted = known.set.envelopes.get(&EnvelopeId(id)).map_or(*rule, |accepted| accepted.fact().rule);
+        let rule = serde_json::to_value(accepted).ok().and_then(|rule| rule.as_str().map(str::to_owned));
+        if let Ok(said) = serde_json::from_slice(bytes) {
+            return Ok((said, rule));
+        }
+    }
+    Ok((Value::Null, None))
 }
 
 fn attestation(message: &AttestationMessage) -> Value {

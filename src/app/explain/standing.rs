@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::known::Known;
 use super::model::{Class, DivergenceTold, EntryTold, Name, SignatureTold, StandingTold};
-use crate::domain::{AttestationId, BindingId, Code, DescriptorId, Digest32, EnvelopeId, Severity};
+use crate::domain::{AttestationId, BindingId, Code, DescriptorId, Digest32, EnvelopeId, KeyId, Severity};
 use crate::evidence::attest::FEDERATION_SCHEME;
 use crate::verify::Verified;
 
@@ -76,7 +76,12 @@ fn codes(divergences: &[DivergenceTold]) -> Vec<String> {
 }
 
 /// What its signatures come to.
-pub(super) fn signatures(known: &Known, name: &Name, divergences: &[DivergenceTold]) -> Vec<SignatureTold> {
+pub(super) fn signatures(
+    known: &Known,
+    name: &Name,
+    divergences: &[DivergenceTold],
+    signer: Option<&KeyId>,
+) -> Vec<SignatureTold> {
     let one = |scheme: &str, verdict: &'static str, by: String| SignatureTold {
         scheme: scheme.to_owned(),
         verdict,
@@ -86,8 +91,8 @@ pub(super) fn signatures(known: &Known, name: &Name, divergences: &[DivergenceTo
     let Ok(digest) = name.id.parse::<Digest32>() else { return Vec::new() };
     let set = &known.set;
     match name.class {
-        Class::Envelope => match set.envelopes.get(&EnvelopeId(digest)) {
-            Some(envelope) => vec![one("ed25519", "valid", envelope.fact().kid.to_string())],
+        Class::Envelope => match signer {
+            Some(kid) => vec![one("ed25519", "valid", kid.to_string())],
             None if has(Code::EnvSigBad) => vec![one("ed25519", "invalid", String::new())],
             None if has(Code::EnvUnsigned) => vec![one("ed25519", "absent", String::new())],
             None => vec![one("ed25519", "unchecked", String::new())],

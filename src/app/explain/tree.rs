@@ -8,7 +8,7 @@ use super::edges::{self, CARRIER, Node};
 use super::find::find;
 use super::known::{Held, Known};
 use super::model::{Class, Direction, DivergenceTold, Name, Related, Thing};
-use super::{anchors, carriers, entries, says, standing};
+use super::{anchors, carriers, entries, people, says, standing};
 use crate::app::drill::RunOptions;
 use crate::app::error::AppError;
 use crate::app::run::RunFolder;
@@ -37,15 +37,22 @@ pub enum Explained {
 /// need not have a report, or have been judged at all.
 ///
 /// # Errors
-/// [`AppError`] when the run can't be read.
+/// [`AppError`] when the run is not there or can't be read.
 pub fn explain(
     folder: &RunFolder,
     policy: &TrustPolicy,
     options: &RunOptions,
     what: &str,
 ) -> Result<Explained, AppError> {
-    if what.trim().is_empty() || !folder.evidence().is_dir() {
+    if what.trim().is_empty() {
         return Ok(Explained::Nothing);
+    }
+    if !folder.evidence().is_dir() {
+        let missing = if folder.root().is_dir() { "holds no evidence" } else { "is no folder" };
+        return Err(AppError::Config {
+            what: format!("--run {} {missing}", folder.root().display()),
+            hint: "give the folder of a run with --run DIR; a code like ENV_SIG_BAD needs none".to_owned(),
+        });
     }
     let known = Known::of(folder, policy, options)?;
     let mut names = find(&known, what)?;
@@ -73,25 +80,36 @@ fn shown(known: &Known, name: Name) -> Name {
 }
 
 fn thing(known: &Known, name: Name) -> Result<Thing, AppError> {
-    let brought = brought_by(known, &name);
+    let people = people::of(known, &name);
+    let mut brought = brought_by(known, &name);
+    brought.extend(people.evidence());
     let entries = entries::told(known, &name);
     let divergences = divergences(known, &name, &brought);
-    let (says, rule) = says::told(known, &name, &brought)?;
     let digest = name.id.parse::<Digest32>().ok();
-    let kid = match name.class {
-        Class::Kid => Some(KeyId(name.id.clone())),
-        Class::Envelope => digest.and_then(|id| Some(known.set.envelopes.get(&EnvelopeId(id))?.fact().kid.clone())),
+    let kid = match (name.class, digest) {
+        (Class::Kid, _) => Some(KeyId(name.id.clone())),
+        (Class::Envelope, Some(id)) => says::signer(known, EnvelopeId(id), &brought)?,
         _ => None,
     };
+    let mut related = related(known, &name, &brought);
+    related.extend(people.related());
+    related.extend(entries::named(known, &name).into_iter().map(|name| Related {
+        direction: Direction::Out,
+        relation: "leaf",
+        name: shown(known, name),
+    }));
+    related.sort();
+    let (says, rule) = says::told(known, &name, &brought, kid.as_ref())?;
+    let signatures = standing::signatures(known, &name, &divergences, kid.as_ref());
     Ok(Thing {
         says,
         standing: standing::standing(known, &name, &entries, &divergences),
         rule,
         carriers: carriers::told(known, &brought)?,
         key: kid.map(|kid| carriers::key(known, &kid)).transpose()?,
-        signatures: standing::signatures(known, &name, &divergences),
+        signatures,
         anchor: digest.and_then(|digest| anchors::told(known, name.class, digest)),
-        related: related(known, &name, &brought),
+        related,
         entries,
         divergences,
         ..Thing::new(shown(known, name))
@@ -164,7 +182,11 @@ fn divergences(known: &Known, name: &Name, brought: &BTreeSet<EvidenceId>) -> Ve
     let pseudonym = known.hidden.pseudonym(&name.id);
     let is_about = |fingerprint: &Digest32, divergence: &Divergence| match name.class {
         Class::Divergence => fingerprint.to_hex() == name.id,
-        Class::User => names(divergence, &name.id) || names(divergence, &pseudonym),
+        Class::User => {
+            let rests = || divergence.evidence.iter().any(|evidence| brought.contains(&evidence.id));
+            let is_identity = divergence.subject.get("check") == Some("identity");
+            names(divergence, &name.id) || names(divergence, &pseudonym) || (is_identity && rests())
+        }
         _ => names(divergence, &name.id) || divergence.evidence.iter().any(|evidence| brought.contains(&evidence.id)),
     };
     let about = known.divergences.iter().filter(|(fingerprint, held)| is_about(fingerprint, &held.divergence));

@@ -30,6 +30,15 @@ fn merged(lines: &[(&str, i64)]) -> Scene {
     scene
 }
 
+#[test]
+fn merge_records_alone_are_a_population_of_custody_and_nothing_is_none() {
+    let mut scene = two_names(&[("did:oc:1", 65)]);
+    scene.declared.custody = true;
+    assert!(all(&scene).contains(&Code::SrcEmpty));
+    merge(&mut scene, "did:oc:1", "bc1qunpaid");
+    assert!(!all(&scene).contains(&Code::SrcEmpty));
+}
+
 fn about_balances(scene: &Scene) -> Vec<Code> {
     let about = [Code::BalanceMismatch, Code::BalanceMissingUser, Code::BalanceExtraUser, Code::BalanceRoot];
     all(scene).into_iter().filter(|code| about.contains(code)).collect()
