@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::AsOfWanted;
-use super::coverage::{Survey, Wanted};
+use super::coverage::Survey;
 use super::error::AppError;
+use super::judged_by::JudgedBy;
 use super::observer::{Cancel, Observer};
-use super::plan::Plan;
 use crate::domain::{CapWindow, Caps, Code, Digest32, Severity, UnixSeconds};
 use crate::ledger::CapReading;
 
@@ -43,20 +43,19 @@ impl CapTable {
     }
 }
 
-/// Reads the limits of the run in `root` as it recorded them, or by the plan where it is only captured; `window` is another
-/// reading than the policy's. Changes nothing.
+/// Reads the limits of the run in `root`; `window` is another reading than the policy's. Changes nothing.
 ///
 /// # Errors
 /// As [`super::coverage_of_run`].
 pub fn caps_of_run(
     root: &Path,
-    plan: Option<&Plan>,
+    by: &JudgedBy,
     window: Option<CapWindow>,
     how: (Option<AsOfWanted>, UnixSeconds, usize),
     observer: &dyn Observer,
     cancel: &Cancel,
 ) -> Result<CapTable, AppError> {
-    let survey = Survey::of(root, Wanted::Recorded(plan), how, observer, cancel)?;
+    let survey = Survey::of(root, by.wanted(), how, observer, cancel)?;
     let caps = Caps { window: window.unwrap_or(survey.policy.caps.window), ..survey.policy.caps.clone() };
     let ledgers = &survey.ledgers;
     let windows = ledgers.envelope.windows.values().filter(|window| window.first.is_some());

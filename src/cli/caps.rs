@@ -6,7 +6,6 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::args::Global;
-use super::coverage::plan;
 use super::output::Output;
 use super::{progress, settings, signals};
 use crate::app::{self, AppError, Cancel, Cap, CapBreach, CapTable, Measured};
@@ -19,8 +18,9 @@ const SINGLE_SITE_MAX: usize = 10;
 /// How to count.
 #[derive(Debug, Clone, Args)]
 #[command(
-    after_help = "Reads the run that --run names and contacts nobody. A finished run is told as it was judged; one that is only \
-    captured needs its configuration. Users are pseudonyms unless --reveal-users is given.\nExit 0: no limit is exceeded by a \
+    after_help = "Reads the run that --run names and contacts nobody. A finished run is judged by its own policy, \
+    unless a configuration is named (-c, RELEDGER_CONFIG): then by what that says now. One that is only captured needs its \
+    configuration. Users are pseudonyms unless --reveal-users is given.\nExit 0: no limit is exceeded by a \
     code at or above --fail-on (CAP_* are warnings and notes, DROP_WINDOW is an error); 1: one is; 3: there is no counted event."
 )]
 pub(crate) struct CapsArgs {
@@ -48,7 +48,7 @@ pub(crate) fn caps(global: &Global, output: &Output, args: &CapsArgs) -> Result<
     let options = settings::run_options(global, "caps")?;
     let observer = progress::observer(global);
     let how = (options.as_of, options.clock, options.jobs);
-    let table = app::caps_of_run(&global.run, plan(global)?.as_ref(), window, how, observer.as_ref(), &cancel)?;
+    let table = app::caps_of_run(&global.run, &settings::judged_by(global)?, window, how, observer.as_ref(), &cancel)?;
     drop(observer);
     let code = if table.fails(options.fail_on) {
         Condition::Divergent.exit_code().0

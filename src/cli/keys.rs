@@ -6,7 +6,6 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::args::Global;
-use super::coverage::plan;
 use super::output::{Output, say};
 use super::{documents, progress, settings, signals};
 use crate::app::{self, AppError, Cancel, KeyRow, KeyTable, LeakRegister};
@@ -20,7 +19,9 @@ pub(crate) enum KeysCommand {
     #[command(
         after_help = "published: in the newest capture of a source; rotated: the same, beside a later one; retired: in older \
         captures only; held: in some captures of a source whose order is not known; unusable: never with an Ed25519 key; \
-        unknown: in no captured set. Files count in the order of the configuration. Contacts nobody; judges by the configuration where there is one, else as the run did.\nExit 0: no KEY_* \
+        unknown: in no captured set. Files count in the order of the configuration. \
+        Contacts nobody. A finished run is judged by its own policy, unless a configuration is named (-c, RELEDGER_CONFIG): \
+        then by what that says now. One that is only captured needs its configuration.\n\nExit 0: no KEY_* \
         divergence at or above --fail-on is open; 1: one is; 3: no key set is held."
     )]
     List,
@@ -89,7 +90,7 @@ fn list(global: &Global, output: &Output) -> Result<ExitCode, AppError> {
     let options = settings::run_options(global, "keys")?;
     let observer = progress::observer(global);
     let how = (options.as_of, options.clock, options.jobs);
-    let table = app::keys_of_run(&global.run, plan(global)?.as_ref(), how, observer.as_ref(), &cancel)?;
+    let table = app::keys_of_run(&global.run, &settings::judged_by(global)?, how, observer.as_ref(), &cancel)?;
     drop(observer);
     let code = if table.sets.is_empty() {
         Condition::Incomplete.exit_code().0

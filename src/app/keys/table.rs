@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use crate::app::as_of::AsOfWanted;
-use crate::app::coverage::{Survey, Wanted};
+use crate::app::coverage::Survey;
 use crate::app::error::AppError;
+use crate::app::judged_by::JudgedBy;
 use crate::app::observer::{Cancel, Observer};
-use crate::app::plan::Plan;
 use crate::app::run::RunFolder;
 use crate::domain::{Code, Digest32, Divergence, EvidenceId, KeyId, Media, PublicKey32, SourceId, UnixSeconds};
 use crate::evidence::{Claim, Decoded, KeySet, OcMeKind, decode};
@@ -119,21 +119,20 @@ pub struct KeyTable {
     pub divergences: Vec<Divergence>,
 }
 
-/// Looks at the keys of the run in `root`: by the plan, where there is one, else as the run recorded its policy. Captures of
-/// an address are in the order of their times in the run's record, files in that of the plan; without these none is newest.
+/// Looks at the keys of the run in `root`. Captures of an address are in the order of their times in the run's record, files
+/// in that of the configuration at hand; without these none is newest.
 ///
 /// # Errors
 /// As [`crate::app::coverage_of_run`].
 pub fn keys_of_run(
     root: &Path,
-    plan: Option<&Plan>,
+    by: &JudgedBy,
     how: (Option<AsOfWanted>, UnixSeconds, usize),
     observer: &dyn Observer,
     cancel: &Cancel,
 ) -> Result<KeyTable, AppError> {
-    let wanted = plan.map_or(Wanted::Recorded(None), Wanted::Planned);
-    let survey = Survey::of(root, wanted, how, observer, cancel)?;
-    let orders = orders(&survey, root, plan)?;
+    let survey = Survey::of(root, by.wanted(), how, observer, cancel)?;
+    let orders = orders(&survey, root, by.plan())?;
     let mut divergences = reconcile(&survey.input()).divergences;
     divergences.retain(|divergence| divergence.code.name().starts_with("KEY_"));
     Ok(KeyTable {
