@@ -57,7 +57,7 @@ mod values;
 
 pub use as_of::AsOfWanted;
 pub use audit::{Audited, audit};
-pub use caps::{CapTable, DropWindows, caps_of_run};
+pub use caps::{CapEvents, CapTable, DropWindows, caps_of_run};
 pub use conclude::{Conclusion, JudgedInputs};
 pub use config::{AuthWord, Config, RelayBudgetSection};
 pub use coverage::{
