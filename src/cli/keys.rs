@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::args::Global;
 use super::output::{Output, say};
 use super::{documents, progress, settings, signals};
-use crate::app::{self, AppError, Cancel, KeyRow, KeyTable, LeakRegister};
+use crate::app::{self, AppError, AsOfWanted, Cancel, KeyRow, KeyTable, LeakRegister};
 use crate::domain::{Condition, inert, inert_limited};
 use crate::report::{Pseudonyms, divergence_value};
 
@@ -35,13 +35,14 @@ pub(crate) enum KeysCommand {
     after_help = "From that instant on an envelope under the key id counts only if a block before it anchors it, or a \
     settlement names it; everything else is listed and summed apart. Of several instants the earliest counts. Block times are \
     loose by about two hours: take the earliest instant at which the key may have been out. It changes the digest of the \
-    configuration and of the policy."
+    configuration and of the policy.\n\nExit 0: written; 2: no key id, no time, or no register; 6: registered already with that \
+    instant or an earlier one, or no key set that the run at --run captured names the key id and --yes was not given."
 )]
 pub(crate) struct CompromiseArgs {
     /// The key id.
     #[arg(long, value_name = "KID")]
     kid: String,
-    /// When it leaked.
+    /// When it leaked: UTC time, date, Unix seconds or `now`; a number below 500000000 is a height, and refused.
     #[arg(long, value_name = "TIME")]
     at: String,
     /// How that is known.
@@ -60,28 +61,43 @@ fn compromise(global: &Global, output: &Output, args: &CompromiseArgs) -> Result
     let (config, base, _) = settings::config(global)?;
     let register = LeakRegister::read(&config, &base)?;
     let now = settings::clock(global)?;
+    if let Ok(AsOfWanted::Block(height)) = args.at.parse() {
+        return Err(AppError::Config {
+            what: format!("--at {height} is a height elsewhere, and a leak has a time"),
+            hint: "give a UTC time, a date, or Unix seconds from 500000000 on".to_owned(),
+        });
+    }
     let at = settings::instant("--at", &args.at, now)?;
     let text = register.with(&args.kid, at, args.reason.as_deref())?;
+    let mut notices: Vec<String> = known(global, &args.kid)?.into_iter().collect();
+    notices.extend((at > now).then(|| format!("{at} is still to come")));
     if !global.quiet {
-        let kid = inert_limited(&args.kid, 64);
-        match app::named_kids(&global.run) {
-            None => {
-                say(&format!("no captured key set is at hand in {}: {kid} is taken as given", global.run.display()));
-            }
-            Some(kids) if kids.iter().any(|known| known.as_str() == args.kid) => {}
-            Some(_) => say(&format!("no captured key set names {kid}; it is registered as given")),
-        }
-        if at > now {
-            say(&format!("{at} is still to come"));
-        }
+        notices.iter().for_each(|notice| say(notice));
     }
     let file = register.register()?.display().to_string();
     if global.dry_run {
         return documents::would(output, &format!("register a leaked key in {file}"));
     }
     register.write(&text)?;
-    output.emit_either(&format!("wrote {}\n", inert(&file)), &json!({"wrote": file}))?;
+    let told = if global.quiet { String::new() } else { format!("wrote {}\n", inert(&file)) };
+    output.emit_either(&told, &json!({"wrote": file}))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What to say of a kid that the run at hand does not know: a mistyped one would exclude nothing, silently.
+fn known(global: &Global, kid: &str) -> Result<Option<String>, AppError> {
+    let shown = inert_limited(kid, 64);
+    match app::named_kids(&global.run) {
+        None => {
+            Ok(Some(format!("no captured key set is at hand in {}: {shown} is taken as given", global.run.display())))
+        }
+        Some(kids) if kids.iter().any(|known| known.as_str() == kid) => Ok(None),
+        Some(_) if global.yes => Ok(Some(format!("no captured key set names {shown}; it is registered as given"))),
+        Some(_) => Err(AppError::Refused {
+            what: format!("no key set that the run in {} captured names {shown}", global.run.display()),
+            hint: "`reledger keys list` has the key ids; to register it all the same say --yes".to_owned(),
+        }),
+    }
 }
 
 fn list(global: &Global, output: &Output) -> Result<ExitCode, AppError> {

@@ -66,9 +66,13 @@ fn a_leak_is_registered_once_earlier_ones_are_added_and_the_configuration_is_not
     assert_eq!(code(&earlier), 0, "{}", shown(&earlier));
     let both = fs::read_to_string(office.register()).unwrap();
     assert!(both.starts_with(first.trim_end()) && both.contains("reason = \"a log\""), "{both}");
-    for (kid, at) in [("", "2026-07-01"), ("env-2026-05", "soon")] {
+    for (kid, at) in [("", "2026-07-01"), ("env-2026-05", "soon"), ("env-9", "5000"), ("env-9", "499999999")] {
         assert_eq!(code(&office.compromise(kid, at)), 2, "{kid} {at}");
     }
+    assert_eq!(fs::read_to_string(office.register()).unwrap(), both);
+    let quiet = office.keys(&["compromise", "-q", "--kid", "env-9", "--at", "500000000"]);
+    assert_eq!((code(&quiet), stdout(&quiet), stderr(&quiet)), (0, String::new(), String::new()));
+    assert!(fs::read_to_string(office.register()).unwrap().contains("at = 1985-11-05T00:53:20Z"));
     assert_eq!(fs::read(&office.config).unwrap(), before, "the configuration is the user's");
 }
 
@@ -118,6 +122,21 @@ fn a_registered_leak_excludes_what_it_reaches_changes_both_digests_and_is_listed
         "env-1999",
         "--at",
         "2026-01-01",
+    ]);
+    assert_eq!(code(&unknown), 6, "a mistyped kid excludes nothing: {}", shown(&unknown));
+    assert!(!fs::read_to_string(office.register()).unwrap().contains("env-1999"));
+    let unknown = run(&[
+        "keys",
+        "compromise",
+        "-c",
+        arg(&office.config),
+        "--run",
+        arg(&clean_dir),
+        "--kid",
+        "env-1999",
+        "--at",
+        "2026-01-01",
+        "--yes",
     ]);
     assert_eq!(code(&unknown), 0, "{}", shown(&unknown));
     assert!(stderr(&unknown).contains("no captured key set names env-1999"), "{}", stderr(&unknown));
