@@ -6,7 +6,7 @@ use std::str::FromStr as _;
 use clap::{Args, Subcommand};
 
 use super::args::Global;
-use super::output::{Output, say};
+use super::output::{Output, counted, say};
 use super::{documents, progress, settings, signals};
 use crate::app::{self, AppError, AsOfWanted, Cancel, CustodyQuestion};
 use crate::domain::{UserKey, inert};
@@ -72,8 +72,9 @@ pub(crate) fn custody(global: &Global, output: &Output, command: &CustodyCommand
         let touched = found.divergences.len();
         let verdict = found.at.as_ref().map_or("history", |at| at.trust.name());
         say(&format!(
-            "{verdict}: {} transitions, {touched} divergences touch them; exit {code}",
-            found.transitions.len()
+            "{verdict}: {}, {} about them; exit {code}",
+            counted(found.transitions.len() as u64, "transition"),
+            counted(touched as u64, "divergence")
         ));
     }
     Ok(ExitCode::from(code))

@@ -1,16 +1,23 @@
 //! `reledger keys`: the history of envelope keys, and the register of those that leaked.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::args::Global;
-use super::output::{Output, say};
+use super::output::{Output, counted, say};
 use super::{documents, progress, settings, signals};
 use crate::app::{self, AppError, AsOfWanted, Cancel, KeyRow, KeyTable, LeakRegister};
-use crate::domain::{Condition, inert, inert_limited};
+use crate::domain::{Code, Condition, Divergence, Severity, inert, inert_limited};
 use crate::report::{Pseudonyms, divergence_value};
+
+/// The schema name of what `keys list --json` prints.
+const SCHEMA: &str = "reledger/keys/1";
+/// Divergences of one code that the text names.
+const EXAMPLES_MAX: usize = 10;
 
 /// What to do with them.
 #[derive(Debug, Subcommand)]
@@ -18,7 +25,7 @@ pub(crate) enum KeysCommand {
     /// List every key id of the run that --run names: keys, captures, where it stands, what it signed.
     #[command(
         after_help = "published: in the newest capture of a source; rotated: the same, beside a later one; retired: in older \
-        captures only; held: in some captures of a source whose order is not known; unusable: never with an Ed25519 key; \
+        captures only; held: in captures whose order is not known; unusable: never with an Ed25519 key; \
         unknown: in no captured set. Files count in the order of the configuration. \
         Contacts nobody. A finished run is judged by its own policy, unless a configuration is named (-c, RELEDGER_CONFIG): \
         then by what that says now. One that is only captured needs its configuration.\n\nExit 0: no KEY_* \
@@ -115,7 +122,8 @@ fn list(global: &Global, output: &Output) -> Result<ExitCode, AppError> {
     } else {
         0
     };
-    output.emit_either(&text(&table, code), &value(&table, global.reveal_users, code))?;
+    let names = Pseudonyms::new(table.evidence_root, global.reveal_users);
+    output.emit_either(&text(&table, &names, code), &value(&table, &names, code))?;
     Ok(ExitCode::from(code))
 }
 
@@ -127,7 +135,7 @@ fn class(auth: Option<bool>) -> &'static str {
     }
 }
 
-fn text(table: &KeyTable, code: u8) -> String {
+fn text(table: &KeyTable, names: &Pseudonyms, code: u8) -> String {
     let mut text = String::new();
     for set in &table.sets {
         let sources: Vec<&str> = set.sources.iter().map(|source| source.0.as_str()).collect();
@@ -143,22 +151,38 @@ fn text(table: &KeyTable, code: u8) -> String {
     for row in &table.keys {
         text.push_str(&row_text(row));
     }
-    for divergence in &table.divergences {
-        text.push_str(&format!(
-            "{} {} {}: {}\n",
-            divergence.code,
-            divergence.severity.name(),
-            inert_limited(&serde_json::to_string(&divergence.subject.0).unwrap_or_default(), 200),
-            inert_limited(&divergence.explanation, 160)
-        ));
-    }
+    let divergences: Vec<Divergence> = table.divergences.iter().map(|divergence| names.apply(divergence)).collect();
+    text.push_str(&divergences_text(&divergences));
     text.push_str(&format!(
-        "{} key sets, {} key ids, {} divergences about keys as of {}; exit {code}\n",
-        table.sets.len(),
-        table.keys.len(),
-        table.divergences.len(),
+        "{}, {}, {} about keys as of {}; exit {code}\n",
+        counted(table.sets.len() as u64, "key set"),
+        counted(table.keys.len() as u64, "key id"),
+        counted(table.divergences.len() as u64, "divergence"),
         table.as_of
     ));
+    text
+}
+
+/// Equal codes together, the worst first: how many, and the first of them.
+fn divergences_text(divergences: &[Divergence]) -> String {
+    let mut by_code: BTreeMap<(Reverse<Severity>, Code), Vec<&Divergence>> = BTreeMap::new();
+    for divergence in divergences {
+        by_code.entry((Reverse(divergence.severity), divergence.code)).or_default().push(divergence);
+    }
+    let mut text = String::new();
+    for ((severity, code), all) in by_code {
+        text.push_str(&format!("{code} {}: {}\n", severity.0.name(), all.len()));
+        for divergence in all.iter().take(EXAMPLES_MAX) {
+            text.push_str(&format!(
+                "  {}: {}\n",
+                inert_limited(&serde_json::to_string(&divergence.subject.0).unwrap_or_default(), 200),
+                inert_limited(&divergence.explanation, 160)
+            ));
+        }
+        if let Some(rest @ 1..) = all.len().checked_sub(EXAMPLES_MAX) {
+            text.push_str(&format!("  and {rest} more; --json lists all\n"));
+        }
+    }
     text
 }
 
@@ -170,19 +194,23 @@ fn row_text(row: &KeyRow) -> String {
     marks.extend(row.leaked_at.map(|at| format!("compromised since {at}")));
     let mut text = format!("kid {} {}: {}", inert_limited(row.kid.as_str(), 80), class(row.auth), marks.join(", "));
     if !row.signed.is_empty() {
-        let (counted, excluded) = signed(row);
+        let (count, excluded) = signed(row);
         let kinds: Vec<String> = (row.signed.iter())
-            .map(|(kind, (counted, excluded))| format!("{} {counted}+{excluded}", kind.name()))
+            .map(|(kind, (count, excluded))| format!("{} {count}+{excluded}", kind.name()))
             .collect();
-        text.push_str(&format!("; signed {counted} that count, {excluded} that do not ({})", kinds.join(", ")));
+        text.push_str(&format!("; envelopes: {count} counted, {excluded} excluded ({})", kinds.join(", ")));
     }
     if row.refused > 0 {
-        text.push_str(&format!("; named by {} envelopes that are refused", row.refused));
+        text.push_str(&format!("; named by {}, refused", counted(row.refused, "envelope")));
     }
     text.push('\n');
     for held in &row.keys {
         let key = held.key.map_or_else(|| "-".to_owned(), |key| key.to_string());
-        text.push_str(&format!("  {key} {} in {} sets\n", inert_limited(&held.offer, 80), held.captures.len()));
+        text.push_str(&format!(
+            "  {key} {} in {}\n",
+            inert_limited(&held.offer, 80),
+            counted(held.captures.len() as u64, "set")
+        ));
     }
     text
 }
@@ -191,7 +219,7 @@ fn signed(row: &KeyRow) -> (u64, u64) {
     row.signed.values().fold((0, 0), |(counted, excluded), one| (counted + one.0, excluded + one.1))
 }
 
-fn value(table: &KeyTable, reveal_users: bool, code: u8) -> Value {
+fn value(table: &KeyTable, names: &Pseudonyms, code: u8) -> Value {
     let sets = table.sets.iter().map(|set| {
         json!({
             "evidence": set.evidence.to_string(), "class": class(Some(set.auth)), "host": set.host,
@@ -215,11 +243,10 @@ fn value(table: &KeyTable, reveal_users: bool, code: u8) -> Value {
             "signed": {"counted": counted, "excluded": excluded, "by_kind": kinds}, "refused": row.refused,
         })
     });
-    let names = Pseudonyms::new(table.evidence_root, reveal_users);
     let divergences: Vec<Value> =
         table.divergences.iter().map(|divergence| divergence_value(&names.apply(divergence))).collect();
     json!({
-        "as_of": table.as_of, "sets": sets.collect::<Vec<_>>(), "keys": keys.collect::<Vec<_>>(),
+        "schema": SCHEMA, "as_of": table.as_of, "sets": sets.collect::<Vec<_>>(), "keys": keys.collect::<Vec<_>>(),
         "divergences": divergences, "exit_code": code,
     })
 }

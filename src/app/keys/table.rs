@@ -25,7 +25,7 @@ pub enum KeyStatus {
     Published,
     /// The same, beside a kid that came later.
     Rotated,
-    /// In some captures of a source whose order is not known.
+    /// In captures of sources whose order is not known: nothing says which came last.
     Held,
     /// In older captures only. What it signed still verifies.
     Retired,
@@ -243,26 +243,25 @@ fn status(
         return KeyStatus::Unusable;
     }
     let names = |set: &KeySet, kid: &KeyId| set.keys.iter().any(|(named, _)| named == kid);
-    let (mut is_published, mut is_succeeded, mut is_held) = (false, false, false);
+    let (mut is_published, mut is_succeeded, mut is_past, mut is_held) = (false, false, false, false);
     for Captures { ids, is_ordered } in orders.values() {
         let captures: Vec<&KeySet> = ids.iter().filter_map(|id| sets.get(id).copied()).collect();
         let Some(newest) = captures.last() else { continue };
         let first = |kid: &KeyId| captures.iter().position(|set| names(set, kid));
-        if *is_ordered && names(newest, kid) {
+        if !is_ordered {
+            is_held |= first(kid).is_some();
+        } else if names(newest, kid) {
             is_published = true;
             is_succeeded |= newest.keys.iter().any(|(other, _)| first(other) > first(kid));
-        }
-        // In all of them it is in the newest, whichever that is.
-        if !is_ordered && first(kid).is_some() {
-            is_held = true;
-            is_published |= captures.iter().all(|set| names(set, kid));
+        } else {
+            is_past |= first(kid).is_some();
         }
     }
     match (is_published, is_succeeded) {
         (_, true) => KeyStatus::Rotated,
         (true, false) => KeyStatus::Published,
-        (false, false) if is_held => KeyStatus::Held,
-        (false, false) => KeyStatus::Retired,
+        (false, false) if is_past && !is_held => KeyStatus::Retired,
+        (false, false) => KeyStatus::Held,
     }
 }
 
