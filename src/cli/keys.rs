@@ -79,7 +79,9 @@ fn compromise(global: &Global, output: &Output, args: &CompromiseArgs) -> Result
     let mut notices: Vec<String> = known(global, &args.kid)?.into_iter().collect();
     notices.extend((at > now).then(|| format!("{at} is still to come")));
     if !global.quiet {
-        notices.iter().for_each(|notice| say(notice));
+        for notice in &notices {
+            say(notice);
+        }
     }
     let file = register.register()?.display().to_string();
     if global.dry_run {
