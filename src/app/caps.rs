@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use super::AsOfWanted;
-use super::coverage::{Survey, Wanted};
+use super::coverage::Survey;
 use super::error::AppError;
+use super::judged_by::JudgedBy;
 use super::observer::{Cancel, Observer};
-use super::plan::Plan;
 use crate::domain::{CapWindow, Caps, Code, Digest32, Severity, UnixSeconds};
-use crate::ledger::CapReading;
+use crate::evidence::OcMeKind;
+use crate::ledger::{CapReading, EnvelopeLedger, Exclusion, Standing};
 
 /// Drop windows against their longest published length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +18,32 @@ pub struct DropWindows {
     pub looked_at: u64,
     /// Those that are too long.
     pub breaches: u64,
+}
+
+/// Billable events of a run: no limit is asked about those that do not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CapEvents {
+    /// Those in the ledger's sums.
+    pub counted: u64,
+    /// Excluded: claimed after the as-of.
+    pub after_as_of: u64,
+    /// Excluded: under a leaked key and not proven older than the leak.
+    pub key_compromised: u64,
+}
+
+impl CapEvents {
+    fn of(ledger: &EnvelopeLedger) -> Self {
+        let mut events = Self::default();
+        for entry in ledger.entries.values().filter(|entry| entry.kind == OcMeKind::Event) {
+            let count = match entry.standing {
+                Standing::Counted => &mut events.counted,
+                Standing::Excluded(Exclusion::AfterAsOf) => &mut events.after_as_of,
+                Standing::Excluded(Exclusion::KeyCompromised) => &mut events.key_compromised,
+            };
+            *count += 1;
+        }
+        events
+    }
 }
 
 /// What the limits come to in a run.
@@ -28,6 +55,8 @@ pub struct CapTable {
     pub evidence_root: Digest32,
     /// The limits, counted as asked for.
     pub caps: Caps,
+    /// Events that count, and those that do not, by reason.
+    pub events: CapEvents,
     /// Users against them.
     pub reading: CapReading,
     /// Windows against them.
@@ -43,20 +72,19 @@ impl CapTable {
     }
 }
 
-/// Reads the limits of the run in `root` as it recorded them, or by the plan where it is only captured; `window` is another
-/// reading than the policy's. Changes nothing.
+/// Reads the limits of the run in `root`; `window` is another reading than the policy's. Changes nothing.
 ///
 /// # Errors
 /// As [`super::coverage_of_run`].
 pub fn caps_of_run(
     root: &Path,
-    plan: Option<&Plan>,
+    by: &JudgedBy,
     window: Option<CapWindow>,
     how: (Option<AsOfWanted>, UnixSeconds, usize),
     observer: &dyn Observer,
     cancel: &Cancel,
 ) -> Result<CapTable, AppError> {
-    let survey = Survey::of(root, Wanted::Recorded(plan), how, observer, cancel)?;
+    let survey = Survey::of(root, by.wanted(), how, observer, cancel)?;
     let caps = Caps { window: window.unwrap_or(survey.policy.caps.window), ..survey.policy.caps.clone() };
     let ledgers = &survey.ledgers;
     let windows = ledgers.envelope.windows.values().filter(|window| window.first.is_some());
@@ -65,6 +93,7 @@ pub fn caps_of_run(
     Ok(CapTable {
         as_of: survey.as_of.time,
         evidence_root: survey.evidence_root,
+        events: CapEvents::of(&ledgers.envelope),
         reading: ledgers.envelope.read_caps(&caps, &ledgers.people),
         windows: DropWindows { looked_at: windows.count() as u64, breaches: too_long.count() as u64 },
         caps,

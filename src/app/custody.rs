@@ -8,10 +8,10 @@ use std::path::Path;
 pub use show::{custody_text, custody_value};
 
 use super::as_of::{AsOfWanted, block_time};
-use super::coverage::{Survey, Wanted};
+use super::coverage::Survey;
 use super::error::AppError;
+use super::judged_by::JudgedBy;
 use super::observer::{Cancel, Observer};
-use super::plan::Plan;
 use crate::domain::{BlockHeight, Digest32, Divergence, EvidenceId, Severity, State, Step, UnixSeconds, UserKey};
 use crate::ledger::{CustodyAt, Ledgers, Standing, Transition, TrustLevel};
 use crate::reconcile::reconcile;
@@ -73,20 +73,20 @@ impl CustodyFound {
     }
 }
 
-/// Asks the run in `root`, judged as it recorded, or by the plan where it is not finished.
+/// Asks the run in `root`.
 ///
 /// # Errors
 /// [`AppError::Unestablished`] when nothing is held about that name, when no known header stands at the height asked for,
 /// or when the instant lies behind the as-of; [`AppError`] when the run can't be read.
 pub fn custody_of_run(
     root: &Path,
-    plan: Option<&Plan>,
+    by: &JudgedBy,
     (who, question): (&UserKey, &CustodyQuestion),
     how: (Option<AsOfWanted>, UnixSeconds, usize),
     observer: &dyn Observer,
     cancel: &Cancel,
 ) -> Result<CustodyFound, AppError> {
-    let survey = Survey::of(root, Wanted::Recorded(plan), how, observer, cancel)?;
+    let survey = Survey::of(root, by.wanted(), how, observer, cancel)?;
     let ledgers = &survey.ledgers;
     let as_of = survey.as_of.time;
     let (at, height) = match question {

@@ -34,6 +34,7 @@ mod ground;
 mod headers;
 mod inspect;
 mod judge;
+mod judged_by;
 mod keys;
 mod limits;
 mod observer;
@@ -56,7 +57,7 @@ mod values;
 
 pub use as_of::AsOfWanted;
 pub use audit::{Audited, audit};
-pub use caps::{CapTable, DropWindows, caps_of_run};
+pub use caps::{CapEvents, CapTable, DropWindows, caps_of_run};
 pub use conclude::{Conclusion, JudgedInputs};
 pub use config::{AuthWord, Config, RelayBudgetSection};
 pub use coverage::{
@@ -81,6 +82,7 @@ pub use headers::{
 #[cfg(feature = "net")]
 pub use headers::{HeaderSync, sync_headers};
 pub use inspect::{Fate, JudgedFiles, JudgedRecord, verify_files};
+pub use judged_by::JudgedBy;
 pub use keys::{HeldKey, KeyRow, KeySetRow, KeyStatus, KeyTable, Leak, LeakRegister, Signed, keys_of_run, named_kids};
 pub use observer::{Cancel, Event, Observer, Silent};
 pub use ots::*;

@@ -134,6 +134,10 @@ pub(crate) enum Command {
     },
     /// What a run knows of an id, as a tree: what it says, what brought it, its key, signatures, anchor, ledger entries,
     /// relations and divergences. Or what a divergence code means. Exit 2 when nothing has that name, or several do.
+    #[command(
+        after_help = "A finished run is judged by its own policy, unless a configuration is named (-c, RELEDGER_CONFIG): then by \
+        what that says now. One that was never judged is judged by the configuration at hand, else by the profile."
+    )]
     Explain {
         /// A code; or, in the run, the id of evidence, an event, envelope, attestation, binding, descriptor (`fed:...`),
         /// graduation, rotation, settlement or operation, a payment hash, fingerprint, block hash or height, kid, drop

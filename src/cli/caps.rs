@@ -6,21 +6,23 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::args::Global;
-use super::coverage::plan;
-use super::output::Output;
+use super::output::{Output, counted};
 use super::{progress, settings, signals};
 use crate::app::{self, AppError, Cancel, Cap, CapBreach, CapTable, Measured};
 use crate::domain::{CapLimits, CapWindow, Code, Condition, inert_limited};
 use crate::report::Pseudonyms;
 
+/// The schema name of what `--json` prints.
+const SCHEMA: &str = "reledger/caps/1";
 /// Users with one site that the text names.
 const SINGLE_SITE_MAX: usize = 10;
 
 /// How to count.
 #[derive(Debug, Clone, Args)]
 #[command(
-    after_help = "Reads the run that --run names and contacts nobody. A finished run is told as it was judged; one that is only \
-    captured needs its configuration. Users are pseudonyms unless --reveal-users is given.\nExit 0: no limit is exceeded by a \
+    after_help = "Reads the run that --run names and contacts nobody. A finished run is judged by its own policy, \
+    unless a configuration is named (-c, RELEDGER_CONFIG): then by what that says now. One that is only captured needs its \
+    configuration. Users are pseudonyms unless --reveal-users is given.\nExit 0: no limit is exceeded by a \
     code at or above --fail-on (CAP_* are warnings and notes, DROP_WINDOW is an error); 1: one is; 3: there is no counted event."
 )]
 pub(crate) struct CapsArgs {
@@ -48,7 +50,7 @@ pub(crate) fn caps(global: &Global, output: &Output, args: &CapsArgs) -> Result<
     let options = settings::run_options(global, "caps")?;
     let observer = progress::observer(global);
     let how = (options.as_of, options.clock, options.jobs);
-    let table = app::caps_of_run(&global.run, plan(global)?.as_ref(), window, how, observer.as_ref(), &cancel)?;
+    let table = app::caps_of_run(&global.run, &settings::judged_by(global)?, window, how, observer.as_ref(), &cancel)?;
     drop(observer);
     let code = if table.fails(options.fail_on) {
         Condition::Divergent.exit_code().0
@@ -67,7 +69,11 @@ struct Row {
     name: &'static str,
     code: Code,
     value: fn(&CapLimits) -> u64,
+    /// Windows that were judged.
     looked_at: u64,
+    /// Those of them above the limit.
+    above: u64,
+    /// What is listed of them: by period and site the worst.
     breaches: u64,
     worst: Option<Measured>,
 }
@@ -86,6 +92,7 @@ fn rows(table: &CapTable) -> Vec<Row> {
                 Cap::Review => |limits| limits.review_sats_per_month,
             },
             looked_at: reading.looked_at.get(&cap).copied().unwrap_or_default(),
+            above: reading.above.get(&cap).copied().unwrap_or_default(),
             breaches: reading.breaches.iter().filter(|breach| breach.cap == cap).count() as u64,
             worst: reading.worst.get(&cap).copied(),
         })
@@ -95,6 +102,7 @@ fn rows(table: &CapTable) -> Vec<Row> {
         code: Code::DropWindow,
         value: |limits| u64::from(limits.drop_window_days),
         looked_at: table.windows.looked_at,
+        above: table.windows.breaches,
         breaches: table.windows.breaches,
         worst: None,
     });
@@ -122,13 +130,17 @@ fn measured(found: Measured) -> String {
 
 fn text(table: &CapTable, names: &Pseudonyms, code: u8) -> String {
     let reading = &table.reading;
+    let events = &table.events;
     let mut text = format!(
-        "as of {}: {} users, {} user-days, {} user-months; windows {}\n",
+        "as of {}: {}, {}, {}; windows {}\n{}; excluded: {} under leaked keys, {} claimed after the as-of\n",
         table.as_of,
-        reading.users,
-        reading.user_days,
-        reading.user_months,
-        reading.window.name()
+        counted(reading.users, "user"),
+        counted(reading.user_days, "user-day"),
+        counted(reading.user_months, "user-month"),
+        reading.window.name(),
+        counted(events.counted, "counted event"),
+        events.key_compromised,
+        events.after_as_of
     );
     for row in rows(table) {
         let values = table.caps.dated().map(|(from, limits)| match from {
@@ -141,7 +153,7 @@ fn text(table: &CapTable, names: &Pseudonyms, code: u8) -> String {
             row.code.name(),
             values.collect::<Vec<_>>().join(", "),
             row.looked_at,
-            row.breaches,
+            row.above,
             row.worst.map_or_else(|| "-".to_owned(), measured)
         ));
     }
@@ -159,17 +171,18 @@ fn text(table: &CapTable, names: &Pseudonyms, code: u8) -> String {
     }
     let single = single_site(table, names);
     for (user, months) in single.iter().take(SINGLE_SITE_MAX) {
-        text.push_str(&format!("single_site_user {}: {months} months\n", inert_limited(user, 80)));
+        text.push_str(&format!("single_site_user {}: {}\n", inert_limited(user, 80), counted(*months, "month")));
     }
     let rest = single.len().saturating_sub(SINGLE_SITE_MAX);
     if rest > 0 {
-        text.push_str(&format!("and {rest} more users with one site; --json lists all\n"));
+        text.push_str(&format!("and {} with one site; --json lists all\n", counted(rest as u64, "more user")));
     }
     let above = reading.breaches.len() as u64 + table.windows.breaches;
     text.push_str(&format!(
-        "{above} above a published limit; {} of {} users have months with one site; exit {code}\n",
+        "{} of a published limit; {} of {} with one site for a month; exit {code}\n",
+        if above == 1 { "1 breach".to_owned() } else { format!("{above} breaches") },
         single.len(),
-        reading.users
+        counted(reading.users, "user")
     ));
     text
 }
@@ -189,7 +202,7 @@ fn value(table: &CapTable, names: &Pseudonyms, code: u8) -> Value {
         let values = table.caps.dated().map(|(from, limits)| json!({"from": from, "value": (row.value)(limits)}));
         json!({
             "name": row.name, "code": row.code.name(), "severity": row.code.severity().name(),
-            "values": values.collect::<Vec<_>>(), "looked_at": row.looked_at, "breaches": row.breaches,
+            "values": values.collect::<Vec<_>>(), "looked_at": row.looked_at, "above": row.above, "breaches": row.breaches,
             "worst": row.worst.map(measured_value),
         })
     });
@@ -200,8 +213,13 @@ fn value(table: &CapTable, names: &Pseudonyms, code: u8) -> Value {
         })
     });
     let single = single_site(table, names).into_iter().map(|(user, months)| json!({"user": user, "months": months}));
+    let events = &table.events;
     json!({
-        "as_of": table.as_of, "window": reading.window.name(), "users": reading.users,
+        "schema": SCHEMA, "as_of": table.as_of, "window": reading.window.name(), "users": reading.users,
+        "events": {
+            "counted": events.counted,
+            "excluded": {"key_compromised": events.key_compromised, "after_as_of": events.after_as_of},
+        },
         "user_days": reading.user_days, "user_months": reading.user_months, "limits": limits.collect::<Vec<_>>(),
         "breaches": breaches.collect::<Vec<_>>(), "single_site_users": single.collect::<Vec<_>>(), "exit_code": code,
     })

@@ -6,8 +6,7 @@ use std::str::FromStr as _;
 use clap::{Args, Subcommand};
 
 use super::args::Global;
-use super::coverage::plan;
-use super::output::{Output, say};
+use super::output::{Output, counted, say};
 use super::{documents, progress, settings, signals};
 use crate::app::{self, AppError, AsOfWanted, Cancel, CustodyQuestion};
 use crate::domain::{UserKey, inert};
@@ -26,8 +25,9 @@ pub(crate) enum CustodyCommand {
     },
 }
 
-const EXITS: &str = "Reads the run that --run names and contacts nobody. A finished run is told as it was judged; one that \
-    is only captured needs its configuration.\n\nTrust levels, weakest first: contested (a fork, a gap, an equivocation, or \
+const EXITS: &str = "Reads the run that --run names and contacts nobody. A finished run is judged by its own policy, \
+    unless a configuration is named (-c, RELEDGER_CONFIG): then by what that says now. One that is only captured needs its \
+    configuration.\n\nTrust levels, weakest first: contested (a fork, a gap, an equivocation, or \
     a step out of a descriptor that was not active), assumed (no transition says so), signed (not all anchored by then), \
     bitcoin-proven.\n\nExit 0: an established answer; 1: it is contested, or what it rests on carries an open divergence at \
     or above --fail-on; 3: nothing is held about that name, the height is not known, or the instant lies behind the as-of.";
@@ -55,7 +55,7 @@ pub(crate) fn custody(global: &Global, output: &Output, command: &CustodyCommand
         }
         CustodyCommand::History { address } => (address, CustodyQuestion::History),
     };
-    let plan = plan(global)?;
+    let by = settings::judged_by(global)?;
     if global.dry_run {
         return documents::would(output, &format!("read the run in {}", inert(&global.run.display().to_string())));
     }
@@ -64,7 +64,7 @@ pub(crate) fn custody(global: &Global, output: &Output, command: &CustodyCommand
     let observer = progress::observer(global);
     let how = (options.as_of, options.clock, options.jobs);
     let who = UserKey::from(who.as_str());
-    let found = app::custody_of_run(&global.run, plan.as_ref(), (&who, &question), how, observer.as_ref(), &cancel)?;
+    let found = app::custody_of_run(&global.run, &by, (&who, &question), how, observer.as_ref(), &cancel)?;
     drop(observer);
     let code = found.exit_code(options.fail_on);
     output.emit_either(&app::custody_text(&found), &app::custody_value(&found, code))?;
@@ -72,8 +72,9 @@ pub(crate) fn custody(global: &Global, output: &Output, command: &CustodyCommand
         let touched = found.divergences.len();
         let verdict = found.at.as_ref().map_or("history", |at| at.trust.name());
         say(&format!(
-            "{verdict}: {} transitions, {touched} divergences touch them; exit {code}",
-            found.transitions.len()
+            "{verdict}: {}, {} about them; exit {code}",
+            counted(found.transitions.len() as u64, "transition"),
+            counted(touched as u64, "divergence")
         ));
     }
     Ok(ExitCode::from(code))

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::args::Global;
 use super::output::Output;
-use super::{settings, show};
+use super::settings;
 use crate::app::{self, AppError, Explained, Name, RunFolder, Thing};
 use crate::domain::{Code, UnixSeconds, inert, inert_limited};
 
@@ -26,9 +26,9 @@ pub(crate) fn explain(global: &Global, output: &Output, what: &str) -> Result<Ex
     if let Ok(code) = Code::from_str(&what.to_ascii_uppercase()) {
         return meaning(&folder, output, code);
     }
-    let (policy, _) = show::context(global)?;
+    let by = settings::judged_by(global)?;
     let options = settings::run_options(global, "explain")?;
-    match app::explain(&folder, &policy, &options, what)? {
+    match app::explain(&folder, &by, &options, what)? {
         Explained::Nothing if is_short(what) => Err(AppError::Config {
             what: format!(
                 "`{}` names no code, and no text or block of the run {}; of an id it is too little",

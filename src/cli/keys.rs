@@ -1,17 +1,23 @@
 //! `reledger keys`: the history of envelope keys, and the register of those that leaked.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::args::Global;
-use super::coverage::plan;
-use super::output::{Output, say};
+use super::output::{Output, counted, say};
 use super::{documents, progress, settings, signals};
-use crate::app::{self, AppError, Cancel, KeyRow, KeyTable, LeakRegister};
-use crate::domain::{Condition, inert, inert_limited};
+use crate::app::{self, AppError, AsOfWanted, Cancel, KeyRow, KeyTable, LeakRegister};
+use crate::domain::{Code, Condition, Divergence, Severity, inert, inert_limited};
 use crate::report::{Pseudonyms, divergence_value};
+
+/// The schema name of what `keys list --json` prints.
+const SCHEMA: &str = "reledger/keys/1";
+/// Divergences of one code that the text names.
+const EXAMPLES_MAX: usize = 10;
 
 /// What to do with them.
 #[derive(Debug, Subcommand)]
@@ -19,8 +25,10 @@ pub(crate) enum KeysCommand {
     /// List every key id of the run that --run names: keys, captures, where it stands, what it signed.
     #[command(
         after_help = "published: in the newest capture of a source; rotated: the same, beside a later one; retired: in older \
-        captures only; held: in some captures of a source whose order is not known; unusable: never with an Ed25519 key; \
-        unknown: in no captured set. Files count in the order of the configuration. Contacts nobody; judges by the configuration where there is one, else as the run did.\nExit 0: no KEY_* \
+        captures only; held: in captures whose order is not known; unusable: never with an Ed25519 key; \
+        unknown: in no captured set. Files count in the order of the configuration. \
+        Contacts nobody. A finished run is judged by its own policy, unless a configuration is named (-c, RELEDGER_CONFIG): \
+        then by what that says now. One that is only captured needs its configuration.\n\nExit 0: no KEY_* \
         divergence at or above --fail-on is open; 1: one is; 3: no key set is held."
     )]
     List,
@@ -34,13 +42,14 @@ pub(crate) enum KeysCommand {
     after_help = "From that instant on an envelope under the key id counts only if a block before it anchors it, or a \
     settlement names it; everything else is listed and summed apart. Of several instants the earliest counts. Block times are \
     loose by about two hours: take the earliest instant at which the key may have been out. It changes the digest of the \
-    configuration and of the policy."
+    configuration and of the policy.\n\nExit 0: written; 2: no key id, no time, or no register; 6: registered already with that \
+    instant or an earlier one, or no key set that the run at --run captured names the key id and --yes was not given."
 )]
 pub(crate) struct CompromiseArgs {
     /// The key id.
     #[arg(long, value_name = "KID")]
     kid: String,
-    /// When it leaked.
+    /// When it leaked: UTC time, date, Unix seconds or `now`; a number below 500000000 is a height, and refused.
     #[arg(long, value_name = "TIME")]
     at: String,
     /// How that is known.
@@ -59,19 +68,19 @@ fn compromise(global: &Global, output: &Output, args: &CompromiseArgs) -> Result
     let (config, base, _) = settings::config(global)?;
     let register = LeakRegister::read(&config, &base)?;
     let now = settings::clock(global)?;
+    if let Ok(AsOfWanted::Block(height)) = args.at.parse() {
+        return Err(AppError::Config {
+            what: format!("--at {height} is a height elsewhere, and a leak has a time"),
+            hint: "give a UTC time, a date, or Unix seconds from 500000000 on".to_owned(),
+        });
+    }
     let at = settings::instant("--at", &args.at, now)?;
     let text = register.with(&args.kid, at, args.reason.as_deref())?;
+    let mut notices: Vec<String> = known(global, &args.kid)?.into_iter().collect();
+    notices.extend((at > now).then(|| format!("{at} is still to come")));
     if !global.quiet {
-        let kid = inert_limited(&args.kid, 64);
-        match app::named_kids(&global.run) {
-            None => {
-                say(&format!("no captured key set is at hand in {}: {kid} is taken as given", global.run.display()));
-            }
-            Some(kids) if kids.iter().any(|known| known.as_str() == args.kid) => {}
-            Some(_) => say(&format!("no captured key set names {kid}; it is registered as given")),
-        }
-        if at > now {
-            say(&format!("{at} is still to come"));
+        for notice in &notices {
+            say(notice);
         }
     }
     let file = register.register()?.display().to_string();
@@ -79,8 +88,25 @@ fn compromise(global: &Global, output: &Output, args: &CompromiseArgs) -> Result
         return documents::would(output, &format!("register a leaked key in {file}"));
     }
     register.write(&text)?;
-    output.emit_either(&format!("wrote {}\n", inert(&file)), &json!({"wrote": file}))?;
+    let told = if global.quiet { String::new() } else { format!("wrote {}\n", inert(&file)) };
+    output.emit_either(&told, &json!({"wrote": file}))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What to say of a kid that the run at hand does not know: a mistyped one would exclude nothing, silently.
+fn known(global: &Global, kid: &str) -> Result<Option<String>, AppError> {
+    let shown = inert_limited(kid, 64);
+    match app::named_kids(&global.run) {
+        None => {
+            Ok(Some(format!("no captured key set is at hand in {}: {shown} is taken as given", global.run.display())))
+        }
+        Some(kids) if kids.iter().any(|known| known.as_str() == kid) => Ok(None),
+        Some(_) if global.yes => Ok(Some(format!("no captured key set names {shown}; it is registered as given"))),
+        Some(_) => Err(AppError::Refused {
+            what: format!("no key set that the run in {} captured names {shown}", global.run.display()),
+            hint: "`reledger keys list` has the key ids; to register it all the same say --yes".to_owned(),
+        }),
+    }
 }
 
 fn list(global: &Global, output: &Output) -> Result<ExitCode, AppError> {
@@ -89,7 +115,7 @@ fn list(global: &Global, output: &Output) -> Result<ExitCode, AppError> {
     let options = settings::run_options(global, "keys")?;
     let observer = progress::observer(global);
     let how = (options.as_of, options.clock, options.jobs);
-    let table = app::keys_of_run(&global.run, plan(global)?.as_ref(), how, observer.as_ref(), &cancel)?;
+    let table = app::keys_of_run(&global.run, &settings::judged_by(global)?, how, observer.as_ref(), &cancel)?;
     drop(observer);
     let code = if table.sets.is_empty() {
         Condition::Incomplete.exit_code().0
@@ -98,7 +124,8 @@ fn list(global: &Global, output: &Output) -> Result<ExitCode, AppError> {
     } else {
         0
     };
-    output.emit_either(&text(&table, code), &value(&table, global.reveal_users, code))?;
+    let names = Pseudonyms::new(table.evidence_root, global.reveal_users);
+    output.emit_either(&text(&table, &names, code), &value(&table, &names, code))?;
     Ok(ExitCode::from(code))
 }
 
@@ -110,7 +137,7 @@ fn class(auth: Option<bool>) -> &'static str {
     }
 }
 
-fn text(table: &KeyTable, code: u8) -> String {
+fn text(table: &KeyTable, names: &Pseudonyms, code: u8) -> String {
     let mut text = String::new();
     for set in &table.sets {
         let sources: Vec<&str> = set.sources.iter().map(|source| source.0.as_str()).collect();
@@ -126,22 +153,38 @@ fn text(table: &KeyTable, code: u8) -> String {
     for row in &table.keys {
         text.push_str(&row_text(row));
     }
-    for divergence in &table.divergences {
-        text.push_str(&format!(
-            "{} {} {}: {}\n",
-            divergence.code,
-            divergence.severity.name(),
-            inert_limited(&serde_json::to_string(&divergence.subject.0).unwrap_or_default(), 200),
-            inert_limited(&divergence.explanation, 160)
-        ));
-    }
+    let divergences: Vec<Divergence> = table.divergences.iter().map(|divergence| names.apply(divergence)).collect();
+    text.push_str(&divergences_text(&divergences));
     text.push_str(&format!(
-        "{} key sets, {} key ids, {} divergences about keys as of {}; exit {code}\n",
-        table.sets.len(),
-        table.keys.len(),
-        table.divergences.len(),
+        "{}, {}, {} about keys as of {}; exit {code}\n",
+        counted(table.sets.len() as u64, "key set"),
+        counted(table.keys.len() as u64, "key id"),
+        counted(table.divergences.len() as u64, "divergence"),
         table.as_of
     ));
+    text
+}
+
+/// Equal codes together, the worst first: how many, and the first of them.
+fn divergences_text(divergences: &[Divergence]) -> String {
+    let mut by_code: BTreeMap<(Reverse<Severity>, Code), Vec<&Divergence>> = BTreeMap::new();
+    for divergence in divergences {
+        by_code.entry((Reverse(divergence.severity), divergence.code)).or_default().push(divergence);
+    }
+    let mut text = String::new();
+    for ((severity, code), all) in by_code {
+        text.push_str(&format!("{code} {}: {}\n", severity.0.name(), all.len()));
+        for divergence in all.iter().take(EXAMPLES_MAX) {
+            text.push_str(&format!(
+                "  {}: {}\n",
+                inert_limited(&serde_json::to_string(&divergence.subject.0).unwrap_or_default(), 200),
+                inert_limited(&divergence.explanation, 160)
+            ));
+        }
+        if let Some(rest @ 1..) = all.len().checked_sub(EXAMPLES_MAX) {
+            text.push_str(&format!("  and {rest} more; --json lists all\n"));
+        }
+    }
     text
 }
 
@@ -153,19 +196,23 @@ fn row_text(row: &KeyRow) -> String {
     marks.extend(row.leaked_at.map(|at| format!("compromised since {at}")));
     let mut text = format!("kid {} {}: {}", inert_limited(row.kid.as_str(), 80), class(row.auth), marks.join(", "));
     if !row.signed.is_empty() {
-        let (counted, excluded) = signed(row);
+        let (count, excluded) = signed(row);
         let kinds: Vec<String> = (row.signed.iter())
-            .map(|(kind, (counted, excluded))| format!("{} {counted}+{excluded}", kind.name()))
+            .map(|(kind, (count, excluded))| format!("{} {count}+{excluded}", kind.name()))
             .collect();
-        text.push_str(&format!("; signed {counted} that count, {excluded} that do not ({})", kinds.join(", ")));
+        text.push_str(&format!("; envelopes: {count} counted, {excluded} excluded ({})", kinds.join(", ")));
     }
     if row.refused > 0 {
-        text.push_str(&format!("; named by {} envelopes that are refused", row.refused));
+        text.push_str(&format!("; named by {}, refused", counted(row.refused, "envelope")));
     }
     text.push('\n');
     for held in &row.keys {
         let key = held.key.map_or_else(|| "-".to_owned(), |key| key.to_string());
-        text.push_str(&format!("  {key} {} in {} sets\n", inert_limited(&held.offer, 80), held.captures.len()));
+        text.push_str(&format!(
+            "  {key} {} in {}\n",
+            inert_limited(&held.offer, 80),
+            counted(held.captures.len() as u64, "set")
+        ));
     }
     text
 }
@@ -174,7 +221,7 @@ fn signed(row: &KeyRow) -> (u64, u64) {
     row.signed.values().fold((0, 0), |(counted, excluded), one| (counted + one.0, excluded + one.1))
 }
 
-fn value(table: &KeyTable, reveal_users: bool, code: u8) -> Value {
+fn value(table: &KeyTable, names: &Pseudonyms, code: u8) -> Value {
     let sets = table.sets.iter().map(|set| {
         json!({
             "evidence": set.evidence.to_string(), "class": class(Some(set.auth)), "host": set.host,
@@ -198,11 +245,10 @@ fn value(table: &KeyTable, reveal_users: bool, code: u8) -> Value {
             "signed": {"counted": counted, "excluded": excluded, "by_kind": kinds}, "refused": row.refused,
         })
     });
-    let names = Pseudonyms::new(table.evidence_root, reveal_users);
     let divergences: Vec<Value> =
         table.divergences.iter().map(|divergence| divergence_value(&names.apply(divergence))).collect();
     json!({
-        "as_of": table.as_of, "sets": sets.collect::<Vec<_>>(), "keys": keys.collect::<Vec<_>>(),
+        "schema": SCHEMA, "as_of": table.as_of, "sets": sets.collect::<Vec<_>>(), "keys": keys.collect::<Vec<_>>(),
         "divergences": divergences, "exit_code": code,
     })
 }

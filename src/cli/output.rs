@@ -73,6 +73,11 @@ impl Output {
     }
 }
 
+/// So many of something.
+pub(crate) fn counted(count: u64, one: &str) -> String {
+    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
+}
+
 /// A line for people on stderr. Its text is made inert here, whatever it holds.
 pub(crate) fn say(line: &str) {
     // Nobody is left to tell when stderr is gone.

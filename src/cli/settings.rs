@@ -6,7 +6,8 @@ use std::str::FromStr as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::args::{FailOn, Global, OnInvalid};
-use crate::app::{AppError, AsOfWanted, Config, Instant, Plan, RunOptions, Span};
+use super::coverage;
+use crate::app::{AppError, AsOfWanted, Config, Instant, JudgedBy, Plan, RunOptions, Span};
 use crate::domain::{Severity, UnixSeconds};
 
 /// The configuration file's default name.
@@ -29,6 +30,12 @@ pub(crate) fn plan(global: &Global) -> Result<Plan, AppError> {
     let plan = Plan::resolve(&config, &base)?;
     may_read_stdin(global, plan.files.values().flatten())?;
     Ok(plan)
+}
+
+/// By whose policy keys, caps, custody and explain judge the run: its own, unless a configuration is named by flag or
+/// environment.
+pub(crate) fn judged_by(global: &Global) -> Result<JudgedBy, AppError> {
+    Ok(JudgedBy::new(coverage::plan(global)?, global.config.is_some()))
 }
 
 /// Refuses `-` under `--no-input` when stdin is a terminal: someone would have to type.

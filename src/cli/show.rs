@@ -14,7 +14,7 @@ use crate::report::canonical_json;
 type Files = Vec<(Media, Vec<PathBuf>)>;
 
 /// The policy to judge with: the configuration's when one is there, else the profile's.
-pub(super) fn context(global: &Global) -> Result<(TrustPolicy, Files), AppError> {
+fn context(global: &Global) -> Result<(TrustPolicy, Files), AppError> {
     let named = global.config.is_some() || std::path::Path::new(settings::DEFAULT_CONFIG).exists();
     if !named {
         return Ok((TrustPolicy::orangecheck_2026_10(), Vec::new()));

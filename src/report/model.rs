@@ -52,13 +52,18 @@ impl Model<'_> {
         self.reconciliation.divergences.iter().filter(|divergence| divergence.state != State::Explained).count() as u64
     }
 
-    /// The run's one sentence: verdict, counts with denominators, exit code.
+    /// The run's one sentence: verdict, counts with denominators, what leaked keys exclude, exit code.
     pub fn sentence(&self) -> String {
         let envelopes = self.population.get("envelopes");
         let settlements = self.population.get("settlements");
         let proofs = self.population.get("proofs");
+        let excluded = match self.key_compromised() {
+            0 => String::new(),
+            1 => " 1 envelope excluded under leaked keys;".to_owned(),
+            count => format!(" {count} envelopes excluded under leaked keys;"),
+        };
         format!(
-            "{}: {} of {} envelopes, {} of {} proofs, {} of {} settlements accepted; {} of {} checks ran; \
+            "{}: {} of {} envelopes, {} of {} proofs, {} of {} settlements accepted;{excluded} {} of {} checks ran; \
              {} unexplained divergences, {} at or above {}; exit {}",
             self.outcome.name(),
             envelopes.accepted,
@@ -74,6 +79,11 @@ impl Model<'_> {
             self.fail_on,
             self.outcome.exit_code(),
         )
+    }
+
+    /// Accepted envelopes of all ledgers that leaked keys keep out of every sum.
+    fn key_compromised(&self) -> i128 {
+        self.views.iter().filter_map(|view| view.totals.get("key_compromised")).sum()
     }
 
     /// What even a clean report does not prove.

@@ -196,6 +196,27 @@ fn users_are_pseudonyms_those_with_one_site_are_listed_apart_and_the_threshold_d
 }
 
 #[test]
+fn events_that_no_limit_is_asked_about_are_told_with_the_reason() {
+    let noon = MIDNIGHT + 12 * HOUR;
+    let ledger = Ledger::new(&[class_a(6, noon), class_a(1, noon - 30 * DAY)].concat(), "");
+    let events = |more: &[&str]| ledger.value(more)["events"].clone();
+    let excluded = |leaked: u64, late: u64| json!({"key_compromised": leaked, "after_as_of": late});
+    assert_eq!(events(&[]), json!({"counted": 7, "excluded": excluded(0, 0)}));
+    assert_eq!(events(&["--as-of", "2026-09-01"]), json!({"counted": 1, "excluded": excluded(0, 6)}));
+    let text = fs::read_to_string(&ledger.config).unwrap();
+    let leak = "[[keys.compromised]]\nkid = \"env\"\nat = 2026-01-01T00:00:00Z\n";
+    fs::write(&ledger.config, format!("{text}{leak}")).unwrap();
+    let named = ["-c", arg(&ledger.config)];
+    assert_eq!(events(&named), json!({"counted": 0, "excluded": excluded(7, 0)}));
+    let output = ledger.caps(&named);
+    let line = "0 counted events; excluded: 7 under leaked keys, 0 claimed after the as-of";
+    assert_eq!(code(&output), 3, "{}", shown(&output));
+    assert!(stdout(&output).contains(line), "{}", stdout(&output));
+    // The run itself was judged without the leak.
+    assert!(stdout(&ledger.caps(&[])).contains("\n7 counted events; excluded: 0 under"), "{}", shown(&output));
+}
+
+#[test]
 fn a_run_without_a_counted_event_establishes_nothing() {
     let empty = Ledger::new(&[], "");
     let output = empty.caps(&[]);

@@ -218,6 +218,9 @@ fn the_report_shows_both_totals_and_keys_list_where_the_kid_stands() {
             count(&desk, is_event)
         );
         assert!(stdout(&output).contains(&line), "{line}\n{}", stdout(&output));
+        let sentence = report["verdict"]["sentence"].as_str().unwrap();
+        let apart = format!("accepted; {} envelopes excluded under leaked keys; ", count(&desk, excluded));
+        assert!(sentence.contains(&apart), "{sentence}");
 
         let listed = run(&["keys", "list", "-c", arg(&config), "--run", arg(&run_dir), "--json", "--progress", "none"]);
         assert_eq!(code(&listed), 1, "{}", shown(&listed));

@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use super::hide::Hidden;
 use crate::app::as_of::{AsOfWanted, as_of_from_evidence, block_time};
-use crate::app::audit::recorded_inputs;
 use crate::app::conclude::{Conclusion, JudgedInputs};
 use crate::app::drill::RunOptions;
 use crate::app::error::AppError;
 use crate::app::judge::{judge, side_tables, worker_threads};
+use crate::app::judged_by::JudgedBy;
 use crate::app::observer::{Cancel, Silent};
 use crate::app::run::RunFolder;
 use crate::app::takedowns::d_tags;
@@ -42,13 +42,13 @@ pub(super) struct Held {
 }
 
 impl Known {
-    /// Judges the evidence of a run, by what the run recorded, or by this policy when it was never judged.
-    pub(super) fn of(folder: &RunFolder, policy: &TrustPolicy, options: &RunOptions) -> Result<Self, AppError> {
+    /// Judges the evidence of a run.
+    pub(super) fn of(folder: &RunFolder, by: &JudgedBy, options: &RunOptions) -> Result<Self, AppError> {
         let store = LogStore::open_read_only(&folder.evidence())?;
         let root = evidence_root(&store.ids()?);
         let is_judged = folder.evidence().join("inputs.json").is_file();
-        let recorded = is_judged.then(|| recorded_inputs(folder.root())).transpose()?;
-        let policy = recorded.as_ref().map_or(policy, |judged| &judged.policy).clone();
+        let recorded = is_judged.then(|| by.inputs(folder.root())).transpose()?;
+        let policy = recorded.as_ref().map_or_else(|| by.policy(), |judged| judged.policy.clone());
         let mut tables = side_tables(&store)?;
         if let Some(judged) = &recorded {
             tables.d_tags = d_tags(&store, &judged.declared)?;

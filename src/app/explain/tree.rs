@@ -11,10 +11,9 @@ use super::model::{Class, Direction, DivergenceTold, Name, Related, Thing};
 use super::{anchors, carriers, entries, people, says, standing};
 use crate::app::drill::RunOptions;
 use crate::app::error::AppError;
+use crate::app::judged_by::JudgedBy;
 use crate::app::run::RunFolder;
-use crate::domain::{
-    AttestationId, BindingId, DescriptorId, Digest32, Divergence, EnvelopeId, EvidenceId, KeyId, TrustPolicy,
-};
+use crate::domain::{AttestationId, BindingId, DescriptorId, Digest32, Divergence, EnvelopeId, EvidenceId, KeyId};
 use crate::report::divergence_value;
 use crate::verify::Verified;
 
@@ -38,12 +37,7 @@ pub enum Explained {
 ///
 /// # Errors
 /// [`AppError`] when the run is not there or can't be read.
-pub fn explain(
-    folder: &RunFolder,
-    policy: &TrustPolicy,
-    options: &RunOptions,
-    what: &str,
-) -> Result<Explained, AppError> {
+pub fn explain(folder: &RunFolder, by: &JudgedBy, options: &RunOptions, what: &str) -> Result<Explained, AppError> {
     if what.trim().is_empty() {
         return Ok(Explained::Nothing);
     }
@@ -54,7 +48,7 @@ pub fn explain(
             hint: "give the folder of a run with --run DIR; a code like ENV_SIG_BAD needs none".to_owned(),
         });
     }
-    let known = Known::of(folder, policy, options)?;
+    let known = Known::of(folder, by, options)?;
     let mut names = find(&known, what)?;
     let ids: BTreeSet<&String> = names.iter().map(|name| &name.id).collect();
     if ids.len() > 1 {

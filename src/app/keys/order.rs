@@ -59,7 +59,9 @@ pub(super) fn orders(survey: &Survey, root: &Path, plan: Option<&Plan>) -> Resul
         captures.sort();
         let is_known = captures.iter().all(|(moment, _)| moment.is_some());
         let is_told = captures.windows(2).all(|pair| matches!(pair, [one, next] if one.0 != next.0 || one.1 == next.1));
-        let is_ordered = captures.len() < 2 || is_known && is_told;
+        // One set is the newest, however often it was seen.
+        let is_one = captures.windows(2).all(|pair| matches!(pair, [one, next] if one.1 == next.1));
+        let is_ordered = is_one || is_known && is_told;
         Captures { ids: captures.into_iter().map(|(_, evidence)| evidence).collect(), is_ordered }
     };
     Ok(captures.into_iter().map(|(source, captures)| (source, in_order(captures))).collect())

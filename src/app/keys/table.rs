@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use crate::app::as_of::AsOfWanted;
-use crate::app::coverage::{Survey, Wanted};
+use crate::app::coverage::Survey;
 use crate::app::error::AppError;
+use crate::app::judged_by::JudgedBy;
 use crate::app::observer::{Cancel, Observer};
-use crate::app::plan::Plan;
 use crate::app::run::RunFolder;
 use crate::domain::{Code, Digest32, Divergence, EvidenceId, KeyId, Media, PublicKey32, SourceId, UnixSeconds};
 use crate::evidence::{Claim, Decoded, KeySet, OcMeKind, decode};
@@ -25,7 +25,7 @@ pub enum KeyStatus {
     Published,
     /// The same, beside a kid that came later.
     Rotated,
-    /// In some captures of a source whose order is not known.
+    /// In captures of sources whose order is not known: nothing says which came last.
     Held,
     /// In older captures only. What it signed still verifies.
     Retired,
@@ -119,21 +119,20 @@ pub struct KeyTable {
     pub divergences: Vec<Divergence>,
 }
 
-/// Looks at the keys of the run in `root`: by the plan, where there is one, else as the run recorded its policy. Captures of
-/// an address are in the order of their times in the run's record, files in that of the plan; without these none is newest.
+/// Looks at the keys of the run in `root`. Captures of an address are in the order of their times in the run's record, files
+/// in that of the configuration at hand; without these none is newest.
 ///
 /// # Errors
 /// As [`crate::app::coverage_of_run`].
 pub fn keys_of_run(
     root: &Path,
-    plan: Option<&Plan>,
+    by: &JudgedBy,
     how: (Option<AsOfWanted>, UnixSeconds, usize),
     observer: &dyn Observer,
     cancel: &Cancel,
 ) -> Result<KeyTable, AppError> {
-    let wanted = plan.map_or(Wanted::Recorded(None), Wanted::Planned);
-    let survey = Survey::of(root, wanted, how, observer, cancel)?;
-    let orders = orders(&survey, root, plan)?;
+    let survey = Survey::of(root, by.wanted(), how, observer, cancel)?;
+    let orders = orders(&survey, root, by.plan())?;
     let mut divergences = reconcile(&survey.input()).divergences;
     divergences.retain(|divergence| divergence.code.name().starts_with("KEY_"));
     Ok(KeyTable {
@@ -244,26 +243,25 @@ fn status(
         return KeyStatus::Unusable;
     }
     let names = |set: &KeySet, kid: &KeyId| set.keys.iter().any(|(named, _)| named == kid);
-    let (mut is_published, mut is_succeeded, mut is_held) = (false, false, false);
+    let (mut is_published, mut is_succeeded, mut is_past, mut is_held) = (false, false, false, false);
     for Captures { ids, is_ordered } in orders.values() {
         let captures: Vec<&KeySet> = ids.iter().filter_map(|id| sets.get(id).copied()).collect();
         let Some(newest) = captures.last() else { continue };
         let first = |kid: &KeyId| captures.iter().position(|set| names(set, kid));
-        if *is_ordered && names(newest, kid) {
+        if !is_ordered {
+            is_held |= first(kid).is_some();
+        } else if names(newest, kid) {
             is_published = true;
             is_succeeded |= newest.keys.iter().any(|(other, _)| first(other) > first(kid));
-        }
-        // In all of them it is in the newest, whichever that is.
-        if !is_ordered && first(kid).is_some() {
-            is_held = true;
-            is_published |= captures.iter().all(|set| names(set, kid));
+        } else {
+            is_past |= first(kid).is_some();
         }
     }
     match (is_published, is_succeeded) {
         (_, true) => KeyStatus::Rotated,
         (true, false) => KeyStatus::Published,
-        (false, false) if is_held => KeyStatus::Held,
-        (false, false) => KeyStatus::Retired,
+        (false, false) if is_past && !is_held => KeyStatus::Retired,
+        (false, false) => KeyStatus::Held,
     }
 }
 

@@ -101,9 +101,11 @@ pub struct CapReading {
     pub user_days: u64,
     /// Pairs of a user and a UTC month with a counted event.
     pub user_months: u64,
-    /// Periods that each limit was asked about. Of a share only those with two sites: everyone else would breach with the
-    /// first event.
+    /// Windows that each limit was asked about: periods of a user, or the rolling windows that end at one of their events. Of
+    /// a share only those with two sites: everyone else would breach with the first event.
     pub looked_at: BTreeMap<Cap, u64>,
+    /// Those of them that are above the limit. Several, or several sites of one, can make one breach or several.
+    pub above: BTreeMap<Cap, u64>,
     /// The highest measure by limit, breach or not.
     pub worst: BTreeMap<Cap, Measured>,
     /// Breaches, by limit, user, period and site.

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 
-use super::Kid;
 use super::desk::{Desk, KID};
-use crate::support::{arg, code, drill, report, run, shown, stderr, stdout, write_world};
+use super::{Kid, Kind, Proof};
+use crate::support::{arg, code, drill, reledger, report, run, shown, stderr, stdout, write_world};
 
 const NOW: &str = "2026-10-01T00:00:00Z";
 
@@ -66,9 +66,13 @@ fn a_leak_is_registered_once_earlier_ones_are_added_and_the_configuration_is_not
     assert_eq!(code(&earlier), 0, "{}", shown(&earlier));
     let both = fs::read_to_string(office.register()).unwrap();
     assert!(both.starts_with(first.trim_end()) && both.contains("reason = \"a log\""), "{both}");
-    for (kid, at) in [("", "2026-07-01"), ("env-2026-05", "soon")] {
+    for (kid, at) in [("", "2026-07-01"), ("env-2026-05", "soon"), ("env-9", "5000"), ("env-9", "499999999")] {
         assert_eq!(code(&office.compromise(kid, at)), 2, "{kid} {at}");
     }
+    assert_eq!(fs::read_to_string(office.register()).unwrap(), both);
+    let quiet = office.keys(&["compromise", "-q", "--kid", "env-9", "--at", "500000000"]);
+    assert_eq!((code(&quiet), stdout(&quiet), stderr(&quiet)), (0, String::new(), String::new()));
+    assert!(fs::read_to_string(office.register()).unwrap().contains("at = 1985-11-05T00:53:20Z"));
     assert_eq!(fs::read(&office.config).unwrap(), before, "the configuration is the user's");
 }
 
@@ -119,6 +123,21 @@ fn a_registered_leak_excludes_what_it_reaches_changes_both_digests_and_is_listed
         "--at",
         "2026-01-01",
     ]);
+    assert_eq!(code(&unknown), 6, "a mistyped kid excludes nothing: {}", shown(&unknown));
+    assert!(!fs::read_to_string(office.register()).unwrap().contains("env-1999"));
+    let unknown = run(&[
+        "keys",
+        "compromise",
+        "-c",
+        arg(&office.config),
+        "--run",
+        arg(&clean_dir),
+        "--kid",
+        "env-1999",
+        "--at",
+        "2026-01-01",
+        "--yes",
+    ]);
     assert_eq!(code(&unknown), 0, "{}", shown(&unknown));
     assert!(stderr(&unknown).contains("no captured key set names env-1999"), "{}", stderr(&unknown));
 
@@ -165,7 +184,8 @@ fn a_rewritten_and_an_unpublished_kid_are_told_and_without_a_key_set_nothing_is_
     // Without a configuration nothing says which file came last; the run itself is told as it was judged.
     let value: Value = serde_json::from_str(&stdout(&list(&["--json"]))).unwrap();
     assert!(value["sets"].as_array().unwrap().iter().all(|set| set["newest"] == false), "{value:#}");
-    assert_eq!(value["keys"][0]["status"], "published", "it is in both");
+    assert_eq!(value["keys"][0]["status"], "held", "it is in both, and perhaps in a third that nobody captured");
+    assert_eq!(value["schema"], "reledger/keys/1");
 
     // Only the auth host publishes now: every envelope is refused.
     let auth_only = text.replace("\njwks = ", "\nauth_jwks = ");
@@ -194,8 +214,50 @@ fn a_rewritten_and_an_unpublished_kid_are_told_and_without_a_key_set_nothing_is_
     let listed = run(&["keys", "list", "--run", arg(&keyless_dir), "--progress", "none"]);
     assert_eq!(code(&listed), 3, "{}", shown(&listed));
     assert!(
-        stdout(&listed).contains(&format!("kid {KID} none: unknown; named by 40 envelopes")),
+        stdout(&listed).contains(&format!("kid {KID} none: unknown; named by 40 envelopes, refused")),
         "{}",
         stdout(&listed)
     );
+}
+
+#[test]
+fn keys_caps_custody_and_explain_judge_by_the_run_unless_a_configuration_is_named() {
+    let folder = tempdir().unwrap();
+    let desk = Desk::new(Kid::TheOnlyKey);
+    let config = desk.write(folder.path());
+    let leaks = fs::read_to_string(folder.path().join("leaks.toml")).unwrap();
+    fs::write(folder.path().join("leaks.toml"), "").unwrap();
+    let run_dir = folder.path().join("run");
+    drill(&config, &run_dir, &["--as-of", "2026-10-01T00:00:00Z"]);
+    fs::write(folder.path().join("leaks.toml"), leaks).unwrap();
+    let event = desk.cells.iter().find(|cell| cell.kind == Kind::Event && cell.proof == Proof::Never).unwrap();
+    let fixed = ["--run", arg(&run_dir), "--json", "--progress", "none"];
+    let said = |command: &[&str], more: &[&str]| -> Value {
+        let output = run(&[command, &fixed, more].concat());
+        // Nothing is established of somebody whose only rebind is excluded.
+        serde_json::from_str(&stdout(&output)).unwrap_or(Value::Null)
+    };
+    // By whom the leak is known: keys, caps, custody, explain.
+    let known = |more: &[&str]| {
+        let keys = said(&["keys", "list"], more)["keys"][0]["signed"]["excluded"] != 0;
+        let caps = said(&["caps"], more)["events"]["excluded"]["key_compromised"] != 0;
+        let custody = said(&["custody", "history", "bc1quser1"], more);
+        let custody = custody["transitions"].as_array().is_none_or(Vec::is_empty);
+        [keys, caps, custody, said(&["explain", &event.id], more).to_string().contains("KEY_COMPROMISED")]
+    };
+    assert_eq!(known(&[]), [false; 4], "the run was judged before the leak was registered");
+    assert_eq!(known(&["-c", arg(&config)]), [true; 4]);
+    let by_environment = reledger().args(["caps"]).args(fixed).env("RELEDGER_CONFIG", &config).output().unwrap();
+    let by_environment: Value = serde_json::from_str(&stdout(&by_environment)).unwrap();
+    assert_eq!(by_environment["schema"], "reledger/caps/1");
+    assert_ne!(by_environment["events"]["excluded"]["key_compromised"], 0);
+
+    // Equal codes together, the first ten of them; all in JSON.
+    let text = stdout(&run(&["keys", "list", "--run", arg(&run_dir), "-c", arg(&config), "--progress", "none"]));
+    let listed = said(&["keys", "list"], &["-c", arg(&config)]);
+    let all = listed["divergences"].as_array().unwrap().len();
+    assert!(all > 10);
+    assert!(text.contains(&format!("KEY_COMPROMISED error: {all}\n")), "{text}");
+    assert!(text.contains(&format!("  and {} more; --json lists all\n1 key set, 1 key id, ", all - 10)), "{text}");
+    assert_eq!(text.matches("  {\"envelope\"").count(), 10, "{text}");
 }

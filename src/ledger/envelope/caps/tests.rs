@@ -160,6 +160,25 @@ fn populations_count_users_days_months_and_those_with_one_site() {
 }
 
 #[test]
+fn every_window_that_was_judged_is_counted_and_never_fewer_than_are_above() {
+    // Ten within a day: the sixth to the tenth each end a window with too many, all on one day.
+    let ten = class_a("2026-05-04T12:00:00Z", 0..10);
+    let reading = rolling(&ten);
+    assert_eq!((reading.looked_at[&Cap::ClassADay], reading.above[&Cap::ClassADay]), (10, 5));
+    assert_eq!(of(&reading, Cap::ClassADay), [(5, 10, "2026-05-04")], "one breach, at its worst");
+    let reading = utc(&ten);
+    assert_eq!((reading.looked_at[&Cap::ClassADay], reading.above[&Cap::ClassADay]), (1, 1), "one calendar day");
+    // First one site has too large a share of a rolling month, later another.
+    let (a, b) = ("a.example", "b.example");
+    let events = [(0, EventClass::C, a, 90), (1, EventClass::C, b, 10), (2, EventClass::C, b, 500)];
+    let world = world("2026-05-04T12:00:00Z", &events);
+    let reading = rolling(&world);
+    assert_eq!(of(&reading, Cap::SiteShare), [(60, 90, "2026-05"), (60, 510, "2026-05")]);
+    assert_eq!((reading.looked_at[&Cap::SiteShare], reading.above[&Cap::SiteShare]), (2, 2));
+    assert_eq!((utc(&world).looked_at[&Cap::SiteShare], utc(&world).above[&Cap::SiteShare]), (1, 1));
+}
+
+#[test]
 fn a_finding_over_a_rolling_window_says_so() {
     let mut world = class_a("2026-05-04T23:00:00Z", [0, 60, 120, 3600, 3660, 3720]);
     assert!(!has(&world.ledgers().findings, Code::CapClassADay));

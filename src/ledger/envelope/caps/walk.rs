@@ -28,12 +28,14 @@ fn shown((year, month, day): Period) -> String {
 /// Judges one user, whose events are in order of time.
 pub(super) fn user(user: &UserKey, events: &[&BillableEvent], caps: &Caps, reading: &mut CapReading) {
     calendar(user, events, reading);
-    let mut found = Found { user, reading, breaches: BTreeMap::new(), looked_at: BTreeSet::new() };
+    let rolls = caps.window == CapWindow::Rolling;
+    let mut found = Found { user, reading, rolls, breaches: BTreeMap::new(), windows: BTreeMap::new() };
     class_a(events, caps, &mut found);
     shares(events, caps, &mut found);
-    let Found { breaches, looked_at, .. } = found;
-    for (cap, _) in looked_at {
+    let Found { breaches, windows, .. } = found;
+    for ((cap, ..), is_above) in windows {
         *reading.looked_at.entry(cap).or_default() += 1;
+        *reading.above.entry(cap).or_default() += u64::from(is_above);
     }
     reading.breaches.extend(breaches.into_values());
 }
@@ -58,13 +60,16 @@ struct Found<'r, 'u> {
     user: &'u UserKey,
     reading: &'r mut CapReading,
     breaches: BTreeMap<(Cap, Period, Option<String>), CapBreach>,
-    looked_at: BTreeSet<(Cap, Period)>,
+    rolls: bool,
+    /// Every window that was judged, and whether it is above: a calendar one is its period, a rolling one ends at an instant.
+    windows: BTreeMap<(Cap, Period, Option<UnixMicros>), bool>,
 }
 
 impl Found<'_, '_> {
     /// Takes a measure; of several in one period the highest is kept, of equal ones the first.
     fn measure(&mut self, cap: Cap, period: Period, site: Option<&str>, limit: u64, found: Measured, is_breach: bool) {
-        self.looked_at.insert((cap, period));
+        let end = self.rolls.then_some(found.until);
+        *self.windows.entry((cap, period, end)).or_default() |= is_breach;
         let worst = self.reading.worst.entry(cap).or_insert(found);
         if found.rank() > worst.rank() {
             *worst = found;
