@@ -102,7 +102,7 @@ pub fn custody_of_run(
     }
     let (answer, transitions) = match at {
         Some(at) => {
-            let answer = ledgers.rebind.custody_at(&ledgers.people, who, at);
+            let answer = ledgers.rebind.custody_at(&ledgers.people, who, at.into());
             let support = answer.support.clone();
             (Some(answer), support)
         }

@@ -12,7 +12,7 @@ mod publish;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use reledger::domain::{AsOf, TrustPolicy, UnixSeconds, UserKey};
+use reledger::domain::{AsOf, TrustPolicy, UnixMicros, UnixSeconds, UserKey};
 use reledger::ledger::{CustodyAt, Ledgers, rebuild};
 use reledger::verify::{VerifiedSet, Verifier};
 use serde_json::Value;
@@ -93,7 +93,8 @@ fn custody_at_random_instants_is_what_the_rules_say() {
             let (name, addresses) = asked(person, &mut rng);
             let at = drawn.instant(person, &mut rng);
             let expected = oracle::answer(&drawn, person, &addresses, at);
-            let found = ledgers.rebind.custody_at(&ledgers.people, &UserKey::from(name.as_str()), UnixSeconds(at));
+            let found =
+                ledgers.rebind.custody_at(&ledgers.people, &UserKey::from(name.as_str()), UnixMicros(at * 1_000_000));
             assert_eq!(observed(&found), expected, "person {number} as {name} at {at} of seed {}", drawn.seed);
             *seen.entry((expected.trust.clone(), expected.descriptor.is_some())).or_default() += 1;
         }

@@ -23,7 +23,7 @@ pub fn custody_text(found: &CustodyFound) -> String {
     }
     if let Some(at) = &found.at {
         let block = found.height.map(|height| format!(" (block {height})")).unwrap_or_default();
-        row("at", &format!("{}{block}", at.at));
+        row("at", &format!("{}{block}", time(at.at)));
         row("state", at.state.map_or("unknown", |state| state.name()));
         if at.state.is_some_and(|state| state != crate::evidence::CustodyState::Bip322) {
             row("guardians", &guardians(at.descriptor, found.descriptor.as_ref()));
@@ -164,7 +164,7 @@ pub fn custody_value(found: &CustodyFound, exit_code: u8) -> Value {
         })).collect::<Vec<_>>(),
     });
     if let Some(at) = &found.at {
-        value["at"] = json!({"time": at.at.0, "height": found.height.map(|height| height.0)});
+        value["at"] = json!({"time": at.at.seconds().0, "height": found.height.map(|height| height.0)});
         value["state"] = at.state.map_or("unknown", |state| state.name()).into();
         value["descriptor"] = at.descriptor.map_or(Value::Null, |id| descriptor_value(id, found.descriptor.as_ref()));
         value["trust"] = at.trust.name().into();

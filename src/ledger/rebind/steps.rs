@@ -118,19 +118,17 @@ fn after_its_anchor(scope: Scope<'_>, step: &Step) -> Option<Finding> {
 
 /// REB_FORK and REB_INVARIANT over the gathered steps. Returns the rotations that fork.
 pub(super) fn check(scope: Scope<'_>, ledger: &RebindLedger, findings: &mut Vec<Finding>) -> BTreeSet<Digest32> {
-    let mut leaving: BTreeMap<(DescriptorId, &str), Vec<&Step>> = BTreeMap::new();
     let mut graduations: BTreeMap<Digest32, &Step> = BTreeMap::new();
     for step in ledger.steps.values().flatten() {
-        if step.graduates_to.is_none() {
-            leaving.entry((step.from, &step.address)).or_default().push(step);
-        } else {
+        if step.graduates_to.is_some() {
             graduations.insert(step.id, step);
         }
         findings.extend(address_changed(ledger, step));
         findings.extend(step.changed.iter().map(|one| invariant(step.finding(Code::RebInvariant), one)));
     }
     let mut forked = BTreeSet::new();
-    for ((descriptor, address), mut steps) in leaving.into_iter().filter(|(_, steps)| steps.len() > 1) {
+    let forks = ledger.steps.values().flat_map(|steps| forks(steps));
+    for ((descriptor, address), mut steps) in forks {
         steps.sort_by_key(|step| step.id);
         forked.extend(steps.iter().map(|step| step.id));
         let ids: Vec<String> = steps.iter().map(|step| step.id.to_string()).collect();
@@ -161,6 +159,40 @@ pub(super) fn check(scope: Scope<'_>, ledger: &RebindLedger, findings: &mut Vec<
         }
     }
     forked
+}
+
+/// Rotations of one address that leave a descriptor which another has left, unless custody returned to it in between:
+/// from A to B, from B to A, and from A once more is a round trip.
+fn forks(steps: &[Step]) -> BTreeMap<(DescriptorId, &str), Vec<&Step>> {
+    let mut forks: BTreeMap<(DescriptorId, &str), Vec<&Step>> = BTreeMap::new();
+    let left: BTreeSet<DescriptorId> =
+        steps.iter().filter(|step| step.graduates_to.is_none()).map(|step| step.from).collect();
+    for descriptor in left {
+        // Rotations since custody last returned to the descriptor, and where the first of them and its followers lead.
+        let (mut since, mut led): (Vec<&Step>, Option<DescriptorId>) = (Vec::new(), Some(descriptor));
+        let mut forking: Vec<&Step> = Vec::new();
+        for step in steps {
+            let is_rotation = step.graduates_to.is_none();
+            if is_rotation && step.from == descriptor {
+                if led == Some(descriptor) {
+                    since.clear();
+                }
+                since.push(step);
+                if since.len() == 2 {
+                    forking.extend(&since);
+                } else if since.len() > 2 {
+                    forking.push(step);
+                }
+            }
+            if !is_rotation || led == Some(step.from) {
+                led = step.to;
+            }
+        }
+        if let Some(first) = forking.first() {
+            forks.insert((descriptor, &first.address), forking);
+        }
+    }
+    forks
 }
 
 /// Tier, rate and history go with the user.
