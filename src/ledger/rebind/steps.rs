@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::{
     BlockHeight, Code, DescriptorId, Digest32, EvidenceId, Finding, Subject, UnixMicros, UnixSeconds, UserKey,
 };
-use crate::evidence::Changed;
+use crate::evidence::custody::federation_id;
+use crate::evidence::{Changed, DescriptorForm};
 use crate::ledger::canonical::Leaf;
 use crate::ledger::envelope::Standing;
 use crate::ledger::scope::{BLOCK_TIME_SLACK_SECONDS, Scope};
 
 use super::dated::{Dated, is_after};
-use super::roll::RebindLedger;
+use super::roll::{RebindEntry, RebindLedger};
 
 /// A graduation or rotation: custody leaves one descriptor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,6 +141,7 @@ pub(super) fn check(scope: Scope<'_>, ledger: &RebindLedger, findings: &mut Vec<
         findings.push(steps.iter().fold(finding, |finding, step| finding.with_evidence(step.carrier, "rotation")));
     }
     for entry in ledger.entries.values().filter(|entry| entry.standing == Standing::Counted) {
+        findings.extend(foreign_federation(scope, ledger, entry));
         if entry.rebind.graduates() {
             findings.extend(entry.rebind.changed.iter().map(|one| invariant(entry.finding(Code::RebInvariant), one)));
         }
@@ -193,6 +195,31 @@ fn forks(steps: &[Step]) -> BTreeMap<(DescriptorId, &str), Vec<&Step>> {
         }
     }
     forks
+}
+
+/// A custody descriptor carries its user's address: a rebind into it must be of that user, as far as addresses are known.
+fn foreign_federation(scope: Scope<'_>, ledger: &RebindLedger, entry: &RebindEntry) -> Option<Finding> {
+    let id = federation_id(entry.rebind.to_federation.as_ref()?).ok()?;
+    let descriptor = ledger.descriptors.get(&id).filter(|held| held.form == DescriptorForm::Custody)?;
+    let governed = descriptor.address.as_deref()?;
+    let principal = scope.people.principal_of(&entry.rebind.user);
+    let names = scope.people.names_of(principal).chain([principal, &entry.rebind.user]);
+    let addresses: BTreeSet<&str> = names.map(UserKey::as_str).filter(|name| is_address(name)).collect();
+    if addresses.is_empty() || addresses.contains(governed) {
+        return None;
+    }
+    let own: Vec<&str> = addresses.into_iter().collect();
+    let mut finding = entry
+        .finding(Code::RebInvariant)
+        .with_values(own.join(", "), governed)
+        .with_explanation("The transition enters a descriptor of another address.");
+    finding.subject = finding.subject.and("member", "to_federation");
+    Some(finding)
+}
+
+/// Segwit and base58 addresses by their beginning; keys in hex are longer than base58 addresses.
+fn is_address(name: &str) -> bool {
+    name.starts_with("bc1") || name.starts_with(['1', '3']) && name.len() < 40
 }
 
 /// Tier, rate and history go with the user.

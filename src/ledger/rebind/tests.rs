@@ -165,6 +165,31 @@ const CASES: &[Case<World>] = &[
         },
     ),
     (
+        Code::RebInvariant,
+        |w| {
+            w.descriptor("d1", "bc1qother");
+            enters(w, "d1");
+        },
+        |w| {
+            w.descriptor("d1", "bc1quser");
+            enters(w, "d1");
+        },
+    ),
+    (
+        // Of somebody whose address nobody knows the descriptor may be.
+        Code::RebInvariant,
+        |w| {
+            w.descriptor("d1", "bc1qother");
+            enters(w, "d1");
+            w.rebind_mut("enters", |r| r.user = "1Legacy".into());
+        },
+        |w| {
+            w.descriptor("d1", "bc1qother");
+            enters(w, "d1");
+            w.rebind_mut("enters", |r| r.user = "did:oc:1".into());
+        },
+    ),
+    (
         Code::EnvTime,
         |w| w.rotation("x", "d1", "d2", "2026-06-30T00:00:01Z"),
         |w| w.rotation("x", "d1", "d2", "2026-06-30T00:00:00Z"),

@@ -197,6 +197,13 @@ impl RebindLedger {
         excluded.filter(|entry| people.principal_of(&entry.rebind.user) == principal).collect()
     }
 
+    /// Every name that a rebind, a rotation, a graduation or a custody descriptor is about.
+    pub fn names(&self) -> BTreeSet<UserKey> {
+        let rebound = self.entries.values().map(|entry| entry.rebind.user.clone());
+        let guarded = self.steps.keys().chain(self.guarded.keys()).map(|address| UserKey::from(address.as_str()));
+        rebound.chain(guarded).collect()
+    }
+
     fn asked(&self, people: &People, who: &UserKey) -> Asked {
         let principal = people.principal_of(who);
         let is_guarded = self.steps.contains_key(who.as_str()) || self.guarded.contains_key(who.as_str());
