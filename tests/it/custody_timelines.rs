@@ -12,7 +12,7 @@ mod publish;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use reledger::domain::{AsOf, TrustPolicy, UnixSeconds, UserKey};
+use reledger::domain::{AsOf, TrustPolicy, UnixMicros, UnixSeconds, UserKey};
 use reledger::ledger::{CustodyAt, Ledgers, rebuild};
 use reledger::verify::{VerifiedSet, Verifier};
 use serde_json::Value;
@@ -93,7 +93,8 @@ fn custody_at_random_instants_is_what_the_rules_say() {
             let (name, addresses) = asked(person, &mut rng);
             let at = drawn.instant(person, &mut rng);
             let expected = oracle::answer(&drawn, person, &addresses, at);
-            let found = ledgers.rebind.custody_at(&ledgers.people, &UserKey::from(name.as_str()), UnixSeconds(at));
+            let found =
+                ledgers.rebind.custody_at(&ledgers.people, &UserKey::from(name.as_str()), UnixMicros(at * 1_000_000));
             assert_eq!(observed(&found), expected, "person {number} as {name} at {at} of seed {}", drawn.seed);
             *seen.entry((expected.trust.clone(), expected.descriptor.is_some())).or_default() += 1;
         }
@@ -137,6 +138,7 @@ fn the_command_gives_the_same_answers() {
     assert!([0, 1, 3].contains(&code(&drilled)), "{}", shown(&drilled));
     let mut rng = Lcg(11);
     what_is_not_established_is_not_answered(&drawn, &run_dir);
+    other_names_are_hidden(&drawn, &run_dir);
     for person in drawn.people.iter().take(6) {
         let (name, addresses) = asked(person, &mut rng);
         let at = drawn.instant(person, &mut rng);
@@ -162,7 +164,30 @@ fn the_command_gives_the_same_answers() {
             assert!(!answer["disputed"].as_array().unwrap().is_empty());
         }
         assert_eq!(answer["exit_code"], code(&output));
+        // Who signs has to be known, by a descriptor that is held, and on more than an assumption.
+        let is_guarded = answer["descriptor"]["held"] == true || expected.state == "bip322";
+        let is_established = is_guarded && ["signed", "bitcoin-proven"].contains(&expected.trust.as_str());
+        assert!(is_established || code(&output) != 0, "{}", shown(&output));
+        assert!(!is_established || code(&output) != 3, "{}", shown(&output));
     }
+}
+
+/// Other names of the principal are told by their pseudonyms, which can be asked about.
+fn other_names_are_hidden(drawn: &Drawn, run_dir: &Path) {
+    let bound = drawn.people.iter().find(|person| person.did.is_some() && person.is_guarded(0)).unwrap();
+    let (did, address) = (bound.did.as_deref().unwrap(), bound.addresses[0].as_str());
+    let ask = |name: &str, more: &[&str]| {
+        let args = ["custody", "at", name, "--when", "5", "--run", arg(run_dir), "--json", "-q"];
+        stdout(&run(&[&args[..], more].concat()))
+    };
+    let hidden = ask(address, &[]);
+    assert!(!hidden.contains(did) && hidden.contains(address), "{hidden}");
+    assert!(ask(address, &["--reveal-users"]).contains(did));
+    let answer: Value = serde_json::from_str(&hidden).unwrap();
+    let pseudonym = answer["principal"].as_str().unwrap();
+    let by_pseudonym = ask(pseudonym, &[]);
+    assert!(by_pseudonym.contains(pseudonym) && !by_pseudonym.contains(did), "{by_pseudonym}");
+    assert!(ask(pseudonym, &["--reveal-users"]).contains(did));
 }
 
 fn what_is_not_established_is_not_answered(drawn: &Drawn, run_dir: &Path) {
@@ -173,7 +198,7 @@ fn what_is_not_established_is_not_answered(drawn: &Drawn, run_dir: &Path) {
         (&["at", "bc1qnobody", "--when", &as_of][..], 3, "nothing is held about the custody of `bc1qnobody`"),
         (&["history", "bc1qnobody"], 3, "nothing is held about the custody of `bc1qnobody`"),
         (&["at", known, "--when", "100000"], 3, "the time of block 100000 is not known"),
-        (&["at", known, "--when", &behind], 3, "lies behind the as-of"),
+        (&["at", known, "--when", &behind], 3, "is later than the as-of"),
         (&["at", known, "--when", "soon"], 2, "--when"),
         (&["at", known], 2, "--when"),
     ] {
@@ -182,8 +207,13 @@ fn what_is_not_established_is_not_answered(drawn: &Drawn, run_dir: &Path) {
         assert!(stdout(&output).is_empty() && stderr(&output).contains(said), "{}", shown(&output));
     }
     let by_height: Value = serde_json::from_str(&stdout(&ask(&["at", known, "--when", "5", "--json"]))).unwrap();
-    assert_eq!(by_height["at"], serde_json::json!({"height": 5, "time": draw::block_time(5)}));
+    let time = draw::block_time(5);
+    assert_eq!(by_height["at"], serde_json::json!({"height": 5, "time": time, "time_micros": time * 1_000_000}));
     assert_eq!(by_height["trust"], "assumed");
+    // An assumption is told, and is no answer to rely on.
+    assert_ne!(by_height["exit_code"], 0);
+    let in_capitals = ask(&["at", &known.to_ascii_uppercase(), "--when", "5", "--json"]);
+    assert_eq!(serde_json::from_str::<Value>(&stdout(&in_capitals)).unwrap(), by_height);
     let text = stdout(&ask(&["at", known, "--when", "5"]));
     assert!(text.contains("(block 5)\nstate "), "{text}");
 }

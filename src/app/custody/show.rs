@@ -3,27 +3,58 @@
 use serde_json::{Value, json};
 
 use super::{CustodyFound, FoundTransition};
-use crate::domain::{DescriptorId, Divergence, UnixMicros, inert, inert_limited};
+use crate::domain::{DescriptorId, Divergence, UnixMicros, UserKey, inert, inert_limited};
 use crate::evidence::DescriptorForm;
 use crate::ledger::{Change, CustodyAt, TrustLevel};
+use crate::report::Pseudonyms;
 use crate::verify::{Anchor, KnownDescriptor};
 
 const SCHEMA: &str = "reledger/custody/1";
 
-/// The answer or the history for people. Foreign text in it is inert.
-pub fn custody_text(found: &CustodyFound) -> String {
+/// How names stand in an answer: the one that was asked about as it was asked, others as in a report.
+struct Names<'a> {
+    found: &'a CustodyFound,
+    pseudonyms: Pseudonyms,
+}
+
+impl<'a> Names<'a> {
+    fn of(found: &'a CustodyFound, reveal: bool) -> Self {
+        Self { found, pseudonyms: Pseudonyms::new(found.evidence_root, reveal) }
+    }
+
+    fn name(&self, name: &str) -> String {
+        let is_asked = self.found.is_revealed && self.found.asked.as_str() == name;
+        if is_asked { name.to_owned() } else { self.pseudonyms.name(name) }
+    }
+
+    /// As in a report, and without the principal's other names.
+    fn divergence(&self, divergence: &Divergence) -> Divergence {
+        let mut shown = self.pseudonyms.apply(divergence);
+        for name in self.found.names.iter().chain([&self.found.asked, &self.found.principal]) {
+            for text in [&mut shown.expected, &mut shown.observed] {
+                *text = text.replace(name.as_str(), &self.name(name.as_str()));
+            }
+        }
+        shown
+    }
+}
+
+/// The answer or the history for people; other names than the one asked about only when users are revealed. Foreign text
+/// in it is inert.
+pub fn custody_text(found: &CustodyFound, reveal: bool) -> String {
+    let names = Names::of(found, reveal);
     let mut text = String::new();
     let mut row = |label: &str, value: &str| text.push_str(&format!("{label:<12} {value}\n"));
-    row("custody of", &inert(found.asked.as_str()));
+    row("custody of", &inert(&names.name(found.asked.as_str())));
     if found.principal != found.asked {
-        row("principal", &inert(found.principal.as_str()));
+        row("principal", &inert(&names.name(found.principal.as_str())));
     }
     for name in found.names.iter().filter(|name| **name != found.principal) {
-        row("also", &inert(name.as_str()));
+        row("also", &inert(&names.name(name.as_str())));
     }
     if let Some(at) = &found.at {
         let block = found.height.map(|height| format!(" (block {height})")).unwrap_or_default();
-        row("at", &format!("{}{block}", at.at));
+        row("at", &format!("{}{block}", time(at.at)));
         row("state", at.state.map_or("unknown", |state| state.name()));
         if at.state.is_some_and(|state| state != crate::evidence::CustodyState::Bip322) {
             row("guardians", &guardians(at.descriptor, found.descriptor.as_ref()));
@@ -37,7 +68,7 @@ pub fn custody_text(found: &CustodyFound) -> String {
         row("history", &count(found.transitions.len(), "transition"));
     }
     for one in &found.transitions {
-        text.push_str(&transition_text(one, &found.divergences));
+        text.push_str(&transition_text(one, &names));
     }
     let only_disputed =
         |one: &&FoundTransition| !found.transitions.iter().any(|own| own.transition.id == one.transition.id);
@@ -45,10 +76,15 @@ pub fn custody_text(found: &CustodyFound) -> String {
         if number == 0 {
             text.push_str("against it\n");
         }
-        text.push_str(&transition_text(one, &found.divergences));
+        text.push_str(&transition_text(one, &names));
     }
     for (id, standing) in &found.excluded {
         text.push_str(&format!("not counted  {id} {}\n", standing.name()));
+    }
+    let shown =
+        |place: &usize| found.transitions.iter().chain(&found.disputed).any(|one| one.divergences.contains(place));
+    for (_, divergence) in found.divergences.iter().enumerate().filter(|(place, _)| !shown(place)) {
+        text.push_str(&format!("divergence   {}\n", divergence_text(divergence)));
     }
     text
 }
@@ -71,47 +107,51 @@ fn threshold(held: &KnownDescriptor) -> String {
 
 fn why(at: &CustodyAt) -> &'static str {
     match at.trust {
+        _ if at.state.is_none() => "nothing is held that counts",
         TrustLevel::Contested if at.forked => "one of two rotations out of one descriptor was followed",
         TrustLevel::Contested => "signed statements contradict each other, or one is missing",
         TrustLevel::Assumed if at.support.is_empty() => {
             "no transition up to then; what the first one left, or the default"
         }
-        TrustLevel::Assumed => "no statement names the descriptor; it is the only one known",
+        TrustLevel::Assumed => "no signed statement of the operator or the user names the descriptor",
         TrustLevel::Signed => "every statement is signed, and not all are anchored by then",
-        TrustLevel::BitcoinProven => "every statement is signed, and in a Bitcoin block by then",
+        TrustLevel::BitcoinProven => "every statement is signed, and in a final Bitcoin block by then",
     }
 }
 
-fn transition_text(one: &FoundTransition, divergences: &[Divergence]) -> String {
+fn transition_text(one: &FoundTransition, names: &Names<'_>) -> String {
     let it = &one.transition;
     let followed = if it.followed { "" } else { ", not followed" };
     let mut text = format!("  {:<10} {}{followed}\n", it.change.name(), it.id);
     let mut row = |label: &str, value: &str| text.push_str(&format!("    {label:<11}{value}\n"));
     row("change", &change_text(&it.change));
-    row("named", &inert_limited(&it.who, 120));
+    row("named", &inert_limited(&names.name(&it.who), 120));
     row("claimed", &time(it.dated.claimed));
     if it.dated.effective != it.dated.claimed {
         row("effective", &format!("{}, the time of its block", time(it.dated.effective)));
     }
     row("anchor", &one.anchor.as_ref().map_or_else(|| "none".to_owned(), anchor_text));
     let active = it.descriptor.map(|id| format!(", fed:{id}")).unwrap_or_default();
-    row("then", &format!("{}{active}{}", it.state.name(), if it.presumed { ", the only one known" } else { "" }));
+    row(
+        "then",
+        &format!(
+            "{}{active}{}",
+            it.state.name(),
+            if it.presumed { ", which neither operator nor user names" } else { "" }
+        ),
+    );
     for doubt in &it.doubts {
         row("in dispute", doubt.name());
     }
-    for divergence in one.divergences.iter().filter_map(|place| divergences.get(*place)) {
-        row(
-            "divergence",
-            &format!(
-                "{} {} {} {}",
-                divergence.code,
-                divergence.severity,
-                divergence.state.name(),
-                divergence.fingerprint
-            ),
-        );
+    for divergence in one.divergences.iter().filter_map(|place| names.found.divergences.get(*place)) {
+        row("divergence", &divergence_text(divergence));
     }
     text
+}
+
+fn divergence_text(divergence: &Divergence) -> String {
+    let (severity, state) = (divergence.severity, divergence.state.name());
+    format!("{} {severity} {state} {}", divergence.code, divergence.fingerprint)
 }
 
 fn change_text(change: &Change) -> String {
@@ -130,8 +170,13 @@ fn change_text(change: &Change) -> String {
     }
 }
 
-fn time(at: UnixMicros) -> String {
-    at.seconds().to_string()
+/// With its fraction, so that it can be asked about.
+pub(super) fn time(at: UnixMicros) -> String {
+    let (seconds, fraction) = (at.seconds().to_string(), at.0.rem_euclid(1_000_000));
+    match fraction {
+        0 => seconds,
+        _ => format!("{}.{fraction:06}Z", seconds.trim_end_matches('Z')),
+    }
 }
 
 fn anchor_text(anchor: &Anchor) -> String {
@@ -147,26 +192,30 @@ fn anchor_text(anchor: &Anchor) -> String {
 }
 
 /// The answer or the history as JSON. Foreign text in it stays raw.
-pub fn custody_value(found: &CustodyFound, exit_code: u8) -> Value {
-    let transitions = |all: &[FoundTransition]| -> Vec<Value> {
-        all.iter().map(|one| transition_value(one, &found.divergences)).collect()
-    };
+/// Other names than the one asked about stand in it only when users are revealed.
+pub fn custody_value(found: &CustodyFound, reveal: bool, exit_code: u8) -> Value {
+    let names = Names::of(found, reveal);
+    let name = |name: &UserKey| names.name(name.as_str());
+    let transitions =
+        |all: &[FoundTransition]| -> Vec<Value> { all.iter().map(|one| transition_value(one, &names)).collect() };
     let mut value = json!({
-        "schema": SCHEMA, "asked": found.asked, "principal": found.principal, "names": found.names,
+        "schema": SCHEMA, "asked": name(&found.asked), "principal": name(&found.principal),
+        "names": found.names.iter().map(name).collect::<Vec<_>>(), "established": found.is_established(),
         "as_of": found.as_of.0, "exit_code": exit_code, "transitions": transitions(&found.transitions),
         "excluded": found.excluded.iter().map(|(id, standing)| json!({
             "id": id.to_hex(), "standing": standing.name(),
         })).collect::<Vec<_>>(),
-        "divergences": found.divergences.iter().map(|divergence| json!({
+        "divergences": found.divergences.iter().map(|divergence| names.divergence(divergence)).map(|divergence| json!({
             "code": divergence.code.name(), "severity": divergence.severity.name(), "state": divergence.state.name(),
             "fingerprint": divergence.fingerprint, "subject": divergence.subject, "expected": divergence.expected,
             "observed": divergence.observed,
         })).collect::<Vec<_>>(),
     });
     if let Some(at) = &found.at {
-        value["at"] = json!({"time": at.at.0, "height": found.height.map(|height| height.0)});
+        value["at"] =
+            json!({"time": at.at.seconds().0, "time_micros": at.at.0, "height": found.height.map(|height| height.0)});
         value["state"] = at.state.map_or("unknown", |state| state.name()).into();
-        value["descriptor"] = at.descriptor.map_or(Value::Null, |id| descriptor_value(id, found.descriptor.as_ref()));
+        value["descriptor"] = at.descriptor.map_or(Value::Null, |id| descriptor_value(id, &names));
         value["trust"] = at.trust.name().into();
         value["forked"] = at.forked.into();
         value["disputed"] = transitions(&found.disputed).into();
@@ -174,23 +223,24 @@ pub fn custody_value(found: &CustodyFound, exit_code: u8) -> Value {
     value
 }
 
-fn descriptor_value(id: DescriptorId, held: Option<&KnownDescriptor>) -> Value {
+fn descriptor_value(id: DescriptorId, names: &Names<'_>) -> Value {
+    let held = names.found.descriptor.as_ref();
     json!({
         "id": format!("fed:{id}"), "held": held.is_some(), "threshold": held.map(threshold),
         "form": held.map(|held| match held.form {
             DescriptorForm::Custody => "custody",
             DescriptorForm::Agent => "agent",
         }),
-        "address": held.and_then(|held| held.address.clone()),
+        "address": held.and_then(|held| held.address.as_deref().map(|address| names.name(address))),
         "guardians": held.map(|held| held.guardians.clone()).unwrap_or_default(),
     })
 }
 
-fn transition_value(one: &FoundTransition, divergences: &[Divergence]) -> Value {
+fn transition_value(one: &FoundTransition, names: &Names<'_>) -> Value {
     let it = &one.transition;
-    let fingerprints = one.divergences.iter().filter_map(|place| divergences.get(*place));
+    let fingerprints = one.divergences.iter().filter_map(|place| names.found.divergences.get(*place));
     json!({
-        "id": it.id.to_hex(), "kind": it.change.name(), "who": it.who, "change": change_value(&it.change),
+        "id": it.id.to_hex(), "kind": it.change.name(), "who": names.name(&it.who), "change": change_value(&it.change),
         "claimed_micros": it.dated.claimed.0, "effective_micros": it.dated.effective.0,
         "not_after": it.dated.not_after().map(|time| time.0), "anchor": one.anchor.as_ref().map(anchor_value),
         "followed": it.followed, "doubts": it.doubts.iter().map(|doubt| doubt.name()).collect::<Vec<_>>(),

@@ -2,15 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::{Code, EnvelopeId, Finding, Subject, UnixMicros, UserKey};
+use crate::domain::{Code, DescriptorId, Digest32, EnvelopeId, Finding, Subject, UnixMicros, UserKey};
 use crate::evidence::CustodyState;
+use crate::evidence::custody::federation_id;
 use crate::ledger::envelope::Standing;
 use crate::ledger::scope::{BLOCK_TIME_SLACK_SECONDS, Scope};
 
 use crate::verify::Verified;
 
-use super::dated::is_after;
+use super::dated::{Place, is_after};
 use super::roll::RebindEntry;
+use super::steps::Step;
 
 /// What the replay of all chains gives.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -27,7 +29,7 @@ pub(super) struct Chains {
 
 pub(super) fn replay(
     scope: Scope<'_>,
-    entries: &BTreeMap<EnvelopeId, RebindEntry>,
+    (entries, steps): (&BTreeMap<EnvelopeId, RebindEntry>, &BTreeMap<String, Vec<Step>>),
     findings: &mut Vec<Finding>,
 ) -> Chains {
     let counted = entries.values().filter(|entry| entry.standing == Standing::Counted);
@@ -36,12 +38,14 @@ pub(super) fn replay(
     // An unanchored transition sorts after an anchored one of the same instant: the anchor is the stronger witness.
     all.sort_unstable_by_key(|(principal, entry)| (*principal, entry.dated.place(), entry.id));
     let graduated = graduated(scope);
+    let left = states_left(scope, steps);
     let mut chains = Chains::default();
     for chain in all.chunk_by(|(one, _), (other, _)| one == other) {
         let shared = equivocations(chain, &mut chains.equivocal, findings);
         let mut before: Option<&RebindEntry> = None;
         for (principal, entry) in chain {
-            if let Some((expected, observed)) = gap(before, entry, &shared) {
+            let reached = left.get(*principal).and_then(|left| reached(left, before, entry));
+            if let Some((expected, observed)) = gap((before, reached), entry, &shared) {
                 chains.gaps.insert(entry.id);
                 findings.push(
                     entry
@@ -63,24 +67,61 @@ pub(super) fn replay(
     chains
 }
 
+/// The state that a graduation leaves, with its place.
+struct Left {
+    place: (Place, Digest32),
+    state: CustodyState,
+    descriptor: Option<DescriptorId>,
+}
+
+fn states_left(scope: Scope<'_>, steps: &BTreeMap<String, Vec<Step>>) -> BTreeMap<UserKey, Vec<Left>> {
+    let mut left: BTreeMap<UserKey, Vec<Left>> = BTreeMap::new();
+    for step in steps.values().flatten() {
+        let Some(to) = &step.graduates_to else { continue };
+        let state = if to == "single-key" { CustodyState::Bip322 } else { CustodyState::FedimintClient };
+        let principal = scope.people.principal_of(&UserKey::from(step.address.as_str())).clone();
+        let one = Left { place: (step.dated.place(), step.id), state, descriptor: step.to };
+        left.entry(principal).or_default().push(one);
+    }
+    left
+}
+
+/// The last graduation between two rebinds.
+fn reached<'l>(left: &'l [Left], before: Option<&RebindEntry>, entry: &RebindEntry) -> Option<&'l Left> {
+    let place = |entry: &RebindEntry| (entry.dated.place(), entry.id.0);
+    let (since, until) = (before.map(place), place(entry));
+    let between = left.iter().filter(|one| since.is_none_or(|since| one.place > since) && one.place < until);
+    between.max_by_key(|one| one.place)
+}
+
 /// Why the transition does not follow from what came before it.
-fn gap(before: Option<&RebindEntry>, entry: &RebindEntry, shared: &BTreeSet<EnvelopeId>) -> Option<(String, String)> {
+fn gap(
+    (before, reached): (Option<&RebindEntry>, Option<&Left>),
+    entry: &RebindEntry,
+    shared: &BTreeSet<EnvelopeId>,
+) -> Option<(String, String)> {
     let rebind = &entry.rebind;
+    let starts_from = |reached: &Left| {
+        let named = rebind.from_federation.as_ref().and_then(|name| federation_id(name).ok());
+        reached.state == rebind.from && reached.descriptor.is_none_or(|id| named.is_none_or(|named| named == id))
+    };
+    // The user's own key signed the graduation: whoever starts from what it left misses nothing.
+    let has_graduated = reached.is_some_and(starts_from);
     if rebind.from == rebind.to && !rebind.changes_federation() {
         return Some(("a change of state or federation".to_owned(), format!("{0} to {0}", rebind.from.name())));
     }
     match before {
         // A user begins under the operator's federation or in self-custody; a federation of choice is picked later.
-        None if rebind.from == CustodyState::FedimintClient => {
+        None if rebind.from == CustodyState::FedimintClient && !has_graduated => {
             Some(("fedimint_threshold or bip322 as the first state".to_owned(), rebind.from.name().to_owned()))
         }
         None => rebind.prev.map(|prev| ("a held predecessor".to_owned(), prev.to_string())),
-        Some(before) if before.rebind.to != rebind.from => {
+        Some(before) if before.rebind.to != rebind.from && !has_graduated => {
             Some((before.rebind.to.name().to_owned(), rebind.from.name().to_owned()))
         }
         Some(before) => {
             let (reached, left) = (&before.rebind.to_federation, &rebind.from_federation);
-            if reached.is_some() && left.is_some() && reached != left {
+            if reached.is_some() && left.is_some() && reached != left && !has_graduated {
                 return Some((format!("{reached:?}"), format!("{left:?}")));
             }
             match rebind.prev {

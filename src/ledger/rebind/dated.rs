@@ -36,9 +36,9 @@ impl Dated {
         self.anchor.map(|anchor| anchor.time)
     }
 
-    /// True when a block of that instant or an earlier one commits to it.
-    pub fn is_proven_by(&self, at: UnixSeconds) -> bool {
-        self.not_after().is_some_and(|time| time <= at)
+    /// True when a final block of that instant or an earlier one commits to it. The lowest block is final if any is.
+    pub fn is_proven_by(&self, at: UnixMicros) -> bool {
+        self.anchor.is_some_and(|anchor| anchor.is_final && UnixMicros::from(anchor.time) <= at)
     }
 
     pub(super) fn place(&self) -> Place {

@@ -16,7 +16,7 @@ pub(super) enum Active {
     /// The guardians of this descriptor.
     Guardians {
         id: DescriptorId,
-        /// Named by no statement: the only one known.
+        /// No signed statement of the operator or the user establishes it: the only one known, or the guardians' own word.
         presumed: bool,
     },
     /// Guardians who are not established.
@@ -29,6 +29,11 @@ impl Active {
             Self::Guardians { id, .. } => Some(id),
             Self::Own | Self::Unknown => None,
         }
+    }
+
+    /// What guardians' records name, which nobody but them signed.
+    fn told(id: DescriptorId, vouched: &BTreeSet<DescriptorId>) -> Self {
+        Self::Guardians { id, presumed: !vouched.contains(&id) }
     }
 
     fn named(id: Option<DescriptorId>) -> Self {
@@ -73,11 +78,30 @@ impl Begin {
         };
         let active = match (state, left) {
             (CustodyState::Bip322, _) => Active::Own,
-            (_, Some(id)) => Active::Guardians { id, presumed: false },
+            (_, Some(id)) => Active::told(id, &vouched(items)),
             (_, None) => Active::only(known, None),
         };
         Self { state, active }
     }
+}
+
+/// Descriptors that a signed statement of the operator or the user names. Anybody can write a descriptor of any address,
+/// and its guardians can rotate it.
+fn vouched(items: &[Item]) -> BTreeSet<DescriptorId> {
+    let mut vouched = BTreeSet::new();
+    for item in items {
+        match &item.change {
+            Change::Rebind { from_federation, to_federation, .. } => {
+                vouched.extend([from_federation, to_federation].into_iter().filter_map(|text| named(text.as_ref())));
+            }
+            Change::Graduation { from, to_federation, .. } => {
+                vouched.insert(*from);
+                vouched.extend(to_federation);
+            }
+            Change::Rotation { .. } => {}
+        }
+    }
+    vouched
 }
 
 /// The descriptor that a federation's text names: `fed:` and its id. Anything else is a name.
@@ -88,6 +112,7 @@ fn named(federation: Option<&String>) -> Option<DescriptorId> {
 /// A replay at work.
 pub(super) struct Replay<'k> {
     known: &'k BTreeSet<DescriptorId>,
+    vouched: BTreeSet<DescriptorId>,
     state: CustodyState,
     active: Active,
     /// Descriptors that a followed step left.
@@ -97,7 +122,8 @@ pub(super) struct Replay<'k> {
 impl<'k> Replay<'k> {
     /// Places transitions that are in order.
     pub(super) fn of(begin: &Begin, known: &'k BTreeSet<DescriptorId>, items: Vec<Item>) -> Vec<Transition> {
-        let mut replay = Self { known, state: begin.state, active: begin.active, left: BTreeSet::new() };
+        let (state, active, left) = (begin.state, begin.active, BTreeSet::new());
+        let mut replay = Self { known, vouched: vouched(&items), state, active, left };
         items.into_iter().map(|item| replay.place(item)).collect()
     }
 
@@ -148,8 +174,15 @@ impl<'k> Replay<'k> {
             Active::Guardians { id, .. } if id != from => (false, !self.left.contains(&from)),
             Active::Own => (false, false),
             Active::Guardians { .. } | Active::Unknown => {
+                let is_established = matches!(self.active, Active::Guardians { presumed: false, .. });
                 self.left.insert(from);
-                self.active = Active::Guardians { id: to, presumed: false };
+                self.active = match Active::told(to, &self.vouched) {
+                    // Guardians who are established themselves vouch for those who follow them.
+                    Active::Guardians { id, .. } if is_established || self.vouched.contains(&from) => {
+                        Active::named(Some(id))
+                    }
+                    told => told,
+                };
                 (true, false)
             }
         }

@@ -93,7 +93,8 @@ impl RebindLedger {
             }
         }
         ledger.steps = steps::gather(scope, findings);
-        let Chains { by_principal, gaps, equivocal, states } = chain::replay(scope, &ledger.entries, findings);
+        let Chains { by_principal, gaps, equivocal, states } =
+            chain::replay(scope, (&ledger.entries, &ledger.steps), findings);
         (ledger.chains, ledger.gaps, ledger.equivocal, ledger.states) = (by_principal, gaps, equivocal, states);
         ledger.forked = steps::check(scope, &ledger, findings);
         ledger

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::{
     BlockHeight, Code, DescriptorId, Digest32, EvidenceId, Finding, Subject, UnixMicros, UnixSeconds, UserKey,
 };
-use crate::evidence::Changed;
+use crate::evidence::custody::federation_id;
+use crate::evidence::{Changed, DescriptorForm};
 use crate::ledger::canonical::Leaf;
 use crate::ledger::envelope::Standing;
 use crate::ledger::scope::{BLOCK_TIME_SLACK_SECONDS, Scope};
 
 use super::dated::{Dated, is_after};
-use super::roll::RebindLedger;
+use super::roll::{RebindEntry, RebindLedger};
 
 /// A graduation or rotation: custody leaves one descriptor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,19 +119,17 @@ fn after_its_anchor(scope: Scope<'_>, step: &Step) -> Option<Finding> {
 
 /// REB_FORK and REB_INVARIANT over the gathered steps. Returns the rotations that fork.
 pub(super) fn check(scope: Scope<'_>, ledger: &RebindLedger, findings: &mut Vec<Finding>) -> BTreeSet<Digest32> {
-    let mut leaving: BTreeMap<(DescriptorId, &str), Vec<&Step>> = BTreeMap::new();
     let mut graduations: BTreeMap<Digest32, &Step> = BTreeMap::new();
     for step in ledger.steps.values().flatten() {
-        if step.graduates_to.is_none() {
-            leaving.entry((step.from, &step.address)).or_default().push(step);
-        } else {
+        if step.graduates_to.is_some() {
             graduations.insert(step.id, step);
         }
         findings.extend(address_changed(ledger, step));
         findings.extend(step.changed.iter().map(|one| invariant(step.finding(Code::RebInvariant), one)));
     }
     let mut forked = BTreeSet::new();
-    for ((descriptor, address), mut steps) in leaving.into_iter().filter(|(_, steps)| steps.len() > 1) {
+    let forks = ledger.steps.values().flat_map(|steps| forks(steps));
+    for ((descriptor, address), mut steps) in forks {
         steps.sort_by_key(|step| step.id);
         forked.extend(steps.iter().map(|step| step.id));
         let ids: Vec<String> = steps.iter().map(|step| step.id.to_string()).collect();
@@ -142,6 +141,7 @@ pub(super) fn check(scope: Scope<'_>, ledger: &RebindLedger, findings: &mut Vec<
         findings.push(steps.iter().fold(finding, |finding, step| finding.with_evidence(step.carrier, "rotation")));
     }
     for entry in ledger.entries.values().filter(|entry| entry.standing == Standing::Counted) {
+        findings.extend(foreign_federation(scope, ledger, entry));
         if entry.rebind.graduates() {
             findings.extend(entry.rebind.changed.iter().map(|one| invariant(entry.finding(Code::RebInvariant), one)));
         }
@@ -161,6 +161,65 @@ pub(super) fn check(scope: Scope<'_>, ledger: &RebindLedger, findings: &mut Vec<
         }
     }
     forked
+}
+
+/// Rotations of one address that leave a descriptor which another has left, unless custody returned to it in between:
+/// from A to B, from B to A, and from A once more is a round trip.
+fn forks(steps: &[Step]) -> BTreeMap<(DescriptorId, &str), Vec<&Step>> {
+    let mut forks: BTreeMap<(DescriptorId, &str), Vec<&Step>> = BTreeMap::new();
+    let left: BTreeSet<DescriptorId> =
+        steps.iter().filter(|step| step.graduates_to.is_none()).map(|step| step.from).collect();
+    for descriptor in left {
+        // Rotations since custody last returned to the descriptor, and where the first of them and its followers lead.
+        let (mut since, mut led): (Vec<&Step>, Option<DescriptorId>) = (Vec::new(), Some(descriptor));
+        let mut forking: Vec<&Step> = Vec::new();
+        for step in steps {
+            let is_rotation = step.graduates_to.is_none();
+            if is_rotation && step.from == descriptor {
+                if led == Some(descriptor) {
+                    since.clear();
+                }
+                since.push(step);
+                if since.len() == 2 {
+                    forking.extend(&since);
+                } else if since.len() > 2 {
+                    forking.push(step);
+                }
+            }
+            if !is_rotation || led == Some(step.from) {
+                led = step.to;
+            }
+        }
+        if let Some(first) = forking.first() {
+            forks.insert((descriptor, &first.address), forking);
+        }
+    }
+    forks
+}
+
+/// A custody descriptor carries its user's address: a rebind into it must be of that user, as far as addresses are known.
+fn foreign_federation(scope: Scope<'_>, ledger: &RebindLedger, entry: &RebindEntry) -> Option<Finding> {
+    let id = federation_id(entry.rebind.to_federation.as_ref()?).ok()?;
+    let descriptor = ledger.descriptors.get(&id).filter(|held| held.form == DescriptorForm::Custody)?;
+    let governed = descriptor.address.as_deref()?;
+    let principal = scope.people.principal_of(&entry.rebind.user);
+    let names = scope.people.names_of(principal).chain([principal, &entry.rebind.user]);
+    let addresses: BTreeSet<&str> = names.map(UserKey::as_str).filter(|name| is_address(name)).collect();
+    if addresses.is_empty() || addresses.contains(governed) {
+        return None;
+    }
+    let own: Vec<&str> = addresses.into_iter().collect();
+    let mut finding = entry
+        .finding(Code::RebInvariant)
+        .with_values(own.join(", "), governed)
+        .with_explanation("The transition enters a descriptor of another address.");
+    finding.subject = finding.subject.and("member", "to_federation");
+    Some(finding)
+}
+
+/// Segwit and base58 addresses by their beginning; keys in hex are longer than base58 addresses.
+fn is_address(name: &str) -> bool {
+    name.starts_with("bc1") || name.starts_with(['1', '3']) && name.len() < 40
 }
 
 /// Tier, rate and history go with the user.

@@ -165,6 +165,31 @@ const CASES: &[Case<World>] = &[
         },
     ),
     (
+        Code::RebInvariant,
+        |w| {
+            w.descriptor("d1", "bc1qother");
+            enters(w, "d1");
+        },
+        |w| {
+            w.descriptor("d1", "bc1quser");
+            enters(w, "d1");
+        },
+    ),
+    (
+        // Of somebody whose address nobody knows the descriptor may be.
+        Code::RebInvariant,
+        |w| {
+            w.descriptor("d1", "bc1qother");
+            enters(w, "d1");
+            w.rebind_mut("enters", |r| r.user = "1Legacy".into());
+        },
+        |w| {
+            w.descriptor("d1", "bc1qother");
+            enters(w, "d1");
+            w.rebind_mut("enters", |r| r.user = "did:oc:1".into());
+        },
+    ),
+    (
         Code::EnvTime,
         |w| w.rotation("x", "d1", "d2", "2026-06-30T00:00:01Z"),
         |w| w.rotation("x", "d1", "d2", "2026-06-30T00:00:00Z"),
@@ -195,9 +220,19 @@ fn all_six_edges_between_distinct_states_are_legitimate() {
     assert_eq!(ledgers.rebind.states[&"bc1quser".into()], FedimintThreshold);
 }
 
+fn fed(name: &str) -> Option<String> {
+    Some(format!("fed:{}", digest(name)))
+}
+
+/// The operator says that `bc1quser` came under that descriptor, before the first of May.
+fn enters(world: &mut World, descriptor: &str) {
+    world.rebind("enters", "2026-04-01T00:00:00Z", Bip322, FedimintThreshold, None);
+    world.rebind_mut("enters", |r| r.to_federation = fed(descriptor));
+}
+
 fn at(world: &World, who: &str, at: &str) -> CustodyAt {
     let ledgers = world.ledgers();
-    ledgers.rebind.custody_at(&ledgers.people, &who.into(), time(at))
+    ledgers.rebind.custody_at(&ledgers.people, &who.into(), micros(at))
 }
 
 /// State, descriptor and trust level of `bc1quser`.
@@ -256,6 +291,7 @@ fn of_a_fork_the_anchored_branch_is_followed_on_equal_times() {
 #[test]
 fn a_later_rival_contests_the_rotation_that_is_followed_and_none_before_it() {
     let mut world = World::new();
+    enters(&mut world, "d0");
     world.rotation("w", "d0", "d1", DAY_1);
     world.rotation("x", "d1", "d2", DAY_2);
     world.rotation("y", "d1", "d3", "2026-05-04T00:00:00Z");
@@ -317,6 +353,7 @@ fn an_isolated_header_bounds_and_proves_nothing() {
 fn an_answer_is_bitcoin_proven_from_the_last_block_that_it_needs() {
     let mut world = World::new();
     world.rebind("r1", DAY_1, Bip322, FedimintThreshold, None);
+    world.rebind_mut("r1", |r| r.to_federation = fed("d1"));
     world.rotation("x", "d1", "d2", "2026-05-01T10:00:00Z");
     world.anchor(digest("r1"), 10, "2026-05-01T03:00:00Z");
     world.anchor(digest("x"), 11, DAY_2);
@@ -387,6 +424,7 @@ fn a_rotation_out_of_a_descriptor_that_is_not_active_contests_since_the_one_befo
         assert_eq!(answer(&world, when), (Some(FedimintThreshold), Some(descriptor_id("d2")), Contested));
     }
     let mut near = World::new();
+    enters(&mut near, "d1");
     near.rotation("x", "d1", "d2", DAY_1);
     near.rotation("y", "d2", "d4", DAY_3);
     assert_eq!(answer(&near, DAY_1).2, Signed);
@@ -421,4 +459,101 @@ fn a_bound_address_and_its_did_have_one_timeline() {
         assert_eq!((at(&world, who, DAY_1).state, at(&world, who, DAY_2).state), (Some(Bip322), Some(FedimintClient)));
         assert_eq!(at(&world, who, DAY_2).principal.as_str(), did);
     }
+}
+
+#[test]
+fn guardians_whom_neither_operator_nor_user_names_are_assumed() {
+    // A stranger's descriptors and rotation, with and without a rebind of the operator that names no descriptor.
+    for is_rebound in [false, true] {
+        let mut world = World::new();
+        world.descriptor("d1", "bc1quser");
+        world.descriptor("d2", "bc1quser");
+        if is_rebound {
+            world.rebind("r1", DAY_1, FedimintThreshold, FedimintClient, None);
+        }
+        world.rotation("x", "d1", "d2", DAY_2);
+        world.rotation("y", "d2", "d3", "2026-05-02T12:00:00Z");
+        world.anchor(digest("x"), 10, DAY_2);
+        for (when, active) in [(DAY_2, "d2"), (DAY_3, "d3")] {
+            let found = answer(&world, when);
+            assert_eq!((found.1, found.2), (Some(descriptor_id(active)), Assumed), "{is_rebound} {when}");
+        }
+    }
+    // Near misses: the operator, or the user, names the descriptor that the rotation leaves, or the one that it enters.
+    for named in ["d1", "d2"] {
+        let mut world = World::new();
+        world.rotation("x", "d1", "d2", DAY_2);
+        world.graduation("g", named, "2026-05-04T00:00:00Z");
+        let expected = if named == "d2" { Signed } else { Contested };
+        assert_eq!(answer(&world, DAY_2).2, expected, "{named}");
+        let mut world = World::new();
+        world.rebind("r1", DAY_1, Bip322, FedimintThreshold, None);
+        world.rebind_mut("r1", |r| r.to_federation = fed("d1"));
+        world.rotation("x", "d1", "d2", DAY_2);
+        assert_eq!(answer(&world, DAY_3).2, Signed);
+    }
+}
+
+#[test]
+fn a_block_that_is_not_final_proves_nothing_yet() {
+    let mut world = World::new();
+    world.rebind("r1", DAY_1, Bip322, FedimintThreshold, None);
+    world.anchor(digest("r1"), 10, DAY_1);
+    assert_eq!(answer(&world, DAY_2).2, BitcoinProven);
+    world.set.anchors.get_mut(&digest("r1")).unwrap().confirmed[0].is_final = false;
+    assert_eq!(answer(&world, DAY_2).2, Signed);
+}
+
+#[test]
+fn a_claim_counts_from_its_microsecond_on() {
+    let mut world = World::new();
+    world.rebind("r1", "2026-05-01T00:00:00.062Z", FedimintThreshold, Bip322, None);
+    world.graduation("g", "d1", "2026-04-30T00:00:00Z");
+    for (when, followed) in [(DAY_1, 1), ("2026-05-01T00:00:00.061999Z", 1), ("2026-05-01T00:00:00.062Z", 2)] {
+        assert_eq!(at(&world, "bc1quser", when).support.len(), followed, "{when}");
+    }
+}
+
+#[test]
+fn a_round_trip_is_no_fork() {
+    let mut world = World::new();
+    enters(&mut world, "d1");
+    world.rotation("x", "d1", "d2", DAY_1);
+    world.rotation("y", "d2", "d1", DAY_2);
+    world.rotation("z", "d1", "d2", DAY_3);
+    assert!(!codes(&world).contains(&Code::RebFork));
+    assert_eq!(answer(&world, DAY_3), (Some(FedimintThreshold), Some(descriptor_id("d2")), Signed));
+    // Near miss: the return comes after both, and a third rotation after it forks with none.
+    let mut world = World::new();
+    world.rotation("w", "d1", "d3", DAY_1);
+    world.rotation("x", "d1", "d2", DAY_2);
+    world.rotation("y", "d3", "d1", "2026-05-02T12:00:00Z");
+    world.rotation("z", "d1", "d4", DAY_3);
+    let ledgers = world.ledgers();
+    assert_eq!(ledgers.rebind.forked, [digest("w"), digest("x")].into());
+}
+
+#[test]
+fn a_rebind_from_the_state_that_a_graduation_left_is_no_gap() {
+    let world = |to: &str, from| {
+        let mut world = World::new();
+        world.rebind("r1", DAY_1, Bip322, FedimintThreshold, None);
+        world.graduation("g", "d1", DAY_2);
+        let mut graduation = world.set.graduations[&digest("g")].fact().clone();
+        graduation.to = to.to_owned();
+        world.set.graduations.insert(digest("g"), Verified::assumed(graduation, evidence("g")));
+        world.rebind("r2", DAY_3, from, FedimintThreshold, Some("r1"));
+        world
+    };
+    assert!(world("single-key", Bip322).ledgers().rebind.gaps.is_empty());
+    assert!(world("federation", FedimintClient).ledgers().rebind.gaps.is_empty());
+    // Near misses: from another state than the one it left; the graduation came later; it was somebody else's.
+    assert_eq!(world("federation", Bip322).ledgers().rebind.gaps, [id("r2")].into());
+    let mut later = world("single-key", Bip322);
+    later.rebind_mut("r2", |r| r.at = micros("2026-05-01T12:00:00Z"));
+    assert_eq!(later.ledgers().rebind.gaps, [id("r2")].into());
+    let mut foreign = world("single-key", Bip322);
+    foreign.rebind_mut("r1", |r| r.user = "bc1qother".into());
+    foreign.rebind_mut("r2", |r| r.user = "bc1qother".into());
+    assert_eq!(foreign.ledgers().rebind.gaps, [id("r2")].into());
 }

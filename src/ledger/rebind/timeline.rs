@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::{DescriptorId, Digest32, EvidenceId, UnixMicros, UnixSeconds, UserKey};
+use crate::domain::{DescriptorId, Digest32, EvidenceId, UnixMicros, UserKey};
 use crate::evidence::CustodyState;
 use crate::ledger::people::People;
 
@@ -96,7 +96,8 @@ impl Doubt {
 pub enum TrustLevel {
     /// Signed statements contradict each other, or one is missing.
     Contested,
-    /// No statement says so: the default state, or the only descriptor that is known.
+    /// No signed statement of the operator or the user says so: the default state, the only descriptor that is known, or
+    /// one that nobody but its guardians names.
     Assumed,
     /// Every statement is signed; not all are anchored by the instant asked about.
     Signed,
@@ -135,7 +136,8 @@ pub struct Transition {
     pub state: CustodyState,
     /// The descriptor active from then on, when there is one and it is established.
     pub descriptor: Option<DescriptorId>,
-    /// That descriptor is named by no statement: it is the only one known.
+    /// No signed statement of the operator or the user leads to that descriptor: it is the only one known, or guardians
+    /// whom nobody else names say so.
     pub presumed: bool,
     /// A carrier.
     pub carrier: EvidenceId,
@@ -147,7 +149,7 @@ pub struct CustodyAt {
     /// Who was asked about.
     pub principal: UserKey,
     /// The instant.
-    pub at: UnixSeconds,
+    pub at: UnixMicros,
     /// The state; `None` when nothing is held about the principal.
     pub state: Option<CustodyState>,
     /// The descriptor whose guardians sign; `None` under `bip322`, and where it is not established.
@@ -178,7 +180,7 @@ impl RebindLedger {
     /// `who` is an address, a `did:oc:` or another name of the principal. For an address that guardian records name, those
     /// of that address count; for every other name, those of all addresses of the principal. Rebinds count under every
     /// name. The rules, and what is assumed where they are silent: docs/adr/0016-custody-at-an-instant.md.
-    pub fn custody_at(&self, people: &People, who: &UserKey, at: UnixSeconds) -> CustodyAt {
+    pub fn custody_at(&self, people: &People, who: &UserKey, at: UnixMicros) -> CustodyAt {
         let (begin, placed) = self.asked(people, who).replay();
         answer(people.principal_of(who).clone(), begin.as_ref(), &placed, at)
     }
@@ -193,6 +195,13 @@ impl RebindLedger {
         let principal = people.principal_of(who);
         let excluded = self.entries.values().filter(|entry| entry.standing != crate::ledger::Standing::Counted);
         excluded.filter(|entry| people.principal_of(&entry.rebind.user) == principal).collect()
+    }
+
+    /// Every name that a rebind, a rotation, a graduation or a custody descriptor is about.
+    pub fn names(&self) -> BTreeSet<UserKey> {
+        let rebound = self.entries.values().map(|entry| entry.rebind.user.clone());
+        let guarded = self.steps.keys().chain(self.guarded.keys()).map(|address| UserKey::from(address.as_str()));
+        rebound.chain(guarded).collect()
     }
 
     fn asked(&self, people: &People, who: &UserKey) -> Asked {
@@ -263,8 +272,8 @@ impl Asked {
     }
 }
 
-fn answer(principal: UserKey, begin: Option<&Begin>, placed: &[Transition], at: UnixSeconds) -> CustodyAt {
-    let ahead = placed.partition_point(|one| one.dated.effective <= UnixMicros::from(at));
+fn answer(principal: UserKey, begin: Option<&Begin>, placed: &[Transition], at: UnixMicros) -> CustodyAt {
+    let ahead = placed.partition_point(|one| one.dated.effective <= at);
     let (past, later) = placed.split_at(ahead);
     let support: Vec<Transition> = past.iter().filter(|one| one.followed).cloned().collect();
     let is_rebind = |one: &&Transition| one.change.left().is_none();

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::expect::Expected;
 use super::super::world::Proven;
-use super::read::{Facts, HOUR, Held, SECOND, micros, parsed, repeated, text};
+use super::read::{Facts, HOUR, Held, SECOND, micros, parsed, text};
 use crate::domain::{Code, Subject, UnixMicros, sha256};
 
 /// A state at either end of a transition, in its one spelling.
@@ -175,7 +175,66 @@ impl Facts<'_> {
 
     /// From when on a rebind counts: its claim, or the time of a block that is over two hours older.
     fn effective(&self, held: &Held) -> i64 {
-        self.block(&held.id).map_or(held.at, |(_, block)| if block + 2 * HOUR < held.at { block } else { held.at })
+        self.bounded(&held.id, held.at)
+    }
+
+    fn bounded(&self, id: &str, at: i64) -> i64 {
+        self.block(id).map_or(at, |(_, block)| if block + 2 * HOUR < at { block } else { at })
+    }
+
+    fn place(&self, id: &str, at: i64) -> (i64, usize, String) {
+        (self.bounded(id, at), self.height(id).unwrap_or(usize::MAX), id.to_owned())
+    }
+
+    fn place_of(&self, leaf: &Value) -> (i64, usize, String) {
+        self.place(text(leaf, &["id"]), leaf["at"].as_i64().unwrap_or_default() * SECOND)
+    }
+
+    /// The last graduation of that principal between two rebinds leaves the state that the second starts from.
+    fn starts_from_graduation(
+        &self,
+        graduations: &[(String, Value)],
+        whose: &str,
+        since: Option<&Held>,
+        held: &Held,
+    ) -> bool {
+        let until = self.place(&held.id, held.at);
+        let after = since.map(|since| self.place(&since.id, since.at));
+        let own = graduations.iter().filter(|(principal, _)| principal == whose).map(|(_, leaf)| leaf);
+        let between = own.filter(|leaf| {
+            let place = self.place_of(leaf);
+            place < until && after.as_ref().is_none_or(|after| place > *after)
+        });
+        between.max_by_key(|leaf| self.place_of(leaf)).is_some_and(|leaf| {
+            let left = if leaf["graduates_to"] == "single-key" { "bip322" } else { "fedimint_client" };
+            let named = held.text("from_federation").and_then(|name| name.strip_prefix("fed:"));
+            let entered = leaf["to"].as_str();
+            left == state(held, "from") && (named.is_none() || entered.is_none() || named == entered)
+        })
+    }
+
+    /// Descriptors that two rotations leave while custody was there once.
+    fn forks(&self, steps: &BTreeMap<(&'static str, String), (String, Value)>) -> BTreeSet<Subject> {
+        let mut ordered: Vec<&Value> = steps.values().map(|(_, leaf)| leaf).collect();
+        ordered.sort_by_key(|leaf| self.place_of(leaf));
+        let rotations = ordered.iter().filter(|leaf| leaf["type"] == "rotation");
+        let left: BTreeSet<(&str, &str)> =
+            rotations.map(|leaf| (text(leaf, &["from"]), text(leaf, &["address"]))).collect();
+        let is_fork = |(descriptor, address): &(&str, &str)| {
+            let (mut custody, mut exits) = (Some(*descriptor), 0);
+            ordered.iter().filter(|leaf| leaf["address"] == *address).any(|leaf| {
+                let (is_rotation, is_active) = (leaf["type"] == "rotation", leaf["from"].as_str() == custody);
+                if is_rotation && leaf["from"] == *descriptor {
+                    exits = if is_active { 1 } else { exits + 1 };
+                }
+                if !is_rotation || is_active {
+                    custody = leaf["to"].as_str();
+                }
+                exits > 1
+            })
+        };
+        let forks = left.into_iter().filter(is_fork);
+        forks.map(|(descriptor, address)| Subject::new("descriptor", descriptor).and("user", address)).collect()
     }
 
     /// Counted rebinds in their order, each with whose chain it belongs to.
@@ -191,10 +250,20 @@ impl Facts<'_> {
     /// Rebinds that do not start from the replayed state.
     pub(super) fn gaps(&self) -> BTreeSet<&str> {
         let (mut gaps, mut last): (BTreeSet<&str>, BTreeMap<String, &Held>) = Default::default();
+        let principals = self.principals();
+        let steps = self.steps().into_iter().filter(|((what, _), _)| *what == "graduation");
+        let graduations: Vec<(String, Value)> = steps
+            .map(|(_, (_, leaf))| {
+                let address = text(&leaf, &["address"]);
+                (principals.get(address).cloned().unwrap_or_else(|| address.to_owned()), leaf)
+            })
+            .collect();
         for (principal, held) in self.chain() {
-            let before = last.insert(principal, held);
+            let before = last.insert(principal.clone(), held);
+            let has_graduated = self.starts_from_graduation(&graduations, &principal, before, held);
             let follows = held.text("prev").is_none_or(|prev| before.is_some_and(|last| last.id == prev));
-            let is_gap = !follows || before.is_some_and(|last| state(last, "to") != state(held, "from"));
+            let is_gap =
+                !follows || !has_graduated && before.is_some_and(|last| state(last, "to") != state(held, "from"));
             gaps.extend(is_gap.then_some(held.id.as_str()));
         }
         gaps
@@ -215,6 +284,7 @@ impl Facts<'_> {
 
     pub(super) fn rebinds(&self) {
         let (gaps, steps, chain, principals) = (self.gaps(), self.steps(), self.chain(), self.principals());
+        let descriptors = self.descriptors();
         for (principal, held) in &chain {
             let subject = held.subject().and("user", held.user());
             let is_own = |leaf: &Value| {
@@ -226,6 +296,13 @@ impl Facts<'_> {
             let has_graduated = older.into_iter().any(|((what, _), (_, leaf))| *what == "graduation" && is_own(leaf));
             let named = held.text("graduation_id").and_then(|id| steps.get(&("graduation", id.to_owned())));
             let leaves = state(held, "from") != "bip322" && state(held, "to") == "bip322";
+            let entered = held.text("to_federation").and_then(|name| name.strip_prefix("fed:"));
+            let governed = entered.and_then(|id| Some(text(descriptors.get(id)?, &["address"]).to_owned()));
+            let names = principals.iter().filter(|(_, own)| *own == principal).map(|(name, _)| name.as_str());
+            let addresses: BTreeSet<&str> = names.chain([held.user()]).filter(|name| name.starts_with("bc1")).collect();
+            let is_foreign =
+                governed.is_some_and(|address| !addresses.is_empty() && !addresses.contains(address.as_str()));
+            self.when(is_foreign, Code::RebInvariant, subject.clone().and("member", "to_federation"));
             let is_missing = leaves && named.is_none() && !has_graduated;
             self.when(gaps.contains(held.id.as_str()), Code::RebGap, subject.clone());
             // A `did:oc` has an address too, which no rebind says.
@@ -238,9 +315,6 @@ impl Facts<'_> {
             Subject::new(what, name).and("address", text(leaf, &["address"]))
         };
         self.each(Code::RebProfile, steps.iter().map(about));
-        let rotations = steps.iter().filter(|((what, _), _)| *what == "rotation").map(|(_, (_, leaf))| leaf);
-        let left = rotations
-            .map(|leaf| Subject::new("descriptor", text(leaf, &["from"])).and("user", text(leaf, &["address"])));
-        self.each(Code::RebFork, repeated(left));
+        self.each(Code::RebFork, self.forks(&steps));
     }
 }

@@ -1,6 +1,6 @@
 //! What must be answered: docs/adr/0016-custody-at-an-instant.md, paragraph by paragraph, over the drawn histories.
 
-use super::draw::{Drawn, Federation, HOUR, Person, Record, SELF, Says, Target, block_time};
+use super::draw::{BLOCKS, Drawn, Federation, HOUR, Person, Record, SELF, Says, Target, block_time};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Expected {
@@ -18,8 +18,23 @@ const SECOND: i64 = 1_000_000;
 enum Guards {
     Nobody,
     One(usize),
-    TheOnlyOne(usize),
+    /// Neither operator nor user says so.
+    Alleged(usize),
     Somebody,
+}
+
+/// "Named": by a rebind, which the operator signs, or by a graduation, which the user signs.
+fn is_named(records: &[&Record], descriptor: usize) -> bool {
+    let names = |federation: &Option<Federation>| *federation == Some(Federation::Descriptor(descriptor));
+    records.iter().any(|record| match &record.says {
+        Says::Rebind { from_federation, to_federation, .. } => names(from_federation) || names(to_federation),
+        Says::Graduation { from, to, .. } => *from == descriptor || *to == Target::Descriptor(descriptor),
+        Says::Rotation { .. } => false,
+    })
+}
+
+fn guarded_by(descriptor: usize, is_vouched: bool) -> Guards {
+    if is_vouched { Guards::One(descriptor) } else { Guards::Alleged(descriptor) }
 }
 
 /// A record in its place, with what is known of it after the walk.
@@ -62,6 +77,11 @@ fn timeline<'p>(drawn: &Drawn, person: &'p Person, addresses: &[usize]) -> Vec<&
     records
 }
 
+/// Six blocks deep, its own included.
+fn is_final(block: usize) -> bool {
+    block + 6 <= BLOCKS
+}
+
 fn left(record: &Record) -> Option<usize> {
     match record.says {
         Says::Rebind { .. } => None,
@@ -76,7 +96,7 @@ fn known(person: &Person, addresses: &[usize]) -> Vec<usize> {
 
 fn only(mut known: Vec<usize>, but: Option<usize>) -> Guards {
     known.retain(|one| Some(*one) != but);
-    if let [one] = known[..] { Guards::TheOnlyOne(one) } else { Guards::Somebody }
+    if let [one] = known[..] { Guards::Alleged(one) } else { Guards::Somebody }
 }
 
 /// "Beginning."
@@ -95,7 +115,7 @@ fn beginning(records: &[&Record], known: Vec<usize>) -> (&'static str, Guards) {
     };
     let guards = match named {
         _ if state == SELF => Guards::Nobody,
-        Some(at) => Guards::One(at),
+        Some(at) => guarded_by(at, is_named(records, at)),
         None => only(known, None),
     };
     (state, guards)
@@ -107,7 +127,7 @@ fn walk<'p>(records: &[&'p Record], known: &[usize]) -> Vec<Told<'p>> {
     let mut told: Vec<Told<'p>> = Vec::new();
     for record in records {
         let active = match guards {
-            Guards::One(at) | Guards::TheOnlyOne(at) => Some(at),
+            Guards::One(at) | Guards::Alleged(at) => Some(at),
             Guards::Nobody | Guards::Somebody => None,
         };
         let (mut followed, mut stray) = (true, false);
@@ -136,7 +156,9 @@ fn walk<'p>(records: &[&'p Record], known: &[usize]) -> Vec<Told<'p>> {
                 let is_left = told.iter().any(|one| one.followed && left(one.record) == Some(*from));
                 stray = !followed && active.is_some() && !is_left;
                 if followed {
-                    guards = Guards::One(*to);
+                    let is_vouched =
+                        matches!(guards, Guards::One(_)) || is_named(records, *from) || is_named(records, *to);
+                    guards = guarded_by(*to, is_vouched);
                 }
             }
         }
@@ -146,21 +168,38 @@ fn walk<'p>(records: &[&'p Record], known: &[usize]) -> Vec<Told<'p>> {
 }
 
 /// `REB_GAP`: a rebind that does not start from where the one before it ended.
-fn gaps<'p>(person: &'p Person, rebinds: &[&'p Record]) -> Vec<&'p str> {
+fn gaps<'p>(drawn: &Drawn, person: &'p Person) -> Vec<&'p str> {
     let mut gaps = Vec::new();
+    let everywhere: Vec<usize> = (0..person.addresses.len()).collect();
+    let records = timeline(drawn, person, &everywhere);
+    let rebinds: Vec<&Record> = records.iter().copied().filter(|record| is_rebind(record)).collect();
     for (place, record) in rebinds.iter().enumerate() {
         let Says::Rebind { from, to, from_federation, to_federation, prev, .. } = &record.says else { continue };
         let named = |prev: &usize| person.records.get(*prev).map(|record| record.id.as_str());
         let moves =
             from != to || from_federation.is_some() && to_federation.is_some() && from_federation != to_federation;
+        // What the user's own key said since the rebind before it.
+        let own = records.iter().take_while(|one| one.id != record.id).fold(None, |last, one| match one.says {
+            Says::Rebind { .. } => None,
+            Says::Graduation { to, .. } => Some(to),
+            Says::Rotation { .. } => last,
+        });
+        let names_another =
+            |entered: usize| matches!(from_federation, Some(Federation::Descriptor(left)) if *left != entered);
+        let follows_own = match own {
+            None => false,
+            Some(Target::Own) => *from == SELF,
+            Some(Target::Unnamed) => *from == "fedimint_client",
+            Some(Target::Descriptor(entered)) => *from == "fedimint_client" && !names_another(entered),
+        };
         let follows = match place.checked_sub(1).map(|before| rebinds[before]) {
-            None => *from != "fedimint_client" && prev.is_none(),
+            None => (*from != "fedimint_client" || follows_own) && prev.is_none(),
             Some(before) => {
                 let Says::Rebind { to: reached, to_federation: entered, .. } = &before.says else { continue };
                 let is_elsewhere = entered.is_some() && from_federation.is_some() && entered != from_federation;
                 let is_shared = prev.is_some() && rebinds.iter().filter(|one| prev_of(one) == *prev).count() > 1;
                 let names_it = prev.as_ref().is_none_or(|prev| named(prev) == Some(&before.id));
-                reached == from && !is_elsewhere && (names_it || is_shared)
+                (follows_own || reached == from && !is_elsewhere) && (names_it || is_shared)
             }
         };
         if !(moves && follows) {
@@ -186,12 +225,42 @@ fn equivocates(record: &Record, rebinds: &[&Record]) -> bool {
     is_rebind(record) && rebinds.iter().any(|other| claims_its_place(&other))
 }
 
-/// `REB_FORK`: another rotation leaves the same descriptor.
+/// `REB_FORK`: another rotation leaves the same descriptor, and custody had not come back to it by then.
 fn forks(record: &Record, records: &[&Record]) -> bool {
-    let Says::Rotation { from, .. } = record.says else { return false };
-    records
-        .iter()
-        .any(|other| other.id != record.id && matches!(other.says, Says::Rotation { from: other, .. } if other == from))
+    let Says::Rotation { address, from, .. } = record.says else { return false };
+    let of_address = |one: &&&Record| match one.says {
+        Says::Rebind { .. } => false,
+        Says::Rotation { address: other, .. } | Says::Graduation { address: other, .. } => other == address,
+    };
+    // Each visit to the descriptor, with the rotations that claim to end it.
+    let mut visits: Vec<Vec<&str>> = vec![Vec::new()];
+    let mut whereabouts = Some(from);
+    for one in records.iter().filter(of_address) {
+        match one.says {
+            Says::Rebind { .. } => {}
+            Says::Rotation { from: left, to, .. } => {
+                if left == from {
+                    visits.last_mut().unwrap().push(&one.id);
+                }
+                if whereabouts == Some(left) {
+                    whereabouts = Some(to);
+                    if to == from {
+                        visits.push(Vec::new());
+                    }
+                }
+            }
+            Says::Graduation { to, .. } => {
+                whereabouts = match to {
+                    Target::Descriptor(entered) => Some(entered),
+                    Target::Own | Target::Unnamed => None,
+                };
+                if whereabouts == Some(from) {
+                    visits.push(Vec::new());
+                }
+            }
+        }
+    }
+    visits.iter().any(|visit| visit.len() > 1 && visit.contains(&record.id.as_str()))
 }
 
 pub(super) fn answer(drawn: &Drawn, person: &Person, addresses: &[usize], at: i64) -> Expected {
@@ -207,7 +276,7 @@ pub(super) fn answer(drawn: &Drawn, person: &Person, addresses: &[usize], at: i6
         };
     }
     let rebinds: Vec<&Record> = records.iter().copied().filter(|record| is_rebind(record)).collect();
-    let gaps = gaps(person, &rebinds);
+    let gaps = gaps(drawn, person);
     let told = walk(&records, &known);
     let (past, later): (Vec<&Told<'_>>, Vec<&Told<'_>>) = told.iter().partition(|one| one.effective <= at * SECOND);
     let support: Vec<&&Told<'_>> = past.iter().filter(|one| one.followed).collect();
@@ -222,10 +291,11 @@ pub(super) fn answer(drawn: &Drawn, person: &Person, addresses: &[usize], at: i6
         || next_step.is_some_and(|one| one.stray);
     let (state, guards) =
         support.last().map_or_else(|| beginning(&records, known.clone()), |last| (last.state, last.guards));
-    let is_proven = |one: &&Told<'_>| one.record.blocks.first().is_some_and(|block| block_time(*block) <= at);
+    let is_proven =
+        |one: &&Told<'_>| one.record.blocks.first().is_some_and(|block| is_final(*block) && block_time(*block) <= at);
     let trust = if contested {
         "contested"
-    } else if support.is_empty() || matches!(guards, Guards::TheOnlyOne(_)) {
+    } else if support.is_empty() || matches!(guards, Guards::Alleged(_)) {
         "assumed"
     } else if support.iter().all(|one| is_proven(one)) {
         "bitcoin-proven"
@@ -233,7 +303,7 @@ pub(super) fn answer(drawn: &Drawn, person: &Person, addresses: &[usize], at: i6
         "signed"
     };
     let descriptor = match guards {
-        Guards::One(at) | Guards::TheOnlyOne(at) => Some(person.descriptors[at].id.clone()),
+        Guards::One(at) | Guards::Alleged(at) => Some(person.descriptors[at].id.clone()),
         Guards::Nobody | Guards::Somebody => None,
     };
     Expected {
