@@ -92,8 +92,7 @@ mod tests {
 
     #[test]
     fn only_records_of_custody_speak_of_somebody() {
-        let raw =
-            |media, text: &str| RawEvidence { media, about: String::new(), bytes: text.as_bytes().to_vec().into() };
+        let raw = |media, text: &str| RawEvidence { media, about: String::new(), bytes: text.as_bytes().to_vec() };
         let names = BTreeSet::from(["bc1quser"]);
         let says = |media, text: &str| speaks_of(&raw(media, text), &names);
         assert!(says(Media::Custody, r#"{"address":"bc1quser","#));

@@ -8,7 +8,15 @@ use super::known::Known;
 use super::model::{Class, DivergenceTold, EntryTold, Name, SignatureTold, StandingTold};
 use crate::domain::{AttestationId, BindingId, Code, DescriptorId, Digest32, EnvelopeId, KeyId, Severity};
 use crate::evidence::attest::FEDERATION_SCHEME;
-use crate::verify::Verified;
+use crate::ledger::Level;
+use crate::verify::{Anchor, HeaderTrust, Verified};
+
+/// Whether a final block, whose header is no isolated one, commits to an attestation.
+fn is_proven(known: &Known, name: &Name) -> bool {
+    let state = Digest32::from_hex(&name.id).ok().and_then(|id| known.set.anchors.get(&id));
+    let proves = |anchor: &Anchor| anchor.is_final && anchor.trust > HeaderTrust::Isolated;
+    state.is_some_and(|state| state.confirmed.iter().any(proves))
+}
 
 /// Whether it counts: as its leaf says, else as the divergences about it do.
 pub(super) fn standing(
@@ -26,7 +34,10 @@ pub(super) fn standing(
     match name.class {
         Class::Envelope | Class::Attestation => match own {
             Some(leaf) => {
-                let state = leaf["standing"].as_str().or(leaf["level"].as_str()).unwrap_or("counted").to_owned();
+                let state = leaf["standing"].as_str().or(leaf["level"].as_str()).unwrap_or("counted");
+                // What a block proves stands in no leaf: it depends on the headers at hand (docs/state-root.md 4.4).
+                let is_proven = state == Level::WellFormed.name() && is_proven(known, name);
+                let state = if is_proven { Level::BitcoinProven.name() } else { state }.to_owned();
                 let named = leaf["reasons"].as_array().into_iter().flatten();
                 let mut reasons: Vec<String> = named.filter_map(|code| code.as_str().map(str::to_owned)).collect();
                 if state.starts_with("excluded") {

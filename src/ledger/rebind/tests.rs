@@ -220,14 +220,14 @@ fn all_six_edges_between_distinct_states_are_legitimate() {
     assert_eq!(ledgers.rebind.states[&"bc1quser".into()], FedimintThreshold);
 }
 
-fn fed(name: &str) -> Option<String> {
-    Some(format!("fed:{}", digest(name)))
+fn fed(name: &str) -> String {
+    format!("fed:{}", digest(name))
 }
 
 /// The operator says that `bc1quser` came under that descriptor, before the first of May.
 fn enters(world: &mut World, descriptor: &str) {
     world.rebind("enters", "2026-04-01T00:00:00Z", Bip322, FedimintThreshold, None);
-    world.rebind_mut("enters", |r| r.to_federation = fed(descriptor));
+    world.rebind_mut("enters", |r| r.to_federation = Some(fed(descriptor)));
 }
 
 fn at(world: &World, who: &str, at: &str) -> CustodyAt {
@@ -353,7 +353,7 @@ fn an_isolated_header_bounds_and_proves_nothing() {
 fn an_answer_is_bitcoin_proven_from_the_last_block_that_it_needs() {
     let mut world = World::new();
     world.rebind("r1", DAY_1, Bip322, FedimintThreshold, None);
-    world.rebind_mut("r1", |r| r.to_federation = fed("d1"));
+    world.rebind_mut("r1", |r| r.to_federation = Some(fed("d1")));
     world.rotation("x", "d1", "d2", "2026-05-01T10:00:00Z");
     world.anchor(digest("r1"), 10, "2026-05-01T03:00:00Z");
     world.anchor(digest("x"), 11, DAY_2);
@@ -488,7 +488,7 @@ fn guardians_whom_neither_operator_nor_user_names_are_assumed() {
         assert_eq!(answer(&world, DAY_2).2, expected, "{named}");
         let mut world = World::new();
         world.rebind("r1", DAY_1, Bip322, FedimintThreshold, None);
-        world.rebind_mut("r1", |r| r.to_federation = fed("d1"));
+        world.rebind_mut("r1", |r| r.to_federation = Some(fed("d1")));
         world.rotation("x", "d1", "d2", DAY_2);
         assert_eq!(answer(&world, DAY_3).2, Signed);
     }

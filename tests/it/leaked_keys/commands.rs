@@ -97,47 +97,17 @@ fn a_registered_leak_excludes_what_it_reaches_changes_both_digests_and_is_listed
     assert_eq!(code(&drill(&office.config, &clean_dir, &[])), 0);
     let listed = office.keys(&["list", "--json", "--run", arg(&clean_dir)]);
     assert_eq!(code(&listed), 0, "{}", shown(&listed));
-    let known = run(&[
-        "keys",
-        "compromise",
-        "-c",
-        arg(&office.config),
-        "--run",
-        arg(&clean_dir),
-        "--kid",
-        "env-2026-08",
-        "--at",
-        "2026-01-01",
-    ]);
+    let compromise = |kid: &str, more: &[&str]| {
+        let told = ["keys", "compromise", "-c", arg(&office.config), "--run", arg(&clean_dir)];
+        run(&[&told, &["--kid", kid, "--at", "2026-01-01"][..], more].concat())
+    };
+    let known = compromise("env-2026-08", &[]);
     assert_eq!(code(&known), 0, "{}", shown(&known));
     assert!(!stderr(&known).contains("no captured key set"), "{}", stderr(&known));
-    let unknown = run(&[
-        "keys",
-        "compromise",
-        "-c",
-        arg(&office.config),
-        "--run",
-        arg(&clean_dir),
-        "--kid",
-        "env-1999",
-        "--at",
-        "2026-01-01",
-    ]);
+    let unknown = compromise("env-1999", &[]);
     assert_eq!(code(&unknown), 6, "a mistyped kid excludes nothing: {}", shown(&unknown));
     assert!(!fs::read_to_string(office.register()).unwrap().contains("env-1999"));
-    let unknown = run(&[
-        "keys",
-        "compromise",
-        "-c",
-        arg(&office.config),
-        "--run",
-        arg(&clean_dir),
-        "--kid",
-        "env-1999",
-        "--at",
-        "2026-01-01",
-        "--yes",
-    ]);
+    let unknown = compromise("env-1999", &["--yes"]);
     assert_eq!(code(&unknown), 0, "{}", shown(&unknown));
     assert!(stderr(&unknown).contains("no captured key set names env-1999"), "{}", stderr(&unknown));
 
