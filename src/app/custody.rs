@@ -19,7 +19,7 @@ use crate::evidence::CustodyState;
 use crate::ledger::{CustodyAt, Ledgers, Standing, Transition, TrustLevel};
 use crate::reconcile::reconcile;
 use crate::report::Pseudonyms;
-use crate::verify::{Anchor, HeaderTrust, KnownDescriptor};
+use crate::verify::{Anchor, KnownDescriptor};
 use touch::{Asked, touches};
 
 /// What is asked of a run's rebind ledger.
@@ -229,7 +229,7 @@ fn time_of(survey: &Survey, height: BlockHeight) -> Result<UnixSeconds, AppError
         Ok(time) => Ok(time),
         Err(AppError::Unestablished { .. }) => {
             let mut anchors = survey.set.anchors.values().flat_map(|state| &state.confirmed);
-            let known = anchors.find(|anchor| anchor.height == height && anchor.trust > HeaderTrust::Isolated);
+            let known = anchors.find(|anchor| anchor.height == height && anchor.is_placed());
             known.map(|anchor| anchor.time).ok_or_else(|| AppError::Unestablished {
                 what: format!("the time of block {height} is not known: no trusted header stands at that height"),
                 hint: "declare [headers] that reach it from the checkpoint, or give a time".to_owned(),

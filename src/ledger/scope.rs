@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, btree_map};
 use std::iter::Peekable;
 
 use crate::domain::{AsOf, BlockHeight, Digest32, TrustPolicy, UnixMicros, UnixSeconds};
-use crate::verify::{Anchor, AnchorState, HeaderTrust, VerifiedSet};
+use crate::verify::{Anchor, AnchorState, VerifiedSet};
 
 use super::people::People;
 
@@ -55,7 +55,7 @@ impl<'a> AscendingAnchors<'a> {
     }
 
     fn meet(&mut self, state: &AnchorState) {
-        let known = |anchor: &&Anchor| anchor.trust > HeaderTrust::Isolated && anchor.time <= self.as_of.time;
+        let known = |anchor: &&Anchor| anchor.is_placed() && anchor.time <= self.as_of.time;
         self.blocks.extend(state.confirmed.iter().filter(known).map(|anchor| (anchor.height, anchor.time)));
     }
 

@@ -2,7 +2,6 @@
 
 use crate::domain::{EnvelopeId, EvidenceId, SourceId, UnixMicros, relay_spelling};
 use crate::ledger::Standing;
-use crate::verify::HeaderTrust;
 
 use super::reconciler::Input;
 use super::result::{Reconstructible, Recovery};
@@ -42,7 +41,7 @@ pub(super) fn recovery(input: &Input<'_>) -> Recovery {
     let newest_envelope = claimed.filter(|at| *at <= as_of).max();
     let proven = counted.iter().filter_map(|(id, _)| {
         let mut anchors = input.set.anchors.get(&id.0)?.confirmed.iter();
-        anchors.find(|anchor| anchor.trust > HeaderTrust::Isolated).map(|anchor| anchor.time)
+        anchors.find(|anchor| anchor.is_placed()).map(|anchor| anchor.time)
     });
     let newest_anchor = proven.filter(|at| *at <= as_of).max();
     Recovery {

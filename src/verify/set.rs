@@ -210,6 +210,13 @@ pub struct Anchor {
     pub proof: EvidenceId,
 }
 
+impl Anchor {
+    /// True when the header has a place in time: an isolated one proves work, and its height is only a claim.
+    pub fn is_placed(&self) -> bool {
+        self.trust > HeaderTrust::Isolated
+    }
+}
+
 /// A pending attestation inside a proof.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PendingAnchor {
@@ -258,6 +265,11 @@ impl AnchorState {
     /// The lowest verified block.
     pub fn best(&self) -> Option<&Anchor> {
         self.confirmed.first()
+    }
+
+    /// True when a final block with a place in time, of that instant or an earlier one, commits to the digest.
+    pub fn is_proven_by(&self, at: UnixSeconds) -> bool {
+        self.confirmed.iter().any(|anchor| anchor.is_final && anchor.is_placed() && anchor.time <= at)
     }
 }
 

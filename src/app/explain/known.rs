@@ -15,7 +15,9 @@ use crate::app::judged_by::JudgedBy;
 use crate::app::observer::{Cancel, Silent};
 use crate::app::run::RunFolder;
 use crate::app::takedowns::d_tags;
-use crate::domain::{AsOf, Code, Digest32, Divergence, EvidenceRef, Finding, Severity, State, Subject, TrustPolicy};
+use crate::domain::{
+    AsOf, Code, Digest32, Divergence, EvidenceRef, Finding, Severity, State, Subject, TrustPolicy, UnixSeconds,
+};
 use crate::ledger::{LedgerView, rebuild};
 use crate::seal::evidence_root;
 use crate::store::{EvidenceStore, LogStore};
@@ -26,6 +28,7 @@ pub(super) struct Known {
     pub(super) store: LogStore,
     pub(super) set: VerifiedSet,
     pub(super) policy: TrustPolicy,
+    pub(super) as_of: UnixSeconds,
     pub(super) views: Vec<LedgerView>,
     /// By fingerprint.
     pub(super) divergences: BTreeMap<Digest32, Held>,
@@ -60,18 +63,19 @@ impl Known {
             None => None,
         };
         let hidden = Hidden::of(&set, root, options.reveal_users);
-        let (set, views, found) = if let Some(judged) = recorded {
+        let (set, as_of, views, found) = if let Some(judged) = recorded {
             let judged = JudgedInputs { as_of: wanted.unwrap_or(judged.as_of), ..judged };
+            let as_of = judged.as_of;
             let (set, reconciliation, views) = Conclusion::draw(set, &tables, &judged, root).into_parts();
-            (set, views, reconciliation.divergences)
+            (set, as_of, views, reconciliation.divergences)
         } else {
             let time = wanted.unwrap_or_else(|| as_of_from_evidence(&set, options.clock));
             let ledgers = rebuild(&set, &policy, AsOf { time, tip: set.tip });
             let found = set.findings.iter().chain(&ledgers.findings).cloned().map(Finding::into_divergence).collect();
             let views = ledgers.views();
-            (set, views, found)
+            (set, time, views, found)
         };
-        Ok(Self { store, set, policy, views, divergences: held(found, report(folder)?.as_ref()), hidden })
+        Ok(Self { store, set, policy, as_of, views, divergences: held(found, report(folder)?.as_ref()), hidden })
     }
 }
 

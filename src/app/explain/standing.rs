@@ -9,13 +9,12 @@ use super::model::{Class, DivergenceTold, EntryTold, Name, SignatureTold, Standi
 use crate::domain::{AttestationId, BindingId, Code, DescriptorId, Digest32, EnvelopeId, KeyId, Severity};
 use crate::evidence::attest::FEDERATION_SCHEME;
 use crate::ledger::Level;
-use crate::verify::{Anchor, HeaderTrust, Verified};
+use crate::verify::Verified;
 
-/// Whether a final block, whose header is no isolated one, commits to an attestation.
+/// Whether a block proves an attestation as of the run.
 fn is_proven(known: &Known, name: &Name) -> bool {
     let state = Digest32::from_hex(&name.id).ok().and_then(|id| known.set.anchors.get(&id));
-    let proves = |anchor: &Anchor| anchor.is_final && anchor.trust > HeaderTrust::Isolated;
-    state.is_some_and(|state| state.confirmed.iter().any(proves))
+    state.is_some_and(|state| state.is_proven_by(known.as_of))
 }
 
 /// Whether it counts: as its leaf says, else as the divergences about it do.

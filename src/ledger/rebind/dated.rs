@@ -2,7 +2,7 @@
 
 use crate::domain::{BlockHeight, Digest32, UnixMicros, UnixSeconds};
 use crate::ledger::scope::{BLOCK_TIME_SLACK_SECONDS, Scope};
-use crate::verify::{Anchor, HeaderTrust};
+use crate::verify::Anchor;
 
 /// A claimed time and what bounds it (docs/adr/0016-custody-at-an-instant.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,8 +21,8 @@ pub(super) type Place = (UnixMicros, bool, Option<BlockHeight>);
 impl Dated {
     /// Bounds a claim by its anchor. An isolated header proves work but no place in time, so it bounds nothing.
     pub(super) fn of(scope: Scope<'_>, id: &Digest32, claimed: UnixMicros) -> Self {
-        let placed = |anchor: &&Anchor| anchor.trust > HeaderTrust::Isolated;
-        let anchor = scope.set.anchors.get(id).and_then(|state| state.confirmed.iter().find(placed)).copied();
+        let confirmed = scope.set.anchors.get(id).map(|state| state.confirmed.as_slice()).unwrap_or_default();
+        let anchor = confirmed.iter().find(|anchor| anchor.is_placed()).copied();
         let effective = match anchor {
             // The block commits to the transition: by then it existed, whatever it says of itself.
             Some(anchor) if is_after(claimed, anchor.time) => UnixMicros::from(anchor.time),

@@ -7,7 +7,7 @@ use crate::evidence::AttestationMessage;
 use crate::ledger::canonical::Leaf;
 use crate::ledger::scope::Scope;
 use crate::ledger::view::LedgerView;
-use crate::verify::{ClaimedAttestation, HeaderTrust, Verified};
+use crate::verify::{ClaimedAttestation, Verified};
 
 /// What is established about an attestation, weakest first. Each level holds all that the one before it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -153,12 +153,9 @@ fn signed_event(claimed: &ClaimedAttestation, scope: Scope<'_>) -> AttestationEn
 }
 
 fn well_formed(id: AttestationId, message: &AttestationMessage, scope: Scope<'_>) -> AttestationEntry {
-    let anchors = scope.set.anchors.get(&id.0).map(|state| state.confirmed.as_slice()).unwrap_or_default();
-    let proven = anchors
-        .iter()
-        .any(|anchor| anchor.is_final && anchor.trust > HeaderTrust::Isolated && anchor.time <= scope.as_of.time);
+    let is_proven = scope.set.anchors.get(&id.0).is_some_and(|state| state.is_proven_by(scope.as_of.time));
     AttestationEntry {
-        level: if proven { Level::BitcoinProven } else { Level::WellFormed },
+        level: if is_proven { Level::BitcoinProven } else { Level::WellFormed },
         anchor: scope.anchor(&id.0).map(|anchor| anchor.height),
         ..AttestationEntry::of(Some(message), scope)
     }
