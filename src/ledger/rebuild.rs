@@ -3,7 +3,7 @@
 use crate::domain::{AsOf, Finding, TrustPolicy};
 use crate::verify::VerifiedSet;
 
-use super::envelope::EnvelopeLedger;
+use super::envelope::{EnvelopeLedger, Standings};
 use super::people::People;
 use super::rebind::RebindLedger;
 use super::registers::{AttestationRegister, ProjectRegister};
@@ -47,10 +47,15 @@ impl Ledgers {
 pub fn project(set: &VerifiedSet, policy: &TrustPolicy, as_of: AsOf) -> (EnvelopeLedger, RebindLedger, Vec<Finding>) {
     let mut findings = Vec::new();
     let people = People::of(set, policy, as_of, &mut findings);
-    let scope = Scope { set, policy, as_of, people: &people };
-    let (envelope, rebind) = (EnvelopeLedger::fold(scope, &mut findings), RebindLedger::fold(scope, &mut findings));
+    let (envelope, rebind) = signed(Scope { set, policy, as_of, people: &people }, &mut findings);
     findings.sort();
     (envelope, rebind, findings)
+}
+
+/// The ledgers of what envelope keys signed: one court decides for both what counts.
+fn signed(scope: Scope<'_>, findings: &mut Vec<Finding>) -> (EnvelopeLedger, RebindLedger) {
+    let standings = Standings::of(scope);
+    (EnvelopeLedger::fold(scope, &standings, findings), RebindLedger::fold(scope, &standings, findings))
 }
 
 /// Rebuilds everything from the verified set. A pure function: neither the order nor the repetition of evidence matters.
@@ -58,8 +63,7 @@ pub fn rebuild(set: &VerifiedSet, policy: &TrustPolicy, as_of: AsOf) -> Ledgers 
     let mut findings = Vec::new();
     let people = People::of(set, policy, as_of, &mut findings);
     let scope = Scope { set, policy, as_of, people: &people };
-    let envelope = EnvelopeLedger::fold(scope, &mut findings);
-    let rebind = RebindLedger::fold(scope, &mut findings);
+    let (envelope, rebind) = signed(scope, &mut findings);
     let treasury = TreasuryLedger::fold(scope, &envelope, &mut findings);
     let attestations = AttestationRegister::fold(scope);
     let projects = ProjectRegister::fold(scope);

@@ -54,8 +54,7 @@ pub struct EnvelopeLedger {
 }
 
 impl EnvelopeLedger {
-    pub(crate) fn fold(scope: Scope<'_>, findings: &mut Vec<Finding>) -> Self {
-        let standings = Standings::of(scope);
+    pub(crate) fn fold(scope: Scope<'_>, standings: &Standings<'_>, findings: &mut Vec<Finding>) -> Self {
         let mut entries = BTreeMap::new();
         let mut anchors = scope.anchors();
         for (id, verified) in &scope.set.envelopes {

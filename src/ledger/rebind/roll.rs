@@ -66,8 +66,7 @@ pub struct RebindLedger {
 }
 
 impl RebindLedger {
-    pub(crate) fn fold(scope: Scope<'_>, findings: &mut Vec<Finding>) -> Self {
-        let standings = Standings::of(scope);
+    pub(crate) fn fold(scope: Scope<'_>, standings: &Standings<'_>, findings: &mut Vec<Finding>) -> Self {
         let mut ledger = Self::default();
         for (id, verified) in &scope.set.envelopes {
             let envelope = verified.fact();
