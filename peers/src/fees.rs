@@ -176,9 +176,9 @@ impl Case {
         let event = BillableEvent {
             v: if self.is_agent { 3 } else { 2 },
             class: EventClass::C,
-            subtype: self.key.clone(),
+            subtype: self.key.as_str().into(),
             occurred_at: reledger::domain::UnixMicros(0),
-            site: "x.example".to_owned(),
+            site: "x.example".into(),
             user: "u".into(),
             project: None,
             gross,

@@ -106,7 +106,7 @@ mod tests {
             destination: "a@b".to_owned(),
             created_at: UnixMicros::from(UnixSeconds(at)),
         });
-        let (kind, rule, kid) = (OcMeKind::PayoutBinding, CandidateRule::Verbatim, KeyId("k".to_owned()));
+        let (kind, rule, kid) = (OcMeKind::PayoutBinding, CandidateRule::Verbatim, KeyId::from("k"));
         let fact = SignedEnvelope { id, kind, kid, rule, body: std::sync::Arc::new(body) };
         set.envelopes.insert(id, Verified::assumed(fact, EvidenceId(id.0)));
     }

@@ -180,10 +180,10 @@ fn operations(
 fn shown(set: &VerifiedSet, tables: &SideTables) -> Shown {
     let mut shown = Shown::new();
     for verified in set.settlements.values() {
-        for carrier in verified.carriers() {
-            for source in tables.sightings.get(carrier).into_iter().flatten() {
+        for carrier in verified.carriers().iter() {
+            for source in tables.sightings.get(&carrier).into_iter().flatten() {
                 let versions = shown.entry((verified.fact().event.operation.clone(), source.clone())).or_default();
-                versions.entry(verified.fact().digest).or_insert(*carrier);
+                versions.entry(verified.fact().digest).or_insert(carrier);
             }
         }
     }

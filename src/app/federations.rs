@@ -66,7 +66,7 @@ pub(super) fn federation(slug: &str, section: &FederationSection, policy: &mut T
         pins.push(PinnedKey { key, from, until });
     }
     pins.sort();
-    let slug = FederationSlug(slug.to_owned());
+    let slug = FederationSlug::from(slug.to_owned());
     policy.settlement_keys.insert(slug.clone(), pins);
     let mut directions = BTreeMap::new();
     for (kind, direction) in &section.directions {

@@ -294,7 +294,7 @@ fn anchors_of(set: &VerifiedSet, proof: EvidenceId) -> Vec<String> {
 
 /// Until when an activity attestation speaks (FORMATS 3.8). One that has expired is as genuine as before.
 fn expiry_of(set: &VerifiedSet, record: EvidenceId, now: UnixSeconds) -> Option<String> {
-    let envelopes = set.envelopes.values().filter(|envelope| envelope.carriers().contains(&record));
+    let envelopes = set.envelopes.values().filter(|envelope| envelope.carriers().contains(record));
     let expires = envelopes.filter_map(|envelope| match &*envelope.fact().body {
         OcMeBody::Activity(activity) => Some(activity.expires_at),
         _ => None,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use super::digest::Digest32;
 
@@ -94,11 +95,14 @@ macro_rules! text_id {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         #[serde(transparent)]
-        pub struct $name(pub String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The text as received.
             pub fn as_str(&self) -> &str { &self.0 }
+
+            /// The text itself, for whoever keeps one copy of it for all.
+            pub fn shared(&mut self) -> &mut Arc<str> { &mut self.0 }
         }
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(&self.0) }
@@ -107,10 +111,10 @@ macro_rules! text_id {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { fmt::Debug::fmt(&self.0, f) }
         }
         impl From<&str> for $name {
-            fn from(text: &str) -> Self { Self(text.to_owned()) }
+            fn from(text: &str) -> Self { Self(text.into()) }
         }
         impl From<String> for $name {
-            fn from(text: String) -> Self { Self(text) }
+            fn from(text: String) -> Self { Self(text.into()) }
         }
     };
 }
@@ -138,6 +142,14 @@ text_id!(
 text_id!(
     /// A drop window id (`w_...`).
     WindowId
+);
+text_id!(
+    /// A site's domain as the envelope spells it.
+    SiteName
+);
+text_id!(
+    /// What was billed: a subtype of the published list or a project's custom event key (FORMATS 4.4).
+    Subtype
 );
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ pub use evidence::{Media, RawEvidence, Sighting};
 pub use finding::{Divergence, EvidenceRef, Finding, State, Subject};
 pub use id::{
     AttestationId, BindingId, DescriptorId, EnvelopeId, EvidenceId, FederationSlug, HexError, KeyId, NostrEventId,
-    OperationId, PaymentHash, ProjectKey, PublicKey32, UserKey, WindowId,
+    OperationId, PaymentHash, ProjectKey, PublicKey32, SiteName, Subtype, UserKey, WindowId,
 };
 pub use merkle::{MerkleTree, SumLeaf, SumNode, merkle_root, sum_root};
 pub use outcome::{Condition, ExitCode, Outcome};

@@ -97,9 +97,9 @@ fn event(fields: Fields<'_, '_>) -> Result<BillableEvent, BodyError> {
     Ok(BillableEvent {
         v,
         class,
-        subtype: fields.need_text("subtype")?.to_owned(),
+        subtype: fields.need_text("subtype")?.into(),
         occurred_at: fields.need_time(&["occurred_at"])?,
-        site: site(fields)?,
+        site: site(fields)?.into(),
         user: fields.need_user()?,
         project: fields.text("project_key")?.map(ProjectKey::from),
         gross,

@@ -1,6 +1,6 @@
 //! The published fee rule and its replay (FORMATS 4). The only place in the core that computes with doubles.
 
-use crate::domain::{Sats, UnixMicros};
+use crate::domain::Sats;
 use crate::evidence::{BillableEvent, EventClass, EventPrice, ProjectConfig, SitePays};
 
 /// The four parts of one billed event.
@@ -135,14 +135,14 @@ pub(crate) struct Difference {
 }
 
 pub(crate) fn replay(config: &ProjectConfig, event: &BillableEvent) -> Replay {
-    let Some(price) = config.events.get(&event.subtype) else {
+    let Some(price) = config.events.get(event.subtype.as_str()) else {
         return Replay::Forbidden("subtype_unconfigured");
     };
     if !price.enabled {
         return Replay::Forbidden("subtype_disabled");
     }
     // The class of a built-in subtype is an invariant; that of a custom key is what the catalogue says (FORMATS 4.3, 4.4).
-    let is_custom = class_of(&event.subtype).is_none();
+    let is_custom = class_of(event.subtype.as_str()).is_none();
     let class = price.class.filter(|class| is_custom && *class != event.class);
     match compute_fees(price, event.payment_amount, event.is_agent) {
         Ok(fees) => {
@@ -171,32 +171,6 @@ pub(crate) fn replay(config: &ProjectConfig, event: &BillableEvent) -> Replay {
     }
 }
 
-/// The configs that were valid when the event occurred: the newest `updated_at` not after it. Several when two documents
-/// carry one `updated_at`. `Err` says why there is none.
-pub(crate) fn configs_at<'a>(
-    configs: impl Iterator<Item = &'a ProjectConfig>,
-    occurred_at: UnixMicros,
-) -> Result<Vec<&'a ProjectConfig>, &'static str> {
-    let mut valid: Vec<&ProjectConfig> = Vec::new();
-    let mut reason = "config_unknown";
-    for config in configs {
-        let Some(updated_at) = config.updated_at else {
-            reason = "config_undated";
-            continue;
-        };
-        if updated_at > occurred_at {
-            reason = "config_newer";
-            continue;
-        }
-        match valid.first().map(|newest| newest.updated_at.cmp(&Some(updated_at))) {
-            Some(std::cmp::Ordering::Greater) => {}
-            Some(std::cmp::Ordering::Equal) => valid.push(config),
-            Some(std::cmp::Ordering::Less) | None => valid = vec![config],
-        }
-    }
-    if valid.is_empty() { Err(reason) } else { Ok(valid) }
-}
-
 /// The invariants that hold without any config (FORMATS 4.3). Returns the names of the broken ones.
 ///
 /// 20 % and 80 % of an integer never fall on a tie, so integers reproduce the doubles here.
@@ -209,16 +183,17 @@ pub(crate) fn broken_invariants(event: &BillableEvent) -> Vec<&'static str> {
         ("platform_fee_sats", platform == ((gross * 2 + 5) / 10).max(1).min(gross)),
         ("user_above_80_percent", user <= (gross * 8 + 5) / 10),
         ("user_above_remainder", user + platform <= gross),
-        ("class", class_of(&event.subtype).is_none_or(|class| class == event.class)),
-        ("site_empty", !event.site.trim().is_empty()),
+        ("class", class_of(event.subtype.as_str()).is_none_or(|class| class == event.class)),
+        ("site_empty", !event.site.as_str().trim().is_empty()),
     ];
     rules.into_iter().filter(|(_, holds)| !holds).map(|(name, _)| name).collect()
 }
 
 /// True for a custom key whose class none of these configs states.
 pub(crate) fn class_is_unknown(event: &BillableEvent, configs: &[&ProjectConfig]) -> bool {
-    let states = |config: &&ProjectConfig| config.events.get(&event.subtype).is_some_and(|price| price.class.is_some());
-    class_of(&event.subtype).is_none() && !configs.iter().any(states)
+    let states =
+        |config: &&ProjectConfig| config.events.get(event.subtype.as_str()).is_some_and(|price| price.class.is_some());
+    class_of(event.subtype.as_str()).is_none() && !configs.iter().any(states)
 }
 
 /// The class of a built-in subtype (FORMATS 4.4); `None` for a custom key.

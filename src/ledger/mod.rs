@@ -10,6 +10,7 @@
 mod canonical;
 pub mod envelope;
 pub mod fees;
+mod groups;
 mod operations;
 mod people;
 mod rebind;

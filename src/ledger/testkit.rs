@@ -68,9 +68,9 @@ pub(crate) fn plain_event() -> BillableEvent {
     BillableEvent {
         v: 2,
         class: EventClass::C,
-        subtype: "session_creation".to_owned(),
+        subtype: "session_creation".into(),
         occurred_at: micros("2026-05-04T12:00:00Z"),
-        site: "test.co".to_owned(),
+        site: "test.co".into(),
         user: "bc1quser".into(),
         project: Some("pk_test_co".into()),
         gross: sats(100),
@@ -87,7 +87,7 @@ pub(crate) fn plain_event() -> BillableEvent {
 /// A class A event of a key outside the catalogue, which no config prices by default.
 pub(crate) fn class_a(event: &mut BillableEvent) {
     event.class = EventClass::A;
-    event.subtype = "account_creation".to_owned();
+    event.subtype = "account_creation".into();
 }
 
 pub(crate) fn in_window(event: &mut BillableEvent, window: &str, target: Option<u32>) {

@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::{Code, Digest32, EnvelopeId, EvidenceId, Finding, OperationId, SourceId, Subject};
 
 use crate::ledger::Unposted;
-use crate::verify::Verified;
 
 use super::audit::Audit;
 use super::reconciler::Input;
@@ -79,9 +78,9 @@ fn operations(input: &Input<'_>) -> (usize, Vec<Finding>) {
     let counted = input.set.settlements.values().filter(|it| it.fact().event.settled_at <= input.as_of.time);
     for verified in counted {
         let Some(versions) = all.get_mut(&verified.fact().event.operation) else { continue };
-        for carrier in verified.carriers() {
-            for source in input.sightings.get(carrier).into_iter().flatten() {
-                versions.see(source, When::Now, verified.fact().digest, *carrier);
+        for carrier in verified.carriers().iter() {
+            for source in input.sightings.get(&carrier).into_iter().flatten() {
+                versions.see(source, When::Now, verified.fact().digest, carrier);
             }
         }
     }
@@ -105,7 +104,8 @@ fn envelopes(input: &Input<'_>) -> (usize, Vec<Finding>) {
     let mut by_carrier: BTreeMap<EvidenceId, EnvelopeId> = BTreeMap::new();
     if !cited.is_empty() {
         for (id, verified) in &input.set.envelopes {
-            by_carrier.extend(verified.carriers().intersection(&cited).map(|carrier| (*carrier, *id)));
+            let of_it = verified.carriers().iter().filter(|carrier| cited.contains(carrier));
+            by_carrier.extend(of_it.map(|carrier| (carrier, *id)));
         }
     }
     let mut found = Vec::new();
@@ -114,9 +114,9 @@ fn envelopes(input: &Input<'_>) -> (usize, Vec<Finding>) {
             group.evidence.iter().filter_map(|evidence| by_carrier.get(&evidence.id).copied()).collect();
         let mut versions = Versions::default();
         for id in &members {
-            for carrier in input.set.envelopes.get(id).into_iter().flat_map(Verified::carriers) {
-                for source in input.sightings.get(carrier).into_iter().flatten() {
-                    versions.see(source, When::Now, id.0, *carrier);
+            for carrier in input.set.envelopes.get(id).into_iter().flat_map(|verified| verified.carriers().iter()) {
+                for source in input.sightings.get(&carrier).into_iter().flatten() {
+                    versions.see(source, When::Now, id.0, carrier);
                 }
             }
         }

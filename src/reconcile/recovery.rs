@@ -12,7 +12,7 @@ pub(super) fn reconstructible(input: &Input<'_>) -> Reconstructible {
     let mut result = Reconstructible::default();
     for envelope in input.set.envelopes.values() {
         let seen = |counts: &dyn Fn(&SourceId) -> bool| {
-            let held = |id: &EvidenceId| input.sightings.get(id).is_some_and(|sources| sources.iter().any(counts));
+            let held = |id: EvidenceId| input.sightings.get(&id).is_some_and(|sources| sources.iter().any(counts));
             envelope.carriers().iter().any(held)
         };
         result.with_operator += u64::from(seen(&|_| true));

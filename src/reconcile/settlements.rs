@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::{Code, Digest32, EvidenceId, Finding, OperationId, ProjectKey, SettlementKind, Subject};
 use crate::evidence::SettlementEvent;
 use crate::ledger::{Movement, Unposted, allowed_direction, movement};
+use crate::verify::Carriers;
 
 use super::audit::Audit;
 use super::reconciler::Input;
@@ -78,12 +79,12 @@ fn operations(input: &Input<'_>) -> Vec<Finding> {
 }
 
 /// OP_REPLAY: one event in several carriers.
-pub(super) fn replay(operation: &OperationId, carriers: &BTreeSet<EvidenceId>) -> Option<Finding> {
+pub(super) fn replay(operation: &OperationId, carriers: &Carriers) -> Option<Finding> {
     (carriers.len() > 1).then(|| {
         let finding = Finding::new(Code::OpReplay, Subject::new("operation", operation))
             .with_values("one delivery", format!("{} deliveries", carriers.len()))
             .with_explanation("The same event was delivered more than once; it counts once.");
-        carriers.iter().fold(finding, |finding, id| finding.with_evidence(*id, "delivery"))
+        carriers.iter().fold(finding, |finding, id| finding.with_evidence(id, "delivery"))
     })
 }
 

@@ -12,7 +12,7 @@ use crate::evidence::{BalanceLine, InvoiceDialect, InvoiceRecord, InvoiceState, 
 use crate::ledger::testkit::{
     Case, World, assert_table, digest, evidence, id, in_window, manifest, micros, sats, time,
 };
-use crate::verify::{HeldEvent, PendingAnchor, SignedSettlement, StaleAnchor, Verified};
+use crate::verify::{Carriers, HeldEvent, PendingAnchor, SignedSettlement, StaleAnchor, Verified};
 
 use super::{Declared, Input, Reconciliation, reconcile};
 
@@ -703,11 +703,12 @@ fn an_honest_world_has_no_divergence_at_all() {
 #[test]
 fn a_second_delivery_of_one_event_is_listed_and_a_first_is_not() {
     let operation = "an operation".into();
-    let carriers = BTreeSet::from([evidence("first"), evidence("second")]);
+    let mut carriers = Carriers::from(evidence("first"));
+    carriers.insert(evidence("second"));
     let finding = super::settlements::replay(&operation, &carriers).unwrap();
     assert_eq!((finding.code, finding.subject), (Code::OpReplay, Subject::new("operation", &operation)));
     assert_eq!(finding.evidence.len(), 2);
-    assert_eq!(super::settlements::replay(&operation, &BTreeSet::from([evidence("first")])), None);
+    assert_eq!(super::settlements::replay(&operation, &evidence("first").into()), None);
 }
 
 #[test]

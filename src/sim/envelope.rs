@@ -93,7 +93,15 @@ impl Mint {
             third
         };
         let at = UnixSeconds(seconds(at));
-        Envelope { kind, id, at, signature: key.sign(&canonical), canonical, kid: KeyId(key.kid.clone()), members }
+        Envelope {
+            kind,
+            id,
+            at,
+            signature: key.sign(&canonical),
+            canonical,
+            kid: KeyId::from(key.kid.clone()),
+            members,
+        }
     }
 }
 

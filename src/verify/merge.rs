@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::names::Names;
 use super::unread::Unread;
 use super::{
     AcceptedGraduation, AcceptedRotation, AnchorState, ClaimedAttestation, Fate, HeldEvent, KnownDescriptor,
@@ -74,6 +75,7 @@ pub(super) struct Merge {
     /// The one proof that a carrier brings, as the population counts it.
     proofs: BTreeMap<EvidenceId, Digest32>,
     unread: Unread,
+    names: Names,
     fates: BTreeMap<&'static str, BTreeMap<Digest32, Fate>>,
     foreign: BTreeMap<u16, u64>,
     blanks: BTreeMap<(Digest32, EvidenceId), NostrEventId>,
@@ -124,7 +126,8 @@ impl Merge {
                 set.blanks.insert((id, carrier));
                 self.blanks.insert((id, carrier), event);
             }
-            Fact::Envelope(envelope) => {
+            Fact::Envelope(mut envelope) => {
+                self.names.share(&mut envelope);
                 // Of several keys that signed the same bytes one that never leaked speaks for them, else the one that held
                 // longest: whoever stole another key can add a carrier, and must not take one away by it.
                 let rank = |it: &SignedEnvelope| {
@@ -220,9 +223,9 @@ fn keep<K: Ord, T, R: Ord>(
 ) {
     let mut merged = Verified::new(fact, carrier);
     match map.get_mut(&id) {
-        Some(held) if rank(held.fact()) <= rank(merged.fact()) => held.add_carriers(&BTreeSet::from([carrier])),
+        Some(held) if rank(held.fact()) <= rank(merged.fact()) => held.add_carrier(carrier),
         Some(held) => {
-            merged.add_carriers(held.carriers());
+            held.carriers().iter().for_each(|carrier| merged.add_carrier(carrier));
             *held = merged;
         }
         None => {

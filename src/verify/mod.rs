@@ -11,6 +11,7 @@
 pub mod attest;
 pub mod binding;
 pub mod bip322;
+mod carriers;
 pub mod custody;
 pub mod envelope;
 mod epochs;
@@ -20,6 +21,7 @@ pub mod invoice;
 mod judge;
 pub mod keys;
 mod merge;
+mod names;
 pub mod nostr;
 pub mod ots;
 pub mod quorum;
@@ -28,6 +30,7 @@ mod set;
 pub mod settlement;
 mod unread;
 
+pub use carriers::Carriers;
 pub use genuine::Genuine;
 pub use run::{FIRST_PASS, SECOND_PASS, Verifier};
 pub use set::*;

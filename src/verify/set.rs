@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::carriers::Carriers;
 use crate::domain::{
     AttestationId, BindingId, BlockHash, BlockHeight, Code, DescriptorId, Digest32, EnvelopeId, EvidenceId, Finding,
     KeyId, NostrEventId, Population, PublicKey32, Tip, UnixSeconds,
@@ -17,17 +18,16 @@ use crate::evidence::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified<T> {
     fact: T,
-    /// Every piece of evidence that carries it.
-    carriers: BTreeSet<EvidenceId>,
+    carriers: Carriers,
 }
 
 impl<T> Verified<T> {
     pub(in crate::verify) fn new(fact: T, carrier: EvidenceId) -> Self {
-        Self { fact, carriers: BTreeSet::from([carrier]) }
+        Self { fact, carriers: carrier.into() }
     }
 
-    pub(in crate::verify) fn add_carriers(&mut self, more: &BTreeSet<EvidenceId>) {
-        self.carriers.extend(more);
+    pub(in crate::verify) fn add_carrier(&mut self, carrier: EvidenceId) {
+        self.carriers.insert(carrier);
     }
 
     /// For unit tests of the rooms above, which start from verified facts.
@@ -45,14 +45,14 @@ impl<T> Verified<T> {
         &self.fact
     }
 
-    /// Every piece of evidence that carries it, ascending.
-    pub fn carriers(&self) -> &BTreeSet<EvidenceId> {
+    /// Every piece of evidence that carries it.
+    pub fn carriers(&self) -> &Carriers {
         &self.carriers
     }
 
     /// The carrier with the lowest id: a stable representative.
     pub fn first_carrier(&self) -> EvidenceId {
-        *self.carriers.first().expect("a verified fact is made with a carrier")
+        self.carriers.first()
     }
 }
 

@@ -6,7 +6,7 @@ use crate::app::coverage::Survey;
 use crate::domain::{Divergence, EvidenceId, Media, RawEvidence, State, Step};
 use crate::evidence::{CarrierBody, Claim, Decoded, OcMeKind, decode};
 use crate::ledger::Transition;
-use crate::verify::VerifiedSet;
+use crate::verify::{Carriers, Verified, VerifiedSet};
 
 /// Of codes about envelopes, their keys, their carriers and custody, whatever stands open tells on an answer.
 const FAMILIES: [&str; 4] = ["REB_", "ENV_", "KEY_", "EVT_"];
@@ -75,15 +75,15 @@ pub(super) fn touches(divergence: &Divergence, one: &Transition, set: &VerifiedS
     // Captures and balances rest on carriers too, and say nothing about what these say.
     let is_judgement = matches!(divergence.step, Step::Replay | Step::Anchoring);
     let carriers = || carriers(one, set);
-    is_named || is_judgement && divergence.evidence.iter().any(|evidence| carriers().contains(&evidence.id))
+    is_named || is_judgement && divergence.evidence.iter().any(|evidence| carriers().contains(evidence.id))
 }
 
-fn carriers(one: &Transition, set: &VerifiedSet) -> BTreeSet<EvidenceId> {
+fn carriers(one: &Transition, set: &VerifiedSet) -> Carriers {
     let id = crate::domain::EnvelopeId(one.id);
-    let envelope = set.envelopes.get(&id).map(|verified| verified.carriers().clone());
-    let graduation = || set.graduations.get(&one.id).map(|verified| verified.carriers().clone());
-    let rotation = || set.rotations.get(&one.id).map(|verified| verified.carriers().clone());
-    envelope.or_else(graduation).or_else(rotation).unwrap_or_else(|| BTreeSet::from([one.carrier]))
+    let envelope = set.envelopes.get(&id).map(Verified::carriers);
+    let graduation = || set.graduations.get(&one.id).map(Verified::carriers);
+    let rotation = || set.rotations.get(&one.id).map(Verified::carriers);
+    envelope.or_else(graduation).or_else(rotation).cloned().unwrap_or_else(|| one.carrier.into())
 }
 
 #[cfg(test)]

@@ -150,9 +150,9 @@ fn relays(patient: &Patient<'_>, survey: &Survey) -> Check {
         survey.set.events.iter().filter(|(_, event)| event.kind == RELAY_LIST).map(|(id, _)| *id).collect();
     if !lists.is_empty() {
         // Anybody can publish a list of relays; those of publishers count.
-        let carriers = survey.set.envelopes.values().flat_map(Verified::carriers);
+        let carriers = survey.set.envelopes.values().flat_map(|verified| verified.carriers().iter());
         let publishers: BTreeSet<String> =
-            carriers.filter_map(|id| Header::of(survey, *id)).map(|header| header.pubkey).collect();
+            carriers.filter_map(|id| Header::of(survey, id)).map(|header| header.pubkey).collect();
         for header in lists.into_iter().filter_map(|id| Header::of(survey, id)) {
             if publishers.contains(&header.pubkey) {
                 let written = header.tag_values("r").filter(|tag| tag.get(2).is_none_or(|use_| use_ == "write"));
@@ -223,7 +223,7 @@ fn host(url: &str) -> Option<String> {
 fn federations(patient: &Patient<'_>, survey: &Survey) -> BTreeSet<String> {
     let known = &patient.plan.policy.settlement_keys;
     let unknown = named(&survey.set.findings, &[Code::SigKeyUnknown], Some("federation"));
-    unknown.into_iter().filter(|slug| !known.keys().any(|known| known.0 == *slug)).collect()
+    unknown.into_iter().filter(|slug| !known.keys().any(|known| known.as_str() == *slug)).collect()
 }
 
 /// Lists that the report would find to disagree with published documents, beyond those of the configuration by itself.

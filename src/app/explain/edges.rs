@@ -88,7 +88,7 @@ fn user(text: &str) -> Node<'_> {
 }
 
 fn carried<'a, T>(node: Node<'a>, fact: &Verified<T>, visit: &mut Visit<'_, 'a>) {
-    fact.carriers().iter().for_each(|id| visit(node, CARRIER, evidence(*id)));
+    fact.carriers().iter().for_each(|id| visit(node, CARRIER, evidence(id)));
 }
 
 /// An id that stands somewhere as text.

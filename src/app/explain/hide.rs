@@ -38,17 +38,17 @@ impl Hidden {
         let (mut users, mut aliases) = (BTreeSet::new(), BTreeSet::new());
         for envelope in set.envelopes.values().map(Verified::fact) {
             match &*envelope.body {
-                OcMeBody::Event(event) => drop(users.insert(event.user.0.clone())),
-                OcMeBody::Payment(payment) => users.extend(payment.user.iter().map(|user| user.0.clone())),
-                OcMeBody::Rebind(rebind) => drop(users.insert(rebind.user.0.clone())),
+                OcMeBody::Event(event) => drop(users.insert(event.user.to_string())),
+                OcMeBody::Payment(payment) => users.extend(payment.user.iter().map(|user| user.to_string())),
+                OcMeBody::Rebind(rebind) => drop(users.insert(rebind.user.to_string())),
                 OcMeBody::PayoutBinding(binding) => {
-                    users.insert(binding.user.0.clone());
+                    users.insert(binding.user.to_string());
                     aliases.insert(binding.destination.clone());
                 }
                 OcMeBody::Distribution(shares) => {
-                    users.extend(shares.recipients.iter().map(|share| share.user.0.clone()));
+                    users.extend(shares.recipients.iter().map(|share| share.user.to_string()));
                 }
-                OcMeBody::Activity(activity) => drop(users.insert(activity.user.0.clone())),
+                OcMeBody::Activity(activity) => drop(users.insert(activity.user.to_string())),
                 OcMeBody::Drop(_) | OcMeBody::Trust => {}
             }
         }
@@ -62,7 +62,7 @@ impl Hidden {
             aliases.insert(message.npub.clone());
         }
         for (_, record) in &set.merges {
-            users.extend(record.merged_from.iter().chain([&record.user]).map(|user| user.0.clone()));
+            users.extend(record.merged_from.iter().chain([&record.user]).map(|user| user.to_string()));
         }
         for descriptor in set.descriptors.values().map(Verified::fact) {
             users.extend(descriptor.address.iter().chain(&descriptor.guardians).cloned());
@@ -70,10 +70,10 @@ impl Hidden {
         users.extend(set.graduations.values().map(|step| step.fact().address.clone()));
         users.extend(set.rotations.values().map(|step| step.fact().address.clone()));
         for event in set.settlements.values().map(|settlement| &settlement.fact().event) {
-            users.extend(event.user.iter().map(|user| user.0.clone()));
+            users.extend(event.user.iter().map(|user| user.to_string()));
             aliases.extend(event.destination.iter().cloned());
         }
-        users.extend(set.balances.iter().map(|(_, line)| line.user.0.clone()));
+        users.extend(set.balances.iter().map(|(_, line)| line.user.to_string()));
         users.remove("");
         aliases.remove("");
         Self { names: Pseudonyms::new(evidence_root, reveal), reveal, users, aliases }

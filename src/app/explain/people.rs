@@ -26,7 +26,7 @@ pub(super) fn of(known: &Known, name: &Name) -> Records {
 fn records(set: &VerifiedSet, name: &str) -> Records {
     let bindings = set.bindings.iter().map(|(id, signed)| -> Record<'_> {
         let said = &signed.fact().message;
-        ((Class::Binding, id.0), signed.carriers().clone(), vec![&said.principal, &said.btc, &said.npub])
+        ((Class::Binding, id.0), signed.carriers().iter().collect(), vec![&said.principal, &said.btc, &said.npub])
     });
     let merges = set.merges.iter().map(|(id, record)| -> Record<'_> {
         let names = record.merged_from.iter().chain([&record.user]).map(UserKey::as_str);

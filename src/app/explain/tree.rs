@@ -81,7 +81,7 @@ fn thing(known: &Known, name: Name) -> Result<Thing, AppError> {
     let divergences = divergences(known, &name, &brought);
     let digest = name.id.parse::<Digest32>().ok();
     let kid = match (name.class, digest) {
-        (Class::Kid, _) => Some(KeyId(name.id.clone())),
+        (Class::Kid, _) => Some(KeyId::from(name.id.clone())),
         (Class::Envelope, Some(id)) => says::signer(known, EnvelopeId(id), &brought)?,
         _ => None,
     };
@@ -130,7 +130,7 @@ fn mention(known: &Known, what: &str) -> Result<Option<Thing>, AppError> {
 /// The evidence of a fact; of what was refused, what the findings call its carrier.
 fn brought_by(known: &Known, name: &Name) -> BTreeSet<EvidenceId> {
     fn of<T>(fact: Option<&Verified<T>>) -> BTreeSet<EvidenceId> {
-        fact.map(|fact| fact.carriers().clone()).unwrap_or_default()
+        fact.into_iter().flat_map(|fact| fact.carriers().iter()).collect()
     }
     let Ok(digest) = name.id.parse::<Digest32>() else { return BTreeSet::new() };
     let set = &known.set;

@@ -182,7 +182,7 @@ fn parse(text: &str, file: Option<&Path>) -> Result<RegisterFile, AppError> {
 fn leak(section: &CompromisedSection, is_registered: bool) -> Result<Leak, AppError> {
     let at = section.at.0;
     checked(&section.kid, at)?;
-    Ok(Leak { kid: KeyId(section.kid.clone()), at, reason: section.reason.clone(), is_registered })
+    Ok(Leak { kid: KeyId::from(section.kid.clone()), at, reason: section.reason.clone(), is_registered })
 }
 
 fn checked(kid: &str, at: UnixSeconds) -> Result<(), AppError> {

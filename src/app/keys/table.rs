@@ -281,7 +281,7 @@ fn refused(survey: &Survey) -> BTreeMap<KeyId, u64> {
     let mut refused: BTreeMap<KeyId, u64> = BTreeMap::new();
     for finding in &survey.set.findings {
         if matches!(finding.code, Code::KeyUnknown | Code::KeyWrongSet) {
-            *refused.entry(KeyId(finding.observed.clone())).or_default() += 1;
+            *refused.entry(KeyId::from(finding.observed.clone())).or_default() += 1;
         }
     }
     refused

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{BlockHeight, Digest32, EnvelopeId, KeyId, ProjectKey, Sats, UnixMicros, UserKey, WindowId};
+use crate::domain::{
+    BlockHeight, Digest32, EnvelopeId, KeyId, ProjectKey, Sats, SiteName, Subtype, UnixMicros, UserKey, WindowId,
+};
 
 use super::OtsMember;
 use crate::evidence::kept::Changed;
@@ -159,11 +161,11 @@ pub struct BillableEvent {
     /// Class.
     pub class: EventClass,
     /// Subtype or custom event key.
-    pub subtype: String,
+    pub subtype: Subtype,
     /// Claimed time.
     pub occurred_at: UnixMicros,
     /// Site domain.
-    pub site: String,
+    pub site: SiteName,
     /// User.
     pub user: UserKey,
     /// Project, when named.

@@ -283,7 +283,7 @@ fn send_operation(contract: &Json<'_>) -> Option<OperationId> {
         faster_hex::hex_decode(hex.as_bytes(), &mut key).ok()?;
         bytes.extend_from_slice(&key);
     }
-    Some(OperationId(sha256(&bytes).to_string()))
+    Some(OperationId::from(sha256(&bytes).to_string()))
 }
 
 fn push_big_size(bytes: &mut Vec<u8>, value: u64) {

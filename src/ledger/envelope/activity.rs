@@ -6,10 +6,11 @@ use crate::domain::{Code, Finding, Subject, UnixMicros};
 use crate::evidence::{ActivityAttestation, BillableEvent};
 use crate::ledger::scope::Scope;
 
+use super::accounts::Billing;
 use super::survey::Survey;
 
 pub(super) fn check(scope: Scope<'_>, survey: &Survey<'_>, findings: &mut Vec<Finding>) {
-    for (entry, said) in &survey.activities {
+    for (signed, said) in &survey.activities {
         let account = scope.people.account_of(&said.user);
         let events = survey.by_account.get(account).map(Vec::as_slice).unwrap_or_default();
         let (mut expected, mut observed) = (Vec::new(), Vec::new());
@@ -19,18 +20,22 @@ pub(super) fn check(scope: Scope<'_>, survey: &Survey<'_>, findings: &mut Vec<Fi
         }
         if !observed.is_empty() {
             findings.push(
-                Finding::new(Code::ActivityMismatch, Subject::new("envelope", entry.id).and("user", &said.user))
-                    .with_values(expected.join(", "), observed.join(", "))
-                    .with_evidence(entry.carrier, "carrier")
-                    .with_explanation("The signed activity attestation contradicts the ledger rebuilt as of its time."),
+                Finding::new(
+                    Code::ActivityMismatch,
+                    Subject::new("envelope", signed.fact().id).and("user", &said.user),
+                )
+                .with_values(expected.join(", "), observed.join(", "))
+                .with_evidence(signed.first_carrier(), "carrier")
+                .with_explanation("The signed activity attestation contradicts the ledger rebuilt as of its time."),
             );
         }
     }
 }
 
 /// What differs under both readings: nothing says whether a person's other names are counted in.
-fn differences(said: &ActivityAttestation, events: &[&BillableEvent]) -> Vec<(&'static str, String, String)> {
-    let of_account = compare(said, &recompute(events, said.computed_at));
+fn differences(said: &ActivityAttestation, billings: &[Billing<'_>]) -> Vec<(&'static str, String, String)> {
+    let events: Vec<&BillableEvent> = billings.iter().map(|billing| billing.event).collect();
+    let of_account = compare(said, &recompute(&events, said.computed_at));
     let own: Vec<&BillableEvent> = events.iter().copied().filter(|event| event.user == said.user).collect();
     if of_account.is_empty() || own.len() == events.len() {
         return of_account;

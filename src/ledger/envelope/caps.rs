@@ -1,5 +1,6 @@
 //! Published abuse limits (FORMATS 11): breaches of a promise, not of the ledger.
 
+mod shares;
 mod walk;
 
 #[cfg(test)]
@@ -11,8 +12,8 @@ use crate::domain::{CapWindow, Caps, Code, Finding, Subject, UnixMicros, UserKey
 use crate::ledger::people::People;
 use crate::ledger::scope::Scope;
 
+use super::accounts::{Accounts, ByAccount};
 use super::roll::EnvelopeLedger;
-use super::survey::ByAccount;
 
 /// A limit on what one user does in a day or a month.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -118,28 +119,24 @@ impl EnvelopeLedger {
     /// Reads the counted events against these limits: all names of a person are one user. The limit in force at an event is
     /// the one that it is judged by.
     pub fn read_caps(&self, caps: &Caps, people: &People) -> CapReading {
-        let mut by_user = ByAccount::new();
-        for (_, event) in self.events() {
-            by_user.entry(people.account_of(&event.user)).or_default().push(event);
-        }
-        read(&by_user, caps)
+        let mut accounts = Accounts::new(people);
+        self.events().for_each(|(_, event)| accounts.add(event));
+        read(&accounts.into_lists(), caps)
     }
 }
 
 fn read(by_user: &ByAccount<'_>, caps: &Caps) -> CapReading {
     let mut reading = CapReading { window: caps.window, ..CapReading::default() };
-    for (user, events) in by_user {
-        // Events are in order of id; a stable sort by time keeps that among equals.
-        let mut events = events.clone();
-        events.sort_by_key(|event| event.occurred_at);
+    for (user, billings) in by_user {
         reading.users += 1;
-        walk::user(user, &events, caps, &mut reading);
+        walk::user(user, billings, caps, &mut reading);
     }
-    reading.breaches.sort_by(|a, b| {
-        let key = |breach: &CapBreach| (breach.cap, breach.user.clone(), breach.period.clone(), breach.site.clone());
-        key(a).cmp(&key(b))
-    });
+    reading.breaches.sort_by(|a, b| order(a).cmp(&order(b)));
     reading
+}
+
+fn order(breach: &CapBreach) -> (Cap, &UserKey, &str, Option<&str>) {
+    (breach.cap, &breach.user, &breach.period, breach.site.as_deref())
 }
 
 pub(super) fn check(scope: Scope<'_>, by_account: &ByAccount<'_>, findings: &mut Vec<Finding>) {

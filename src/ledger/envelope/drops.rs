@@ -8,8 +8,7 @@ use crate::domain::{
 use crate::evidence::{BillableEvent, DropManifest};
 use crate::ledger::scope::{BLOCK_TIME_SLACK_SECONDS, Scope};
 
-use super::roll::EnvelopeEntry;
-use super::survey::{Billed, Survey};
+use super::survey::{Billed, Signed, Survey};
 
 /// The unconditional safety valve after a window's boundary.
 const VALVE_SECONDS: i64 = 24 * 3600;
@@ -80,14 +79,14 @@ pub(super) fn check(
 ) -> BTreeMap<EnvelopeId, &'static str> {
     let mut rules = BTreeMap::new();
     let mut sealed_heights: BTreeMap<&WindowId, BlockHeight> = BTreeMap::new();
-    for (entry, manifest) in &survey.manifests {
+    for (signed, manifest) in &survey.manifests {
         let held = survey.members_of(&manifest.window);
-        findings.extend(totals(scope, entry, manifest, held));
+        findings.extend(totals(scope, signed, manifest, held));
         if let Some(expected) = manifest.events_root {
-            let ids: Vec<EnvelopeId> = held.iter().map(|(entry, _)| entry.id).collect();
+            let ids: Vec<EnvelopeId> = held.iter().map(|(signed, _)| signed.fact().id).collect();
             match root_rule(expected, &manifest.event_ids, &ids) {
-                Some(rule) => drop(rules.insert(entry.id, rule)),
-                None => findings.push(root_unknown(entry, manifest, expected)),
+                Some(rule) => drop(rules.insert(signed.fact().id, rule)),
+                None => findings.push(root_unknown(signed, manifest, expected)),
             }
         }
         if let Some(height) = manifest.sealed_height {
@@ -104,7 +103,7 @@ pub(super) fn check(
     rules
 }
 
-fn totals(scope: Scope<'_>, entry: &EnvelopeEntry, manifest: &DropManifest, held: &[Billed<'_>]) -> Option<Finding> {
+fn totals(scope: Scope<'_>, signed: Signed<'_>, manifest: &DropManifest, held: &[Billed<'_>]) -> Option<Finding> {
     let users: BTreeSet<_> = held.iter().map(|(_, event)| &event.user).collect();
     let sum = |part: fn(&BillableEvent) -> u64| held.iter().map(|(_, event)| u128::from(part(event))).sum::<u128>();
     let count = |n: usize| n as u128; // usize is at most 64 bits wide
@@ -122,7 +121,7 @@ fn totals(scope: Scope<'_>, entry: &EnvelopeEntry, manifest: &DropManifest, held
     }
     if !manifest.event_ids.is_empty() {
         let listed: BTreeSet<EnvelopeId> = manifest.event_ids.iter().copied().collect();
-        let ids: BTreeSet<EnvelopeId> = held.iter().map(|(entry, _)| entry.id).collect();
+        let ids: BTreeSet<EnvelopeId> = held.iter().map(|(signed, _)| signed.fact().id).collect();
         rows.push(("listed_but_not_held", 0, count(listed.difference(&ids).count())));
         rows.push(("held_but_not_listed", 0, count(ids.difference(&listed).count())));
     }
@@ -134,19 +133,19 @@ fn totals(scope: Scope<'_>, entry: &EnvelopeEntry, manifest: &DropManifest, held
         rows.iter().map(|row| format!("{}={}", row.0, pick(row))).collect::<Vec<_>>().join(", ")
     };
     Some(
-        Finding::new(Code::DropTotals, Subject::new("envelope", entry.id).and("window", &manifest.window))
+        Finding::new(Code::DropTotals, Subject::new("envelope", signed.fact().id).and("window", &manifest.window))
             .with_values(render(|row| row.1), render(|row| row.2))
-            .with_evidence(entry.carrier, "manifest")
+            .with_evidence(signed.first_carrier(), "manifest")
             .with_explanation(
                 "The sealed manifest and the members that are held disagree: members are missing or foreign.",
             ),
     )
 }
 
-fn root_unknown(entry: &EnvelopeEntry, manifest: &DropManifest, expected: Digest32) -> Finding {
-    Finding::new(Code::DropRoot, Subject::new("envelope", entry.id).and("window", &manifest.window))
+fn root_unknown(signed: Signed<'_>, manifest: &DropManifest, expected: Digest32) -> Finding {
+    Finding::new(Code::DropRoot, Subject::new("envelope", signed.fact().id).and("window", &manifest.window))
         .with_values(expected, "no known rule gives this root")
-        .with_evidence(entry.carrier, "manifest")
+        .with_evidence(signed.first_carrier(), "manifest")
         .with_explanation("The tree rule is not published; none of the candidate rules reproduces the root.")
 }
 
@@ -222,16 +221,16 @@ fn too_long(scope: Scope<'_>, id: &WindowId, window: &Window) -> Option<Finding>
 
 /// Later members may only name an earlier boundary. Members of one instant have no order, so they never contradict.
 fn boundary_moved(id: &WindowId, held: &[Billed<'_>]) -> Option<Finding> {
-    let mut named: Vec<(UnixMicros, BlockHeight, &EnvelopeEntry)> = held
+    let mut named: Vec<(UnixMicros, BlockHeight, Signed<'_>)> = held
         .iter()
-        .filter_map(|(entry, event)| Some((event.occurred_at, event.drop.as_ref()?.close_height_target?, *entry)))
+        .filter_map(|(signed, event)| Some((event.occurred_at, event.drop.as_ref()?.close_height_target?, *signed)))
         .collect();
-    named.sort_by_key(|(at, height, entry)| (*at, std::cmp::Reverse(*height), entry.id));
+    named.sort_by_key(|(at, height, signed)| (*at, std::cmp::Reverse(*height), signed.fact().id));
     named.windows(2).find_map(|pair| match pair {
         [(_, before, first), (_, after, second)] if after > before => {
             let why = "A later member names a later boundary; a boundary may only move earlier.";
             let finding = window_finding(id, "boundary", format!("at most {before}"), after, why);
-            Some(finding.with_evidence(first.carrier, "first").with_evidence(second.carrier, "second"))
+            Some(finding.with_evidence(first.first_carrier(), "first").with_evidence(second.first_carrier(), "second"))
         }
         _ => None,
     })

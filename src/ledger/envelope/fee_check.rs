@@ -4,69 +4,67 @@ use std::collections::BTreeMap;
 
 use crate::domain::{Code, Finding, ProjectKey, Subject};
 use crate::evidence::{BillableEvent, ProjectConfig};
-use crate::ledger::fees::{Replay, broken_invariants, class_is_unknown, configs_at, replay};
+use crate::ledger::fees::{Replay, broken_invariants, class_is_unknown, replay};
 use crate::ledger::scope::Scope;
 
-use super::roll::EnvelopeEntry;
+use super::price_history::PriceHistory;
+use super::survey::Signed;
 
 /// Every price config, by what an event names.
 pub(super) struct Prices<'a> {
-    by_project: BTreeMap<&'a ProjectKey, Vec<&'a ProjectConfig>>,
-    by_domain: BTreeMap<String, Vec<&'a ProjectConfig>>,
+    by_project: BTreeMap<&'a ProjectKey, PriceHistory<'a>>,
+    by_domain: BTreeMap<String, PriceHistory<'a>>,
+    none: PriceHistory<'a>,
 }
 
 impl<'a> Prices<'a> {
     pub(super) fn of(scope: Scope<'a>) -> Self {
-        let mut prices = Self { by_project: BTreeMap::new(), by_domain: BTreeMap::new() };
+        let mut prices =
+            Self { by_project: BTreeMap::new(), by_domain: BTreeMap::new(), none: PriceHistory::default() };
         for (_, config) in &scope.set.configs {
-            prices.by_project.entry(&config.project).or_default().push(config);
-            prices.by_domain.entry(normal_domain(&config.domain)).or_default().push(config);
+            prices.by_project.entry(&config.project).or_default().add(config);
+            prices.by_domain.entry(normal_domain(&config.domain)).or_default().add(config);
         }
         prices
     }
 
     /// Checks one event. True when it has a custom key whose class no config valid at its time states.
-    pub(super) fn check(&self, entry: &EnvelopeEntry, event: &BillableEvent, findings: &mut Vec<Finding>) -> bool {
+    pub(super) fn check(&self, signed: Signed<'_>, event: &BillableEvent, findings: &mut Vec<Finding>) -> bool {
         let known = match &event.project {
             Some(project) => self.by_project.get(project),
-            None => self.by_domain.get(&normal_domain(&event.site)),
+            None => self.by_domain.get(&normal_domain(event.site.as_str())),
         };
-        let known = known.map(Vec::as_slice).unwrap_or_default();
-        let valid = configs_at(known.iter().copied(), event.occurred_at);
-        let is_unclassed = class_is_unknown(event, valid.as_deref().unwrap_or_default());
+        let valid = known.unwrap_or(&self.none).at(event.occurred_at);
+        let is_unclassed = class_is_unknown(event, valid.unwrap_or_default());
         let broken = broken_invariants(event);
         if broken.is_empty() {
-            findings.extend(judge(entry, event, valid));
+            findings.extend(judge(signed, event, valid));
         } else {
-            findings.push(split(entry, event, "the published invariants", &broken.join(", ")));
+            findings.push(split(signed, event, "the published invariants", &broken.join(", ")));
         }
         is_unclassed
     }
 }
 
 /// Replays one event. When several documents carry the newest valid time, one that agrees is enough: nothing says which held.
-fn judge(
-    entry: &EnvelopeEntry,
-    event: &BillableEvent,
-    valid: Result<Vec<&ProjectConfig>, &'static str>,
-) -> Option<Finding> {
+fn judge(signed: Signed<'_>, event: &BillableEvent, valid: Result<&[&ProjectConfig], &'static str>) -> Option<Finding> {
     let configs = match valid {
         Ok(configs) => configs,
-        Err(reason) => return Some(unreplayable(entry, reason)),
+        Err(reason) => return Some(unreplayable(signed, reason)),
     };
-    let replays: Vec<Replay> = configs.into_iter().map(|config| replay(config, event)).collect();
-    if replays.contains(&Replay::Agrees) {
+    if configs.iter().any(|config| replay(config, event) == Replay::Agrees) {
         return None;
     }
+    let replays: Vec<Replay> = configs.iter().map(|config| replay(config, event)).collect();
     // An open question outweighs a contradiction: another document of the same time might have agreed.
     if let Some(reason) =
         replays.iter().find_map(|replay| if let Replay::Unknown(reason) = replay { Some(reason) } else { None })
     {
-        return Some(unreplayable(entry, reason));
+        return Some(unreplayable(signed, reason));
     }
     replays.into_iter().find_map(|replay| match replay {
         Replay::Agrees | Replay::Unknown(_) => None,
-        Replay::Forbidden(reason) => Some(split(entry, event, "an event that the price config allows", reason)),
+        Replay::Forbidden(reason) => Some(split(signed, event, "an event that the price config allows", reason)),
         Replay::Differs(difference) => {
             let fees =
                 difference.fees.map(|fees| format!("{}/{}/{}/{}", fees.gross, fees.platform, fees.user, fees.rebate));
@@ -76,28 +74,28 @@ fn judge(
             if difference.post_platform {
                 what.push_str(" (fee_rule_variant_post_platform: the share was taken of what the platform leaves)");
             }
-            Some(split(entry, event, &expected, &what))
+            Some(split(signed, event, &expected, &what))
         }
     })
 }
 
-fn split(entry: &EnvelopeEntry, event: &BillableEvent, expected: &str, what: &str) -> Finding {
+fn split(signed: Signed<'_>, event: &BillableEvent, expected: &str, what: &str) -> Finding {
     let mut recorded = format!("{}/{}/{}/{}", event.gross, event.platform, event.user_earned, event.rebate);
     if what.contains("class") {
         recorded += &format!(", class {}", event.class.name());
     }
-    Finding::new(Code::FeeSplit, Subject::new("envelope", entry.id))
+    Finding::new(Code::FeeSplit, Subject::new("envelope", signed.fact().id))
         .with_values(expected, recorded)
-        .with_evidence(entry.carrier, "carrier")
+        .with_evidence(signed.first_carrier(), "carrier")
         .with_explanation(format!(
             "Gross/platform/user/rebate in satoshi disagree: {what}. The envelope counts as signed."
         ))
 }
 
-fn unreplayable(entry: &EnvelopeEntry, reason: &str) -> Finding {
-    Finding::new(Code::FeeUnreplayable, Subject::new("envelope", entry.id))
+fn unreplayable(signed: Signed<'_>, reason: &str) -> Finding {
+    Finding::new(Code::FeeUnreplayable, Subject::new("envelope", signed.fact().id))
         .with_values("a price config and amount valid at that time", reason)
-        .with_evidence(entry.carrier, "carrier")
+        .with_evidence(signed.first_carrier(), "carrier")
         .with_explanation("The fees could not be replayed; only the invariants were checked.")
 }
 
@@ -125,7 +123,7 @@ mod tests {
     }
 
     fn key(subtype: &'static str) -> impl Fn(&mut BillableEvent) {
-        move |event| subtype.clone_into(&mut event.subtype)
+        move |event| event.subtype = subtype.into()
     }
 
     #[test]

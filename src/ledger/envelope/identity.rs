@@ -6,8 +6,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use crate::domain::{Code, Finding, Subject};
 use crate::evidence::BillableEvent;
 
-use super::roll::EnvelopeEntry;
-use super::survey::{Billed, Survey};
+use super::survey::{Billed, Signed, Survey};
 
 /// ((`project` or `site`, its name), idempotency key).
 type Claim<'a> = ((&'static str, &'a str), &'a str);
@@ -20,20 +19,20 @@ pub(super) fn check(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
 /// Two ids under one key of a project. All of them were signed, so all of them count: what was billed twice stays billed
 /// twice in the sums until a signed correction says otherwise.
 fn idempotency_keys(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
-    let mut groups: BTreeMap<Claim<'_>, Vec<(&EnvelopeEntry, &BillableEvent)>> = BTreeMap::new();
-    for (entry, event) in suspects(survey) {
+    let mut groups: BTreeMap<Claim<'_>, Vec<(Signed<'_>, &BillableEvent)>> = BTreeMap::new();
+    for (signed, event) in suspects(survey) {
         if let Some(claim) = claim(event) {
-            groups.entry(claim).or_default().push((entry, event));
+            groups.entry(claim).or_default().push((signed, event));
         }
     }
     for (((owner, name), key), mut members) in groups {
-        members.sort_by_key(|(entry, event)| (event.occurred_at, entry.id));
+        members.sort_by_key(|(signed, event)| (event.occurred_at, signed.fact().id));
         let Some(((first, first_event), others)) = members.split_first() else { continue };
         if others.is_empty() {
             continue;
         }
         let subject = Subject::new(owner, name).and("idempotency_key", key);
-        let ids: Vec<String> = members.iter().map(|(entry, _)| entry.id.to_string()).collect();
+        let ids: Vec<String> = members.iter().map(|(signed, _)| signed.fact().id.to_string()).collect();
         let observed = ids.join(", ");
         let finding = Finding::new(Code::EnvDoubleBilling, subject.clone())
             .with_values("one envelope", &observed)
@@ -73,9 +72,9 @@ fn claim(event: &BillableEvent) -> Option<Claim<'_>> {
     Some((owner, key))
 }
 
-fn with_members(finding: Finding, first: &EnvelopeEntry, others: &[(&EnvelopeEntry, &BillableEvent)]) -> Finding {
-    let finding = finding.with_evidence(first.carrier, "first");
-    others.iter().fold(finding, |finding, (entry, _)| finding.with_evidence(entry.carrier, "other"))
+fn with_members(finding: Finding, first: Signed<'_>, others: &[(Signed<'_>, &BillableEvent)]) -> Finding {
+    let finding = finding.with_evidence(first.first_carrier(), "first");
+    others.iter().fold(finding, |finding, (signed, _)| finding.with_evidence(signed.first_carrier(), "other"))
 }
 
 /// The content of an event without the claimed time, which a retry may move.
@@ -84,15 +83,17 @@ fn what_is_billed(event: &BillableEvent) -> BillableEvent {
 }
 
 fn windows(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
-    let mut sealed: BTreeMap<&str, Vec<&EnvelopeEntry>> = BTreeMap::new();
-    for (entry, manifest) in &survey.manifests {
-        sealed.entry(manifest.window.as_str()).or_default().push(entry);
+    let mut sealed: BTreeMap<&str, Vec<Signed<'_>>> = BTreeMap::new();
+    for (signed, manifest) in &survey.manifests {
+        sealed.entry(manifest.window.as_str()).or_default().push(signed);
     }
     for (window, entries) in sealed.into_iter().filter(|(_, entries)| entries.len() > 1) {
-        let ids: Vec<String> = entries.iter().map(|entry| entry.id.to_string()).collect();
+        let ids: Vec<String> = entries.iter().map(|signed| signed.fact().id.to_string()).collect();
         let finding = Finding::new(Code::EnvEquivocation, Subject::new("window", window))
             .with_values("one manifest", ids.join(", "))
             .with_explanation("Several signed manifests seal one drop window.");
-        findings.push(entries.iter().fold(finding, |finding, entry| finding.with_evidence(entry.carrier, "manifest")));
+        findings.push(
+            entries.iter().fold(finding, |finding, signed| finding.with_evidence(signed.first_carrier(), "manifest")),
+        );
     }
 }

@@ -1,10 +1,12 @@
 //! The envelope ledger: who was billed and earned what, when, under which key, anchored where.
 
+mod accounts;
 mod activity;
 mod caps;
 mod drops;
 mod fee_check;
 mod identity;
+mod price_history;
 mod roll;
 mod schedules;
 mod standing;

@@ -9,7 +9,7 @@ use crate::ledger::scope::Scope;
 use crate::verify::Anchor;
 
 use super::standing::{Standing, Standings, claimed_time};
-use super::survey::Survey;
+use super::survey::Surveyor;
 use super::{activity, caps, drops, identity, schedules};
 
 /// One envelope with its standing.
@@ -55,8 +55,8 @@ pub struct EnvelopeLedger {
 
 impl EnvelopeLedger {
     pub(crate) fn fold(scope: Scope<'_>, standings: &Standings<'_>, findings: &mut Vec<Finding>) -> Self {
-        let mut entries = BTreeMap::new();
-        let mut anchors = scope.anchors();
+        let mut entries = Vec::with_capacity(scope.set.envelopes.len());
+        let (mut anchors, mut surveyor) = (scope.anchors(), Surveyor::new(scope));
         for (id, verified) in &scope.set.envelopes {
             let envelope = verified.fact();
             if envelope.kind == OcMeKind::Rebind {
@@ -74,10 +74,15 @@ impl EnvelopeLedger {
                 anchor: anchors.of(&id.0).copied(),
                 carrier: verified.first_carrier(),
             };
-            entries.insert(*id, entry);
+            if entry.counts() {
+                surveyor.note(verified, findings);
+            }
+            entries.push((*id, entry));
         }
+        // They are in order already, and a tree is built of a sorted list in one pass.
+        let entries = BTreeMap::from_iter(entries);
         let blocks = anchors.known_blocks();
-        let survey = Survey::of(scope, &entries, findings);
+        let survey = surveyor.finish();
         let windows = drops::windows(scope, &survey, &blocks);
         let root_rules = drops::check(scope, &survey, &windows, &blocks, findings);
         identity::check(&survey, findings);

@@ -44,9 +44,9 @@ pub(super) fn check(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
 /// Spans by (project or site, subtype), of windows whose manifest names a schedule.
 fn spans<'l>(survey: &Survey<'l>) -> BTreeMap<(&'l str, &'l str), Vec<Span<'l>>> {
     let mut schedules: BTreeMap<&WindowId, (&str, EvidenceId)> = BTreeMap::new();
-    for (entry, manifest) in &survey.manifests {
+    for (signed, manifest) in &survey.manifests {
         if let Some(schedule) = &manifest.schedule {
-            schedules.entry(&manifest.window).or_insert((schedule, entry.carrier));
+            schedules.entry(&manifest.window).or_insert((schedule, signed.first_carrier()));
         }
     }
     let mut by_window: BTreeMap<(&str, &str, &WindowId), Span<'_>> = BTreeMap::new();
@@ -56,7 +56,7 @@ fn spans<'l>(survey: &Survey<'l>) -> BTreeMap<(&'l str, &'l str), Vec<Span<'l>>>
             let owner = event.project.as_ref().map_or(event.site.as_str(), |project| project.as_str());
             let at = event.occurred_at;
             let fresh = Span { window, schedule, first: at, last: at, manifest };
-            let span = by_window.entry((owner, &event.subtype, window)).or_insert(fresh);
+            let span = by_window.entry((owner, event.subtype.as_str(), window)).or_insert(fresh);
             (span.first, span.last) = (span.first.min(at), span.last.max(at));
         }
     }
@@ -94,7 +94,7 @@ mod tests {
                 in_window(event, window, None);
                 event.occurred_at = micros(DAYS[*day]);
                 if number == 1 {
-                    subtype.clone_into(&mut event.subtype);
+                    event.subtype = subtype.into();
                 }
             });
         }

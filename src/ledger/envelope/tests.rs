@@ -219,8 +219,8 @@ const FEES: &[Case<World>] = &[
     ),
     (
         Code::FeeUnreplayable,
-        |w| w.event("e", |e| (e.project, e.site) = (None, "elsewhere.example".to_owned())),
-        |w| w.event("e", |e| (e.project, e.site) = (None, "TEST.co.".to_owned())),
+        |w| w.event("e", |e| (e.project, e.site) = (None, "elsewhere.example".into())),
+        |w| w.event("e", |e| (e.project, e.site) = (None, "TEST.co.".into())),
     ),
     (
         Code::FeeUnreplayable,
@@ -447,7 +447,7 @@ const ACTIVITY_AND_CAPS: &[Case<World>] = &[
 fn two_sites(world: &mut World, first: u64, second: u64) {
     for (name, earned) in [("one.example", first), ("two.example", second)] {
         world.event(name, |event| {
-            event.site = name.to_owned();
+            event.site = name.into();
             event.user_earned = sats(earned);
         });
     }

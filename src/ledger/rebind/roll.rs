@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::{
     BlockHeight, Code, DescriptorId, Digest32, EnvelopeId, EvidenceId, Finding, KeyId, Subject, UserKey,
 };
-use crate::evidence::{CustodyState, DescriptorForm, OcMeBody, Rebind};
+use crate::evidence::{CustodyState, DescriptorForm, OcMeBody, OcMeKind, Rebind};
 use crate::ledger::canonical::Leaf;
 use crate::ledger::envelope::{Exclusion, Standing, Standings};
 use crate::ledger::scope::Scope;
@@ -70,6 +70,10 @@ impl RebindLedger {
         let mut ledger = Self::default();
         for (id, verified) in &scope.set.envelopes {
             let envelope = verified.fact();
+            // The kind lies at hand; millions of bodies do not.
+            if envelope.kind != OcMeKind::Rebind {
+                continue;
+            }
             let OcMeBody::Rebind(rebind) = &*envelope.body else { continue };
             let (standing, finding) = standings.judge(verified);
             findings.extend(finding);

@@ -128,7 +128,7 @@ fn payer(event: &BillableEvent, by_domain: &BTreeMap<String, BTreeSet<&ProjectKe
     if let Some(project) = &event.project {
         return project.clone();
     }
-    let site = event.site.trim_end_matches('.').to_ascii_lowercase();
+    let site = event.site.as_str().trim_end_matches('.').to_ascii_lowercase();
     match by_domain.get(&site) {
         Some(projects) if projects.len() == 1 => projects.first().map_or_else(|| site_account(&site), |p| (*p).clone()),
         _ => site_account(&site),
@@ -136,7 +136,7 @@ fn payer(event: &BillableEvent, by_domain: &BTreeMap<String, BTreeSet<&ProjectKe
 }
 
 fn site_account(site: &str) -> ProjectKey {
-    ProjectKey(format!("site:{site}"))
+    ProjectKey::from(format!("site:{site}"))
 }
 
 /// What one user vests in one window, and the carriers it rests on.

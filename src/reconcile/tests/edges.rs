@@ -317,7 +317,7 @@ fn what_nobody_can_check_about_prices_and_drops_is_counted_and_owes_nothing() {
     let custom = rows(|scene| {
         let price = scene.world.set.configs[0].1.events["session_creation"].clone();
         scene.world.set.configs[0].1.events.insert("zine".to_owned(), price);
-        scene.world.event("custom", |event| event.subtype = "zine".to_owned());
+        scene.world.event("custom", |event| event.subtype = "zine".into());
     });
     assert_eq!(custom, [("envelope.fees.class".to_owned(), 1)]);
 }

@@ -50,9 +50,9 @@ fn event(value: &Value, payment_amount: Option<Sats>, is_agent: bool) -> Billabl
     BillableEvent {
         v: if is_agent { 3 } else { 2 },
         class: if value["class"] == "B" { EventClass::B } else { EventClass::C },
-        subtype: text(value, "/subtype").to_owned(),
+        subtype: text(value, "/subtype").into(),
         occurred_at: text(value, "/occurred_at").parse().unwrap(),
-        site: text(value, "/site/domain").to_owned(),
+        site: text(value, "/site/domain").into(),
         user: "bc1quser".into(),
         project: None,
         gross,

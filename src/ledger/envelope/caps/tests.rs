@@ -15,8 +15,8 @@ fn world(start: &str, events: &[(i64, EventClass, &'static str, u64)]) -> World 
         let at = time(start).plus(after);
         world.event(&format!("event {number}"), |event| {
             event.class = class;
-            event.subtype = "custom".to_owned();
-            event.site = site.to_owned();
+            event.subtype = "custom".into();
+            event.site = site.into();
             event.project = None;
             event.occurred_at = at.into();
             event.user_earned = sats(earned);
@@ -146,7 +146,7 @@ fn populations_count_users_days_months_and_those_with_one_site() {
     let mut world = class_a("2026-05-31T23:59:59Z", [0, 1, 2]);
     world.event("other site", |event| {
         event.user = "bc1qother".into();
-        event.site = "b.example".to_owned();
+        event.site = "b.example".into();
     });
     world.event("second site", |event| event.user = "bc1qother".into());
     let reading = utc(&world);

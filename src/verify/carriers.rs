@@ -1,0 +1,68 @@
+//! Which pieces of evidence carry a fact.
+
+use std::collections::BTreeSet;
+
+use crate::domain::EvidenceId;
+
+/// One carrier or more, in ascending order. Most facts have one, which lies beside the fact: a set of one is an allocation that
+/// a ledger of millions pays for whenever it asks for a representative.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Carriers {
+    first: EvidenceId,
+    /// All but the first; all greater.
+    others: BTreeSet<EvidenceId>,
+}
+
+impl From<EvidenceId> for Carriers {
+    fn from(first: EvidenceId) -> Self {
+        Self { first, others: BTreeSet::new() }
+    }
+}
+
+impl Carriers {
+    pub(crate) fn insert(&mut self, carrier: EvidenceId) {
+        if carrier < self.first {
+            self.others.insert(std::mem::replace(&mut self.first, carrier));
+        } else if carrier > self.first {
+            self.others.insert(carrier);
+        }
+    }
+
+    /// The lowest.
+    pub const fn first(&self) -> EvidenceId {
+        self.first
+    }
+
+    /// All, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = EvidenceId> {
+        std::iter::once(self.first).chain(self.others.iter().copied())
+    }
+
+    /// True when this is one of them.
+    pub fn contains(&self, carrier: EvidenceId) -> bool {
+        self.first == carrier || self.others.contains(&carrier)
+    }
+
+    /// How many; at least one.
+    #[expect(clippy::len_without_is_empty, reason = "never empty")]
+    pub fn len(&self) -> usize {
+        1 + self.others.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn carriers_are_a_set_in_whatever_order_they_come() {
+        let id = |n| EvidenceId::from_bytes([n; 32]);
+        for order in [[1, 2, 3], [3, 2, 1], [2, 3, 1]] {
+            let mut carriers = Carriers::from(id(order[0]));
+            order.iter().chain(&order).for_each(|n| carriers.insert(id(*n)));
+            assert_eq!(carriers.iter().collect::<Vec<_>>(), [id(1), id(2), id(3)]);
+            assert_eq!((carriers.first(), carriers.len()), (id(1), 3));
+            assert!(carriers.contains(id(1)) && carriers.contains(id(3)) && !carriers.contains(id(4)));
+        }
+    }
+}
