@@ -1,6 +1,8 @@
 # Every target explains itself: `make help`.
 CARGO ?= cargo
 SHELL := /bin/sh
+# Many tests wait for sockets and for processes that they killed: two for each core keep it busy.
+TEST_THREADS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 2))))
 
 .PHONY: help drill test test-peers check bench bench-capture bench-project relay-worlds timelines fuzz fuzz-targets kills laws pages mutants worlds identity coverage relays hand-mutants docs clean
 
@@ -12,7 +14,7 @@ drill: ## build, then run the main job twice into out/: on the real inputs, and 
 	@scripts/drill.sh
 
 test: ## run every test (needs nothing but Rust)
-	$(CARGO) test --locked --quiet
+	RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test --locked --quiet
 
 test-peers: ## fees against Node, then relays of others (LocalRelay; nostr-rs-relay and strfry where they are); needs the crate registry
 	@CARGO="$(CARGO)" scripts/peers.sh

@@ -11,7 +11,7 @@ use reqwest::Url;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
-use super::address::normalise_calendar;
+use super::address::{is_loopback, normalise_calendar};
 use super::http::{Exchange, Http, HttpLimits, HttpOutcome, Reach, endpoint};
 use super::limits::{
     CALENDAR_CONCURRENCY, CALENDAR_FAILURES_MAX, CALENDAR_INTERVAL_MS, COMMITMENT_BYTES_MAX, REASON_CHARS_MAX,
@@ -33,7 +33,7 @@ pub struct CalendarPlan {
     pub allowed: Vec<String>,
     /// Time limits and retries.
     pub http: HttpLimits,
-    /// Least time between two requests to one calendar, in milliseconds.
+    /// Least time between two requests to one calendar, in milliseconds; none is owed to this machine's own.
     pub interval_ms: u64,
     /// Where to note how each request ended.
     pub log: CalendarLog,
@@ -210,7 +210,7 @@ impl CalendarSource {
         gate: &'a Gate,
     ) -> impl Stream<Item = (usize, &'a [u8], Option<Exchange>)> + 'a {
         let paced = stream::iter(calendar.commitments.iter().enumerate()).then(move |(nth, commitment)| async move {
-            if nth > 0 {
+            if nth > 0 && !is_loopback(&calendar.base) {
                 tokio::time::sleep(self.interval).await;
             }
             commitment

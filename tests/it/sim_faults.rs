@@ -45,8 +45,8 @@ fn side_by_side<T: Sync, R: Send>(items: &[T], work: impl Fn(usize, &T) -> R + S
     side_by_side_by(std::thread::available_parallelism().map_or(1, std::num::NonZero::get), items, work)
 }
 
-/// Selections that share a world: it makes a third of the worlds, and they have to get along.
-const TOGETHER: usize = 3;
+/// Selections that share a world: it makes a sixth of the worlds, and they have to get along.
+const TOGETHER: usize = 6;
 
 /// What is wrong about these selections in one world; gives those that found no room in it back.
 fn judged(selections: &[Selection], seed: u64, dir: &Path) -> (Vec<Selection>, Option<String>) {

@@ -79,7 +79,7 @@ impl EnvelopeLedger {
             }
             entries.push((*id, entry));
         }
-        // They are in order already, and a tree is built of a sorted list in one pass.
+        // They are in order already: a tree is built of a sorted list in one pass.
         let entries = BTreeMap::from_iter(entries);
         let blocks = anchors.known_blocks();
         let survey = surveyor.finish();

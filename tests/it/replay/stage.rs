@@ -43,6 +43,9 @@ impl Gate {
             for client in listener.incoming().flatten() {
                 let server = target.lock().unwrap().and_then(|address| TcpStream::connect(address).ok());
                 if let Some(server) = server {
+                    // Small frames that wait for each other would cost every question 40 ms.
+                    client.set_nodelay(true).unwrap();
+                    server.set_nodelay(true).unwrap();
                     pass(&client, &server);
                     pass(&server, &client);
                 }
