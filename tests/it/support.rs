@@ -120,3 +120,18 @@ pub(crate) fn side_by_side_by<T: Sync, R: Send>(
     });
     said.into_inner().expect("no worker panicked while it held the list")
 }
+
+/// Tries until nobody else holds a folder's lock. Other tests start processes, and between fork and exec such a process holds
+/// every lock of this one.
+pub(crate) fn unlocked<T, E>(
+    mut attempt: impl FnMut() -> Result<T, E>,
+    is_locked: impl Fn(&E) -> bool,
+) -> Result<T, E> {
+    for _ in 0..500 {
+        match attempt() {
+            Err(error) if is_locked(&error) => std::thread::sleep(std::time::Duration::from_millis(10)),
+            done => return done,
+        }
+    }
+    attempt()
+}

@@ -18,6 +18,8 @@ use reledger::store::{Engine, EvidenceStore, LogStore, SideRecord, StoreError};
 use reledger::verify::{VerifiedSet, Verifier};
 use tempfile::TempDir;
 
+use crate::support::unlocked;
+
 /// 2026-10-01T00:00:00Z, when every world is judged.
 const AS_OF: UnixSeconds = UnixSeconds(1_790_812_800);
 
@@ -116,7 +118,7 @@ impl Held {
     pub(super) fn rebuilt(&self, run: &Path) -> Vec<u8> {
         let rebuilt = || rebuild_only(&self.plan, &options(run), &Silent, &Cancel::default());
         let finished = unlocked(rebuilt, |error| matches!(error, AppError::Store(StoreError::Locked)));
-        fs::read(finished.report).unwrap()
+        fs::read(finished.unwrap().report).unwrap()
     }
 
     /// Opens the store of that folder, which is made when it is not there.
@@ -124,7 +126,7 @@ impl Held {
         let folder = RunFolder::at(run);
         folder.create().unwrap();
         let open = || LogStore::open(&folder.evidence(), &folder.state(), Engine::Memory);
-        unlocked(open, |error| matches!(error, StoreError::Locked))
+        unlocked(open, |error| matches!(error, StoreError::Locked)).unwrap()
     }
 
     /// Puts pieces in batches of that size, each followed by its sightings.
@@ -170,16 +172,4 @@ impl Held {
             SideRecord::Sighting(_) | SideRecord::Cursor { .. } => None,
         })
     }
-}
-
-/// Tries until nobody else holds the folder's lock. Other tests start processes, and between fork and exec such a process
-/// holds every lock of this one.
-fn unlocked<T, E: std::fmt::Debug>(mut attempt: impl FnMut() -> Result<T, E>, is_locked: impl Fn(&E) -> bool) -> T {
-    for _ in 0..500 {
-        match attempt() {
-            Err(error) if is_locked(&error) => std::thread::sleep(std::time::Duration::from_millis(10)),
-            done => return done.unwrap(),
-        }
-    }
-    attempt().unwrap()
 }
