@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::SignedEnvelope;
+use crate::domain::ProjectKey;
 use crate::evidence::{BillableEvent, OcMeBody};
 
 /// The names met so far. A ledger of millions of events has few sites, subtypes, projects and keys, and far fewer users than
@@ -28,7 +29,7 @@ impl Names {
     fn share_event(&mut self, event: &mut BillableEvent) {
         let (project, drop) = (event.project.as_mut(), event.drop.as_mut());
         let always = [event.subtype.shared(), event.site.shared(), event.user.shared()];
-        let named = [project.map(|it| it.shared()), drop.map(|it| it.window.shared())];
+        let named = [project.map(ProjectKey::shared), drop.map(|it| it.window.shared())];
         always.into_iter().chain(named.into_iter().flatten()).for_each(|name| self.keep(name));
     }
 

@@ -39,7 +39,7 @@ impl Hidden {
         for envelope in set.envelopes.values().map(Verified::fact) {
             match &*envelope.body {
                 OcMeBody::Event(event) => drop(users.insert(event.user.to_string())),
-                OcMeBody::Payment(payment) => users.extend(payment.user.iter().map(|user| user.to_string())),
+                OcMeBody::Payment(payment) => users.extend(payment.user.iter().map(ToString::to_string)),
                 OcMeBody::Rebind(rebind) => drop(users.insert(rebind.user.to_string())),
                 OcMeBody::PayoutBinding(binding) => {
                     users.insert(binding.user.to_string());
@@ -62,7 +62,7 @@ impl Hidden {
             aliases.insert(message.npub.clone());
         }
         for (_, record) in &set.merges {
-            users.extend(record.merged_from.iter().chain([&record.user]).map(|user| user.to_string()));
+            users.extend(record.merged_from.iter().chain([&record.user]).map(ToString::to_string));
         }
         for descriptor in set.descriptors.values().map(Verified::fact) {
             users.extend(descriptor.address.iter().chain(&descriptor.guardians).cloned());
@@ -70,7 +70,7 @@ impl Hidden {
         users.extend(set.graduations.values().map(|step| step.fact().address.clone()));
         users.extend(set.rotations.values().map(|step| step.fact().address.clone()));
         for event in set.settlements.values().map(|settlement| &settlement.fact().event) {
-            users.extend(event.user.iter().map(|user| user.to_string()));
+            users.extend(event.user.iter().map(ToString::to_string));
             aliases.extend(event.destination.iter().cloned());
         }
         users.extend(set.balances.iter().map(|(_, line)| line.user.to_string()));
