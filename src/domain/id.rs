@@ -100,15 +100,18 @@ macro_rules! text_id {
         impl $name {
             /// The text as received.
             pub fn as_str(&self) -> &str { &self.0 }
-
-            /// The text itself, for whoever keeps one copy of it for all.
-            pub fn shared(&mut self) -> &mut Arc<str> { &mut self.0 }
         }
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(&self.0) }
         }
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { fmt::Debug::fmt(&self.0, f) }
+        }
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str { &self.0 }
+        }
+        impl From<Arc<str>> for $name {
+            fn from(text: Arc<str>) -> Self { Self(text) }
         }
         impl From<&str> for $name {
             fn from(text: &str) -> Self { Self(text.into()) }

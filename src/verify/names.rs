@@ -9,7 +9,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::SignedEnvelope;
-use crate::domain::ProjectKey;
 use crate::evidence::{BillableEvent, OcMeBody};
 
 /// The names met so far. A ledger of millions of events has few sites, subtypes, projects and keys, and far fewer users than
@@ -20,23 +19,26 @@ pub(super) struct Names(HashSet<Arc<str>>);
 impl Names {
     /// Puts the kept copies in the place of an envelope's own.
     pub(super) fn share(&mut self, envelope: &mut SignedEnvelope) {
-        self.keep(envelope.kid.shared());
+        self.keep(&mut envelope.kid);
         if let Some(OcMeBody::Event(event)) = Arc::get_mut(&mut envelope.body) {
             self.share_event(event);
         }
     }
 
     fn share_event(&mut self, event: &mut BillableEvent) {
-        let (project, drop) = (event.project.as_mut(), event.drop.as_mut());
-        let always = [event.subtype.shared(), event.site.shared(), event.user.shared()];
-        let named = [project.map(ProjectKey::shared), drop.map(|it| it.window.shared())];
-        always.into_iter().chain(named.into_iter().flatten()).for_each(|name| self.keep(name));
+        self.keep(&mut event.subtype);
+        self.keep(&mut event.site);
+        self.keep(&mut event.user);
+        event.project.iter_mut().for_each(|project| self.keep(project));
+        event.drop.iter_mut().for_each(|drop| self.keep(&mut drop.window));
     }
 
-    fn keep(&mut self, name: &mut Arc<str>) {
-        match self.0.get(name) {
-            Some(kept) => *name = Arc::clone(kept),
-            None => drop(self.0.insert(Arc::clone(name))),
-        }
+    fn keep<N: AsRef<str> + From<Arc<str>>>(&mut self, name: &mut N) {
+        let kept = self.0.get(name.as_ref()).cloned().unwrap_or_else(|| {
+            let first = Arc::from(name.as_ref());
+            self.0.insert(Arc::clone(&first));
+            first
+        });
+        *name = N::from(kept);
     }
 }

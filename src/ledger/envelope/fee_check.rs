@@ -52,10 +52,13 @@ fn judge(signed: Signed<'_>, event: &BillableEvent, valid: Result<&[&ProjectConf
         Ok(configs) => configs,
         Err(reason) => return Some(unreplayable(signed, reason)),
     };
-    if configs.iter().any(|config| replay(config, event) == Replay::Agrees) {
-        return None;
+    let mut replays = Vec::new();
+    for config in configs {
+        match replay(config, event) {
+            Replay::Agrees => return None,
+            other => replays.push(other),
+        }
     }
-    let replays: Vec<Replay> = configs.iter().map(|config| replay(config, event)).collect();
     // An open question outweighs a contradiction: another document of the same time might have agreed.
     if let Some(reason) =
         replays.iter().find_map(|replay| if let Replay::Unknown(reason) = replay { Some(reason) } else { None })

@@ -6,11 +6,11 @@ use crate::domain::{Code, DescriptorId, Digest32, EnvelopeId, Finding, Subject, 
 use crate::evidence::CustodyState;
 use crate::evidence::custody::federation_id;
 use crate::ledger::envelope::Standing;
-use crate::ledger::scope::{BLOCK_TIME_SLACK_SECONDS, Scope};
+use crate::ledger::scope::Scope;
 
 use crate::verify::Verified;
 
-use super::dated::{Place, is_after};
+use super::dated::{Place, after_its_anchor};
 use super::roll::RebindEntry;
 use super::steps::Step;
 
@@ -54,7 +54,9 @@ pub(super) fn replay(
                         .with_explanation("The transition does not start from the replayed state: one is missing."),
                 );
             }
-            findings.extend(after_its_anchor(scope, entry));
+            findings.extend(after_its_anchor(scope, &entry.id.0, &entry.dated, "transition", || {
+                entry.finding(Code::RebAnchorTime)
+            }));
             findings.extend(without_graduation(scope, entry, graduated.get(*principal)));
             before = Some(entry);
         }
@@ -172,18 +174,6 @@ fn equivocation(group: &[&RebindEntry], place: &str, value: String) -> Finding {
         .with_values("one transition", ids.join(", "))
         .with_explanation("Several signed transitions claim one place in a user's chain.");
     group.iter().fold(finding, |finding, entry| finding.with_evidence(entry.carrier, "transition"))
-}
-
-fn after_its_anchor(scope: Scope<'_>, entry: &RebindEntry) -> Option<Finding> {
-    let anchor = scope.anchor(&entry.id.0)?;
-    is_after(entry.rebind.at, anchor.time).then(|| {
-        let limit = anchor.time.plus(BLOCK_TIME_SLACK_SECONDS);
-        entry
-            .finding(Code::RebAnchorTime)
-            .with_values(format!("not after {limit}"), entry.rebind.at.seconds())
-            .with_evidence(anchor.proof, "proof")
-            .with_explanation("The claimed time is later than the block that already commits to the transition.")
-    })
 }
 
 /// The earliest claimed graduation to a single key, by principal.

@@ -1,6 +1,6 @@
 //! When a transition happened, as far as that is known: its claim, bounded by the block that commits to it.
 
-use crate::domain::{BlockHeight, Digest32, UnixMicros, UnixSeconds};
+use crate::domain::{BlockHeight, Digest32, Finding, UnixMicros, UnixSeconds};
 use crate::ledger::scope::{BLOCK_TIME_SLACK_SECONDS, Scope};
 use crate::verify::Anchor;
 
@@ -47,6 +47,24 @@ impl Dated {
 }
 
 /// True when a claim lies later than a block of that time allows (`REB_ANCHOR_TIME`).
-pub(super) fn is_after(claimed: UnixMicros, block: UnixSeconds) -> bool {
+fn is_after(claimed: UnixMicros, block: UnixSeconds) -> bool {
     claimed > UnixMicros::from(block.plus(BLOCK_TIME_SLACK_SECONDS))
+}
+
+/// REB_ANCHOR_TIME about that record: its claim against its lowest verified block, whose place in time need not be established.
+pub(super) fn after_its_anchor(
+    scope: Scope<'_>,
+    id: &Digest32,
+    dated: &Dated,
+    what: &str,
+    finding: impl FnOnce() -> Finding,
+) -> Option<Finding> {
+    let anchor = scope.anchor(id)?;
+    is_after(dated.claimed, anchor.time).then(|| {
+        let limit = anchor.time.plus(BLOCK_TIME_SLACK_SECONDS);
+        finding()
+            .with_values(format!("not after {limit}"), dated.claimed.seconds())
+            .with_evidence(anchor.proof, "proof")
+            .with_explanation(format!("The claimed time is later than the block that already commits to the {what}."))
+    })
 }

@@ -9,9 +9,9 @@ use crate::evidence::custody::federation_id;
 use crate::evidence::{Changed, DescriptorForm};
 use crate::ledger::canonical::Leaf;
 use crate::ledger::envelope::Standing;
-use crate::ledger::scope::{BLOCK_TIME_SLACK_SECONDS, Scope};
+use crate::ledger::scope::Scope;
 
-use super::dated::{Dated, is_after};
+use super::dated::{Dated, after_its_anchor};
 use super::roll::{RebindEntry, RebindLedger};
 
 /// A graduation or rotation: custody leaves one descriptor.
@@ -97,24 +97,13 @@ pub(super) fn gather(scope: Scope<'_>, findings: &mut Vec<Finding>) -> BTreeMap<
             findings.push(step.finding(Code::EnvTime).with_values(format!("not after {}", scope.as_of.time), step.at));
             continue;
         }
-        findings.extend(after_its_anchor(scope, &step));
+        findings.extend(after_its_anchor(scope, &step.id, &step.dated, "step", || step.finding(Code::RebAnchorTime)));
         by_address.entry(step.address.clone()).or_default().push(step);
     }
     for steps in by_address.values_mut() {
         steps.sort_by_key(|step| (step.dated.place(), step.id));
     }
     by_address
-}
-
-fn after_its_anchor(scope: Scope<'_>, step: &Step) -> Option<Finding> {
-    let anchor = scope.anchor(&step.id)?;
-    is_after(UnixMicros::from(step.at), anchor.time).then(|| {
-        let limit = anchor.time.plus(BLOCK_TIME_SLACK_SECONDS);
-        step.finding(Code::RebAnchorTime)
-            .with_values(format!("not after {limit}"), step.at)
-            .with_evidence(anchor.proof, "proof")
-            .with_explanation("The claimed time is later than the block that already commits to the step.")
-    })
 }
 
 /// REB_FORK and REB_INVARIANT over the gathered steps. Returns the rotations that fork.
