@@ -28,9 +28,12 @@ pub(crate) fn raw(media: Media, bytes: impl Into<Vec<u8>>) -> RawEvidence {
 }
 
 fn verify_in_batches(evidence: &[RawEvidence], batch: usize) -> VerifiedSet {
-    let policy = TrustPolicy::orangecheck_2026_10();
+    verify_under(&TrustPolicy::orangecheck_2026_10(), evidence, batch)
+}
+
+fn verify_under(policy: &TrustPolicy, evidence: &[RawEvidence], batch: usize) -> VerifiedSet {
     let identified: Vec<(EvidenceId, RawEvidence)> = evidence.iter().map(|raw| (raw.id(), raw.clone())).collect();
-    let mut verifier = Verifier::new(&policy);
+    let mut verifier = Verifier::new(policy);
     identified.chunks(batch).for_each(|batch| verifier.first_pass(batch));
     verifier.begin_second_pass();
     identified.chunks(batch).for_each(|batch| verifier.second_pass(batch));
@@ -401,12 +404,7 @@ fn a_compromised_kid_never_stands_for_an_envelope_that_a_clean_one_signed_too() 
     policy
         .compromised
         .push(reledger::domain::CompromisedKey { kid: "k1".into(), at: reledger::domain::UnixSeconds(0) });
-    let identified: Vec<_> = world().into_iter().map(|raw| (raw.id(), raw)).collect();
-    let mut verifier = Verifier::new(&policy);
-    verifier.first_pass(&identified);
-    verifier.begin_second_pass();
-    verifier.second_pass(&identified);
-    let set = verifier.finish();
+    let set = verify_under(&policy, &world(), 1000);
     assert_eq!(set.envelopes.values().next().unwrap().fact().kid.as_str(), "k2");
 }
 
@@ -418,12 +416,7 @@ fn of_two_kids_that_leaked_the_one_that_held_longer_stands_for_the_bytes() {
         let mut policy = TrustPolicy::orangecheck_2026_10();
         // A later registration of a kid takes nothing from an earlier one.
         policy.compromised = vec![leak("k1", 30), leak("k1", first), leak("k2", second)];
-        let identified: Vec<_> = world().into_iter().map(|raw| (raw.id(), raw)).collect();
-        let mut verifier = Verifier::new(&policy);
-        verifier.first_pass(&identified);
-        verifier.begin_second_pass();
-        verifier.second_pass(&identified);
-        let set = verifier.finish();
+        let set = verify_under(&policy, &world(), 1000);
         assert_eq!(set.envelopes.values().next().unwrap().fact().kid.as_str(), stands, "{first} {second}");
     }
 }

@@ -14,12 +14,12 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use reledger::domain::{BlockHash, BlockHeight, Checkpoint, HeaderPolicy, Media, RawEvidence, UnixSeconds, sha256};
 use serde_json::{Value, json};
 
+use crate::scenarios::proof::{counted, detached, hashes_then_block, header_hash, work};
+
 use super::draw::{BLOCKS, Drawn, Federation, Person, Record, Says, Target, block_time};
 
 /// Work at these bits costs two hashes.
 const EASY: u32 = 0x207f_ffff;
-const BITCOIN: [u8; 8] = [0x05, 0x88, 0x96, 0x0d, 0x73, 0xd7, 0x19, 0x01];
-const MAGIC: &[u8] = b"\x00OpenTimestamps\x00\x00Proof\x00\xbf\x89\xe2\xe8\x84\xe8\x92\x94\x01\x08";
 const KID: &str = "env-1";
 
 pub(super) struct Published {
@@ -233,29 +233,8 @@ fn bindings(person: &Person) -> Vec<RawEvidence> {
 
 // ---------------------------------------------------------------- blocks and proofs
 
-fn varint(mut value: usize) -> Vec<u8> {
-    let mut out = Vec::new();
-    loop {
-        let low = u8::try_from(value & 0x7f).unwrap();
-        value >>= 7;
-        if value == 0 {
-            out.push(low);
-            return out;
-        }
-        out.push(low | 0x80);
-    }
-}
-
-fn counted(bytes: &[u8]) -> Vec<u8> {
-    [varint(bytes.len()), bytes.to_vec()].concat()
-}
-
-fn in_block(steps: Vec<u8>, height: usize) -> Vec<u8> {
-    [steps, vec![0], BITCOIN.to_vec(), counted(&varint(height))].concat()
-}
-
 fn proof(id: &str, timestamp: &[u8]) -> RawEvidence {
-    raw(Media::OtsProof, id, [MAGIC, &hash(id), timestamp].concat())
+    raw(Media::OtsProof, id, detached(hash(id), timestamp))
 }
 
 fn hash(hex: &str) -> [u8; 32] {
@@ -270,7 +249,7 @@ fn chain(drawn: &Drawn, evidence: &mut Vec<RawEvidence>) -> Vec<[u8; 80]> {
     for record in drawn.people.iter().flat_map(|person| &person.records) {
         record.blocks.iter().for_each(|block| committed.entry(*block).or_default().push(&record.id));
         if record.is_in_an_unknown_block {
-            evidence.push(proof(&record.id, &in_block(vec![0x08], BLOCKS + 1_000)));
+            evidence.push(proof(&record.id, &hashes_then_block(1, BLOCKS + 1_000)));
         }
     }
     let mut headers: Vec<[u8; 80]> = Vec::new();
@@ -288,15 +267,13 @@ fn chain(drawn: &Drawn, evidence: &mut Vec<RawEvidence>) -> Vec<[u8; 80]> {
             timestamps.push([front, vec![0x08]].concat());
             root = sha256(&joined).0;
         }
-        evidence.extend(ids.iter().zip(timestamps).map(|(id, steps)| proof(id, &in_block(steps, height))));
+        evidence.extend(
+            ids.iter().zip(timestamps).map(|(id, steps)| proof(id, &[steps, hashes_then_block(0, height)].concat())),
+        );
         let previous = headers.last().map_or([0; 32], header_hash);
         headers.push(mine(previous, root, u32::try_from(block_time(height)).unwrap()));
     }
     headers
-}
-
-fn header_hash(header: &[u8; 80]) -> [u8; 32] {
-    sha256(sha256(header).as_bytes()).0
 }
 
 fn mine(previous: [u8; 32], root: [u8; 32], time: u32) -> [u8; 80] {
@@ -306,12 +283,7 @@ fn mine(previous: [u8; 32], root: [u8; 32], time: u32) -> [u8; 80] {
     header[36..68].copy_from_slice(&root);
     header[68..72].copy_from_slice(&time.to_le_bytes());
     header[72..76].copy_from_slice(&EASY.to_le_bytes());
-    for nonce in 0..=u32::MAX {
-        header[76..].copy_from_slice(&nonce.to_le_bytes());
-        if header_hash(&header)[31] < 0x7f {
-            break;
-        }
-    }
+    work(&mut header);
     header
 }
 

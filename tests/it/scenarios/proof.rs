@@ -23,7 +23,7 @@ fn number(mut value: usize) -> Vec<u8> {
     }
 }
 
-fn counted(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn counted(bytes: &[u8]) -> Vec<u8> {
     [number(bytes.len()), bytes.to_vec()].concat()
 }
 
