@@ -152,8 +152,8 @@ pub(super) fn check(scope: Scope<'_>, ledger: &RebindLedger, findings: &mut Vec<
     forked
 }
 
-/// Rotations of one address that leave a descriptor which another has left, unless custody returned to it in between:
-/// from A to B, from B to A, and from A once more is a round trip.
+/// Rotations of one address that leave a descriptor which another has left, unless custody returned to it in between, by a
+/// rotation or a graduation: from A to B, from B to A, and from A once more is a round trip.
 fn forks(steps: &[Step]) -> BTreeMap<(DescriptorId, &str), Vec<&Step>> {
     let mut forks: BTreeMap<(DescriptorId, &str), Vec<&Step>> = BTreeMap::new();
     let left: BTreeSet<DescriptorId> =
@@ -165,9 +165,6 @@ fn forks(steps: &[Step]) -> BTreeMap<(DescriptorId, &str), Vec<&Step>> {
         for step in steps {
             let is_rotation = step.graduates_to.is_none();
             if is_rotation && step.from == descriptor {
-                if led == Some(descriptor) {
-                    since.clear();
-                }
                 since.push(step);
                 if since.len() == 2 {
                     forking.extend(&since);
@@ -177,6 +174,9 @@ fn forks(steps: &[Step]) -> BTreeMap<(DescriptorId, &str), Vec<&Step>> {
             }
             if !is_rotation || led == Some(step.from) {
                 led = step.to;
+                if led == Some(descriptor) {
+                    since.clear();
+                }
             }
         }
         if let Some(first) = forking.first() {

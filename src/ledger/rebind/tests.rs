@@ -534,6 +534,24 @@ fn a_round_trip_is_no_fork() {
 }
 
 #[test]
+fn a_return_by_graduation_is_a_return_even_if_custody_moved_on() {
+    let mut world = World::new();
+    world.rotation("x", "d1", "d2", DAY_1);
+    world.graduation("back", "d2", "2026-05-01T06:00:00Z");
+    let mut back = world.set.graduations[&digest("back")].fact().clone();
+    (back.to, back.to_federation) = ("federation".to_owned(), Some(descriptor_id("d1")));
+    world.set.graduations.insert(digest("back"), Verified::assumed(back, evidence("back")));
+    world.graduation("own", "d1", DAY_2);
+    world.rotation("z", "d1", "d3", DAY_3);
+    assert!(!codes(&world).contains(&Code::RebFork));
+    // Near miss: the graduation enters another descriptor.
+    let mut elsewhere = world.set.graduations[&digest("back")].fact().clone();
+    elsewhere.to_federation = Some(descriptor_id("d4"));
+    world.set.graduations.insert(digest("back"), Verified::assumed(elsewhere, evidence("back")));
+    assert!(codes(&world).contains(&Code::RebFork));
+}
+
+#[test]
 fn a_rebind_from_the_state_that_a_graduation_left_is_no_gap() {
     let world = |to: &str, from| {
         let mut world = World::new();

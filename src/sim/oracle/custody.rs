@@ -224,13 +224,13 @@ impl Facts<'_> {
             let (mut custody, mut exits) = (Some(*descriptor), 0);
             ordered.iter().filter(|leaf| leaf["address"] == *address).any(|leaf| {
                 let (is_rotation, is_active) = (leaf["type"] == "rotation", leaf["from"].as_str() == custody);
-                if is_rotation && leaf["from"] == *descriptor {
-                    exits = if is_active { 1 } else { exits + 1 };
-                }
+                exits += u32::from(is_rotation && leaf["from"] == *descriptor);
+                let forks = exits > 1;
                 if !is_rotation || is_active {
                     custody = leaf["to"].as_str();
+                    exits = if custody == Some(*descriptor) { 0 } else { exits };
                 }
-                exits > 1
+                forks
             })
         };
         let forks = left.into_iter().filter(is_fork);
