@@ -13,6 +13,7 @@ pub mod fees;
 mod groups;
 mod operations;
 mod people;
+pub mod rails;
 mod rebind;
 mod rebuild;
 mod registers;
@@ -31,6 +32,7 @@ pub use rebind::{Change, CustodyAt, Dated, Doubt, RebindEntry, RebindLedger, Tra
 pub use rebuild::{Ledgers, project, rebuild};
 pub use registers::{AttestationEntry, AttestationRegister, Level, ProjectEntry, ProjectRegister};
 pub use treasury::{
-    Account, Entry, EntryKey, Fact, Movement, Posting, Tier, TreasuryLedger, Unposted, allowed_direction, movement,
+    Account, Asked, Entry, EntryKey, Fact, Invariants, Movement, Posting, Rule, Tier, TreasuryLedger, Unposted,
+    allowed_direction, is_wrong_way, movement,
 };
 pub use view::LedgerView;

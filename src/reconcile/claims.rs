@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::{Code, EvidenceId, Finding, PaymentHash, Severity, Subject, UnixMicros, sha256};
-use crate::evidence::PaymentLogEntry;
+use crate::domain::{Code, EvidenceId, Finding, PaymentHash, Severity, Subject, UnixMicros};
+use crate::ledger::rails::{Legs, is_of_federation, paid};
 
 use super::audit::Audit;
-use super::legs::Legs;
 use super::reconciler::Input;
 use super::settlements::Posted;
 
@@ -27,14 +26,13 @@ pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], legs: &Legs<'_>, a
     if !input.declared.payment_log {
         return;
     }
-    let core = || input.set.payment_log.iter().map(|(_, entry)| entry).filter(|entry| entry.module.is_empty());
+    let core = || input.set.payment_log.iter().map(|(_, entry)| entry).filter(|entry| is_of_federation(entry));
     let accepted: BTreeSet<&str> = core()
         .filter(|entry| entry.kind == "tx-accepted")
         .filter_map(|entry| Some(entry.operation.as_ref()?.as_str()))
         .collect();
     // A log asked for the default kinds has no core entry at all: it is silent about every claim.
-    let telling: BTreeSet<&str> =
-        core().filter(|entry| entry.kind.starts_with("tx-")).map(|entry| entry.federation_id.as_str()).collect();
+    let telling: BTreeSet<&str> = core().map(|entry| entry.federation_id.as_str()).collect();
     let (told, untold): (Vec<_>, Vec<_>) =
         done(posted, legs).into_iter().partition(|(_, done)| telling.contains(done.federation));
     if !untold.is_empty() {
@@ -70,16 +68,6 @@ fn done<'a>(posted: &[Posted<'a>], legs: &Legs<'a>) -> BTreeMap<PaymentHash, Don
         }
     }
     payments
-}
-
-/// The hash of an outgoing payment that this entry says is done: by its success, or by the preimage that a send got.
-fn paid(entry: &PaymentLogEntry) -> Option<PaymentHash> {
-    let shown = || entry.preimage.map(|preimage| PaymentHash(sha256(&preimage)));
-    match entry.kind.as_str() {
-        "outgoing-payment-succeeded" => entry.payment_hash.or_else(shown),
-        "payment-send-update" => shown(),
-        _ => None,
-    }
 }
 
 /// GW_OPEN: a warning while the position is young.

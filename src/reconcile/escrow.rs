@@ -6,7 +6,7 @@ use crate::domain::{
     Code, Direction, EvidenceId, FederationSlug, Finding, MsatDelta, ProjectKey, Sats, SettlementKind, Subject,
 };
 use crate::evidence::SettlementEvent;
-use crate::ledger::{Account, Entry, Movement, allowed_direction, movement};
+use crate::ledger::{Account, Entry, Movement, is_wrong_way, movement};
 
 use super::audit::Audit;
 use super::reconciler::Input;
@@ -25,6 +25,10 @@ struct Funds {
 
 pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit) {
     custody(input, posted, audit);
+    for (rule, asked) in &input.ledgers.treasury.invariants {
+        let count = |times: u64| usize::try_from(times).unwrap_or(usize::MAX);
+        audit.ran(rule.name(), count(asked.times), count(asked.broken));
+    }
     if !input.declared.settlements {
         audit.not_possible("escrow.funding", "settlements are not declared", 0, false);
         audit.not_possible("platform.accrual", "settlements are not declared", 0, false);
@@ -104,7 +108,7 @@ fn platform(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit) {
     let accruals: Vec<&Posted<'_>> = posted
         .iter()
         .filter(|settlement| settlement.event.kind == SettlementKind::PlatformAccrual)
-        .filter(|settlement| !is_wrong_way(input, settlement.event))
+        .filter(|settlement| !is_wrong_way(settlement.event, input.policy))
         .collect();
     let accrued = sum(&mut accruals.iter().map(|settlement| settlement.event.amount));
     let mut found = Vec::new();
@@ -116,10 +120,6 @@ fn platform(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit) {
         found.push(last.into_iter().fold(finding, |finding, id| finding.with_evidence(id, "settlement")));
     }
     audit.check("platform.accrual", accruals.len(), found);
-}
-
-fn is_wrong_way(input: &Input<'_>, event: &SettlementEvent) -> bool {
-    allowed_direction(event, input.policy).is_some_and(|allowed| allowed != event.direction)
 }
 
 /// CONS_CUSTODY: the book against the sum of flows, custody against liabilities, and no prefix below zero.
@@ -174,7 +174,7 @@ fn custody(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit) {
 fn flow_of(input: &Input<'_>, event: &SettlementEvent) -> i128 {
     let amount = event.amount.msat().delta().0;
     let fee = event.fee.unwrap_or(Sats::ZERO).msat().delta().0;
-    if is_wrong_way(input, event) {
+    if is_wrong_way(event, input.policy) {
         return if event.direction == Direction::In { amount } else { -amount };
     }
     match movement(event) {

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::domain::{Code, Digest32, Finding, Sats};
 use crate::evidence::InvoiceState;
+use crate::ledger::rails::{Leg, Legs};
 use crate::ledger::{Movement, movement};
 
 use super::audit::Audit;
-use super::legs::{Leg, Legs};
 use super::settlements::Posted;
 
 /// What a client refuses to pay above: 100 satoshi and 15,000 millionths of the amount.

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{Code, Finding, UnixMicros};
+use crate::ledger::rails::{Leg, Legs};
 use crate::ledger::{Movement, movement};
 
 use super::audit::Audit;
-use super::legs::{Leg, Legs};
 use super::reconciler::Input;
 use super::settlements::Posted;
 

@@ -20,7 +20,6 @@ mod earlier;
 mod equivocation;
 mod escrow;
 mod fees;
-mod legs;
 mod manifest;
 mod matches;
 mod merge;

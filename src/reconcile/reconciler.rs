@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::domain::{AsOf, EvidenceId, FetchReceipt, Sightings, TrustPolicy};
 use crate::ledger::Ledgers;
+use crate::ledger::rails::Legs;
 use crate::verify::VerifiedSet;
 
 use super::audit::Audit;
-use super::legs::Legs;
 use super::objectives::Objectives;
 use super::result::{Declared, Reconciliation};
 use super::{
@@ -53,7 +53,7 @@ pub fn reconcile(input: &Input<'_>) -> Reconciliation {
     payouts::check(input, &posted, &mut audit);
     escrow::check(input, &posted, &mut audit);
     rails::check(input, &posted, &mut audit);
-    let legs = Legs::of(input);
+    let legs = Legs::of(input.set);
     matches::check(input, &posted, &legs, &mut audit);
     fees::check(&posted, &legs, &mut audit);
     claims::check(input, &posted, &legs, &mut audit);

@@ -43,9 +43,12 @@ pub enum Fact {
     Vesting(WindowId, UserKey),
     /// A settlement, by the digest of its signed bytes.
     Settlement(Digest32),
+    /// The federation accepts the claim of a settlement that was sent before.
+    Claim(Digest32),
 }
 
-/// The journal's total order: time, then what must come first on ties (money in, billing, vesting, money out), then identity.
+/// The journal's total order: time, then what must come first on ties (money in, billing, vesting, money out, claims), then
+/// identity.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EntryKey {
     /// Claimed time.
@@ -77,7 +80,7 @@ impl Entry {
         let leaf = match &self.key.fact {
             Fact::Envelope(id) => leaf.text("envelope", id),
             Fact::Vesting(window, user) => leaf.text("window", window).text("user", user),
-            Fact::Settlement(digest) => leaf.text("settlement", digest),
+            Fact::Settlement(digest) | Fact::Claim(digest) => leaf.text("settlement", digest),
         };
         leaf.pairs("postings", self.postings.iter().map(|posting| (&posting.account, posting.delta))).bytes()
     }
@@ -86,7 +89,7 @@ impl Entry {
         match &self.key.fact {
             Fact::Envelope(id) => Subject::new("envelope", id),
             Fact::Vesting(window, user) => Subject::new("window", window).and("user", user),
-            Fact::Settlement(digest) => Subject::new("settlement", digest),
+            Fact::Settlement(digest) | Fact::Claim(digest) => Subject::new("settlement", digest),
         }
     }
 }

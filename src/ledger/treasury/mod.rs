@@ -1,14 +1,20 @@
 //! The treasury ledger: where every millisatoshi came from and went, double entry (TREASURY 5).
 
 mod account;
+mod billed;
 mod book;
+mod flows;
+mod invariants;
+mod journal;
 mod movement;
 mod postings;
 mod roll;
+mod settled;
 #[cfg(test)]
 mod tests;
 
 pub use account::{Account, Posting};
 pub use book::{Entry, EntryKey, Fact, Tier};
-pub use movement::{Movement, allowed_direction, movement};
+pub use invariants::{Asked, Invariants, Rule};
+pub use movement::{Movement, allowed_direction, is_wrong_way, movement};
 pub use roll::{TreasuryLedger, Unposted};

@@ -26,6 +26,11 @@ pub fn allowed_direction(event: &SettlementEvent, policy: &TrustPolicy) -> Optio
     })
 }
 
+/// True when the signed direction is not the one that the kind must have: what the money was for is not believed then.
+pub fn is_wrong_way(event: &SettlementEvent, policy: &TrustPolicy) -> bool {
+    allowed_direction(event, policy).is_some_and(|allowed| allowed != event.direction)
+}
+
 /// What a settlement moves. A rebate or accrual without a destination stays inside custody.
 pub fn movement(event: &SettlementEvent) -> Movement {
     match event.kind {

@@ -7,7 +7,7 @@ use crate::domain::{
 use crate::evidence::{BillableEvent, SettlementEvent};
 
 use super::account::{Account, Posting};
-use super::movement::{Movement, allowed_direction, movement};
+use super::movement::{Movement, is_wrong_way, movement};
 
 /// Collects debits and credits; equal accounts join, zeros vanish.
 #[derive(Default)]
@@ -73,10 +73,9 @@ pub(super) fn of_settlement(
     policy: &TrustPolicy,
 ) -> Result<Vec<Posting>, AmountError> {
     let mut lines = Lines::default();
-    let amount = event.amount.msat().delta();
-    let fee = event.fee.unwrap_or(Sats::ZERO).msat().delta();
+    let (amount, fee) = moved(event);
     let custody = Account::Custody(event.federation.clone());
-    if allowed_direction(event, policy).is_some_and(|allowed| allowed != event.direction) {
+    if is_wrong_way(event, policy) {
         // The signed direction decides custody; what it was for is not believed.
         wrong_direction(&mut lines, event.direction, custody, amount)?;
         return Ok(lines.postings());
@@ -105,6 +104,38 @@ pub(super) fn of_settlement(
         }
     }
     Ok(lines.postings())
+}
+
+/// The two halves of a payment out of custody whose claim the federation accepts later than it was settled: what is sent, and
+/// what the acceptance closes. Together they are [`of_settlement`]. A user's share waits in flight; what others are owed is
+/// owed until then.
+pub(super) fn of_flight(
+    event: &SettlementEvent,
+    user: Option<&UserKey>,
+) -> Result<(Vec<Posting>, Vec<Posting>), AmountError> {
+    let (mut sent, mut closed) = (Lines::default(), Lines::default());
+    let (amount, fee) = moved(event);
+    let (custody, flight) = (Account::Custody(event.federation.clone()), Account::InFlight(event.operation.clone()));
+    for part in [amount, fee] {
+        sent.debit(flight.clone(), part)?;
+        sent.credit(custody.clone(), part)?;
+        closed.credit(flight.clone(), part)?;
+    }
+    closed.debit(Account::PlatformAccrued, fee)?;
+    match owed_account(event, user) {
+        Account::UserAvailable(user) => {
+            sent.debit(Account::UserAvailable(user.clone()), amount)?;
+            sent.credit(Account::UserInFlight(user.clone()), amount)?;
+            closed.debit(Account::UserInFlight(user), amount)?;
+        }
+        owed => closed.debit(owed, amount)?,
+    }
+    Ok((sent.postings(), closed.postings()))
+}
+
+/// Amount and routing fee.
+fn moved(event: &SettlementEvent) -> (MsatDelta, MsatDelta) {
+    (event.amount.msat().delta(), event.fee.unwrap_or(Sats::ZERO).msat().delta())
 }
 
 /// The liability that the settlement creates or discharges.

@@ -1,22 +1,18 @@
 //! Gathers the facts in journal order and posts them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use crate::domain::{
-    AmountError, Code, Digest32, EvidenceId, Finding, Msat, MsatDelta, PaymentHash, ProjectKey, SettlementKind,
-    Subject, UnixMicros, UserKey, WindowId,
-};
-use crate::evidence::{BillableEvent, InvoiceState, SettlementEvent};
+use crate::domain::{AmountError, Code, Digest32, Finding, MsatDelta, Subject};
 use crate::ledger::envelope::EnvelopeLedger;
 use crate::ledger::operations::first_of_each;
 use crate::ledger::scope::Scope;
 use crate::ledger::view::LedgerView;
-use crate::verify::{SignedSettlement, Verified};
 
-use super::account::{Account, Posting};
-use super::book::{Book, Entry, EntryKey, Fact, Tier};
-use super::movement::{Movement, movement};
-use super::postings;
+use super::account::Account;
+use super::book::{Book, Entry};
+use super::invariants::{Asked, Invariants, Rule};
+use super::journal::Journal;
+use super::{billed, settled};
 
 /// Why a verified settlement has no entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,6 +27,8 @@ pub enum Unposted {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TreasuryLedger {
     book: Book,
+    /// The rules of the books, as often as they were asked.
+    pub invariants: Invariants,
     /// Settlements that are listed and not posted.
     pub unposted: BTreeMap<Digest32, Unposted>,
 }
@@ -38,12 +36,15 @@ pub struct TreasuryLedger {
 impl TreasuryLedger {
     pub(crate) fn fold(scope: Scope<'_>, envelopes: &EnvelopeLedger, findings: &mut Vec<Finding>) -> Self {
         let mut ledger = Self { unposted: unposted(scope, findings), ..Self::default() };
-        let mut journal: BTreeMap<EntryKey, Result<Entry, AmountError>> = BTreeMap::new();
-        gather_envelopes(scope, envelopes, &mut journal);
-        gather_settlements(scope, &ledger.unposted, &mut journal);
-        for (key, entry) in journal {
+        let mut journal = Journal::default();
+        billed::gather(scope, envelopes, &mut journal);
+        settled::gather(scope, &ledger.unposted, &mut journal);
+        let Journal { entries, mut watch, flows } = journal;
+        for (key, entry) in entries {
             match entry.map(|entry| ledger.book.post(entry)) {
-                Ok(Ok(())) => {}
+                Ok(Ok(())) => {
+                    ledger.book.entries.last().into_iter().for_each(|entry| watch.entry(entry, &ledger.book.balances));
+                }
                 Ok(Err(finding)) => findings.push(*finding),
                 Err(AmountError) => findings.push(
                     Finding::new(Code::AmtRange, Subject::new("entry", format!("{:?}", key.fact)))
@@ -51,7 +52,10 @@ impl TreasuryLedger {
                 ),
             }
         }
+        flows.agree(&ledger.book.balances, &mut watch);
+        ledger.invariants = watch.close(scope.as_of.time.into(), &ledger.book.balances);
         findings.extend(ledger.book.trial());
+        findings.extend(ledger.invariants.iter().filter_map(|(rule, asked)| broken_by_us(*rule, asked)));
         ledger
     }
 
@@ -86,6 +90,7 @@ impl TreasuryLedger {
             let balance = by_class.entry(account.class().to_owned()).or_default();
             *balance = balance.saturating_add(delta.0);
         }
+        let class = |name: &str| by_class.get(name).copied().unwrap_or_default();
         let count = |n: usize| i128::try_from(n).unwrap_or(i128::MAX);
         LedgerView {
             name: "treasury",
@@ -93,12 +98,26 @@ impl TreasuryLedger {
             totals: BTreeMap::from([
                 ("entries".to_owned(), count(self.book.entries.len())),
                 ("unposted".to_owned(), count(self.unposted.len())),
-                ("custody_msat".to_owned(), side(true)),
+                ("custody_msat".to_owned(), class("A:Custody")),
+                ("in_flight_msat".to_owned(), class("A:InFlight")),
                 ("liabilities_msat".to_owned(), side(false).saturating_neg()),
             ]),
             trial_balance: by_class,
         }
     }
+}
+
+/// CONS_BUG: a rule that nothing in the world can break.
+fn broken_by_us(rule: Rule, asked: &Asked) -> Option<Finding> {
+    (rule.is_ours() && asked.broken > 0).then(|| {
+        let first = asked.first.as_ref().map_or_else(|| "the end".to_owned(), |key| format!("{:?}", key.fact));
+        Finding::new(Code::ConsBug, Subject::new("rule", rule.name()))
+            .with_values(
+                format!("{} times kept", asked.times),
+                format!("{} times broken, first by {first}", asked.broken),
+            )
+            .with_explanation("The books break a rule that only an error of the program can break.")
+    })
 }
 
 /// One posting set per operation id: the first by (settled_at, digest). The others are listed, never netted.
@@ -121,145 +140,4 @@ fn unposted(scope: Scope<'_>, findings: &mut Vec<Finding>) -> BTreeMap<Digest32,
         );
     }
     unposted
-}
-
-/// The project that pays for an event: the one it names, else the only one with its site's domain, else the site itself.
-fn payer(event: &BillableEvent, by_domain: &BTreeMap<String, BTreeSet<&ProjectKey>>) -> ProjectKey {
-    if let Some(project) = &event.project {
-        return project.clone();
-    }
-    let site = event.site.as_str().trim_end_matches('.').to_ascii_lowercase();
-    match by_domain.get(&site) {
-        Some(projects) if projects.len() == 1 => projects.first().map_or_else(|| site_account(&site), |p| (*p).clone()),
-        _ => site_account(&site),
-    }
-}
-
-fn site_account(site: &str) -> ProjectKey {
-    ProjectKey::from(format!("site:{site}"))
-}
-
-/// What one user vests in one window, and the carriers it rests on.
-type Share = (Result<MsatDelta, AmountError>, Vec<EvidenceId>);
-
-fn gather_envelopes(
-    scope: Scope<'_>,
-    envelopes: &EnvelopeLedger,
-    journal: &mut BTreeMap<EntryKey, Result<Entry, AmountError>>,
-) {
-    let by_domain = projects_by_domain(scope);
-    let mut vesting: BTreeMap<(&WindowId, &UserKey), Share> = BTreeMap::new();
-    for (entry, event) in envelopes.events() {
-        let project = payer(event, &by_domain);
-        let user = scope.people.account_of(&event.user);
-        let window = event.drop.as_ref().map(|drop| &drop.window);
-        let closed = window.and_then(|window| envelopes.windows.get(window)?.vested_at);
-        // A member that comes after its window has vested is payable at once.
-        let maturing = window.filter(|_| closed.is_none_or(|at| event.occurred_at < UnixMicros::from(at)));
-        if let (Some(window), Some(_)) = (maturing, closed) {
-            let (share, evidence) = vesting.entry((window, user)).or_insert_with(|| (Ok(MsatDelta::ZERO), Vec::new()));
-            *share = share.and_then(|share| share.checked_add(event.user_earned.msat().delta()));
-            evidence.push(entry.carrier);
-        }
-        let key = EntryKey { at: event.occurred_at, rank: 1, fact: Fact::Envelope(entry.id) };
-        let made = postings::of_event(event, user, &project, maturing);
-        journal.insert(key.clone(), made.map(|made| new_entry(key, "envelope", made, vec![entry.carrier], Tier::T1)));
-    }
-    for ((window, user), (share, evidence)) in vesting {
-        let Some(at) = envelopes.windows.get(window).and_then(|window| window.vested_at) else { continue };
-        let fact = Fact::Vesting(window.clone(), user.clone());
-        let key = EntryKey { at: UnixMicros::from(at), rank: 2, fact };
-        let made = share.and_then(|share| postings::of_vesting(user, window, share));
-        journal.insert(key.clone(), made.map(|made| new_entry(key, "vesting", made, evidence, Tier::T1)));
-    }
-}
-
-fn projects_by_domain(scope: Scope<'_>) -> BTreeMap<String, BTreeSet<&ProjectKey>> {
-    let mut by_domain: BTreeMap<String, BTreeSet<&ProjectKey>> = BTreeMap::new();
-    for (_, config) in &scope.set.configs {
-        let domain = config.domain.trim_end_matches('.').to_ascii_lowercase();
-        by_domain.entry(domain).or_default().insert(&config.project);
-    }
-    by_domain
-}
-
-fn new_entry(
-    key: EntryKey,
-    kind: &'static str,
-    postings: Vec<Posting>,
-    evidence: Vec<EvidenceId>,
-    tier: Tier,
-) -> Entry {
-    let mut evidence = evidence;
-    evidence.sort_unstable();
-    evidence.dedup();
-    Entry { key, kind, postings, evidence, tier }
-}
-
-fn gather_settlements(
-    scope: Scope<'_>,
-    unposted: &BTreeMap<Digest32, Unposted>,
-    journal: &mut BTreeMap<EntryKey, Result<Entry, AmountError>>,
-) {
-    let paid = paid_invoices(scope);
-    for (digest, verified) in scope.set.settlements.iter().filter(|(digest, _)| !unposted.contains_key(*digest)) {
-        let event = &verified.fact().event;
-        let invoice = event.payment_hash.as_ref().and_then(|hash| paid.get(&hash.parse().ok()?));
-        let excess = invoice.map_or(Msat::ZERO, |paid| paid.excess_over(event));
-        let rank = if movement(event) == Movement::In { 0 } else { 3 };
-        let key = EntryKey { at: UnixMicros::from(event.settled_at), rank, fact: Fact::Settlement(*digest) };
-        let user = event.user.as_ref().map(|user| scope.people.account_of(user));
-        let mut evidence = vec![verified.first_carrier()];
-        if excess > Msat::ZERO {
-            evidence.extend(invoice.map(|paid| paid.evidence));
-        }
-        let made = postings::of_settlement(event, user, excess, scope.policy);
-        let tier = tier_of(verified, excess, invoice);
-        journal.insert(key.clone(), made.map(|made| new_entry(key, event.kind.name(), made, evidence, tier)));
-    }
-}
-
-/// A received amount beside an invoice, unsigned.
-struct PaidInvoice {
-    evidence: EvidenceId,
-    received: Msat,
-    has_bolt11: bool,
-}
-
-impl PaidInvoice {
-    /// What a deposit's invoice received above the settled amount. A factor of exactly 1000 is a unit error, not money.
-    fn excess_over(&self, event: &SettlementEvent) -> Msat {
-        let settled = event.amount.msat().get();
-        let suspect = settled.checked_mul(1000) == Some(self.received.get());
-        if event.kind != SettlementKind::EscrowDeposit || suspect {
-            return Msat::ZERO;
-        }
-        Msat::new(self.received.get().saturating_sub(settled)).unwrap_or(Msat::ZERO)
-    }
-}
-
-/// Paid invoices by hash. Of several records the one with the smallest received amount, then the lowest id, is believed.
-fn paid_invoices(scope: Scope<'_>) -> BTreeMap<PaymentHash, PaidInvoice> {
-    let mut paid: BTreeMap<PaymentHash, PaidInvoice> = BTreeMap::new();
-    for (evidence, invoice) in &scope.set.invoices {
-        let received = invoice.received_msat.and_then(|msat| Msat::new(msat).ok());
-        let (InvoiceState::Settled, Some(received)) = (invoice.state, received) else { continue };
-        let record = PaidInvoice { evidence: *evidence, received, has_bolt11: invoice.bolt11.is_some() };
-        let better = paid
-            .get(&invoice.payment_hash)
-            .is_none_or(|held| (record.received, record.evidence) < (held.received, held.evidence));
-        if better {
-            paid.insert(invoice.payment_hash, record);
-        }
-    }
-    paid
-}
-
-fn tier_of(verified: &Verified<SignedSettlement>, excess: Msat, invoice: Option<&PaidInvoice>) -> Tier {
-    let settlement = verified.fact();
-    if excess > Msat::ZERO {
-        return Tier::T2;
-    }
-    let proven = settlement.preimage_proven && invoice.is_some_and(|invoice| invoice.has_bolt11);
-    if proven && movement(&settlement.event) == Movement::Out { Tier::T0 } else { Tier::T1 }
 }

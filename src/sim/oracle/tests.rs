@@ -153,5 +153,5 @@ fn the_oracle_stays_small() {
     ];
     let is_code = |line: &&str| !line.trim().is_empty() && !line.trim().starts_with("//");
     let lines = files.iter().flat_map(|text| text.lines()).filter(is_code).count();
-    assert!(lines <= 1_400, "{lines} lines");
+    assert!(lines <= 1_700, "{lines} lines");
 }

@@ -23,7 +23,7 @@ pub(super) fn class(account: &str) -> &'static str {
     CLASSES.split(' ').find(fits).unwrap_or("L:Suspense")
 }
 
-/// Entries in their order: by time, rank (0 money in, 1 billing, 2 vesting, 3 every other settlement) and fact. Each has its
+/// Entries in their order: by time, rank (0 money in, 1 billing, 2 vesting, 3 every other settlement, 4 claims) and fact. Each has its
 /// postings and its leaf.
 pub(super) type Journal = BTreeMap<(i64, u8, Vec<String>), (Vec<(String, i128)>, Value)>;
 
@@ -37,7 +37,8 @@ fn enter(journal: &mut Journal, (at, rank): (i64, u8), mut leaf: Value, postings
     sums.retain(|_, amount| *amount != 0);
     let postings: Vec<(String, i128)> = sums.into_iter().map(|((_, account), amount)| (account, amount)).collect();
     let is_recorded = |account: &str| account.contains(":Rounding:") || account.ends_with(":INV_OVERPAID");
-    let tier = if postings.iter().any(|(account, _)| is_recorded(account)) { "T2" } else { "T1" };
+    let is_unsigned = leaf["type"] == "claim" || postings.iter().any(|(account, _)| is_recorded(account));
+    let tier = if is_unsigned { "T2" } else { "T1" };
     let fact = ["envelope", "window", "user", "settlement"].map(|name| text(&leaf, &[name]).to_owned()).to_vec();
     let texts: Vec<[String; 2]> = postings.iter().map(|(account, sum)| [account.clone(), sum.to_string()]).collect();
     (leaf["at_micros"], leaf["tier"], leaf["postings"]) = (at.into(), tier.into(), json!(texts));
@@ -101,6 +102,18 @@ impl Facts<'_> {
         let fee = if one.is_out() { one.sats("fee_sats") * 1_000 } else { 0 };
         let paid = [(debit, amount), (credit, -amount)];
         let beside = [("L:Platform:Accrued", fee), (&custody, -fee), (&custody, excess), (beyond, -excess)];
+        let accepted = if credit == custody { self.claim(one) } else { None };
+        if let Some(accepted) = accepted.filter(|accepted| accepted.is_none_or(|at| at > one.at)) {
+            let (all, flight) = (amount + fee, format!("A:InFlight:{}", one.text("operation_id").unwrap_or_default()));
+            let held = if debit == available { available.replace(":Available", ":InFlight") } else { debit.to_owned() };
+            let sent = [(&*flight, all), (&*custody, -all), (debit, amount), (&*held, -amount)];
+            enter(journal, (one.at, 3), json!({"type": one.kind, "settlement": one.id}), &sent);
+            let closed = [(&*flight, -all), (&*held, amount), ("L:Platform:Accrued", fee)];
+            if let Some(at) = accepted.filter(|at| *at <= self.as_of) {
+                enter(journal, (at, 4), json!({"type": "claim", "settlement": one.id}), &closed);
+            }
+            return;
+        }
         let is_money_in = debit == custody && amount > 0;
         let (rank, postings) = (if is_money_in { 0 } else { 3 }, [paid.as_slice(), &beside].concat());
         enter(journal, (one.at, rank), json!({"type": one.kind, "settlement": one.id}), &postings);

@@ -1,0 +1,75 @@
+//! How far the federation's side of a payment is: claimed or not, by the gateway's log (TREASURY 1.4).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::{EvidenceId, PaymentHash, UnixMicros, sha256};
+use crate::evidence::{PaymentLogEntry, SettlementEvent};
+use crate::verify::VerifiedSet;
+
+use super::legs::{Leg, Legs};
+
+/// What the log tells about the claim behind a settlement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Claim {
+    /// Nothing: the payment is not in it as done, or it names no federation transaction at all. The settlement is believed.
+    Silent,
+    /// The payment is done and the federation has not accepted its claim.
+    Open,
+    /// Accepted then, by that entry of the log.
+    Accepted(UnixMicros, EvidenceId),
+}
+
+/// Every accepted claim of the log.
+#[derive(Debug, Default)]
+pub struct Claims<'a> {
+    legs: Legs<'a>,
+    /// The earliest acceptance by operation.
+    accepted: BTreeMap<&'a str, (UnixMicros, EvidenceId)>,
+    /// Federations whose log names their transactions. One asked for the default kinds has no core entry at all: it is
+    /// silent about every claim.
+    telling: BTreeSet<&'a str>,
+}
+
+impl<'a> Claims<'a> {
+    /// Reads the whole log.
+    pub fn of(set: &'a VerifiedSet) -> Self {
+        let mut claims = Self { legs: Legs::of(set), ..Self::default() };
+        for (id, entry) in set.payment_log.iter().filter(|(_, entry)| is_of_federation(entry)) {
+            claims.telling.insert(&entry.federation_id);
+            if let (true, Some(operation)) = (entry.kind == "tx-accepted", &entry.operation) {
+                let first = claims.accepted.entry(operation.as_str()).or_insert((entry.at, *id));
+                *first = (entry.at, *id).min(*first);
+            }
+        }
+        claims
+    }
+
+    /// What is known of the claim behind a settlement: the payments that rules R1 to R3 lead to, and their operations.
+    pub fn of_settlement(&self, event: &SettlementEvent) -> Claim {
+        let joined = self.legs.partners(event).all();
+        let joined: Vec<&Leg<'a>> = joined.into_iter().filter_map(|at| self.legs.legs.get(at)).collect();
+        let mut entries = joined.iter().flat_map(|leg| &leg.entries).map(|(_, entry)| *entry);
+        if !entries.any(|entry| self.telling.contains(entry.federation_id.as_str()) && paid(entry).is_some()) {
+            return Claim::Silent;
+        }
+        let own = [event.operation.as_str()].into_iter();
+        let operations = joined.iter().flat_map(|leg| leg.operations()).chain(own);
+        let accepted = operations.filter_map(|operation| self.accepted.get(operation)).min();
+        accepted.map_or(Claim::Open, |(at, entry)| Claim::Accepted(*at, *entry))
+    }
+}
+
+/// A word of the federation about one of its transactions; such an entry has no module.
+pub fn is_of_federation(entry: &PaymentLogEntry) -> bool {
+    entry.module.is_empty() && entry.kind.starts_with("tx-")
+}
+
+/// The hash of an outgoing payment that this entry says is done: by its success, or by the preimage that a send got.
+pub fn paid(entry: &PaymentLogEntry) -> Option<PaymentHash> {
+    let shown = || entry.preimage.map(|preimage| PaymentHash(sha256(&preimage)));
+    match entry.kind.as_str() {
+        "outgoing-payment-succeeded" => entry.payment_hash.or_else(shown),
+        "payment-send-update" => shown(),
+        _ => None,
+    }
+}

@@ -1,0 +1,69 @@
+//! The same sums by a second path: from the members of the facts, without accounts (TREASURY 5.4, I8 and I9).
+
+use std::collections::BTreeMap;
+
+use crate::domain::{Direction, FederationSlug, Msat, MsatDelta, Sats, SettlementKind, TrustPolicy};
+use crate::evidence::{BillableEvent, SettlementEvent};
+
+use super::account::Account;
+use super::invariants::{Rule, Watch};
+use super::movement::{Movement, is_wrong_way, movement};
+
+/// What came in and went out, in millisatoshi. No sum of these facts leaves 128 bits before 10^20 of them.
+#[derive(Debug, Default)]
+pub(super) struct Flows {
+    /// By federation: in, less out, less fees.
+    custody: BTreeMap<FederationSlug, i128>,
+    /// What projects paid in, less what went back to them.
+    funded: i128,
+    /// What events took from projects, less the rebates that they earned by it.
+    spent: i128,
+}
+
+fn msat(sats: Sats) -> i128 {
+    sats.msat().delta().0
+}
+
+impl Flows {
+    pub(super) fn event(&mut self, event: &BillableEvent) {
+        self.spent += msat(event.gross) - msat(event.rebate);
+    }
+
+    /// `excess` is what an invoice received above the amount. What is in flight has left custody and nobody's account.
+    pub(super) fn settlement(&mut self, event: &SettlementEvent, excess: Msat, in_flight: bool, policy: &TrustPolicy) {
+        let (amount, fee) = (msat(event.amount), msat(event.fee.unwrap_or(Sats::ZERO)));
+        let of_custody = self.custody.entry(event.federation.clone()).or_default();
+        if is_wrong_way(event, policy) {
+            *of_custody += if event.direction == Direction::In { amount } else { -amount };
+            return;
+        }
+        let way = movement(event);
+        match way {
+            Movement::In => *of_custody += amount + excess.delta().0,
+            Movement::Out => *of_custody -= amount + fee,
+            Movement::Internal => {}
+        }
+        let is_of_project = event.project.is_some();
+        self.funded += match event.kind {
+            SettlementKind::EscrowDeposit if is_of_project => amount,
+            SettlementKind::EscrowRefund | SettlementKind::EscrowRebate
+                if is_of_project && way == Movement::Out && !in_flight =>
+            {
+                -amount
+            }
+            _ => 0,
+        };
+    }
+
+    /// Asks both rules of the final balances.
+    pub(super) fn agree(&self, balances: &BTreeMap<Account, MsatDelta>, watch: &mut Watch) {
+        for (federation, flow) in &self.custody {
+            let custody = balances.get(&Account::Custody(federation.clone())).map_or(0, |delta| delta.0);
+            watch.agree(Rule::Conservation, custody, *flow);
+        }
+        let is_of_project = |account: &Account| matches!(account, Account::Escrow(_) | Account::Rebate(_));
+        let of_projects = balances.iter().filter(|(account, _)| is_of_project(account));
+        let unspent: i128 = of_projects.map(|(_, delta)| delta.0.saturating_neg()).sum();
+        watch.agree(Rule::Global, unspent, self.funded - self.spent);
+    }
+}

@@ -1,0 +1,195 @@
+//! The rules that the books must keep (TREASURY 5.4), asked after every entry and at the end. I12 and I16 speak of several
+//! runs: `tests/it/laws.rs` and the seals ask them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::{MsatDelta, UnixMicros};
+use crate::evidence::BillableEvent;
+
+use super::account::Account;
+use super::book::{Entry, EntryKey, Fact};
+
+/// A claim that the federation has not accepted for longer is no payment under way any more.
+const IN_FLIGHT_SECONDS_MAX: i64 = 24 * 3_600;
+/// Below one satoshi.
+const RESIDUE_MSAT_MAX: i128 = 999;
+
+/// A rule of the books.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rule {
+    /// I1: an entry sums to zero.
+    Entry,
+    /// I2: so does the trial balance, after every entry.
+    Trial,
+    /// I3: custody and what is in flight are the sum of liabilities, after every entry.
+    Owed,
+    /// I4: the custody of a federation is never below zero.
+    Custody,
+    /// I5: nor is a project's escrow with the rebate that it has not taken.
+    Escrow,
+    /// I6: nor is what a user has available or maturing, nor a rebate. How operators earn is not published: they are not asked.
+    Payable,
+    /// I7: an event's parts are its gross, and its platform fee is the published one.
+    Split,
+    /// I8: a federation's custody and flights are what came in less what went out and its fees, by a second path.
+    Conservation,
+    /// I9: deposits less refunds are platform, users, unspent escrow and unreturned rebates, by a second path.
+    Global,
+    /// I10: what is in flight is young.
+    Clearing,
+    /// I11: an operation posts once.
+    Operation,
+    /// I13: a user is settled no more than is vested.
+    Settled,
+    /// I14: the residue of an operation is below one satoshi.
+    Residue,
+    /// I15: suspense is zero at the end.
+    Suspense,
+}
+
+impl Rule {
+    /// The name of the check in the report.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Entry => "books.i01_entry",
+            Self::Trial => "books.i02_trial_balance",
+            Self::Owed => "books.i03_custody_is_owed",
+            Self::Custody => "books.i04_custody",
+            Self::Escrow => "books.i05_escrow",
+            Self::Payable => "books.i06_payable",
+            Self::Split => "books.i07_split",
+            Self::Conservation => "books.i08_conservation",
+            Self::Global => "books.i09_global",
+            Self::Clearing => "books.i10_clearing",
+            Self::Operation => "books.i11_operation",
+            Self::Settled => "books.i13_settled",
+            Self::Residue => "books.i14_residue",
+            Self::Suspense => "books.i15_suspense",
+        }
+    }
+
+    /// True when only an error of ours can break it: nothing in the world can.
+    pub const fn is_ours(self) -> bool {
+        matches!(
+            self,
+            Self::Entry
+                | Self::Trial
+                | Self::Owed
+                | Self::Conservation
+                | Self::Global
+                | Self::Operation
+                | Self::Residue
+        )
+    }
+}
+
+/// How often a rule was asked, and how often it was broken.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Asked {
+    /// Times asked.
+    pub times: u64,
+    /// Times broken.
+    pub broken: u64,
+    /// The first entry that shows it broken; nothing when only the end does.
+    pub first: Option<EntryKey>,
+}
+
+/// Every rule that was asked.
+pub type Invariants = BTreeMap<Rule, Asked>;
+
+/// Follows the book entry by entry.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    asked: Invariants,
+    trial: i128,
+    assets: i128,
+    liabilities: i128,
+    operations: BTreeSet<String>,
+    /// When each payment that is still in flight was sent.
+    sent: BTreeMap<Account, UnixMicros>,
+}
+
+impl Watch {
+    fn ask(&mut self, rule: Rule, holds: bool, at: Option<&EntryKey>) {
+        let asked = self.asked.entry(rule).or_default();
+        asked.times += 1;
+        if !holds {
+            asked.broken += 1;
+            asked.first = asked.first.take().or_else(|| at.cloned());
+        }
+    }
+
+    /// After an entry was posted; `balances` are those behind it.
+    pub(super) fn entry(&mut self, entry: &Entry, balances: &BTreeMap<Account, MsatDelta>) {
+        let key = Some(&entry.key);
+        let mut sum = 0_i128;
+        for posting in &entry.postings {
+            sum = sum.saturating_add(posting.delta.0);
+            let side = if posting.account.is_asset() { &mut self.assets } else { &mut self.liabilities };
+            *side = side.saturating_add(posting.delta.0);
+        }
+        self.trial = self.trial.saturating_add(sum);
+        self.ask(Rule::Entry, sum == 0, key);
+        self.ask(Rule::Trial, self.trial == 0, key);
+        self.ask(Rule::Owed, self.assets == self.liabilities.saturating_neg(), key);
+        for posting in &entry.postings {
+            let balance = |account: &Account| balances.get(account).map_or(0, |delta| delta.0);
+            let own = balance(&posting.account);
+            match &posting.account {
+                Account::Custody(_) => self.ask(Rule::Custody, own >= 0, key),
+                Account::Escrow(project) => {
+                    let rebate = balance(&Account::Rebate(project.clone()));
+                    self.ask(Rule::Escrow, own.saturating_add(rebate) <= 0, key);
+                }
+                Account::UserAvailable(_) => {
+                    self.ask(Rule::Payable, own <= 0, key);
+                    if matches!(entry.key.fact, Fact::Settlement(_)) {
+                        self.ask(Rule::Settled, own <= 0, key);
+                    }
+                }
+                Account::UserMaturing(..) | Account::Rebate(_) => self.ask(Rule::Payable, own <= 0, key),
+                Account::Rounding(_) => {
+                    self.ask(Rule::Residue, (-RESIDUE_MSAT_MAX..=0).contains(&posting.delta.0), key);
+                }
+                Account::InFlight(_) if own == 0 => drop(self.sent.remove(&posting.account)),
+                Account::InFlight(_) => {
+                    self.sent.entry(posting.account.clone()).or_insert(entry.key.at);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A settlement's own entry, under its operation.
+    pub(super) fn operation(&mut self, operation: &str, at: &EntryKey) {
+        let is_first = self.operations.insert(operation.to_owned());
+        self.ask(Rule::Operation, is_first, Some(at));
+    }
+
+    /// A billed event (I7): what holds without any price config.
+    pub(super) fn split(&mut self, event: &BillableEvent, at: &EntryKey) {
+        let [gross, platform, user, rebate] =
+            [event.gross, event.platform, event.user_earned, event.rebate].map(|sats| u128::from(sats.get()));
+        // A fifth, rounded half up: equal to the published doubles for every amount that exists (TREASURY 5.3).
+        let fee = ((2 * gross + 5) / 10).max(1).min(gross);
+        self.ask(Rule::Split, gross >= 1 && platform == fee && gross == platform + user + rebate, Some(at));
+    }
+
+    /// What two paths say of one sum.
+    pub(super) fn agree(&mut self, rule: Rule, by_book: i128, by_flows: i128) {
+        self.ask(rule, by_book == by_flows, None);
+    }
+
+    /// At the end.
+    pub(super) fn close(mut self, as_of: UnixMicros, balances: &BTreeMap<Account, MsatDelta>) -> Invariants {
+        for at in std::mem::take(&mut self.sent).into_values() {
+            self.ask(Rule::Clearing, as_of.0.saturating_sub(at.0) <= IN_FLIGHT_SECONDS_MAX * 1_000_000, None);
+        }
+        for (account, balance) in balances {
+            if let Account::Suspense(_) = account {
+                self.ask(Rule::Suspense, *balance == MsatDelta::ZERO, None);
+            }
+        }
+        self.asked
+    }
+}
