@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::domain::{
-    Code, Direction, EvidenceId, FederationSlug, Finding, MsatDelta, ProjectKey, Sats, SettlementKind, Subject,
+    Code, Digest32, Direction, EvidenceId, FederationSlug, Finding, MsatDelta, ProjectKey, Sats, SettlementKind,
+    Subject,
 };
 use crate::evidence::SettlementEvent;
-use crate::ledger::{Account, Entry, Movement, is_wrong_way, movement};
+use crate::ledger::{Account, Entry, Fact, Movement, is_wrong_way, movement};
 
 use super::audit::Audit;
 use super::reconciler::Input;
@@ -19,8 +20,12 @@ struct Funds {
     deposits: usize,
     envelopes: usize,
     billed: i128,
+    /// Rebate earned and not yet returned.
+    rebate: i128,
     /// The shortest prefix that shows a shortage: envelopes in it, spendable before, gross, carrier.
     shortage: Option<(usize, i128, i128, Option<EvidenceId>)>,
+    /// Rebates beyond what was earned: the settlement, what it returns, what there was.
+    beyond: Vec<(Digest32, i128, i128)>,
 }
 
 pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit) {
@@ -37,6 +42,7 @@ pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit)
     let funds = follow(input.ledgers.treasury.entries());
     let found = funds.iter().flat_map(|(project, funds)| judge(project, funds)).collect();
     audit.check("escrow.funding", funds.len(), found);
+    audit.check("escrow.rebate", funds.len(), funds.values().flat_map(|funds| beyond(input, funds)).collect());
     platform(input, posted, audit);
 }
 
@@ -62,21 +68,40 @@ fn follow(entries: &[Entry]) -> BTreeMap<&ProjectKey, Funds> {
         // An envelope's own rebate must not pay for the envelope: apply after the test.
         for posting in &entry.postings {
             if let Account::Escrow(project) | Account::Rebate(project) = &posting.account {
-                funds.entry(project).or_default().spendable -= posting.delta.0;
+                let own = funds.entry(project).or_default();
+                own.spendable -= posting.delta.0;
+                if let (Account::Rebate(_), Fact::Settlement(digest) | Fact::Claim(digest)) =
+                    (&posting.account, &entry.key.fact)
+                    && posting.delta.0 > own.rebate
+                {
+                    own.beyond.push((*digest, posting.delta.0, own.rebate));
+                }
+                if let Account::Rebate(_) = &posting.account {
+                    own.rebate -= posting.delta.0;
+                }
             }
         }
     }
     funds
 }
 
+/// SET_ORPHAN: a rebate of which no envelope says that it was earned.
+fn beyond(input: &Input<'_>, funds: &Funds) -> Vec<Finding> {
+    let orphan = |(digest, returned, earned): &(Digest32, i128, i128)| {
+        let carrier = input.set.settlements.get(digest)?.first_carrier();
+        let finding = Finding::new(Code::SetOrphan, Subject::new("settlement", digest))
+            .with_values(format!("at most {earned} msat"), format!("{returned} msat"))
+            .with_evidence(carrier, "settlement");
+        Some(finding.with_explanation("The settlement returns more rebate than the project has earned by then."))
+    };
+    funds.beyond.iter().filter_map(orphan).collect()
+}
+
 /// ESC_NEVER_FUNDED, or ESC_UNFUNDED and ESC_NEGATIVE.
 fn judge(project: &ProjectKey, funds: &Funds) -> Vec<Finding> {
     let mut found = Vec::new();
     let subject = Subject::new("project", project);
-    if funds.envelopes == 0 {
-        return found;
-    }
-    if funds.deposits == 0 {
+    if funds.envelopes > 0 && funds.deposits == 0 {
         found.push(
             Finding::new(Code::EscNeverFunded, subject)
                 .with_values("a deposit", format!("{} envelopes, {} msat billed", funds.envelopes, funds.billed))

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{Code, Digest32, EvidenceId, Finding, OperationId, ProjectKey, SettlementKind, Subject};
 use crate::evidence::SettlementEvent;
-use crate::ledger::{Movement, Unposted, allowed_direction, movement};
+use crate::ledger::{Movement, Unposted, allowed_direction, is_explained, movement};
 use crate::verify::Carriers;
 
 use super::audit::Audit;
@@ -126,9 +126,7 @@ fn form(input: &Input<'_>, settlement: &Posted<'_>) -> Vec<Finding> {
                 .with_explanation("An outgoing Lightning payment is proven by its preimage only."),
         );
     }
-    let referenced = event.txid.is_some() || event.payment_hash.is_some() || event.distribution.is_some();
-    let noted = event.note.as_ref().is_some_and(|note| !note.trim().is_empty());
-    if event.kind == SettlementKind::Adjustment && !noted && !referenced {
+    if event.kind == SettlementKind::Adjustment && !is_explained(event) {
         found.push(
             settlement
                 .finding(Code::AdjUnexplained)

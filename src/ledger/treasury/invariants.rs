@@ -8,6 +8,7 @@ use crate::evidence::BillableEvent;
 
 use super::account::Account;
 use super::book::{Entry, EntryKey, Fact};
+use super::postings::ADJUSTMENT;
 
 /// A claim that the federation has not accepted for longer is no payment under way any more.
 const IN_FLIGHT_SECONDS_MAX: i64 = 24 * 3_600;
@@ -43,7 +44,7 @@ pub enum Rule {
     Settled,
     /// I14: the residue of an operation is below one satoshi.
     Residue,
-    /// I15: suspense is zero at the end.
+    /// I15: suspense is zero at the end, but for corrections that say why.
     Suspense,
 }
 
@@ -166,6 +167,11 @@ impl Watch {
         self.ask(Rule::Operation, is_first, Some(at));
     }
 
+    /// A manual correction (I15): it stays in suspense, and is signed.
+    pub(super) fn correction(&mut self, is_explained: bool, at: &EntryKey) {
+        self.ask(Rule::Suspense, is_explained, Some(at));
+    }
+
     /// A billed event (I7): what holds without any price config.
     pub(super) fn split(&mut self, event: &BillableEvent, at: &EntryKey) {
         let [gross, platform, user, rebate] =
@@ -186,7 +192,7 @@ impl Watch {
             self.ask(Rule::Clearing, as_of.0.saturating_sub(at.0) <= IN_FLIGHT_SECONDS_MAX * 1_000_000, None);
         }
         for (account, balance) in balances {
-            if let Account::Suspense(_) = account {
+            if matches!(account, Account::Suspense(name) if *name != ADJUSTMENT) {
                 self.ask(Rule::Suspense, *balance == MsatDelta::ZERO, None);
             }
         }

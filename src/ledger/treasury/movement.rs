@@ -31,6 +31,12 @@ pub fn is_wrong_way(event: &SettlementEvent, policy: &TrustPolicy) -> bool {
     allowed_direction(event, policy).is_some_and(|allowed| allowed != event.direction)
 }
 
+/// True when a manual correction says why, or what it corrects.
+pub fn is_explained(event: &SettlementEvent) -> bool {
+    let referenced = event.txid.is_some() || event.payment_hash.is_some() || event.distribution.is_some();
+    referenced || event.note.as_ref().is_some_and(|note| !note.trim().is_empty())
+}
+
 /// What a settlement moves. A rebate or accrual without a destination stays inside custody.
 pub fn movement(event: &SettlementEvent) -> Movement {
     match event.kind {

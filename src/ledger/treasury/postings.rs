@@ -9,6 +9,9 @@ use crate::evidence::{BillableEvent, SettlementEvent};
 use super::account::{Account, Posting};
 use super::movement::{Movement, is_wrong_way, movement};
 
+/// What manual corrections are held in.
+pub(super) const ADJUSTMENT: &str = "adjustment";
+
 /// Collects debits and credits; equal accounts join, zeros vanish.
 #[derive(Default)]
 pub(super) struct Lines(std::collections::BTreeMap<Account, MsatDelta>);
@@ -150,7 +153,7 @@ fn owed_account(event: &SettlementEvent, user: Option<&UserKey>) -> Account {
         SettlementKind::OperatorPayout => {
             event.operator.clone().map_or(Account::Suspense("FIELD_MISSING"), Account::Operator)
         }
-        SettlementKind::Adjustment => Account::Suspense("adjustment"),
+        SettlementKind::Adjustment => Account::Suspense(ADJUSTMENT),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::verify::{SignedSettlement, Verified};
 
 use super::book::{EntryKey, Fact, Tier};
 use super::journal::Journal;
-use super::movement::{Movement, is_wrong_way, movement};
+use super::movement::{Movement, is_explained, is_wrong_way, movement};
 use super::postings;
 use super::roll::Unposted;
 
@@ -32,6 +32,9 @@ pub(super) fn gather(scope: Scope<'_>, unposted: &BTreeMap<Digest32, Unposted>, 
         let flight = flight(scope, &claims, event);
         journal.watch.operation(event.operation.as_str(), &key);
         journal.flows.settlement(event, excess, flight.is_some_and(|closed| closed.is_none()), scope.policy);
+        if event.kind == SettlementKind::Adjustment {
+            journal.watch.correction(is_explained(event), &key);
+        }
         let rests_on = (evidence, tier_of(verified, excess, invoice));
         let Some(closed) = flight else {
             journal.add(key, event.kind.name(), postings::of_settlement(event, user, excess, scope.policy), rests_on);

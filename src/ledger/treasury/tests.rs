@@ -5,6 +5,8 @@ use crate::domain::{Code, EvidenceId, MsatDelta, SettlementKind, UnixMicros, Uni
 use crate::evidence::{InvoiceRecord, InvoiceState};
 use crate::ledger::testkit::{World, digest, evidence, has, id, in_window, manifest, sats, time};
 
+mod books;
+
 use super::account::{Account, Posting};
 use super::book::{Book, Entry, EntryKey, Fact, Tier};
 use super::roll::Unposted;

@@ -25,6 +25,7 @@ mod keys;
 mod legs;
 mod omissions;
 mod people;
+mod projects;
 mod rails;
 mod reach;
 mod rebinds;
@@ -65,6 +66,7 @@ const ROOMS: &[&[Generator]] = &[
     settlements::GENERATORS,
     sources::GENERATORS,
     statement::GENERATORS,
+    projects::GENERATORS,
     treasury::GENERATORS,
 ];
 

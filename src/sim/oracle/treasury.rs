@@ -124,7 +124,8 @@ impl Facts<'_> {
         // What a project can spend: its escrow and the rebates that it has not taken (FORMATS 6.4).
         let (mut spendable, mut custody): (BTreeMap<String, i128>, BTreeMap<String, i128>) = Default::default();
         let (mut unfunded, mut overdrawn) = (BTreeSet::new(), BTreeSet::new());
-        for ((_, rank, _), (postings, _)) in self.journal() {
+        let mut rebates: BTreeMap<String, i128> = BTreeMap::new();
+        for ((_, rank, _), (postings, leaf)) in self.journal() {
             for (account, amount) in &postings {
                 let (kind, name) = account.split_at(account.match_indices(':').nth(1).map_or(0, |(at, _)| at + 1));
                 let sums = if kind == "A:Custody:" { &mut custody } else { &mut spendable };
@@ -134,10 +135,24 @@ impl Facts<'_> {
                     unfunded.extend(is_short.then(|| name.to_owned()));
                     *sum += if kind == "A:Custody:" { *amount } else { -*amount };
                 }
+                // A rebate that nobody earned (TREASURY 2.7).
+                let earned = rebates.entry(name.to_owned()).or_default();
+                let is_rebate = kind == "L:Rebate:" && !leaf["settlement"].is_null();
+                self.when(
+                    is_rebate && amount > earned,
+                    Code::SetOrphan,
+                    Subject::new("settlement", text(&leaf, &["settlement"])),
+                );
+                *earned -= if kind == "L:Rebate:" { *amount } else { 0 };
             }
             overdrawn.extend(custody.iter().filter(|(_, sum)| **sum < 0).map(|(federation, _)| federation.clone()));
         }
         let billed: BTreeSet<&str> = self.events().into_iter().filter_map(|held| held.text("project_key")).collect();
+        let named =
+            self.settlements.iter().filter_map(|one| one.text("project_key")).filter(|one| !billed.contains(one));
+        let is_short = |project: &&str| spendable.get(*project) < Some(&0) && spendable.contains_key(*project);
+        let unbilled: BTreeSet<&str> = named.filter(is_short).collect();
+        self.each(Code::EscNegative, unbilled.iter().map(|project| Subject::new("project", project)));
         for project in billed {
             let mut deposits = self.settlements.iter().filter(|one| one.kind == "escrow.deposit");
             let is_funded = deposits.any(|one| one.text("project_key") == Some(project));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use reledger::domain::{Code, Digest32, Direction, Media, RawEvidence, SettlementKind};
 use reledger::evidence::{InvoiceState, SettlementEvent};
-use reledger::ledger::{Account, Entry, Fact};
+use reledger::ledger::{Account, Entry, Fact, Rule};
 
 use super::cases;
 use super::world::{Held, Judged};
@@ -27,6 +27,7 @@ fn every_entry_and_every_balance_sums_to_zero_whatever_is_known() {
         balances_are_the_journal(&judged);
         facts_are_posted_once(&judged);
         custody_moves_by_settlements_only(&judged);
+        no_rule_is_broken_in_silence(&judged);
         posted += judged.ledgers.treasury.entries().len();
         kinds.extend(judged.ledgers.treasury.entries().iter().map(|entry| entry.kind));
     }
@@ -98,11 +99,30 @@ fn facts_are_posted_once(judged: &Judged) {
     }
 }
 
+/// Where the books break a rule, a divergence says what in the world is wrong.
+fn no_rule_is_broken_in_silence(judged: &Judged) {
+    let told: BTreeSet<Code> = judged.divergences.iter().map(|divergence| divergence.code).collect();
+    for (rule, asked) in judged.ledgers.treasury.invariants.iter().filter(|(_, asked)| asked.broken > 0) {
+        let codes: &[Code] = match rule {
+            Rule::Custody => &[Code::ConsCustody],
+            Rule::Escrow => &[Code::EscUnfunded, Code::EscNegative, Code::EscNeverFunded],
+            Rule::Payable | Rule::Settled => &[Code::UserOverpaid, Code::SetEarly, Code::SetOrphan],
+            Rule::Split => &[Code::FeeSplit],
+            Rule::Clearing => &[Code::GwOpen],
+            Rule::Suspense => {
+                &[Code::InvOverpaid, Code::DirWrong, Code::FieldMissing, Code::FeeSplit, Code::AdjUnexplained]
+            }
+            ours => panic!("{ours:?} is broken: {asked:?}"),
+        };
+        assert!(codes.iter().any(|code| told.contains(code)), "{rule:?} is broken and nothing says so: {asked:?}");
+    }
+}
+
 /// Only a settlement moves custody, by its own amount and fee, and by what its invoice received beyond it.
 fn custody_moves_by_settlements_only(judged: &Judged) {
     for entry in judged.ledgers.treasury.entries() {
         match &entry.key.fact {
-            Fact::Envelope(_) | Fact::Vesting(..) => assert_eq!(custody(entry), 0, "{entry:?}"),
+            Fact::Envelope(_) | Fact::Vesting(..) | Fact::Claim(_) => assert_eq!(custody(entry), 0, "{entry:?}"),
             Fact::Settlement(digest) => settled(judged, digest, custody(entry)),
         }
     }
