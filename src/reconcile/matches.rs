@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::{Code, Finding, UnixMicros};
+use crate::domain::{Code, Digest32, Finding, UnixMicros};
 use crate::ledger::rails::{Leg, Legs};
 use crate::ledger::{Movement, movement};
 
@@ -14,13 +14,30 @@ use super::settlements::Posted;
 /// an hour leaves room for a queue of payouts and for two clocks, and more would make candidates of a whole day's traffic.
 const CANDIDATE_SECONDS: i64 = 3_600;
 
-pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], legs: &Legs<'_>, audit: &mut Audit) {
+/// Where the rules leave a settlement, beyond what a key says.
+#[derive(Debug, Default)]
+pub(super) struct Unclear {
+    /// MATCH_CONTRADICTION.
+    pub(super) contradicted: BTreeSet<Digest32>,
+    /// R7 has one candidate, which nobody else wants: named, never taken for matched.
+    pub(super) suggested: BTreeSet<Digest32>,
+}
+
+pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], legs: &Legs<'_>, audit: &mut Audit) -> Unclear {
+    let mut unclear = Unclear::default();
     if !input.declared.payment_log && !input.declared.invoices {
-        return;
+        return unclear;
     }
-    let mut found: Vec<Finding> = posted.iter().filter_map(|settlement| contradiction(settlement, legs)).collect();
-    found.extend(ambiguous(input, posted, legs));
+    let mut found = Vec::new();
+    for settlement in posted {
+        if let Some(finding) = contradiction(settlement, legs) {
+            unclear.contradicted.insert(settlement.digest);
+            found.push(finding);
+        }
+    }
+    found.extend(ambiguous(input, posted, legs, &mut unclear.suggested));
     audit.check("settlement.match", posted.len(), found);
+    unclear
 }
 
 /// MATCH_CONTRADICTION: the operation id leads to one payment, the payment hash or transaction to another.
@@ -57,7 +74,12 @@ fn named(leg: &Leg<'_>) -> String {
 
 /// MATCH_AMBIGUOUS: rule R7, which accepts a candidate only when it is unique on both sides. Internal movements have no leg.
 /// Candidates may be payments of strangers: they are counted, not cited.
-fn ambiguous(input: &Input<'_>, posted: &[Posted<'_>], legs: &Legs<'_>) -> Vec<Finding> {
+fn ambiguous(
+    input: &Input<'_>,
+    posted: &[Posted<'_>],
+    legs: &Legs<'_>,
+    suggested: &mut BTreeSet<Digest32>,
+) -> Vec<Finding> {
     let keyless: Vec<&Posted<'_>> = posted.iter().filter(|settlement| is_keyless(settlement, legs)).collect();
     if keyless.is_empty() {
         return Vec::new();
@@ -72,7 +94,10 @@ fn ambiguous(input: &Input<'_>, posted: &[Posted<'_>], legs: &Legs<'_>) -> Vec<F
     for (settlement, own) in keyless.iter().zip(&candidates) {
         let observed = match own.as_slice() {
             [] => continue,
-            [only] if wanted[only] == 1 => continue,
+            [only] if wanted[only] == 1 => {
+                suggested.insert(settlement.digest);
+                continue;
+            }
             [only] => format!("1 payment, candidate of {} settlements", wanted[only]),
             several => format!("{} payments", several.len()),
         };
@@ -89,8 +114,7 @@ fn ambiguous(input: &Input<'_>, posted: &[Posted<'_>], legs: &Legs<'_>) -> Vec<F
 /// No operation of a leg, no payment hash, no transaction.
 fn is_keyless(settlement: &Posted<'_>, legs: &Legs<'_>) -> bool {
     let event = settlement.event;
-    let is_id =
-        |text: &Option<String>| text.as_ref().is_some_and(|text| text.parse::<crate::domain::Digest32>().is_ok());
+    let is_id = |text: &Option<String>| text.as_ref().is_some_and(|text| text.parse::<Digest32>().is_ok());
     movement(event) != Movement::Internal
         && !is_id(&event.payment_hash)
         && !is_id(&event.txid)

@@ -22,6 +22,7 @@ mod escrow;
 mod fees;
 mod manifest;
 mod matches;
+mod matching;
 mod merge;
 mod objectives;
 mod observed;

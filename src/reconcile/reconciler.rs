@@ -11,8 +11,8 @@ use super::audit::Audit;
 use super::objectives::Objectives;
 use super::result::{Declared, Reconciliation};
 use super::{
-    anchoring, balances, claims, coverage, distributions, escrow, fees, matches, merge, objectives, observed, payouts,
-    population, price_lists, rails, recovery, settlements,
+    anchoring, balances, claims, coverage, distributions, escrow, fees, matches, matching, merge, objectives, observed,
+    payouts, population, price_lists, rails, recovery, settlements,
 };
 
 /// Everything that a reconciliation is a function of.
@@ -54,7 +54,8 @@ pub fn reconcile(input: &Input<'_>) -> Reconciliation {
     escrow::check(input, &posted, &mut audit);
     rails::check(input, &posted, &mut audit);
     let legs = Legs::of(input.set);
-    matches::check(input, &posted, &legs, &mut audit);
+    let unclear = matches::check(input, &posted, &legs, &mut audit);
+    let matching = matching::sum_up(input, &posted, &legs, &unclear);
     fees::check(&posted, &legs, &mut audit);
     claims::check(input, &posted, &legs, &mut audit);
     observed::check(input, &mut audit);
@@ -73,6 +74,7 @@ pub fn reconcile(input: &Input<'_>) -> Reconciliation {
         unverifiable,
         coverage,
         reconstructible: recovery::reconstructible(input),
+        matching,
         balances,
         recovery: recovery::recovery(input),
         needs_anchor,

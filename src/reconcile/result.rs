@@ -209,6 +209,25 @@ pub struct NeedsAnchor {
     pub reason: &'static str,
 }
 
+/// Settlements that a rule matched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Matched {
+    /// How many.
+    pub settlements: u64,
+    /// Their sum.
+    pub sats: u128,
+}
+
+/// By which rule posted settlements are matched (TREASURY 2.6). R0, one for each operation, decides what is posted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Matching {
+    /// To a payment: `R1` operation, `R2` payment hash, `R3` transaction, `R7` suggested by amount and time, `contradicted`,
+    /// `internal` (no payment to find), `none`. Empty without any record of payments.
+    pub rail: BTreeMap<&'static str, Matched>,
+    /// To what it is for: `R4` distribution or drop, `R5` vested shares, `R6` project, `unruled`, `none`.
+    pub ledger: BTreeMap<&'static str, Matched>,
+}
+
 /// Everything that reconciliation established.
 #[derive(Debug, Clone, Default)]
 pub struct Reconciliation {
@@ -222,6 +241,8 @@ pub struct Reconciliation {
     pub coverage: Vec<Coverage>,
     /// With and without the operator.
     pub reconstructible: Reconstructible,
+    /// How settlements are matched.
+    pub matching: Matching,
     /// Balances.
     pub balances: BalanceSummary,
     /// Recovery point.

@@ -9,6 +9,7 @@ use super::model::Model;
 use super::pseudonym::Pseudonyms;
 use crate::domain::{Counts, Coverage, Divergence, State};
 use crate::ledger::LedgerView;
+use crate::reconcile::Matched;
 
 /// The report's schema name.
 pub const REPORT_SCHEMA: &str = "reledger/report/1";
@@ -48,6 +49,10 @@ pub fn report_value(model: &Model<'_>) -> Value {
         "reconstructible": reconstructible(model),
         "ledgers": ledgers(model),
         "state_root": model.seal.state_root.to_hex(),
+        "matching": {
+            "rail": matched(&reconciliation.matching.rail),
+            "ledger": matched(&reconciliation.matching.ledger),
+        },
         "balances": {
             "users": reconciliation.balances.users,
             "root": reconciliation.balances.root.map(|root| root.to_hex()),
@@ -115,6 +120,14 @@ fn ledgers(model: &Model<'_>) -> Value {
         members.insert(view.name.to_owned(), ledger);
     }
     Value::Object(members)
+}
+
+fn matched(by_rule: &BTreeMap<&'static str, Matched>) -> Value {
+    let sats = |matched: &Matched| integer(i128::try_from(matched.sats).unwrap_or(i128::MAX));
+    let shown = by_rule.iter().map(|(rule, matched)| {
+        ((*rule).to_owned(), json!({"settlements": matched.settlements, "sats": sats(matched)}))
+    });
+    Value::Object(shown.collect())
 }
 
 /// Totals in satoshi or counts are integers; those whose name ends in `_msat` are decimal strings.

@@ -587,3 +587,60 @@ fn a_hash_in_capitals_leads_to_the_same_leg() {
     });
     assert!(open(&scene).contains(&Code::FeeSettlement));
 }
+
+/// Of the project, which has earned 9 at noon of 2026-05-04.
+fn rebate_of(scene: &mut Scene, amount: u64, at: &str) {
+    scene.world.settlement("rebate", crate::domain::SettlementKind::EscrowRebate, |event| {
+        (event.amount, event.settled_at, event.payment_hash) = (sats(amount), time(at), None);
+    });
+}
+
+/// Rules by name with their settlements and satoshi.
+fn by_rule(scene: &Scene) -> [Vec<(&'static str, u64, u128)>; 2] {
+    let matching = scene.run().matching;
+    [matching.rail, matching.ledger]
+        .map(|side| side.into_iter().map(|(rule, one)| (rule, one.settlements, one.sats)).collect())
+}
+
+#[test]
+fn every_settlement_is_summed_under_the_rule_that_matched_it() {
+    // A deposit and a rebate of a known project, the payout of a held distribution; no record of any payment.
+    let mut honest = Scene::honest();
+    rebate_of(&mut honest, 9, "2026-05-05T00:00:00Z");
+    let [rail, ledger] = by_rule(&honest);
+    let deposit = honest.world.set.settlements[&digest("deposit")].fact().event.amount.get();
+    assert_eq!(rail, []);
+    assert_eq!(ledger, [("R4", 1, 39), ("R6", 2, u128::from(deposit) + 9)]);
+    let mut scene = honest.clone();
+    charged(&mut scene, 0);
+    with_invoice(&mut scene, deposit * 1_000, deposit * 1_000, InvoiceState::Settled);
+    let [rail, _] = by_rule(&scene);
+    assert_eq!(rail, [("R1", 1, 39), ("R2", 1, u128::from(deposit)), ("internal", 1, 9)]);
+    // By vested shares without its batch; by a transaction; by nothing but amount and time.
+    scene.change_settlement("payout", |x| {
+        x.event.distribution = None;
+        (x.event.operation, x.event.payment_hash, x.event.txid) = ("unknown".into(), None, Some(hex("tx")));
+    });
+    entry(&mut scene, "wallet", "withdraw-request", |entry| entry.txid = Some(digest("hash of tx")));
+    twins(&mut scene, 1, |_, _| ());
+    let [rail, ledger] = by_rule(&scene);
+    assert_eq!(rail, [("R2", 1, u128::from(deposit)), ("R3", 1, 39), ("R7", 1, 7), ("internal", 1, 9)]);
+    assert_eq!(ledger, [("R5", 1, 39), ("R6", 2, u128::from(deposit) + 9), ("unruled", 1, 7)]);
+    // A second candidate: nothing is suggested any more.
+    let mut scene = Scene::honest();
+    twins(&mut scene, 2, |_, _| ());
+    assert!(by_rule(&scene)[0].iter().all(|(rule, ..)| *rule != "R7"));
+}
+
+#[test]
+fn a_rebate_returns_no_more_than_was_earned_by_then() {
+    let told = |amount: u64, at: &str| {
+        let mut scene = Scene::honest();
+        rebate_of(&mut scene, amount, at);
+        let settlement = Subject::new("settlement", digest("rebate"));
+        scene.run().divergences.iter().any(|one| one.code == Code::SetOrphan && one.subject == settlement)
+    };
+    assert!(told(10, "2026-05-05T00:00:00Z"));
+    assert!(!told(9, "2026-05-05T00:00:00Z"));
+    assert!(told(9, "2026-05-04T11:59:59Z"));
+}
