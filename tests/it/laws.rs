@@ -5,6 +5,7 @@ mod cut;
 mod damage;
 mod findings;
 mod money;
+mod shapes;
 mod standing;
 mod world;
 

@@ -78,8 +78,13 @@ impl Held {
     pub(super) fn of(seed: u64, faults: usize) -> Self {
         let all: Vec<Selection> =
             generators_over(Transport::Files).map(|generator| Selection { generator, near: false }).collect();
+        Self::with(seed, &deal(20_261_121, seed, faults, &all))
+    }
+
+    /// The world of that seed with what is selected.
+    pub(super) fn with(seed: u64, selected: &[Selection]) -> Self {
         let mut scene = Scene::of(World::generate(seed, 10));
-        plant(&mut scene, &deal(20_261_121, seed, faults, &all));
+        plant(&mut scene, selected);
         let (folder, run) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         Self::read(captured(&scene, folder.path(), run.path()), run, folder)
     }
