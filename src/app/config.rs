@@ -206,6 +206,9 @@ pub struct FederationSection {
     pub settlement_keys: Vec<toml::Value>,
     /// Allowed direction by settlement kind.
     pub directions: BTreeMap<String, crate::domain::Direction>,
+    /// Who bears the routing fee, by settlement kind: `platform` unless said here. What is not there changes no digest.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub fee_bearers: BTreeMap<String, crate::domain::FeeBearer>,
     /// The operator's directory of federations: URL or file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub directory: Option<String>,

@@ -1,4 +1,4 @@
-//! `[federations.<slug>]`: settlement keys, directions and observed balances become policy.
+//! `[federations.<slug>]`: settlement keys, directions, bearers of fees and observed balances become policy.
 
 use std::collections::BTreeMap;
 
@@ -68,22 +68,32 @@ pub(super) fn federation(slug: &str, section: &FederationSection, policy: &mut T
     pins.sort();
     let slug = FederationSlug::from(slug.to_owned());
     policy.settlement_keys.insert(slug.clone(), pins);
-    let mut directions = BTreeMap::new();
-    for (kind, direction) in &section.directions {
-        let kind: SettlementKind = kind.parse().map_err(|()| {
-            config_error(
-                format!("`federations.{slug}.directions` names `{kind}`"),
-                "use one of the seven settlement kinds",
-            )
-        })?;
-        directions.insert(kind, *direction);
-    }
+    let directions = by_kind(&slug, "directions", &section.directions)?;
     policy.directions.insert(slug.clone(), directions);
+    let fee_bearers = by_kind(&slug, "fee_bearers", &section.fee_bearers)?;
+    if !fee_bearers.is_empty() {
+        policy.fee_bearers.insert(slug.clone(), fee_bearers);
+    }
     let observed = observed(&slug, section)?;
     if !observed.is_empty() {
         policy.observed.insert(slug, observed);
     }
     Ok(())
+}
+
+/// A table of the section whose keys are settlement kinds.
+fn by_kind<T: Copy>(
+    slug: &FederationSlug,
+    table: &str,
+    entries: &BTreeMap<String, T>,
+) -> Result<BTreeMap<SettlementKind, T>, AppError> {
+    let named = |kind: &String| {
+        kind.parse().map_err(|()| {
+            let what = format!("`federations.{slug}.{table}` names `{kind}`");
+            config_error(what, "use one of the seven settlement kinds")
+        })
+    };
+    entries.iter().map(|(kind, value)| Ok((named(kind)?, *value))).collect()
 }
 
 /// Sorted; an instant has one balance.

@@ -42,7 +42,7 @@ pub use id::{
 pub use merkle::{MerkleTree, SumLeaf, SumNode, merkle_root, sum_root};
 pub use outcome::{Condition, ExitCode, Outcome};
 pub use policy::{
-    Checkpoint, CompromisedKey, Direction, HeaderPolicy, KnownGap, ObservedCustody, PinnedKey, Requirement,
+    Checkpoint, CompromisedKey, Direction, FeeBearer, HeaderPolicy, KnownGap, ObservedCustody, PinnedKey, Requirement,
     SettlementKind, TrustPolicy,
 };
 pub use population::{Counts, Population};

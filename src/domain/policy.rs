@@ -98,6 +98,17 @@ impl Direction {
     }
 }
 
+/// Who pays the routing fee of a payout. Nothing published says so for any kind: it is policy (TREASURY 5.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FeeBearer {
+    /// The platform, out of its accrued fees.
+    #[default]
+    Platform,
+    /// Whoever is paid, out of what they are owed.
+    Payee,
+}
+
 /// A settlement key that is trusted for a federation, in a window of time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct PinnedKey {
@@ -192,6 +203,9 @@ pub struct TrustPolicy {
     pub settlement_keys: BTreeMap<FederationSlug, Vec<PinnedKey>>,
     /// Allowed direction where the contract is silent, by federation and kind.
     pub directions: BTreeMap<FederationSlug, BTreeMap<SettlementKind, Direction>>,
+    /// Who bears routing fees where it is not the platform, by federation and kind. What is not there changes no digest.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fee_bearers: BTreeMap<FederationSlug, BTreeMap<SettlementKind, FeeBearer>>,
     /// Balances that somebody observed, by federation, sorted. What is not there changes no digest.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub observed: BTreeMap<FederationSlug, Vec<ObservedCustody>>,

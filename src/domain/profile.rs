@@ -35,6 +35,7 @@ impl TrustPolicy {
             },
             settlement_keys: BTreeMap::new(),
             directions: BTreeMap::new(),
+            fee_bearers: BTreeMap::new(),
             observed: BTreeMap::new(),
             compromised: Vec::new(),
             gaps: Vec::new(),

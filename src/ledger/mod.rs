@@ -33,6 +33,6 @@ pub use rebuild::{Ledgers, project, rebuild};
 pub use registers::{AttestationEntry, AttestationRegister, Level, ProjectEntry, ProjectRegister};
 pub use treasury::{
     Account, Asked, Entry, EntryKey, Fact, Invariants, Movement, Posting, Rule, Tier, TreasuryLedger, Unposted,
-    allowed_direction, is_explained, is_wrong_way, movement,
+    allowed_direction, discharged, is_explained, is_wrong_way, movement,
 };
 pub use view::LedgerView;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{Code, Direction, EvidenceId, Finding, SettlementKind, Subject, SumLeaf, UserKey, sum_root};
 use crate::evidence::{BalanceLine, OcMeBody};
-use crate::ledger::{Exclusion, People, Standing};
+use crate::ledger::{Exclusion, People, Standing, discharged};
 
 use super::audit::{Audit, wide};
 use super::reconciler::Input;
@@ -155,7 +155,10 @@ fn recompute<'a>(input: &Input<'a>, posted: &[Posted<'a>]) -> BTreeMap<&'a UserK
         let Some(user) = &event.user else { continue };
         let sats = i128::from(event.amount.get());
         match (event.kind, event.direction) {
-            (SettlementKind::DistributionSettled, Direction::Out) => balances.entry(user).or_default().paid += sats,
+            (SettlementKind::DistributionSettled, Direction::Out) => {
+                let taken = i128::try_from(discharged(event, input.policy)).unwrap_or(i128::MAX);
+                balances.entry(user).or_default().paid += taken;
+            }
             (SettlementKind::Adjustment, Direction::In) => balances.entry(user).or_default().adjusted += sats,
             (SettlementKind::Adjustment, Direction::Out) => balances.entry(user).or_default().adjusted -= sats,
             _ => {}

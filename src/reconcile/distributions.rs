@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::{Code, Finding, SettlementKind, Subject, UserKey};
 use crate::evidence::Distribution;
-use crate::ledger::{EnvelopeEntry, People};
+use crate::ledger::{EnvelopeEntry, People, discharged};
 
 use super::audit::Audit;
 use super::payouts::{PAYOUT_DUE_SECONDS, amounts_differ};
@@ -80,7 +80,7 @@ fn closure(
             found.push(finding.with_explanation("The settlement pays a user whom its distribution does not name."));
             continue;
         }
-        *paid.entry(user).or_default() += u128::from(settlement.event.amount.get());
+        *paid.entry(user).or_default() += discharged(settlement.event, input.policy);
     }
     for (user, sats) in &paid {
         let Some(share) = shares.get(user).filter(|share| *share != sats) else { continue };

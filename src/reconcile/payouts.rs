@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::domain::{Code, Direction, EnvelopeId, EvidenceId, Finding, SettlementKind, Subject, UnixSeconds, UserKey};
 
+use crate::ledger::discharged;
+
 use super::audit::Audit;
 use super::reconciler::Input;
 use super::settlements::Posted;
@@ -38,7 +40,7 @@ pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit)
             found.extend(flow.payouts.iter().map(|payout| orphan(payout, user)));
             continue;
         }
-        found.extend(overpaid(user, flow));
+        found.extend(overpaid(input, user, flow));
         found.extend(outstanding(input, user, flow));
     }
     audit.check("settlement.payouts", flows.len(), found);
@@ -79,15 +81,15 @@ fn orphan(payout: &Posted<'_>, user: &UserKey) -> Finding {
 }
 
 /// USER_OVERPAID: above what is vested now, or above what was even earned when it was paid. SET_EARLY: paid before it vested.
-fn overpaid(user: &UserKey, flow: &Flow<'_>) -> Option<Finding> {
+fn overpaid(input: &Input<'_>, user: &UserKey, flow: &Flow<'_>) -> Option<Finding> {
     let sum = |counts: &dyn Fn(&Share) -> bool| flow.shares.iter().filter(|s| counts(s)).map(|s| s.sats).sum::<u128>();
     let vested = sum(&|share| share.vested_at.is_some());
-    let paid: u128 = flow.payouts.iter().map(|payout| u128::from(payout.event.amount.get())).sum();
+    let paid: u128 = flow.payouts.iter().map(|payout| discharged(payout.event, input.policy)).sum();
     let mut so_far = 0;
     let mut early = None;
     let mut unearned = None;
     for payout in &flow.payouts {
-        so_far += u128::from(payout.event.amount.get());
+        so_far += discharged(payout.event, input.policy);
         let at = payout.event.settled_at;
         let vested_then = sum(&|share| share.vested_at.is_some_and(|vested| vested <= at));
         let earned_then = sum(&|share| share.earned_at <= at);
@@ -121,7 +123,7 @@ fn outstanding(input: &Input<'_>, user: &UserKey, flow: &Flow<'_>) -> Vec<Findin
         vested += share.sats;
         while paid < vested {
             let Some(payout) = payouts.next() else { break };
-            paid += u128::from(payout.event.amount.get());
+            paid += discharged(payout.event, input.policy);
             paid_at = Some(payout.event.settled_at);
         }
         let due = vested_at.plus(PAYOUT_DUE_SECONDS);

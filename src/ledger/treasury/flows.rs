@@ -7,7 +7,7 @@ use crate::evidence::{BillableEvent, SettlementEvent};
 
 use super::account::Account;
 use super::invariants::{Rule, Watch};
-use super::movement::{Movement, is_wrong_way, movement};
+use super::movement::{Movement, discharged, is_wrong_way, movement};
 
 /// What came in and went out, in millisatoshi. No sum of these facts leaves 128 bits before 10^20 of them.
 #[derive(Debug, Default)]
@@ -44,12 +44,14 @@ impl Flows {
             Movement::Internal => {}
         }
         let is_of_project = event.project.is_some();
+        // What leaves a project, with the fee where the project bears it.
+        let taken = i128::try_from(discharged(event, policy)).unwrap_or(i128::MAX).saturating_mul(1_000);
         self.funded += match event.kind {
             SettlementKind::EscrowDeposit if is_of_project => amount,
             SettlementKind::EscrowRefund | SettlementKind::EscrowRebate
                 if is_of_project && way == Movement::Out && !in_flight =>
             {
-                -amount
+                -taken
             }
             _ => 0,
         };

@@ -16,5 +16,5 @@ mod tests;
 pub use account::{Account, Posting};
 pub use book::{Entry, EntryKey, Fact, Tier};
 pub use invariants::{Asked, Invariants, Rule};
-pub use movement::{Movement, allowed_direction, is_explained, is_wrong_way, movement};
+pub use movement::{Movement, allowed_direction, discharged, is_explained, is_wrong_way, movement};
 pub use roll::{TreasuryLedger, Unposted};

@@ -1,6 +1,6 @@
 //! Which way a settlement moves money (TREASURY 2.4, 5.2).
 
-use crate::domain::{Direction, SettlementKind, TrustPolicy};
+use crate::domain::{Direction, FeeBearer, SettlementKind, TrustPolicy};
 use crate::evidence::SettlementEvent;
 
 /// What a settlement does to custody.
@@ -29,6 +29,18 @@ pub fn allowed_direction(event: &SettlementEvent, policy: &TrustPolicy) -> Optio
 /// True when the signed direction is not the one that the kind must have: what the money was for is not believed then.
 pub fn is_wrong_way(event: &SettlementEvent, policy: &TrustPolicy) -> bool {
     allowed_direction(event, policy).is_some_and(|allowed| allowed != event.direction)
+}
+
+/// True when whoever is paid bears the routing fee of a payout.
+pub(super) fn payee_bears_fee(event: &SettlementEvent, policy: &TrustPolicy) -> bool {
+    let by_policy = policy.fee_bearers.get(&event.federation).and_then(|kinds| kinds.get(&event.kind));
+    by_policy == Some(&FeeBearer::Payee)
+}
+
+/// What a settlement takes from the account of whoever is paid, in satoshi: the amount, and the fee where they bear it.
+pub fn discharged(event: &SettlementEvent, policy: &TrustPolicy) -> u128 {
+    let fee = event.fee.filter(|_| movement(event) == Movement::Out && payee_bears_fee(event, policy));
+    u128::from(event.amount.get()) + fee.map_or(0, |fee| u128::from(fee.get()))
 }
 
 /// True when a manual correction says why, or what it corrects.

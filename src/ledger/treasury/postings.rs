@@ -7,7 +7,7 @@ use crate::domain::{
 use crate::evidence::{BillableEvent, SettlementEvent};
 
 use super::account::{Account, Posting};
-use super::movement::{Movement, is_wrong_way, movement};
+use super::movement::{Movement, is_wrong_way, movement, payee_bears_fee};
 
 /// What manual corrections are held in.
 pub(super) const ADJUSTMENT: &str = "adjustment";
@@ -99,9 +99,10 @@ pub(super) fn of_settlement(
             lines.credit(receiver, amount)?;
         }
         Movement::Out => {
-            lines.debit(owed, amount)?;
             // The fee bearer is policy; nothing published names another than the platform (FORMATS 13, row 15).
-            lines.debit(Account::PlatformAccrued, fee)?;
+            let bearer = if payee_bears_fee(event, policy) { owed.clone() } else { Account::PlatformAccrued };
+            lines.debit(owed, amount)?;
+            lines.debit(bearer, fee)?;
             lines.credit(custody.clone(), amount)?;
             lines.credit(custody, fee)?;
         }
@@ -115,6 +116,7 @@ pub(super) fn of_settlement(
 pub(super) fn of_flight(
     event: &SettlementEvent,
     user: Option<&UserKey>,
+    policy: &TrustPolicy,
 ) -> Result<(Vec<Posting>, Vec<Posting>), AmountError> {
     let (mut sent, mut closed) = (Lines::default(), Lines::default());
     let (amount, fee) = moved(event);
@@ -124,14 +126,15 @@ pub(super) fn of_flight(
         sent.credit(custody.clone(), part)?;
         closed.credit(flight.clone(), part)?;
     }
-    closed.debit(Account::PlatformAccrued, fee)?;
+    let of_payee = if payee_bears_fee(event, policy) { amount.checked_add(fee)? } else { amount };
+    closed.debit(Account::PlatformAccrued, amount.checked_add(fee)?.checked_add(of_payee.checked_neg()?)?)?;
     match owed_account(event, user) {
         Account::UserAvailable(user) => {
-            sent.debit(Account::UserAvailable(user.clone()), amount)?;
-            sent.credit(Account::UserInFlight(user.clone()), amount)?;
-            closed.debit(Account::UserInFlight(user), amount)?;
+            sent.debit(Account::UserAvailable(user.clone()), of_payee)?;
+            sent.credit(Account::UserInFlight(user.clone()), of_payee)?;
+            closed.debit(Account::UserInFlight(user), of_payee)?;
         }
-        owed => closed.debit(owed, amount)?,
+        owed => closed.debit(owed, of_payee)?,
     }
     Ok((sent.postings(), closed.postings()))
 }

@@ -40,7 +40,7 @@ pub(super) fn gather(scope: Scope<'_>, unposted: &BTreeMap<Digest32, Unposted>, 
             journal.add(key, event.kind.name(), postings::of_settlement(event, user, excess, scope.policy), rests_on);
             continue;
         };
-        let (sent, accepted) = match postings::of_flight(event, user) {
+        let (sent, accepted) = match postings::of_flight(event, user, scope.policy) {
             Ok((sent, accepted)) => (Ok(sent), Ok(accepted)),
             Err(error) => (Err(error), Err(error)),
         };

@@ -85,13 +85,16 @@ fn what_is_sent_and_what_lands_are_together_what_was_settled() {
         SettlementKind::Adjustment,
     ];
     for kind in outgoing {
-        for user in [Some("bc1quser".into()), None] {
+        for (user, payee) in [(Some("bc1quser".into()), false), (None, true), (Some("bc1quser".into()), true)] {
             let mut event = crate::ledger::testkit::plain_settlement(kind, "s");
             (event.fee, event.destination) = (Some(sats(3)), Some("somewhere".to_owned()));
             event.operator = Some("guardian-1".to_owned());
-            let policy = crate::domain::TrustPolicy::orangecheck_2026_10();
+            let mut policy = crate::domain::TrustPolicy::orangecheck_2026_10();
+            if payee {
+                policy.fee_bearers.insert("oc-me-v1".into(), [(kind, crate::domain::FeeBearer::Payee)].into());
+            }
             let whole = postings::of_settlement(&event, user.as_ref(), crate::domain::Msat::ZERO, &policy).unwrap();
-            let (sent, closed) = postings::of_flight(&event, user.as_ref()).unwrap();
+            let (sent, closed) = postings::of_flight(&event, user.as_ref(), &policy).unwrap();
             let mut sums = std::collections::BTreeMap::<Account, i128>::new();
             for posting in sent.iter().chain(&closed) {
                 *sums.entry(posting.account.clone()).or_default() += posting.delta.0;
@@ -103,6 +106,29 @@ fn what_is_sent_and_what_lands_are_together_what_was_settled() {
             assert_eq!(sent.iter().map(|posting| posting.delta.0).sum::<i128>(), 0);
         }
     }
+}
+
+#[test]
+fn a_payee_bears_the_routing_fee_only_where_policy_says_so() {
+    let available = |payee: bool, earned: u64| {
+        let mut world = worked_example();
+        if payee {
+            let of_kind = [(SettlementKind::DistributionSettled, crate::domain::FeeBearer::Payee)].into();
+            world.policy.fee_bearers.insert("oc-me-v1".into(), of_kind);
+        }
+        world.event("envelope", |event| {
+            (event.gross, event.platform, event.user_earned, event.rebate) =
+                (sats(60), sats(12), sats(earned), sats(48 - earned));
+        });
+        let treasury = world.ledgers().treasury;
+        let broken = treasury.invariants.get(&Rule::Settled).is_some_and(|asked| asked.broken > 0);
+        let user = treasury.balance(&Account::UserAvailable("bc1quser".into())).0;
+        (user, treasury.balance(&Account::PlatformAccrued).0, broken)
+    };
+    // 39 paid with a fee of 3.
+    assert_eq!(available(false, 39), (0, -9_000, false));
+    assert_eq!(available(true, 39), (3_000, -12_000, true));
+    assert_eq!(available(true, 42), (0, -12_000, false));
 }
 
 fn broken(world: &World) -> Vec<Rule> {
