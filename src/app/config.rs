@@ -218,6 +218,22 @@ pub struct FederationSection {
     /// What the federation was seen to hold. What is not there changes no digest of the configuration.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub observed: Vec<ObservedSection>,
+    /// What guardians' audits said. What is not there changes no digest of the configuration.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub audits: Vec<AuditSection>,
+}
+
+/// One entry of `audits`: what a guardian's `audit` answered, in millisatoshi.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditSection {
+    /// When.
+    pub at: Instant,
+    /// `net_assets` over all modules.
+    pub net_assets: i64,
+    /// `net_assets` by kind of module.
+    #[serde(default)]
+    pub modules: BTreeMap<String, i64>,
 }
 
 /// One entry of `observed`.

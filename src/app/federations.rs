@@ -1,12 +1,13 @@
-//! `[federations.<slug>]`: settlement keys, directions, bearers of fees and observed balances become policy.
+//! `[federations.<slug>]`: settlement keys, directions, bearers of fees, observed balances and audits become policy.
 
 use std::collections::BTreeMap;
 
-use super::config::FederationSection;
+use super::config::{AuditSection, FederationSection};
 use super::error::AppError;
 use super::plan::config_error;
 use crate::domain::{
-    FederationSlug, Media, Msat, ObservedCustody, PinnedKey, PublicKey32, SettlementKind, TrustPolicy, UnixSeconds,
+    FederationAudit, FederationSlug, Media, Msat, ObservedCustody, PinnedKey, PublicKey32, SettlementKind, TrustPolicy,
+    UnixSeconds,
 };
 
 /// The published documents that the sections name, with the key of each: one directory may serve several federations.
@@ -74,11 +75,21 @@ pub(super) fn federation(slug: &str, section: &FederationSection, policy: &mut T
     if !fee_bearers.is_empty() {
         policy.fee_bearers.insert(slug.clone(), fee_bearers);
     }
+    let mut audits: Vec<FederationAudit> = section.audits.iter().map(audit).collect();
+    audits.sort();
+    audits.dedup();
+    if !audits.is_empty() {
+        policy.audits.insert(slug.clone(), audits);
+    }
     let observed = observed(&slug, section)?;
     if !observed.is_empty() {
         policy.observed.insert(slug, observed);
     }
     Ok(())
+}
+
+fn audit(section: &AuditSection) -> FederationAudit {
+    FederationAudit { at: section.at.0, net_assets: section.net_assets, modules: section.modules.clone() }
 }
 
 /// A table of the section whose keys are settlement kinds.

@@ -42,8 +42,8 @@ pub use id::{
 pub use merkle::{MerkleTree, SumLeaf, SumNode, merkle_root, sum_root};
 pub use outcome::{Condition, ExitCode, Outcome};
 pub use policy::{
-    Checkpoint, CompromisedKey, Direction, FeeBearer, HeaderPolicy, KnownGap, ObservedCustody, PinnedKey, Requirement,
-    SettlementKind, TrustPolicy,
+    Checkpoint, CompromisedKey, Direction, FederationAudit, FeeBearer, HeaderPolicy, KnownGap, ObservedCustody,
+    PinnedKey, Requirement, SettlementKind, TrustPolicy,
 };
 pub use population::{Counts, Population};
 pub use sample::draw_sample;

@@ -129,6 +129,17 @@ pub struct ObservedCustody {
     pub msat: Msat,
 }
 
+/// What a guardian's `audit` said at an instant (TREASURY 1.9), in millisatoshi: assets positive, what is owed negative.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct FederationAudit {
+    /// The instant.
+    pub at: UnixSeconds,
+    /// Over all modules.
+    pub net_assets: i64,
+    /// By kind of module: `mint`, `ln`, `wallet`, ...
+    pub modules: BTreeMap<String, i64>,
+}
+
 /// A key id that leaked at a known time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct CompromisedKey {
@@ -209,6 +220,9 @@ pub struct TrustPolicy {
     /// Balances that somebody observed, by federation, sorted. What is not there changes no digest.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub observed: BTreeMap<FederationSlug, Vec<ObservedCustody>>,
+    /// Audits of guardians, by federation, sorted. What is not there changes no digest.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub audits: BTreeMap<FederationSlug, Vec<FederationAudit>>,
     /// Key ids that leaked.
     pub compromised: Vec<CompromisedKey>,
     /// Registered absences.

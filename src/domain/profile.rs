@@ -37,6 +37,7 @@ impl TrustPolicy {
             directions: BTreeMap::new(),
             fee_bearers: BTreeMap::new(),
             observed: BTreeMap::new(),
+            audits: BTreeMap::new(),
             compromised: Vec::new(),
             gaps: Vec::new(),
             operator_relays: BTreeSet::new(),

@@ -1,70 +1,123 @@
-//! Step 4, custody as seen from outside: the ledger against a balance that somebody observed (TREASURY 6.1).
+//! Step 4, custody as seen from outside: the ledger against a balance that somebody observed, and against what guardians say
+//! that their federation owes (TREASURY 1.9, 6.1).
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Code, FederationSlug, Finding, ObservedCustody, Subject, UnixMicros};
-use crate::ledger::Account;
+use crate::domain::{Code, FederationAudit, FederationSlug, Finding, Subject, UnixMicros, UnixSeconds};
+use crate::ledger::{Account, Entry, Fact};
 
 use super::audit::Audit;
 use super::reconciler::Input;
 
 pub(super) fn check(input: &Input<'_>, audit: &mut Audit) {
-    let observed: usize = input.policy.observed.values().map(Vec::len).sum();
-    if observed == 0 {
+    let (observed, audits) = (&input.policy.observed, &input.policy.audits);
+    let items = observed.values().map(Vec::len).sum::<usize>() + audits.values().map(Vec::len).sum::<usize>();
+    if items == 0 {
         return;
     }
     if !input.declared.settlements {
-        audit.not_possible("treasury.custody", "settlements are not declared", observed, true);
+        audit.not_possible("treasury.custody", "settlements are not declared", items, true);
         return;
     }
     let mut found = Vec::new();
-    let (mut compared, mut later) = (0, 0);
-    for (federation, observations) in &input.policy.observed {
-        let mut in_time: Vec<&ObservedCustody> =
-            observations.iter().filter(|seen| seen.at <= input.as_of.time).collect();
-        in_time.sort();
-        compared += in_time.len();
-        later += observations.len() - in_time.len();
-        for (seen, custody) in in_time.iter().zip(custody_at(input, federation, &in_time)) {
-            found.extend(drift(federation, seen, custody));
-        }
+    let mut compared = 0;
+    for (federation, observations) in observed {
+        let seen: Vec<_> = observations.iter().filter(|seen| seen.at <= input.as_of.time).collect();
+        let custody = custody_at(input, federation, seen.iter().map(|seen| seen.at));
+        compared += seen.len();
+        found.extend(
+            seen.iter().filter_map(|seen| drift(federation, seen.at, seen.msat.get().into(), custody[&seen.at])),
+        );
     }
-    if later > 0 {
-        audit.not_possible("treasury.custody", "the balance was observed after the as-of", later, true);
+    for (federation, audits) in audits {
+        let said: Vec<_> = audits.iter().filter(|said| said.at <= input.as_of.time).collect();
+        let custody = custody_at(input, federation, said.iter().map(|said| said.at));
+        compared += said.len();
+        found.extend(said.iter().flat_map(|said| backing(federation, said, custody[&said.at])));
+        let pairs = said.iter().zip(said.iter().skip(1));
+        found.extend(pairs.filter_map(|(one, other)| disagreement(federation, one, other)));
+    }
+    if compared < items {
+        audit.not_possible("treasury.custody", "it was observed after the as-of", items - compared, true);
     }
     audit.check("treasury.custody", compared, found);
 }
 
-/// The ledger's custody at each instant, in one walk through the journal: what happened in that second counts.
-fn custody_at(input: &Input<'_>, federation: &FederationSlug, ascending: &[&ObservedCustody]) -> Vec<i128> {
-    let custody = Account::Custody(federation.clone());
+/// The ledger's custody and open positions at each instant, in one walk through the journal: what happened in that second counts.
+fn custody_at(
+    input: &Input<'_>,
+    federation: &FederationSlug,
+    instants: impl Iterator<Item = UnixSeconds>,
+) -> BTreeMap<UnixSeconds, i128> {
     let mut changes: BTreeMap<UnixMicros, i128> = BTreeMap::new();
-    for entry in input.ledgers.treasury.entries() {
-        for posting in entry.postings.iter().filter(|posting| posting.account == custody) {
-            let change = changes.entry(entry.key.at).or_default();
-            *change = change.saturating_add(posting.delta.0);
+    for entry in input.ledgers.treasury.entries().iter().filter(|entry| is_of(input, entry, federation)) {
+        let assets = entry.postings.iter().filter(|posting| posting.account.is_asset());
+        let change = changes.entry(entry.key.at).or_default();
+        *change = assets.fold(*change, |sum, posting| sum.saturating_add(posting.delta.0));
+    }
+    let at = |instant: UnixSeconds| {
+        let so_far = changes.range(..=UnixMicros::from(instant));
+        (instant, so_far.fold(0_i128, |sum, (_, change)| sum.saturating_add(*change)))
+    };
+    instants.map(at).collect()
+}
+
+/// A claim empties what is in flight in the federation of its settlement.
+fn is_of(input: &Input<'_>, entry: &Entry, federation: &FederationSlug) -> bool {
+    match &entry.key.fact {
+        Fact::Settlement(digest) | Fact::Claim(digest) => {
+            input.set.settlements.get(digest).is_some_and(|held| held.fact().event.federation == *federation)
+        }
+        Fact::Envelope(_) | Fact::Vesting(..) => {
+            entry.postings.iter().any(|posting| posting.account == Account::Custody(federation.clone()))
         }
     }
-    let mut changes = changes.into_iter().peekable();
-    let mut balance = 0_i128;
-    ascending
-        .iter()
-        .map(|seen| {
-            while let Some((_, change)) = changes.next_if(|(at, _)| *at <= UnixMicros::from(seen.at)) {
-                balance = balance.saturating_add(change);
-            }
-            balance
-        })
-        .collect()
+}
+
+fn subject(federation: &FederationSlug, at: UnixSeconds) -> Subject {
+    Subject::new("federation", federation).and("at", at.0)
 }
 
 /// CUSTODY_DRIFT in either direction: a surplus is nobody's gift.
-fn drift(federation: &FederationSlug, seen: &ObservedCustody, custody: i128) -> Option<Finding> {
-    let difference = i128::from(seen.msat.get()).saturating_sub(custody);
+fn drift(federation: &FederationSlug, at: UnixSeconds, seen: i128, custody: i128) -> Option<Finding> {
+    let difference = seen.saturating_sub(custody);
     (difference != 0).then(|| {
         let kind = if difference < 0 { "shortage" } else { "surplus" };
-        Finding::new(Code::CustodyDrift, Subject::new("federation", federation).and("at", seen.at.0))
-            .with_values(format!("{custody} msat by the ledger"), format!("{} msat, {difference:+}", seen.msat))
+        Finding::new(Code::CustodyDrift, subject(federation, at))
+            .with_values(format!("{custody} msat by the ledger"), format!("{seen} msat, {difference:+}"))
             .with_explanation(format!("The observed balance and open positions show a {kind} against the ledger."))
+    })
+}
+
+/// CUSTODY_DRIFT: a federation that has less than it owes, or owes all its holders less than the ledger says it holds for these.
+/// That it owes more says nothing: it serves others too.
+fn backing(federation: &FederationSlug, said: &FederationAudit, custody: i128) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let finding = |member: &str| Finding::new(Code::CustodyDrift, subject(federation, said.at).and("audit", member));
+    if said.net_assets < 0 {
+        found.push(
+            finding("net_assets")
+                .with_values("at least 0 msat", format!("{} msat", said.net_assets))
+                .with_explanation("The federation has less than it owes."),
+        );
+    }
+    let owed: i128 =
+        said.modules.values().map(|net| i128::from(*net)).filter(|net| *net < 0).sum::<i128>().saturating_neg();
+    if !said.modules.is_empty() && owed < custody {
+        found.push(
+            finding("owed")
+                .with_values(format!("at least {custody} msat by the ledger"), format!("{owed} msat"))
+                .with_explanation("The federation owes all its holders less than the ledger holds with it."),
+        );
+    }
+    found
+}
+
+/// CUSTODY_DRIFT: two guardians of one federation, one instant, two answers.
+fn disagreement(federation: &FederationSlug, one: &FederationAudit, other: &FederationAudit) -> Option<Finding> {
+    (one.at == other.at && one != other).then(|| {
+        Finding::new(Code::CustodyDrift, subject(federation, one.at).and("audit", "guardians"))
+            .with_values(format!("{} msat", one.net_assets), format!("{} msat", other.net_assets))
+            .with_explanation("Guardians of one federation say different things of one instant.")
     })
 }

@@ -422,6 +422,20 @@ fn observe(scene: &mut Scene, at: &str, msat: u64) {
 }
 
 // Deposited 100,000 sat on 2026-05-01; 39 sat paid on 2026-05-12T00:00:00Z.
+/// The payout is done, and its claim is accepted a day later.
+fn in_flight(scene: &mut Scene) {
+    sent(scene, "payout", "payout", 39_000, 0);
+    accepted(scene, "payout");
+    let claim = scene.world.set.payment_log.last_mut().unwrap();
+    claim.1.at = crate::ledger::testkit::micros("2026-05-13T00:00:00Z");
+}
+
+fn audited(scene: &mut Scene, net_assets: i64, modules: &[(&str, i64)]) {
+    let modules = modules.iter().map(|(kind, net)| ((*kind).to_owned(), *net)).collect();
+    let said = crate::domain::FederationAudit { at: time("2026-06-30T00:00:00Z"), net_assets, modules };
+    scene.world.policy.audits.entry("oc-me-v1".into()).or_default().push(said);
+}
+
 const CUSTODY: &[Case<Scene>] = &[
     (
         Code::CustodyDrift,
@@ -462,6 +476,36 @@ const CUSTODY: &[Case<Scene>] = &[
             observe(s, "2026-06-30T00:00:00Z", 0);
             let seen = s.world.policy.observed.remove(&"oc-me-v1".into()).unwrap();
             s.world.policy.observed.insert("empty".into(), seen);
+        },
+    ),
+    (
+        // Money in flight is still there: the whole payout, until its claim is accepted.
+        Code::CustodyDrift,
+        |s| {
+            in_flight(s);
+            observe(s, "2026-05-12T00:00:00Z", 99_961_000);
+        },
+        |s| {
+            in_flight(s);
+            observe(s, "2026-05-12T00:00:00Z", 100_000_000);
+        },
+    ),
+    // What guardians say.
+    (Code::CustodyDrift, |s| audited(s, -1, &[]), |s| audited(s, 0, &[])),
+    (
+        Code::CustodyDrift,
+        |s| audited(s, 0, &[("mint", -99_960_999), ("wallet", 99_960_999)]),
+        |s| audited(s, 0, &[("mint", -99_960_999), ("ln", -1), ("wallet", 99_961_000)]),
+    ),
+    (
+        Code::CustodyDrift,
+        |s| {
+            audited(s, 0, &[]);
+            audited(s, 1, &[]);
+        },
+        |s| {
+            audited(s, 0, &[]);
+            audited(s, 0, &[]);
         },
     ),
     (Code::Unverifiable, |s| observe(s, "2026-06-30T00:00:01Z", 1), |s| observe(s, "2026-06-30T00:00:00Z", 99_961_000)),

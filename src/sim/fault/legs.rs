@@ -234,7 +234,10 @@ fn an_offer(scene: &mut Scene) -> Planting {
 fn observed(scene: &mut Scene, more: i128) -> Planting {
     scene.claim("custody")?;
     scene.claim("config federation")?;
-    let msat = *oracle::expect(scene).trial_balance.get("A:Custody").ok_or(NoRoom)? + more;
+    let balances = oracle::expect(scene).trial_balance;
+    let held = *balances.get("A:Custody").ok_or(NoRoom)?;
+    // Open positions are part of what is observed (TREASURY 6.1).
+    let msat = held + balances.get("A:InFlight").copied().unwrap_or_default() + more;
     let anchor = "directions = {";
     let seen = format!("observed = [{{ at = {}, msat = {msat} }}]\n{anchor}", iso(AS_OF));
     scene.replaced.push((anchor.to_owned(), seen));
