@@ -163,6 +163,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: CustodyCommand,
     },
+    /// What a run came to, written for other programs.
+    Report {
+        #[command(subcommand)]
+        command: super::report::ReportCommand,
+    },
     /// OpenTimestamps proofs: show, judge, upgrade, and list those that wait too long.
     Ots {
         #[command(subcommand)]
