@@ -40,6 +40,17 @@ pub enum Detail {
     Days,
 }
 
+impl Detail {
+    /// True when a journal of so many entries is summed by day.
+    pub(super) fn is_by_day(self, entries: u64) -> bool {
+        match self {
+            Self::Auto => entries > SUMMARY_ABOVE,
+            Self::Entries => false,
+            Self::Days => true,
+        }
+    }
+}
+
 /// A journal that is asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct JournalAsk<'a> {

@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
-use super::ask::{Detail, Dialect, JournalAsk, JournalWritten, SUMMARY_ABOVE};
+use super::ask::{Dialect, JournalAsk, JournalWritten};
 use super::booking::{Booking, Group, GroupKey, way};
 use super::chart::Chart;
 use super::day::Day;
@@ -29,11 +29,7 @@ where
     I::Item: Borrow<Entry>,
 {
     let chart = Chart::of(entries(), ask);
-    let by_day = match ask.detail {
-        Detail::Auto => chart.entries > SUMMARY_ABOVE,
-        Detail::Entries => false,
-        Detail::Days => true,
-    };
+    let by_day = ask.detail.is_by_day(chart.entries);
     match ask.dialect {
         Dialect::Hledger => hledger::head(out, ask, &chart, by_day)?,
         Dialect::Beancount => beancount::head(out, ask, &chart, by_day)?,
