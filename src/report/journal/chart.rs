@@ -42,7 +42,8 @@ impl Chart {
             count = count.saturating_add(1);
             for posting in &entry.postings {
                 // Most accounts are known, and `entry` would clone every one of them.
-                if opened.get(&posting.account).is_none() {
+                let is_known = opened.contains_key(&posting.account);
+                if !is_known {
                     opened.insert(posting.account.clone(), Day::of(entry.key.at));
                 }
             }
