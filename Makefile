@@ -16,7 +16,7 @@ drill: ## build, then run the main job twice into out/: on the real inputs, and 
 test: ## run every test (needs nothing but Rust)
 	RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test --locked --quiet
 
-test-peers: ## fees against Node, then relays of others (LocalRelay; nostr-rs-relay and strfry where they are); needs the crate registry
+test-peers: ## journals by hledger and beancount, fees against Node, relays of others (what is not here is skipped loudly)
 	@CARGO="$(CARGO)" scripts/peers.sh
 
 check: ## formatting, lints, feature sets, spelling, licences; installs nothing

@@ -33,6 +33,7 @@ mod gateway;
 mod ground;
 mod headers;
 mod inspect;
+mod journal;
 mod judge;
 mod judged_by;
 mod keys;
@@ -82,6 +83,7 @@ pub use headers::{
 #[cfg(feature = "net")]
 pub use headers::{HeaderSync, sync_headers};
 pub use inspect::{Fate, JudgedFiles, JudgedRecord, verify_files};
+pub use journal::{RunJournal, journal_of_run};
 pub use judged_by::JudgedBy;
 pub use keys::{HeldKey, KeyRow, KeySetRow, KeyStatus, KeyTable, Leak, LeakRegister, Signed, keys_of_run, named_kids};
 pub use observer::{Cancel, Event, Observer, Silent};
@@ -89,7 +91,7 @@ pub use ots::*;
 pub use plan::{PaymentLogPlan, Plan};
 pub use relay_terms::{RelayAnswer, RelayTerms};
 pub use replay::{ReplayOptions, Replayed, WouldReplay, replay, would_replay};
-pub use run::{Found, RunFolder, RunRecord, write_atomic, write_result};
+pub use run::{Found, RunFolder, RunRecord, write_atomic, write_result, write_result_by};
 pub use standing::{Origin, Standing};
 #[cfg(feature = "net")]
 pub use trial::{Campaign, CampaignResult, Faults, Trial, TrialReport, run_campaign};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -179,18 +179,34 @@ fn is_temporary(name: &str) -> bool {
 /// # Errors
 /// [`AppError::Io`].
 pub fn write_result(path: &Path, bytes: &[u8]) -> Result<(), AppError> {
+    write_result_by(path, |out| out.write_all(bytes))
+}
+
+/// As [`write_result`], by whoever writes it piece by piece.
+///
+/// # Errors
+/// [`AppError::Io`].
+pub fn write_result_by<T>(path: &Path, by: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> Result<T, AppError> {
     match fs::metadata(path) {
         // A rename would put a regular file in the place of `/dev/full` or of a link.
         Ok(found) if found.is_file() => {
             let target = fs::canonicalize(path).map_err(AppError::io("write", path))?;
-            write_atomic(&target, bytes)
+            write_atomic_by(&target, by)
         }
         Ok(_) => {
             let file = fs::OpenOptions::new().write(true).open(path);
-            file.and_then(|mut file| file.write_all(bytes)).map_err(AppError::io("write", path))
+            file.and_then(|file| buffered(file, by).map(|(_, done)| done)).map_err(AppError::io("write", path))
         }
-        Err(_) => write_atomic(path, bytes),
+        Err(_) => write_atomic_by(path, by),
     }
+}
+
+/// Everything through a buffer, down to the file.
+fn buffered<T>(file: File, by: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> io::Result<(File, T)> {
+    let mut out = io::BufWriter::new(file);
+    let done = by(&mut out)?;
+    let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+    Ok((file, done))
 }
 
 /// Writes beside, syncs, renames, syncs the folder: a reader sees the old file or the new one, never half of it.
@@ -198,15 +214,19 @@ pub fn write_result(path: &Path, bytes: &[u8]) -> Result<(), AppError> {
 /// # Errors
 /// [`AppError::Io`]; the old file stands then.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), AppError> {
+    write_atomic_by(path, |out| out.write_all(bytes))
+}
+
+fn write_atomic_by<T>(path: &Path, by: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> Result<T, AppError> {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let beside = folder.join(format!(".{name}.tmp"));
-    let write = || -> std::io::Result<()> {
-        let mut file = File::create(&beside)?;
-        file.write_all(bytes)?;
+    let write = || -> io::Result<T> {
+        let (file, done) = buffered(File::create(&beside)?, by)?;
         file.sync_all()?;
         fs::rename(&beside, path)?;
-        File::open(folder)?.sync_all()
+        File::open(folder)?.sync_all()?;
+        Ok(done)
     };
     write().map_err(|error| {
         // The half-written file is of no use to anyone; a failure to remove it changes nothing.

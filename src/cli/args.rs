@@ -93,7 +93,7 @@ pub(crate) struct Global {
     /// Show users in clear in the report; recorded there.
     #[arg(long, global = true, env = "RELEDGER_REVEAL_USERS", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
     pub(crate) reveal_users: bool,
-    /// Say yes: run again into a finished folder, overwrite a configuration, write a world over other files.
+    /// Say yes: run again into a finished folder, overwrite a configuration or a journal, write a world over other files.
     #[arg(long, global = true, env = "RELEDGER_YES", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
     pub(crate) yes: bool,
     /// Say what would be done, contact nobody, write nothing.
@@ -162,6 +162,11 @@ pub(crate) enum Command {
     Custody {
         #[command(subcommand)]
         command: CustodyCommand,
+    },
+    /// What a run came to, written for other programs.
+    Report {
+        #[command(subcommand)]
+        command: super::report::ReportCommand,
     },
     /// OpenTimestamps proofs: show, judge, upgrade, and list those that wait too long.
     Ots {

@@ -9,7 +9,7 @@ use super::args::{Cli, Command, ConfigCommand, Format, Global, ServeArgs, SimCom
 use super::output::{Output, fatal, say};
 use super::{
     caps, coverage, cursor, custody, doctor, documents, explain, gaps, headers, init, keys, ots, progress, replay,
-    settings, show, signals, sim, trial,
+    report, settings, show, signals, sim, trial,
 };
 use crate::app::{self, AppError, Cancel, Conclusion};
 use crate::domain::{Condition, inert};
@@ -77,6 +77,7 @@ fn run(cli: &Cli, matches: &clap::ArgMatches, output: &Output) -> Result<ExitCod
         Command::Keys { command } => keys::keys(global, output, command),
         Command::Caps(args) => caps::caps(global, output, args),
         Command::Custody { command } => custody::custody(global, output, command),
+        Command::Report { command } => report::report(global, output, command),
         Command::Ots { command } => ots::run(global, output, command),
         Command::Headers { command } => headers::run(global, output, command),
         Command::Init { file } => init::init(global, output, file),

@@ -24,6 +24,7 @@ mod ots;
 mod output;
 mod progress;
 mod replay;
+mod report;
 mod settings;
 mod show;
 mod signals;

@@ -50,6 +50,22 @@ impl Output {
         }
     }
 
+    /// Writes a result piece by piece. Nothing is told of one whose reader went away before its end.
+    pub(crate) fn emit_by<T>(
+        &self,
+        by: impl FnOnce(&mut dyn io::Write) -> io::Result<T>,
+    ) -> Result<Option<T>, AppError> {
+        if let Some(path) = &self.file {
+            return crate::app::write_result_by(path, by).map(Some);
+        }
+        let mut stdout = io::BufWriter::new(io::stdout().lock());
+        match by(&mut stdout).and_then(|done| stdout.flush().map(|()| done)) {
+            Ok(done) => Ok(Some(done)),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(None),
+            Err(error) => Err(AppError::Io { action: "write to", file: "stdout".to_owned(), source: error }),
+        }
+    }
+
     /// Writes the text for people, or the value for programs, as the format says.
     pub(crate) fn emit_either(&self, text: &str, value: &serde_json::Value) -> Result<(), AppError> {
         match self.format {

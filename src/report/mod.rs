@@ -1,6 +1,7 @@
 //! # report: words for what was decided elsewhere
 //!
-//! Purpose: one model of a run's result and its renderings: canonical JSON, the human summary, the JSON Schema.
+//! Purpose: one model of a run's result and its renderings: canonical JSON, the human summary, the JSON Schema, the treasury's
+//! journal for hledger, beancount and spreadsheets.
 //! May import: domain, verify, ledger, reconcile, seal
 //! External crates: serde, serde_json
 //! Never: decide anything
@@ -8,6 +9,7 @@
 //! reaches a terminal unescaped; no wall-clock time, path, host name or duration.
 
 mod canonical;
+mod journal;
 mod json;
 mod model;
 mod pseudonym;
@@ -15,6 +17,7 @@ mod schema;
 mod text;
 
 pub use canonical::canonical_json;
+pub use journal::{Detail, Dialect, JournalAsk, JournalWritten, SUMMARY_ABOVE, write_journal};
 pub use json::{REPORT_SCHEMA, coverage_row, divergence_value, report_json, report_value};
 pub use model::{Inputs, Model};
 pub use pseudonym::Pseudonyms;

@@ -22,6 +22,11 @@ impl Pseudonyms {
         Self { key: hasher.finish(), reveal }
     }
 
+    /// True when users stand in clear.
+    pub fn reveals(&self) -> bool {
+        self.reveal
+    }
+
     /// `user-` and 16 hex digits; or the user where users are revealed.
     pub fn name(&self, user: &str) -> String {
         if self.reveal { user.to_owned() } else { self.pseudonym(user) }

@@ -16,6 +16,7 @@ mod fuzz;
 mod gaps;
 mod hostile;
 mod identity;
+mod journals;
 mod laws;
 mod leaked_keys;
 mod peers;

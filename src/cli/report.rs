@@ -1,0 +1,117 @@
+//! `reledger report`: what a run came to, in other words.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::args::Global;
+use super::output::{Output, counted, say};
+use super::{documents, progress, settings, signals};
+use crate::app::{self, AppError, Cancel};
+use crate::domain::{Condition, inert};
+use crate::report::{Detail, Dialect};
+
+/// What to do with it.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReportCommand {
+    /// Write the treasury's journal for another program: hledger, beancount, or a spreadsheet.
+    Render(RenderArgs),
+}
+
+/// For whom, and how much.
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "Reads the run that --run names and contacts nobody. A finished run is judged by its own policy, \
+    unless a configuration is named (-c, RELEDGER_CONFIG): then by what that says now. One that is only captured needs its \
+    configuration. Amounts are millisatoshi; users are pseudonyms unless --reveal-users is given. The result is the journal \
+    whatever --json says; -o FILE is never an existing file without --yes.\n\nExit 0: the journal is written; 3: it is, and \
+    has no entry; 6: the file is there. What the ledger is worth is said by the report, not by this.\n\n\
+    reledger report render --to hledger -o treasury.journal && hledger -f treasury.journal check --strict\n\
+    reledger report render --to beancount -o treasury.beancount && bean-check treasury.beancount"
+)]
+pub(crate) struct RenderArgs {
+    /// For whom.
+    #[arg(long, value_enum)]
+    to: DialectWord,
+    /// How much: every entry, or sums by day, kind and account.
+    #[arg(long, value_enum, default_value = "auto")]
+    detail: DetailWord,
+}
+
+/// `--to`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum DialectWord {
+    /// A journal for hledger, with balance assertions.
+    Hledger,
+    /// A journal for beancount, with balance assertions.
+    Beancount,
+    /// One row a posting (RFC 4180), guarded against formulas.
+    Csv,
+}
+
+/// `--detail`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum DetailWord {
+    /// Entries up to 100,000 of them, days above.
+    Auto,
+    /// Every entry.
+    Entries,
+    /// One transaction a day for each kind and direction.
+    Days,
+}
+
+pub(crate) fn report(global: &Global, output: &Output, command: &ReportCommand) -> Result<ExitCode, AppError> {
+    let ReportCommand::Render(args) = command;
+    let dialect = match args.to {
+        DialectWord::Hledger => Dialect::Hledger,
+        DialectWord::Beancount => Dialect::Beancount,
+        DialectWord::Csv => Dialect::Csv,
+    };
+    let detail = match args.detail {
+        DetailWord::Auto => Detail::Auto,
+        DetailWord::Entries => Detail::Entries,
+        DetailWord::Days => Detail::Days,
+    };
+    let options = settings::run_options(global, "report")?;
+    let by = settings::judged_by(global)?;
+    may_write(global)?;
+    if global.dry_run {
+        let run = inert(&global.run.display().to_string());
+        return documents::would(output, &format!("write the journal of the run in {run} for {}", dialect.name()));
+    }
+    let cancel = Cancel::default();
+    signals::listen(cancel.clone());
+    let observer = progress::observer(global);
+    let how = (options.as_of, options.clock, options.jobs);
+    let journal = app::journal_of_run(&global.run, &by, how, observer.as_ref(), &cancel)?;
+    drop(observer);
+    let written = output.emit_by(|out| journal.write(out, dialect, detail, global.reveal_users))?;
+    // Whoever went away before the end has what was wanted.
+    let Some(written) = written else { return Ok(ExitCode::SUCCESS) };
+    let code = if written.entries == 0 { Condition::Incomplete.exit_code().0 } else { 0 };
+    if !global.quiet {
+        say(&format!(
+            "{}: {} on {} in {}, {}; as of {}; exit {code}",
+            dialect.name(),
+            if written.entries == 1 { "1 entry".to_owned() } else { format!("{} entries", written.entries) },
+            counted(written.accounts, "account"),
+            counted(written.transactions, if written.by_day { "daily sum" } else { "transaction" }),
+            counted(written.assertions, "assertion"),
+            journal.as_of
+        ));
+    }
+    Ok(ExitCode::from(code))
+}
+
+/// Never over a file that is there, unless it was said. A device or a pipe is no such file.
+fn may_write(global: &Global) -> Result<(), AppError> {
+    let Some(path) = global.output.as_ref().filter(|path| path.as_path() != Path::new("-")) else { return Ok(()) };
+    if path.is_file() && !global.yes {
+        return Err(AppError::Refused {
+            what: format!("{} is there already", path.display()),
+            hint: "name another file, or say --yes to replace it".to_owned(),
+        });
+    }
+    Ok(())
+}
