@@ -76,6 +76,7 @@ pub(super) fn fact(fact: &Fact, names: &Pseudonyms) -> String {
     match fact {
         Fact::Envelope(id) => format!("envelope-{id}"),
         Fact::Settlement(digest) => format!("settlement-{digest}"),
+        Fact::Claim(digest) => format!("claim-{digest}"),
         Fact::Vesting(window, user) => {
             let mut hasher = TaggedHasher::new("reledger/journal-vesting/1");
             hasher.field(window.as_str().as_bytes()).field(names.name(user.as_str()).as_bytes());
