@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::{MsatDelta, UnixMicros};
+use crate::domain::{MsatDelta, OperationId, UnixMicros};
 use crate::evidence::BillableEvent;
 
 use super::account::Account;
@@ -105,7 +105,7 @@ pub(super) struct Watch {
     trial: i128,
     assets: i128,
     liabilities: i128,
-    operations: BTreeSet<String>,
+    operations: BTreeSet<OperationId>,
     /// When each payment that is still in flight was sent.
     sent: BTreeMap<Account, UnixMicros>,
 }
@@ -162,8 +162,8 @@ impl Watch {
     }
 
     /// A settlement's own entry, under its operation.
-    pub(super) fn operation(&mut self, operation: &str, at: &EntryKey) {
-        let is_first = self.operations.insert(operation.to_owned());
+    pub(super) fn operation(&mut self, operation: &OperationId, at: &EntryKey) {
+        let is_first = self.operations.insert(operation.clone());
         self.ask(Rule::Operation, is_first, Some(at));
     }
 

@@ -30,7 +30,7 @@ pub(super) fn gather(scope: Scope<'_>, unposted: &BTreeMap<Digest32, Unposted>, 
             evidence.extend(invoice.map(|paid| paid.evidence));
         }
         let flight = flight(scope, &claims, event);
-        journal.watch.operation(event.operation.as_str(), &key);
+        journal.watch.operation(&event.operation, &key);
         journal.flows.settlement(event, excess, flight.is_some_and(|closed| closed.is_none()), scope.policy);
         if event.kind == SettlementKind::Adjustment {
             journal.watch.correction(is_explained(event), &key);

@@ -233,7 +233,9 @@ fn every_rule_that_only_we_can_break_is_seen_broken() {
     assert_eq!(posted(&[(custody(), 1_000), (rounding(), -1_000)]), [Rule::Residue]);
     assert_eq!(posted(&[(custody(), 999), (rounding(), -999)]), []);
     let key = entry(&[]).key;
-    let twice = |one: &str, other: &str| ours(&|watch| [one, other].iter().for_each(|it| watch.operation(it, &key)));
+    let twice = |one: &str, other: &str| {
+        ours(&|watch| [one, other].iter().for_each(|it| watch.operation(&OperationId::from(*it), &key)))
+    };
     assert_eq!(twice("one", "one"), [Rule::Operation]);
     assert_eq!(twice("one", "other"), []);
     for rule in [Rule::Conservation, Rule::Global] {
