@@ -1,0 +1,105 @@
+//! Worlds of the simulator, written as files once and kept under `target/tmp/worlds`, and verified.
+
+use std::path::{Path, PathBuf};
+
+use reledger::app::{Config, Plan};
+use reledger::domain::{AsOf, EvidenceId, Media, RawEvidence};
+use reledger::sim::{self, Noise, Place, Replace, Watch};
+use reledger::substrate::{Captured, EvidenceSource, FilesSource, Sink, Stopped};
+use reledger::verify::{VerifiedSet, Verifier};
+
+const BATCH: usize = 2_048;
+/// What everything else is judged by.
+const JUDGED_BY: [(Media, &str); 3] =
+    [(Media::Jwks, "keys/envelope-jwks*"), (Media::AuthJwks, "keys/auth-jwks.json"), (Media::Headers, "headers")];
+/// The world of that many billable events, verified.
+pub(crate) fn verified(events: u32, judged: &[(Media, &str)]) -> (VerifiedSet, AsOf, Plan) {
+    let folder = world(events);
+    let text = std::fs::read_to_string(folder.join("reledger.toml")).expect("the world has a configuration");
+    let config = Config::from_toml(&text).expect("a configuration");
+    let plan = Plan::resolve(&config, &folder).expect("a plan");
+    let mut verifier = Verifier::new(&plan.policy);
+    for (media, place) in JUDGED_BY {
+        feed(media, &folder.join(place), &mut |batch| verifier.first_pass(batch));
+    }
+    verifier.begin_second_pass();
+    for (media, place) in judged {
+        feed(*media, &folder.join(place), &mut |batch| verifier.second_pass(batch));
+    }
+    let set = verifier.finish();
+    let as_of = text.split("as of ").nth(1).and_then(|rest| rest.split_whitespace().next()).expect("an as-of");
+    let as_of = AsOf { time: as_of.trim_end_matches('.').parse().expect("a time"), tip: set.tip };
+    (set, as_of, plan)
+}
+
+/// The written world; a folder with its configuration is whole.
+fn world(events: u32) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("worlds").join(events.to_string());
+    if !folder.join("reledger.toml").exists() {
+        let above = folder.parent().expect("a folder above");
+        std::fs::create_dir_all(above).expect("a folder for worlds");
+        eprintln!("writing {events} events into {}", folder.display());
+        let place = Place::take(&folder, Replace::World).expect("the folder is free");
+        sim::write_seeded(11, events, &Noise::default(), place, &Unwatched).expect("the world can be written");
+    }
+    folder
+}
+
+/// Reads every record of a file or folder and hands them on in batches.
+fn feed(media: Media, place: &Path, take: &mut Take<'_>) {
+    let paths = files(place);
+    if paths.is_empty() {
+        return;
+    }
+    let mut batches = Batches { batch: Vec::with_capacity(BATCH), take };
+    FilesSource::new(media, paths).fetch(&mut batches).expect("the world's files can be read");
+    (batches.take)(&batches.batch);
+}
+
+/// A file, all files of a folder, or all files whose names begin as stated before a star.
+fn files(place: &Path) -> Vec<PathBuf> {
+    let name = place.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    match (name.strip_suffix('*'), place.parent()) {
+        (Some(beginning), Some(folder)) => {
+            let all = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+            let fits = |path: &PathBuf| path.to_string_lossy().contains(beginning);
+            all.filter(fits).collect()
+        }
+        _ => place.exists().then(|| place.to_path_buf()).into_iter().collect(),
+    }
+}
+
+/// What takes a batch of records.
+type Take<'a> = dyn FnMut(&[(EvidenceId, RawEvidence)]) + 'a;
+
+struct Unwatched;
+
+impl Watch for Unwatched {
+    type Stop = sim::Stopped;
+
+    fn stage(&self, _: &'static str, _: u64) {}
+
+    fn done(&self, _: u64) -> Result<(), sim::Stopped> {
+        Ok(())
+    }
+}
+
+struct Batches<'a> {
+    batch: Vec<(EvidenceId, RawEvidence)>,
+    take: &'a mut Take<'a>,
+}
+
+impl Sink for Batches<'_> {
+    fn accept(&mut self, captured: Captured) -> Result<(), Stopped> {
+        self.batch.push((captured.evidence.id(), captured.evidence));
+        if self.batch.len() == BATCH {
+            (self.take)(&self.batch);
+            self.batch.clear();
+        }
+        Ok(())
+    }
+
+    fn cancelled(&self) -> bool {
+        false
+    }
+}
