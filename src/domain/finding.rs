@@ -125,10 +125,10 @@ impl Finding {
         self
     }
 
-    /// As [`Self::with_stake`], in whole satoshi.
+    /// As [`Self::with_stake`], in whole satoshi; what no 128 bits hold is as much as they do.
     #[must_use]
-    pub fn with_stake_sats(self, sats: i128) -> Self {
-        self.with_stake(MsatDelta(sats.saturating_mul(1000)))
+    pub fn with_stake_sats(self, sats: impl TryInto<i128>) -> Self {
+        self.with_stake(MsatDelta(sats.try_into().unwrap_or(i128::MAX).saturating_mul(1000)))
     }
 
     /// Turns the finding into a line of the report.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Code, FederationSlug, Finding, ObservedCustody, Subject, UnixMicros};
+use crate::domain::{Code, FederationSlug, Finding, MsatDelta, ObservedCustody, Subject, UnixMicros};
 use crate::ledger::Account;
 
 use super::audit::Audit;
@@ -65,6 +65,7 @@ fn drift(federation: &FederationSlug, seen: &ObservedCustody, custody: i128) -> 
         let kind = if difference < 0 { "shortage" } else { "surplus" };
         Finding::new(Code::CustodyDrift, Subject::new("federation", federation).and("at", seen.at.0))
             .with_values(format!("{custody} msat by the ledger"), format!("{} msat, {difference:+}", seen.msat))
+            .with_stake(MsatDelta(difference))
             .with_explanation(format!("The observed balance and open positions show a {kind} against the ledger."))
     })
 }
