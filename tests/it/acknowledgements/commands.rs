@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::desk::{Desk, NOW, PUBLIC, SECRET};
 use super::{drifted, of_code};
-use crate::support::{arg, code, report, shown, stderr, stdout};
+use crate::support::{arg, code, report, run, shown, stderr, stdout};
 
 fn fingerprint(desk: &Desk, code: &str) -> String {
     of_code(&report(&desk.run), code)["fingerprint"].as_str().unwrap().to_owned()
@@ -176,6 +176,15 @@ fn a_damaged_register_stops_a_run_before_it_begins_and_a_forged_line_is_only_lis
         assert_eq!(fs::read_to_string(desk.register()).unwrap(), bad);
     }
     assert_eq!(crate::support::report_bytes(&desk.run), before);
+    let toml = desk.toml();
+    let doctor = |now: &str| run(&["doctor", "--offline", "-c", arg(&toml), "--now", now]);
+    let told = stdout(&doctor(NOW));
+    assert!(told.lines().any(|line| line.contains("acknowledgements") && line.contains("line 1")), "{told}");
+    fs::write(desk.register(), &good).unwrap();
+    for (now, wanted) in [("2026-11-30T23:59:59Z", ", 0 of"), ("2026-12-01T00:00:00Z", ", 1 of")] {
+        let told = stdout(&doctor(now));
+        assert!(told.contains(&format!("1 signed statements{wanted} them expired")), "{told}");
+    }
     fs::write(desk.register(), good.replace("we know", "we knew")).unwrap();
     assert_eq!(code(&desk.rebuild(&[])), 1);
     assert_eq!(report(&desk.run)["acknowledgements"][0]["state"], "bad_signature");
