@@ -153,7 +153,9 @@ impl AcknowledgementRegister {
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
         }
-        statements.iter().for_each(|signed| text.push_str(&signed.to_line()));
+        for signed in statements {
+            text.push_str(&signed.to_line());
+        }
         Ok(text)
     }
 

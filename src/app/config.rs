@@ -441,7 +441,6 @@ reason = "write plugin could not start"
 cite = "strfry.conf comment"
 expires = 2027-01-01
 [acknowledgements]
-keys = ["8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c"]
 file = "acknowledgements.jsonl"
 [history]
 runs = ["earlier-run/"]

@@ -102,7 +102,7 @@ fn of_command(command: &str) -> Result<Vec<u8>, AppError> {
     text.map_err(|error| told(format!("can't be read: {error}")))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;

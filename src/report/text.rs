@@ -125,12 +125,15 @@ fn acknowledgements(model: &Model<'_>) -> Option<String> {
     (!all.is_empty()).then(|| format!("acknowledgements: {holding} of {} signed statements hold{others}", all.len()))
 }
 
+/// How many of one code, and in which states.
+type Counted = (u64, BTreeMap<State, u64>);
+
 fn divergences(model: &Model<'_>) -> Vec<String> {
     let all = &model.reconciliation.divergences;
     if all.is_empty() {
         return vec!["divergences: none".to_owned()];
     }
-    let mut by_code: BTreeMap<(std::cmp::Reverse<Severity>, Code), (u64, BTreeMap<State, u64>)> = BTreeMap::new();
+    let mut by_code: BTreeMap<(std::cmp::Reverse<Severity>, Code), Counted> = BTreeMap::new();
     for divergence in all {
         let (count, states) = by_code.entry((std::cmp::Reverse(divergence.severity), divergence.code)).or_default();
         *count += 1;
@@ -144,7 +147,8 @@ fn divergences(model: &Model<'_>) -> Vec<String> {
     let mut lines = vec![format!("divergences: {} ({explained} explained{acknowledged})", all.len())];
     for ((severity, code), (count, states)) in by_code.iter().take(CODES_MAX) {
         let closed = states.iter().filter(|(state, _)| **state != State::Open);
-        let note: String = closed.map(|(state, count)| format!(", {count} {}", state.name())).collect();
+        let note: Vec<String> = closed.map(|(state, count)| format!(", {count} {}", state.name())).collect();
+        let note = note.concat();
         lines.push(format!("  {:<9}{:<24}{count:>6}{note}  {}", severity.0.name(), code.name(), code.meaning()));
     }
     if by_code.len() > CODES_MAX {

@@ -8,7 +8,7 @@ use crate::domain::{
     ACKNOWLEDGEMENT_SECONDS_MAX, Acknowledgement, Digest32, MsatDelta, ObservedCustody, PinnedKey, PublicKey32,
     Severity, Signature64, SignedStatement, Statement, Withdrawal,
 };
-use crate::reconcile::StatementState;
+use crate::reconcile::StatementState::{self, BadSignature, Holds, UnknownKey, Unmatched, Withdrawn};
 
 fn pen() -> SigningKey {
     SigningKey::from_bytes(&[7; 32])
@@ -133,7 +133,6 @@ fn only_a_pinned_key_with_a_signature_that_holds_speaks() {
     let mut broken = signed(&pen(), own.clone());
     broken.sig.0[63] ^= 1;
     let statements = [signed(&stranger, own.clone()), forged, broken, signed(&pen(), own.clone())];
-    use StatementState::{BadSignature, Holds, UnknownKey};
     assert_eq!(stand(&scene, &statements), [UnknownKey, UnknownKey, BadSignature, Holds]);
     let at = scene.world.as_of.time;
     for (from, until, expected) in
@@ -203,7 +202,6 @@ fn a_withdrawal_counts_by_its_own_signature_and_for_what_it_names() {
         let (reason, by, issued_at) = ("settled".to_owned(), String::new(), scene.world.as_of.time);
         Statement::Withdrawal(Withdrawal { acknowledgement, reason, by, issued_at })
     };
-    use StatementState::{BadSignature, Holds, UnknownKey, Unmatched, Withdrawn};
     let good = signed(&pen(), withdrawal(own.body.id()));
     assert_eq!(stand(&scene, &[own.clone(), good.clone()]), [Withdrawn, Holds]);
     let mut broken = good.clone();

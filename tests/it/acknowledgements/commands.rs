@@ -10,6 +10,9 @@ use super::desk::{Desk, NOW, PUBLIC, SECRET};
 use super::{drifted, of_code};
 use crate::support::{arg, code, report, run, shown, stderr, stdout};
 
+/// Whether a line of the report is asked for.
+type Takes = fn(&Value) -> bool;
+
 fn fingerprint(desk: &Desk, code: &str) -> String {
     of_code(&report(&desk.run), code)["fingerprint"].as_str().unwrap().to_owned()
 }
@@ -33,7 +36,6 @@ fn lists_filter_and_keep_the_order_of_the_report() {
         stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     };
     assert_eq!(listed(&[]), *all);
-    type Takes = fn(&Value) -> bool;
     let cases: [(&[&str], Takes); 7] = [
         (&["--state", "open"], |one| one["state"] == "open"),
         (&["--state", "explained"], |one| one["state"] == "explained"),
