@@ -11,6 +11,7 @@ use std::fs;
 use serde_json::Value;
 use tempfile::tempdir;
 
+use crate::schemas::{faults, schema};
 use crate::support::{code, fixtures, report, report_bytes, run, shown, stdout};
 use desk::{Desk, PUBLIC, copied};
 
@@ -62,6 +63,8 @@ fn a_signed_word_turns_exit_1_into_0_and_an_auditor_elsewhere_gets_the_same_byte
     assert_eq!(after["runbook"]["ready_to_unfreeze"], true, "{}", after["runbook"]);
     assert!(stdout(&second).contains("1 acknowledged"), "{}", shown(&second));
 
+    assert_eq!(faults(&schema("report"), &after), Vec::<String>::new());
+
     // Another machine has neither the configuration nor the register.
     let elsewhere = tempdir().unwrap();
     copied(&desk.run, elsewhere.path());
@@ -103,6 +106,7 @@ fn it_ends_with_its_day_its_values_and_its_withdrawal() {
         report["acknowledgements"].as_array().unwrap().iter().map(|one| one["state"].as_str().unwrap()).collect();
     states.sort_unstable();
     assert_eq!(states, ["holds", "withdrawn"]);
+    assert_eq!(faults(&schema("report"), &report), Vec::<String>::new());
     assert_eq!(of_code(&report, "CUSTODY_DRIFT")["state"], "open");
 }
 
