@@ -47,7 +47,7 @@ pub fn audit(root: &Path, jobs: usize, observer: &dyn Observer, cancel: &Cancel)
     Ok(Audited { conclusion, report, reproduced, first_difference })
 }
 
-fn read(root: &Path, name: &str) -> Result<Vec<u8>, AppError> {
+pub(super) fn read(root: &Path, name: &str) -> Result<Vec<u8>, AppError> {
     let path = root.join(name);
     fs::read(&path).map_err(|error| {
         if error.kind() == std::io::ErrorKind::NotFound {

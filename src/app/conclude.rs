@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::judge::SideTables;
 use super::seals;
-use crate::domain::{AsOf, Code, Condition, Digest32, Outcome, Severity, TrustPolicy, UnixSeconds};
+use crate::domain::{AsOf, Code, Condition, Digest32, Divergence, Outcome, Severity, State, TrustPolicy, UnixSeconds};
 use crate::ledger::{LedgerView, Ledgers, rebuild};
-use crate::reconcile::{Declared, Input, Objectives, Reconciliation, reconcile};
+use crate::reconcile::{Declared, Input, Objectives, Reconciliation, Runbook, reconcile};
 use crate::report::{Inputs, Model};
 use crate::seal::{StateSeal, seal};
 use crate::verify::VerifiedSet;
@@ -58,6 +58,7 @@ pub struct Conclusion {
     reconciliation: Reconciliation,
     views: Vec<LedgerView>,
     seal: StateSeal,
+    runbook: Runbook,
     fail_on: Severity,
     reveal_users: bool,
 }
@@ -86,6 +87,7 @@ impl Conclusion {
         if judged.fail_on_invalid && invalid {
             outcome.add(Condition::Divergent);
         }
+        let runbook = Runbook::of(&reconciliation, &outcome);
         let inputs = Inputs {
             evidence_root,
             config_sha256: judged.config_sha256,
@@ -100,6 +102,7 @@ impl Conclusion {
             reconciliation,
             views,
             seal,
+            runbook,
             fail_on: judged.fail_on,
             reveal_users: judged.reveal_users,
         }
@@ -115,6 +118,7 @@ impl Conclusion {
             reconciliation: &self.reconciliation,
             views: &self.views,
             seal: &self.seal,
+            runbook: &self.runbook,
             fail_on: self.fail_on,
             reveal_users: self.reveal_users,
         }
@@ -128,6 +132,11 @@ impl Conclusion {
     /// What reconciliation established.
     pub fn reconciliation(&self) -> &Reconciliation {
         &self.reconciliation
+    }
+
+    /// Step by step, and whether writes may go on.
+    pub fn runbook(&self) -> &Runbook {
+        &self.runbook
     }
 
     /// The verified set.
@@ -161,16 +170,15 @@ fn outcome(reconciliation: &Reconciliation, judged: &JudgedInputs) -> Outcome {
             code => seals::distrust(code).unwrap_or(Condition::Divergent),
         });
     }
-    // Whatever the threshold: what could not be established is never shown as agreed.
-    let open = |code: Code| {
-        reconciliation
-            .divergences
-            .iter()
-            .any(|divergence| divergence.code == code && divergence.state == crate::domain::State::Open)
+    let divergences = &reconciliation.divergences;
+    let open = |code: Code| divergences.iter().any(|one| one.code == code && one.state == State::Open);
+    // Whatever the threshold, and whoever accepts it: what could not be established is never shown as agreed.
+    let is_short = |one: &Divergence| match one.state {
+        State::Open => one.code.is_shortfall() && one.code != Code::SrcUnreachable,
+        State::Acknowledged => one.code.is_shortfall(),
+        State::Explained => false,
     };
-    let shortfalls =
-        [Code::SrcEmpty, Code::SrcIncomplete, Code::SrcCaptureGap, Code::SrcCutoff100, Code::OtsHeaderMissing];
-    if shortfalls.into_iter().any(open)
+    if divergences.iter().any(is_short)
         || reconciliation.unverifiable.iter().any(|check| check.declared)
         || reconciliation.checks.is_empty()
         || judged.time_boxed

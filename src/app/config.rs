@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::acknowledgements::AcknowledgementsSection;
 use super::error::AppError;
 use super::gateway::InvoicesSection;
 use super::limits::CapsSection;
@@ -45,6 +46,9 @@ pub struct Config {
     /// Known gaps.
     #[serde(default)]
     pub gaps: Vec<GapSection>,
+    /// Who may acknowledge divergences, and where they do. What is not there changes no digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acknowledgements: Option<AcknowledgementsSection>,
     /// Earlier runs.
     pub history: Option<HistorySection>,
     /// Checkpoints and snapshots.
@@ -455,6 +459,8 @@ until = 2026-06-05T00:00:00Z
 reason = "write plugin could not start"
 cite = "strfry.conf comment"
 expires = 2027-01-01
+[acknowledgements]
+file = "acknowledgements.jsonl"
 [history]
 runs = ["earlier-run/"]
 [store]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant as Clock};
 
+use super::acknowledgements;
 use super::again::RelayAsk;
 use super::as_of::{AsOfWanted, as_of_from_evidence, block_time};
 use super::audit::sealed_store;
@@ -193,6 +194,7 @@ impl<'a> Session<'a> {
         };
         // A mistyped path should not show only after an hour of fetching.
         read_logs(&plan.transparency)?;
+        acknowledgements::recorded(plan)?;
         plan.history.iter().try_for_each(|run| sealed_store(run).map(drop))?;
         folder.create()?;
         let engine = Engine::from_url(&plan.store).map_err(|error| AppError::Config {
@@ -348,6 +350,7 @@ impl<'a> Session<'a> {
         };
         let mut declared = self.plan.declared.clone();
         (declared.takedowns, declared.unread_takedowns) = read_logs(&self.plan.transparency)?;
+        declared.acknowledgements = acknowledgements::recorded(self.plan)?;
         let now = Now { store: &self.store, tables, set, policy: &self.plan.policy, as_of };
         declared.earlier = self.plan.history.iter().map(|run| compare(run, &now)).collect::<Result<_, _>>()?;
         declared.earlier.sort();

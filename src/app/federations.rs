@@ -42,10 +42,36 @@ pub(super) fn share(sections: &mut BTreeMap<String, FederationSection>) {
 /// # Errors
 /// [`AppError::Config`] naming the key.
 pub(super) fn federation(slug: &str, section: &FederationSection, policy: &mut TrustPolicy) -> Result<(), AppError> {
-    let key = format!("federations.{slug}.settlement_keys");
+    let pins = pins(&section.settlement_keys, &format!("federations.{slug}.settlement_keys"))?;
+    let slug = FederationSlug::from(slug.to_owned());
+    policy.settlement_keys.insert(slug.clone(), pins);
+    let directions = by_kind(&slug, "directions", &section.directions)?;
+    policy.directions.insert(slug.clone(), directions);
+    let fee_bearers = by_kind(&slug, "fee_bearers", &section.fee_bearers)?;
+    if !fee_bearers.is_empty() {
+        policy.fee_bearers.insert(slug.clone(), fee_bearers);
+    }
+    let mut audits: Vec<FederationAudit> = section.audits.iter().map(audit).collect();
+    audits.sort();
+    audits.dedup();
+    if !audits.is_empty() {
+        policy.audits.insert(slug.clone(), audits);
+    }
+    let observed = observed(&slug, section)?;
+    if !observed.is_empty() {
+        policy.observed.insert(slug, observed);
+    }
+    Ok(())
+}
+
+/// Keys as a list of the configuration writes them: hex, or tables with a window. Sorted.
+///
+/// # Errors
+/// [`AppError::Config`] naming the list's key.
+pub(super) fn pins(values: &[toml::Value], key: &str) -> Result<Vec<PinnedKey>, AppError> {
     let bad = |what: &str| config_error(format!("`{key}` {what}"), "hex Ed25519 keys, or { key, from, until }");
     let mut pins = Vec::new();
-    for value in &section.settlement_keys {
+    for value in values {
         let instant = |table: &toml::Table, name: &str| -> Result<Option<UnixSeconds>, AppError> {
             let Some(value) = table.get(name) else { return Ok(None) };
             let text = value.as_datetime().map(ToString::to_string).or_else(|| value.as_str().map(str::to_owned));
@@ -67,25 +93,7 @@ pub(super) fn federation(slug: &str, section: &FederationSection, policy: &mut T
         pins.push(PinnedKey { key, from, until });
     }
     pins.sort();
-    let slug = FederationSlug::from(slug.to_owned());
-    policy.settlement_keys.insert(slug.clone(), pins);
-    let directions = by_kind(&slug, "directions", &section.directions)?;
-    policy.directions.insert(slug.clone(), directions);
-    let fee_bearers = by_kind(&slug, "fee_bearers", &section.fee_bearers)?;
-    if !fee_bearers.is_empty() {
-        policy.fee_bearers.insert(slug.clone(), fee_bearers);
-    }
-    let mut audits: Vec<FederationAudit> = section.audits.iter().map(audit).collect();
-    audits.sort();
-    audits.dedup();
-    if !audits.is_empty() {
-        policy.audits.insert(slug.clone(), audits);
-    }
-    let observed = observed(&slug, section)?;
-    if !observed.is_empty() {
-        policy.observed.insert(slug, observed);
-    }
-    Ok(())
+    Ok(pins)
 }
 
 fn audit(section: &AuditSection) -> FederationAudit {

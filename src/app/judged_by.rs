@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use super::acknowledgements;
 use super::audit::recorded_inputs;
 use super::conclude::JudgedInputs;
 use super::coverage::Wanted;
@@ -48,7 +49,8 @@ impl JudgedBy {
         let (takedowns, unread_takedowns) = read_logs(&plan.transparency)?;
         // What earlier runs saw is a fact of the run.
         let earlier = recorded.declared.earlier;
-        let declared = Declared { takedowns, unread_takedowns, earlier, ..plan.declared.clone() };
+        let acknowledgements = acknowledgements::recorded(plan)?;
+        let declared = Declared { takedowns, unread_takedowns, earlier, acknowledgements, ..plan.declared.clone() };
         Ok(JudgedInputs { policy: plan.policy.clone(), declared, ..recorded })
     }
 

@@ -2,10 +2,11 @@
 //!
 //! Purpose: drill, capture, rebuild, audit, verify, explain, proofs and headers by themselves: orders the rooms about; reads the configuration.
 //! May import: domain, evidence, verify, store, ingest, ledger, reconcile, seal, report, substrate, sim
-//! External crates: rayon, serde, serde_json, thiserror, tokio, toml, tracing
+//! External crates: ed25519_dalek, rayon, serde, serde_json, thiserror, tokio, toml, tracing
 //! Never: print; read the environment
 //! Invariants: INV-11; what a report says depends only on evidence, configuration, as-of and version.
 
+mod acknowledgements;
 mod again;
 mod as_of;
 mod audit;
@@ -19,6 +20,7 @@ mod cursor;
 mod cursors;
 mod custody;
 mod cut;
+mod divergences;
 mod doctor;
 mod documents;
 mod drift;
@@ -40,6 +42,7 @@ mod keys;
 mod limits;
 mod observer;
 mod ots;
+mod pen;
 mod plan;
 mod recorded;
 mod register;
@@ -56,6 +59,7 @@ mod trial;
 mod unfreeze;
 mod values;
 
+pub use acknowledgements::{AcknowledgementRegister, AcknowledgementsSection};
 pub use as_of::AsOfWanted;
 pub use audit::{Audited, audit};
 pub use caps::{CapEvents, CapTable, DropWindows, caps_of_run};
@@ -70,6 +74,7 @@ pub use cursor::{
 };
 pub use cursors::{Cursor, Place};
 pub use custody::{CustodyFound, CustodyQuestion, FoundTransition, custody_of_run, custody_text, custody_value};
+pub use divergences::{DivergenceFilter, Draft, ReportedDivergence, ReportedRun};
 pub use doctor::{Check, Health, Patient, diagnose, exit_condition};
 pub use documents::SeenDocument;
 pub use drill::{Finished, RunOptions, capture_only, drill, rebuild_only};
@@ -88,6 +93,7 @@ pub use judged_by::JudgedBy;
 pub use keys::{HeldKey, KeyRow, KeySetRow, KeyStatus, KeyTable, Leak, LeakRegister, Signed, keys_of_run, named_kids};
 pub use observer::{Cancel, Event, Observer, Silent};
 pub use ots::*;
+pub use pen::{KeySource, Pen};
 pub use plan::{PaymentLogPlan, Plan};
 pub use relay_terms::{RelayAnswer, RelayTerms};
 pub use replay::{ReplayOptions, Replayed, WouldReplay, replay, would_replay};

@@ -8,7 +8,7 @@ use super::drift::drift;
 use super::error::AppError;
 use super::gateway::{self, NodePlan};
 use super::relay_terms::RelayTerms;
-use super::{federations, gaps, keys, limits};
+use super::{acknowledgements, federations, gaps, keys, limits};
 use crate::domain::{BlockHash, BlockHeight, Checkpoint, Digest32, Media, SourceId, TrustPolicy, UnixSeconds, sha256};
 use crate::reconcile::Declared;
 
@@ -19,6 +19,8 @@ pub struct Plan {
     pub policy: TrustPolicy,
     /// Transparency logs.
     pub transparency: Vec<PathBuf>,
+    /// The register of acknowledgements.
+    pub acknowledgements: Option<PathBuf>,
     /// Folders of finished earlier runs.
     pub history: Vec<PathBuf>,
     /// What was declared: each declared substrate owes its checks.
@@ -108,6 +110,7 @@ impl Plan {
         let mut plan = Self {
             policy: policy(config)?,
             transparency: nostr.transparency.iter().map(|file| builder.path(file)).collect(),
+            acknowledgements: acknowledgements::file(config, base),
             history: config.history.iter().flat_map(|history| &history.runs).map(|run| builder.path(run)).collect(),
             declared: Declared::default(),
             files: builder.files,
@@ -181,6 +184,7 @@ impl Plan {
             takedowns: Vec::new(),
             unread_takedowns: Vec::new(),
             earlier: Vec::new(),
+            acknowledgements: Vec::new(),
             checkpoints: has(Media::Checkpoint) || config.seal.is_some() && !has(Media::Snapshot),
             snapshots: has(Media::Snapshot),
         }
@@ -270,6 +274,7 @@ fn policy(config: &Config) -> Result<TrustPolicy, AppError> {
     }
     policy.seal_keys = super::seals::trusted_keys(config.seal.as_ref())?;
     policy.gaps = gaps::known_gaps(&config.gaps)?;
+    policy.acknowledgement_keys = acknowledgements::trusted_keys(config.acknowledgements.as_ref())?;
     Ok(policy)
 }
 
@@ -344,6 +349,8 @@ fn shared_digest(config: &Config) -> Digest32 {
     if let Some(custody) = &mut shared.custody {
         squash(&mut custody.files);
     }
+    // Statements are recorded with the run; the keys are what is trusted.
+    shared.acknowledgements = shared.acknowledgements.and_then(acknowledgements::AcknowledgementsSection::shared);
     if let Some(history) = &mut shared.history {
         squash(&mut history.runs);
     }

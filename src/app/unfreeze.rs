@@ -1,4 +1,4 @@
-//! May writes go on? One answer after a replay, out of what the report says.
+//! May writes go on? The runbook's answer after a replay, in one line.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,10 @@ use crate::domain::{Code, Condition};
 /// Whether writes may be unfrozen, and why not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfreeze {
-    /// Nothing blocks it, and everything declared was established.
+    /// [`crate::reconcile::Runbook::ready_to_unfreeze`].
     pub safe: bool,
+    /// Why not, in words; empty when it is safe.
+    pub reasons: Vec<String>,
     /// Open divergences that block it, by code (DIVERGENCES: critical and error).
     pub blocking: BTreeMap<Code, usize>,
     /// Slices covered, of all.
@@ -30,7 +32,8 @@ impl Unfreeze {
         let against = |condition: &Condition| *condition != Condition::OverBudget;
         let conditions: Vec<&str> = conclusion.outcome().conditions().filter(against).map(Condition::name).collect();
         Self {
-            safe: blocking.is_empty() && conditions.is_empty(),
+            safe: conclusion.runbook().ready_to_unfreeze,
+            reasons: conclusion.runbook().reasons.clone(),
             blocking,
             covered: (rows.iter().filter(|row| row.complete).count(), rows.len()),
             conditions,
@@ -43,16 +46,6 @@ impl Unfreeze {
         if self.safe {
             return format!("writes: safe to unfreeze: nothing blocks it, {covered} of {all} slices covered");
         }
-        let mut reasons: Vec<String> = Vec::new();
-        if !self.blocking.is_empty() {
-            let count: usize = self.blocking.values().sum();
-            let codes = self.blocking.iter().map(|(code, count)| format!("{code} {count}"));
-            reasons.push(format!("{count} divergences block it ({})", codes.collect::<Vec<_>>().join(", ")));
-        }
-        if !self.conditions.is_empty() {
-            reasons.push(format!("the run is {}", self.conditions.join(" and ")));
-        }
-        reasons.push(format!("{covered} of {all} slices covered"));
-        format!("writes: keep frozen: {}", reasons.join("; "))
+        format!("writes: keep frozen: {}; {covered} of {all} slices covered", self.reasons.join("; "))
     }
 }

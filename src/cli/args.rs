@@ -151,6 +151,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: GapsCommand,
     },
+    /// The divergences of a run: list them, look at one, accept one until a day.
+    Divergences {
+        #[command(subcommand)]
+        command: super::divergences::DivergencesCommand,
+    },
     /// Envelope keys: their history in the captured sets, and those that leaked.
     Keys {
         #[command(subcommand)]

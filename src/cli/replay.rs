@@ -89,11 +89,11 @@ fn wanted(args: &ReplayArgs, clock: UnixSeconds) -> Result<ReplayOptions, AppErr
 
 /// The report with one member more, on stdout only.
 fn with_replay(mut report: Value, replayed: &Replayed) -> Value {
-    let Unfreeze { safe, blocking, covered, conditions } = &replayed.unfreeze;
+    let Unfreeze { safe, reasons, blocking, covered, conditions } = &replayed.unfreeze;
     let blocking: serde_json::Map<String, Value> =
         blocking.iter().map(|(code, count)| (code.name().to_owned(), json!(count))).collect();
     report["replay"] = json!({
-        "safe_to_unfreeze": safe, "blocking": blocking, "conditions": conditions,
+        "safe_to_unfreeze": safe, "reasons": reasons, "blocking": blocking, "conditions": conditions,
         "slices": {"covered": covered.0, "all": covered.1},
         "notes": replayed.notes, "sentence": replayed.unfreeze.sentence(),
     });

@@ -57,12 +57,7 @@ pub(crate) fn run_options(global: &Global, command: &'static str) -> Result<RunO
         run: global.run.clone(),
         as_of: global.as_of.as_deref().map(|text| as_of(text, clock)).transpose()?,
         clock,
-        fail_on: match global.fail_on {
-            FailOn::Info => Severity::Info,
-            FailOn::Warn => Severity::Warn,
-            FailOn::Error => Severity::Error,
-            FailOn::Critical => Severity::Critical,
-        },
+        fail_on: severity(global.fail_on),
         fail_on_invalid: global.on_invalid == OnInvalid::Fail,
         reveal_users: global.reveal_users,
         offline: global.offline,
@@ -76,6 +71,16 @@ pub(crate) fn run_options(global: &Global, command: &'static str) -> Result<RunO
             })
             .transpose()?,
     })
+}
+
+/// The severity that a word names.
+pub(crate) const fn severity(word: FailOn) -> Severity {
+    match word {
+        FailOn::Info => Severity::Info,
+        FailOn::Warn => Severity::Warn,
+        FailOn::Error => Severity::Error,
+        FailOn::Critical => Severity::Critical,
+    }
 }
 
 /// This machine's clock, whatever was said.

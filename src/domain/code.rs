@@ -53,6 +53,10 @@ pub enum Step {
 }
 
 impl Step {
+    /// Every step, in order.
+    pub const ALL: [Self; 6] =
+        [Self::Capture, Self::Replay, Self::Anchoring, Self::Settlement, Self::Balances, Self::Seal];
+
     /// The runbook's number.
     pub const fn number(self) -> u8 {
         match self {
@@ -62,6 +66,18 @@ impl Step {
             Self::Settlement => 4,
             Self::Balances => 5,
             Self::Seal => 6,
+        }
+    }
+
+    /// What it is about, in a few words.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Capture => "capture",
+            Self::Replay => "replay",
+            Self::Anchoring => "anchoring",
+            Self::Settlement => "federation",
+            Self::Balances => "balances",
+            Self::Seal => "seals",
         }
     }
 }
@@ -248,6 +264,27 @@ impl Code {
     }
 }
 
+impl Code {
+    /// True when something declared was not established, whoever accepts that: the run is incomplete (exit 3) while it is
+    /// not explained.
+    pub const fn is_shortfall(self) -> bool {
+        matches!(
+            self,
+            Self::SrcEmpty
+                | Self::SrcIncomplete
+                | Self::SrcUnreachable
+                | Self::SrcCaptureGap
+                | Self::SrcCutoff100
+                | Self::OtsHeaderMissing
+        )
+    }
+
+    /// True for what nobody can accept: balances that differ (DIVERGENCES: `BALANCE_*`).
+    pub const fn is_about_balances(self) -> bool {
+        matches!(self, Self::BalanceMismatch | Self::BalanceMissingUser | Self::BalanceExtraUser | Self::BalanceRoot)
+    }
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -265,6 +302,13 @@ impl FromStr for Code {
 impl serde::Serialize for Code {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Code {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        name.parse().map_err(|()| serde::de::Error::custom("not a divergence code"))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::amount::MsatDelta;
 use super::code::{Code, Severity, Step};
 use super::digest::{Digest32, TaggedHasher};
 use super::id::EvidenceId;
@@ -59,6 +60,8 @@ pub struct Finding {
     pub explained_by: Option<String>,
     /// A severity other than the code's own, where the specification says so (for example `SRC_PARSE` in a settlement log).
     pub severity_override: Option<Severity>,
+    /// How much money it is about, never negative; `None` when it is about no amount.
+    pub at_stake: Option<MsatDelta>,
 }
 
 impl Finding {
@@ -73,6 +76,7 @@ impl Finding {
             explanation: String::new(),
             explained_by: None,
             severity_override: None,
+            at_stake: None,
         }
     }
 
@@ -114,6 +118,19 @@ impl Finding {
         self
     }
 
+    /// Says how much money it is about, in millisatoshi; of a difference its size.
+    #[must_use]
+    pub fn with_stake(mut self, msat: MsatDelta) -> Self {
+        self.at_stake = Some(MsatDelta(msat.0.saturating_abs()));
+        self
+    }
+
+    /// As [`Self::with_stake`], in whole satoshi; what no 128 bits hold is as much as they do.
+    #[must_use]
+    pub fn with_stake_sats(self, sats: impl TryInto<i128>) -> Self {
+        self.with_stake(MsatDelta(sats.try_into().unwrap_or(i128::MAX).saturating_mul(1000)))
+    }
+
     /// Turns the finding into a line of the report.
     pub fn into_divergence(self) -> Divergence {
         let fingerprint = Divergence::fingerprint_of(self.code, &self.subject);
@@ -122,11 +139,13 @@ impl Finding {
             state: if self.explained_by.is_some() { State::Explained } else { State::Open },
             step: self.code.step(),
             fingerprint,
+            values_sha256: Divergence::values_of(&self.expected, &self.observed),
             code: self.code,
             subject: self.subject,
             expected: self.expected,
             observed: self.observed,
             evidence: self.evidence,
+            at_stake: self.at_stake,
             explanation: match self.explained_by {
                 Some(by) if self.explanation.is_empty() => by,
                 Some(by) => format!("{}; explained: {by}", self.explanation.trim_end_matches('.')),
@@ -182,6 +201,11 @@ pub struct Divergence {
     pub explanation: String,
     /// The same on every machine and run: sha256 of code and canonical subject.
     pub fingerprint: Digest32,
+    /// Digest of `expected` and `observed` with users in clear ([`Self::values_of`]); with the fingerprint it is what an
+    /// acknowledgement is about.
+    pub values_sha256: Digest32,
+    /// How much money it is about; `None` when it is about no amount.
+    pub at_stake: Option<MsatDelta>,
 }
 
 impl Divergence {
@@ -200,8 +224,15 @@ impl Divergence {
         self.state == State::Open && self.severity >= threshold
     }
 
-    /// True when it blocks unfreezing writes.
+    /// `TaggedHasher("reledger/divergence-values/1")` over what was expected and what was observed.
+    pub fn values_of(expected: &str, observed: &str) -> Digest32 {
+        let mut hasher = TaggedHasher::new("reledger/divergence-values/1");
+        hasher.field(expected.as_bytes()).field(observed.as_bytes());
+        hasher.finish()
+    }
+
+    /// True when it blocks unfreezing writes. What is acknowledged no longer does, and critical can't be acknowledged.
     pub fn blocks(&self) -> bool {
-        self.state != State::Explained && self.severity >= Severity::Error
+        self.state == State::Open && self.severity >= Severity::Error
     }
 }

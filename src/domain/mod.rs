@@ -6,6 +6,7 @@
 //! Never: parse foreign formats
 //! Invariants: an id is fixed-width and prints as lower-case hex; arithmetic on money and time is checked.
 
+mod acknowledgement;
 mod amount;
 mod backing;
 mod caps;
@@ -26,6 +27,10 @@ mod sightings;
 mod text;
 mod time;
 
+pub use acknowledgement::{
+    ACKNOWLEDGEMENT_SCHEMA, ACKNOWLEDGEMENT_SECONDS_MAX, Acknowledgement, Signature64, SignedStatement, Statement,
+    WITHDRAWAL_SCHEMA, Withdrawal,
+};
 pub use amount::{AmountError, MAX_SUPPLY_MSAT, Msat, MsatDelta, Sats};
 pub use backing::{Backing, Certificate, Enumeration, LOG_CLOSING_POSITION, PageNote, Position, Window};
 pub use caps::{CapLimits, CapWindow, Caps, DatedLimits};

@@ -120,6 +120,13 @@ pub struct PinnedKey {
     pub until: Option<UnixSeconds>,
 }
 
+impl PinnedKey {
+    /// True when it is that key, and trusted at that instant.
+    pub fn is_for(&self, key: &PublicKey32, at: UnixSeconds) -> bool {
+        self.key == *key && self.from.is_none_or(|from| at >= from) && self.until.is_none_or(|until| at < until)
+    }
+}
+
 /// What a federation was seen to hold at an instant: the client's balance and open positions (TREASURY 6.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct ObservedCustody {
@@ -236,6 +243,10 @@ pub struct TrustPolicy {
     /// Ed25519 keys that may sign checkpoints and snapshots. Without any, a policy reads as it did before there were seals.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub seal_keys: BTreeSet<PublicKey32>,
+    /// Who may acknowledge divergences, each in a window of time that a statement's own date falls into. What is not there
+    /// changes no digest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acknowledgement_keys: Vec<PinnedKey>,
 }
 
 impl TrustPolicy {
@@ -257,8 +268,6 @@ impl TrustPolicy {
         key: &PublicKey32,
         at: UnixSeconds,
     ) -> Option<&PinnedKey> {
-        self.settlement_keys.get(federation)?.iter().find(|pin| {
-            pin.key == *key && pin.from.is_none_or(|from| at >= from) && pin.until.is_none_or(|until| at < until)
-        })
+        self.settlement_keys.get(federation)?.iter().find(|pin| pin.is_for(key, at))
     }
 }

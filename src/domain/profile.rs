@@ -51,6 +51,7 @@ impl TrustPolicy {
                 drop_window_days: 92,
             }),
             seal_keys: BTreeSet::new(),
+            acknowledgement_keys: Vec::new(),
         }
     }
 }

@@ -193,6 +193,7 @@ fn compare(input: &Input<'_>, balances: &BTreeMap<&UserKey, Balance>, summary: &
         found.push(
             Finding::new(Code::BalanceMissingUser, Subject::new("user", user))
                 .with_values(format!("{} sats", balance.total()), "no line")
+                .with_stake_sats(balance.total())
                 .with_explanation("The statement leaves out a user who is owed a balance."),
         );
     }
@@ -206,6 +207,7 @@ fn extra(user: &UserKey, lines: &[(EvidenceId, &BalanceLine)]) -> Option<Finding
     }
     let finding = Finding::new(Code::BalanceExtraUser, Subject::new("user", user))
         .with_values("no line", "a line")
+        .with_stake_sats(lines.iter().map(|(_, line)| stated(line)).max().unwrap_or_default())
         .with_explanation("The statement names a user whom no ledger fact knows.");
     Some(lines.iter().fold(finding, |finding, (id, _)| finding.with_evidence(*id, "statement")))
 }
@@ -221,6 +223,12 @@ fn differences(balance: Balance, line: &BalanceLine) -> impl Iterator<Item = (&'
     reported.filter(|(_, reported, rebuilt)| i128::from(*reported) != *rebuilt)
 }
 
+/// The largest amount of a line, as a size.
+fn stated(line: &BalanceLine) -> i128 {
+    let amounts = [line.balance_sats, line.available_sats, line.maturing_sats];
+    amounts.into_iter().flatten().map(|sats| i128::from(sats).abs()).max().unwrap_or_default()
+}
+
 fn is_zero(line: &BalanceLine) -> bool {
     [line.balance_sats, line.available_sats, line.maturing_sats].into_iter().flatten().all(|sats| sats == 0)
 }
@@ -228,6 +236,8 @@ fn is_zero(line: &BalanceLine) -> bool {
 /// Compares every line about the user.
 fn mismatch(user: &UserKey, balance: Balance, lines: &[(EvidenceId, &BalanceLine)]) -> Option<Finding> {
     let (mut expected, mut observed) = (Vec::new(), Vec::new());
+    // Members of a line repeat each other: the largest difference is what is at stake, not their sum.
+    let mut stake = 0;
     let mut finding = Finding::new(Code::BalanceMismatch, Subject::new("user", user))
         .with_explanation("The recomputed balance differs from the reported one.");
     let mut lines = lines.to_vec();
@@ -236,8 +246,10 @@ fn mismatch(user: &UserKey, balance: Balance, lines: &[(EvidenceId, &BalanceLine
         for (name, reported, rebuilt) in differences(balance, line) {
             expected.push(format!("{name}={rebuilt}"));
             observed.push(format!("{name}={reported}"));
+            stake = rebuilt.saturating_sub(reported.into()).saturating_abs().max(stake);
             finding = finding.with_evidence(id, "statement");
         }
     }
-    (!observed.is_empty()).then(|| finding.with_values(expected.join(", "), observed.join(", ")))
+    let values = (expected.join(", "), observed.join(", "));
+    (!observed.is_empty()).then(|| finding.with_values(values.0, values.1).with_stake_sats(stake))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::{Code, EvidenceId, Finding, PaymentHash, Severity, Subject, UnixMicros};
+use crate::domain::{Code, EvidenceId, Finding, PaymentHash, Sats, Severity, Subject, UnixMicros};
 use crate::ledger::rails::{Legs, is_of_federation, paid};
 
 use super::audit::Audit;
@@ -17,6 +17,8 @@ struct Done<'a> {
     at: UnixMicros,
     entry: EvidenceId,
     settlement: EvidenceId,
+    /// The largest settlement of it.
+    amount: Sats,
     federation: &'a str,
     /// The claim runs under one of these.
     operations: BTreeSet<&'a str>,
@@ -56,12 +58,14 @@ fn done<'a>(posted: &[Posted<'a>], legs: &Legs<'a>) -> BTreeMap<PaymentHash, Don
                     at: entry.at,
                     entry: *id,
                     settlement: settlement.carrier,
+                    amount: settlement.event.amount,
                     federation: &entry.federation_id,
                     operations: BTreeSet::new(),
                 });
                 if (entry.at, *id) < (own.at, own.entry) {
                     (own.at, own.entry, own.federation) = (entry.at, *id, &entry.federation_id);
                 }
+                own.amount = own.amount.max(settlement.event.amount);
                 own.operations.extend(leg.operations());
                 own.operations.insert(settlement.event.operation.as_str());
             }
@@ -75,6 +79,7 @@ fn finding(input: &Input<'_>, hash: PaymentHash, done: &Done<'_>) -> Finding {
     let due = done.at.0.saturating_add(OPEN_SECONDS_MAX * 1_000_000);
     let finding = Finding::new(Code::GwOpen, Subject::new("payment_hash", hash))
         .with_values("tx-accepted under the operation of the payment", format!("done at {}", done.at.seconds()))
+        .with_stake(done.amount.msat().delta())
         .with_evidence(done.entry, "log")
         .with_evidence(done.settlement, "settlement")
         .with_explanation("The Lightning payment is done and the federation has not accepted its claim.");

@@ -68,6 +68,7 @@ fn closure(
         found.push(
             Finding::new(Code::DistClosure, Subject::new("envelope", entry.id))
                 .with_values(total, sum)
+                .with_stake_sats(sum.abs_diff(total.get().into()))
                 .with_evidence(entry.carrier, "distribution")
                 .with_explanation("The parts of the distribution differ from its stated total, in satoshi."),
         );
@@ -77,6 +78,7 @@ fn closure(
         let Some(user) = settlement.event.user.as_ref().map(|user| people.account_of(user)) else { continue };
         if !shares.contains_key(user) {
             let finding = settlement.finding(Code::SetOrphan).with_values("a recipient of the distribution", user);
+            let finding = finding.with_stake(settlement.event.amount.msat().delta());
             found.push(finding.with_explanation("The settlement pays a user whom its distribution does not name."));
             continue;
         }
@@ -112,6 +114,7 @@ fn unsettled(
         let code = if overdue { Code::SetMissing } else { Code::SetPending };
         let finding = Finding::new(code, Subject::new("envelope", entry.id).and("user", user))
             .with_values(format!("{sats} sats settled by {due}"), "0")
+            .with_stake_sats(sats)
             .with_evidence(entry.carrier, "distribution")
             .with_explanation("A recipient of a distribution has no settlement.");
         found.push(if overdue { finding } else { finding.explained("not yet due") });

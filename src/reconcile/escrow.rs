@@ -91,6 +91,7 @@ fn beyond(input: &Input<'_>, funds: &Funds) -> Vec<Finding> {
         let carrier = input.set.settlements.get(digest)?.first_carrier();
         let finding = Finding::new(Code::SetOrphan, Subject::new("settlement", digest))
             .with_values(format!("at most {earned} msat"), format!("{returned} msat"))
+            .with_stake(MsatDelta(returned.saturating_sub(*earned)))
             .with_evidence(carrier, "settlement");
         Some(finding.with_explanation("The settlement returns more rebate than the project has earned by then."))
     };
@@ -105,6 +106,7 @@ fn judge(project: &ProjectKey, funds: &Funds) -> Vec<Finding> {
         found.push(
             Finding::new(Code::EscNeverFunded, subject)
                 .with_values("a deposit", format!("{} envelopes, {} msat billed", funds.envelopes, funds.billed))
+                .with_stake(MsatDelta(funds.billed))
                 .with_explanation(
                     "The project never funded its escrow: simulation mode is not in the signed envelope.",
                 ),
@@ -114,6 +116,7 @@ fn judge(project: &ProjectKey, funds: &Funds) -> Vec<Finding> {
     if let Some((prefix, spendable, gross, carrier)) = funds.shortage {
         let finding = Finding::new(Code::EscUnfunded, subject.clone())
             .with_values(format!("at least {gross} msat"), format!("{spendable} msat before envelope {prefix}"))
+            .with_stake(MsatDelta(gross.saturating_sub(spendable)))
             .with_explanation("An envelope was billed beyond the escrow; the shortest prefix that shows it is named.");
         found.push(carrier.into_iter().fold(finding, |finding, id| finding.with_evidence(id, "envelope")));
     }
@@ -121,6 +124,7 @@ fn judge(project: &ProjectKey, funds: &Funds) -> Vec<Finding> {
         found.push(
             Finding::new(Code::EscNegative, subject)
                 .with_values("at least 0 msat", format!("{} msat", funds.spendable))
+                .with_stake(MsatDelta(funds.spendable))
                 .with_explanation("The escrow is below zero after all facts."),
         );
     }
@@ -140,6 +144,7 @@ fn platform(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit) {
     if accrued > fees {
         let finding = Finding::new(Code::PlatformOveraccrued, Subject::new("account", "platform"))
             .with_values(format!("at most {fees}"), accrued)
+            .with_stake_sats(accrued.saturating_sub(fees))
             .with_explanation("The platform took more than its fees, in satoshi.");
         let last = accruals.last().map(|settlement| settlement.carrier);
         found.push(last.into_iter().fold(finding, |finding, id| finding.with_evidence(id, "settlement")));
@@ -188,6 +193,7 @@ fn custody(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit) {
         };
         let finding = Finding::new(Code::ConsCustody, Subject::new("federation", federation))
             .with_values(format!("{flow} msat, never below 0"), format!("{balance} msat, lowest {low}"))
+            .with_stake(MsatDelta(if flow == *balance { low } else { flow.saturating_sub(*balance) }))
             .with_explanation(why);
         found.push(evidence.into_iter().fold(finding, |finding, id| finding.with_evidence(id, "first")));
     }

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use crate::domain::{Code, Digest32, Divergence, EnvelopeId, Finding, Severity, State, Step, UnixSeconds};
+use crate::domain::{Code, Digest32, Divergence, Finding, Severity, State, Step};
 
 use super::reconciler::Input;
 
@@ -44,8 +44,10 @@ fn unite(held: &mut Divergence, other: Divergence) {
         held.explanation.clone_from(&other.explanation);
         held.expected.clone_from(&other.expected);
         held.observed.clone_from(&other.observed);
+        held.values_sha256 = other.values_sha256;
     }
     held.severity = held.severity.max(other.severity);
+    held.at_stake = held.at_stake.max(other.at_stake);
     held.evidence.extend(other.evidence);
     held.evidence.sort();
     held.evidence.dedup();
@@ -58,48 +60,4 @@ pub(super) fn needs_review(divergences: &[Divergence]) -> u64 {
         divergence.fails(threshold)
     };
     super::audit::wide(divergences.iter().filter(asks).count())
-}
-
-/// Counts open divergences by the age of what they are about (TREASURY 6.2).
-pub(super) fn by_age(input: &Input<'_>, divergences: &[Divergence]) -> BTreeMap<String, u64> {
-    const BUCKETS: [(&str, i64); 5] = [
-        ("<=15m", 15 * 60),
-        ("<=24h", 24 * 3600),
-        ("<=7d", 7 * 24 * 3600),
-        ("<=14d", 14 * 24 * 3600),
-        ("<=93d", 93 * 24 * 3600),
-    ];
-    let mut counts = BTreeMap::new();
-    for divergence in divergences.iter().filter(|divergence| divergence.state == State::Open) {
-        let bucket = match time_of(input, divergence) {
-            None => "unknown",
-            Some(at) => {
-                let age = input.as_of.time.0.saturating_sub(at.0);
-                BUCKETS.iter().find(|(_, limit)| age <= *limit).map_or(">93d", |(name, _)| name)
-            }
-        };
-        *counts.entry(bucket.to_owned()).or_insert(0_u64) += 1;
-    }
-    counts
-}
-
-/// When the thing happened that a divergence is about: its envelope, its settlement, its instant, else its oldest
-/// carrier.
-fn time_of(input: &Input<'_>, divergence: &Divergence) -> Option<UnixSeconds> {
-    let digest = |name: &str| divergence.subject.get(name).and_then(|text| text.parse::<Digest32>().ok());
-    if let Some(id) = digest("envelope").map(EnvelopeId) {
-        let billed = input.ledgers.envelope.entries.get(&id).and_then(|entry| entry.claimed);
-        let rebound = || input.ledgers.rebind.entries.get(&id).map(|entry| entry.rebind.at);
-        if let Some(at) = billed.or_else(rebound) {
-            return Some(at.seconds());
-        }
-    }
-    if let Some(settlement) = digest("settlement").and_then(|digest| input.set.settlements.get(&digest)) {
-        return Some(settlement.fact().event.settled_at);
-    }
-    if let Some(at) = divergence.subject.get("at").and_then(|at| at.parse().ok()) {
-        return Some(UnixSeconds(at));
-    }
-    let carriers = divergence.evidence.iter().filter_map(|evidence| input.set.events.get(&evidence.id));
-    carriers.map(|event| event.at).min()
 }

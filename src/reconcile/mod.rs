@@ -8,6 +8,8 @@
 //! is explained; a check that did not run is listed as unverifiable, never as passed.
 
 mod absences;
+mod acknowledge;
+mod ageing;
 mod anchoring;
 mod audit;
 mod balances;
@@ -35,6 +37,7 @@ mod rails;
 mod reconciler;
 mod recovery;
 mod result;
+mod runbook;
 mod settlements;
 mod statement;
 mod takedowns;
@@ -42,6 +45,8 @@ mod takedowns;
 mod tests;
 
 pub use absences::{Absent, Why, absences};
+pub use acknowledge::{JudgedStatement, StatementState};
 pub use objectives::Objectives;
 pub use reconciler::{Input, reconcile};
 pub use result::*;
+pub use runbook::{Runbook, StepVerdict, Verdict, step_of};

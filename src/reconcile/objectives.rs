@@ -24,7 +24,9 @@ pub(super) fn check(input: &Input<'_>, audit: &mut Audit) {
     }
     let Some(limit) = input.objectives.rpo_seconds else { return };
     let claimed = recovery::recovery(input).rpo_claimed_seconds;
-    if claimed.and_then(|claimed| u64::try_from(claimed).ok()).is_some_and(|claimed| claimed <= limit) {
+    let is_met = claimed.and_then(|claimed| u64::try_from(claimed).ok()).is_some_and(|claimed| claimed <= limit);
+    audit.ran("seal.rpo", 1, usize::from(!is_met));
+    if is_met {
         return;
     }
     let observed = claimed.map_or_else(|| "no envelope at all".to_owned(), |claimed| format!("{claimed} seconds"));

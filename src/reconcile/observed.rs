@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Code, FederationAudit, FederationSlug, Finding, Subject, UnixMicros, UnixSeconds};
+use crate::domain::{Code, FederationAudit, FederationSlug, Finding, MsatDelta, Subject, UnixMicros, UnixSeconds};
 use crate::ledger::{Account, Entry, Fact};
 
 use super::audit::Audit;
@@ -85,6 +85,7 @@ fn drift(federation: &FederationSlug, at: UnixSeconds, seen: i128, custody: i128
         let kind = if difference < 0 { "shortage" } else { "surplus" };
         Finding::new(Code::CustodyDrift, subject(federation, at))
             .with_values(format!("{custody} msat by the ledger"), format!("{seen} msat, {difference:+}"))
+            .with_stake(MsatDelta(difference))
             .with_explanation(format!("The observed balance and open positions show a {kind} against the ledger."))
     })
 }
@@ -98,6 +99,7 @@ fn backing(federation: &FederationSlug, said: &FederationAudit, custody: i128) -
         found.push(
             finding("net_assets")
                 .with_values("at least 0 msat", format!("{} msat", said.net_assets))
+                .with_stake(MsatDelta(said.net_assets.into()))
                 .with_explanation("The federation has less than it owes."),
         );
     }
@@ -107,6 +109,7 @@ fn backing(federation: &FederationSlug, said: &FederationAudit, custody: i128) -
         found.push(
             finding("owed")
                 .with_values(format!("at least {custody} msat by the ledger"), format!("{owed} msat"))
+                .with_stake(MsatDelta(custody.saturating_sub(owed)))
                 .with_explanation("The federation owes all its holders less than the ledger holds with it."),
         );
     }

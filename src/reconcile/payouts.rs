@@ -77,6 +77,7 @@ fn orphan(payout: &Posted<'_>, user: &UserKey) -> Finding {
     payout
         .finding(Code::SetOrphan)
         .with_values("a user with a vested share", user)
+        .with_stake(payout.event.amount.msat().delta())
         .with_explanation("The settlement pays a user who never earned anything.")
 }
 
@@ -108,6 +109,7 @@ fn overpaid(input: &Input<'_>, user: &UserKey, flow: &Flow<'_>) -> Option<Findin
     Some(
         Finding::new(code, Subject::new("user", user))
             .with_values(format!("at most {limit}"), sats)
+            .with_stake_sats(sats.saturating_sub(limit))
             .with_evidence(payout.carrier, "settlement")
             .with_explanation(why),
     )
@@ -146,6 +148,7 @@ fn outstanding(input: &Input<'_>, user: &UserKey, flow: &Flow<'_>) -> Vec<Findin
 fn flow_finding(code: Code, user: &UserKey, sats: u128, share: &Share, due: UnixSeconds) -> Finding {
     let finding = Finding::new(code, Subject::new("user", user))
         .with_values(format!("settled by {due}"), format!("{sats} sats"))
+        .with_stake_sats(sats)
         .with_evidence(share.carrier, "share");
     match code {
         Code::SetPending => finding.with_explanation("Vested shares are not settled yet.").explained("not yet due"),
@@ -159,5 +162,5 @@ pub(super) fn amounts_differ(subject: Subject, expected: u128, observed: u128) -
     let thousandfold = |a: u128, b: u128| b > 0 && b.checked_mul(1000) == Some(a);
     let suspect = thousandfold(expected, observed) || thousandfold(observed, expected);
     let code = if suspect { Code::UnitSuspect } else { Code::AmtMismatch };
-    Finding::new(code, subject).with_values(expected, observed)
+    Finding::new(code, subject).with_values(expected, observed).with_stake_sats(expected.abs_diff(observed))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::{Code, EvidenceId, Finding, OperationId, PaymentHash, Subject};
+use crate::domain::{Code, EvidenceId, Finding, MsatDelta, OperationId, PaymentHash, Subject};
 use crate::evidence::{InvoiceRecord, InvoiceState};
 use crate::ledger::{Movement, movement};
 
@@ -70,6 +70,7 @@ fn judge(settlement: &Posted<'_>, record: &InvoiceRecord) -> Vec<Finding> {
             InvoiceState::Cancelled => "cancelled",
         };
         let finding = settlement.finding(Code::InvState).with_values("settled", state);
+        let finding = finding.with_stake(settlement.event.amount.msat().delta());
         found.push(finding.with_explanation("The settlement points to an invoice that is not paid."));
         return found;
     }
@@ -87,7 +88,10 @@ fn judge(settlement: &Posted<'_>, record: &InvoiceRecord) -> Vec<Finding> {
             None
         };
         if let Some((code, why)) = judged {
-            found.push(settlement.finding(code).with_values(asked_msat, received_msat).with_explanation(why));
+            let residue = received_msat % 1000;
+            let stake = if code == Code::AmtResidue { residue } else { received_msat.abs_diff(asked_msat) };
+            let finding = settlement.finding(code).with_values(asked_msat, received_msat).with_explanation(why);
+            found.push(finding.with_stake(MsatDelta(stake.into())));
         }
     }
     let known: Vec<u128> = [asked, received].into_iter().flatten().collect();
@@ -155,9 +159,10 @@ fn phantoms(input: &Input<'_>, ours: &BTreeSet<PaymentHash>) -> Vec<Finding> {
         .into_iter()
         .filter(|(hash, _)| !succeeded.contains(hash))
         .filter_map(|(hash, id)| {
-            let (record_id, _) = records.get(&hash).filter(|(_, r)| r.state == InvoiceState::Settled)?;
+            let (record_id, record) = records.get(&hash).filter(|(_, r)| r.state == InvoiceState::Settled)?;
             let finding = Finding::new(Code::GwPhantom, Subject::new("payment_hash", hash))
                 .with_values("failed", "settled")
+                .with_stake(MsatDelta(record.received_msat.or(record.asked_msat).unwrap_or_default().into()))
                 .with_evidence(id, "log")
                 .with_evidence(*record_id, "invoice");
             Some(finding.with_explanation("The gateway reported a failure and the node shows the payment settled."))

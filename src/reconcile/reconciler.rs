@@ -11,8 +11,8 @@ use super::audit::Audit;
 use super::objectives::Objectives;
 use super::result::{Declared, Reconciliation};
 use super::{
-    anchoring, balances, claims, coverage, distributions, escrow, fees, matches, matching, merge, objectives, observed,
-    payouts, population, price_lists, rails, recovery, settlements,
+    acknowledge, ageing, anchoring, balances, claims, coverage, distributions, escrow, fees, matches, matching, merge,
+    objectives, observed, payouts, population, price_lists, rails, recovery, settlements,
 };
 
 /// Everything that a reconciliation is a function of.
@@ -65,10 +65,15 @@ pub fn reconcile(input: &Input<'_>) -> Reconciliation {
     checks.sort();
     unverifiable.sort();
     unverifiable.dedup();
-    let divergences = merge::divergences(input, findings);
+    let mut divergences = merge::divergences(input, findings);
+    let acknowledgements = acknowledge::acknowledge(input, &mut divergences);
+    let ages = ageing::by_age(input, &divergences);
     Reconciliation {
         needs_review: merge::needs_review(&divergences),
-        by_age: merge::by_age(input, &divergences),
+        by_age: ages.counts,
+        by_age_sats: ages.sats,
+        by_code_sats: ageing::stakes(&divergences),
+        acknowledgements,
         divergences,
         checks,
         unverifiable,

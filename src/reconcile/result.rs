@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Coverage, Digest32, Divergence, EvidenceId, OperationId, SourceId, UnixSeconds};
+use crate::domain::{
+    Code, Coverage, Digest32, Divergence, EvidenceId, OperationId, SignedStatement, SourceId, UnixSeconds,
+};
+
+use super::acknowledge::JudgedStatement;
 
 /// A check that could not be made with the given inputs. Never counted as passed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -87,6 +91,9 @@ pub struct Declared {
     /// Snapshot archives.
     #[serde(default)]
     pub snapshots: bool,
+    /// What was signed about divergences, sorted, each once; judged by [`super::reconcile`], so nothing of it is verified.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acknowledgements: Vec<SignedStatement>,
 }
 
 /// A list of the configuration that disagrees with another list.
@@ -253,4 +260,10 @@ pub struct Reconciliation {
     pub needs_review: u64,
     /// Open divergences by age bucket.
     pub by_age: BTreeMap<String, u64>,
+    /// Satoshi at stake in open divergences by age bucket, rounded down; only buckets with something at stake.
+    pub by_age_sats: BTreeMap<String, i128>,
+    /// Satoshi at stake by code over all divergences, whatever their state; only codes that are about amounts.
+    pub by_code_sats: BTreeMap<Code, i128>,
+    /// Every recorded statement about divergences, with where it stands.
+    pub acknowledgements: Vec<JudgedStatement>,
 }

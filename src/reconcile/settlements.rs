@@ -180,8 +180,12 @@ fn duplicates(posted: &[Posted<'_>]) -> Vec<Finding> {
     twice
         .map(|(subject, group)| {
             let ids: Vec<String> = group.iter().map(|settlement| settlement.digest.to_string()).collect();
+            let paid = || group.iter().map(|settlement| i128::from(settlement.event.amount.get()));
+            // One of them was owed; that it was the largest is what can be said for the operator.
+            let surplus = paid().sum::<i128>().saturating_sub(paid().max().unwrap_or_default());
             let finding = Finding::new(Code::SetDupPayout, subject)
                 .with_values("one settlement", ids.join(", "))
+                .with_stake_sats(surplus)
                 .with_explanation("One payment was settled under several operation ids.");
             group.iter().fold(finding, |finding, settlement| finding.with_evidence(settlement.carrier, "settlement"))
         })
@@ -205,6 +209,7 @@ fn unknown_projects(input: &Input<'_>, posted: &[Posted<'_>]) -> Vec<Finding> {
             let project = settlement.event.project.as_ref().filter(|project| !known.contains(project))?;
             let finding =
                 settlement.finding(Code::SetOrphan).with_values("a project of an envelope or config", project);
+            let finding = finding.with_stake(settlement.event.amount.msat().delta());
             Some(finding.with_explanation("The settlement names a project that no ledger fact knows."))
         })
         .collect()

@@ -89,16 +89,15 @@ fn judge_totals(id: EvidenceId, stated: &StatementTotals, own: Option<&Tally>, r
             return;
         }
         let none = || "none: it overflows".to_owned();
+        let amounts = expected.as_ref().and_then(|text| text.parse::<i128>().ok()).zip(stated.parse::<i128>().ok());
+        let stake = amounts.filter(|_| member == "total").map(|(ours, theirs)| ours.saturating_sub(theirs));
         let lines =
             lines.map_or_else(String::new, |lines| format!(", its own lines give {}", lines.unwrap_or_else(none)));
-        found.push(
-            Finding::new(Code::BalanceRoot, Subject::new("statement", member))
-                .with_values(expected.unwrap_or_else(none), format!("{stated}{lines}"))
-                .with_evidence(id, "statement")
-                .with_explanation(
-                    "What the statement says of itself is not what its lines and the rebuilt ledger give.",
-                ),
-        );
+        let finding = Finding::new(Code::BalanceRoot, Subject::new("statement", member))
+            .with_values(expected.unwrap_or_else(none), format!("{stated}{lines}"))
+            .with_evidence(id, "statement")
+            .with_explanation("What the statement says of itself is not what its lines and the rebuilt ledger give.");
+        found.push(stake.into_iter().fold(finding, Finding::with_stake_sats));
     };
     compare("count", stated.count.map(|count| count.to_string()), &|tally| Some(tally.users.len().to_string()));
     compare("total", stated.sum_sats.map(|sum| sum.to_string()), &|tally| tally.total().map(|sum| sum.to_string()));

@@ -16,6 +16,7 @@ use crate::verify::{Carriers, HeldEvent, PendingAnchor, SignedSettlement, StaleA
 
 use super::{Declared, Input, Reconciliation, reconcile};
 
+mod acknowledging;
 mod anchoring;
 mod covering;
 mod edges;

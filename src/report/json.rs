@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use super::canonical::canonical_json;
 use super::model::Model;
 use super::pseudonym::Pseudonyms;
-use crate::domain::{Counts, Coverage, Divergence, State};
+use crate::domain::{Counts, Coverage, Divergence, State, Statement};
 use crate::ledger::LedgerView;
-use crate::reconcile::Matched;
+use crate::reconcile::{JudgedStatement, Matched, Runbook, StepVerdict};
 
 /// The report's schema name.
 pub const REPORT_SCHEMA: &str = "reledger/report/1";
@@ -74,7 +74,9 @@ pub fn report_value(model: &Model<'_>) -> Value {
             "newest_anchor_time": reconciliation.recovery.newest_anchor.map(|at| at.0),
         },
         "divergences": reconciliation.divergences.iter().map(|divergence| divergence_value(&names.apply(divergence))).collect::<Vec<_>>(),
+        "acknowledgements": reconciliation.acknowledgements.iter().map(statement_value).collect::<Vec<_>>(),
         "summary": summary(model),
+        "runbook": runbook(model.runbook),
         "checks": reconciliation.checks,
         "unverifiable": reconciliation.unverifiable.iter()
             .map(|check| json!({"check": check.check, "reason": check.reason, "items": check.items, "declared": check.declared}))
@@ -165,18 +167,64 @@ pub fn divergence_value(divergence: &Divergence) -> Value {
             .map(|evidence| json!({"id": evidence.id.to_string(), "role": evidence.role})).collect::<Vec<_>>(),
         "explanation": divergence.explanation,
         "fingerprint": divergence.fingerprint.to_hex(),
+        "values_sha256": divergence.values_sha256.to_hex(),
+        "at_stake_msat": divergence.at_stake.map(|stake| stake.0.to_string()),
+    })
+}
+
+/// One line of `acknowledgements`.
+fn statement_value(judged: &JudgedStatement) -> Value {
+    let body = &judged.signed.body;
+    let mut line = json!({
+        "id": body.id().to_hex(), "key_id": judged.signed.key_id.to_string(), "state": judged.state.name(),
+        "reason": body.reason(), "by": body.by(), "issued_at": body.issued_at().0,
+    });
+    match body {
+        Statement::Acknowledgement(word) => {
+            line["kind"] = "acknowledgement".into();
+            line["fingerprint"] = word.fingerprint.to_hex().into();
+            line["code"] = word.code.name().into();
+            line["expires_at"] = word.expires_at.0.into();
+        }
+        Statement::Withdrawal(word) => {
+            line["kind"] = "withdrawal".into();
+            line["acknowledgement"] = word.acknowledgement.to_hex().into();
+        }
+    }
+    line
+}
+
+fn runbook(runbook: &Runbook) -> Value {
+    let step = |step: &StepVerdict| {
+        let blocking: BTreeMap<&str, u64> = step.blocking.iter().map(|(code, count)| (code.name(), *count)).collect();
+        json!({
+            "step": step.step.number(), "name": step.step.name(), "verdict": step.verdict.name(),
+            "reason": step.reason(), "checks": {"ran": step.ran, "owed": step.owed()}, "items": step.items,
+            "disagreed": step.disagreed, "blocking": blocking, "acknowledged": step.acknowledged,
+            "unverifiable": {"checks": step.unverifiable, "items": step.unverifiable_items},
+            "undeclared": step.undeclared,
+        })
+    };
+    json!({
+        "ready_to_unfreeze": runbook.ready_to_unfreeze, "reasons": runbook.reasons,
+        "steps": runbook.steps.iter().map(step).collect::<Vec<_>>(),
     })
 }
 
 fn summary(model: &Model<'_>) -> Value {
+    let reconciliation = model.reconciliation;
     let mut by_code: BTreeMap<&str, u64> = BTreeMap::new();
-    let mut explained = 0_u64;
-    for divergence in &model.reconciliation.divergences {
+    for divergence in &reconciliation.divergences {
         *by_code.entry(divergence.code.name()).or_default() += 1;
-        explained += u64::from(divergence.state == State::Explained);
     }
+    let sats = |sats: &i128| integer(*sats);
+    let by_age_sats: BTreeMap<&str, Value> =
+        reconciliation.by_age_sats.iter().map(|(name, amount)| (name.as_str(), sats(amount))).collect();
+    let by_code_sats: BTreeMap<&str, Value> =
+        reconciliation.by_code_sats.iter().map(|(code, amount)| (code.name(), sats(amount))).collect();
     json!({
-        "by_code": by_code, "explained": explained, "unexplained": model.unexplained(),
-        "by_age": model.reconciliation.by_age,
+        "by_code": by_code, "by_code_sats": by_code_sats, "explained": model.in_state(State::Explained),
+        "acknowledged": model.in_state(State::Acknowledged), "unexplained": model.unexplained(),
+        "by_age": reconciliation.by_age, "by_age_sats": by_age_sats,
     })
 }

@@ -2,7 +2,7 @@
 
 use crate::domain::{AsOf, Digest32, Divergence, Outcome, Population, Severity, State};
 use crate::ledger::LedgerView;
-use crate::reconcile::Reconciliation;
+use crate::reconcile::{Reconciliation, Runbook};
 use crate::seal::StateSeal;
 
 /// What a run established, ready to be put into words.
@@ -22,6 +22,8 @@ pub struct Model<'a> {
     pub views: &'a [LedgerView],
     /// The roots.
     pub seal: &'a StateSeal,
+    /// Step by step, and whether writes may go on.
+    pub runbook: &'a Runbook,
     /// An open divergence at least this bad fails the run.
     pub fail_on: Severity,
     /// Users stand in clear.
@@ -47,9 +49,14 @@ impl Model<'_> {
         self.reconciliation.divergences.iter().filter(|divergence| divergence.fails(self.fail_on))
     }
 
-    /// Divergences that are not explained.
+    /// Divergences that are neither explained nor acknowledged.
     pub fn unexplained(&self) -> u64 {
-        self.reconciliation.divergences.iter().filter(|divergence| divergence.state != State::Explained).count() as u64
+        self.in_state(State::Open)
+    }
+
+    /// Divergences in that state.
+    pub fn in_state(&self, state: State) -> u64 {
+        self.reconciliation.divergences.iter().filter(|divergence| divergence.state == state).count() as u64
     }
 
     /// The run's one sentence: verdict, counts with denominators, what leaked keys exclude, exit code.
@@ -62,9 +69,13 @@ impl Model<'_> {
             1 => " 1 envelope excluded under leaked keys;".to_owned(),
             count => format!(" {count} envelopes excluded under leaked keys;"),
         };
+        let acknowledged = match self.in_state(State::Acknowledged) {
+            0 => String::new(),
+            count => format!(" {count} acknowledged;"),
+        };
         format!(
             "{}: {} of {} envelopes, {} of {} proofs, {} of {} settlements accepted;{excluded} {} of {} checks ran; \
-             {} unexplained divergences, {} at or above {}; exit {}",
+             {} unexplained divergences, {} at or above {};{acknowledged} exit {}",
             self.outcome.name(),
             envelopes.accepted,
             envelopes.unique,

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::model::Model;
 use super::pseudonym::Pseudonyms;
 use crate::domain::{Code, Counts, Divergence, Severity, State, inert_limited};
+use crate::reconcile::StatementState;
 
 /// Most lines of a summary.
 pub const SUMMARY_LINES_MAX: usize = 40;
@@ -21,6 +22,8 @@ pub fn summary_text(model: &Model<'_>) -> String {
     lines.extend(coverage(model));
     lines.extend(earned(model));
     lines.push(state_line(model));
+    lines.extend(runbook(model));
+    lines.extend(acknowledgements(model));
     lines.extend(divergences(model));
     lines.extend(unverifiable(model));
     lines.truncate(SUMMARY_LINES_MAX - 2);
@@ -96,20 +99,56 @@ fn state_line(model: &Model<'_>) -> String {
     format!("state root {}", model.seal.state_root)
 }
 
+/// Every step in a word, and what keeps writes frozen.
+fn runbook(model: &Model<'_>) -> Vec<String> {
+    let runbook = model.runbook;
+    let steps = runbook.steps.iter().map(|step| format!("{} {}", step.step.number(), step.verdict.name()));
+    let ready = if runbook.ready_to_unfreeze {
+        "ready to unfreeze: yes".to_owned()
+    } else {
+        format!("ready to unfreeze: no: {}", runbook.reasons.join("; "))
+    };
+    let lines = [format!("runbook: {}", steps.collect::<Vec<_>>().join(", ")), ready];
+    lines.iter().map(|line| inert_limited(line, WIDTH)).collect()
+}
+
+/// How many signed statements count, and why others do not.
+fn acknowledgements(model: &Model<'_>) -> Option<String> {
+    let all = &model.reconciliation.acknowledgements;
+    let mut states: BTreeMap<StatementState, u64> = BTreeMap::new();
+    for judged in all {
+        *states.entry(judged.state).or_default() += 1;
+    }
+    let holding = states.remove(&StatementState::Holds).unwrap_or_default();
+    let others: Vec<String> = states.iter().map(|(state, count)| format!("{} {count}", state.name())).collect();
+    let others = if others.is_empty() { String::new() } else { format!("; {}", others.join(", ")) };
+    (!all.is_empty()).then(|| format!("acknowledgements: {holding} of {} signed statements hold{others}", all.len()))
+}
+
+/// How many of one code, and in which states.
+type Counted = (u64, BTreeMap<State, u64>);
+
 fn divergences(model: &Model<'_>) -> Vec<String> {
     let all = &model.reconciliation.divergences;
     if all.is_empty() {
         return vec!["divergences: none".to_owned()];
     }
-    let mut by_code: BTreeMap<(std::cmp::Reverse<Severity>, Code), (u64, u64)> = BTreeMap::new();
+    let mut by_code: BTreeMap<(std::cmp::Reverse<Severity>, Code), Counted> = BTreeMap::new();
     for divergence in all {
-        let (count, explained) = by_code.entry((std::cmp::Reverse(divergence.severity), divergence.code)).or_default();
+        let (count, states) = by_code.entry((std::cmp::Reverse(divergence.severity), divergence.code)).or_default();
         *count += 1;
-        *explained += u64::from(divergence.state == State::Explained);
+        *states.entry(divergence.state).or_default() += 1;
     }
-    let mut lines = vec![format!("divergences: {} ({} explained)", all.len(), all.len() as u64 - model.unexplained())];
-    for ((severity, code), (count, explained)) in by_code.iter().take(CODES_MAX) {
-        let note = if *explained > 0 { format!(", {explained} explained") } else { String::new() };
+    let acknowledged = match model.in_state(State::Acknowledged) {
+        0 => String::new(),
+        count => format!(", {count} acknowledged"),
+    };
+    let explained = model.in_state(State::Explained);
+    let mut lines = vec![format!("divergences: {} ({explained} explained{acknowledged})", all.len())];
+    for ((severity, code), (count, states)) in by_code.iter().take(CODES_MAX) {
+        let closed = states.iter().filter(|(state, _)| **state != State::Open);
+        let note: Vec<String> = closed.map(|(state, count)| format!(", {count} {}", state.name())).collect();
+        let note = note.concat();
         lines.push(format!("  {:<9}{:<24}{count:>6}{note}  {}", severity.0.name(), code.name(), code.meaning()));
     }
     if by_code.len() > CODES_MAX {

@@ -3,7 +3,7 @@
 
 use lightning_invoice::{Bolt11Invoice, Bolt11SemanticError, SignedRawBolt11Invoice};
 
-use crate::domain::{Code, EvidenceId, Finding, PaymentHash, Subject};
+use crate::domain::{Code, EvidenceId, Finding, MsatDelta, PaymentHash, Subject};
 use crate::evidence::InvoiceRecord;
 use crate::evidence::limits::BOLT11_BYTES_MAX;
 
@@ -20,6 +20,8 @@ pub fn judge(record: InvoiceRecord, carrier: EvidenceId) -> (Option<InvoiceRecor
     let finding = |expected: &str, observed: &str, why: &str| {
         let subject = Subject::new("payment_hash", record.payment_hash);
         let finding = Finding::new(Code::InvBad, subject).with_values(expected, observed);
+        let asked = record.asked_msat.or(record.received_msat).unwrap_or_default();
+        let finding = finding.with_stake(MsatDelta(asked.into()));
         Some(finding.with_evidence(carrier, "carrier").with_explanation(why))
     };
     let invoice = match read(text) {

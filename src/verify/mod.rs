@@ -8,6 +8,7 @@
 //! Invariants: pure and CPU-bound; the same claims, policy and headers give the same verdicts; a rejection always carries
 //! its evidence; nothing is accepted because of an unsigned member.
 
+pub mod acknowledgement;
 pub mod attest;
 pub mod binding;
 pub mod bip322;

@@ -1,6 +1,7 @@
 //! One integration binary: each module's head says what belongs in it.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap in a helper fails the test, with its place")]
 
+mod acknowledgements;
 mod anchoring;
 mod architecture;
 mod caps;

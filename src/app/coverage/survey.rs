@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::app::acknowledgements;
 use crate::app::as_of::{AsOfWanted, as_of_from_evidence, block_time};
 use crate::app::audit::{recorded_inputs, sealed_store};
 use crate::app::error::AppError;
@@ -147,5 +148,6 @@ fn planned(plan: Option<&Plan>, root: &Path) -> Result<(TrustPolicy, Declared), 
     };
     let mut declared = plan.declared.clone();
     (declared.takedowns, declared.unread_takedowns) = read_logs(&plan.transparency)?;
+    declared.acknowledgements = acknowledgements::recorded(plan)?;
     Ok((plan.policy.clone(), declared))
 }

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::Patient;
 use super::check::Check;
+use crate::app::acknowledgements::recorded;
+use crate::domain::Statement;
 use crate::store::Engine;
 
 pub(super) fn checks(patient: &Patient<'_>) -> Vec<Check> {
@@ -15,6 +17,7 @@ pub(super) fn checks(patient: &Patient<'_>) -> Vec<Check> {
     checks.push(engine(patient));
     checks.push(lock(patient));
     checks.extend(gaps(patient));
+    checks.extend(acknowledgements(patient));
     checks
 }
 
@@ -109,4 +112,28 @@ fn gaps(patient: &Patient<'_>) -> Option<Check> {
     let gaps = &patient.plan.policy.gaps;
     let expired = gaps.iter().filter(|gap| patient.now >= gap.expires).count();
     (!gaps.is_empty()).then(|| Check::ok("gaps", "", format!("{} registered, {expired} of them expired", gaps.len())))
+}
+
+/// The register of acknowledgements: it reads, somebody may sign, and what has expired counts no more.
+fn acknowledgements(patient: &Patient<'_>) -> Option<Check> {
+    const NAME: &str = "acknowledgements";
+    let file = patient.plan.acknowledgements.as_ref()?;
+    let about = file.display().to_string();
+    let statements = match recorded(patient.plan) {
+        Ok(statements) => statements,
+        Err(error) => {
+            let hint = error.hints().join("; ");
+            return Some(Check::failed(NAME, about, error.to_string()).with_hint(hint));
+        }
+    };
+    if patient.plan.policy.acknowledgement_keys.is_empty() {
+        let check = Check::warned(NAME, about, "no key is pinned: nothing that is signed counts");
+        return Some(check.with_hint("name who may acknowledge in `keys` of [acknowledgements]"));
+    }
+    let has_expired = |body: &Statement| match body {
+        Statement::Acknowledgement(word) => patient.now >= word.expires_at,
+        Statement::Withdrawal(_) => false,
+    };
+    let expired = statements.iter().filter(|signed| has_expired(&signed.body)).count();
+    Some(Check::ok(NAME, about, format!("{} signed statements, {expired} of them expired", statements.len())))
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::hide::Hidden;
 use crate::app::as_of::{AsOfWanted, as_of_from_evidence, block_time};
 use crate::app::conclude::{Conclusion, JudgedInputs};
+use crate::app::divergences::divergence_of;
 use crate::app::drill::RunOptions;
 use crate::app::error::AppError;
 use crate::app::judge::{judge, side_tables, worker_threads};
@@ -15,9 +16,7 @@ use crate::app::judged_by::JudgedBy;
 use crate::app::observer::{Cancel, Silent};
 use crate::app::run::RunFolder;
 use crate::app::takedowns::d_tags;
-use crate::domain::{
-    AsOf, Code, Digest32, Divergence, EvidenceRef, Finding, Severity, State, Subject, TrustPolicy, UnixSeconds,
-};
+use crate::domain::{AsOf, Code, Digest32, Divergence, Finding, TrustPolicy, UnixSeconds};
 use crate::ledger::{LedgerView, rebuild};
 use crate::seal::evidence_root;
 use crate::store::{EvidenceStore, LogStore};
@@ -84,7 +83,7 @@ fn held(found: Vec<Divergence>, report: Option<&Value>) -> BTreeMap<Digest32, He
         .and_then(|report| report["divergences"].as_array())
         .into_iter()
         .flatten()
-        .filter_map(divergence)
+        .filter_map(divergence_of)
         .map(|divergence| (divergence.fingerprint, divergence))
         .collect();
     let is_hidden = report.is_some_and(|report| report["inputs"]["users_revealed"] == false);
@@ -114,7 +113,7 @@ pub struct ReportedOne {
 /// [`AppError::Io`] when the report can't be read.
 pub fn reported(folder: &RunFolder, code: Code) -> Result<Option<Vec<ReportedOne>>, AppError> {
     let Some(report) = report(folder)? else { return Ok(None) };
-    let told = report["divergences"].as_array().into_iter().flatten().filter_map(divergence);
+    let told = report["divergences"].as_array().into_iter().flatten().filter_map(divergence_of);
     let one = |told: Divergence| ReportedOne { fingerprint: told.fingerprint.to_hex(), state: told.state.name() };
     Ok(Some(told.filter(|told| told.code == code).map(one).collect()))
 }
@@ -126,29 +125,4 @@ fn report(folder: &RunFolder) -> Result<Option<Value>, AppError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(AppError::io("read", &folder.report())(error)),
     }
-}
-
-/// One line of a report's `divergences`.
-fn divergence(value: &Value) -> Option<Divergence> {
-    let text = |name: &str| value[name].as_str().map(str::to_owned);
-    let members = value["subject"].as_object()?;
-    let subject = members.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()));
-    let evidence = value["evidence"].as_array()?.iter().filter_map(|one| {
-        Some(EvidenceRef { id: one["id"].as_str()?.parse().ok()?, role: one["role"].as_str()?.to_owned() })
-    });
-    let severities = [Severity::Info, Severity::Warn, Severity::Error, Severity::Critical];
-    let states = [State::Open, State::Explained, State::Acknowledged];
-    let code: Code = value["code"].as_str()?.parse().ok()?;
-    Some(Divergence {
-        code,
-        subject: Subject(subject.collect()),
-        severity: severities.into_iter().find(|severity| value["severity"] == severity.name())?,
-        state: states.into_iter().find(|state| value["state"] == state.name())?,
-        step: code.step(),
-        expected: text("expected")?,
-        observed: text("observed")?,
-        evidence: evidence.collect(),
-        explanation: text("explanation")?,
-        fingerprint: value["fingerprint"].as_str()?.parse().ok()?,
-    })
 }

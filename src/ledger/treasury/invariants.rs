@@ -52,20 +52,20 @@ impl Rule {
     /// The name of the check in the report.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Entry => "books.i01_entry",
-            Self::Trial => "books.i02_trial_balance",
-            Self::Owed => "books.i03_custody_is_owed",
-            Self::Custody => "books.i04_custody",
-            Self::Escrow => "books.i05_escrow",
-            Self::Payable => "books.i06_payable",
-            Self::Split => "books.i07_split",
-            Self::Conservation => "books.i08_conservation",
-            Self::Global => "books.i09_global",
-            Self::Clearing => "books.i10_clearing",
-            Self::Operation => "books.i11_operation",
-            Self::Settled => "books.i13_settled",
-            Self::Residue => "books.i14_residue",
-            Self::Suspense => "books.i15_suspense",
+            Self::Entry => "treasury.i01_entry",
+            Self::Trial => "treasury.i02_trial_balance",
+            Self::Owed => "treasury.i03_custody_is_owed",
+            Self::Custody => "treasury.i04_custody",
+            Self::Escrow => "treasury.i05_escrow",
+            Self::Payable => "treasury.i06_payable",
+            Self::Split => "treasury.i07_split",
+            Self::Conservation => "treasury.i08_conservation",
+            Self::Global => "treasury.i09_global",
+            Self::Clearing => "treasury.i10_clearing",
+            Self::Operation => "treasury.i11_operation",
+            Self::Settled => "treasury.i13_settled",
+            Self::Residue => "treasury.i14_residue",
+            Self::Suspense => "treasury.i15_suspense",
         }
     }
 
