@@ -177,6 +177,9 @@ impl Plan {
             drift: drift(config),
             sample_size: config.balances.as_ref().and_then(|balances| balances.sample),
             sample_seed: config.balances.as_ref().and_then(|balances| balances.seed.clone()),
+            sampling: config.balances.as_ref().and_then(|balances| balances.sampling).unwrap_or_default(),
+            balances_sampled: false,
+            beacon: None,
             // What stands in files is read when the run begins.
             takedowns: Vec::new(),
             unread_takedowns: Vec::new(),

@@ -17,6 +17,7 @@ use crate::verify::{Carriers, HeldEvent, PendingAnchor, SignedSettlement, StaleA
 use super::{Declared, Input, Reconciliation, reconcile};
 
 mod anchoring;
+mod balances;
 mod covering;
 mod edges;
 mod forms;
@@ -156,7 +157,14 @@ fn one(result: &Reconciliation, code: Code) -> &Divergence {
 }
 
 fn line(user: &str, balance: i64) -> BalanceLine {
-    BalanceLine { user: user.into(), balance_sats: Some(balance), available_sats: None, maturing_sats: None }
+    BalanceLine {
+        user: user.into(),
+        balance_sats: Some(balance),
+        available_sats: None,
+        maturing_sats: None,
+        by_class: [None; 3],
+        last_7d: None,
+    }
 }
 
 fn hash(name: &str) -> PaymentHash {
