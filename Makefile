@@ -4,7 +4,7 @@ SHELL := /bin/sh
 # Many tests wait for sockets and for processes that they killed: two for each core keep it busy.
 TEST_THREADS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 2))))
 
-.PHONY: help drill test test-peers check bench bench-capture bench-project relay-worlds timelines fuzz fuzz-targets kills laws pages mutants worlds identity coverage relays hand-mutants docs clean
+.PHONY: help drill test test-peers check bench bench-balances bench-capture bench-project relay-worlds timelines fuzz fuzz-targets kills laws pages mutants worlds identity coverage relays hand-mutants docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ bench: ## speed as ratios to the bare cryptographic floor, in one process
 
 bench-project: ## envelope and rebind projections on one thread at three sizes, and how they grow (RELEDGER_BENCH_ENVELOPES=n)
 	$(CARGO) bench --locked --bench project
+
+bench-balances: ## all balances and their sum tree on one thread at three sizes, and how they grow (RELEDGER_BENCH_USERS=n)
+	$(CARGO) bench --locked --bench balances
 
 bench-capture: ## capture from four loopback relays beside its two floors (RELEDGER_BENCH_EVENTS=n, RELEDGER_BENCH_MODE=pages|lists)
 	$(CARGO) bench --locked --bench capture

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::judge::SideTables;
 use super::seals;
 use crate::domain::{AsOf, Code, Condition, Digest32, Outcome, Severity, TrustPolicy, UnixSeconds};
-use crate::ledger::{LedgerView, Ledgers, rebuild};
+use crate::ledger::{LedgerView, Ledgers, People, rebuild};
 use crate::reconcile::{Declared, Input, Objectives, Reconciliation, reconcile};
 use crate::report::{Inputs, Model};
 use crate::seal::{StateSeal, seal};
@@ -56,6 +56,7 @@ pub struct Conclusion {
     outcome: Outcome,
     set: VerifiedSet,
     reconciliation: Reconciliation,
+    people: People,
     views: Vec<LedgerView>,
     seal: StateSeal,
     fail_on: Severity,
@@ -98,6 +99,7 @@ impl Conclusion {
             outcome,
             set,
             reconciliation,
+            people: ledgers.people,
             views,
             seal,
             fail_on: judged.fail_on,
@@ -133,6 +135,11 @@ impl Conclusion {
     /// The verified set.
     pub fn set(&self) -> &VerifiedSet {
         &self.set
+    }
+
+    /// Whose names are whose.
+    pub(super) fn people(&self) -> &People {
+        &self.people
     }
 
     /// What was judged, found, and folded.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant as Clock};
 use super::again::RelayAsk;
 use super::as_of::{AsOfWanted, as_of_from_evidence, block_time};
 use super::audit::sealed_store;
+use super::beacon::beacon;
 use super::capture::{Checking, Limit, capture};
 use super::conclude::{Conclusion, INPUTS_SCHEMA, JudgedInputs};
 use super::coverage::Captured;
@@ -322,8 +323,9 @@ impl<'a> Session<'a> {
             Some(set) => set,
             None => self.judge(&tables)?,
         };
-        let judged = self.judged_inputs(&set, &tables)?;
+        let mut judged = self.judged_inputs(&set, &tables)?;
         tables.d_tags = d_tags(&self.store, &judged.declared)?;
+        judged.declared.beacon = beacon(&self.store, &judged.policy.headers, &judged.declared, judged.as_of)?;
         let root = evidence_root(&self.store.ids()?);
         let conclusion = self.timed("rebuild", |_| Ok(Conclusion::draw(set, &tables, &judged, root)))?;
         self.cancel.check()?;

@@ -9,6 +9,8 @@
 mod again;
 mod as_of;
 mod audit;
+mod balance_proofs;
+mod beacon;
 mod caps;
 mod capture;
 mod chain;
@@ -57,6 +59,7 @@ mod values;
 
 pub use as_of::AsOfWanted;
 pub use audit::{Audited, audit};
+pub use balance_proofs::JudgedBalanceProof;
 pub use caps::{CapEvents, CapTable, DropWindows, caps_of_run};
 pub use conclude::{Conclusion, JudgedInputs};
 pub use config::{AuthWord, Config, RelayBudgetSection};

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::beacon::Seed;
 use super::config::Config;
 use super::drift::drift;
 use super::error::AppError;
@@ -98,6 +99,12 @@ impl Plan {
         }
         let balances = config.balances.clone().unwrap_or_default();
         builder.take(Media::Balance, &balances.statement.into_iter().collect::<Vec<_>>(), "balances.statement")?;
+        if balances.seed.as_deref().is_some_and(|seed| Seed::of(seed).is_none()) {
+            return Err(config_error(
+                "`balances.seed` names a beacon without a height".to_owned(),
+                "`beacon`, or `beacon:HEIGHT` for the first block after that height",
+            ));
+        }
         if let Some(api) = balances.api {
             builder.documents.push((Media::Balance, api));
         }

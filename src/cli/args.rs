@@ -126,7 +126,7 @@ pub(crate) enum Command {
         dir: PathBuf,
     },
     /// Judge single files, one line a record: event JSONL, .ots proofs, settlement JSONL, key sets, custody records,
-    /// checkpoint chains, snapshots.
+    /// checkpoint chains, snapshots, proofs about balances.
     Verify {
         /// Files; `-` is stdin.
         #[arg(required = true)]

@@ -144,6 +144,7 @@ mod tests {
     #[test]
     fn the_draw_is_the_one_that_the_specification_gives() {
         assert_eq!(draw_sample("beacon", 10, 4), [7, 2, 8, 1]);
+        assert_eq!(draw_money_units("beacon", [3, 0, -4, 2, 5].into_iter(), 2), [0, 4]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod anchoring;
 mod architecture;
+mod balance_proofs;
 mod caps;
 mod cli;
 mod coverage;
