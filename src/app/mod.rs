@@ -21,6 +21,7 @@ mod cursor;
 mod cursors;
 mod custody;
 mod cut;
+mod diff;
 mod doctor;
 mod documents;
 mod drift;
@@ -72,6 +73,10 @@ pub use cursor::{
 };
 pub use cursors::{Cursor, Place};
 pub use custody::{CustodyFound, CustodyQuestion, FoundTransition, custody_of_run, custody_text, custody_value};
+pub use diff::{
+    Changed, Difference, FirstDifference, Listed, Operand, Record, ReportDifference, Side, difference, difference_text,
+    difference_value,
+};
 pub use doctor::{Check, Health, Patient, diagnose, exit_condition};
 pub use documents::SeenDocument;
 pub use drill::{Finished, RunOptions, capture_only, drill, rebuild_only};

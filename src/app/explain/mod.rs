@@ -14,7 +14,9 @@ mod says;
 mod standing;
 mod tree;
 
+pub(super) use entries::leaf_hash;
 pub use find::ID_DIGITS_MIN;
+pub(super) use hide::Hidden;
 pub use known::{ReportedOne, reported};
 pub use model::{
     AnchorTold, BalanceTold, BlockTold, Capture, Carrier, Class, Direction, DivergenceTold, EntryTold, EventTold,
