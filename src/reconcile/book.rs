@@ -1,13 +1,13 @@
 //! Balances by name: many entries of many users summed in one pass (TREASURY 9).
 
-use std::cmp::Ordering;
+use std::hash::{DefaultHasher, Hasher as _};
 
 use crate::domain::{SumNode, UserKey, sum_root};
 
-/// Bytes of a name that are compared without looking at the name: an address and a `did:oc:` fit.
-const KEY_BYTES: usize = 48;
-/// Entries that are gathered before they are sorted into the book.
-const BATCH: usize = 1 << 18;
+/// Bytes of a name that are compared without looking at the name: most of an address.
+const KEY_BYTES: usize = 32;
+/// Places of the table when it is made.
+const SLOTS_MIN: usize = 64;
 
 /// One user's recomputed balance in satoshi (FORMATS 10).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
@@ -42,49 +42,26 @@ impl Balance {
     }
 }
 
-/// The beginning of a name, zeros behind it: names in the order of their bytes have beginnings in that order.
-type Key = [u128; KEY_BYTES / 16];
-
-/// One name with what was summed for it so far.
+/// One name with what was summed for it so far. The name's bytes stand beside it, so that one that is shared is known
+/// without a look at it.
 #[derive(Debug, Clone, Copy)]
 struct Row<'a> {
-    key: Key,
-    length: usize,
+    hash: u64,
+    name: &'a str,
     user: &'a UserKey,
     balance: Balance,
 }
 
-impl<'a> Row<'a> {
-    fn new(user: &'a UserKey, balance: Balance) -> Self {
-        let bytes = user.as_str().as_bytes();
-        let mut start = [0_u8; KEY_BYTES];
-        start.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
-        let mut key = Key::default();
-        for (word, bytes) in key.iter_mut().zip(start.chunks_exact(16)) {
-            *word = bytes.iter().fold(0, |word, byte| (word << 8) | u128::from(*byte));
-        }
-        Self { key, length: bytes.len(), user, balance }
-    }
-
-    /// The order of the names' bytes.
-    fn order(&self, other: &Self) -> Ordering {
-        self.key.cmp(&other.key).then_with(|| {
-            // Of two names with one beginning the shorter is the lower, unless both go on behind it.
-            if self.length.min(other.length) <= KEY_BYTES {
-                self.length.cmp(&other.length)
-            } else {
-                self.user.cmp(other.user)
-            }
-        })
-    }
-}
-
-/// Gathers entries in any order. Memory is that of the users and one batch, whatever the number of entries.
+/// Gathers entries in any order. Memory is that of the users, whatever the number of entries.
+///
+/// Names are found by a hash, and their order comes from sorting them once: nothing that the hash says is left in what comes
+/// out of it. Entries of names that were made to share a hash only take longer.
 #[derive(Debug, Default)]
 pub struct BalanceBook<'a> {
-    /// Ascending, one for each name.
+    /// In the order in which they came.
     rows: Vec<Row<'a>>,
-    batch: Vec<Row<'a>>,
+    /// Places in `rows`, one more than them; zero is free. A power of two, at most half full.
+    slots: Vec<u32>,
 }
 
 impl<'a> BalanceBook<'a> {
@@ -95,40 +72,78 @@ impl<'a> BalanceBook<'a> {
 
     /// Adds to a user's balance.
     pub fn add(&mut self, user: &'a UserKey, balance: Balance) {
-        self.batch.push(Row::new(user, balance));
-        if self.batch.len() >= BATCH {
-            self.settle();
+        if self.rows.len() >= self.slots.len() / 2 {
+            self.grow();
         }
+        let name = user.as_str();
+        let hash = hash(name);
+        // Names mostly are shared, and then in one place; looking at the bytes is the slow way to see that.
+        let is_it = |row: &Row<'a>| row.hash == hash && (std::ptr::eq(row.name, name) || row.name == name);
+        let slot = self.slot(hash, is_it);
+        let Some(place) = self.slots.get_mut(slot) else { return };
+        if let Some(row) = place.checked_sub(1).and_then(|at| self.rows.get_mut(usize::try_from(at).ok()?)) {
+            row.balance.add(&balance);
+            return;
+        }
+        self.rows.push(Row { hash, name, user, balance });
+        // More users than 32 bits count don't fit into memory.
+        *place = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
     }
 
     /// Every user with an entry, ascending by name.
-    pub fn finish(mut self) -> Balances<'a> {
-        self.settle();
-        Balances(self.rows.into_iter().map(|row| (row.user, row.balance)).collect())
+    pub fn finish(self) -> Balances<'a> {
+        let mut order: Vec<(Key, usize)> = self.rows.iter().enumerate().map(|(at, row)| (key(row.name), at)).collect();
+        let name = |at: usize| self.rows.get(at).map(|row| row.name);
+        order.sort_unstable_by(|(left, at), (right, other)| left.cmp(right).then_with(|| name(*at).cmp(&name(*other))));
+        let rows = order.into_iter().filter_map(|(_, at)| self.rows.get(at));
+        Balances(rows.map(|row| (row.user, row.balance)).collect())
     }
 
-    /// Sorts the batch and merges it with what is there. Sums are the same in any order.
-    fn settle(&mut self) {
-        self.batch.sort_unstable_by(Row::order);
-        let old = std::mem::take(&mut self.rows);
-        let mut merged: Vec<Row<'a>> = Vec::with_capacity(old.len().saturating_add(self.batch.len()));
-        let mut put = |row: Row<'a>| match merged.last_mut() {
-            Some(last) if last.order(&row) == Ordering::Equal => last.balance.add(&row.balance),
-            _ => merged.push(row),
-        };
-        let (mut old, mut new) = (old.into_iter().peekable(), self.batch.drain(..).peekable());
-        loop {
-            let next = match (old.peek(), new.peek()) {
-                (Some(left), Some(right)) if left.order(right) == Ordering::Greater => new.next(),
-                (None, _) => new.next(),
-                _ => old.next(),
-            };
-            let Some(row) = next else { break };
-            put(row);
+    /// The place in `slots` of a row, or a free one.
+    fn slot(&self, hash: u64, is_it: impl Fn(&Row<'a>) -> bool) -> usize {
+        let mask = self.slots.len().saturating_sub(1);
+        // Only where to begin to look: the low bits are as good as any.
+        let mut slot = usize::try_from(hash & (u64::MAX >> 1)).unwrap_or(0) & mask;
+        while let Some(at) = self.slots.get(slot).and_then(|place| place.checked_sub(1)) {
+            let row = usize::try_from(at).ok().and_then(|at| self.rows.get(at));
+            if row.is_some_and(&is_it) {
+                break;
+            }
+            slot = (slot + 1) & mask;
         }
-        drop(new);
-        self.rows = merged;
+        slot
     }
+
+    fn grow(&mut self) {
+        let size = self.slots.len().saturating_mul(2).max(SLOTS_MIN);
+        self.slots = vec![0; size];
+        for at in 0..self.rows.len() {
+            let Some(hash) = self.rows.get(at).map(|row| row.hash) else { continue };
+            let slot = self.slot(hash, |_| false);
+            if let Some(place) = self.slots.get_mut(slot) {
+                *place = u32::try_from(at + 1).unwrap_or(u32::MAX);
+            }
+        }
+    }
+}
+
+fn hash(name: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(name.as_bytes());
+    hasher.finish()
+}
+
+/// The beginning of a name, zeros behind it: names in the order of their bytes have beginnings in that order.
+type Key = [u128; KEY_BYTES / 16];
+
+fn key(name: &str) -> Key {
+    let mut start = [0_u8; KEY_BYTES];
+    start.iter_mut().zip(name.as_bytes()).for_each(|(place, byte)| *place = *byte);
+    let mut key = Key::default();
+    for (word, bytes) in key.iter_mut().zip(start.chunks_exact(16)) {
+        *word = bytes.iter().fold(0, |word, byte| (word << 8) | u128::from(*byte));
+    }
+    key
 }
 
 /// Balances of distinct names, ascending by the names' bytes: the leaves of the balance tree.
@@ -197,6 +212,10 @@ mod tests {
     #[test]
     fn sums_and_order_are_those_of_a_sorted_map() {
         let names = awkward();
+        // Enough of others that the table grows while names come back.
+        let others: Vec<UserKey> = (0..500).map(|at| UserKey::from(format!("did:oc:{at:032x}"))).collect();
+        // The same names in other memory.
+        let copies: Vec<UserKey> = others.iter().map(|user| UserKey::from(user.as_str())).collect();
         let (mut book, mut expected) = (BalanceBook::new(), BTreeMap::new());
         for round in 0..7_usize {
             for at in 0..names.len() {
@@ -205,7 +224,11 @@ mod tests {
                 book.add(user, earned(sats));
                 *expected.entry(user).or_insert(0) += sats;
             }
-            book.settle();
+            let from = if round % 2 == 0 { &others } else { &copies };
+            for user in from.iter().skip(round * 70).take(100) {
+                book.add(user, earned(1));
+                *expected.entry(user).or_insert(0) += 1;
+            }
         }
         let balances = book.finish();
         let found: Vec<_> = balances.iter().map(|(user, balance)| (user, balance.earned)).collect();

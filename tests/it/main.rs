@@ -4,10 +4,12 @@
 mod anchoring;
 mod architecture;
 mod balance_proofs;
+mod balances;
 mod caps;
 mod cli;
 mod coverage;
 mod custody_timelines;
+mod diff;
 mod doctor;
 mod drill;
 mod explain;
