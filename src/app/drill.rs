@@ -22,6 +22,7 @@ use super::observer::{Cancel, Observer};
 use super::plan::Plan;
 use super::recorded::Book;
 use super::run::{Found, RunFolder, RunRecord, peak_memory_kib};
+use super::sample;
 use super::sources::{SourceKit, first_sources, upgrade_sources};
 use super::takedowns::{d_tags, read_logs};
 use crate::domain::{Severity, UnixSeconds};
@@ -250,6 +251,7 @@ impl<'a> Session<'a> {
         documents::add_past(&mut self.record.documents, &self.plan.history);
         self.folder.write_record(&self.record)?;
         let judged = self.upgrade(&mut kit)?;
+        let judged = self.ask_sample(&kit, judged)?;
         self.settle()?;
         Ok(judged)
     }
@@ -279,6 +281,18 @@ impl<'a> Session<'a> {
                 return Ok(unchanged.then_some(set));
             }
         }
+        Ok(None)
+    }
+
+    /// Asks for the balances of the sample. Gives back the judgement when nothing was asked.
+    fn ask_sample(&mut self, kit: &SourceKit, judged: Option<VerifiedSet>) -> Result<Option<VerifiedSet>, AppError> {
+        if self.plan.balance_api.is_none() {
+            return Ok(judged);
+        }
+        let tables = side_tables(&self.store)?;
+        let set = judged.map_or_else(|| self.judge(&tables), Ok)?;
+        let users = sample::users(self.plan, &self.store, (&set, &tables), self.as_of(&set)?)?;
+        self.fetch("sample", sample::sources(self.plan, kit, users)?)?;
         Ok(None)
     }
 
@@ -342,12 +356,16 @@ impl<'a> Session<'a> {
         Ok(Finished { conclusion, report: self.folder.report() })
     }
 
+    fn as_of(&self, set: &VerifiedSet) -> Result<UnixSeconds, AppError> {
+        match self.options.as_of {
+            Some(AsOfWanted::Time(time)) => Ok(time),
+            Some(AsOfWanted::Block(height)) => block_time(&self.store, &self.plan.policy.headers, height),
+            None => Ok(as_of_from_evidence(set, self.options.clock)),
+        }
+    }
+
     fn judged_inputs(&self, set: &VerifiedSet, tables: &SideTables) -> Result<JudgedInputs, AppError> {
-        let as_of = match self.options.as_of {
-            Some(AsOfWanted::Time(time)) => time,
-            Some(AsOfWanted::Block(height)) => block_time(&self.store, &self.plan.policy.headers, height)?,
-            None => as_of_from_evidence(set, self.options.clock),
-        };
+        let as_of = self.as_of(set)?;
         let mut declared = self.plan.declared.clone();
         (declared.takedowns, declared.unread_takedowns) = read_logs(&self.plan.transparency)?;
         let now = Now { store: &self.store, tables, set, policy: &self.plan.policy, as_of };

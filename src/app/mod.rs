@@ -48,6 +48,7 @@ mod register;
 mod relay_terms;
 mod replay;
 mod run;
+mod sample;
 mod schedule;
 mod seals;
 mod sources;

@@ -59,7 +59,7 @@ pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit)
     let stated = (!is_plain).then(|| by_name.under(|name| listed.answers(people, name)));
     let shares = if is_plain { shares } else { shares.under(|name| listed.answers(people, name)) };
     let stated = stated.as_ref().unwrap_or(&balances);
-    let asked = sampling::draw(input, stated, &lines, &mut summary, audit);
+    let asked = sampling::draw(input, (&balances, stated), &lines, &mut summary, audit);
     if !input.set.balances.is_empty() {
         compare(&lines, (stated, &shares), asked.as_ref(), &mut summary, audit);
     }

@@ -7,7 +7,7 @@ use crate::evidence::BalanceLine;
 use crate::ledger::People;
 
 /// A statement's lines, ascending by user and evidence.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Lines<'a>(Vec<&'a (EvidenceId, BalanceLine)>);
 
 impl<'a> Lines<'a> {

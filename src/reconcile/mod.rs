@@ -51,3 +51,4 @@ pub use book::{Balance, BalanceBook, Balances};
 pub use objectives::Objectives;
 pub use reconciler::{Input, reconcile};
 pub use result::*;
+pub use sampling::users_to_ask;

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use crate::domain::{Ratio, Sampling, UserKey, detection_by_money, detection_by_users, draw_money_units, draw_sample};
 
 use super::audit::{Audit, wide};
+use super::balances::balances;
 use super::book::Balances;
 use super::listed::Lines;
 use super::reconciler::Input;
@@ -75,18 +76,19 @@ pub(super) fn drawn<'p>(
 /// is asked: the others' balances are then not compared, and the run is incomplete.
 pub(super) fn draw(
     input: &Input<'_>,
-    balances: &Balances<'_>,
+    (balances, stated): (&Balances<'_>, &Balances<'_>),
     lines: &Lines<'_>,
     summary: &mut BalanceSummary,
     audit: &mut Audit,
 ) -> Option<BTreeSet<UserKey>> {
     let declared = input.declared;
-    let population = population(balances, lines);
+    // Who is asked can't depend on what is answered.
+    let population =
+        if declared.balances_sampled { population(balances, &Lines::default()) } else { population(stated, lines) };
     let sample = match (declared.sample_size, Agreed::of(declared)) {
         (Some(size), Agreed::Seed { text, origin }) => {
             let size = u64::from(size).min(wide(population.len()));
-            let users = drawn(&text, declared.sampling, &population, size);
-            let users = users.into_iter().map(|(user, _)| UserKey::from(user)).collect();
+            let users = names(&drawn(&text, declared.sampling, &population, size));
             summary.seed.clone_from(&text);
             let detection = detection(declared.sampling, &population, size);
             Some(BalanceSample {
@@ -117,6 +119,21 @@ pub(super) fn draw(
     });
     summary.sample = sample;
     asked
+}
+
+/// Whom an inquiry for single users has to ask: the sample by account, nobody while its seed is not known.
+pub fn users_to_ask(input: &Input<'_>) -> Vec<UserKey> {
+    let (Some(size), Agreed::Seed { text, .. }) = (input.declared.sample_size, Agreed::of(input.declared)) else {
+        return Vec::new();
+    };
+    let balances = balances(input);
+    let population = population(&balances, &Lines::default());
+    let size = u64::from(size).min(wide(population.len()));
+    names(&drawn(&text, input.declared.sampling, &population, size))
+}
+
+fn names(users: &[(&str, i128)]) -> Vec<UserKey> {
+    users.iter().map(|(user, _)| UserKey::from(*user)).collect()
 }
 
 /// How likely a sample of that size finds what is wrong: one user, and one and five users of a hundred; or satoshi that

@@ -1,6 +1,9 @@
 //! Balances on the command line: `explain` tells them with a proof, `verify` judges proofs, a drill says what its sample is.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -189,4 +192,77 @@ fn a_drill_says_whom_its_sample_draws_and_where_the_seed_comes_from() {
     assert_eq!((exit, &sample["seed_from"]), (0, &json!("chosen by the operator")));
     assert_eq!(sample["sampling"], "money-unit");
     assert_eq!(judged("bad", "sample = 3\nseed = \"beacon:soon\"").0, 2);
+}
+
+/// Answers `GET /of/USER` with that user's line, or 404; gives back its port. It ends with the test's process.
+fn serve(lines: BTreeMap<String, String>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut head = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+            let asked = head.next().unwrap_or_default();
+            head.find(String::is_empty);
+            let user = asked.split(' ').nth(1).and_then(|path| path.strip_prefix("/of/")).unwrap_or_default();
+            let (status, body) = match lines.get(&user.replace("%3A", ":")) {
+                Some(line) => ("200 OK", line.as_str()),
+                None => ("404 Not Found", "{}"),
+            };
+            let length = body.len();
+            let answer = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    port
+}
+
+#[test]
+fn an_address_that_answers_for_single_users_is_asked_for_the_sample_and_the_run_says_that_it_is_one() {
+    let folder = tempdir().unwrap();
+    let config = write_world(&folder.path().join("world"), SEED, EVENTS);
+    let honest = fs::read_to_string(&config).unwrap();
+    let world = World::generate(SEED, EVENTS);
+    let user_of = |line: &String| serde_json::from_str::<Value>(line).unwrap()["user"].as_str().unwrap().to_owned();
+    let lines: BTreeMap<String, String> = world.balances.iter().map(|line| (user_of(line), line.clone())).collect();
+    let ask = |name: &str, port: u16, more: &str| {
+        let section = format!("api = \"http://127.0.0.1:{port}/of/{{user}}\"\n{more}");
+        fs::write(&config, honest.replace("statement = \"balances.jsonl\"", &section)).unwrap();
+        let run_dir = folder.path().join(name);
+        let output = drill(&config, &run_dir, &[]);
+        let found = (code(&output) != 2).then(|| report(&run_dir));
+        (code(&output), found, run_dir)
+    };
+    let seed = format!("sample = 3\nseed = \"beacon:{}\"", world.headers.len() - 20);
+    let (exit, found, run_dir) = ask("sampled", serve(lines.clone()), &seed);
+    let found = found.unwrap();
+    assert_eq!(exit, 3, "{}", found["verdict"]);
+    let sample = &found["balances"]["sample"];
+    assert_eq!((&sample["size"], &sample["compared"], &sample["equal"]), (&json!(3), &json!(3), &json!(3)), "{sample}");
+    let left_out =
+        found["unverifiable"].as_array().unwrap().iter().find(|check| check["check"] == "balances.all").unwrap();
+    assert_eq!(left_out["items"], sample["population"].as_u64().unwrap() - 3);
+    assert!(!found["summary"]["by_code"].to_string().contains("BALANCE_"));
+    assert_eq!(code(&run(&["audit", arg(&run_dir)])), 3);
+    // Every answer a satoshi off: each asked user is a mismatch, nobody else is named.
+    let wrong = |(user, line): (&String, &String)| {
+        let mut line: Value = serde_json::from_str(line).unwrap();
+        line["balance_sats"] = (line["balance_sats"].as_i64().unwrap() + 1).into();
+        (user.clone(), line.to_string())
+    };
+    let (exit, found, _) = ask("wrong", serve(lines.iter().map(wrong).collect()), &seed);
+    assert_eq!((exit, &found.unwrap()["summary"]["by_code"]["BALANCE_MISMATCH"]), (1, &json!(3)));
+    // An address that knows nobody: those who were asked for are missing.
+    let (exit, found, _) = ask("nobody", serve(BTreeMap::new()), &seed);
+    assert_eq!((exit, &found.unwrap()["summary"]["by_code"]["BALANCE_MISSING_USER"]), (1, &json!(3)));
+    // Everybody asked for is no sample.
+    let (exit, found, _) = ask("all", serve(lines), &seed.replace("sample = 3", "sample = 1000"));
+    let found = found.unwrap();
+    assert_eq!(exit, 0, "{}", found["unverifiable"]);
+    // Nobody is asked without a seed that is known, and none without one that is named.
+    let (exit, found, _) = ask("unknown", 9, "sample = 3\nseed = \"beacon:9999999\"");
+    assert_eq!((exit, &found.unwrap()["balances"]["sample"]["compared"]), (3, &json!(0)));
+    assert_eq!(ask("unnamed", 9, "sample = 3").0, 2);
+    let offline = run(&["drill", "-c", arg(&config), "--run", arg(&folder.path().join("off")), "--offline"]);
+    assert!([2, 6].contains(&code(&offline)), "{}", shown(&offline));
 }
