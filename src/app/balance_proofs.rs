@@ -9,9 +9,9 @@ use super::inspect::regular_files;
 use crate::domain::{Digest32, SumClaim, SumProof, inert, sha256};
 use crate::seal::{BALANCE_PROOF_BYTES_MAX, check_balance_proof};
 
-/// A member that a proof has and no text inside another document can bring: there its quotation marks are escaped.
-const MARK: &[u8] = br#""schema":"reledger/balance-proof/"#;
-/// How a canonical proof begins, and what follows soon: enough to know one whose mark is damaged.
+/// What the name of a proof's schema begins with.
+const SCHEMA: &str = "reledger/balance-proof/";
+/// How a canonical proof begins, and what follows soon: enough to know one that is damaged.
 const BEGINNING: &[u8] = br#"{"balance_sats":"#;
 const CLAIM: &[u8] = br#","claim":""#;
 
@@ -58,10 +58,15 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, AppError> {
     let file = File::open(path).map_err(AppError::io("open", path))?;
     file.take(limit).read_to_end(&mut bytes).map_err(AppError::io("read", path))?;
     let has = |part: &[u8], mark: &[u8]| part.windows(mark.len()).any(|window| window == mark);
-    let is_one_line = !bytes.strip_suffix(b"\n").unwrap_or(&bytes).contains(&b'\n');
     let begins = bytes.starts_with(BEGINNING) && has(bytes.get(..128).unwrap_or(&bytes), CLAIM);
-    let is_meant = bytes.starts_with(b"{") && is_one_line && (begins || has(&bytes, MARK));
+    let is_meant = begins || has(&bytes, SCHEMA.as_bytes()) && is_named(&bytes);
     Ok(is_meant.then_some(bytes))
+}
+
+/// True for one document that calls itself a proof: not for a list of records of which one speaks of proofs.
+fn is_named(bytes: &[u8]) -> bool {
+    let value: Option<serde_json::Value> = serde_json::from_slice(bytes).ok();
+    value.is_some_and(|value| value["schema"].as_str().is_some_and(|schema| schema.starts_with(SCHEMA)))
 }
 
 fn judge(path: &Path, bytes: &[u8]) -> JudgedBalanceProof {

@@ -245,3 +245,33 @@ fn where_a_sample_alone_was_asked_for_nobody_else_is_missing_and_the_run_is_not_
     assert_eq!(owed_something(&result), ["bc1qunpaid"]);
     assert!(!result.unverifiable.iter().any(|check| check.check == "balances.all"));
 }
+
+/// How many users: `RELEDGER_BALANCES_USERS`, a million by `make balances`.
+#[expect(clippy::disallowed_methods, reason = "a larger count comes from the environment")]
+fn many() -> usize {
+    std::env::var("RELEDGER_BALANCES_USERS").ok().and_then(|text| text.parse().ok()).unwrap_or(300)
+}
+
+#[test]
+fn a_statement_with_one_wrong_user_among_all_has_exactly_one_mismatch() {
+    let count = many();
+    let mut scene = Scene::honest();
+    for at in 0..count {
+        let user = format!("bc1q{at:038}");
+        scene.world.event(&user, |event| event.user = user.as_str().into());
+        scene.world.set.balances.push((evidence(&user), line(&user, 65)));
+    }
+    let mismatches = |scene: &Scene| {
+        let found = scene.run();
+        let of = |code| found.divergences.iter().filter(|one| one.code == code).cloned().collect::<Vec<_>>();
+        assert_eq!((of(Code::BalanceMissingUser).len(), of(Code::BalanceExtraUser).len()), (0, 0));
+        of(Code::BalanceMismatch)
+    };
+    assert_eq!(mismatches(&scene), []);
+    let wrong = &mut scene.world.set.balances[count / 3].1;
+    wrong.balance_sats = Some(66);
+    let user = wrong.user.clone();
+    let found = mismatches(&scene);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].subject.get("user"), Some(user.as_str()));
+}
