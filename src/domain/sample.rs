@@ -26,7 +26,6 @@ impl Sampling {
     }
 
     /// True for the default.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference to `skip_serializing_if`")]
     pub const fn is_users(&self) -> bool {
         matches!(self, Self::Users)
     }

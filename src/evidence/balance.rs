@@ -70,14 +70,13 @@ fn line(members: Record<'_, '_>) -> Result<BalanceLine, Refusal> {
     for name in USER_MEMBERS {
         user = user.or(members.text(name)?.filter(|text| !text.is_empty()));
     }
-    let by_class = match members.get("by_class") {
-        None => [None; 3],
-        Some(_) => {
-            let classes = members.need_object("by_class")?;
-            let [a, b, c] = CLASSES.map(|class| balance(classes, class));
-            [a?, b?, c?]
+    let mut by_class = [None; 3];
+    if members.get("by_class").is_some() {
+        let classes = members.need_object("by_class")?;
+        for (sats, class) in by_class.iter_mut().zip(CLASSES) {
+            *sats = balance(classes, class)?;
         }
-    };
+    }
     let line = BalanceLine {
         user: user.map(UserKey::from).ok_or_else(|| Refusal::Unreadable("no member names a user".to_owned()))?,
         balance_sats: balance(members, "balance_sats")?,

@@ -6,6 +6,8 @@ use crate::domain::{SumNode, UserKey, sum_root};
 
 /// Bytes of a name that are compared without looking at the name: most of an address.
 const KEY_BYTES: usize = 32;
+/// Entries that are booked together.
+const BATCH: usize = 128;
 /// Places of the table when it is made.
 const SLOTS_MIN: usize = 64;
 
@@ -62,6 +64,8 @@ pub struct BalanceBook<'a> {
     rows: Vec<Row<'a>>,
     /// Places in `rows`, one more than them; zero is free. A power of two, at most half full.
     slots: Vec<u32>,
+    /// Entries that are not booked yet.
+    batch: Vec<Row<'a>>,
 }
 
 impl<'a> BalanceBook<'a> {
@@ -72,26 +76,57 @@ impl<'a> BalanceBook<'a> {
 
     /// Adds to a user's balance.
     pub fn add(&mut self, user: &'a UserKey, balance: Balance) {
-        if self.rows.len() >= self.slots.len() / 2 {
+        self.batch.push(Row { hash: hash(user.as_str()), name: user.as_str(), user, balance });
+        if self.batch.len() >= BATCH {
+            self.settle();
+        }
+    }
+
+    /// Books the batch. Users stand all over the memory: the first two walks only look, so that many looks are under way at
+    /// once, and the third finds what they brought.
+    fn settle(&mut self) {
+        let mut batch = std::mem::take(&mut self.batch);
+        while self.rows.len().saturating_add(batch.len()) > self.slots.len() / 2 {
             self.grow();
         }
-        let name = user.as_str();
-        let hash = hash(name);
+        let mut places = [0_u32; BATCH];
+        for (place, entry) in places.iter_mut().zip(&batch) {
+            *place = self.slots.get(self.begin(entry.hash)).copied().unwrap_or(0);
+        }
+        let mut known = [false; BATCH];
+        for ((known, place), entry) in known.iter_mut().zip(&places).zip(&batch) {
+            let row = self.row(*place);
+            *known = row.is_some_and(|row| row.hash == entry.hash && std::ptr::eq(row.name, entry.name));
+        }
+        for ((known, place), entry) in known.iter().zip(&places).zip(batch.drain(..)) {
+            let at = place.checked_sub(1).and_then(|at| usize::try_from(at).ok()).filter(|_| *known);
+            match at.and_then(|at| self.rows.get_mut(at)) {
+                Some(row) => row.balance.add(&entry.balance),
+                None => self.put(entry),
+            }
+        }
+        self.batch = batch;
+    }
+
+    /// Books an entry whose row, if it has one, does not stand where it was looked for first.
+    fn put(&mut self, entry: Row<'a>) {
         // Names mostly are shared, and then in one place; looking at the bytes is the slow way to see that.
-        let is_it = |row: &Row<'a>| row.hash == hash && (std::ptr::eq(row.name, name) || row.name == name);
-        let slot = self.slot(hash, is_it);
+        let is_it =
+            |row: &Row<'a>| row.hash == entry.hash && (std::ptr::eq(row.name, entry.name) || row.name == entry.name);
+        let slot = self.slot(entry.hash, is_it);
         let Some(place) = self.slots.get_mut(slot) else { return };
         if let Some(row) = place.checked_sub(1).and_then(|at| self.rows.get_mut(usize::try_from(at).ok()?)) {
-            row.balance.add(&balance);
+            row.balance.add(&entry.balance);
             return;
         }
-        self.rows.push(Row { hash, name, user, balance });
+        self.rows.push(entry);
         // More users than 32 bits count don't fit into memory.
         *place = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
     }
 
     /// Every user with an entry, ascending by name.
-    pub fn finish(self) -> Balances<'a> {
+    pub fn finish(mut self) -> Balances<'a> {
+        self.settle();
         let mut order: Vec<(Key, usize)> = self.rows.iter().enumerate().map(|(at, row)| (key(row.name), at)).collect();
         let name = |at: usize| self.rows.get(at).map(|row| row.name);
         order.sort_unstable_by(|(left, at), (right, other)| left.cmp(right).then_with(|| name(*at).cmp(&name(*other))));
@@ -101,17 +136,27 @@ impl<'a> BalanceBook<'a> {
 
     /// The place in `slots` of a row, or a free one.
     fn slot(&self, hash: u64, is_it: impl Fn(&Row<'a>) -> bool) -> usize {
-        let mask = self.slots.len().saturating_sub(1);
-        // Only where to begin to look: the low bits are as good as any.
-        let mut slot = usize::try_from(hash & (u64::MAX >> 1)).unwrap_or(0) & mask;
-        while let Some(at) = self.slots.get(slot).and_then(|place| place.checked_sub(1)) {
-            let row = usize::try_from(at).ok().and_then(|at| self.rows.get(at));
-            if row.is_some_and(&is_it) {
+        let mut slot = self.begin(hash);
+        while let Some(row) = self.slots.get(slot).and_then(|place| self.row(*place)) {
+            if is_it(row) {
                 break;
             }
-            slot = (slot + 1) & mask;
+            slot = (slot + 1) & self.mask();
         }
         slot
+    }
+
+    /// Where to begin to look. The low bits are as good as any.
+    fn begin(&self, hash: u64) -> usize {
+        usize::try_from(hash & u64::from(u32::MAX)).unwrap_or(0) & self.mask()
+    }
+
+    fn mask(&self) -> usize {
+        self.slots.len().saturating_sub(1)
+    }
+
+    fn row(&self, place: u32) -> Option<&Row<'a>> {
+        self.rows.get(usize::try_from(place.checked_sub(1)?).ok()?)
     }
 
     fn grow(&mut self) {

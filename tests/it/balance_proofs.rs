@@ -170,7 +170,10 @@ fn no_part_of_an_inclusion_can_be_changed() {
                 refused(&forge(&|proof| proof.leaves[0].siblings[at].sum += 1), SumFault::OtherRoot);
                 refused(&forge(&|proof| proof.leaves[0].siblings[at].hash.0[31] ^= 1), SumFault::OtherRoot);
                 refused(&forge(&|proof| proof.leaves[0].siblings[at].sum = -1), SumFault::NegativeSibling);
-                refused(&forge(&|proof| drop(proof.leaves[0].siblings.remove(at))), SumFault::PathLength);
+                let shorter = forge(&|proof| {
+                    proof.leaves[0].siblings.remove(at);
+                });
+                refused(&shorter, SumFault::PathLength);
                 let other = (at + 1) % leaf.siblings.len();
                 if leaf.siblings[at] != leaf.siblings[other] {
                     refused(&forge(&|proof| proof.leaves[0].siblings.swap(at, other)), SumFault::OtherRoot);
@@ -238,14 +241,17 @@ fn an_absence_needs_the_very_neighbours() {
             let honest = SumProof::of(&users, &user).unwrap();
             // Any other choice of leaves, each with its honest path, is no proof.
             let path = |place: usize| SumPath::of(&users, place).unwrap();
+            let paths: Vec<SumPath> = (0..count).map(path).collect();
             let right: Vec<u64> = honest.leaves.iter().map(|leaf| leaf.index).collect();
-            for one in 0..count {
+            // Of larger trees the ends and what stands around the gap.
+            let is_near = |place: &usize| count < 10 || place.abs_diff(at / 2) < 4 || [0, count - 1].contains(place);
+            for one in (0..count).filter(is_near) {
                 let mut alone = honest.clone();
-                alone.leaves = vec![path(one)];
+                alone.leaves = vec![paths[one].clone()];
                 assert_eq!(alone.check().is_ok(), right == [one as u64], "{user} of {count} by {one}");
-                for two in 0..count {
+                for two in (0..count).filter(is_near) {
                     let mut both = honest.clone();
-                    both.leaves = vec![path(one), path(two)];
+                    both.leaves = vec![paths[one].clone(), paths[two].clone()];
                     let wanted = right == [one as u64, two as u64];
                     assert_eq!(both.check().is_ok(), wanted, "{user} of {count} by {one} and {two}");
                 }

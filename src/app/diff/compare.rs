@@ -104,7 +104,9 @@ fn listed(left: &Value, right: &Value, key: &[&str], told: &dyn Fn(&Value) -> Va
         let mut changed = Vec::new();
         if let (Value::Object(one), Value::Object(two)) = (told(&item), told(&other)) {
             let names: BTreeSet<&String> = one.keys().chain(two.keys()).collect();
-            names.into_iter().for_each(|name| differ(one.get(name), two.get(name), name, &mut changed));
+            for name in names {
+                differ(one.get(name), two.get(name), name, &mut changed);
+            }
         }
         if !changed.is_empty() {
             found.changed.push((item, changed));
