@@ -415,6 +415,8 @@ mod tests {
             ("profile = \"other\"\n", "other"),
             ("[gateway]\npayment_log = [{}]\n", "gateway.payment_log"),
             ("[nostr]\nfiles = [\"\"]\n", "nostr.files"),
+            ("[balances]\nsample = 1\nseed = \"beacon:soon\"\n", "balances.seed"),
+            ("[balances]\napi = \"https://x.example/{user}\"\nsample = 1\n", "balances.api"),
         ] {
             let error = plan(text).unwrap_err();
             assert!(error.to_string().contains(key), "{error}");
