@@ -198,7 +198,8 @@ mod tests {
             assert_ne!(other, text, "{from}");
             assert!(check_balance_proof(other.as_bytes()).is_err(), "{to}");
         }
-        for bytes in [&b""[..], b"{}", b"[]", b"\xff", &[b'['; 100_000]] {
+        let deep = "[".repeat(100_000);
+        for bytes in [&b""[..], b"{}", b"[]", b"\xff", deep.as_bytes()] {
             assert!(check_balance_proof(bytes).is_err());
         }
     }

@@ -7,6 +7,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
+use reledger::domain::BlockHash;
 use reledger::sim::World;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -176,7 +177,7 @@ fn a_drill_says_whom_its_sample_draws_and_where_the_seed_comes_from() {
     // The block after a height that stands deep enough: its hash as explorers print it.
     let height = world.headers.len() - 20;
     let hash: [u8; 32] = Sha256::digest(Sha256::digest(world.headers[height + 1])).into();
-    let hash: String = hash.iter().rev().map(|byte| format!("{byte:02x}")).collect();
+    let hash = BlockHash(hash).to_string();
     let (exit, sample) = judged("known", &format!("sample = 3\nseed = \"beacon:{height}\""));
     assert_eq!((exit, &sample["seed"]), (0, &json!(hash)), "{sample}");
     assert_eq!(sample["seed_from"], json!({"after": height, "block": height + 1}));

@@ -30,7 +30,7 @@ fn forget(folder: &Path, text: &str) -> usize {
         } else if let Ok(old) = fs::read_to_string(&path) {
             let kept: Vec<&str> = old.lines().filter(|line| !line.contains(text)).collect();
             forgotten += old.lines().count() - kept.len();
-            fs::write(&path, kept.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+            fs::write(&path, kept.join("\n") + "\n").unwrap();
         }
     }
     forgotten
@@ -140,7 +140,8 @@ fn what_a_foreign_report_says_reaches_no_terminal_as_it_is() {
 }
 
 /// How many users: `RELEDGER_BALANCES_USERS`, a million by `make balances`.
-pub(crate) fn users() -> usize {
+#[expect(clippy::disallowed_methods, reason = "the length of a campaign comes from the caller")]
+fn users() -> usize {
     std::env::var("RELEDGER_BALANCES_USERS").ok().and_then(|text| text.parse().ok()).unwrap_or(3_000)
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::domain::{
-    Beacon, BlockHash, BlockHeight, Code, Direction, Ratio, Sampling, SettlementKind, State, draw_money_units,
+    Beacon, BlockHash, BlockHeight, Code, Direction, Ratio, Sampling, SettlementKind, State, UserKey, draw_money_units,
     draw_sample,
 };
 use crate::evidence::{BalanceLine, StatementClaim, StatementTotals};
@@ -175,7 +175,7 @@ fn the_sample_is_the_one_that_the_specification_draws() {
         let result = scene.run();
         let sample = result.balances.sample.unwrap();
         let wanted: BTreeSet<&str> = places.iter().map(|at| NAMES[usize::try_from(*at).unwrap()]).collect();
-        assert!(sample.users.iter().map(|user| user.as_str()).eq(wanted));
+        assert!(sample.users.iter().map(UserKey::as_str).eq(wanted));
         assert_eq!((sample.size, sample.population, sample.origin), (2, 3, SeedOrigin::Chosen));
         // All are compared, whatever the sample.
         assert_eq!((result.balances.compared, result.balances.equal), (3, 3));
