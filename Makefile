@@ -4,7 +4,7 @@ SHELL := /bin/sh
 # Many tests wait for sockets and for processes that they killed: two for each core keep it busy.
 TEST_THREADS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 2))))
 
-.PHONY: help drill test test-peers check bench bench-capture bench-project bench-treasury relay-worlds timelines fuzz fuzz-targets kills laws acknowledged pages mutants worlds identity coverage relays hand-mutants docs clean
+.PHONY: help drill test test-peers check bench bench-balances bench-capture bench-project bench-treasury relay-worlds timelines fuzz fuzz-targets kills laws acknowledged pages mutants worlds balances identity coverage relays hand-mutants docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ bench-project: ## envelope and rebind projections on one thread at three sizes, 
 
 bench-treasury: ## all ledgers and the whole reconciliation on one thread at three sizes, and their memory (RELEDGER_BENCH_ENVELOPES=n)
 	$(CARGO) bench --locked --bench treasury
+
+bench-balances: ## all balances and their sum tree on one thread at three sizes, and how they grow (RELEDGER_BENCH_USERS=n)
+	$(CARGO) bench --locked --bench balances
 
 bench-capture: ## capture from four loopback relays beside its two floors (RELEDGER_BENCH_EVENTS=n, RELEDGER_BENCH_MODE=pages|lists)
 	$(CARGO) bench --locked --bench capture
@@ -69,6 +72,10 @@ relay-worlds: ## captures generated relays, honest and not, and judges every cla
 
 timelines: ## custody at 20 instants of RELEDGER_TIMELINES drawn histories against an oracle (RELEDGER_TIMELINES_SEED=n)
 	RELEDGER_TIMELINES=$${RELEDGER_TIMELINES:-500} $(CARGO) test --locked --test it custody_timelines:: -- --nocapture
+
+balances: ## one wrong user among RELEDGER_BALANCES_USERS found by comparison and by bisection, every kind of place
+	RELEDGER_BALANCES_USERS=$${RELEDGER_BALANCES_USERS:-1000000} $(CARGO) test --locked --lib reconcile::tests::balances -- --nocapture
+	RELEDGER_BALANCES_USERS=$${RELEDGER_BALANCES_USERS:-1000000} $(CARGO) test --locked --test it diff::one_wrong -- --nocapture
 
 identity: ## every way to the report of RELEDGER_WORLDS worlds, byte for byte
 	RELEDGER_WORLDS=$${RELEDGER_WORLDS:-200} $(CARGO) test --locked --test it identity:: -- --nocapture

@@ -45,6 +45,19 @@ pub(super) fn block_time(
     policy: &HeaderPolicy,
     height: BlockHeight,
 ) -> Result<UnixSeconds, AppError> {
+    let chain = header_chain(store, policy)?;
+    let known = chain.at(height).filter(|header| header.trust != HeaderTrust::Isolated);
+    known.map(|header| header.time).ok_or_else(|| AppError::Unestablished {
+        what: format!("--as-of {height}: no trusted header stands at that height"),
+        hint: "declare [headers] that reach it from the checkpoint, or give a time".to_owned(),
+    })
+}
+
+/// The headers that the store holds, judged.
+///
+/// # Errors
+/// [`AppError::Store`].
+pub(super) fn header_chain(store: &dyn EvidenceStore, policy: &HeaderPolicy) -> Result<HeaderChain, AppError> {
     let mut runs = Vec::new();
     store.scan(&[Media::Headers], &mut |id, evidence| {
         if let Decoded::Claim(claim, _) = decode(&evidence)
@@ -54,12 +67,7 @@ pub(super) fn block_time(
         }
         ControlFlow::Continue(())
     })?;
-    let (chain, _, _) = HeaderChain::build(runs, policy);
-    let known = chain.at(height).filter(|header| header.trust != HeaderTrust::Isolated);
-    known.map(|header| header.time).ok_or_else(|| AppError::Unestablished {
-        what: format!("--as-of {height}: no trusted header stands at that height"),
-        hint: "declare [headers] that reach it from the checkpoint, or give a time".to_owned(),
-    })
+    Ok(HeaderChain::build(runs, policy).0)
 }
 
 /// The newest instant that signed evidence speaks of and that is not after the clock: the as-of when none was given.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use super::beacon::beacon;
 use super::conclude::{Conclusion, INPUTS_SCHEMA, JudgedInputs};
 use super::error::AppError;
 use super::finish::evidence_members;
@@ -34,11 +35,12 @@ pub struct Audited {
 /// [`AppError::Untrusted`] when a member does not match the manifest; [`AppError`] for local failures.
 pub fn audit(root: &Path, jobs: usize, observer: &dyn Observer, cancel: &Cancel) -> Result<Audited, AppError> {
     let (store, manifest) = sealed_store(root)?;
-    let judged = recorded_inputs(root)?;
+    let mut judged = recorded_inputs(root)?;
     let found = read(root, "report.json")?;
     let root = manifest.evidence_root;
     let mut tables = side_tables(&store)?;
     tables.d_tags = d_tags(&store, &judged.declared)?;
+    judged.declared.beacon = beacon(&store, &judged.policy.headers, &judged.declared, judged.as_of)?;
     let set = judge(&store, &judged.policy, &tables, &worker_threads(jobs)?, observer, cancel)?;
     let conclusion = Conclusion::draw(set, &tables, &judged, root);
     let report = report_json(&conclusion.model());

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::judge::SideTables;
 use super::seals;
 use crate::domain::{AsOf, Code, Condition, Digest32, Divergence, Outcome, Severity, State, TrustPolicy, UnixSeconds};
-use crate::ledger::{LedgerView, Ledgers, rebuild};
+use crate::ledger::{LedgerView, Ledgers, People, rebuild};
 use crate::reconcile::{Declared, Input, Objectives, Reconciliation, Runbook, reconcile};
 use crate::report::{Inputs, Model};
 use crate::seal::{StateSeal, seal};
@@ -56,6 +56,7 @@ pub struct Conclusion {
     outcome: Outcome,
     set: VerifiedSet,
     reconciliation: Reconciliation,
+    people: People,
     views: Vec<LedgerView>,
     seal: StateSeal,
     runbook: Runbook,
@@ -100,6 +101,7 @@ impl Conclusion {
             outcome,
             set,
             reconciliation,
+            people: ledgers.people,
             views,
             seal,
             runbook,
@@ -142,6 +144,11 @@ impl Conclusion {
     /// The verified set.
     pub fn set(&self) -> &VerifiedSet {
         &self.set
+    }
+
+    /// Whose names are whose.
+    pub(super) fn people(&self) -> &People {
+        &self.people
     }
 
     /// What was judged, found, and folded.

@@ -304,8 +304,11 @@ pub struct BalancesSection {
     pub api: Option<String>,
     /// Sample size where only single users can be asked.
     pub sample: Option<u32>,
-    /// `beacon`, or a literal text that the report marks as chosen.
+    /// `beacon`, `beacon:HEIGHT`, or a literal text that the report marks as chosen.
     pub seed: Option<String>,
+    /// What each draw takes: users, or satoshi. What is not there changes no digest of the configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sampling: Option<crate::domain::Sampling>,
 }
 
 /// `[budgets]`.

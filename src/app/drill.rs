@@ -8,6 +8,7 @@ use super::acknowledgements;
 use super::again::RelayAsk;
 use super::as_of::{AsOfWanted, as_of_from_evidence, block_time};
 use super::audit::sealed_store;
+use super::beacon::beacon;
 use super::capture::{Checking, Limit, capture};
 use super::conclude::{Conclusion, INPUTS_SCHEMA, JudgedInputs};
 use super::coverage::Captured;
@@ -22,6 +23,7 @@ use super::observer::{Cancel, Observer};
 use super::plan::Plan;
 use super::recorded::Book;
 use super::run::{Found, RunFolder, RunRecord, peak_memory_kib};
+use super::sample;
 use super::sources::{SourceKit, first_sources, upgrade_sources};
 use super::takedowns::{d_tags, read_logs};
 use crate::domain::{Severity, UnixSeconds};
@@ -251,6 +253,7 @@ impl<'a> Session<'a> {
         documents::add_past(&mut self.record.documents, &self.plan.history);
         self.folder.write_record(&self.record)?;
         let judged = self.upgrade(&mut kit)?;
+        let judged = self.ask_sample(&kit, judged)?;
         self.settle()?;
         Ok(judged)
     }
@@ -280,6 +283,18 @@ impl<'a> Session<'a> {
                 return Ok(unchanged.then_some(set));
             }
         }
+        Ok(None)
+    }
+
+    /// Asks for the balances of the sample. Gives back the judgement when nothing was asked.
+    fn ask_sample(&mut self, kit: &SourceKit, judged: Option<VerifiedSet>) -> Result<Option<VerifiedSet>, AppError> {
+        if self.plan.balance_api.is_none() {
+            return Ok(judged);
+        }
+        let tables = side_tables(&self.store)?;
+        let set = judged.map_or_else(|| self.judge(&tables), Ok)?;
+        let users = sample::users(self.plan, &self.store, (&set, &tables), self.as_of(&set)?)?;
+        self.fetch("sample", sample::sources(self.plan, kit, users)?)?;
         Ok(None)
     }
 
@@ -324,8 +339,9 @@ impl<'a> Session<'a> {
             Some(set) => set,
             None => self.judge(&tables)?,
         };
-        let judged = self.judged_inputs(&set, &tables)?;
+        let mut judged = self.judged_inputs(&set, &tables)?;
         tables.d_tags = d_tags(&self.store, &judged.declared)?;
+        judged.declared.beacon = beacon(&self.store, &judged.policy.headers, &judged.declared, judged.as_of)?;
         let root = evidence_root(&self.store.ids()?);
         let conclusion = self.timed("rebuild", |_| Ok(Conclusion::draw(set, &tables, &judged, root)))?;
         self.cancel.check()?;
@@ -342,12 +358,16 @@ impl<'a> Session<'a> {
         Ok(Finished { conclusion, report: self.folder.report() })
     }
 
+    fn as_of(&self, set: &VerifiedSet) -> Result<UnixSeconds, AppError> {
+        match self.options.as_of {
+            Some(AsOfWanted::Time(time)) => Ok(time),
+            Some(AsOfWanted::Block(height)) => block_time(&self.store, &self.plan.policy.headers, height),
+            None => Ok(as_of_from_evidence(set, self.options.clock)),
+        }
+    }
+
     fn judged_inputs(&self, set: &VerifiedSet, tables: &SideTables) -> Result<JudgedInputs, AppError> {
-        let as_of = match self.options.as_of {
-            Some(AsOfWanted::Time(time)) => time,
-            Some(AsOfWanted::Block(height)) => block_time(&self.store, &self.plan.policy.headers, height)?,
-            None => as_of_from_evidence(set, self.options.clock),
-        };
+        let as_of = self.as_of(set)?;
         let mut declared = self.plan.declared.clone();
         (declared.takedowns, declared.unread_takedowns) = read_logs(&self.plan.transparency)?;
         declared.acknowledgements = acknowledgements::recorded(self.plan)?;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
+use super::balance_proofs::{self, JudgedBalanceProof};
 use super::error::AppError;
 use super::judge::{SideTables, judge, worker_threads};
 use super::observer::{Cancel, Silent};
@@ -132,6 +133,8 @@ pub struct JudgedFiles {
     pub records: Vec<JudgedRecord>,
     /// Why a file was not read to its end: cut off, damaged, a link out of its folder. Foreign text is still raw.
     pub faults: Vec<String>,
+    /// Proofs about balances.
+    pub proofs: Vec<JudgedBalanceProof>,
 }
 
 /// Judges files on their own; `context` are key sets and headers to judge them with. Of a folder, every file below it.
@@ -155,7 +158,8 @@ pub fn verify_files(
         collected.take(FilesSource::new(*media, paths.clone()))?;
     }
     collected.records.clear();
-    for file in files {
+    let (files, proofs) = balance_proofs::split(files)?;
+    for file in &files {
         if file.as_os_str() == "-" {
             collected.take(read_once(Box::new(std::io::stdin()))?)?;
             continue;
@@ -197,7 +201,7 @@ pub fn verify_files(
         record.anchors.extend(expiry_of(&set, record.id, now));
         judged_records.push(record);
     }
-    Ok(JudgedFiles { records: judged_records, faults })
+    Ok(JudgedFiles { records: judged_records, faults, proofs })
 }
 
 /// The files at or below a path in order of name, without hidden ones and without links.

@@ -10,6 +10,8 @@ mod acknowledgements;
 mod again;
 mod as_of;
 mod audit;
+mod balance_proofs;
+mod beacon;
 mod caps;
 mod capture;
 mod chain;
@@ -20,6 +22,7 @@ mod cursor;
 mod cursors;
 mod custody;
 mod cut;
+mod diff;
 mod divergences;
 mod doctor;
 mod documents;
@@ -49,6 +52,7 @@ mod register;
 mod relay_terms;
 mod replay;
 mod run;
+mod sample;
 mod schedule;
 mod seals;
 mod sources;
@@ -62,6 +66,7 @@ mod values;
 pub use acknowledgements::{AcknowledgementRegister, AcknowledgementsSection};
 pub use as_of::AsOfWanted;
 pub use audit::{Audited, audit};
+pub use balance_proofs::JudgedBalanceProof;
 pub use caps::{CapEvents, CapTable, DropWindows, caps_of_run};
 pub use conclude::{Conclusion, JudgedInputs};
 pub use config::{AuthWord, Config, RelayBudgetSection};
@@ -74,6 +79,10 @@ pub use cursor::{
 };
 pub use cursors::{Cursor, Place};
 pub use custody::{CustodyFound, CustodyQuestion, FoundTransition, custody_of_run, custody_text, custody_value};
+pub use diff::{
+    Changed, Difference, FirstDifference, Listed, Operand, Record, ReportDifference, Side, difference, difference_text,
+    difference_value,
+};
 pub use divergences::{DivergenceFilter, Draft, ReportedDivergence, ReportedRun};
 pub use doctor::{Check, Health, Patient, diagnose, exit_condition};
 pub use documents::SeenDocument;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::beacon::Seed;
 use super::config::Config;
 use super::drift::drift;
 use super::error::AppError;
@@ -29,6 +30,8 @@ pub struct Plan {
     pub files: BTreeMap<Media, Vec<PathBuf>>,
     /// Addresses by media, fetched by plain GET.
     pub documents: Vec<(Media, String)>,
+    /// Where single users' balances are asked for: an address with `{user}` in it.
+    pub balance_api: Option<String>,
     /// Relay addresses.
     pub relays: Vec<String>,
     /// Window asked of relays.
@@ -100,8 +103,22 @@ impl Plan {
         }
         let balances = config.balances.clone().unwrap_or_default();
         builder.take(Media::Balance, &balances.statement.into_iter().collect::<Vec<_>>(), "balances.statement")?;
-        if let Some(api) = balances.api {
-            builder.documents.push((Media::Balance, api));
+        if balances.seed.as_deref().is_some_and(|seed| Seed::of(seed).is_none()) {
+            return Err(config_error(
+                "`balances.seed` names a beacon without a height".to_owned(),
+                "`beacon`, or `beacon:HEIGHT` for the first block after that height",
+            ));
+        }
+        let (balance_api, api) = match balances.api {
+            Some(api) if api.contains(USER_MARK) => (Some(api), None),
+            api => (None, api),
+        };
+        builder.documents.extend(api.map(|api| (Media::Balance, api)));
+        if balance_api.is_some() && (balances.sample.is_none() || balances.seed.is_none()) {
+            return Err(config_error(
+                format!("`balances.api` asks for single users ({USER_MARK}) and does not say for whom"),
+                "name `balances.sample` and `balances.seed`",
+            ));
         }
         let (logs, payment_logs) = gateway::payment_logs(&section.payment_log, &|file| builder.path(file))?;
         builder.take(Media::PaymentLogEntry, &logs, "gateway.payment_log")?;
@@ -115,6 +132,7 @@ impl Plan {
             declared: Declared::default(),
             files: builder.files,
             documents: builder.documents,
+            balance_api,
             relays: nostr.relays.clone(),
             window: (nostr.since.map(|since| since.0), nostr.until.map(|until| until.0)),
             allow_plaintext: nostr.allow_plaintext,
@@ -154,7 +172,7 @@ impl Plan {
     fn declare(&self, config: &Config) -> Declared {
         let has = |media| self.files.contains_key(&media) || self.documents.iter().any(|(other, _)| *other == media);
         let mut sources: BTreeSet<SourceId> = self.files.keys().map(|media| SourceId::files(*media)).collect();
-        sources.extend(self.documents.iter().map(|(_, url)| SourceId(url.clone())));
+        sources.extend(self.documents.iter().map(|(_, url)| url).chain(&self.balance_api).cloned().map(SourceId));
         sources.extend(self.relays.iter().cloned().map(SourceId));
         sources.extend(self.payment_logs.iter().map(|log| SourceId(log.url.clone())));
         sources.extend(self.nodes.iter().map(|node| SourceId(node.url.clone())));
@@ -180,6 +198,9 @@ impl Plan {
             drift: drift(config),
             sample_size: config.balances.as_ref().and_then(|balances| balances.sample),
             sample_seed: config.balances.as_ref().and_then(|balances| balances.seed.clone()),
+            sampling: config.balances.as_ref().and_then(|balances| balances.sampling).unwrap_or_default(),
+            balances_sampled: self.balance_api.is_some() && !has(Media::Balance),
+            beacon: None,
             // What stands in files is read when the run begins.
             takedowns: Vec::new(),
             unread_takedowns: Vec::new(),
@@ -190,6 +211,9 @@ impl Plan {
         }
     }
 }
+
+/// What stands in `balances.api` for the user where single users are asked for.
+const USER_MARK: &str = "{user}";
 
 /// No address serves these.
 const fn is_file_only(media: Media) -> bool {
@@ -398,6 +422,8 @@ mod tests {
             ("profile = \"other\"\n", "other"),
             ("[gateway]\npayment_log = [{}]\n", "gateway.payment_log"),
             ("[nostr]\nfiles = [\"\"]\n", "nostr.files"),
+            ("[balances]\nsample = 1\nseed = \"beacon:soon\"\n", "balances.seed"),
+            ("[balances]\napi = \"https://x.example/{user}\"\nsample = 1\n", "balances.api"),
         ] {
             let error = plan(text).unwrap_err();
             assert!(error.to_string().contains(key), "{error}");

@@ -118,7 +118,8 @@ fn first_address(plan: &Plan) -> Option<String> {
     let logs = plan.payment_logs.iter().map(|log| &log.url);
     let nodes = plan.nodes.iter().map(|node| &node.url);
     let headers = plan.bitcoin_rest.iter().chain(&plan.esplora);
-    plan.relays.iter().chain(documents).chain(logs).chain(nodes).chain(headers).next().cloned()
+    let own = plan.relays.iter().chain(documents).chain(&plan.balance_api);
+    own.chain(logs).chain(nodes).chain(headers).next().cloned()
 }
 
 /// Every source that the plan names; relays as `asks` says, or whole.
@@ -182,7 +183,7 @@ pub(super) fn upgrade_sources(
 }
 
 #[cfg(feature = "net")]
-pub(super) use net::sockets;
+pub(super) use net::{handle, sockets};
 
 #[cfg(feature = "net")]
 mod net {
@@ -236,7 +237,7 @@ mod net {
         Ok(records)
     }
 
-    fn handle(kit: &SourceKit) -> Option<Handle> {
+    pub(in crate::app) fn handle(kit: &SourceKit) -> Option<Handle> {
         kit.runtime.as_ref().map(|runtime| runtime.handle().clone())
     }
 

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::coverage::CoverageArgs;
 use super::cursor::CursorCommand;
 use super::custody::CustodyCommand;
+use super::diff::DiffArgs;
 use super::gaps::GapsCommand;
 use super::replay::ReplayArgs;
 use crate::sim::{Behaviour, Transport};
@@ -126,12 +127,14 @@ pub(crate) enum Command {
         dir: PathBuf,
     },
     /// Judge single files, one line a record: event JSONL, .ots proofs, settlement JSONL, key sets, custody records,
-    /// checkpoint chains, snapshots.
+    /// checkpoint chains, snapshots, proofs about balances.
     Verify {
         /// Files; `-` is stdin.
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// What differs between two runs, reports or states; exit 1 if anything does.
+    Diff(DiffArgs),
     /// What a run knows of an id, as a tree: what it says, what brought it, its key, signatures, anchor, ledger entries,
     /// relations and divergences. Or what a divergence code means. Exit 2 when nothing has that name, or several do.
     #[command(

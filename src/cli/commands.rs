@@ -8,8 +8,8 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 use super::args::{Cli, Command, ConfigCommand, Format, Global, ServeArgs, SimCommand};
 use super::output::{Output, fatal, say};
 use super::{
-    caps, coverage, cursor, custody, divergences, doctor, documents, explain, gaps, headers, init, keys, ots, progress,
-    replay, report, settings, show, signals, sim, trial,
+    caps, coverage, cursor, custody, diff, divergences, doctor, documents, explain, gaps, headers, init, keys, ots,
+    progress, replay, report, settings, show, signals, sim, trial,
 };
 use crate::app::{self, AppError, Cancel, Conclusion};
 use crate::domain::{Condition, inert};
@@ -70,6 +70,7 @@ fn run(cli: &Cli, matches: &clap::ArgMatches, output: &Output) -> Result<ExitCod
         Command::Cursor { command } => cursor::cursor(global, output, command),
         Command::Audit { dir } => audit(global, output, dir),
         Command::Verify { files } => show::verify(global, output, files),
+        Command::Diff(args) => diff::diff(global, output, args),
         Command::Explain { what } => explain::explain(global, output, what),
         Command::Coverage(args) => coverage::coverage(global, output, args),
         Command::Doctor => doctor::doctor(global, output),

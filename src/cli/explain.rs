@@ -160,6 +160,7 @@ fn tree(thing: &Thing) -> Branch {
         children.push(Branch::leaf(format!("signature {}: {}{by}", signature.scheme, signature.verdict)));
     }
     children.extend(thing.anchor.iter().map(anchor));
+    children.extend(thing.balance.iter().map(balance));
     if !thing.entries.is_empty() {
         let lines = thing.entries.iter().map(|entry| {
             let tier = entry.tier.as_ref().map(|tier| format!(" tier {tier}")).unwrap_or_default();
@@ -260,6 +261,31 @@ fn anchor(anchor: &app::AnchorTold) -> Branch {
         children.push(Branch { text: format!("refused proof {}", refused.proof), children: reasons.collect() });
     }
     Branch { text: format!("anchor: {}", anchor.status), children }
+}
+
+fn balance(told: &app::BalanceTold) -> Branch {
+    let amount = |value: &Option<Value>| value.as_ref().map(plain).unwrap_or_default();
+    let text = match &told.balance_sats {
+        Some(sats) => format!("balance of account {}: {} sats", told.account, plain(sats)),
+        None => format!("balance of account {}: none, no ledger fact names it", told.account),
+    };
+    let mut children = Vec::new();
+    if told.balance_sats.is_some() {
+        let [available, maturing] = [&told.available_sats, &told.maturing_sats].map(amount);
+        let [earned, paid, adjusted] = [&told.earned_sats, &told.paid_sats, &told.adjusted_sats].map(amount);
+        children.push(Branch::leaf(format!("available {available}, maturing {maturing}")));
+        children.push(Branch::leaf(format!("earned {earned}, paid {paid}, adjusted {adjusted}")));
+    }
+    children.push(match (&told.proof, told.no_proof) {
+        (Some(proof), _) => Branch::leaf(format!(
+            "proof of {} against root {} of {} users: --json has it",
+            plain(&proof["claim"]),
+            plain(&proof["root"]),
+            plain(&proof["count"])
+        )),
+        (None, why) => Branch::leaf(format!("no proof: {}", why.unwrap_or_default())),
+    });
+    Branch { text, children }
 }
 
 fn divergence(told: &app::DivergenceTold) -> Branch {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::args::{Format, Global};
 use super::output::{Output, say};
 use super::{settings, signals};
-use crate::app::{self, AppError, Cancel, Fate, JudgedRecord};
+use crate::app::{self, AppError, Cancel, Fate, JudgedBalanceProof, JudgedRecord};
 use crate::domain::{Condition, Media, Outcome, TrustPolicy, inert_limited};
 use crate::report::canonical_json;
 
@@ -27,20 +27,25 @@ fn context(global: &Global) -> Result<(TrustPolicy, Files), AppError> {
     Ok((plan.policy, helpers.collect()))
 }
 
-/// One line a record; exit 0 all hold, 1 one is bad (5 a seal that nobody trusted made or a changed member of a snapshot, 6 an
+/// One line a record; exit 0 all hold, 1 one is bad (5 a proof about a balance, a seal that nobody trusted made or a changed member of a snapshot, 6 an
 /// unsafe archive), 3 one could not be checked or there was none.
 pub(crate) fn verify(global: &Global, output: &Output, files: &[PathBuf]) -> Result<ExitCode, AppError> {
     let (policy, helpers) = context(global)?;
     settings::may_read_stdin(global, files.iter())?;
     let cancel = Cancel::default();
     signals::listen(cancel.clone());
-    let app::JudgedFiles { records, faults } =
+    let app::JudgedFiles { records, faults, proofs } =
         app::verify_files(files, &helpers, &policy, settings::clock(global)?, global.jobs, &cancel)?;
     let count = |fate| records.iter().filter(|record| record.fate == fate).count();
-    let (ok, unchecked, bad) = (count(Fate::Ok), count(Fate::Unchecked), count(Fate::Bad));
+    let untrue = proofs.iter().filter(|proof| proof.verdict.is_err()).count();
+    let (ok, bad) = (count(Fate::Ok) + proofs.len() - untrue, count(Fate::Bad) + untrue);
+    let unchecked = count(Fate::Unchecked);
     let mut outcome = Outcome::default();
+    if untrue > 0 {
+        outcome.add(Condition::UntrustedInput);
+    }
     records.iter().filter_map(|record| record.condition).for_each(|condition| outcome.add(condition));
-    if unchecked + faults.len() > 0 || records.is_empty() {
+    if unchecked + faults.len() > 0 || records.len() + proofs.len() == 0 {
         outcome.add(Condition::Incomplete);
     }
     let code = outcome.exit_code().0;
@@ -54,9 +59,16 @@ pub(crate) fn verify(global: &Global, output: &Output, files: &[PathBuf]) -> Res
             Format::Json | Format::Ndjson => bytes.extend(canonical_json(&value(record))),
         }
     }
+    for proof in &proofs {
+        match output.format {
+            Format::Human => bytes.extend(proof_line(proof).into_bytes()),
+            Format::Json | Format::Ndjson => bytes.extend(canonical_json(&proof_value(proof))),
+        }
+    }
     output.emit(&bytes)?;
     if !global.quiet {
-        say(&format!("{ok} ok, {bad} bad, {unchecked} unchecked of {} records; exit {code}", records.len()));
+        let all = records.len() + proofs.len();
+        say(&format!("{ok} ok, {bad} bad, {unchecked} unchecked of {all} records; exit {code}"));
     }
     Ok(ExitCode::from(code))
 }
@@ -73,6 +85,24 @@ fn line(record: &JudgedRecord) -> String {
     }
     line.push('\n');
     line
+}
+
+/// What proofs about balances are called where records have their media.
+const BALANCE_PROOF: &str = "balance-proof";
+
+fn proof_line(proof: &JudgedBalanceProof) -> String {
+    let fate = if proof.verdict.is_ok() { Fate::Ok } else { Fate::Bad };
+    let (Ok(said) | Err(said)) = &proof.verdict;
+    let said = inert_limited(said, 400);
+    format!("{:<10}{} {BALANCE_PROOF} {} {said}\n", fate.name(), inert_limited(&proof.place, 80), proof.id)
+}
+
+fn proof_value(proof: &JudgedBalanceProof) -> serde_json::Value {
+    let fate = if proof.verdict.is_ok() { Fate::Ok } else { Fate::Bad };
+    serde_json::json!({
+        "fate": fate.name(), "place": proof.place, "media": BALANCE_PROOF, "id": proof.id.to_hex(),
+        "shows": proof.verdict.as_ref().ok(), "fault": proof.verdict.as_ref().err(),
+    })
 }
 
 fn value(record: &JudgedRecord) -> serde_json::Value {

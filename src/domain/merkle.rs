@@ -1,4 +1,4 @@
-//! Merkle roots in the style of RFC 6962 and the balance sum tree. Specified in `docs/state-root.md`, sections 2 and 5.
+//! Merkle roots in the style of RFC 6962. Specified in `docs/state-root.md`, section 2.
 
 use sha2::{Digest as _, Sha256};
 
@@ -59,7 +59,7 @@ fn node(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
     hasher.finalize().into()
 }
 
-/// The root over the leaves in the given order.
+/// The root over the leaves in the given order. Of an aligned part of a list it is the node that stands over that part.
 pub fn merkle_root<I, L>(leaves: I) -> Digest32
 where
     I: IntoIterator<Item = L>,
@@ -70,65 +70,6 @@ where
         tree.push(leaf.as_ref());
     }
     tree.root()
-}
-
-/// A leaf of the balance tree: one user and what is owed to them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SumLeaf {
-    /// The user's key.
-    pub user: String,
-    /// The balance in satoshi.
-    pub sats: i128,
-}
-
-/// A node of the balance tree: a hash and the sum below it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SumNode {
-    /// Commits to both children's hashes and both children's sums.
-    pub hash: Digest32,
-    /// The sum of all leaves below.
-    pub sum: i128,
-}
-
-/// Root of the Merkle sum tree over leaves sorted by user. `None` when a sum overflows 128 bits.
-///
-/// A node commits to *both* child sums (the repair of Maxwell's tree, ePrint 2018/1139), so no leaf can hide inside a sum.
-pub fn sum_root(leaves: &[SumLeaf]) -> Option<SumNode> {
-    let mut level: Vec<SumNode> = leaves
-        .iter()
-        .enumerate()
-        .map(|(index, leaf)| {
-            let mut hasher = Sha256::new();
-            hasher.update([0x00]);
-            hasher.update((index as u64).to_be_bytes());
-            hasher.update((leaf.user.len() as u64).to_be_bytes());
-            hasher.update(leaf.user.as_bytes());
-            hasher.update(leaf.sats.to_be_bytes());
-            SumNode { hash: Digest32(hasher.finalize().into()), sum: leaf.sats }
-        })
-        .collect();
-    if level.is_empty() {
-        return Some(SumNode { hash: Digest32(Sha256::digest([]).into()), sum: 0 });
-    }
-    while level.len() > 1 {
-        level = level
-            .chunks(2)
-            .map(|pair| match pair {
-                [left, right] => {
-                    let mut hasher = Sha256::new();
-                    hasher.update([0x01]);
-                    hasher.update(left.hash.as_bytes());
-                    hasher.update(left.sum.to_be_bytes());
-                    hasher.update(right.hash.as_bytes());
-                    hasher.update(right.sum.to_be_bytes());
-                    let sum = left.sum.checked_add(right.sum)?;
-                    Some(SumNode { hash: Digest32(hasher.finalize().into()), sum })
-                }
-                odd => odd.first().copied(),
-            })
-            .collect::<Option<_>>()?;
-    }
-    level.first().copied()
 }
 
 #[cfg(test)]
@@ -158,15 +99,5 @@ mod tests {
         }
         let none: [&[u8]; 0] = [];
         assert_eq!(merkle_root(none).to_hex(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-    }
-
-    #[test]
-    fn moving_a_satoshi_between_siblings_changes_the_sum_root_but_not_the_sum() {
-        let leaf = |user: &str, sats| SumLeaf { user: user.to_owned(), sats };
-        let a = sum_root(&[leaf("a", 5), leaf("b", 5), leaf("c", 1)]).unwrap();
-        let b = sum_root(&[leaf("a", 6), leaf("b", 4), leaf("c", 1)]).unwrap();
-        assert_eq!(a.sum, 11);
-        assert_eq!(b.sum, 11);
-        assert_ne!(a.hash, b.hash);
     }
 }

@@ -9,10 +9,12 @@
 mod acknowledgement;
 mod amount;
 mod backing;
+mod bisect;
 mod caps;
 mod chain;
 mod code;
 mod coverage;
+mod detection;
 mod digest;
 mod evidence;
 mod finding;
@@ -24,6 +26,8 @@ mod population;
 mod profile;
 mod sample;
 mod sightings;
+mod sum_proof;
+mod sum_tree;
 mod text;
 mod time;
 
@@ -33,10 +37,12 @@ pub use acknowledgement::{
 };
 pub use amount::{AmountError, MAX_SUPPLY_MSAT, Msat, MsatDelta, Sats};
 pub use backing::{Backing, Certificate, Enumeration, LOG_CLOSING_POSITION, PageNote, Position, Window};
+pub use bisect::{Parted, part};
 pub use caps::{CapLimits, CapWindow, Caps, DatedLimits};
 pub use chain::{AsOf, BlockHash, BlockHeight, MerkleRootHash, Tip};
 pub use code::{Code, Severity, Step};
 pub use coverage::{CompletenessBasis, Coverage, FetchReceipt, Sign, Slice, SliceEnd, SourceId, relay_spelling};
+pub use detection::{Ratio, detection_by_money, detection_by_users};
 pub use digest::{Digest32, Sha256Stream, TaggedHasher, sha256};
 pub use evidence::{Media, RawEvidence, Sighting};
 pub use finding::{Divergence, EvidenceRef, Finding, State, Subject};
@@ -44,14 +50,16 @@ pub use id::{
     AttestationId, BindingId, DescriptorId, EnvelopeId, EvidenceId, FederationSlug, HexError, KeyId, NostrEventId,
     OperationId, PaymentHash, ProjectKey, PublicKey32, SiteName, Subtype, UserKey, WindowId,
 };
-pub use merkle::{MerkleTree, SumLeaf, SumNode, merkle_root, sum_root};
+pub use merkle::{MerkleTree, merkle_root};
 pub use outcome::{Condition, ExitCode, Outcome};
 pub use policy::{
     Checkpoint, CompromisedKey, Direction, FederationAudit, FeeBearer, HeaderPolicy, KnownGap, ObservedCustody,
     PinnedKey, Requirement, SettlementKind, TrustPolicy,
 };
 pub use population::{Counts, Population};
-pub use sample::draw_sample;
+pub use sample::{Beacon, Sampling, draw_money_units, draw_sample};
 pub use sightings::Sightings;
+pub use sum_proof::{SumClaim, SumFault, SumPath, SumProof, SumRoot};
+pub use sum_tree::{SumNode, SumTree, sum_node, sum_root};
 pub use text::{inert, inert_limited};
 pub use time::{TimeError, UnixMicros, UnixSeconds};

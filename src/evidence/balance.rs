@@ -11,8 +11,12 @@ const USER_MEMBERS: [&str; 4] = ["user", "user_address", "did_oc", "identity"];
 /// Members of a line that speaks of the statement as a whole (TREASURY 8).
 const STATEMENT_MEMBERS: [&str; 4] = ["count", "sum_sats", "root", "sample"];
 
-/// Decodes one line: a user and at least one of `balance_sats`, `available_sats`, `maturing_sats`. A balance may be
-/// negative, since the statement is what somebody claims; other members are not read.
+/// The members of `by_class`.
+const CLASSES: [&str; 3] = ["A", "B", "C"];
+
+/// Decodes one line: a user and at least one of `balance_sats`, `available_sats`, `maturing_sats`, `by_class` (an object
+/// with `A`, `B`, `C`) and `last_7d`. A balance may be negative, since the statement is what somebody claims; other members
+/// are not read.
 ///
 /// A line that names no user and has `count`, `sum_sats`, `root` or `sample` speaks of the statement as a whole.
 pub fn decode(bytes: &[u8]) -> Decoded {
@@ -66,13 +70,22 @@ fn line(members: Record<'_, '_>) -> Result<BalanceLine, Refusal> {
     for name in USER_MEMBERS {
         user = user.or(members.text(name)?.filter(|text| !text.is_empty()));
     }
+    let mut by_class = [None; 3];
+    if members.get("by_class").is_some() {
+        let classes = members.need_object("by_class")?;
+        for (sats, class) in by_class.iter_mut().zip(CLASSES) {
+            *sats = balance(classes, class)?;
+        }
+    }
     let line = BalanceLine {
         user: user.map(UserKey::from).ok_or_else(|| Refusal::Unreadable("no member names a user".to_owned()))?,
         balance_sats: balance(members, "balance_sats")?,
         available_sats: balance(members, "available_sats")?,
         maturing_sats: balance(members, "maturing_sats")?,
+        by_class,
+        last_7d: balance(members, "last_7d")?,
     };
-    if line.balance_sats.or(line.available_sats).or(line.maturing_sats).is_none() {
+    if line.amounts().next().is_none() {
         return Err(Refusal::Unreadable("no member states a balance".to_owned()));
     }
     Ok(line)
@@ -103,7 +116,8 @@ mod tests {
 
     #[test]
     fn a_line_states_only_the_members_it_has() {
-        let text = br#"{"user":"bc1q","balance_sats":-5,"maturing_sats":0,"by_class":{"A":1},"available_sats":null}"#;
+        let text =
+            br#"{"user":"bc1q","balance_sats":-5,"maturing_sats":0,"by_class":{"A":1,"D":"x"},"available_sats":null}"#;
         let Decoded::Claim(claim, findings) = decode(text) else { panic!("it decodes") };
         let Claim::Balance(line) = *claim else { panic!("it is a balance") };
         let expected = BalanceLine {
@@ -111,6 +125,8 @@ mod tests {
             balance_sats: Some(-5),
             available_sats: None,
             maturing_sats: Some(0),
+            by_class: [Some(1), None, None],
+            last_7d: None,
         };
         assert_eq!((line, findings), (expected, vec![]));
     }
@@ -125,6 +141,9 @@ mod tests {
             r#"{"user":7,"balance_sats":1}"#,
             r#"{"user":"u","balance_sats":"1"}"#,
             r#"{"user":"u","balance_sats":1,"balance_sats":2}"#,
+            r#"{"user":"u","by_class":{}}"#,
+            r#"{"user":"u","by_class":7,"balance_sats":1}"#,
+            r#"{"user":"u","by_class":{"A":"1"}}"#,
             "[]",
             "",
         ] {

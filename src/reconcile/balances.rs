@@ -1,71 +1,69 @@
 //! Step 5: every balance is recomputed and compared, never a sample (FORMATS 10, TREASURY 0.11).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
-use crate::domain::{Code, Direction, EvidenceId, Finding, SettlementKind, Subject, SumLeaf, UserKey, sum_root};
+use crate::domain::{Code, Direction, EvidenceId, Finding, SettlementKind, Subject, UserKey};
 use crate::evidence::{BalanceLine, OcMeBody};
-use crate::ledger::{Exclusion, People, Standing, discharged};
+use crate::ledger::{Exclusion, Standing, discharged};
 
 use super::audit::{Audit, wide};
+use super::book::{Balance, BalanceBook, Balances};
+use super::listed::{Lines, Listed};
 use super::reconciler::Input;
 use super::result::BalanceSummary;
-use super::settlements::Posted;
-use super::statement;
+use super::settlements::{Posted, posted};
+use super::shares::{Share, Shares};
+use super::{sampling, statement};
 
-/// One user's recomputed balance in satoshi.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Balance {
-    earned: i128,
-    maturing: i128,
-    paid: i128,
-    adjusted: i128,
+/// Every account's balance with its parts, recomputed from the ledgers: the leaves of the balance tree.
+pub fn balances<'a>(input: &Input<'a>) -> Balances<'a> {
+    by_account(input, &recompute(input, &posted(input)))
 }
 
-impl Balance {
-    fn add(&mut self, other: Self) {
-        self.earned += other.earned;
-        self.maturing += other.maturing;
-        self.paid += other.paid;
-        self.adjusted += other.adjusted;
-    }
-
-    fn total(self) -> i128 {
-        self.earned - self.paid + self.adjusted
-    }
-
-    fn available(self) -> i128 {
-        self.total() - self.maturing
-    }
+fn by_account<'a>(input: &Input<'a>, by_name: &Balances<'a>) -> Balances<'a> {
+    let people = &input.ledgers.people;
+    if people.joined() == 0 { by_name.clone() } else { by_name.under(|name| people.account_of(name)) }
 }
 
 pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit) -> BalanceSummary {
     let by_name = recompute(input, posted);
-    let people = &input.ledgers.people;
-    let balances = joined(&by_name, |name| people.account_of(name));
-    let leaves: Vec<SumLeaf> = balances
-        .iter()
-        .map(|(user, balance)| SumLeaf { user: user.as_str().to_owned(), sats: balance.total() })
-        .collect();
-    let root = sum_root(&leaves);
+    let balances = by_account(input, &by_name);
+    let root = balances.root();
     let (excluded_sats, excluded_users) = excluded(input);
+    let owing = balances.iter().map(|(_, balance)| balance.total()).filter(|total| *total < 0);
+    let (negative_users, negative_sats) = owing.fold((0, 0), |(users, sats), total| (users + 1, sats + total));
     let mut summary = BalanceSummary {
         users: wide(balances.len()),
         root: root.map(|root| root.hash),
         sum_sats: root.map_or(0, |root| root.sum),
+        negative_users,
+        negative_sats,
         excluded_sats,
         excluded_users,
+        accounts: balances.iter().map(|(user, balance)| (user.clone(), *balance)).collect(),
         ..BalanceSummary::default()
     };
     if !input.declared.balances {
         return summary;
     }
-    let listed = listed(input, &by_name);
-    let stated = joined(&by_name, |name| under_its_listed_name(people, &listed, name));
+    let lines = Lines::of(&input.set.balances);
+    let shares = Shares::of(input, &lines);
+    let people = &input.ledgers.people;
+    let listed = Listed::of(people, &lines, |line| {
+        let balance = by_name.get(&line.user).copied().unwrap_or_default();
+        let shares = shares.get(&line.user);
+        differences(balance, shares, line).is_empty()
+    });
+    let is_plain = people.joined() == 0;
+    let stated = (!is_plain).then(|| by_name.under(|name| listed.answers(people, name)));
+    let shares = if is_plain { shares } else { shares.under(|name| listed.answers(people, name)) };
+    let stated = stated.as_ref().unwrap_or(&balances);
+    let asked = sampling::draw(input, (&balances, stated), &lines, &mut summary, audit);
     if !input.set.balances.is_empty() {
-        compare(input, &stated, &mut summary, audit);
+        compare(&lines, (stated, &shares), asked.as_ref(), &mut summary, audit);
     }
-    let totals = stated.iter().map(|(user, balance)| (*user, balance.total())).collect();
-    statement::check(input, &totals, audit);
+    statement::check(input, stated, &lines, audit);
     summary
 }
 
@@ -82,104 +80,71 @@ fn excluded(input: &Input<'_>) -> (i128, u64) {
     (sats, wide(users.len()))
 }
 
-/// How a statement lists the names of one account.
-enum Listed<'a> {
-    /// Each with its own balance: a name that is not listed is missing.
-    Apart,
-    /// These answer for all others.
-    Together(BTreeSet<&'a UserKey>),
-}
-
-/// The accounts that a statement lists. A name that is listed with nothing but zero stands aside when another name of its
-/// account is listed with something: an account that was merged away is owed nothing under its old name.
-fn listed<'a>(input: &Input<'a>, by_name: &BTreeMap<&'a UserKey, Balance>) -> BTreeMap<&'a UserKey, Listed<'a>> {
-    let mut lines: BTreeMap<&UserKey, BTreeMap<&UserKey, Vec<&BalanceLine>>> = BTreeMap::new();
-    for (_, line) in &input.set.balances {
-        let names = lines.entry(input.ledgers.people.account_of(&line.user)).or_default();
-        names.entry(&line.user).or_default().push(line);
-    }
-    let reading = |names: BTreeMap<&'a UserKey, Vec<&BalanceLine>>| {
-        let own = |name: &UserKey| by_name.get(name).copied().unwrap_or_default();
-        if names.iter().all(|(name, lines)| lines.iter().all(|line| differences(own(name), line).next().is_none())) {
-            return Listed::Apart;
-        }
-        let holds = |lines: &[&BalanceLine]| lines.iter().any(|line| !is_zero(line));
-        let any = names.values().any(|lines| holds(lines));
-        Listed::Together(names.into_iter().filter(|(_, lines)| !any || holds(lines)).map(|(name, _)| name).collect())
-    };
-    lines.into_iter().map(|(account, names)| (account, reading(names))).collect()
-}
-
-/// The name under which a statement answers for another: the name itself where it is listed or each stands apart, else its
-/// account, else the lowest name of the account that is listed.
-fn under_its_listed_name<'a>(
-    people: &'a People,
-    listed: &BTreeMap<&'a UserKey, Listed<'a>>,
-    name: &'a UserKey,
-) -> &'a UserKey {
-    let account = people.account_of(name);
-    let names = match listed.get(account) {
-        None => return account,
-        Some(Listed::Apart) => return name,
-        Some(Listed::Together(names)) => names,
-    };
-    let held = |name: &UserKey| names.get(name).copied();
-    held(name).or_else(|| held(account)).or_else(|| names.first().copied()).unwrap_or(account)
-}
-
-/// Adds the balances of names that answer to one.
-fn joined<'a>(
-    by_name: &BTreeMap<&'a UserKey, Balance>,
-    answers: impl Fn(&'a UserKey) -> &'a UserKey,
-) -> BTreeMap<&'a UserKey, Balance> {
-    let mut joined: BTreeMap<&UserKey, Balance> = BTreeMap::new();
-    for (name, balance) in by_name {
-        joined.entry(answers(name)).or_default().add(*balance);
-    }
-    joined
-}
-
 /// Earned, maturing, paid and adjusted by name (FORMATS 10). Payments by Lightning wallets don't touch this balance.
-fn recompute<'a>(input: &Input<'a>, posted: &[Posted<'a>]) -> BTreeMap<&'a UserKey, Balance> {
-    let mut balances: BTreeMap<&UserKey, Balance> = BTreeMap::new();
+fn recompute<'a>(input: &Input<'a>, posted: &[Posted<'a>]) -> Balances<'a> {
+    let mut book = BalanceBook::new();
     for (_, event) in input.ledgers.envelope.events() {
-        let balance = balances.entry(&event.user).or_default();
-        let sats = i128::from(event.user_earned.get());
-        balance.earned += sats;
-        if input.ledgers.envelope.vested_at(event).is_none() {
-            balance.maturing += sats;
-        }
+        let earned = i128::from(event.user_earned.get());
+        let is_maturing = input.ledgers.envelope.vested_at(event).is_none();
+        let maturing = if is_maturing { earned } else { 0 };
+        book.add(&event.user, Balance { earned, maturing, ..Balance::default() });
     }
     for settlement in posted {
         let event = settlement.event;
         let Some(user) = &event.user else { continue };
         let sats = i128::from(event.amount.get());
-        match (event.kind, event.direction) {
+        let balance = match (event.kind, event.direction) {
             (SettlementKind::DistributionSettled, Direction::Out) => {
                 let taken = i128::try_from(discharged(event, input.policy)).unwrap_or(i128::MAX);
-                balances.entry(user).or_default().paid += taken;
+                Balance { paid: taken, ..Balance::default() }
             }
-            (SettlementKind::Adjustment, Direction::In) => balances.entry(user).or_default().adjusted += sats,
-            (SettlementKind::Adjustment, Direction::Out) => balances.entry(user).or_default().adjusted -= sats,
-            _ => {}
-        }
+            (SettlementKind::Adjustment, Direction::In) => Balance { adjusted: sats, ..Balance::default() },
+            (SettlementKind::Adjustment, Direction::Out) => Balance { adjusted: -sats, ..Balance::default() },
+            _ => continue,
+        };
+        book.add(user, balance);
     }
-    balances
+    book.finish()
 }
 
-fn compare(input: &Input<'_>, balances: &BTreeMap<&UserKey, Balance>, summary: &mut BalanceSummary, audit: &mut Audit) {
-    let mut lines: BTreeMap<&UserKey, Vec<(EvidenceId, &BalanceLine)>> = BTreeMap::new();
-    for (id, line) in &input.set.balances {
-        lines.entry(&line.user).or_default().push((*id, line));
-    }
+/// Compares the statement's lines with the balances, user by user: both ascend. Where only a sample was `asked` for, nobody
+/// else is missing.
+fn compare(
+    lines: &Lines<'_>,
+    (balances, shares): (&Balances<'_>, &Shares<'_>),
+    asked: Option<&BTreeSet<UserKey>>,
+    summary: &mut BalanceSummary,
+    audit: &mut Audit,
+) {
     let mut found = Vec::new();
-    for (user, own) in &lines {
-        let Some(balance) = balances.get(user) else {
-            found.extend(extra(user, own));
+    let mut items = 0;
+    let mut missing = |user: &UserKey, balance: &Balance| {
+        if asked.is_some_and(|asked| !asked.contains(user)) {
+            return None;
+        }
+        items += 1;
+        // A user without any balance may be left out of a statement; nobody is owed anything then.
+        (balance.total() != 0).then(|| {
+            Finding::new(Code::BalanceMissingUser, Subject::new("user", user))
+                .with_values(format!("{} sats", balance.total()), "no line")
+                .with_stake_sats(balance.total())
+                .with_explanation("The statement leaves out a user who is owed a balance.")
+        })
+    };
+    let mut rebuilt = balances.iter().peekable();
+    let mut listed = 0;
+    for own in lines.by_user() {
+        let Some((_, first)) = own.first() else { continue };
+        listed += 1;
+        while let Some((user, balance)) = rebuilt.next_if(|(user, _)| (*user).cmp(&first.user) == Ordering::Less) {
+            found.extend(missing(user, balance));
+        }
+        let Some((user, balance)) = rebuilt.next_if(|(user, _)| **user == first.user) else {
+            found.extend(extra(&first.user, own));
             continue;
         };
         summary.compared += 1;
-        match mismatch(user, *balance, own) {
+        match mismatch(user, *balance, shares, own) {
             Some(finding) => {
                 summary.different += 1;
                 found.push(finding);
@@ -187,22 +152,14 @@ fn compare(input: &Input<'_>, balances: &BTreeMap<&UserKey, Balance>, summary: &
             None => summary.equal += 1,
         }
     }
-    // A user without any balance may be left out of a statement; nobody is owed anything then.
-    let unlisted = balances.iter().filter(|(user, balance)| !lines.contains_key(**user) && balance.total() != 0);
-    for (user, balance) in unlisted {
-        found.push(
-            Finding::new(Code::BalanceMissingUser, Subject::new("user", user))
-                .with_values(format!("{} sats", balance.total()), "no line")
-                .with_stake_sats(balance.total())
-                .with_explanation("The statement leaves out a user who is owed a balance."),
-        );
+    for (user, balance) in rebuilt {
+        found.extend(missing(user, balance));
     }
-    let items = lines.len() + balances.keys().filter(|user| !lines.contains_key(**user)).count();
-    audit.check("balances.compare", items, found);
+    audit.check("balances.compare", listed + items, found);
 }
 
-fn extra(user: &UserKey, lines: &[(EvidenceId, &BalanceLine)]) -> Option<Finding> {
-    if lines.iter().all(|(_, line)| is_zero(line)) {
+fn extra(user: &UserKey, lines: &[&(EvidenceId, BalanceLine)]) -> Option<Finding> {
+    if lines.iter().all(|(_, line)| line.is_zero()) {
         return None;
     }
     let finding = Finding::new(Code::BalanceExtraUser, Subject::new("user", user))
@@ -213,14 +170,19 @@ fn extra(user: &UserKey, lines: &[(EvidenceId, &BalanceLine)]) -> Option<Finding
 }
 
 /// The members of a line that differ: (name, reported, rebuilt). Only those that are present are compared.
-fn differences(balance: Balance, line: &BalanceLine) -> impl Iterator<Item = (&'static str, i64, i128)> {
+fn differences(balance: Balance, shares: Share, line: &BalanceLine) -> Vec<(&'static str, i64, i128)> {
+    let [a, b, c] = line.by_class;
     let rows = [
         ("balance_sats", line.balance_sats, balance.total()),
         ("available_sats", line.available_sats, balance.available()),
         ("maturing_sats", line.maturing_sats, balance.maturing),
+        ("by_class.A", a, shares.by_class[0]),
+        ("by_class.B", b, shares.by_class[1]),
+        ("by_class.C", c, shares.by_class[2]),
+        ("last_7d", line.last_7d, shares.last_7d),
     ];
     let reported = rows.into_iter().filter_map(|(name, reported, rebuilt)| Some((name, reported?, rebuilt)));
-    reported.filter(|(_, reported, rebuilt)| i128::from(*reported) != *rebuilt)
+    reported.filter(|(_, reported, rebuilt)| i128::from(*reported) != *rebuilt).collect()
 }
 
 /// The largest amount of a line, as a size.
@@ -229,27 +191,30 @@ fn stated(line: &BalanceLine) -> i128 {
     amounts.into_iter().flatten().map(|sats| i128::from(sats).abs()).max().unwrap_or_default()
 }
 
-fn is_zero(line: &BalanceLine) -> bool {
-    [line.balance_sats, line.available_sats, line.maturing_sats].into_iter().flatten().all(|sats| sats == 0)
-}
-
 /// Compares every line about the user.
-fn mismatch(user: &UserKey, balance: Balance, lines: &[(EvidenceId, &BalanceLine)]) -> Option<Finding> {
-    let (mut expected, mut observed) = (Vec::new(), Vec::new());
+fn mismatch(
+    user: &UserKey,
+    balance: Balance,
+    shares: &Shares<'_>,
+    lines: &[&(EvidenceId, BalanceLine)],
+) -> Option<Finding> {
+    let (mut expected, mut observed, mut evidence) = (Vec::new(), Vec::new(), Vec::new());
     // Members of a line repeat each other: the largest difference is what is at stake, not their sum.
     let mut stake = 0;
-    let mut finding = Finding::new(Code::BalanceMismatch, Subject::new("user", user))
-        .with_explanation("The recomputed balance differs from the reported one.");
-    let mut lines = lines.to_vec();
-    lines.sort_by_key(|(id, _)| *id);
     for (id, line) in lines {
-        for (name, reported, rebuilt) in differences(balance, line) {
+        for (name, reported, rebuilt) in differences(balance, shares.get(user), line) {
             expected.push(format!("{name}={rebuilt}"));
             observed.push(format!("{name}={reported}"));
             stake = rebuilt.saturating_sub(reported.into()).saturating_abs().max(stake);
-            finding = finding.with_evidence(id, "statement");
+            evidence.push(*id);
         }
     }
-    let values = (expected.join(", "), observed.join(", "));
-    (!observed.is_empty()).then(|| finding.with_values(values.0, values.1).with_stake_sats(stake))
+    if observed.is_empty() {
+        return None;
+    }
+    let finding = Finding::new(Code::BalanceMismatch, Subject::new("user", user))
+        .with_explanation("The recomputed balance differs from the reported one.")
+        .with_stake_sats(stake)
+        .with_values(expected.join(", "), observed.join(", "));
+    Some(evidence.into_iter().fold(finding, |finding, id| finding.with_evidence(id, "statement")))
 }

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::domain::{
-    Code, Coverage, Digest32, Divergence, EvidenceId, OperationId, SignedStatement, SourceId, UnixSeconds,
+    Beacon, Code, Coverage, Digest32, Divergence, EvidenceId, OperationId, Ratio, Sampling, SignedStatement, SourceId,
+    UnixSeconds, UserKey,
 };
 
 use super::acknowledge::JudgedStatement;
+use super::book::Balance;
 
 /// A check that could not be made with the given inputs. Never counted as passed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -85,6 +87,15 @@ pub struct Declared {
     /// `balances.seed`.
     #[serde(default)]
     pub sample_seed: Option<String>,
+    /// `balances.sampling`.
+    #[serde(default, skip_serializing_if = "Sampling::is_users")]
+    pub sampling: Sampling,
+    /// `balances.api` is asked for the users of the sample alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub balances_sampled: bool,
+    /// The block whose hash is the seed. Found in the evidence each time, therefore not recorded.
+    #[serde(skip)]
+    pub beacon: Option<Beacon>,
     /// A checkpoint chain.
     #[serde(default)]
     pub checkpoints: bool,
@@ -180,6 +191,12 @@ pub struct BalanceSummary {
     pub root: Option<Digest32>,
     /// Sum of all balances.
     pub sum_sats: i128,
+    /// Users who were paid more than they earned.
+    pub negative_users: u64,
+    /// What they owe, below zero: the sum of all balances is so much lower than what is owed to users.
+    pub negative_sats: i128,
+    /// The users with their balances, ascending: the leaves of the sum tree.
+    pub accounts: Vec<(UserKey, Balance)>,
     /// What users would have earned by envelopes under leaked keys, which no balance holds.
     pub excluded_sats: i128,
     /// Users who would have earned it.
@@ -192,6 +209,43 @@ pub struct BalanceSummary {
     pub different: u64,
     /// How the sample was seeded; empty when all were compared.
     pub seed: String,
+    /// The sample that the configuration asks for.
+    pub sample: Option<BalanceSample>,
+}
+
+/// A sample of users, drawn by a seed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BalanceSample {
+    /// How many draws.
+    pub size: u64,
+    /// Users drawn from.
+    pub population: u64,
+    /// What each draw takes.
+    pub sampling: Sampling,
+    /// Where the seed comes from.
+    pub origin: SeedOrigin,
+    /// The users drawn, ascending.
+    pub users: Vec<UserKey>,
+    /// How likely it finds what is wrong.
+    pub detection: Vec<Detection>,
+}
+
+/// Where a sample's seed comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SeedOrigin {
+    /// The hash of a block after a height that was named beforehand.
+    Beacon(Beacon),
+    /// A text of the configuration: whoever wrote it could choose the sample.
+    Chosen,
+}
+
+/// How likely a sample finds one wrong balance at least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Detection {
+    /// So many users are wrong; of a draw by money, so many satoshi side by side.
+    pub wrong: u64,
+    /// At least so likely.
+    pub found: Ratio,
 }
 
 /// Recovery point: how old is the newest thing that would survive.

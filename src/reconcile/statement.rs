@@ -3,67 +3,68 @@
 //! A stated count, total or root has to be given twice: by the statement's own lines, so that it speaks of what it lists,
 //! and by the recomputed balances, so that it is true. Users who are owed nothing may be left out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crate::domain::{Code, Digest32, EvidenceId, Finding, Subject, SumLeaf, UserKey, draw_sample, sum_root};
+use crate::domain::{Code, Digest32, EvidenceId, Finding, Subject, UnixSeconds, UserKey, sum_root};
 use crate::evidence::{BalanceLine, StatementSample, StatementTotals};
 
 use super::audit::{Audit, wide};
+use super::book::Balances;
+use super::listed::Lines;
 use super::reconciler::Input;
+use super::sampling::{Agreed, drawn, population};
 
-/// `balances.seed` of a run whose seed is a block that was not mined when it began.
-const BEACON: &str = "beacon";
+/// One set of users with their balances, ascending.
+type Tally<'a> = [(&'a str, i128)];
 
-/// One set of users with their balances.
-#[derive(Debug, Default)]
-struct Tally {
-    users: BTreeMap<String, i128>,
+fn total(tally: &Tally<'_>) -> Option<i128> {
+    tally.iter().try_fold(0_i128, |sum, (_, sats)| sum.checked_add(*sats))
 }
 
-impl Tally {
-    fn total(&self) -> Option<i128> {
-        self.users.values().try_fold(0_i128, |sum, sats| sum.checked_add(*sats))
-    }
-
-    fn root(&self) -> Option<Digest32> {
-        let leaves: Vec<SumLeaf> =
-            self.users.iter().map(|(user, sats)| SumLeaf { user: user.clone(), sats: *sats }).collect();
-        sum_root(&leaves).map(|root| root.hash)
-    }
+fn root(tally: &Tally<'_>) -> Option<Digest32> {
+    sum_root(tally.iter().copied()).map(|root| root.hash)
 }
 
 /// Judges every line about the statement. `balances` are the recomputed ones of all users.
-pub(super) fn check(input: &Input<'_>, balances: &BTreeMap<&UserKey, i128>, audit: &mut Audit) {
+pub(super) fn check(input: &Input<'_>, balances: &Balances<'_>, lines: &Lines<'_>, audit: &mut Audit) {
     let statements = &input.set.statements;
     if statements.is_empty() {
         return;
     }
-    let own = own(input);
-    let listed: BTreeSet<&UserKey> = input.set.balances.iter().map(|(_, line)| &line.user).collect();
-    let rebuilt = rebuilt(balances, &listed);
+    let own = own(lines);
+    let rebuilt = population(balances, lines);
     let mut found = Vec::new();
     for (id, statement) in statements {
         if let Some(totals) = &statement.totals {
-            found.extend(judge_totals(*id, totals, own.as_ref(), &rebuilt));
+            found.extend(judge_totals(*id, totals, own.as_deref(), &rebuilt));
+            if let Some(reason) = totals.as_of.and_then(|at| other_instant(at, input.as_of.time)) {
+                audit.not_possible("balances.as_of", &reason, rebuilt.len(), true);
+            }
         }
         if let Some(sample) = &statement.sample {
             found.extend(judge_sample(input, *id, sample, &rebuilt));
-            if input.declared.sample_seed.as_deref() == Some(BEACON) {
-                let reason = "which block the seed had to be of is not recorded in the evidence";
-                audit.not_possible("balances.seed", reason, 1, false);
-            }
         }
     }
     audit.check("balances.statement", statements.len(), found);
 }
 
+/// Balances of one instant say nothing of another: what agrees may do so by chance, and what differs for a reason.
+fn other_instant(stated: UnixSeconds, judged: UnixSeconds) -> Option<String> {
+    (stated != judged).then(|| {
+        format!("the statement speaks of {stated}, and the balances it is compared with of {judged}: judge with that --as-of")
+    })
+}
+
 /// The statement's own lines; `None` when it has none, or one whose balance can't be told.
-fn own(input: &Input<'_>) -> Option<Tally> {
-    let mut tally = Tally::default();
-    for (_, line) in &input.set.balances {
-        tally.users.entry(line.user.as_str().to_owned()).or_insert(stated(line)?);
-    }
-    (!tally.users.is_empty()).then_some(tally)
+fn own<'a>(lines: &Lines<'a>) -> Option<Vec<(&'a str, i128)>> {
+    let stated: Option<Vec<_>> = lines
+        .by_user()
+        .map(|own| {
+            let sats: Option<Vec<i128>> = own.iter().map(|(_, line)| stated(line)).collect();
+            Some((own.first()?.1.user.as_str(), *sats?.first()?))
+        })
+        .collect();
+    stated.filter(|tally| !tally.is_empty())
 }
 
 fn stated(line: &BalanceLine) -> Option<i128> {
@@ -71,17 +72,14 @@ fn stated(line: &BalanceLine) -> Option<i128> {
     line.balance_sats.map(i128::from).or_else(parts)
 }
 
-/// Everyone who is owed something, and everyone whom the statement lists.
-fn rebuilt(balances: &BTreeMap<&UserKey, i128>, listed: &BTreeSet<&UserKey>) -> Tally {
-    let mut users: BTreeMap<String, i128> = listed.iter().map(|user| (user.as_str().to_owned(), 0)).collect();
-    let counted = balances.iter().filter(|(user, sats)| **sats != 0 || listed.contains(**user));
-    users.extend(counted.map(|(user, sats)| (user.as_str().to_owned(), *sats)));
-    Tally { users }
-}
-
-fn judge_totals(id: EvidenceId, stated: &StatementTotals, own: Option<&Tally>, rebuilt: &Tally) -> Vec<Finding> {
+fn judge_totals(
+    id: EvidenceId,
+    stated: &StatementTotals,
+    own: Option<&Tally<'_>>,
+    rebuilt: &Tally<'_>,
+) -> Vec<Finding> {
     let mut found = Vec::new();
-    let mut compare = |member: &str, stated: Option<String>, give: &dyn Fn(&Tally) -> Option<String>| {
+    let mut compare = |member: &str, stated: Option<String>, give: &dyn Fn(&Tally<'_>) -> Option<String>| {
         let Some(stated) = stated else { return };
         let expected = give(rebuilt);
         let lines = own.map(give);
@@ -99,17 +97,19 @@ fn judge_totals(id: EvidenceId, stated: &StatementTotals, own: Option<&Tally>, r
             .with_explanation("What the statement says of itself is not what its lines and the rebuilt ledger give.");
         found.push(stake.into_iter().fold(finding, Finding::with_stake_sats));
     };
-    compare("count", stated.count.map(|count| count.to_string()), &|tally| Some(tally.users.len().to_string()));
-    compare("total", stated.sum_sats.map(|sum| sum.to_string()), &|tally| tally.total().map(|sum| sum.to_string()));
-    compare("root", stated.root.map(|root| root.to_hex()), &|tally| tally.root().map(|root| root.to_hex()));
+    compare("count", stated.count.map(|count| count.to_string()), &|tally| Some(tally.len().to_string()));
+    compare("total", stated.sum_sats.map(|sum| sum.to_string()), &|tally| Some(total(tally)?.to_string()));
+    compare("root", stated.root.map(|root| root.to_hex()), &|tally| Some(root(tally)?.to_hex()));
     found
 }
 
-fn judge_sample(input: &Input<'_>, id: EvidenceId, sample: &StatementSample, rebuilt: &Tally) -> Option<Finding> {
-    let population = wide(rebuilt.users.len());
+fn judge_sample(input: &Input<'_>, id: EvidenceId, sample: &StatementSample, rebuilt: &Tally<'_>) -> Option<Finding> {
+    let population = wide(rebuilt.len());
     let mut faults = Vec::new();
-    if let Some(seed) = input.declared.sample_seed.as_ref().filter(|seed| *seed != BEACON && **seed != sample.seed) {
-        faults.push(format!("its seed is not the one that was agreed, {seed}"));
+    if let Agreed::Seed { text, .. } = Agreed::of(input.declared)
+        && text != sample.seed
+    {
+        faults.push(format!("its seed is not the one that was agreed, {text}"));
     }
     if sample.size > population {
         faults.push(format!("{} users drawn out of {population}", sample.size));
@@ -120,15 +120,17 @@ fn judge_sample(input: &Input<'_>, id: EvidenceId, sample: &StatementSample, reb
     }
     let listed: BTreeSet<&str> = sample.users.iter().map(UserKey::as_str).collect();
     // Users are named nowhere: a report may go to people who must not know them.
-    if wide(listed.len()) != sample.size || listed.len() != sample.users.len() {
-        faults.push(format!("{} different users listed for a size of {}", listed.len(), sample.size));
+    if listed.len() != sample.users.len() {
+        faults.push(format!("{} different users listed in {} places", listed.len(), sample.users.len()));
     } else if sample.size <= population {
-        let users: Vec<&str> = rebuilt.users.keys().map(String::as_str).collect();
-        let drawn = draw_sample(&sample.seed, population, sample.size);
-        let drawn = drawn.iter().filter_map(|at| users.get(usize::try_from(*at).ok()?).copied());
-        let strange = listed.len() - drawn.filter(|user| listed.contains(user)).count();
+        let drawn = drawn(&sample.seed, input.declared.sampling, rebuilt, sample.size);
+        let drawn: BTreeSet<&str> = drawn.into_iter().map(|(user, _)| user).collect();
+        let strange = listed.difference(&drawn).count();
         if strange > 0 {
-            faults.push(format!("{strange} of {} users are not the ones that the seed draws", sample.size));
+            faults.push(format!("{strange} of {} users are not the ones that the seed draws", listed.len()));
+        }
+        if listed.len() != drawn.len() {
+            faults.push(format!("{} users listed, and {} drawn", listed.len(), drawn.len()));
         }
     }
     (!faults.is_empty()).then(|| {

@@ -18,6 +18,7 @@ use super::{Declared, Input, Reconciliation, reconcile};
 
 mod acknowledging;
 mod anchoring;
+mod balances;
 mod covering;
 mod edges;
 mod forms;
@@ -157,7 +158,14 @@ fn one(result: &Reconciliation, code: Code) -> &Divergence {
 }
 
 fn line(user: &str, balance: i64) -> BalanceLine {
-    BalanceLine { user: user.into(), balance_sats: Some(balance), available_sats: None, maturing_sats: None }
+    BalanceLine {
+        user: user.into(),
+        balance_sats: Some(balance),
+        available_sats: None,
+        maturing_sats: None,
+        by_class: [None; 3],
+        last_7d: None,
+    }
 }
 
 fn hash(name: &str) -> PaymentHash {

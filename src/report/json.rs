@@ -9,7 +9,7 @@ use super::model::Model;
 use super::pseudonym::Pseudonyms;
 use crate::domain::{Counts, Coverage, Divergence, State, Statement};
 use crate::ledger::LedgerView;
-use crate::reconcile::{JudgedStatement, Matched, Runbook, StepVerdict};
+use crate::reconcile::{BalanceSummary, JudgedStatement, Matched, Runbook, SeedOrigin, StepVerdict};
 
 /// The report's schema name.
 pub const REPORT_SCHEMA: &str = "reledger/report/1";
@@ -57,15 +57,11 @@ pub fn report_value(model: &Model<'_>) -> Value {
             "users": reconciliation.balances.users,
             "root": reconciliation.balances.root.map(|root| root.to_hex()),
             "sum_sats": integer(reconciliation.balances.sum_sats),
+            "negative_users": reconciliation.balances.negative_users,
+            "negative_sats": integer(reconciliation.balances.negative_sats),
             "excluded_sats": integer(reconciliation.balances.excluded_sats),
             "excluded_users": reconciliation.balances.excluded_users,
-            "sample": {
-                "size": reconciliation.balances.compared,
-                "seed": reconciliation.balances.seed,
-                "compared": reconciliation.balances.compared,
-                "equal": reconciliation.balances.equal,
-                "different": reconciliation.balances.different,
-            },
+            "sample": sample(&reconciliation.balances),
         },
         "recovery": {
             "rpo_claimed_seconds": reconciliation.recovery.rpo_claimed_seconds,
@@ -84,6 +80,29 @@ pub fn report_value(model: &Model<'_>) -> Value {
         "queues": {"needs_anchor": reconciliation.needs_anchor.len(), "needs_review": reconciliation.needs_review},
         "does_not_prove": model.does_not_prove(),
     })
+}
+
+/// How the balances were compared, and the sample that the configuration asks for.
+fn sample(balances: &BalanceSummary) -> Value {
+    let mut value = json!({
+        "size": balances.sample.as_ref().map_or(balances.compared, |sample| sample.size),
+        "seed": balances.seed,
+        "compared": balances.compared,
+        "equal": balances.equal,
+        "different": balances.different,
+    });
+    if let Some(sample) = &balances.sample {
+        value["population"] = sample.population.into();
+        value["users"] = sample.users.len().into();
+        value["sampling"] = sample.sampling.name().into();
+        value["seed_from"] = match sample.origin {
+            SeedOrigin::Beacon(beacon) => json!({"block": beacon.height.0, "after": beacon.after.0}),
+            SeedOrigin::Chosen => "chosen by the operator".into(),
+        };
+        value["detection"] =
+            sample.detection.iter().map(|one| json!({"wrong": one.wrong, "found": one.found})).collect();
+    }
+    value
 }
 
 fn counts_value(counts: &Counts) -> Value {

@@ -9,6 +9,7 @@
 //! in docs/state-root.md; no member of a snapshot is read before its signature holds, and none is written anywhere.
 
 mod archive;
+mod balance_proof;
 mod chain;
 mod judge;
 mod manifest;
@@ -19,6 +20,9 @@ mod snapshots;
 mod tests;
 
 pub use archive::{is_snapshot, read_snapshot};
+pub use balance_proof::{
+    BALANCE_PROOF_BYTES_MAX, BALANCE_PROOF_SCHEMA, BalanceProofError, check_balance_proof, write_balance_proof,
+};
 pub use judge::{SealJudge, SealJudgement};
 pub use manifest::{MANIFEST_SCHEMA, Manifest, ManifestError, Member};
 pub use roots::{LedgerRoot, StateSeal, evidence_root, seal};

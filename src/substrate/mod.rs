@@ -11,6 +11,8 @@
 #[cfg(feature = "net")]
 mod address;
 #[cfg(feature = "net")]
+mod balances;
+#[cfg(feature = "net")]
 mod calendar;
 mod documents;
 mod files;
@@ -33,6 +35,8 @@ mod retry;
 #[cfg(feature = "net")]
 mod wellknown;
 
+#[cfg(feature = "net")]
+pub use balances::{BalancesPlan, BalancesSource};
 #[cfg(feature = "net")]
 pub use calendar::{CalendarAnswer, CalendarLog, CalendarPlan, CalendarSource};
 pub use files::FilesSource;

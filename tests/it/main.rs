@@ -4,10 +4,13 @@
 mod acknowledgements;
 mod anchoring;
 mod architecture;
+mod balance_proofs;
+mod balances;
 mod caps;
 mod cli;
 mod coverage;
 mod custody_timelines;
+mod diff;
 mod doctor;
 mod drill;
 mod explain;

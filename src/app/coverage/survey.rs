@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::app::acknowledgements;
 use crate::app::as_of::{AsOfWanted, as_of_from_evidence, block_time};
 use crate::app::audit::{recorded_inputs, sealed_store};
+use crate::app::beacon::beacon;
 use crate::app::error::AppError;
 use crate::app::judge::{SideTables, judge, side_tables, worker_threads};
 use crate::app::observer::{Cancel, Observer};
@@ -82,6 +83,7 @@ impl Survey {
         // Growth is the report's business, and what earlier runs held is not at hand here.
         declared.earlier.clear();
         tables.d_tags = d_tags(&store, &declared)?;
+        declared.beacon = beacon(&store, &policy.headers, &declared, time)?;
         let as_of = AsOf { time, tip: set.tip };
         let ledgers = rebuild(&set, &policy, as_of);
         let evidence_root = evidence_root(&store.ids()?);

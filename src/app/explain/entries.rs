@@ -11,7 +11,7 @@ use crate::domain::{Digest32, sha256};
 use crate::report::canonical_json;
 
 /// The leaf's hash in its ledger's Merkle tree (docs/state-root.md 4).
-pub(super) fn leaf_hash(leaf: &[u8]) -> Digest32 {
+pub(in crate::app) fn leaf_hash(leaf: &[u8]) -> Digest32 {
     sha256(&[&[0], leaf].concat())
 }
 

@@ -25,7 +25,7 @@ const USER_MEMBERS: [&str; 11] = [
 ];
 
 /// Every user of a run, and what each is called.
-pub(super) struct Hidden {
+pub(in crate::app) struct Hidden {
     names: Pseudonyms,
     reveal: bool,
     users: BTreeSet<String>,
@@ -34,7 +34,7 @@ pub(super) struct Hidden {
 }
 
 impl Hidden {
-    pub(super) fn of(set: &VerifiedSet, evidence_root: Digest32, reveal: bool) -> Self {
+    pub(in crate::app) fn of(set: &VerifiedSet, evidence_root: Digest32, reveal: bool) -> Self {
         let (mut users, mut aliases) = (BTreeSet::new(), BTreeSet::new());
         for envelope in set.envelopes.values().map(Verified::fact) {
             match &*envelope.body {
@@ -92,7 +92,7 @@ impl Hidden {
     }
 
     /// What a user is called.
-    pub(super) fn name(&self, user: &str) -> String {
+    pub(in crate::app) fn name(&self, user: &str) -> String {
         self.names.name(user)
     }
 
@@ -148,7 +148,7 @@ impl Hidden {
 
     /// A value with every user in it replaced; `member` is the name that it stands under.
     // Recursion is bounded by the depth that parsing allows.
-    pub(super) fn value(&self, member: &str, value: Value) -> Value {
+    pub(in crate::app) fn value(&self, member: &str, value: Value) -> Value {
         match value {
             Value::String(text) if USER_MEMBERS.contains(&member) && !text.is_empty() => {
                 Value::String(self.name(&text))

@@ -7,17 +7,19 @@ use serde_json::Value;
 
 use super::hide::Hidden;
 use crate::app::as_of::{AsOfWanted, as_of_from_evidence, block_time};
+use crate::app::beacon::beacon;
 use crate::app::conclude::{Conclusion, JudgedInputs};
 use crate::app::divergences::divergence_of;
 use crate::app::drill::RunOptions;
 use crate::app::error::AppError;
-use crate::app::judge::{judge, side_tables, worker_threads};
+use crate::app::judge::{SideTables, judge, side_tables, worker_threads};
 use crate::app::judged_by::JudgedBy;
 use crate::app::observer::{Cancel, Silent};
 use crate::app::run::RunFolder;
 use crate::app::takedowns::d_tags;
-use crate::domain::{AsOf, Code, Digest32, Divergence, Finding, TrustPolicy, UnixSeconds};
-use crate::ledger::{LedgerView, rebuild};
+use crate::domain::{AsOf, Code, Digest32, Divergence, Finding, TrustPolicy, UnixSeconds, UserKey};
+use crate::ledger::{LedgerView, Ledgers, People, rebuild};
+use crate::reconcile::{Balance, Declared, Input, Objectives, balances};
 use crate::seal::evidence_root;
 use crate::store::{EvidenceStore, LogStore};
 use crate::verify::VerifiedSet;
@@ -32,6 +34,10 @@ pub(super) struct Known {
     /// By fingerprint.
     pub(super) divergences: BTreeMap<Digest32, Held>,
     pub(super) hidden: Hidden,
+    pub(super) is_revealed: bool,
+    pub(super) people: People,
+    /// Of every account, ascending: the leaves of the balance tree.
+    pub(super) balances: Vec<(UserKey, Balance)>,
 }
 
 /// A divergence that was found again, or that only the report has.
@@ -62,20 +68,50 @@ impl Known {
             None => None,
         };
         let hidden = Hidden::of(&set, root, options.reveal_users);
-        let (set, as_of, views, found) = if let Some(judged) = recorded {
-            let judged = JudgedInputs { as_of: wanted.unwrap_or(judged.as_of), ..judged };
+        let (set, as_of, views, found, people, balances) = if let Some(judged) = recorded {
+            let mut judged = JudgedInputs { as_of: wanted.unwrap_or(judged.as_of), ..judged };
+            judged.declared.beacon = beacon(&store, &policy.headers, &judged.declared, judged.as_of)?;
             let as_of = judged.as_of;
-            let (set, reconciliation, views) = Conclusion::draw(set, &tables, &judged, root).into_parts();
-            (set, as_of, views, reconciliation.divergences)
+            let conclusion = Conclusion::draw(set, &tables, &judged, root);
+            let people = conclusion.people().clone();
+            let (set, reconciliation, views) = conclusion.into_parts();
+            (set, as_of, views, reconciliation.divergences, people, reconciliation.balances.accounts)
         } else {
             let time = wanted.unwrap_or_else(|| as_of_from_evidence(&set, options.clock));
             let ledgers = rebuild(&set, &policy, AsOf { time, tip: set.tip });
             let found = set.findings.iter().chain(&ledgers.findings).cloned().map(Finding::into_divergence).collect();
             let views = ledgers.views();
-            (set, time, views, found)
+            let balances = recomputed(&set, &ledgers, &policy, time, &tables);
+            (set, time, views, found, ledgers.people, balances)
         };
-        Ok(Self { store, set, policy, as_of, views, divergences: held(found, report(folder)?.as_ref()), hidden })
+        let divergences = held(found, report(folder)?.as_ref());
+        let is_revealed = options.reveal_users;
+        Ok(Self { store, set, policy, as_of, views, divergences, hidden, is_revealed, people, balances })
     }
+}
+
+/// Balances of a run that was never judged.
+fn recomputed(
+    set: &VerifiedSet,
+    ledgers: &Ledgers,
+    policy: &TrustPolicy,
+    time: UnixSeconds,
+    tables: &SideTables,
+) -> Vec<(UserKey, Balance)> {
+    let declared = Declared::default();
+    let balances = balances(&Input {
+        set,
+        ledgers,
+        policy,
+        as_of: AsOf { time, tip: set.tip },
+        receipts: &tables.receipts,
+        sightings: &tables.sightings,
+        declared: &declared,
+        d_tags: &tables.d_tags,
+        time_boxed: false,
+        objectives: Objectives::default(),
+    });
+    balances.iter().map(|(user, balance)| (user.clone(), *balance)).collect()
 }
 
 fn held(found: Vec<Divergence>, report: Option<&Value>) -> BTreeMap<Digest32, Held> {

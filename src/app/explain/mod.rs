@@ -1,6 +1,7 @@
 //! What a run knows about anything that has a name in it: one judge pass, then the name's tree.
 
 mod anchors;
+mod balances;
 mod carriers;
 mod edges;
 mod entries;
@@ -13,10 +14,12 @@ mod says;
 mod standing;
 mod tree;
 
+pub(super) use entries::leaf_hash;
 pub use find::ID_DIGITS_MIN;
+pub(super) use hide::Hidden;
 pub use known::{ReportedOne, reported};
 pub use model::{
-    AnchorTold, BlockTold, Capture, Carrier, Class, Direction, DivergenceTold, EntryTold, EventTold, KeyTold, Name,
-    PendingTold, RefusedTold, Related, Seen, SignatureTold, StaleTold, StandingTold, Thing,
+    AnchorTold, BalanceTold, BlockTold, Capture, Carrier, Class, Direction, DivergenceTold, EntryTold, EventTold,
+    KeyTold, Name, PendingTold, RefusedTold, Related, Seen, SignatureTold, StaleTold, StandingTold, Thing,
 };
 pub use tree::{Explained, explain};

@@ -134,6 +134,9 @@ pub struct Thing {
     pub signatures: Vec<SignatureTold>,
     /// What proofs of its id show.
     pub anchor: Option<AnchorTold>,
+    /// What is owed to it; only users have this member.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub balance: Option<BalanceTold>,
     /// The ledgers' and registers' leaves that name it.
     pub entries: Vec<EntryTold>,
     /// What it names, and what names it.
@@ -154,6 +157,7 @@ impl Thing {
             key: None,
             signatures: Vec::new(),
             anchor: None,
+            balance: None,
             entries: Vec::new(),
             related: Vec::new(),
             divergences: Vec::new(),
@@ -321,6 +325,29 @@ pub struct RefusedTold {
     pub proof: String,
     /// Codes with their explanations.
     pub reasons: Vec<String>,
+}
+
+/// What is owed to a user. Amounts are absent when no ledger fact names the user's account.
+#[derive(Debug, Clone, Serialize)]
+pub struct BalanceTold {
+    /// The account that the user's earnings belong to.
+    pub account: String,
+    /// Earned, less paid, and corrections; below zero for one who was paid too much.
+    pub balance_sats: Option<Value>,
+    /// What may be paid out now.
+    pub available_sats: Option<Value>,
+    /// Of drop windows that have not vested.
+    pub maturing_sats: Option<Value>,
+    /// Shares of counted events.
+    pub earned_sats: Option<Value>,
+    /// Paid out.
+    pub paid_sats: Option<Value>,
+    /// Corrections in, less corrections out.
+    pub adjusted_sats: Option<Value>,
+    /// `reledger/balance-proof/1`: that the balance tree holds the account with that balance, or does not hold it.
+    pub proof: Option<Value>,
+    /// Why there is no proof.
+    pub no_proof: Option<&'static str>,
 }
 
 /// One leaf of a ledger or register.

@@ -109,6 +109,23 @@ pub struct BalanceLine {
     pub available_sats: Option<i64>,
     /// Maturing part.
     pub maturing_sats: Option<i64>,
+    /// Earned by events of class A, B, C.
+    pub by_class: [Option<i64>; 3],
+    /// Earned in the last seven days.
+    pub last_7d: Option<i64>,
+}
+
+impl BalanceLine {
+    /// Every amount that the line states.
+    pub fn amounts(&self) -> impl Iterator<Item = i64> {
+        let whole = [self.balance_sats, self.available_sats, self.maturing_sats, self.last_7d];
+        whole.into_iter().chain(self.by_class).flatten()
+    }
+
+    /// True when it states nothing but zero.
+    pub fn is_zero(&self) -> bool {
+        self.amounts().all(|sats| sats == 0)
+    }
 }
 
 /// What a balance statement says about itself as a whole (TREASURY 8). At least one of both is there.

@@ -237,10 +237,9 @@ fn a_balance_is_earned_less_paid_plus_adjustments() {
     }
     // Earned 39 + 65 (maturing), paid 39, adjusted 7 - 2.
     let reported = |balance, available, maturing| BalanceLine {
-        user: "bc1quser".into(),
-        balance_sats: Some(balance),
         available_sats: Some(available),
         maturing_sats: Some(maturing),
+        ..line("bc1quser", balance)
     };
     scene.world.set.balances[0].1 = reported(70, 5, 65);
     let result = scene.run();

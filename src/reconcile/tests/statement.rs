@@ -1,6 +1,6 @@
 //! What a balance statement says of itself as a whole.
 
-use crate::domain::{Code, Digest32, SumLeaf, draw_sample, sum_root};
+use crate::domain::{Code, Digest32, draw_sample, sum_root};
 use crate::evidence::{StatementClaim, StatementSample, StatementTotals};
 use crate::ledger::testkit::{Case, assert_table, digest, evidence};
 
@@ -15,9 +15,7 @@ fn stated() -> Scene {
 }
 
 fn root(users: &[(&str, i128)]) -> Digest32 {
-    let leaves: Vec<SumLeaf> =
-        users.iter().map(|(user, sats)| SumLeaf { user: (*user).to_owned(), sats: *sats }).collect();
-    sum_root(&leaves).unwrap().hash
+    sum_root(users.iter().copied()).unwrap().hash
 }
 
 fn honest_root() -> Digest32 {

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::Generator;
-use crate::domain::{Code, Subject};
+use crate::domain::{Code, Subject, UnixSeconds};
+use crate::sim::envelope::{Artifact, Envelope};
 use crate::sim::scene::{NoRoom, Planting, Scene};
 
 pub(super) const GENERATORS: &[Generator] = &[
@@ -13,6 +14,20 @@ pub(super) const GENERATORS: &[Generator] = &[
         near_miss: "a note beside the balance",
         fault: a_satoshi_less,
         miss: a_note_beside_the_balance,
+    },
+    Generator {
+        code: Code::BalanceMismatch,
+        name: "a-satoshi-of-another-class",
+        near_miss: "what was earned by class",
+        fault: a_satoshi_of_another_class,
+        miss: what_was_earned_by_class,
+    },
+    Generator {
+        code: Code::BalanceMismatch,
+        name: "a-satoshi-of-the-week-before",
+        near_miss: "what was earned in the last seven days",
+        fault: a_satoshi_of_the_week_before,
+        miss: what_was_earned_in_the_last_week,
     },
     Generator {
         code: Code::BalanceMissingUser,
@@ -58,6 +73,54 @@ fn a_satoshi_less(scene: &mut Scene) -> Planting {
 
 fn a_note_beside_the_balance(scene: &mut Scene) -> Planting {
     restate(scene, |line| line["note"] = "as agreed".into())
+}
+
+/// (class, claimed time, satoshi) of everything that a user earned.
+fn earned(scene: &Scene, user: &str) -> Vec<(String, UnixSeconds, i64)> {
+    let events = scene.world.envelopes.iter().filter(|envelope| envelope.kind == Artifact::Event);
+    let read = |envelope: &Envelope| {
+        let body: Value = serde_json::from_slice(&envelope.canonical).ok()?;
+        let name = ["user_address", "did_oc", "identity", "user"].iter().find_map(|name| body[*name].as_str())?;
+        let told = (body["class"].as_str()?.to_owned(), envelope.at, body["user_earned_sats"].as_i64()?);
+        (name == user).then_some(told)
+    };
+    events.filter_map(read).collect()
+}
+
+fn by_class(scene: &mut Scene, moved: i64) -> Planting {
+    let (at, mut line) = place(scene, |sats| sats > 0)?;
+    let earned = earned(scene, line["user"].as_str().unwrap_or_default());
+    let of = |class: &str| -> i64 { earned.iter().filter(|one| one.0 == class).map(|one| one.2).sum() };
+    // Of what moves from one class to another the sum shows nothing.
+    line["by_class"] = json!({"A": of("A") + moved, "B": of("B") - moved, "C": of("C")});
+    scene.world.balances[at] = line.to_string();
+    Ok(about(&line))
+}
+
+fn a_satoshi_of_another_class(scene: &mut Scene) -> Planting {
+    by_class(scene, 1)
+}
+
+fn what_was_earned_by_class(scene: &mut Scene) -> Planting {
+    by_class(scene, 0)
+}
+
+fn last_week(scene: &mut Scene, more: i64) -> Planting {
+    let (at, mut line) = place(scene, |sats| sats > 0)?;
+    let begin = scene.world.as_of().plus(-7 * 86_400);
+    let earned = earned(scene, line["user"].as_str().unwrap_or_default());
+    let last: i64 = earned.iter().filter(|one| one.1 > begin).map(|one| one.2).sum();
+    line["last_7d"] = (last + more).into();
+    scene.world.balances[at] = line.to_string();
+    Ok(about(&line))
+}
+
+fn a_satoshi_of_the_week_before(scene: &mut Scene) -> Planting {
+    last_week(scene, 1)
+}
+
+fn what_was_earned_in_the_last_week(scene: &mut Scene) -> Planting {
+    last_week(scene, 0)
 }
 
 fn leave_out(scene: &mut Scene, fits: fn(i64) -> bool) -> Planting {

@@ -267,6 +267,24 @@ impl Facts<'_> {
         owed
     }
 
+    /// Users whose line states other shares by class, or of the last seven days, than their account earned.
+    fn unlike_shares(&self, lines: &[Value]) -> BTreeSet<String> {
+        let is_unlike = |line: &&Value| {
+            let account = self.account(text(line, &["user"]));
+            let sum = |fits: &dyn Fn(&Held) -> bool| -> i128 {
+                let own = |held: &&Held| self.account(held.user()) == account && fits(held);
+                self.events().into_iter().filter(own).map(|held| held.sats("user_earned_sats")).sum()
+            };
+            let differs = |said: &Value, fits: &dyn Fn(&Held) -> bool| {
+                said.as_i64().is_some_and(|said| i128::from(said) != sum(fits))
+            };
+            let week = |held: &Held| held.at > self.as_of - 7 * DAY;
+            let of_class = |class: &str| differs(&line["by_class"][class], &|held| held.body["class"] == class);
+            differs(&line["last_7d"], &week) || ["A", "B", "C"].into_iter().any(of_class)
+        };
+        lines.iter().filter(is_unlike).map(|line| text(line, &["user"]).to_owned()).collect()
+    }
+
     /// The statement against what is owed, and against itself.
     pub(super) fn statement(&self) {
         let lines: Vec<Value> = self.scene.world.balances.iter().map(parsed).collect();
@@ -286,9 +304,11 @@ impl Facts<'_> {
             let found = |name: &str| of.iter().find(|key| **key == name).map(|_| name.to_owned());
             found(name).or_else(|| found(account)).unwrap_or_else(|| of.first().map_or(account, |key| key).to_owned())
         });
+        let unlike = self.unlike_shares(&lines);
         for (key, said) in &stated {
             let (right, subject) = (owed.get(key), Subject::new("user", key));
-            self.when(right.is_some_and(|right| *right != i128::from(*said)), Code::BalanceMismatch, subject.clone());
+            let differs = |right: &i128| *right != i128::from(*said) || unlike.contains(key);
+            self.when(right.is_some_and(differs), Code::BalanceMismatch, subject.clone());
             self.when(right.is_none() && *said != 0, Code::BalanceExtraUser, subject);
         }
         for (key, sats) in &owed {
