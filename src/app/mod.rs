@@ -2,13 +2,14 @@
 //!
 //! Purpose: drill, capture, rebuild, audit, verify, explain, proofs and headers by themselves: orders the rooms about; reads the configuration.
 //! May import: domain, evidence, verify, store, ingest, ledger, reconcile, seal, report, substrate, sim
-//! External crates: rayon, serde, serde_json, thiserror, tokio, toml, tracing
+//! External crates: base64, rayon, serde, serde_json, thiserror, tokio, toml, tracing
 //! Never: print; read the environment
 //! Invariants: INV-11; what a report says depends only on evidence, configuration, as-of and version.
 
 mod again;
 mod as_of;
 mod audit;
+mod bundle;
 mod caps;
 mod capture;
 mod chain;
@@ -57,6 +58,10 @@ mod values;
 
 pub use as_of::AsOfWanted;
 pub use audit::{Audited, audit};
+pub use bundle::{
+    BUNDLE_BYTES_MAX, ExportWanted, Exported, HeldBack, JudgedBundle, Made, OwnTrust, export_bundles,
+    looks_like_bundle, verify_bundle,
+};
 pub use caps::{CapEvents, CapTable, DropWindows, caps_of_run};
 pub use conclude::{Conclusion, JudgedInputs};
 pub use config::{AuthWord, Config, RelayBudgetSection};
@@ -81,7 +86,7 @@ pub use headers::{
 };
 #[cfg(feature = "net")]
 pub use headers::{HeaderSync, sync_headers};
-pub use inspect::{Fate, JudgedFiles, JudgedRecord, verify_files};
+pub use inspect::{Fate, JudgedFiles, JudgedRecord, JudgedWith, verify_files};
 pub use judged_by::JudgedBy;
 pub use keys::{HeldKey, KeyRow, KeySetRow, KeyStatus, KeyTable, Leak, LeakRegister, Signed, keys_of_run, named_kids};
 pub use observer::{Cancel, Event, Observer, Silent};
@@ -89,7 +94,7 @@ pub use ots::*;
 pub use plan::{PaymentLogPlan, Plan};
 pub use relay_terms::{RelayAnswer, RelayTerms};
 pub use replay::{ReplayOptions, Replayed, WouldReplay, replay, would_replay};
-pub use run::{Found, RunFolder, RunRecord, write_atomic, write_result};
+pub use run::{Found, RunFolder, RunRecord, write_atomic, write_private, write_result};
 pub use standing::{Origin, Standing};
 #[cfg(feature = "net")]
 pub use trial::{Campaign, CampaignResult, Faults, Trial, TrialReport, run_campaign};

@@ -193,16 +193,41 @@ pub fn write_result(path: &Path, bytes: &[u8]) -> Result<(), AppError> {
     }
 }
 
+/// As [`write_atomic`], making its folder, and readable by its owner only where the system knows owners: it names persons.
+///
+/// # Errors
+/// [`AppError::Io`]; the old file stands then.
+pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), AppError> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir_all(folder).map_err(AppError::io("create", folder))?;
+    }
+    write_beside(path, bytes, |beside| {
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(beside)
+    })
+}
+
 /// Writes beside, syncs, renames, syncs the folder: a reader sees the old file or the new one, never half of it.
 ///
 /// # Errors
 /// [`AppError::Io`]; the old file stands then.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), AppError> {
+    write_beside(path, bytes, |beside| File::create(beside))
+}
+
+fn write_beside(
+    path: &Path,
+    bytes: &[u8],
+    create: impl FnOnce(&Path) -> std::io::Result<File>,
+) -> Result<(), AppError> {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let beside = folder.join(format!(".{name}.tmp"));
     let write = || -> std::io::Result<()> {
-        let mut file = File::create(&beside)?;
+        let mut file = create(&beside)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&beside, path)?;

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::coverage::CoverageArgs;
 use super::cursor::CursorCommand;
 use super::custody::CustodyCommand;
+use super::divergences::DivergencesCommand;
 use super::gaps::GapsCommand;
 use super::replay::ReplayArgs;
 use crate::sim::{Behaviour, Transport};
@@ -126,7 +127,7 @@ pub(crate) enum Command {
         dir: PathBuf,
     },
     /// Judge single files, one line a record: event JSONL, .ots proofs, settlement JSONL, key sets, custody records,
-    /// checkpoint chains, snapshots.
+    /// checkpoint chains, snapshots, divergence bundles. A bundle is judged by itself, and with -c also under your own keys.
     Verify {
         /// Files; `-` is stdin.
         #[arg(required = true)]
@@ -163,6 +164,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: CustodyCommand,
     },
+    /// The divergences of a finished run.
+    Divergences {
+        #[command(subcommand)]
+        command: DivergencesCommand,
+    },
     /// OpenTimestamps proofs: show, judge, upgrade, and list those that wait too long.
     Ots {
         #[command(subcommand)]
@@ -190,7 +196,7 @@ pub(crate) enum Command {
     /// Print a published JSON Schema.
     Schema {
         /// Which one.
-        #[arg(value_parser = ["report", "divergence", "config", "coverage", "explanation", "exit-codes", "events"])]
+        #[arg(value_parser = ["report", "divergence", "bundle", "config", "coverage", "explanation", "exit-codes", "events"])]
         name: String,
     },
     /// Print shell completions.

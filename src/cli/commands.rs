@@ -8,8 +8,8 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 use super::args::{Cli, Command, ConfigCommand, Format, Global, ServeArgs, SimCommand};
 use super::output::{Output, fatal, say};
 use super::{
-    caps, coverage, cursor, custody, doctor, documents, explain, gaps, headers, init, keys, ots, progress, replay,
-    settings, show, signals, sim, trial,
+    caps, coverage, cursor, custody, divergences, doctor, documents, explain, gaps, headers, init, keys, ots, progress,
+    replay, settings, show, signals, sim, trial,
 };
 use crate::app::{self, AppError, Cancel, Conclusion};
 use crate::domain::{Condition, inert};
@@ -77,6 +77,7 @@ fn run(cli: &Cli, matches: &clap::ArgMatches, output: &Output) -> Result<ExitCod
         Command::Keys { command } => keys::keys(global, output, command),
         Command::Caps(args) => caps::caps(global, output, args),
         Command::Custody { command } => custody::custody(global, output, command),
+        Command::Divergences { command } => divergences::divergences(global, output, command),
         Command::Ots { command } => ots::run(global, output, command),
         Command::Headers { command } => headers::run(global, output, command),
         Command::Init { file } => init::init(global, output, file),

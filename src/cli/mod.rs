@@ -13,6 +13,7 @@ mod commands;
 mod coverage;
 mod cursor;
 mod custody;
+mod divergences;
 mod doctor;
 mod documents;
 mod explain;

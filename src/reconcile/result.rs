@@ -1,8 +1,8 @@
 //! What reconciliation says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::{Coverage, Digest32, Divergence, EvidenceId, OperationId, SourceId, UnixSeconds};
+use crate::domain::{Code, Coverage, Digest32, Divergence, EvidenceId, OperationId, SourceId, UnixSeconds};
 
 /// A check that could not be made with the given inputs. Never counted as passed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -218,6 +218,8 @@ pub struct Reconciliation {
     pub checks: Vec<CheckRun>,
     /// Checks that could not run.
     pub unverifiable: Vec<Unverifiable>,
+    /// Which checks of this room said which codes.
+    pub said_by: BTreeMap<Code, BTreeSet<String>>,
     /// Coverage by source and slice.
     pub coverage: Vec<Coverage>,
     /// With and without the operator.

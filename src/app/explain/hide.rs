@@ -25,7 +25,7 @@ const USER_MEMBERS: [&str; 11] = [
 ];
 
 /// Every user of a run, and what each is called.
-pub(super) struct Hidden {
+pub(in crate::app) struct Hidden {
     names: Pseudonyms,
     reveal: bool,
     users: BTreeSet<String>,
@@ -34,7 +34,7 @@ pub(super) struct Hidden {
 }
 
 impl Hidden {
-    pub(super) fn of(set: &VerifiedSet, evidence_root: Digest32, reveal: bool) -> Self {
+    pub(in crate::app) fn of(set: &VerifiedSet, evidence_root: Digest32, reveal: bool) -> Self {
         let (mut users, mut aliases) = (BTreeSet::new(), BTreeSet::new());
         for envelope in set.envelopes.values().map(Verified::fact) {
             match &*envelope.body {
@@ -77,6 +77,11 @@ impl Hidden {
         users.remove("");
         aliases.remove("");
         Self { names: Pseudonyms::new(evidence_root, reveal), reveal, users, aliases }
+    }
+
+    /// Every user, and every other name or destination of one, in clear.
+    pub(in crate::app) fn people(&self) -> (&BTreeSet<String>, &BTreeSet<String>) {
+        (&self.users, &self.aliases)
     }
 
     /// The user that a text names, in clear or by pseudonym.
@@ -165,7 +170,7 @@ impl Hidden {
     }
 
     /// A divergence as a report shows it, and with every other user replaced too.
-    pub(super) fn divergence(&self, divergence: &Divergence) -> Divergence {
+    pub(in crate::app) fn divergence(&self, divergence: &Divergence) -> Divergence {
         let mut shown = self.names.apply(divergence);
         for text in [&mut shown.expected, &mut shown.observed, &mut shown.explanation] {
             *text = self.text(text);

@@ -2,10 +2,10 @@
 
 mod anchors;
 mod carriers;
-mod edges;
+pub(super) mod edges;
 mod entries;
 mod find;
-mod hide;
+pub(super) mod hide;
 mod known;
 mod model;
 mod people;
