@@ -3,6 +3,7 @@
 
 mod anchoring;
 mod architecture;
+mod bundles;
 mod caps;
 mod cli;
 mod coverage;
