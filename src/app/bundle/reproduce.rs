@@ -45,30 +45,43 @@ pub(super) fn shows(court: Court<'_>, case: &Case, wanted: &Divergence) -> Resul
 /// [`AppError::Store`]; [`AppError::Interrupted`].
 pub(super) fn reproduce(ground: &Ground, court: Court<'_>, wanted: &Divergence) -> Result<Found, AppError> {
     let cited = cited(ground, wanted);
+    let circles = widening(ground, wanted, &cited)?;
+    // What sources answered is asked first where the divergence is about that.
+    let capture = wanted.step == Step::Capture || wanted.code == Code::BudgetRpo;
     let mut tried: BTreeSet<(Vec<EvidenceId>, bool)> = BTreeSet::new();
-    for circle in widening(ground, wanted, &cited)? {
-        let heights = heights(&ground.set, &circle);
-        for extent in Extent::ALL {
+    for with_sources in [capture, !capture] {
+        for (circle, extent) in order(wanted, &circles) {
+            let heights = heights(&ground.set, circle);
             let Some(cut) = ground.shelf.cut(&ground.store, extent, &heights)? else { continue };
-            // What sources answered is asked first where the divergence is about that.
-            let capture = wanted.step == Step::Capture || wanted.code == Code::BudgetRpo;
-            for with_sources in [capture, !capture] {
-                let case = ground.case(&circle, cut.clone(), with_sources)?;
-                let size = case.pieces.values().map(|piece| piece.bytes.len()).sum::<usize>();
-                let names: Vec<EvidenceId> = case.pieces.keys().copied().collect();
-                if size > EVIDENCE_BYTES_MAX || !tried.insert((names, with_sources)) {
-                    continue;
-                }
-                if shows(court, &case, wanted)?.is_some() {
-                    let cited = cited.iter().copied().collect();
-                    let case = shrink(court, case, wanted, &cited)?;
-                    let judged = court.judge(&case)?;
-                    return Ok(Found { case, judged, reproduced: true });
-                }
+            let case = ground.case(circle, cut, with_sources)?;
+            let size = case.pieces.values().map(|piece| piece.bytes.len()).sum::<usize>();
+            let names: Vec<EvidenceId> = case.pieces.keys().copied().collect();
+            if size > EVIDENCE_BYTES_MAX || !tried.insert((names, with_sources)) {
+                continue;
+            }
+            if shows(court, &case, wanted)?.is_some() {
+                let case = shrink(court, case, wanted, &cited)?;
+                let judged = court.judge(&case)?;
+                return Ok(Found { case, judged, reproduced: true });
             }
         }
     }
     cited_only(ground, court, wanted)
+}
+
+/// What is tried, cheapest first. Where blocks decide, few records with all headers come before many with few.
+fn order<'c>(wanted: &Divergence, circles: &'c [BTreeSet<EvidenceId>]) -> Vec<(&'c BTreeSet<EvidenceId>, Extent)> {
+    let by_blocks = wanted.step == Step::Anchoring
+        || matches!(wanted.code, Code::EnvTime | Code::RebAnchorTime | Code::KeyCompromised);
+    let mut order = Vec::new();
+    if by_blocks {
+        order.extend(circles.iter().flat_map(|circle| Extent::ALL.map(|extent| (circle, extent))));
+    } else {
+        for extent in [Extent::Isolated, Extent::Whole] {
+            order.extend(circles.iter().map(|circle| (circle, extent)));
+        }
+    }
+    order
 }
 
 /// What the divergence cites and no more: it does not show the divergence by itself.

@@ -172,23 +172,26 @@ impl Shrinking<'_> {
 
     /// What the policy says about others.
     fn policy(&mut self) -> Result<(), AppError> {
-        let lists: [fn(&mut TrustPolicy); 8] = [
+        let lists: [fn(&mut TrustPolicy); 9] = [
             |policy| policy.gaps.clear(),
             |policy| policy.operator_relays.clear(),
             |policy| policy.observed.clear(),
             |policy| policy.compromised.clear(),
             |policy| policy.seal_keys.clear(),
+            |policy| policy.calendars.clear(),
             |policy| policy.settlement_keys.clear(),
             |policy| policy.directions.clear(),
             |policy| policy.require = Requirement { min_relays: 0, basis: CompletenessBasis::Exhausted },
         ];
-        // That a key is not pinned says nothing where no key is.
+        // That a key is not pinned, or a calendar not allowed, says nothing where none is.
         let about_pins = self.wanted.code == Code::SigKeyUnknown;
+        let about_calendars = self.wanted.code == Code::OtsCalendar;
         for clear in lists {
             let mut cleared = self.case.policy.clone();
             clear(&mut cleared);
             let unpins = cleared.settlement_keys != self.case.policy.settlement_keys;
-            if cleared != self.case.policy && !(about_pins && unpins) {
+            let disallows = cleared.calendars != self.case.policy.calendars;
+            if cleared != self.case.policy && !(about_pins && unpins) && !(about_calendars && disallows) {
                 self.attempt(|case| case.policy = cleared)?;
             }
         }

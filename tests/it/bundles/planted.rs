@@ -8,7 +8,7 @@ use reledger::sim::{Selection, Transport, deal, selections};
 use serde_json::Value;
 use tempfile::tempdir;
 
-use super::stage::{Run, bundle, fingerprint, verify};
+use super::stage::{Run, bundles, fingerprint, verify};
 use crate::schemas::{faults, schema};
 use crate::support::side_by_side_by;
 
@@ -54,9 +54,9 @@ fn every_planted_divergence_is_exported_and_verifies_or_says_why_it_does_not_sta
     let told = side_by_side_by(2, &indexes, |_, index| {
         let dir = folder.path().join(index.to_string());
         let run = Run::of(&dir, (5_000 + index, EVENTS), &deal(11, *index, TOGETHER, &all));
-        let made = |planted: &_| (bundle(&run.folder, fingerprint(planted)), planted.selection.generator.code);
-        let outcomes: Vec<_> =
-            run.planted.iter().map(made).map(|(made, code)| outcome(code, &made, &published)).collect();
+        let fingerprints: Vec<_> = run.planted.iter().map(fingerprint).collect();
+        let made = bundles(&run.folder, &fingerprints);
+        let outcomes: Vec<_> = made.iter().map(|made| outcome(made.code, made, &published)).collect();
         std::fs::remove_dir_all(&dir).unwrap();
         outcomes
     });
