@@ -16,6 +16,9 @@ use crate::seal::evidence_root;
 /// Why a bundle is not self-contained although no absence is in play.
 const NOT_SHOWN: &str = "no set of held evidence that may be handed out shows it by itself";
 
+/// Names looked for in the divergence's own words. An honest bundle that hides users names one, and a few other names of theirs.
+const NAMES_MAX: usize = 1_000;
+
 /// A divergence to be put into a bundle.
 pub(super) struct Told<'a> {
     pub(super) divergence: &'a Divergence,
@@ -113,7 +116,7 @@ fn hidden(divergence: &Divergence, judged: &Judged, names: &Names, (root, reveal
     known.sort_by_key(|name| (std::cmp::Reverse(name.len()), *name));
     let texts = [&mut shown.expected, &mut shown.observed].into_iter().chain(shown.subject.0.values_mut());
     for text in texts {
-        for name in known.iter().filter(|name| !name.is_empty()) {
+        for name in known.iter().take(NAMES_MAX).filter(|name| !name.is_empty()) {
             if text.contains(name) {
                 *text = text.replace(name, &pseudonyms.pseudonym(name));
             }

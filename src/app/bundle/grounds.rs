@@ -21,10 +21,8 @@ impl Grounds {
     pub(super) const fn of(code: Code) -> Self {
         match absence(code) {
             Some(words) => Self::Absence(words),
-            None => match as_far(code) {
-                Some(words) => Self::AsFar(words),
-                None => Self::Shown,
-            },
+            None if is_shown(code) => Self::Shown,
+            None => Self::AsFar(as_far(code)),
         }
     }
 }
@@ -56,12 +54,61 @@ const fn absence(code: Code) -> Option<&'static str> {
     })
 }
 
-const fn as_far(code: Code) -> Option<&'static str> {
-    Some(match code {
+/// About a record's own bytes or signatures, or about two signed records that contradict each other: no further evidence takes
+/// it back (docs/testing.md, "Laws").
+const fn is_shown(code: Code) -> bool {
+    matches!(
+        code,
+        Code::SrcParse
+            | Code::SrcUnknownKind
+            | Code::SrcSecretPresent
+            | Code::EvtMalformed
+            | Code::EvtBadId
+            | Code::EvtBadSig
+            | Code::EvtKindMismatch
+            | Code::EvtBlanked
+            | Code::EnvAddressMismatch
+            | Code::EnvUnsigned
+            | Code::EnvSigBad
+            | Code::EnvWrapperDisagrees
+            | Code::EnvDuplicateKey
+            | Code::EnvSchema
+            | Code::EnvEquivocation
+            | Code::EnvDoubleBilling
+            | Code::KeySetRewritten
+            | Code::AttId
+            | Code::AttFields
+            | Code::AttSig
+            | Code::AttScript
+            | Code::RebDescriptor
+            | Code::RebQuorum
+            | Code::RebSigner
+            | Code::RebSelfKey
+            | Code::RebFork
+            | Code::RebProfile
+            | Code::OtsDigest
+            | Code::OtsMalformed
+            | Code::OtsLimit
+            | Code::SigBad
+            | Code::SigUnsignedFields
+            | Code::OpReplay
+            | Code::OpConflict
+    )
+}
+
+const fn as_far(code: Code) -> &'static str {
+    match code {
+        Code::OpMalformed
+        | Code::FieldMissing
+        | Code::DirWrong
+        | Code::PreInvalid
+        | Code::PreMissing
+        | Code::SetDupPayout
+        | Code::AdjUnexplained => "an earlier settlement of the same operation would take its place",
         Code::DropTotals | Code::DropRoot => "a further member of the window could change it",
         Code::ActivityMismatch => "a further envelope of the user could change it",
         Code::CapSiteShare => "a further envelope of the user at another site could change it",
-        Code::KeyWrongSet => "a key set of the envelope host with the key could change it",
+        Code::KeyAlg | Code::KeyWrongSet => "a key set of the envelope host with the key could change it",
         Code::FeeSplit => "a further price list of the project could change it",
         Code::OtsLate => "a proof that leads to an earlier block could change it",
         Code::HdrReorg => "further headers could change it",
@@ -87,8 +134,8 @@ const fn as_far(code: Code) -> Option<&'static str> {
         | Code::SrcCutoff100 => {
             "it rests on the word of whoever asked the source: receipts and sightings are not signed"
         }
-        _ => return None,
-    })
+        _ => "it compares records: further ones could change it",
+    }
 }
 
 /// Identifies the rules that a bundle was judged by: their version, and every code with its severity, step, meaning and
@@ -115,12 +162,14 @@ mod tests {
 
     #[test]
     fn what_is_signed_and_wrong_is_shown_and_what_is_not_there_is_never_shown() {
-        for code in [Code::EnvSigBad, Code::SigBad, Code::OpConflict, Code::SetDupPayout, Code::EnvDoubleBilling] {
+        for code in [Code::EnvSigBad, Code::SigBad, Code::OpConflict, Code::KeySetRewritten, Code::EnvDoubleBilling] {
             assert_eq!(Grounds::of(code), Grounds::Shown, "{code}");
         }
         for code in [Code::SetMissing, Code::SetOrphan, Code::KeyUnknown, Code::OtsAbsent, Code::GwForeign] {
             assert!(matches!(Grounds::of(code), Grounds::Absence(_)), "{code}");
         }
-        assert!(matches!(Grounds::of(Code::EscUnfunded), Grounds::AsFar(_)));
+        for code in [Code::EscUnfunded, Code::OtsRoot, Code::DirWrong, Code::SrcOmits, Code::BalanceMismatch] {
+            assert!(matches!(Grounds::of(code), Grounds::AsFar(_)), "{code}");
+        }
     }
 }

@@ -11,6 +11,9 @@ use crate::domain::{Code, Digest32, EvidenceId, UnixSeconds};
 /// Records beyond which no prefix is looked for: each is one more judgement.
 const RECORDS_MAX: usize = 64;
 
+/// Bytes beyond which none is looked for either.
+const BYTES_MAX: usize = 1024 * 1024;
+
 /// The shortest prefix that shows a divergence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -63,7 +66,8 @@ pub(super) fn first_failing(
     let mut dated: Vec<(UnixSeconds, EvidenceId)> =
         case.pieces.keys().filter_map(|id| Some((*times.get(id)?, *id))).collect();
     dated.sort();
-    if !is_flow(code) || dated.len() > RECORDS_MAX {
+    let bytes: usize = case.pieces.values().map(|piece| piece.bytes.len()).sum();
+    if !is_flow(code) || dated.len() > RECORDS_MAX || bytes > BYTES_MAX {
         return Ok(None);
     }
     let mut growing = case.clone();

@@ -45,12 +45,33 @@ pub(super) fn shows(court: Court<'_>, case: &Case, wanted: &Divergence) -> Resul
 /// [`AppError::Store`]; [`AppError::Interrupted`].
 pub(super) fn reproduce(ground: &Ground, court: Court<'_>, wanted: &Divergence) -> Result<Found, AppError> {
     let cited = cited(ground, wanted);
-    let circles = widening(ground, wanted, &cited)?;
+    let mut tried = BTreeSet::new();
+    // Most divergences come out of what they cite, and looking for more costs walks through the whole run.
+    let mut found = first(ground, court, (wanted, std::slice::from_ref(&cited)), &mut tried)?;
+    if found.is_none() {
+        let circles = widening(ground, wanted, &cited)?;
+        found = first(ground, court, (wanted, &circles), &mut tried)?;
+    }
+    let Some(case) = found else { return cited_only(ground, court, wanted) };
+    let case = shrink(court, case, wanted, &cited)?;
+    let judged = court.judge(&case)?;
+    Ok(Found { case, judged, reproduced: true })
+}
+
+/// What was tried already: pieces, and whether with what sources answered.
+type Tried = BTreeSet<(Vec<EvidenceId>, bool)>;
+
+/// The first case over one of these circles that shows the divergence.
+fn first(
+    ground: &Ground,
+    court: Court<'_>,
+    (wanted, circles): (&Divergence, &[BTreeSet<EvidenceId>]),
+    tried: &mut Tried,
+) -> Result<Option<Case>, AppError> {
     // What sources answered is asked first where the divergence is about that.
     let capture = wanted.step == Step::Capture || wanted.code == Code::BudgetRpo;
-    let mut tried: BTreeSet<(Vec<EvidenceId>, bool)> = BTreeSet::new();
     for with_sources in [capture, !capture] {
-        for (circle, extent) in order(wanted, &circles) {
+        for (circle, extent) in order(wanted, circles) {
             let heights = heights(&ground.set, circle);
             let Some(cut) = ground.shelf.cut(&ground.store, extent, &heights)? else { continue };
             let case = ground.case(circle, cut, with_sources)?;
@@ -60,13 +81,11 @@ pub(super) fn reproduce(ground: &Ground, court: Court<'_>, wanted: &Divergence) 
                 continue;
             }
             if shows(court, &case, wanted)?.is_some() {
-                let case = shrink(court, case, wanted, &cited)?;
-                let judged = court.judge(&case)?;
-                return Ok(Found { case, judged, reproduced: true });
+                return Ok(Some(case));
             }
         }
     }
-    cited_only(ground, court, wanted)
+    Ok(None)
 }
 
 /// What is tried, cheapest first. Where blocks decide, few records with all headers come before many with few.
@@ -113,8 +132,7 @@ fn widening(
     wanted: &Divergence,
     cited: &BTreeSet<EvidenceId>,
 ) -> Result<Vec<BTreeSet<EvidenceId>>, AppError> {
-    let mut found = vec![cited.clone()];
-    found.extend(circles(&ground.set, wanted));
+    let mut found = circles(&ground.set, wanted);
     let mut everything = BTreeSet::new();
     let media: Vec<Media> = Media::ALL.into_iter().filter(|media| *media != Media::Headers).collect();
     let entries = ground.set.payment_log.iter().map(|(id, _)| *id);

@@ -59,7 +59,8 @@ pub(super) fn export(global: &Global, output: &Output, args: &ExportArgs) -> Res
 fn folder(global: &Global, args: &ExportArgs) -> Result<Option<PathBuf>, AppError> {
     let Some(path) = global.output.as_deref().filter(|path| *path != Path::new("-")) else { return Ok(None) };
     let several = args.all || args.fingerprints.len() > 1;
-    if path.is_dir() {
+    let says_folder = path.as_os_str().to_string_lossy().ends_with(std::path::MAIN_SEPARATOR);
+    if path.is_dir() || (says_folder && !path.exists()) {
         return Ok(Some(path.to_owned()));
     }
     if path.exists() && several {

@@ -7,7 +7,7 @@ use reledger::domain::Condition;
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
-use super::stage::{Run, bundle, first, resealed, verify};
+use super::stage::{Run, bundle, bundles, first, resealed, verify};
 use crate::support::{arg, code, run, shown, stdout};
 
 /// Every byte of so much, and of the rest a sample.
@@ -149,4 +149,34 @@ fn a_name_that_hides_what_it_is_does_not_hide_damage() {
         let damaged = run(&["verify", arg(&file)]);
         assert_eq!(code(&damaged), 5, "byte {at}: {}", shown(&damaged));
     }
+}
+
+#[test]
+fn nothing_in_a_bundle_can_be_left_out() {
+    let folder = tempdir().unwrap();
+    let codes = ["ESC_UNFUNDED", "OP_CONFLICT", "PRE_INVALID"];
+    let run = Run::of(folder.path(), (33, 10), &codes.map(first));
+    for made in bundles(&run.folder, &codes.map(|code| run.planted(code))) {
+        assert!(made.self_contained && made.pieces > 1, "{}", made.code);
+        for at in 0..made.pieces {
+            let less = resealed(&made.bytes, |value| drop(value["evidence"].as_array_mut().unwrap().remove(at)));
+            refused(&less, "signature_mismatch", &format!("{} without piece {at}", made.code));
+        }
+    }
+}
+
+#[test]
+fn an_absence_is_never_verified_whatever_the_bundle_says_of_itself() {
+    let folder = tempdir().unwrap();
+    let run = Run::of(folder.path(), (34, 10), &[first("SET_ORPHAN")]);
+    let made = bundle(&run.folder, run.planted("SET_ORPHAN"));
+    let judged = verify(&made.bytes);
+    assert_eq!((made.self_contained, judged.fate), (false, Fate::Unchecked), "{}", judged.says);
+    assert!(made.reason.is_some_and(|reason| judged.says.contains(&reason)), "{}", judged.says);
+    let boast = resealed(&made.bytes, |value| value["self_contained"] = true.into());
+    refused(&boast, "signature_mismatch", "self-contained");
+    let silent = resealed(&made.bytes, |value| value["reason"] = Value::Null);
+    refused(&silent, "signature_mismatch", "without its reason");
+    let denied = resealed(&made.bytes, |value| value["reproduced"] = false.into());
+    assert_eq!(verify(&denied).fate, Fate::Unchecked, "who claims less gets no more");
 }

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use reledger::app::{Exported, Fate};
-use reledger::domain::Code;
+use reledger::domain::{Code, Digest32};
 use reledger::sim::{Selection, Transport, deal, selections};
 use serde_json::Value;
 use tempfile::tempdir;
 
-use super::stage::{Run, bundles, fingerprint, verify};
+use super::stage::{Run, bundles, fingerprint, first, verify};
 use crate::schemas::{faults, schema};
-use crate::support::side_by_side_by;
+use crate::support::{report, side_by_side_by};
 
 /// Billable events in each world.
 const EVENTS: u32 = 20;
@@ -43,6 +43,32 @@ fn outcome(code: Code, made: &Exported, published: &Value) -> (Code, String, usi
         (false, false) => format!("not shown: {}", made.reason.as_deref().unwrap_or_default()),
     };
     (code, word, made.pieces)
+}
+
+/// What sources did, told over sockets: the receipts that say so are the evidence.
+const OF_SOURCES: [&str; 4] = ["SRC_OMITS", "SRC_BLIND", "SRC_MISBEHAVES", "SRC_UNREACHABLE"];
+
+#[test]
+fn what_sources_answered_comes_out_of_the_receipts() {
+    let folder = tempdir().unwrap();
+    let run = Run::served(folder.path(), (61, 10), &OF_SOURCES.map(first));
+    let report = report(&run.folder);
+    let told = report["divergences"].as_array().unwrap().iter();
+    let chosen: BTreeMap<&str, Digest32> = told
+        .filter(|one| one["step"] == 0)
+        .map(|one| (one["code"].as_str().unwrap(), one["fingerprint"].as_str().unwrap().parse().unwrap()))
+        .collect();
+    assert!(OF_SOURCES.iter().filter(|code| chosen.contains_key(*code)).count() >= 3, "{chosen:?}");
+    let published = schema("bundle");
+    for made in bundles(&run.folder, &chosen.into_values().collect::<Vec<_>>()) {
+        let (code, word, pieces) = outcome(made.code, &made, &published);
+        println!("{:<22} {pieces:>5} pieces  {word}", code.name());
+        let value: Value = serde_json::from_slice(&made.bytes).unwrap();
+        if OF_SOURCES.contains(&code.name()) {
+            assert!(made.self_contained && value["reason"].as_str().unwrap().contains("the word of"), "{value}");
+            assert!(!value["receipts"].as_array().unwrap().is_empty(), "{value}");
+        }
+    }
 }
 
 #[test]
