@@ -185,7 +185,9 @@ pub(super) fn file_digest(value: &Value) -> Digest32 {
 fn without(value: &Value, members: &[&str]) -> Digest32 {
     let mut bare = value.clone();
     if let Some(object) = bare.as_object_mut() {
-        members.iter().for_each(|member| drop(object.remove(*member)));
+        for member in members {
+            object.remove(*member);
+        }
     }
     sha256(&canonical_json(&bare))
 }

@@ -116,12 +116,11 @@ const fn as_far(code: Code) -> &'static str {
         Code::MatchAmbiguous => "a record that tells the candidates apart could change it",
         Code::InvState => "a later record of the invoice could change it",
         Code::EscUnfunded | Code::EscNegative => "a further deposit or refund of the project could change it",
-        Code::UserOverpaid => "a further envelope or settlement of the user could change it",
         Code::PlatformOveraccrued => "a further envelope could change it",
         Code::DistClosure => "a further settlement of the distribution could change it",
         Code::SigKeyUnknown => "a policy that pins the key would change it",
         Code::ConsCustody | Code::CustodyDrift => "a further settlement of the federation could change it",
-        Code::BalanceMismatch => "a further envelope or settlement of the user could change it",
+        Code::UserOverpaid | Code::BalanceMismatch => "a further envelope or settlement of the user could change it",
         Code::BalanceRoot | Code::SampleInvalid => "a further envelope of any user could change it",
         Code::ChkRange | Code::SnapRegress => "a further checkpoint or snapshot could change it",
         Code::SrcUnreachable

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::app::explain::Class;
 use crate::app::explain::edges::{Node, visit};
-use crate::domain::{Digest32, Divergence, EvidenceId, Media};
+use crate::domain::{Digest32, Divergence, EvidenceId, Media, OperationId};
 use crate::verify::VerifiedSet;
 
 /// Steps from one thing to the next in one circle.
@@ -110,7 +110,10 @@ fn widen(set: &VerifiedSet, seeds: &Reach, hubs: &[Class]) -> Reach {
                 fresh.push(from);
             }
         });
-        let grew = fresh.into_iter().fold(false, |grew, node| reached.add(node) || grew);
+        let mut grew = false;
+        for node in fresh {
+            grew |= reached.add(node);
+        }
         if !grew || reached.digests.len() > PIECES_MAX.saturating_mul(2) {
             break;
         }
@@ -130,7 +133,7 @@ pub(super) fn foreign(set: &VerifiedSet) -> BTreeSet<EvidenceId> {
         let before = operations.len() + hashes.len();
         for (_, entry) in &set.payment_log {
             let hash = entry.payment_hash.map(|hash| hash.0);
-            let operation = entry.operation.as_ref().map(|operation| operation.as_str());
+            let operation = entry.operation.as_ref().map(OperationId::as_str);
             let ours = hash.is_some_and(|hash| hashes.contains(&hash))
                 || operation.is_some_and(|operation| operations.contains(operation));
             if ours {

@@ -10,6 +10,9 @@ use tempfile::tempdir;
 use super::stage::{Run, bundle, bundles, first, resealed, verify};
 use crate::support::{arg, code, run, shown, stdout};
 
+/// How it is refused, what it is, and how it is told.
+type Lie = (&'static str, &'static str, fn(&mut Value));
+
 /// Every byte of so much, and of the rest a sample.
 const EVERY_BYTE: usize = 4 * 1024;
 
@@ -62,15 +65,15 @@ fn a_lie_whose_digests_agree_is_refused() {
     let folder = tempdir().unwrap();
     let (_, good) = small(folder.path());
     assert_eq!(resealed(&good, |_| {}), good, "the second implementation writes the same bytes");
-    let lies: [(&str, &str, fn(&mut Value)); 13] = [
+    let lies: [Lie; 13] = [
         ("signature_mismatch", "what was observed", |value| value["observed"] = "all is well".into()),
         ("signature_mismatch", "severity", |value| value["severity"] = "info".into()),
         ("signature_mismatch", "no evidence", |value| value["evidence"] = json!([])),
         ("signature_mismatch", "a role", |value| value["evidence"][0]["role"] = "witness".into()),
         ("signature_mismatch", "names", |value| value["discloses"] = json!([{"name": "nobody", "pieces": 1}])),
         ("signature_mismatch", "a check", |value| value["predicates"][0]["check"] = "another".into()),
-        ("signature_mismatch", "a later as-of that changes no verdict", |value| {
-            value["window"] = json!({"from": 1, "until": 2})
+        ("signature_mismatch", "another window", |value| {
+            value["window"] = json!({"from": 1, "until": 2});
         }),
         ("signature_mismatch", "another fingerprint", |value| value["fingerprint"] = "00".repeat(32).into()),
         ("signature_mismatch", "a fingerprint of nothing", |value| {

@@ -145,7 +145,9 @@ pub(super) fn resealed(bytes: &[u8], change: impl FnOnce(&mut Value)) -> Vec<u8>
     change(&mut value);
     for (digest, without) in [("id", &["id", "sha256", "software"][..]), ("sha256", &["sha256"][..])] {
         let mut bare = value.clone();
-        without.iter().for_each(|name| drop(bare.as_object_mut().unwrap().remove(*name)));
+        for name in without {
+            bare.as_object_mut().unwrap().remove(*name);
+        }
         value[digest] = sha256(canonical(&bare).as_bytes()).to_hex().into();
     }
     canonical(&value).into_bytes()
