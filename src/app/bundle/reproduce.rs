@@ -73,6 +73,11 @@ fn first(
     for with_sources in [capture, !capture] {
         for (circle, extent) in order(wanted, circles) {
             let heights = heights(&ground.set, circle);
+            // Without a proof that leads to a block more headers change nothing.
+            let about_headers = matches!(wanted.code, Code::HdrInvalid | Code::HdrReorg);
+            if heights.is_empty() && extent != Extent::Isolated && !about_headers {
+                continue;
+            }
             let Some(cut) = ground.shelf.cut(&ground.store, extent, &heights)? else { continue };
             let case = ground.case(circle, cut, with_sources)?;
             let size = case.pieces.values().map(|piece| piece.bytes.len()).sum::<usize>();
