@@ -4,7 +4,7 @@ SHELL := /bin/sh
 # Many tests wait for sockets and for processes that they killed: two for each core keep it busy.
 TEST_THREADS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 2))))
 
-.PHONY: help drill test test-peers check bench bench-balances bench-capture bench-project bench-treasury relay-worlds timelines fuzz fuzz-targets kills laws acknowledged pages mutants worlds balances identity coverage relays hand-mutants docs clean
+.PHONY: help drill test test-peers check bench bench-balances bench-capture bench-project bench-treasury relay-worlds timelines fuzz fuzz-targets kills laws acknowledged bundles pages mutants worlds balances identity coverage relays hand-mutants docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ laws: ## the laws of tests/it/laws.rs on RELEDGER_LAWS_CASES cases each
 
 acknowledged: ## RELEDGER_ACK_WORLDS worlds of faults in which everything that can be signed for is signed for
 	RELEDGER_ACK_WORLDS=$${RELEDGER_ACK_WORLDS:-100} $(CARGO) test --locked --test it acknowledgements::worlds -- --nocapture
+
+bundles: ## every fault of RELEDGER_BUNDLES worlds as a bundle that is judged again; prints what stands alone
+	RELEDGER_BUNDLES=$${RELEDGER_BUNDLES:-60} $(CARGO) test --locked --test it bundles::planted -- --nocapture
 
 pages: ## payment logs at RELEDGER_LOG_TIPS tips, and RELEDGER_PAGES_CASES paged answers with and without faults
 	RELEDGER_LOG_TIPS=$${RELEDGER_LOG_TIPS:-500} $(CARGO) test --locked --lib log_paging -- --nocapture

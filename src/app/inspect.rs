@@ -1,10 +1,13 @@
 //! Judging files on their own.
 
 use std::collections::BTreeSet;
-use std::io::{Cursor, Read};
+use std::fs::File;
+use std::io::{Cursor, Read, Seek as _, SeekFrom};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use super::balance_proofs::{self, JudgedBalanceProof};
+use super::bundle::{BUNDLE_BYTES_MAX, JudgedBundle, OwnTrust, looks_like_bundle, verify_bundle};
 use super::error::AppError;
 use super::judge::{SideTables, judge, worker_threads};
 use super::observer::{Cancel, Silent};
@@ -60,6 +63,10 @@ pub struct JudgedRecord {
 
 /// Bytes of standard input looked at to tell what it is: one whole record.
 const SNIFF_BYTES_MAX: u64 = 2 * 1024 * 1024;
+/// Bytes of a file's beginning and end looked at to tell whether it is a bundle.
+const BUNDLE_LOOK_BYTES: u64 = 8 * 1024;
+/// One byte more than a bundle may have.
+const BUNDLE_READ_MAX: u64 = BUNDLE_BYTES_MAX as u64 + 1;
 /// Folders inside folders that `verify` goes through.
 const FOLDER_DEPTH_MAX: usize = 32;
 
@@ -135,54 +142,69 @@ pub struct JudgedFiles {
     pub faults: Vec<String>,
     /// Proofs about balances.
     pub proofs: Vec<JudgedBalanceProof>,
+    /// Every divergence bundle, in order.
+    pub bundles: Vec<JudgedBundle>,
 }
 
-/// Judges files on their own; `context` are key sets and headers to judge them with. Of a folder, every file below it.
-/// `now` tells what has expired.
+/// What files are judged with.
+#[derive(Debug, Clone, Copy)]
+pub struct JudgedWith<'a> {
+    /// Key sets, headers and custody records, by what they are.
+    pub context: &'a [(Media, Vec<PathBuf>)],
+    /// Whom the reader trusts.
+    pub policy: &'a TrustPolicy,
+    /// The policy and context were named by the reader: bundles are judged under them too, and not under their own alone.
+    pub is_named: bool,
+    /// Tells what has expired.
+    pub now: UnixSeconds,
+    /// Worker threads; 0 is one per core.
+    pub jobs: usize,
+}
+
+/// Judges files on their own. Of a folder, every file below it.
 ///
 /// Memory holds every record: this is for single files, a run is for archives.
 ///
 /// # Errors
 /// [`AppError`] for files that can't be read.
-pub fn verify_files(
-    files: &[PathBuf],
-    context: &[(Media, Vec<PathBuf>)],
-    policy: &TrustPolicy,
-    now: UnixSeconds,
-    jobs: usize,
-    cancel: &Cancel,
-) -> Result<JudgedFiles, AppError> {
+pub fn verify_files(files: &[PathBuf], with: &JudgedWith<'_>, cancel: &Cancel) -> Result<JudgedFiles, AppError> {
+    let JudgedWith { policy, now, jobs, .. } = *with;
     let mut store = MemoryStore::default();
     let mut collected = Collected { store: &mut store, cancel, records: Vec::new(), faults: Vec::new(), failure: None };
-    for (media, paths) in context {
+    for (media, paths) in with.context {
         collected.take(FilesSource::new(*media, paths.clone()))?;
     }
     collected.records.clear();
     let (files, proofs) = balance_proofs::split(files)?;
+    let own = if with.is_named { Some(own_trust(&*collected.store, policy)?) } else { None };
+    let mut bundles = Vec::new();
+    let mut judge_bundle = |place: &str, bytes: &[u8]| -> Result<(), AppError> {
+        bundles.push(verify_bundle(place, bytes, own.as_ref(), jobs, cancel)?);
+        Ok(())
+    };
     for file in &files {
         if file.as_os_str() == "-" {
-            collected.take(read_once(Box::new(std::io::stdin()))?)?;
+            match read_once(Box::new(std::io::stdin()))? {
+                Once::Records(source) => collected.take(source)?,
+                Once::Bundle(bytes) => judge_bundle("-", &bytes)?,
+            }
             continue;
         }
         let found = std::fs::metadata(file).map_err(AppError::missing(file))?;
         if !found.is_file() && !found.is_dir() {
-            let pipe = std::fs::File::open(file).map_err(AppError::io("open", file))?;
-            collected.take(read_once(Box::new(pipe))?)?;
+            match read_once(Box::new(File::open(file).map_err(AppError::io("open", file))?))? {
+                Once::Records(source) => collected.take(source)?,
+                Once::Bundle(bytes) => judge_bundle(&place_of(file), &bytes)?,
+            }
             continue;
         }
         let mut below = Vec::new();
         regular_files(file, 0, &mut below)?;
         for file in below {
-            let media = match sniff::media_of_path(&file) {
-                Some(media) => media,
-                None if seals::looks_like_snapshot(&file) => Media::Snapshot,
-                None => first_media(FilesSource::new(Media::NostrEvent, vec![file.clone()]))?,
-            };
-            match media {
-                Media::Snapshot => {
-                    collected.take(seals::SnapshotSource::new(vec![file], policy.seal_keys.clone()))?;
-                }
-                media => collected.take(FilesSource::new(media, vec![file]))?,
+            if let Some(bytes) = bundle_in(&file)? {
+                judge_bundle(&place_of(&file), &bytes)?;
+            } else {
+                take_file(&mut collected, file, policy)?;
             }
         }
     }
@@ -201,7 +223,51 @@ pub fn verify_files(
         record.anchors.extend(expiry_of(&set, record.id, now));
         judged_records.push(record);
     }
-    Ok(JudgedFiles { records: judged_records, faults, proofs })
+    Ok(JudgedFiles { records: judged_records, faults, bundles, proofs })
+}
+
+fn take_file(collected: &mut Collected<'_>, file: PathBuf, policy: &TrustPolicy) -> Result<(), AppError> {
+    let media = match sniff::media_of_path(&file) {
+        Some(media) => media,
+        None if seals::looks_like_snapshot(&file) => Media::Snapshot,
+        None => first_media(FilesSource::new(Media::NostrEvent, vec![file.clone()]))?,
+    };
+    match media {
+        Media::Snapshot => collected.take(seals::SnapshotSource::new(vec![file], policy.seal_keys.clone())),
+        media => collected.take(FilesSource::new(media, vec![file])),
+    }
+}
+
+/// The reader's policy, key sets and headers.
+fn own_trust(store: &dyn EvidenceStore, policy: &TrustPolicy) -> Result<OwnTrust, AppError> {
+    let mut evidence = Vec::new();
+    store.scan(&[Media::Jwks, Media::AuthJwks, Media::Headers], &mut |_, raw| {
+        evidence.push(raw);
+        ControlFlow::Continue(())
+    })?;
+    Ok(OwnTrust { policy: policy.clone(), evidence })
+}
+
+fn place_of(file: &Path) -> String {
+    file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// The bytes of a file that is meant to be a bundle; of one that is too large, enough to see that it is.
+fn bundle_in(file: &Path) -> Result<Option<Vec<u8>>, AppError> {
+    let failed = || AppError::io("read", file);
+    let mut open = File::open(file).map_err(AppError::missing(file))?;
+    let (mut head, mut tail) = (Vec::new(), Vec::new());
+    open.by_ref().take(BUNDLE_LOOK_BYTES).read_to_end(&mut head).map_err(failed())?;
+    let length = open.metadata().map_err(failed())?.len();
+    open.seek(SeekFrom::Start(length.saturating_sub(BUNDLE_LOOK_BYTES))).map_err(failed())?;
+    open.by_ref().take(BUNDLE_LOOK_BYTES).read_to_end(&mut tail).map_err(failed())?;
+    if !looks_like_bundle(&place_of(file), &head, &tail) {
+        return Ok(None);
+    }
+    open.seek(SeekFrom::Start(0)).map_err(failed())?;
+    let mut bytes = Vec::new();
+    open.take(BUNDLE_READ_MAX).read_to_end(&mut bytes).map_err(failed())?;
+    Ok(Some(bytes))
 }
 
 /// The files at or below a path in order of name, without hidden ones and without links.
@@ -246,17 +312,28 @@ fn is_report(bytes: &[u8]) -> bool {
     value.is_some_and(|value| value["schema"] == REPORT_SCHEMA)
 }
 
-/// Standard input or a pipe as a source: it can be read only once, so its beginning is looked at and given back.
-fn read_once(mut reader: Box<dyn Read + Send>) -> Result<FilesSource, AppError> {
+/// What can be read only once.
+enum Once {
+    Records(FilesSource),
+    Bundle(Vec<u8>),
+}
+
+/// Standard input or a pipe: it can be read only once, so its beginning is looked at and given back.
+fn read_once(mut reader: Box<dyn Read + Send>) -> Result<Once, AppError> {
+    let failed = || AppError::io("read", Path::new("standard input"));
     let mut head = Vec::new();
-    let read = reader.as_mut().take(SNIFF_BYTES_MAX).read_to_end(&mut head);
-    read.map_err(AppError::io("read", Path::new("standard input")))?;
+    reader.as_mut().take(SNIFF_BYTES_MAX).read_to_end(&mut head).map_err(failed())?;
+    if looks_like_bundle("", &head, &head) {
+        let rest = BUNDLE_READ_MAX.saturating_sub(head.len() as u64);
+        reader.as_mut().take(rest).read_to_end(&mut head).map_err(failed())?;
+        return Ok(Once::Bundle(head));
+    }
     let on = |media, reader| {
         let source = FilesSource::new(media, vec![PathBuf::from("-")]);
         source.with_standard_input(reader)
     };
     let media = first_media(on(Media::NostrEvent, Box::new(Cursor::new(head.clone()))))?;
-    Ok(on(media, Box::new(Cursor::new(head).chain(reader))))
+    Ok(Once::Records(on(media, Box::new(Cursor::new(head).chain(reader)))))
 }
 
 fn judged(set: &VerifiedSet, record: Seen) -> JudgedRecord {

@@ -2,7 +2,7 @@
 //!
 //! Purpose: drill, capture, rebuild, audit, verify, explain, proofs and headers by themselves: orders the rooms about; reads the configuration.
 //! May import: domain, evidence, verify, store, ingest, ledger, reconcile, seal, report, substrate, sim
-//! External crates: ed25519_dalek, rayon, serde, serde_json, thiserror, tokio, toml, tracing
+//! External crates: base64, ed25519_dalek, rayon, serde, serde_json, thiserror, tokio, toml, tracing
 //! Never: print; read the environment
 //! Invariants: INV-11; what a report says depends only on evidence, configuration, as-of and version.
 
@@ -12,6 +12,7 @@ mod as_of;
 mod audit;
 mod balance_proofs;
 mod beacon;
+mod bundle;
 mod caps;
 mod capture;
 mod chain;
@@ -67,6 +68,10 @@ pub use acknowledgements::{AcknowledgementRegister, AcknowledgementsSection};
 pub use as_of::AsOfWanted;
 pub use audit::{Audited, audit};
 pub use balance_proofs::JudgedBalanceProof;
+pub use bundle::{
+    BUNDLE_BYTES_MAX, ExportWanted, Exported, HeldBack, JudgedBundle, Made, OwnTrust, export_bundles,
+    looks_like_bundle, verify_bundle,
+};
 pub use caps::{CapEvents, CapTable, DropWindows, caps_of_run};
 pub use conclude::{Conclusion, JudgedInputs};
 pub use config::{AuthWord, Config, RelayBudgetSection};
@@ -96,7 +101,7 @@ pub use headers::{
 };
 #[cfg(feature = "net")]
 pub use headers::{HeaderSync, sync_headers};
-pub use inspect::{Fate, JudgedFiles, JudgedRecord, verify_files};
+pub use inspect::{Fate, JudgedFiles, JudgedRecord, JudgedWith, verify_files};
 pub use journal::{RunJournal, journal_of_run};
 pub use judged_by::JudgedBy;
 pub use keys::{HeldKey, KeyRow, KeySetRow, KeyStatus, KeyTable, Leak, LeakRegister, Signed, keys_of_run, named_kids};
@@ -106,7 +111,7 @@ pub use pen::{KeySource, Pen};
 pub use plan::{PaymentLogPlan, Plan};
 pub use relay_terms::{RelayAnswer, RelayTerms};
 pub use replay::{ReplayOptions, Replayed, WouldReplay, replay, would_replay};
-pub use run::{Found, RunFolder, RunRecord, write_atomic, write_result, write_result_by};
+pub use run::{Found, RunFolder, RunRecord, write_atomic, write_private, write_result, write_result_by};
 pub use standing::{Origin, Standing};
 #[cfg(feature = "net")]
 pub use trial::{Campaign, CampaignResult, Faults, Trial, TrialReport, run_campaign};

@@ -209,6 +209,24 @@ fn buffered<T>(file: File, by: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> 
     Ok((file, done))
 }
 
+/// As [`write_atomic`], making its folder, and readable by its owner only where the system knows owners: it names persons.
+///
+/// # Errors
+/// [`AppError::Io`]; the old file stands then.
+pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), AppError> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir_all(folder).map_err(AppError::io("create", folder))?;
+    }
+    let create = |beside: &Path| {
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(beside)
+    };
+    write_beside(path, create, |out| out.write_all(bytes))
+}
+
 /// Writes beside, syncs, renames, syncs the folder: a reader sees the old file or the new one, never half of it.
 ///
 /// # Errors
@@ -218,11 +236,19 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), AppError> {
 }
 
 fn write_atomic_by<T>(path: &Path, by: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> Result<T, AppError> {
+    write_beside(path, |beside| File::create(beside), by)
+}
+
+fn write_beside<T>(
+    path: &Path,
+    create: impl FnOnce(&Path) -> io::Result<File>,
+    by: impl FnOnce(&mut dyn Write) -> io::Result<T>,
+) -> Result<T, AppError> {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let beside = folder.join(format!(".{name}.tmp"));
     let write = || -> io::Result<T> {
-        let (file, done) = buffered(File::create(&beside)?, by)?;
+        let (file, done) = buffered(create(&beside)?, by)?;
         file.sync_all()?;
         fs::rename(&beside, path)?;
         File::open(folder)?.sync_all()?;

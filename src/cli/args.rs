@@ -127,7 +127,8 @@ pub(crate) enum Command {
         dir: PathBuf,
     },
     /// Judge single files, one line a record: event JSONL, .ots proofs, settlement JSONL, key sets, custody records,
-    /// checkpoint chains, snapshots, proofs about balances.
+    /// checkpoint chains, snapshots, divergence bundles, proofs about balances. A bundle is judged by itself, and with -c also
+    /// under your own keys.
     Verify {
         /// Files; `-` is stdin.
         #[arg(required = true)]
@@ -203,7 +204,7 @@ pub(crate) enum Command {
     /// Print a published JSON Schema.
     Schema {
         /// Which one.
-        #[arg(value_parser = ["report", "divergence", "config", "coverage", "explanation", "exit-codes", "events"])]
+        #[arg(value_parser = ["report", "divergence", "bundle", "config", "coverage", "explanation", "exit-codes", "events"])]
         name: String,
     },
     /// Print shell completions.

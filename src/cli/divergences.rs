@@ -1,4 +1,4 @@
-//! `reledger divergences`: list, show, and acknowledge.
+//! `reledger divergences`: list, show, acknowledge, and export.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -18,6 +18,8 @@ use crate::domain::{
 };
 use crate::report::canonical_json;
 
+mod export;
+
 /// The schema name of what `list --json` prints.
 const LIST_SCHEMA: &str = "reledger/divergences/1";
 /// The schema name of what `show --json` prints.
@@ -36,6 +38,8 @@ pub(crate) enum DivergencesCommand {
     /// Accept divergences as they stand until a day: signed, and added to the register that the configuration names
     /// (`acknowledgements.file`).
     Ack(AckArgs),
+    /// Write divergences as bundles, which `reledger verify` judges with nothing else at hand.
+    Export(export::ExportArgs),
 }
 
 /// Which ones.
@@ -116,6 +120,7 @@ pub(crate) fn divergences(
         DivergencesCommand::List(args) => list(global, output, args),
         DivergencesCommand::Show { fingerprint } => show(global, output, fingerprint),
         DivergencesCommand::Ack(args) => acknowledge(global, output, args),
+        DivergencesCommand::Export(args) => export::export(global, output, args),
     }
 }
 

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use super::args::{Format, Global};
 use super::output::{Output, say};
 use super::{settings, signals};
-use crate::app::{self, AppError, Cancel, Fate, JudgedBalanceProof, JudgedRecord};
-use crate::domain::{Condition, Media, Outcome, TrustPolicy, inert_limited};
+use crate::app::{self, AppError, Cancel, Fate, JudgedBalanceProof, JudgedBundle, JudgedRecord, JudgedWith};
+use crate::domain::{Code, Condition, Media, Outcome, TrustPolicy, inert_limited};
 use crate::report::canonical_json;
 
 /// Files by what they are.
@@ -27,25 +27,33 @@ fn context(global: &Global) -> Result<(TrustPolicy, Files), AppError> {
     Ok((plan.policy, helpers.collect()))
 }
 
-/// One line a record; exit 0 all hold, 1 one is bad (5 a proof about a balance, a seal that nobody trusted made or a changed member of a snapshot, 6 an
-/// unsafe archive), 3 one could not be checked or there was none.
+/// One line a record; exit 0 all hold, 1 one is bad (5 a proof about a balance, a seal that nobody trusted made, a changed
+/// member of a snapshot or a bundle that does not hold, 6 an unsafe archive), 3 one could not be checked or there was none.
 pub(crate) fn verify(global: &Global, output: &Output, files: &[PathBuf]) -> Result<ExitCode, AppError> {
     let (policy, helpers) = context(global)?;
     settings::may_read_stdin(global, files.iter())?;
     let cancel = Cancel::default();
     signals::listen(cancel.clone());
-    let app::JudgedFiles { records, faults, proofs } =
-        app::verify_files(files, &helpers, &policy, settings::clock(global)?, global.jobs, &cancel)?;
-    let count = |fate| records.iter().filter(|record| record.fate == fate).count();
-    let untrue = proofs.iter().filter(|proof| proof.verdict.is_err()).count();
-    let (ok, bad) = (count(Fate::Ok) + proofs.len() - untrue, count(Fate::Bad) + untrue);
-    let unchecked = count(Fate::Unchecked);
+    let with = JudgedWith {
+        context: &helpers,
+        policy: &policy,
+        is_named: global.config.is_some(),
+        now: settings::clock(global)?,
+        jobs: global.jobs,
+    };
+    let app::JudgedFiles { records, faults, bundles, proofs } = app::verify_files(files, &with, &cancel)?;
+    let fate_of = |proof: &JudgedBalanceProof| if proof.verdict.is_ok() { Fate::Ok } else { Fate::Bad };
+    let of_files = || records.iter().map(|record| record.fate).chain(bundles.iter().map(|bundle| bundle.fate));
+    let fates = || of_files().chain(proofs.iter().map(fate_of));
+    let count = |fate| fates().filter(|one| *one == fate).count();
+    let (ok, unchecked, bad) = (count(Fate::Ok), count(Fate::Unchecked), count(Fate::Bad));
     let mut outcome = Outcome::default();
-    if untrue > 0 {
+    if proofs.iter().any(|proof| proof.verdict.is_err()) {
         outcome.add(Condition::UntrustedInput);
     }
-    records.iter().filter_map(|record| record.condition).for_each(|condition| outcome.add(condition));
-    if unchecked + faults.len() > 0 || records.len() + proofs.len() == 0 {
+    let conditions = records.iter().map(|record| record.condition).chain(bundles.iter().map(|bundle| bundle.condition));
+    conditions.flatten().for_each(|condition| outcome.add(condition));
+    if unchecked + faults.len() > 0 || fates().next().is_none() {
         outcome.add(Condition::Incomplete);
     }
     let code = outcome.exit_code().0;
@@ -59,6 +67,12 @@ pub(crate) fn verify(global: &Global, output: &Output, files: &[PathBuf]) -> Res
             Format::Json | Format::Ndjson => bytes.extend(canonical_json(&value(record))),
         }
     }
+    for bundle in &bundles {
+        match output.format {
+            Format::Human => bytes.extend(bundle_line(bundle).into_bytes()),
+            Format::Json | Format::Ndjson => bytes.extend(canonical_json(&bundle_value(bundle))),
+        }
+    }
     for proof in &proofs {
         match output.format {
             Format::Human => bytes.extend(proof_line(proof).into_bytes()),
@@ -67,8 +81,7 @@ pub(crate) fn verify(global: &Global, output: &Output, files: &[PathBuf]) -> Res
     }
     output.emit(&bytes)?;
     if !global.quiet {
-        let all = records.len() + proofs.len();
-        say(&format!("{ok} ok, {bad} bad, {unchecked} unchecked of {all} records; exit {code}"));
+        say(&format!("{ok} ok, {bad} bad, {unchecked} unchecked of {} records; exit {code}", fates().count()));
     }
     Ok(ExitCode::from(code))
 }
@@ -85,6 +98,28 @@ fn line(record: &JudgedRecord) -> String {
     }
     line.push('\n');
     line
+}
+
+/// One line: what became of it, whom the verdict trusts, and why.
+fn bundle_line(bundle: &JudgedBundle) -> String {
+    let id = bundle.id.map_or_else(String::new, |id| format!(" {id}"));
+    let code = bundle.code.map_or("", Code::name);
+    let mut line = format!("{:<10}{} bundle{id} {code}", bundle.fate.name(), inert_limited(&bundle.place, 80));
+    line.truncate(line.trim_end().len());
+    line.push_str(&format!(": {}", inert_limited(&bundle.says, 400)));
+    if !bundle.under.is_empty() {
+        line.push_str(&format!(" (under {})", inert_limited(&bundle.under.join(", "), 2_000)));
+    }
+    line.push('\n');
+    line
+}
+
+fn bundle_value(bundle: &JudgedBundle) -> serde_json::Value {
+    serde_json::json!({
+        "fate": bundle.fate.name(), "place": bundle.place, "media": "bundle",
+        "id": bundle.id, "code": bundle.code, "fingerprint": bundle.fingerprint,
+        "under": bundle.under, "says": bundle.says,
+    })
 }
 
 /// What proofs about balances are called where records have their media.

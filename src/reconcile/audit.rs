@@ -1,5 +1,7 @@
 //! What a reconciliation gathers while its checks run.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::domain::{Code, Finding, Subject};
 
 use super::result::{CheckRun, Unverifiable};
@@ -10,11 +12,19 @@ pub(super) struct Audit {
     pub(super) findings: Vec<Finding>,
     pub(super) checks: Vec<CheckRun>,
     pub(super) unverifiable: Vec<Unverifiable>,
+    /// Which checks said which codes.
+    pub(super) said_by: BTreeMap<Code, BTreeSet<String>>,
 }
 
 impl Audit {
     /// Records a check over `items` things and what it found. An empty population is never a pass.
     pub(super) fn check(&mut self, name: &str, items: usize, found: Vec<Finding>) {
+        for finding in &found {
+            let said = self.said_by.entry(finding.code).or_default();
+            if !said.contains(name) {
+                said.insert(name.to_owned());
+            }
+        }
         let open = found.iter().filter(|finding| finding.explained_by.is_none()).count();
         self.findings.extend(found);
         self.ran(name, items, open);

@@ -61,7 +61,7 @@ pub fn reconcile(input: &Input<'_>) -> Reconciliation {
     observed::check(input, &mut audit);
     objectives::check(input, &mut audit);
     let balances = balances::check(input, &posted, &mut audit);
-    let Audit { findings, mut checks, mut unverifiable } = audit;
+    let Audit { findings, mut checks, mut unverifiable, said_by } = audit;
     checks.sort();
     unverifiable.sort();
     unverifiable.dedup();
@@ -77,6 +77,7 @@ pub fn reconcile(input: &Input<'_>) -> Reconciliation {
         divergences,
         checks,
         unverifiable,
+        said_by,
         coverage,
         reconstructible: recovery::reconstructible(input),
         matching,

@@ -1,6 +1,6 @@
 //! What reconciliation says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{
     Beacon, Code, Coverage, Digest32, Divergence, EvidenceId, OperationId, Ratio, Sampling, SignedStatement, SourceId,
@@ -298,6 +298,8 @@ pub struct Reconciliation {
     pub checks: Vec<CheckRun>,
     /// Checks that could not run.
     pub unverifiable: Vec<Unverifiable>,
+    /// Which checks of this room said which codes.
+    pub said_by: BTreeMap<Code, BTreeSet<String>>,
     /// Coverage by source and slice.
     pub coverage: Vec<Coverage>,
     /// With and without the operator.

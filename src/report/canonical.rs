@@ -65,6 +65,10 @@ fn write_text(text: &str, out: &mut String) {
 }
 
 fn is_plain(character: char) -> bool {
+    // Almost everything is printable ASCII, of which nothing is live.
+    if matches!(character, ' '..='~') {
+        return true;
+    }
     let mut buffer = [0_u8; 4];
     let text: &str = character.encode_utf8(&mut buffer);
     crate::domain::inert(text) == text

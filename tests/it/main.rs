@@ -6,6 +6,7 @@ mod anchoring;
 mod architecture;
 mod balance_proofs;
 mod balances;
+mod bundles;
 mod caps;
 mod cli;
 mod coverage;

@@ -7,7 +7,7 @@ use crate::verify::{Verified, VerifiedSet};
 
 /// One end of a reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Node<'a> {
+pub(in crate::app) enum Node<'a> {
     /// By digest.
     Digest(Class, Digest32),
     /// By text.
@@ -27,13 +27,13 @@ impl Node<'_> {
 }
 
 /// Is told (from, as what, to).
-type Visit<'v, 'a> = dyn FnMut(Node<'a>, &'static str, Node<'a>) + 'v;
+pub(in crate::app) type Visit<'v, 'a> = dyn FnMut(Node<'a>, &'static str, Node<'a>) + 'v;
 
 /// The relation of a thing to the evidence that brought it.
 pub(super) const CARRIER: &str = "carrier";
 
 /// Visits every reference.
-pub(super) fn visit<'a>(set: &'a VerifiedSet, visit: &mut Visit<'_, 'a>) {
+pub(in crate::app) fn visit<'a>(set: &'a VerifiedSet, visit: &mut Visit<'_, 'a>) {
     for (id, envelope) in &set.envelopes {
         let node = Node::Digest(Class::Envelope, id.0);
         visit(node, "key", Node::Text(Class::Kid, envelope.fact().kid.as_str()));

@@ -79,6 +79,11 @@ impl Hidden {
         Self { names: Pseudonyms::new(evidence_root, reveal), reveal, users, aliases }
     }
 
+    /// Every user, and every other name or destination of one, in clear.
+    pub(in crate::app) fn people(&self) -> (&BTreeSet<String>, &BTreeSet<String>) {
+        (&self.users, &self.aliases)
+    }
+
     /// The user that a text names, in clear or by pseudonym.
     pub(super) fn user(&self, text: &str) -> Option<&str> {
         if let Some(user) = self.users.get(text).or_else(|| self.aliases.get(text)) {
@@ -165,7 +170,7 @@ impl Hidden {
     }
 
     /// A divergence as a report shows it, and with every other user replaced too.
-    pub(super) fn divergence(&self, divergence: &Divergence) -> Divergence {
+    pub(in crate::app) fn divergence(&self, divergence: &Divergence) -> Divergence {
         let mut shown = self.names.apply(divergence);
         for text in [&mut shown.expected, &mut shown.observed, &mut shown.explanation] {
             *text = self.text(text);

@@ -3,10 +3,10 @@
 mod anchors;
 mod balances;
 mod carriers;
-mod edges;
+pub(super) mod edges;
 mod entries;
 mod find;
-mod hide;
+pub(super) mod hide;
 mod known;
 mod model;
 mod people;

@@ -84,7 +84,7 @@ impl Class {
 
 impl Class {
     /// What a member of a divergence's subject names; `None` for a text that is no id.
-    pub(super) fn of_member(member: &str) -> Option<Self> {
+    pub(in crate::app) fn of_member(member: &str) -> Option<Self> {
         Some(match member {
             "envelope" | "prev" => Self::Envelope,
             "attestation" => Self::Attestation,
