@@ -13,7 +13,7 @@ pub(super) enum Grounds {
     Shown,
     /// Change it: it sums or orders the records of somebody. The words say what could.
     AsFar(&'static str),
-    /// Take it back: it says that something is not there. A set of evidence can't show that.
+    /// Take it back: it says that something is not there, or rests on somebody's unsigned word. A set of evidence can't show that.
     Absence(&'static str),
 }
 
@@ -31,6 +31,16 @@ const fn absence(code: Code) -> Option<&'static str> {
     Some(match code {
         Code::SrcShrank => "it compares with an earlier run, whose evidence is not part of this one",
         Code::SrcDrift => "it is about the configuration or the published lists of whoever made the bundle",
+        Code::SrcUnreachable
+        | Code::SrcEmpty
+        | Code::SrcIncomplete
+        | Code::SrcOmits
+        | Code::SrcBlind
+        | Code::SrcMisbehaves
+        | Code::SrcCaptureGap
+        | Code::SrcCutoff100 => {
+            "it rests on the word of whoever asked the source: receipts and sightings are not signed"
+        }
         Code::SrcKnownGap | Code::SrcTakenDown => "it is an absence that a register explains",
         Code::KeyUnknown => "a key set that holds the key would take it back",
         Code::KeyCompromised => "an anchor before the leak, or a settlement, would take it back",
@@ -84,7 +94,6 @@ const fn is_shown(code: Code) -> bool {
             | Code::RebQuorum
             | Code::RebSigner
             | Code::RebSelfKey
-            | Code::RebFork
             | Code::RebProfile
             | Code::OtsDigest
             | Code::OtsMalformed
@@ -118,21 +127,12 @@ const fn as_far(code: Code) -> &'static str {
         Code::EscUnfunded | Code::EscNegative => "a further deposit or refund of the project could change it",
         Code::PlatformOveraccrued => "a further envelope could change it",
         Code::DistClosure => "a further settlement of the distribution could change it",
+        Code::RebFork => "a step that brings custody back between the two could change it",
         Code::SigKeyUnknown => "a policy that pins the key would change it",
         Code::ConsCustody | Code::CustodyDrift => "a further settlement of the federation could change it",
         Code::UserOverpaid | Code::BalanceMismatch => "a further envelope or settlement of the user could change it",
         Code::BalanceRoot | Code::SampleInvalid => "a further envelope of any user could change it",
         Code::ChkRange | Code::SnapRegress => "a further checkpoint or snapshot could change it",
-        Code::SrcUnreachable
-        | Code::SrcEmpty
-        | Code::SrcIncomplete
-        | Code::SrcOmits
-        | Code::SrcBlind
-        | Code::SrcMisbehaves
-        | Code::SrcCaptureGap
-        | Code::SrcCutoff100 => {
-            "it rests on the word of whoever asked the source: receipts and sightings are not signed"
-        }
         _ => "it compares records: further ones could change it",
     }
 }
@@ -164,10 +164,12 @@ mod tests {
         for code in [Code::EnvSigBad, Code::SigBad, Code::OpConflict, Code::KeySetRewritten, Code::EnvDoubleBilling] {
             assert_eq!(Grounds::of(code), Grounds::Shown, "{code}");
         }
-        for code in [Code::SetMissing, Code::SetOrphan, Code::KeyUnknown, Code::OtsAbsent, Code::GwForeign] {
+        for code in
+            [Code::SetMissing, Code::SetOrphan, Code::KeyUnknown, Code::OtsAbsent, Code::GwForeign, Code::SrcOmits]
+        {
             assert!(matches!(Grounds::of(code), Grounds::Absence(_)), "{code}");
         }
-        for code in [Code::EscUnfunded, Code::OtsRoot, Code::DirWrong, Code::SrcOmits, Code::BalanceMismatch] {
+        for code in [Code::EscUnfunded, Code::OtsRoot, Code::DirWrong, Code::RebFork, Code::BalanceMismatch] {
             assert!(matches!(Grounds::of(code), Grounds::AsFar(_)), "{code}");
         }
     }
