@@ -8,7 +8,7 @@ use reledger::verify::VerifiedSet;
 use super::world::Judged;
 
 /// About a record's own bytes or signatures, or about two signed records that contradict each other: stands for ever.
-pub(super) const FOR_EVER: [Code; 35] = [
+pub(super) const FOR_EVER: [Code; 34] = [
     Code::SrcParse,
     Code::SrcUnknownKind,
     Code::SrcSecretPresent,
@@ -34,7 +34,6 @@ pub(super) const FOR_EVER: [Code; 35] = [
     Code::RebQuorum,
     Code::RebSigner,
     Code::RebSelfKey,
-    Code::RebFork,
     Code::RebProfile,
     Code::OtsDigest,
     Code::OtsMalformed,
@@ -58,13 +57,14 @@ pub(super) const WHILE_POSTED: [Code; 7] = [
 ];
 
 /// Something is not there: stands until it is.
-pub(super) const UNTIL_FOUND: [Code; 15] = [
+pub(super) const UNTIL_FOUND: [Code; 16] = [
     Code::KeyUnknown,
     Code::KeyWrongSet,
     Code::KeyAlg,
     Code::KeyCompromised,
     Code::FeeUnreplayable,
     Code::RebGap,
+    Code::RebFork,
     Code::RebGraduationMissing,
     Code::OtsAbsent,
     Code::OtsPending,
@@ -100,6 +100,8 @@ fn found(gone: &Divergence, before: &Judged, after: &Judged) -> bool {
         Code::KeyCompromised => anchors(gone, old, new) || new.settlements.len() > old.settlements.len(),
         Code::FeeUnreplayable => new.configs.len() > old.configs.len() || new.envelopes.len() > old.envelopes.len(),
         Code::RebGap => new.envelopes.len() > old.envelopes.len() || new.bindings.len() > old.bindings.len(),
+        // A step that brings custody back between the two rotations.
+        Code::RebFork => new.graduations.len() + new.rotations.len() > old.graduations.len() + old.rotations.len(),
         Code::RebGraduationMissing => new.graduations.len() > old.graduations.len(),
         Code::OtsAbsent | Code::OtsPending | Code::OtsOverdue => anchors(gone, old, new),
         Code::OtsHeaderMissing => new.population.get("headers").accepted > old.population.get("headers").accepted,
