@@ -60,7 +60,8 @@ pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit)
     let shares = if is_plain { shares } else { shares.under(|name| listed.answers(people, name)) };
     let stated = stated.as_ref().unwrap_or(&balances);
     let asked = sampling::draw(input, (&balances, stated), &lines, &mut summary, audit);
-    if !input.set.balances.is_empty() {
+    // Nobody answered is an answer, where somebody was asked for.
+    if !lines.is_empty() || asked.as_ref().is_some_and(|asked| !asked.is_empty()) {
         compare(&lines, (stated, &shares), asked.as_ref(), &mut summary, audit);
     }
     statement::check(input, stated, &lines, audit);

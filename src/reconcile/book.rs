@@ -76,16 +76,19 @@ impl<'a> BalanceBook<'a> {
 
     /// Adds to a user's balance.
     pub fn add(&mut self, user: &'a UserKey, balance: Balance) {
-        self.batch.push(Row { hash: hash(user.as_str()), name: user.as_str(), user, balance });
+        self.batch.push(Row { hash: 0, name: user.as_str(), user, balance });
         if self.batch.len() >= BATCH {
             self.settle();
         }
     }
 
-    /// Books the batch. Users stand all over the memory: the first two walks only look, so that many looks are under way at
-    /// once, and the third finds what they brought.
+    /// Books the batch. Users stand all over the memory: short walks that only look have many looks under way at once, and
+    /// the walks after them find what they brought.
     fn settle(&mut self) {
         let mut batch = std::mem::take(&mut self.batch);
+        let ends = |name: &str| name.bytes().next().zip(name.bytes().next_back()).map_or(0, |(a, b)| a ^ b);
+        std::hint::black_box(batch.iter().fold(0, |seen, entry| seen ^ ends(entry.name)));
+        batch.iter_mut().for_each(|entry| entry.hash = hash(entry.name));
         while self.rows.len().saturating_add(batch.len()) > self.slots.len() / 2 {
             self.grow();
         }

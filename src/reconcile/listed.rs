@@ -18,6 +18,11 @@ impl<'a> Lines<'a> {
         Self(sorted)
     }
 
+    /// True without any line.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// All lines.
     pub(super) fn iter(&self) -> impl Iterator<Item = &'a BalanceLine> {
         self.0.iter().map(|(_, line)| line)

@@ -4,13 +4,13 @@ use serde_json::Value;
 
 use super::known::Known;
 use super::model::{BalanceTold, Class, Name};
-use crate::domain::{SumClaim, SumProof, UserKey};
+use crate::domain::{SumProof, UserKey};
 use crate::reconcile::Balance;
 use crate::seal::write_balance_proof;
 
-/// What is owed to a user, under the name of the user's account; nothing for what is no user. `asked` is the question: a
-/// proof names its user, and is made for who knows the name, or where users are revealed.
-pub(super) fn told(known: &Known, name: &Name, asked: &str) -> Option<BalanceTold> {
+/// What is owed to a user, under the name of the user's account; nothing for what is no user. A proof names its user, and is
+/// told where users are revealed.
+pub(super) fn told(known: &Known, name: &Name) -> Option<BalanceTold> {
     if name.class != Class::User {
         return None;
     }
@@ -18,7 +18,7 @@ pub(super) fn told(known: &Known, name: &Name, asked: &str) -> Option<BalanceTol
     let account = known.people.account_of(&user);
     let place = known.balances.binary_search_by(|(other, _)| other.cmp(account)).ok();
     let balance = place.and_then(|place| known.balances.get(place)).map(|(_, balance)| *balance);
-    let (proof, no_proof) = match proof(known, account, asked) {
+    let (proof, no_proof) = match proof(known, account) {
         Ok(proof) => (Some(proof), None),
         Err(why) => (None, Some(why)),
     };
@@ -37,20 +37,15 @@ pub(super) fn told(known: &Known, name: &Name, asked: &str) -> Option<BalanceTol
 }
 
 /// The proof about an account; else why there is none.
-fn proof(known: &Known, account: &UserKey, asked: &str) -> Result<Value, &'static str> {
-    let is_known = asked == account.as_str();
-    if !known.is_revealed && !is_known {
-        return Err("a proof names the account in clear: ask by that name, or with --reveal-users");
+fn proof(known: &Known, account: &UserKey) -> Result<Value, &'static str> {
+    if !known.is_revealed {
+        return Err("a proof names users in clear: ask with --reveal-users");
     }
     let leaves: Vec<(&str, i128)> =
         known.balances.iter().map(|(user, balance)| (user.as_str(), balance.total())).collect();
     let Some(proof) = SumProof::of(&leaves, account.as_str()) else {
         return Err("the sums of the tree overflow: it has no root");
     };
-    // Of an absence in an empty tree there are no neighbours to name.
-    if proof.claim == SumClaim::Absent && !proof.leaves.is_empty() && !known.is_revealed {
-        return Err("a proof of absence names the neighbours in clear: ask with --reveal-users");
-    }
     if proof.check().is_err() {
         return Err(
             "users who were paid too much stand beside the way to the root: no proof passes by a sum below zero",

@@ -59,7 +59,7 @@ pub fn explain(folder: &RunFolder, by: &JudgedBy, options: &RunOptions, what: &s
         // A proof about a digest is told with what has that digest.
         names.retain(|name| name.class != Class::Digest);
     }
-    let mut things = names.into_iter().map(|name| thing(&known, name, what.trim())).collect::<Result<Vec<_>, _>>()?;
+    let mut things = names.into_iter().map(|name| thing(&known, name)).collect::<Result<Vec<_>, _>>()?;
     if things.is_empty() {
         things.extend(mention(&known, what.trim())?);
     }
@@ -73,7 +73,7 @@ fn shown(known: &Known, name: Name) -> Name {
     }
 }
 
-fn thing(known: &Known, name: Name, asked: &str) -> Result<Thing, AppError> {
+fn thing(known: &Known, name: Name) -> Result<Thing, AppError> {
     let people = people::of(known, &name);
     let mut brought = brought_by(known, &name);
     brought.extend(people.evidence());
@@ -103,7 +103,7 @@ fn thing(known: &Known, name: Name, asked: &str) -> Result<Thing, AppError> {
         key: kid.map(|kid| carriers::key(known, &kid)).transpose()?,
         signatures,
         anchor: digest.and_then(|digest| anchors::told(known, name.class, digest)),
-        balance: balances::told(known, &name, asked),
+        balance: balances::told(known, &name),
         related,
         entries,
         divergences,
