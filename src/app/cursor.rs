@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use super::cursors::{Cursor, Place, put};
-use super::drill::RunOptions;
 use super::error::AppError;
 use super::finish::reseal;
 use super::ground::Ground;
 use super::judge::side_tables;
+use super::options::RunOptions;
 use super::plan::Plan;
 use super::replay::{captured, held_run};
 use super::run::{Found, RunFolder, RunRecord};

@@ -20,13 +20,14 @@ use super::finish::finish;
 use super::ground::{suffices, superseded};
 use super::judge::{Known, SideTables, judge_knowing, receipts, side_tables, worker_threads};
 use super::observer::{Cancel, Observer};
+use super::options::RunOptions;
 use super::plan::Plan;
 use super::recorded::Book;
 use super::run::{Found, RunFolder, RunRecord, peak_memory_kib};
 use super::sample;
 use super::sources::{SourceKit, first_sources, upgrade_sources};
 use super::takedowns::{d_tags, read_logs};
-use crate::domain::{Severity, UnixSeconds};
+use crate::domain::UnixSeconds;
 use crate::ingest::Ingest;
 use crate::seal::evidence_root;
 use crate::store::{Engine, EvidenceStore, LogStore};
@@ -35,34 +36,6 @@ use crate::verify::{Genuine, VerifiedSet};
 
 /// How often proofs are upgraded and named headers fetched: a reply can name another header or calendar once (OTS 8).
 const UPGRADE_ROUNDS_MAX: usize = 3;
-
-/// What the caller decides about a run.
-#[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "independent flags, as the command line has them")]
-pub struct RunOptions {
-    /// The command's name, for the record.
-    pub command: &'static str,
-    /// The run's folder.
-    pub run: PathBuf,
-    /// Judge for this instant; `None` takes it from the evidence, capped by the clock.
-    pub as_of: Option<AsOfWanted>,
-    /// The clock: caps a derived as-of and stands in `run.json`.
-    pub clock: UnixSeconds,
-    /// An open divergence at least this bad fails the run.
-    pub fail_on: Severity,
-    /// Any invalid item fails the run.
-    pub fail_on_invalid: bool,
-    /// Users stand in clear in the report.
-    pub reveal_users: bool,
-    /// No sockets at all.
-    pub offline: bool,
-    /// Go on in a finished folder.
-    pub yes: bool,
-    /// Worker threads; 0 is one per core.
-    pub jobs: usize,
-    /// Stop fetching after so many seconds; the run is then incomplete.
-    pub max_seconds: Option<u64>,
-}
 
 /// What a finished run leaves in memory.
 #[derive(Debug)]

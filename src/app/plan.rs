@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::beacon::Seed;
-use super::config::Config;
+use super::config::{BalancesSection, Config};
 use super::drift::drift;
 use super::error::AppError;
 use super::gateway::{self, NodePlan};
@@ -102,24 +102,9 @@ impl Plan {
             builder.take(media, &[place], &key)?;
         }
         let balances = config.balances.clone().unwrap_or_default();
-        builder.take(Media::Balance, &balances.statement.into_iter().collect::<Vec<_>>(), "balances.statement")?;
-        if balances.seed.as_deref().is_some_and(|seed| Seed::of(seed).is_none()) {
-            return Err(config_error(
-                "`balances.seed` names a beacon without a height".to_owned(),
-                "`beacon`, or `beacon:HEIGHT` for the first block after that height",
-            ));
-        }
-        let (balance_api, api) = match balances.api {
-            Some(api) if api.contains(USER_MARK) => (Some(api), None),
-            api => (None, api),
-        };
+        builder.take(Media::Balance, &balances.statement.iter().cloned().collect::<Vec<_>>(), "balances.statement")?;
+        let (balance_api, api) = balance_addresses(&balances)?;
         builder.documents.extend(api.map(|api| (Media::Balance, api)));
-        if balance_api.is_some() && (balances.sample.is_none() || balances.seed.is_none()) {
-            return Err(config_error(
-                format!("`balances.api` asks for single users ({USER_MARK}) and does not say for whom"),
-                "name `balances.sample` and `balances.seed`",
-            ));
-        }
         let (logs, payment_logs) = gateway::payment_logs(&section.payment_log, &|file| builder.path(file))?;
         builder.take(Media::PaymentLogEntry, &logs, "gateway.payment_log")?;
         let headers = config.headers.clone().unwrap_or_default();
@@ -388,6 +373,28 @@ fn shared_digest(config: &Config) -> Digest32 {
         balances.statement = balances.statement.as_ref().map(|_| "files".to_owned());
     }
     sha256(&serde_json::to_vec(&shared).expect("a configuration has only text keys"))
+}
+
+/// The address that answers for single users, or the one of a whole statement.
+fn balance_addresses(balances: &BalancesSection) -> Result<(Option<String>, Option<String>), AppError> {
+    if balances.seed.as_deref().is_some_and(|seed| Seed::of(seed).is_none()) {
+        return Err(config_error(
+            "`balances.seed` names a beacon without a height".to_owned(),
+            "`beacon`, or `beacon:HEIGHT` for the first block after that height",
+        ));
+    }
+    match &balances.api {
+        Some(api) if api.contains(USER_MARK) => {
+            if balances.sample.is_none() || balances.seed.is_none() {
+                return Err(config_error(
+                    format!("`balances.api` asks for single users ({USER_MARK}) and does not say for whom"),
+                    "name `balances.sample` and `balances.seed`",
+                ));
+            }
+            Ok((Some(api.clone()), None))
+        }
+        api => Ok((None, api.clone())),
+    }
 }
 
 #[cfg(test)]

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use super::again::RelayAsk;
 use super::documents::{PastDocuments, Seen};
-use super::drill::RunOptions;
 use super::error::AppError;
 #[cfg(feature = "net")]
 use super::gateway::NodeKind;
+use super::options::RunOptions;
 use super::plan::Plan;
 use super::schedule::Tries;
 use super::seals::SnapshotSource;

@@ -88,7 +88,9 @@ impl<'a> BalanceBook<'a> {
         let mut batch = std::mem::take(&mut self.batch);
         let ends = |name: &str| name.bytes().next().zip(name.bytes().next_back()).map_or(0, |(a, b)| a ^ b);
         std::hint::black_box(batch.iter().fold(0, |seen, entry| seen ^ ends(entry.name)));
-        batch.iter_mut().for_each(|entry| entry.hash = hash(entry.name));
+        for entry in &mut *batch {
+            entry.hash = hash(entry.name);
+        }
         while self.rows.len().saturating_add(batch.len()) > self.slots.len() / 2 {
             self.grow();
         }

@@ -145,7 +145,9 @@ impl<'a> Legs<'a> {
         let mut leg_of: Vec<Option<usize>> = vec![None; joined.0.len()];
         // What has no key at all belongs to no leg.
         let mut has_key = vec![false; joined.0.len()];
-        keyed.iter().for_each(|(_, piece)| has_key[*piece] = true);
+        for (_, piece) in &keyed {
+            has_key[*piece] = true;
+        }
         for piece in (0..joined.0.len()).filter(|piece| has_key[*piece]) {
             let root = joined.root(piece);
             let leg = *leg_of[root].get_or_insert_with(|| {

@@ -16,6 +16,8 @@ pub(super) struct Flows {
     custody: BTreeMap<FederationSlug, i128>,
     /// What projects paid in, less what went back to them.
     funded: i128,
+    /// Whether there was anything to sum: a rule that was asked of nothing was not asked.
+    has_facts: bool,
     /// What events took from projects, less the rebates that they earned by it.
     spent: i128,
 }
@@ -26,11 +28,13 @@ fn msat(sats: Sats) -> i128 {
 
 impl Flows {
     pub(super) fn event(&mut self, event: &BillableEvent) {
+        self.has_facts = true;
         self.spent += msat(event.gross) - msat(event.rebate);
     }
 
     /// `excess` is what an invoice received above the amount. What is in flight has left custody and nobody's account.
     pub(super) fn settlement(&mut self, event: &SettlementEvent, excess: Msat, in_flight: bool, policy: &TrustPolicy) {
+        self.has_facts = true;
         let (amount, fee) = (msat(event.amount), msat(event.fee.unwrap_or(Sats::ZERO)));
         let of_custody = self.custody.entry(event.federation.clone()).or_default();
         if is_wrong_way(event, policy) {
@@ -62,6 +66,9 @@ impl Flows {
         for (federation, flow) in &self.custody {
             let custody = balances.get(&Account::Custody(federation.clone())).map_or(0, |delta| delta.0);
             watch.agree(Rule::Conservation, custody, *flow);
+        }
+        if !self.has_facts {
+            return;
         }
         let is_of_project = |account: &Account| matches!(account, Account::Escrow(_) | Account::Rebate(_));
         let of_projects = balances.iter().filter(|(account, _)| is_of_project(account));

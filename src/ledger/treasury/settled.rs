@@ -31,38 +31,47 @@ pub(super) fn gather(scope: Scope<'_>, unposted: &BTreeMap<Digest32, Unposted>, 
         }
         let flight = flight(scope, &claims, event);
         journal.watch.operation(&event.operation, &key);
-        journal.flows.settlement(event, excess, flight.is_some_and(|closed| closed.is_none()), scope.policy);
+        journal.flows.settlement(event, excess, matches!(flight, Flight::Open), scope.policy);
         if event.kind == SettlementKind::Adjustment {
             journal.watch.correction(is_explained(event), &key);
         }
         let rests_on = (evidence, tier_of(verified, excess, invoice));
-        let Some(closed) = flight else {
+        if let Flight::Landed = flight {
             journal.add(key, event.kind.name(), postings::of_settlement(event, user, excess, scope.policy), rests_on);
             continue;
-        };
+        }
         let (sent, accepted) = match postings::of_flight(event, user, scope.policy) {
             Ok((sent, accepted)) => (Ok(sent), Ok(accepted)),
             Err(error) => (Err(error), Err(error)),
         };
         journal.add(key, event.kind.name(), sent, rests_on);
-        if let Some((at, entry)) = closed {
+        if let Flight::Closed(at, entry) = flight {
             let key = EntryKey { at, rank: 4, fact: Fact::Claim(*digest) };
             journal.add(key, "claim", accepted, (vec![verified.first_carrier(), entry], Tier::T2));
         }
     }
 }
 
-/// Of a payment that is in flight once it is settled: when the federation accepts its claim, by which entry of the log;
-/// nothing inside when it has not by the as-of.
-fn flight(scope: Scope<'_>, claims: &Claims<'_>, event: &SettlementEvent) -> Option<Option<(UnixMicros, EvidenceId)>> {
+/// A payment at and after its settlement.
+#[derive(Debug, Clone, Copy)]
+enum Flight {
+    /// Nothing says that it is in flight.
+    Landed,
+    /// The federation has not accepted its claim by the as-of.
+    Open,
+    /// It does so then, by that entry of the log.
+    Closed(UnixMicros, EvidenceId),
+}
+
+fn flight(scope: Scope<'_>, claims: &Claims<'_>, event: &SettlementEvent) -> Flight {
     if movement(event) != Movement::Out || is_wrong_way(event, scope.policy) {
-        return None;
+        return Flight::Landed;
     }
     match claims.of_settlement(event) {
-        Claim::Silent => None,
-        Claim::Accepted(at, _) if at <= UnixMicros::from(event.settled_at) => None,
-        Claim::Accepted(at, entry) => Some(scope.has_happened(at).then_some((at, entry))),
-        Claim::Open => Some(None),
+        Claim::Silent => Flight::Landed,
+        Claim::Accepted(at, _) if at <= UnixMicros::from(event.settled_at) => Flight::Landed,
+        Claim::Accepted(at, entry) if scope.has_happened(at) => Flight::Closed(at, entry),
+        Claim::Accepted(..) | Claim::Open => Flight::Open,
     }
 }
 

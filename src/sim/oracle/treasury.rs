@@ -103,13 +103,13 @@ impl Facts<'_> {
         let paid = [(debit, amount), (credit, -amount)];
         let beside = [("L:Platform:Accrued", fee), (&custody, -fee), (&custody, excess), (beyond, -excess)];
         let accepted = if credit == custody { self.claim(one) } else { None };
-        if let Some(accepted) = accepted.filter(|accepted| accepted.is_none_or(|at| at > one.at)) {
+        if let Some(at) = accepted.filter(|at| *at > one.at) {
             let (all, flight) = (amount + fee, format!("A:InFlight:{}", one.text("operation_id").unwrap_or_default()));
             let held = if debit == available { available.replace(":Available", ":InFlight") } else { debit.to_owned() };
             let sent = [(&*flight, all), (&*custody, -all), (debit, amount), (&*held, -amount)];
             enter(journal, (one.at, 3), json!({"type": one.kind, "settlement": one.id}), &sent);
             let closed = [(&*flight, -all), (&*held, amount), ("L:Platform:Accrued", fee)];
-            if let Some(at) = accepted.filter(|at| *at <= self.as_of) {
+            if at <= self.as_of {
                 enter(journal, (at, 4), json!({"type": "claim", "settlement": one.id}), &closed);
             }
             return;

@@ -1,0 +1,34 @@
+//! How a run is to be made, whatever its configuration says.
+
+use std::path::PathBuf;
+
+use super::as_of::AsOfWanted;
+use crate::domain::{Severity, UnixSeconds};
+
+/// What the caller decides about a run.
+#[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "independent flags, as the command line has them")]
+pub struct RunOptions {
+    /// The command's name, for the record.
+    pub command: &'static str,
+    /// The run's folder.
+    pub run: PathBuf,
+    /// Judge for this instant; `None` takes it from the evidence, capped by the clock.
+    pub as_of: Option<AsOfWanted>,
+    /// The clock: caps a derived as-of and stands in `run.json`.
+    pub clock: UnixSeconds,
+    /// An open divergence at least this bad fails the run.
+    pub fail_on: Severity,
+    /// Any invalid item fails the run.
+    pub fail_on_invalid: bool,
+    /// Users stand in clear in the report.
+    pub reveal_users: bool,
+    /// No sockets at all.
+    pub offline: bool,
+    /// Go on in a finished folder.
+    pub yes: bool,
+    /// Worker threads; 0 is one per core.
+    pub jobs: usize,
+    /// Stop fetching after so many seconds; the run is then incomplete.
+    pub max_seconds: Option<u64>,
+}
