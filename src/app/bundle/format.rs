@@ -201,7 +201,7 @@ pub fn looks_like_bundle(name: &str, head: &[u8], tail: &[u8]) -> bool {
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'-').count();
         rest.get(digits..).unwrap_or_default()
     });
-    name.to_ascii_lowercase().ends_with("bundle.json")
+    name.to_ascii_lowercase().ends_with(".bundle.json")
         || number.is_some_and(|rest| rest.starts_with(b",\"code\":\""))
         || [head, tail].into_iter().any(|part| {
             has(part, "\"schema\":\"reledger/bundle/")
