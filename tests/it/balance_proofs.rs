@@ -185,7 +185,8 @@ fn no_part_of_an_inclusion_can_be_changed() {
 
 #[test]
 fn a_shifted_place_is_refused_whatever_path_goes_with_it() {
-    for count in 2..=USERS_MAX {
+    // Every shape up to two full levels, and those around the next powers of two.
+    for count in (2..=9).chain([15, 16, 17, USERS_MAX]) {
         let users = users(count);
         for at in 0..count {
             for other in (0..count).filter(|other| *other != at) {

@@ -12,7 +12,7 @@ use tempfile::tempdir;
 use crate::support::{arg, code, drill, report, run, shown, stdout, write_world};
 
 const SEED: u64 = 4;
-const EVENTS: u32 = 24;
+const EVENTS: u32 = 14;
 
 fn diff(left: &Path, right: &Path, more: &[&str]) -> (i32, Value) {
     let output = run(&[&["diff", arg(left), arg(right), "--json"], more].concat());

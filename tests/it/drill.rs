@@ -13,7 +13,7 @@ use crate::support::{
     Lcg, arg, code, codes, drill, fixtures, reledger, report, report_bytes, run, shown, stdout, write_world,
 };
 
-const EVENTS: u32 = 60;
+const EVENTS: u32 = 36;
 
 #[test]
 fn the_real_inputs_end_red_and_say_why() {
