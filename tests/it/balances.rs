@@ -17,7 +17,7 @@ use crate::schemas::{faults, schema};
 use crate::support::{arg, code, drill, report, run, shown, stdout, write_world};
 
 const SEED: u64 = 2;
-const EVENTS: u32 = 18;
+const EVENTS: u32 = 30;
 
 struct Stage {
     world: World,
