@@ -327,3 +327,21 @@ pub(crate) fn assert_table<W: Clone>(start: &W, cases: &[Case<W>], codes: impl F
         assert!(!codes(&right).contains(code), "row {row}: {code} came from the near miss");
     }
 }
+
+/// The worked example of TREASURY 5.2.
+pub(crate) fn worked_example() -> World {
+    let mut world = World::new();
+    world.settlement("deposit", SettlementKind::EscrowDeposit, |event| event.amount = sats(100_000));
+    world.event("envelope", |event| {
+        (event.gross, event.platform, event.user_earned, event.rebate) = (sats(60), sats(12), sats(39), sats(9));
+    });
+    world.settlement("rebate", SettlementKind::EscrowRebate, |event| {
+        event.amount = sats(9);
+        event.settled_at = time("2026-05-05T00:00:00Z");
+    });
+    world.payout("payout", "2026-05-06T00:00:00Z", 39);
+    let mut payout = world.set.settlements[&digest("payout")].fact().event.clone();
+    payout.fee = Some(sats(3));
+    world.settlement("payout", SettlementKind::DistributionSettled, |event| *event = payout);
+    world
+}

@@ -3,14 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{Code, EvidenceId, Finding, PaymentHash, Sats, Severity, Subject, UnixMicros};
-use crate::ledger::rails::{Legs, is_of_federation, paid};
+use crate::ledger::rails::{Claims, Legs, OPEN_SECONDS_MAX, paid};
 
 use super::audit::Audit;
 use super::reconciler::Input;
 use super::settlements::Posted;
-
-/// An open position older than this before the as-of is an error.
-const OPEN_SECONDS_MAX: i64 = 24 * 3_600;
 
 /// One payment of ours that the log says is done.
 struct Done<'a> {
@@ -28,20 +25,14 @@ pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], legs: &Legs<'_>, a
     if !input.declared.payment_log {
         return;
     }
-    let core = || input.set.payment_log.iter().map(|(_, entry)| entry).filter(|entry| is_of_federation(entry));
-    let accepted: BTreeSet<&str> = core()
-        .filter(|entry| entry.kind == "tx-accepted")
-        .filter_map(|entry| Some(entry.operation.as_ref()?.as_str()))
-        .collect();
-    // A log asked for the default kinds has no core entry at all: it is silent about every claim.
-    let telling: BTreeSet<&str> = core().map(|entry| entry.federation_id.as_str()).collect();
+    let claims = Claims::of(input.set);
     let (told, untold): (Vec<_>, Vec<_>) =
-        done(posted, legs).into_iter().partition(|(_, done)| telling.contains(done.federation));
+        done(posted, legs).into_iter().partition(|(_, done)| claims.is_told(done.federation));
     if !untold.is_empty() {
         let reason = "the gateway's log names no federation transaction; ask it for tx-accepted by name";
         audit.not_possible("settlement.claim", reason, untold.len(), true);
     }
-    let open = told.iter().filter(|(_, done)| done.operations.is_disjoint(&accepted));
+    let open = told.iter().filter(|(_, done)| claims.accepted(done.operations.iter().copied()).is_none());
     let found = open.map(|(hash, done)| finding(input, *hash, done)).collect();
     audit.check("settlement.claim", told.len(), found);
 }

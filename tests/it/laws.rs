@@ -7,7 +7,7 @@ mod findings;
 mod money;
 mod shapes;
 mod standing;
-mod world;
+pub(crate) mod world;
 
 /// How many cases a law is tried on: the caller's number, or the short form's.
 #[expect(clippy::disallowed_methods, reason = "the length of a campaign comes from the caller")]

@@ -19,10 +19,12 @@ pub enum Claim {
     Accepted(UnixMicros, EvidenceId),
 }
 
+/// A position that is open for longer is no payment under way any more.
+pub const OPEN_SECONDS_MAX: i64 = 24 * 3_600;
+
 /// Every accepted claim of the log.
 #[derive(Debug, Default)]
 pub struct Claims<'a> {
-    legs: Legs<'a>,
     /// The earliest acceptance by operation.
     accepted: BTreeMap<&'a str, (UnixMicros, EvidenceId)>,
     /// Federations whose log names their transactions. One asked for the default kinds has no core entry at all: it is
@@ -33,7 +35,7 @@ pub struct Claims<'a> {
 impl<'a> Claims<'a> {
     /// Reads the whole log.
     pub fn of(set: &'a VerifiedSet) -> Self {
-        let mut claims = Self { legs: Legs::of(set), ..Self::default() };
+        let mut claims = Self::default();
         for (id, entry) in set.payment_log.iter().filter(|(_, entry)| is_of_federation(entry)) {
             claims.telling.insert(&entry.federation_id);
             if let (true, Some(operation)) = (entry.kind == "tx-accepted", &entry.operation) {
@@ -44,23 +46,37 @@ impl<'a> Claims<'a> {
         claims
     }
 
+    /// True when the log of that federation names its transactions.
+    pub fn is_told(&self, federation: &str) -> bool {
+        self.telling.contains(federation)
+    }
+
+    /// True when no log names any: whatever is asked, the answer is [`Claim::Silent`].
+    pub fn are_silent(&self) -> bool {
+        self.telling.is_empty()
+    }
+
+    /// The earliest acceptance of a claim under one of these operations.
+    pub fn accepted<'o>(&self, operations: impl IntoIterator<Item = &'o str>) -> Option<(UnixMicros, EvidenceId)> {
+        operations.into_iter().filter_map(|operation| self.accepted.get(operation)).min().copied()
+    }
+
     /// What is known of the claim behind a settlement: the payments that rules R1 to R3 lead to, and their operations.
-    pub fn of_settlement(&self, event: &SettlementEvent) -> Claim {
-        let joined = self.legs.partners(event).all();
-        let joined: Vec<&Leg<'a>> = joined.into_iter().filter_map(|at| self.legs.legs.get(at)).collect();
+    pub fn of_settlement(&self, event: &SettlementEvent, legs: &Legs<'a>) -> Claim {
+        let joined = legs.partners(event).all();
+        let joined: Vec<&Leg<'a>> = joined.into_iter().filter_map(|at| legs.legs.get(at)).collect();
         let mut entries = joined.iter().flat_map(|leg| &leg.entries).map(|(_, entry)| *entry);
-        if !entries.any(|entry| self.telling.contains(entry.federation_id.as_str()) && paid(entry).is_some()) {
+        if !entries.any(|entry| self.is_told(&entry.federation_id) && paid(entry).is_some()) {
             return Claim::Silent;
         }
         let own = [event.operation.as_str()].into_iter();
         let operations = joined.iter().flat_map(|leg| leg.operations()).chain(own);
-        let accepted = operations.filter_map(|operation| self.accepted.get(operation)).min();
-        accepted.map_or(Claim::Open, |(at, entry)| Claim::Accepted(*at, *entry))
+        self.accepted(operations).map_or(Claim::Open, |(at, entry)| Claim::Accepted(at, entry))
     }
 }
 
 /// A word of the federation about one of its transactions; such an entry has no module.
-pub fn is_of_federation(entry: &PaymentLogEntry) -> bool {
+fn is_of_federation(entry: &PaymentLogEntry) -> bool {
     entry.module.is_empty() && entry.kind.starts_with("tx-")
 }
 

@@ -3,5 +3,5 @@
 mod claims;
 mod legs;
 
-pub use claims::{Claim, Claims, is_of_federation, paid};
+pub use claims::{Claim, Claims, OPEN_SECONDS_MAX, paid};
 pub use legs::{Leg, Legs, Partners};

@@ -5,13 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{MsatDelta, OperationId, UnixMicros};
 use crate::evidence::BillableEvent;
+use crate::ledger::rails::OPEN_SECONDS_MAX;
 
 use super::account::Account;
 use super::book::{Entry, EntryKey, Fact};
 use super::postings::ADJUSTMENT;
 
-/// A claim that the federation has not accepted for longer is no payment under way any more.
-const IN_FLIGHT_SECONDS_MAX: i64 = 24 * 3_600;
 /// Below one satoshi.
 const RESIDUE_MSAT_MAX: i128 = 999;
 
@@ -189,7 +188,7 @@ impl Watch {
     /// At the end.
     pub(super) fn close(mut self, as_of: UnixMicros, balances: &BTreeMap<Account, MsatDelta>) -> Invariants {
         for at in std::mem::take(&mut self.sent).into_values() {
-            self.ask(Rule::Clearing, as_of.0.saturating_sub(at.0) <= IN_FLIGHT_SECONDS_MAX * 1_000_000, None);
+            self.ask(Rule::Clearing, as_of.0.saturating_sub(at.0) <= OPEN_SECONDS_MAX * 1_000_000, None);
         }
         for (account, balance) in balances {
             if matches!(account, Account::Suspense(name) if *name != ADJUSTMENT) {

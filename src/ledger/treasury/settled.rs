@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::{Digest32, EvidenceId, Msat, PaymentHash, SettlementKind, UnixMicros};
 use crate::evidence::{InvoiceState, SettlementEvent};
-use crate::ledger::rails::{Claim, Claims};
+use crate::ledger::rails::{Claim, Claims, Legs};
 use crate::ledger::scope::Scope;
 use crate::verify::{SignedSettlement, Verified};
 
@@ -18,6 +18,8 @@ use super::roll::Unposted;
 pub(super) fn gather(scope: Scope<'_>, unposted: &BTreeMap<Digest32, Unposted>, journal: &mut Journal) {
     let paid = paid_invoices(scope);
     let claims = Claims::of(scope.set);
+    // Only a log that tells of claims is put together here.
+    let legs = if claims.are_silent() { Legs::default() } else { Legs::of(scope.set) };
     for (digest, verified) in scope.set.settlements.iter().filter(|(digest, _)| !unposted.contains_key(*digest)) {
         let event = &verified.fact().event;
         let user = event.user.as_ref().map(|user| scope.people.account_of(user));
@@ -29,7 +31,7 @@ pub(super) fn gather(scope: Scope<'_>, unposted: &BTreeMap<Digest32, Unposted>, 
         if excess > Msat::ZERO {
             evidence.extend(invoice.map(|paid| paid.evidence));
         }
-        let flight = flight(scope, &claims, event);
+        let flight = flight(scope, (&claims, &legs), event);
         journal.watch.operation(&event.operation, &key);
         journal.flows.settlement(event, excess, matches!(flight, Flight::Open), scope.policy);
         if event.kind == SettlementKind::Adjustment {
@@ -63,11 +65,11 @@ enum Flight {
     Closed(UnixMicros, EvidenceId),
 }
 
-fn flight(scope: Scope<'_>, claims: &Claims<'_>, event: &SettlementEvent) -> Flight {
+fn flight<'a>(scope: Scope<'_>, (claims, legs): (&Claims<'a>, &Legs<'a>), event: &SettlementEvent) -> Flight {
     if movement(event) != Movement::Out || is_wrong_way(event, scope.policy) {
         return Flight::Landed;
     }
-    match claims.of_settlement(event) {
+    match claims.of_settlement(event, legs) {
         Claim::Silent => Flight::Landed,
         Claim::Accepted(at, _) if at <= UnixMicros::from(event.settled_at) => Flight::Landed,
         Claim::Accepted(at, entry) if scope.has_happened(at) => Flight::Closed(at, entry),

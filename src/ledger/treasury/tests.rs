@@ -3,30 +3,13 @@
 
 use crate::domain::{Code, EvidenceId, MsatDelta, SettlementKind, UnixMicros, UnixSeconds};
 use crate::evidence::{InvoiceRecord, InvoiceState};
-use crate::ledger::testkit::{World, digest, evidence, has, id, in_window, manifest, sats, time};
+use crate::ledger::testkit::{World, digest, evidence, has, id, in_window, manifest, sats, time, worked_example};
 
 mod books;
 
 use super::account::{Account, Posting};
 use super::book::{Book, Entry, EntryKey, Fact, Tier};
 use super::roll::Unposted;
-
-fn worked_example() -> World {
-    let mut world = World::new();
-    world.settlement("deposit", SettlementKind::EscrowDeposit, |event| event.amount = sats(100_000));
-    world.event("envelope", |event| {
-        (event.gross, event.platform, event.user_earned, event.rebate) = (sats(60), sats(12), sats(39), sats(9));
-    });
-    world.settlement("rebate", SettlementKind::EscrowRebate, |event| {
-        event.amount = sats(9);
-        event.settled_at = time("2026-05-05T00:00:00Z");
-    });
-    world.payout("payout", "2026-05-06T00:00:00Z", 39);
-    let mut payout = world.set.settlements[&digest("payout")].fact().event.clone();
-    payout.fee = Some(sats(3));
-    world.settlement("payout", SettlementKind::DistributionSettled, |event| *event = payout);
-    world
-}
 
 #[test]
 fn the_worked_example_of_the_specification_comes_out() {

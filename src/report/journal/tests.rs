@@ -5,32 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::names::called;
 use super::*;
-use crate::domain::{Digest32, EnvelopeId, EvidenceId, MsatDelta, SettlementKind, UnixMicros, UnixSeconds, sha256};
-use crate::ledger::testkit::{World, digest, evidence, sats, time};
+use crate::domain::{Digest32, EnvelopeId, EvidenceId, MsatDelta, UnixMicros, UnixSeconds, sha256};
+use crate::ledger::testkit::{self, digest, evidence};
 use crate::ledger::{Account, Entry, EntryKey, Fact, Posting, Tier};
 use crate::report::Pseudonyms;
 
 const DIALECTS: [Dialect; 3] = [Dialect::Hledger, Dialect::Beancount, Dialect::Csv];
 
 fn worked_example() -> Vec<Entry> {
-    let mut world = World::new();
-    world.settlement("deposit", SettlementKind::EscrowDeposit, |event| event.amount = sats(100_000));
-    world.event("envelope", |event| {
-        (event.gross, event.platform, event.user_earned, event.rebate) = (sats(60), sats(12), sats(39), sats(9));
-    });
-    world.settlement("rebate", SettlementKind::EscrowRebate, |event| {
-        event.amount = sats(9);
-        event.settled_at = time("2026-05-05T00:00:00Z");
-    });
-    world.payout("payout", "2026-05-06T00:00:00Z", 39);
-    let mut payout = world.set.settlements[&digest("payout")].fact().event.clone();
-    payout.fee = Some(sats(3));
-    world.settlement("payout", SettlementKind::DistributionSettled, |event| *event = payout);
-    let mut entries = Vec::new();
-    for entry in world.ledgers().treasury.entries() {
-        entries.push(entry.clone());
-    }
-    entries
+    testkit::worked_example().ledgers().treasury.entries().to_vec()
 }
 
 fn written(entries: &[Entry], dialect: Dialect, detail: Detail, reveal: bool) -> (String, JournalWritten) {

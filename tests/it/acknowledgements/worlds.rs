@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use ed25519_dalek::{Signer as _, SigningKey};
-use reledger::app::{AppError, AsOfWanted, Cancel, Config, Plan, RunOptions, Silent, audit, drill, rebuild_only};
+use reledger::app::{AppError, Cancel, Config, Plan, RunOptions, Silent, audit, drill, rebuild_only};
 use reledger::domain::{
     Acknowledgement, Code, PublicKey32, Severity, Signature64, SignedStatement, Statement, UnixSeconds,
 };
@@ -15,25 +15,14 @@ use reledger::sim::{Expected, Scene, Selection, Transport, World, deal, expect, 
 use reledger::store::StoreError;
 use serde_json::Value;
 
+use crate::laws;
 use crate::support::{report, unlocked};
 
 /// 2026-10-01T00:00:00Z, when every world is judged.
 const AS_OF: UnixSeconds = UnixSeconds(1_790_812_800);
 
 fn options(run: &Path) -> RunOptions {
-    RunOptions {
-        command: "drill",
-        run: run.to_owned(),
-        as_of: Some(AsOfWanted::Time(AS_OF)),
-        clock: AS_OF,
-        fail_on: Severity::Error,
-        fail_on_invalid: false,
-        reveal_users: true,
-        offline: true,
-        yes: true,
-        jobs: 1,
-        max_seconds: None,
-    }
+    RunOptions { command: "drill", ..laws::world::options(run) }
 }
 
 /// What nobody can accept (DIVERGENCES): critical, and balances.

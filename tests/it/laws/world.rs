@@ -43,7 +43,7 @@ pub(super) struct Judged {
     pub(super) divergences: Vec<Divergence>,
 }
 
-pub(super) fn options(run: &Path) -> RunOptions {
+pub(crate) fn options(run: &Path) -> RunOptions {
     RunOptions {
         command: "rebuild",
         run: run.to_owned(),
