@@ -27,6 +27,7 @@ mod view;
 
 pub use envelope::{Cap, CapBreach, CapReading, EnvelopeEntry, EnvelopeLedger, Exclusion, Measured, Standing, Window};
 pub use fees::{FeeError, Fees, compute_fees, fee_issues};
+pub(crate) use groups::Groups;
 pub use people::People;
 pub use rebind::{Change, CustodyAt, Dated, Doubt, RebindEntry, RebindLedger, Transition, TrustLevel};
 pub use rebuild::{Ledgers, project, rebuild};
