@@ -23,11 +23,12 @@ impl MerkleTree {
 
     /// Appends one leaf.
     pub fn push(&mut self, leaf: &[u8]) {
-        let mut hasher = Sha256::new();
-        hasher.update([0x00]);
-        hasher.update(leaf);
-        let mut size = 1;
-        let mut hash: [u8; 32] = hasher.finalize().into();
+        self.push_hash(leaf_hash(leaf));
+    }
+
+    /// Appends a leaf by its hash.
+    pub fn push_hash(&mut self, leaf: Digest32) {
+        let (mut size, mut hash) = (1, leaf.0);
         while let Some((peak_size, peak)) = self.peaks.pop_if(|(peak_size, _)| *peak_size == size) {
             hash = node(&peak, &hash);
             size = peak_size * 2;
@@ -49,6 +50,14 @@ impl MerkleTree {
         };
         Digest32(peaks.fold(last, |right, left| node(&left, &right)))
     }
+}
+
+/// sha256(0x00 || bytes).
+pub fn leaf_hash(leaf: &[u8]) -> Digest32 {
+    let mut hasher = Sha256::new();
+    hasher.update([0x00]);
+    hasher.update(leaf);
+    Digest32(hasher.finalize().into())
 }
 
 fn node(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {

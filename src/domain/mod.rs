@@ -50,7 +50,7 @@ pub use id::{
     AttestationId, BindingId, DescriptorId, EnvelopeId, EvidenceId, FederationSlug, HexError, KeyId, NostrEventId,
     OperationId, PaymentHash, ProjectKey, PublicKey32, SiteName, Subtype, UserKey, WindowId,
 };
-pub use merkle::{MerkleTree, merkle_root};
+pub use merkle::{MerkleTree, leaf_hash, merkle_root};
 pub use outcome::{Condition, ExitCode, Outcome};
 pub use policy::{
     Checkpoint, CompromisedKey, Direction, FederationAudit, FeeBearer, HeaderPolicy, KnownGap, ObservedCustody,

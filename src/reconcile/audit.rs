@@ -17,6 +17,17 @@ pub(super) struct Audit {
 }
 
 impl Audit {
+    /// Both together.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.findings.extend(other.findings);
+        self.checks.extend(other.checks);
+        self.unverifiable.extend(other.unverifiable);
+        for (code, checks) in other.said_by {
+            self.said_by.entry(code).or_default().extend(checks);
+        }
+        self
+    }
+
     /// Records a check over `items` things and what it found. An empty population is never a pass.
     pub(super) fn check(&mut self, name: &str, items: usize, found: Vec<Finding>) {
         for finding in &found {

@@ -42,7 +42,7 @@ fn done<'a>(posted: &[Posted<'a>], legs: &Legs<'a>) -> BTreeMap<PaymentHash, Don
     let mut payments: BTreeMap<PaymentHash, Done<'a>> = BTreeMap::new();
     for settlement in posted {
         for leg in legs.of_partners(settlement.partners) {
-            for (id, entry) in &leg.entries {
+            for (id, entry) in leg.entries {
                 let Some(hash) = paid(entry) else { continue };
                 let own = payments.entry(hash).or_insert_with(|| Done {
                     at: entry.at,

@@ -40,7 +40,7 @@ fn above_limit(settlement: &Posted<'_>, fee: Sats) -> Option<Finding> {
 
 /// FEE_SETTLEMENT: neither basis (ii), what the client was charged, nor (iii), what the node paid for routing.
 fn without_basis(settlement: &Posted<'_>, fee: Sats, legs: &Legs<'_>) -> Option<Finding> {
-    let joined: Vec<&Leg<'_>> = legs.of_partners(settlement.partners).collect();
+    let joined: Vec<Leg<'_, '_>> = legs.of_partners(settlement.partners).collect();
     let known: Vec<(&str, u64)> = joined.iter().flat_map(|leg| bases(leg)).collect();
     // Millisatoshi become satoshi by flooring, never by rounding (TREASURY 5.3).
     if known.is_empty() || known.iter().any(|(_, msat)| msat / 1_000 == fee.get()) {
@@ -56,7 +56,7 @@ fn without_basis(settlement: &Posted<'_>, fee: Sats, legs: &Legs<'_>) -> Option<
 }
 
 /// Every fee that the rails show for a payment, in millisatoshi.
-fn bases(leg: &Leg<'_>) -> Vec<(&'static str, u64)> {
+fn bases(leg: &Leg<'_, '_>) -> Vec<(&'static str, u64)> {
     // An entry of `ln` has the invoice's amount, a later one the contract's: the contract's id joins them.
     let mut contracts: BTreeMap<Option<Digest32>, (Option<u64>, Option<u64>)> = BTreeMap::new();
     for (_, entry) in leg.entries.iter().filter(|(_, entry)| entry.kind.starts_with("outgoing-payment-")) {

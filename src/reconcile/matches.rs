@@ -46,13 +46,13 @@ pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], legs: &Legs<'_>, a
 /// when the leg of the operation is known by another hash or transaction, or when the gateway itself numbers both.
 fn contradiction(settlement: &Posted<'_>, legs: &Legs<'_>) -> Option<Finding> {
     let partners = settlement.partners;
-    let first = legs.legs.get(partners.operation?)?;
-    let other = |place: Option<usize>| place.filter(|_| place != partners.operation).and_then(|at| legs.legs.get(at));
-    let numbered = |leg: &Leg<'_>| {
+    let first = legs.leg(partners.operation?)?;
+    let other = |place: Option<usize>| place.filter(|_| place != partners.operation).and_then(|at| legs.leg(at));
+    let numbered = |leg: Leg<'_, '_>| {
         let own = settlement.event.operation.as_str();
         first.gateway_operations().contains(own) && !leg.gateway_operations().is_empty()
     };
-    let by_hash = other(partners.hash).filter(|leg| !first.hashes().is_empty() || numbered(leg));
+    let by_hash = other(partners.hash).filter(|leg| !first.hashes().is_empty() || numbered(*leg));
     let by_txid = other(partners.txid).filter(|_| !first.txids().is_empty());
     let (second, rule) = by_hash.map(|leg| (leg, "payment hash")).or(by_txid.map(|leg| (leg, "transaction")))?;
     let finding = settlement
@@ -65,7 +65,7 @@ fn contradiction(settlement: &Posted<'_>, legs: &Legs<'_>) -> Option<Finding> {
 }
 
 /// How a leg is called: by its hash, else its transaction, else its operation.
-fn named(leg: &Leg<'_>) -> String {
+fn named(leg: Leg<'_, '_>) -> String {
     let hash = leg.hashes().first().map(|hash| format!("payment {hash}"));
     let txid = leg.txids().first().map(|txid| format!("transaction {txid}"));
     let operation = leg.operations().first().map(|operation| format!("operation {operation}"));
@@ -126,7 +126,7 @@ fn unmatched(input: &Input<'_>, legs: &Legs<'_>) -> BTreeMap<(Movement, u64), Ve
     let settlements = input.set.settlements.values().map(|verified| &verified.fact().event);
     let taken: BTreeSet<usize> = settlements.flat_map(|event| legs.partners(event).all()).collect();
     let mut free: BTreeMap<(Movement, u64), Vec<usize>> = BTreeMap::new();
-    for (at, leg) in legs.legs.iter().enumerate().filter(|(at, leg)| !taken.contains(at) && !leg.is_void()) {
+    for (at, leg) in legs.iter().filter(|(at, leg)| !taken.contains(at) && !leg.is_void()) {
         for way in leg.ways() {
             for msat in leg.amounts_msat() {
                 free.entry((way, msat)).or_default().push(at);
@@ -139,7 +139,7 @@ fn unmatched(input: &Input<'_>, legs: &Legs<'_>) -> BTreeMap<(Movement, u64), Ve
 /// R7: exact amount, the same way, inside the window, and no other project where both name one.
 fn candidates(settlement: &Posted<'_>, legs: &Legs<'_>, free: &BTreeMap<(Movement, u64), Vec<usize>>) -> Vec<usize> {
     let event = settlement.event;
-    let fits = |leg: &Leg<'_>| {
+    let fits = |leg: Leg<'_, '_>| {
         let near = leg.last_at().is_some_and(|at| {
             UnixMicros::from(event.settled_at.plus(-CANDIDATE_SECONDS)) <= at
                 && at <= UnixMicros::from(event.settled_at.plus(CANDIDATE_SECONDS))
@@ -148,5 +148,5 @@ fn candidates(settlement: &Posted<'_>, legs: &Legs<'_>, free: &BTreeMap<(Movemen
         near && event.project.as_ref().is_none_or(|own| projects.all(|project| project == own))
     };
     let same = free.get(&(movement(event), event.amount.msat().get()));
-    same.into_iter().flatten().copied().filter(|at| legs.legs.get(*at).is_some_and(fits)).collect()
+    same.into_iter().flatten().copied().filter(|at| legs.leg(*at).is_some_and(fits)).collect()
 }

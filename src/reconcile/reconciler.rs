@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{AsOf, EvidenceId, FetchReceipt, Sightings, TrustPolicy};
+use crate::domain::{AsOf, Coverage, EvidenceId, FetchReceipt, Sightings, TrustPolicy};
 use crate::ledger::Ledgers;
 use crate::ledger::rails::Legs;
 use crate::verify::VerifiedSet;
@@ -10,7 +10,7 @@ use crate::verify::VerifiedSet;
 use super::audit::Audit;
 use super::earned::Earned;
 use super::objectives::Objectives;
-use super::result::{Declared, Reconciliation};
+use super::result::{BalanceSummary, Declared, Matching, NeedsAnchor, Reconciliation, Reconstructible, Recovery};
 use super::{
     acknowledge, ageing, anchoring, balances, claims, coverage, distributions, escrow, fees, matches, matching, merge,
     objectives, observed, payouts, population, price_lists, rails, recovery, settlements,
@@ -43,26 +43,9 @@ pub struct Input<'a> {
 
 /// Reconciles. A pure function: neither the order of receipts nor that of findings matters.
 pub fn reconcile(input: &Input<'_>) -> Reconciliation {
-    let mut audit = Audit::default();
-    let coverage = coverage::check(input, &mut audit);
-    population::check(input, &mut audit);
-    price_lists::check(input, &mut audit);
-    let needs_anchor = anchoring::check(input, &mut audit);
-    let legs = Legs::of(input.set);
-    let posted = settlements::posted(input, &legs);
-    let earned = Earned::of(input);
-    settlements::check(input, &posted, &earned, &mut audit);
-    distributions::check(input, &posted, &mut audit);
-    payouts::check(input, &posted, &earned, &mut audit);
-    escrow::check(input, &posted, &mut audit);
-    rails::check(input, &posted, &mut audit);
-    let unclear = matches::check(input, &posted, &legs, &mut audit);
-    let matching = matching::sum_up(input, &posted, &unclear, &earned);
-    fees::check(&posted, &legs, &mut audit);
-    claims::check(input, &posted, &legs, &mut audit);
-    observed::check(input, &mut audit);
-    objectives::check(input, &mut audit);
-    let balances = balances::check(input, &mut audit);
+    // The halves look at nothing of each other, and what they find is sorted: which ends first shows nowhere.
+    let (substrates, money) = rayon::join(|| substrates(input), || money(input));
+    let audit = substrates.audit.and(money.audit);
     let Audit { findings, mut checks, mut unverifiable, said_by } = audit;
     checks.sort();
     unverifiable.sort();
@@ -80,11 +63,57 @@ pub fn reconcile(input: &Input<'_>) -> Reconciliation {
         checks,
         unverifiable,
         said_by,
-        coverage,
-        reconstructible: recovery::reconstructible(input),
-        matching,
-        balances,
-        recovery: recovery::recovery(input),
-        needs_anchor,
+        coverage: substrates.coverage,
+        reconstructible: substrates.reconstructible,
+        matching: money.matching,
+        balances: money.balances,
+        recovery: substrates.recovery,
+        needs_anchor: substrates.needs_anchor,
     }
+}
+
+/// Steps 0 and 3: what was fetched, and what is anchored.
+struct Substrates {
+    audit: Audit,
+    coverage: Vec<Coverage>,
+    needs_anchor: Vec<NeedsAnchor>,
+    reconstructible: Reconstructible,
+    recovery: Recovery,
+}
+
+fn substrates(input: &Input<'_>) -> Substrates {
+    let mut audit = Audit::default();
+    let coverage = coverage::check(input, &mut audit);
+    population::check(input, &mut audit);
+    price_lists::check(input, &mut audit);
+    let needs_anchor = anchoring::check(input, &mut audit);
+    objectives::check(input, &mut audit);
+    let (reconstructible, recovery) = (recovery::reconstructible(input), recovery::recovery(input));
+    Substrates { audit, coverage, needs_anchor, reconstructible, recovery }
+}
+
+/// Steps 4 and 5: settlements, rails, custody and balances.
+struct Money {
+    audit: Audit,
+    matching: Matching,
+    balances: BalanceSummary,
+}
+
+fn money(input: &Input<'_>) -> Money {
+    let mut audit = Audit::default();
+    let legs = Legs::of(input.set);
+    let posted = settlements::posted(input, &legs);
+    let earned = Earned::of(input);
+    settlements::check(input, &posted, &earned, &mut audit);
+    distributions::check(input, &posted, &mut audit);
+    payouts::check(input, &posted, &earned, &mut audit);
+    escrow::check(input, &posted, &mut audit);
+    rails::check(input, &posted, &mut audit);
+    let unclear = matches::check(input, &posted, &legs, &mut audit);
+    let matching = matching::sum_up(input, &posted, &unclear, &earned);
+    fees::check(&posted, &legs, &mut audit);
+    claims::check(input, &posted, &legs, &mut audit);
+    observed::check(input, &mut audit);
+    let balances = balances::check(input, &mut audit);
+    Money { audit, matching, balances }
 }

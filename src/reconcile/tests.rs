@@ -9,6 +9,7 @@ use crate::domain::{
     KnownGap, NostrEventId, PaymentHash, SettlementKind, Slice, SliceEnd, SourceId, State, Subject, UnixSeconds,
 };
 use crate::evidence::{BalanceLine, InvoiceDialect, InvoiceRecord, InvoiceState, PaymentLogEntry};
+use crate::ledger::Ledgers;
 use crate::ledger::testkit::{
     Case, World, assert_table, digest, evidence, id, in_window, manifest, micros, sats, time,
 };
@@ -22,6 +23,7 @@ mod balances;
 mod covering;
 mod edges;
 mod forms;
+mod large;
 mod omissions;
 mod paying;
 mod people;
@@ -121,12 +123,15 @@ impl Scene {
     }
 
     fn run(&self) -> Reconciliation {
-        let ledgers = self.world.ledgers();
+        self.run_over(&self.world.ledgers())
+    }
+
+    fn run_over(&self, ledgers: &Ledgers) -> Reconciliation {
         let pairs = self.sightings.iter().flat_map(|(id, by)| by.iter().map(|by| (*id, by.clone())));
         let sightings = pairs.collect();
         reconcile(&Input {
             set: &self.world.set,
-            ledgers: &ledgers,
+            ledgers,
             policy: &self.world.policy,
             as_of: self.world.as_of,
             receipts: &self.receipts,

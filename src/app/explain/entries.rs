@@ -7,13 +7,8 @@ use serde_json::Value;
 use super::edges::class_of;
 use super::known::Known;
 use super::model::{Class, EntryTold, Name};
-use crate::domain::{Digest32, sha256};
+use crate::domain::{Digest32, leaf_hash};
 use crate::report::canonical_json;
-
-/// The leaf's hash in its ledger's Merkle tree (docs/state-root.md 4).
-pub(in crate::app) fn leaf_hash(leaf: &[u8]) -> Digest32 {
-    sha256(&[&[0], leaf].concat())
-}
 
 /// Every leaf that names it, in the order of the ledgers and of their leaves; of a leaf, itself.
 pub(super) fn told(known: &Known, name: &Name) -> Vec<EntryTold> {

@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::edges::{self, Node, class_of};
-use super::entries::leaf_hash;
 use super::known::Known;
 use super::model::{Class, Name};
 use crate::app::error::AppError;
-use crate::domain::{BlockHash, Digest32};
+use crate::domain::{BlockHash, Digest32, leaf_hash};
 use crate::store::EvidenceStore as _;
 
 /// Digits of an id that name it.

@@ -14,7 +14,6 @@ mod says;
 mod standing;
 mod tree;
 
-pub(super) use entries::leaf_hash;
 pub use find::ID_DIGITS_MIN;
 pub(super) use hide::Hidden;
 pub use known::{ReportedOne, reported};

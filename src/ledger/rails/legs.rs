@@ -7,13 +7,18 @@ use crate::evidence::{InvoiceRecord, InvoiceState, PaymentLogEntry, SettlementEv
 use crate::ledger::treasury::Movement;
 use crate::verify::VerifiedSet;
 
+/// An entry of a gateway's log with its evidence.
+pub type Logged = (EvidenceId, PaymentLogEntry);
+/// An invoice or payment record with its evidence.
+pub type Recorded = (EvidenceId, InvoiceRecord);
+
 /// One payment over a rail. A gateway serves others too, so most legs are not ours.
-#[derive(Debug, Default)]
-pub struct Leg<'a> {
+#[derive(Debug, Clone, Copy)]
+pub struct Leg<'a, 'l> {
     /// In order of (federation, log id).
-    pub entries: Vec<(EvidenceId, &'a PaymentLogEntry)>,
+    pub entries: &'l [&'a Logged],
     /// In the order of their evidence ids.
-    pub records: Vec<(EvidenceId, &'a InvoiceRecord)>,
+    pub records: &'l [&'a Recorded],
 }
 
 /// What two pieces about one payment share.
@@ -25,16 +30,18 @@ enum Key<'a> {
     Txid(Digest32),
 }
 
-/// Every leg, and where each key leads.
+/// Every leg, and where each key leads. Pieces lie leg by leg in two lists: a list for each leg would take more than they do.
 #[derive(Debug, Default)]
 pub struct Legs<'a> {
-    /// In order of their first pieces: entries as logged, then records.
-    pub legs: Vec<Leg<'a>>,
+    entries: Vec<&'a Logged>,
+    records: Vec<&'a Recorded>,
+    /// Where each leg ends in both lists; legs stand in order of their first pieces, entries as logged before records.
+    ends: Vec<[usize; 2]>,
     /// Ascending, each key once.
     by_key: Vec<(Key<'a>, usize)>,
 }
 
-/// Where the rules lead a settlement to: places in [`Legs::legs`].
+/// Where the rules lead a settlement to: places for [`Legs::leg`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Partners {
     /// R1.
@@ -59,7 +66,7 @@ impl Partners {
     }
 }
 
-impl<'a> Leg<'a> {
+impl<'a> Leg<'a, '_> {
     /// Every payment hash that some piece names.
     pub fn hashes(&self) -> BTreeSet<PaymentHash> {
         let logged = self.entries.iter().filter_map(|(_, entry)| entry.payment_hash);
@@ -132,7 +139,7 @@ impl<'a> Legs<'a> {
     /// Puts the whole log and all records together.
     pub fn of(set: &'a VerifiedSet) -> Self {
         // Core entries (`tx-accepted` and so on) share operation ids with a payment and are none: R1 does not name them.
-        let entries: Vec<_> = set.payment_log.iter().filter(|(_, entry)| !entry.module.is_empty()).collect();
+        let entries: Vec<&Logged> = set.payment_log.iter().filter(|(_, entry)| !entry.module.is_empty()).collect();
         let mut keyed: Vec<(Key<'a>, usize)> = Vec::new();
         for (piece, (_, entry)) in entries.iter().enumerate() {
             keyed.extend(keys(entry).map(|key| (key, piece)));
@@ -148,29 +155,40 @@ impl<'a> Legs<'a> {
                 joined.join(*first, *second);
             }
         }
-        let mut legs = Self::default();
-        let mut leg_of: Vec<Option<usize>> = vec![None; joined.0.len()];
         // What has no key at all belongs to no leg.
         let mut has_key = vec![false; joined.0.len()];
         for (_, piece) in &keyed {
             has_key[*piece] = true;
         }
+        let (mut leg_of, mut count): (Vec<Option<usize>>, usize) = (vec![None; joined.0.len()], 0);
         for piece in (0..joined.0.len()).filter(|piece| has_key[*piece]) {
+            // The first piece stands for its leg, and is met first.
             let root = joined.root(piece);
-            let leg = *leg_of[root].get_or_insert_with(|| {
-                legs.legs.push(Leg::default());
-                legs.legs.len() - 1
+            leg_of[piece] = leg_of[root].or_else(|| {
+                count += 1;
+                Some(count - 1)
             });
-            if let Some((id, entry)) = entries.get(piece) {
-                legs.legs[leg].entries.push((*id, entry));
-            } else if let Some((id, record)) = set.invoices.get(piece - entries.len()) {
-                legs.legs[leg].records.push((*id, record));
-            }
         }
+        let (of_entries, of_records) = leg_of.split_at(entries.len());
+        let (entries, entries_end) = grouped(entries, of_entries, count);
+        let (records, records_end) = grouped(set.invoices.iter(), of_records, count);
+        let ends = entries_end.into_iter().zip(records_end).map(|(entries, records)| [entries, records]).collect();
         keyed.dedup_by(|one, other| one.0 == other.0);
         let places = keyed.into_iter().map(|(key, piece)| (key, leg_of[joined.root(piece)]));
-        legs.by_key = places.filter_map(|(key, leg)| Some((key, leg?))).collect();
-        legs
+        let by_key = places.filter_map(|(key, leg)| Some((key, leg?))).collect();
+        Self { entries, records, ends, by_key }
+    }
+
+    /// The leg of that number.
+    pub fn leg(&self, number: usize) -> Option<Leg<'a, '_>> {
+        let [entries_end, records_end] = *self.ends.get(number)?;
+        let [entries, records] = number.checked_sub(1).and_then(|at| self.ends.get(at)).copied().unwrap_or_default();
+        Some(Leg { entries: self.entries.get(entries..entries_end)?, records: self.records.get(records..records_end)? })
+    }
+
+    /// Every leg with its number.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, Leg<'a, '_>)> {
+        (0..self.ends.len()).filter_map(|number| Some((number, self.leg(number)?)))
     }
 
     /// Rules R1 to R3.
@@ -185,14 +203,31 @@ impl<'a> Legs<'a> {
     }
 
     /// The payments that they lead to, each once.
-    pub fn of_partners(&self, partners: Partners) -> impl Iterator<Item = &Leg<'a>> {
-        partners.all().into_iter().filter_map(|at| self.legs.get(at))
+    pub fn of_partners(&self, partners: Partners) -> impl Iterator<Item = Leg<'a, '_>> {
+        partners.all().filter_map(|at| self.leg(at))
     }
 
     fn find(&self, key: &Key<'_>) -> Option<usize> {
         let place = self.by_key.binary_search_by(|(held, _)| held.cmp(key)).ok()?;
         self.by_key.get(place).map(|(_, leg)| *leg)
     }
+}
+
+/// The pieces leg by leg, each leg's in their order, and where each leg ends. Pieces of no leg are left out.
+fn grouped<T>(pieces: impl IntoIterator<Item = T>, leg_of: &[Option<usize>], count: usize) -> (Vec<T>, Vec<usize>) {
+    let mut sorted: Vec<(usize, T)> =
+        leg_of.iter().zip(pieces).filter_map(|(leg, piece)| Some(((*leg)?, piece))).collect();
+    sorted.sort_by_key(|(leg, _)| *leg);
+    let mut ends = vec![0; count];
+    for (leg, _) in &sorted {
+        ends[*leg] += 1;
+    }
+    let mut end = 0;
+    for own in &mut ends {
+        end += *own;
+        *own = end;
+    }
+    (sorted.into_iter().map(|(_, piece)| piece).collect(), ends)
 }
 
 fn keys(entry: &PaymentLogEntry) -> impl Iterator<Item = Key<'_>> {

@@ -4,4 +4,4 @@ mod claims;
 mod legs;
 
 pub use claims::{Claim, Claims, OPEN_SECONDS_MAX, paid};
-pub use legs::{Leg, Legs, Partners};
+pub use legs::{Leg, Legs, Logged, Partners, Recorded};

@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rayon::prelude::*;
+
 use crate::domain::{
     AmountError, Code, Digest32, FederationSlug, Finding, MerkleTree, MsatDelta, ProjectKey, Subject, TrustPolicy,
+    leaf_hash,
 };
 use crate::ledger::envelope::EnvelopeLedger;
 use crate::ledger::operations::first_of_each;
@@ -12,7 +15,7 @@ use crate::ledger::view::LedgerView;
 
 use super::account::Account;
 use super::book::{Book, trial};
-use super::entry::EntryKey;
+use super::entry::{Entry, EntryKey};
 use super::flows::Flows;
 use super::invariants::{Asked, Invariants, Rule, Watch};
 use super::journal::{Facts, Step};
@@ -53,13 +56,14 @@ impl TreasuryLedger {
         let facts = Facts::gather(scope, envelopes, &ledger.unposted);
         let mut walk = Walk::new(scope);
         for step in facts.steps() {
-            if let Err(finding) = walk.step(&step) {
+            let key = step.key.clone();
+            if let Err(finding) = walk.step(step) {
                 findings.push(*finding);
-                ledger.refused.insert(step.key);
+                ledger.refused.insert(key);
             }
         }
         let Walk { book, mut watch, flows, prefixes, leaves, .. } = walk;
-        ledger.sealed = (leaves.count(), leaves.root());
+        ledger.sealed = leaves.seal();
         ledger.balances = book.close();
         (ledger.funding, ledger.holdings) = prefixes.close();
         flows.agree(&ledger.balances, &mut watch);
@@ -124,7 +128,7 @@ struct Walk<'a> {
     watch: Watch,
     flows: Flows,
     prefixes: Prefixes,
-    leaves: MerkleTree,
+    leaves: Leaves,
 }
 
 impl<'a> Walk<'a> {
@@ -135,24 +139,54 @@ impl<'a> Walk<'a> {
             watch: Watch::default(),
             flows: Flows::default(),
             prefixes: Prefixes::new(scope.policy),
-            leaves: MerkleTree::new(),
+            leaves: Leaves::default(),
         }
     }
 
     /// Posts an entry and asks the rules; an entry that is refused counts in the flows, which are the facts' own.
-    fn step(&mut self, step: &Step<'_>) -> Result<(), Box<Finding>> {
+    fn step(&mut self, step: Step<'_>) -> Result<(), Box<Finding>> {
         self.watch.fact(step.cause, &step.key);
         self.flows.fact(step.cause, self.policy);
-        let entry = step.entry.as_ref().map_err(|AmountError| {
+        let entry = step.entry.map_err(|AmountError| {
             let subject = Subject::new("entry", format!("{:?}", step.key.fact));
             let finding = Finding::new(Code::AmtRange, subject);
             Box::new(finding.with_explanation("A sum leaves 128 bits; the entry is not posted."))
         })?;
-        self.book.post(entry)?;
-        self.watch.entry(entry, &self.book);
-        self.prefixes.entry(entry, step.cause);
-        self.leaves.push(&entry.leaf());
+        self.book.post(&entry)?;
+        self.watch.entry(&entry, &self.book);
+        self.prefixes.entry(&entry, step.cause);
+        self.leaves.push(entry);
         Ok(())
+    }
+}
+
+/// The Merkle tree over posted entries. Leaves are most of the work, and each is its own: a batch is written on all cores.
+#[derive(Default)]
+struct Leaves {
+    tree: MerkleTree,
+    batch: Vec<Entry>,
+}
+
+impl Leaves {
+    const BATCH: usize = 4_096;
+
+    fn push(&mut self, entry: Entry) {
+        self.batch.push(entry);
+        if self.batch.len() == Self::BATCH {
+            self.hash();
+        }
+    }
+
+    fn hash(&mut self) {
+        let hashes: Vec<Digest32> = self.batch.par_iter().map(|entry| leaf_hash(&entry.leaf())).collect();
+        hashes.into_iter().for_each(|hash| self.tree.push_hash(hash));
+        self.batch.clear();
+    }
+
+    /// How many, and the root over them.
+    fn seal(mut self) -> (u64, Digest32) {
+        self.hash();
+        (self.tree.count(), self.tree.root())
     }
 }
 
