@@ -17,6 +17,8 @@ const SNIFF_BYTES_MAX: u64 = 2 * 1024 * 1024;
 /// One byte more than a proof may have.
 const PROOF_READ_MAX: u64 = BALANCE_PROOF_BYTES_MAX as u64 + 1;
 
+type Reader = Box<dyn Read + Send>;
+
 /// What came through.
 pub(super) enum Piped {
     Records(FilesSource),
@@ -25,7 +27,7 @@ pub(super) enum Piped {
 }
 
 /// A file that can be read only once, with how it is called; `None` for one that can be read again.
-pub(super) fn only_once(file: &Path) -> Result<Option<(String, Box<dyn Read + Send>)>, AppError> {
+pub(super) fn only_once(file: &Path) -> Result<Option<(String, Reader)>, AppError> {
     if file.as_os_str() == "-" {
         return Ok(Some(("-".to_owned(), Box::new(std::io::stdin()))));
     }
@@ -38,7 +40,7 @@ pub(super) fn only_once(file: &Path) -> Result<Option<(String, Box<dyn Read + Se
 }
 
 /// Its beginning is looked at, and given back where records are read.
-pub(super) fn read(mut reader: Box<dyn Read + Send>) -> Result<Piped, AppError> {
+pub(super) fn read(mut reader: Reader) -> Result<Piped, AppError> {
     let mut head = Vec::new();
     on(reader.as_mut(), SNIFF_BYTES_MAX, &mut head)?;
     if looks_like_bundle("", &head, &head) {

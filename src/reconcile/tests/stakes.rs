@@ -3,17 +3,20 @@
 //! Method: every amount follows from the numbers of its case. The honest world pays in 100,000 sats, bills 60 with a platform's
 //! fee of 12, a share of 39 and a rebate of 9, and pays the 39 out.
 
+mod plant;
 mod without;
 
+use self::plant::{
+    adjustment, charged_for, deposit, failed, fund, paid_again, pay, pay_at, pay_to, received, seen, shown, state,
+    state_total,
+};
 use self::without::{NOT_PLANTED, WITHOUT};
-use super::custody::{audited, observe};
+use super::custody::audited;
 use super::joined::rebate_of;
 use super::legs::{accepted, charged, payout_fee, sent};
 use super::paying::{accrual, maturing_until_2026_05_10};
-use super::statement::{root, totals};
 use super::*;
 use crate::domain::{MsatDelta, Step};
-use crate::verify::invoice as bolt11;
 
 /// What produces the code, what must not, and the millisatoshi at stake.
 type Stake = (Code, fn(&mut Scene), fn(&mut Scene), i128);
@@ -168,87 +171,6 @@ const BALANCES: &[Stake] = &[
     (Code::BalanceExtraUser, |s| state(s, "bc1qnobody", 6), |s| state(s, "bc1qnobody", 0), 6_000),
     (Code::BalanceRoot, |s| state_total(s, 3), |s| state_total(s, 0), 3_000),
 ];
-
-fn deposit(scene: &mut Scene, amount: u64, change: impl FnOnce(&mut SignedSettlement)) {
-    scene.world.settlement("small deposit", SettlementKind::EscrowDeposit, |event| event.amount = sats(amount));
-    scene.change_settlement("small deposit", change);
-}
-
-fn adjustment(scene: &mut Scene, note: Option<&str>) {
-    scene.world.settlement("adjustment", SettlementKind::Adjustment, |event| {
-        (event.direction, event.amount, event.payment_hash) = (Direction::In, sats(7), None);
-        event.note = note.map(str::to_owned);
-    });
-}
-
-/// 5 satoshi more to the user of the batch, in a payment of their own.
-fn paid_again(scene: &mut Scene, binding: &str) {
-    scene.world.payout("payout again", "2026-05-13T00:00:00Z", 5);
-    scene.change_settlement("payout again", |x| x.event.payout_binding = Some(binding.to_owned()));
-}
-
-fn pay(scene: &mut Scene, amount: u64) {
-    scene.change_settlement("payout", |x| x.event.amount = sats(amount));
-}
-
-fn pay_at(scene: &mut Scene, at: &str) {
-    scene.change_settlement("payout", |x| x.event.settled_at = time(at));
-}
-
-fn pay_to(scene: &mut Scene, user: &str) {
-    scene.change_settlement("payout", |x| x.event.user = Some(user.into()));
-}
-
-/// The payout says 3 satoshi of fee, and the gateway charged this.
-fn charged_for(scene: &mut Scene, fee_msat: u64) {
-    payout_fee(scene, 3);
-    charged(scene, fee_msat);
-}
-
-/// The gateway says that the payout failed, and the node that it is paid.
-fn failed(scene: &mut Scene, then_succeeded: bool) {
-    log_all(scene);
-    scene.world.set.payment_log.push(logged("payout", "outgoing-payment-failed"));
-    scene.world.set.invoices.push(invoice("payout", 39_000, 39_000, InvoiceState::Settled));
-    if !then_succeeded {
-        scene.world.set.payment_log.remove(1);
-    }
-}
-
-fn fund(scene: &mut Scene, amount: u64) {
-    scene.change_settlement("deposit", |x| x.event.amount = sats(amount));
-}
-
-/// 100,000 sats came in and 39 went out.
-fn seen(scene: &mut Scene, msat: u64) {
-    observe(scene, "2026-06-30T00:00:00Z", msat);
-}
-
-/// The deposit's invoice asked for all of it, and this was received.
-fn received(scene: &mut Scene, msat: u64) {
-    with_invoice(scene, 100_000_000, msat, InvoiceState::Settled);
-}
-
-/// The deposit's record with that text, as verification takes it.
-fn shown(scene: &mut Scene, text: Option<&str>) {
-    received(scene, 100_000_000);
-    let (id, mut record) = scene.world.set.invoices.pop().unwrap();
-    record.bolt11 = text.map(str::to_owned);
-    let (kept, found) = bolt11::judge(record, id);
-    scene.world.set.invoices.extend(kept.map(|record| (id, record)));
-    scene.world.set.findings.extend(found);
-}
-
-/// The statement's only line about that user.
-fn state(scene: &mut Scene, user: &str, sats: i64) {
-    scene.world.set.balances.retain(|(_, line)| line.user != user.into());
-    scene.world.set.balances.push((evidence(&format!("line of {user}")), line(user, sats)));
-}
-
-/// The statement says that its one user is owed so much.
-fn state_total(scene: &mut Scene, sats: i64) {
-    totals(scene, 1, sats, root(&[("bc1quser", 0)]));
-}
 
 fn stakes() -> impl Iterator<Item = &'static Stake> {
     [SETTLEMENTS, PAYOUTS, FUNDS, BALANCES].into_iter().flatten()

@@ -247,8 +247,7 @@ fn books(report: &Value) -> Value {
 fn foreign_msat(report: &Value) -> u128 {
     let all = report["divergences"].as_array().unwrap();
     let foreign = all.iter().find(|one| one["code"] == "GW_FOREIGN");
-    let observed =
-        foreign.map(|one| one["observed"].as_str().unwrap().to_owned()).unwrap_or("0 entries, 0 msat".into());
+    let observed = foreign.map_or("0 entries, 0 msat", |one| one["observed"].as_str().unwrap());
     observed.split(", ").nth(1).unwrap().trim_end_matches(" msat").parse().unwrap()
 }
 

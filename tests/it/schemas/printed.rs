@@ -1,6 +1,6 @@
 //! Every document that names its form in a member `schema` has a published schema that it obeys, or is the project's own matter.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -155,41 +155,27 @@ fn a_proof_or_a_difference_that_is_not_in_form_breaks_its_schema() {
         "schema": "reledger/balance-proof/1", "total_sats": "5", "user": "u"});
     let difference = json!({"schema": "reledger/diff/1", "equal": true, "exit_code": 0, "report": null, "bisected": null,
         "state_root": {"left": "a", "right": "a"}});
-    let broken: BTreeMap<&str, (&Value, Vec<(&str, Value)>)> = BTreeMap::from([
-        (
-            "balance-proof",
-            (
-                &proof,
-                vec![
-                    ("/balance_sats", json!(5)),
-                    ("/count", json!(-1)),
-                    ("/claim", json!("maybe")),
-                    ("/root", json!("00")),
-                    ("/leaves/0/path/0/sum_sats", json!("5.0")),
-                    ("/leaves/0/index", json!("0")),
-                    ("/schema", json!("reledger/balance-proof/2")),
-                ],
-            ),
-        ),
-        (
-            "diff",
-            (
-                &difference,
-                vec![
-                    ("/equal", json!("yes")),
-                    ("/state_root", json!({"left": "a"})),
-                    ("/bisected", json!([{"tree": "balances"}])),
-                    ("/report", json!({"inputs": []})),
-                ],
-            ),
-        ),
-    ]);
-    for (name, (good, changes)) in broken {
+    let of_proof = [
+        ("/balance_sats", json!(5)),
+        ("/count", json!(-1)),
+        ("/claim", json!("maybe")),
+        ("/root", json!("00")),
+        ("/leaves/0/path/0/sum_sats", json!("5.0")),
+        ("/leaves/0/index", json!("0")),
+        ("/schema", json!("reledger/balance-proof/2")),
+    ];
+    let of_difference = [
+        ("/equal", json!("yes")),
+        ("/state_root", json!({"left": "a"})),
+        ("/bisected", json!([{"tree": "balances"}])),
+        ("/report", json!({"inputs": []})),
+    ];
+    for (name, good, changes) in [("balance-proof", &proof, &of_proof[..]), ("diff", &difference, &of_difference)] {
         let published = schema(name);
         assert_eq!(faults(&published, good), Vec::<String>::new(), "{name}");
         for (place, value) in changes {
             let mut bad = good.clone();
-            *bad.pointer_mut(place).unwrap() = value;
+            *bad.pointer_mut(place).unwrap() = value.clone();
             assert!(!faults(&published, &bad).is_empty(), "{name} {place}");
         }
         let mut more = good.clone();

@@ -5,7 +5,7 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use super::super::matching::{MATCHES, twins};
 use super::super::statement::sampled;
 use super::super::*;
-use super::deposit;
+use super::plant::deposit;
 use crate::domain::{Media, PinnedKey, PublicKey32, RawEvidence};
 use crate::evidence::{Decoded, SettlementClaim, decode, settlement::canonical_bytes};
 use crate::ledger::testkit::plain_settlement;
