@@ -70,7 +70,7 @@ fn main() {
         let cells = [
             set.envelopes.len().to_string(),
             set.settlements.len().to_string(),
-            ledgers.treasury.entries().len().to_string(),
+            ledgers.treasury.view().entries.to_string(),
             format!("{:.3}", row[1]),
             growth(1),
             format!("{:.3}", row[2]),

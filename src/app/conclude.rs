@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::judge::SideTables;
 use super::seals;
 use crate::domain::{AsOf, Code, Condition, Digest32, Divergence, Outcome, Severity, State, TrustPolicy, UnixSeconds};
-use crate::ledger::{LedgerView, Ledgers, People, rebuild};
+use crate::ledger::{LedgerView, Ledgers, rebuild};
 use crate::reconcile::{Declared, Input, Objectives, Reconciliation, Runbook, reconcile};
 use crate::report::{Inputs, Model};
 use crate::seal::{StateSeal, seal};
@@ -56,7 +56,7 @@ pub struct Conclusion {
     outcome: Outcome,
     set: VerifiedSet,
     reconciliation: Reconciliation,
-    people: People,
+    ledgers: Ledgers,
     views: Vec<LedgerView>,
     seal: StateSeal,
     runbook: Runbook,
@@ -101,7 +101,7 @@ impl Conclusion {
             outcome,
             set,
             reconciliation,
-            people: ledgers.people,
+            ledgers,
             views,
             seal,
             runbook,
@@ -146,14 +146,9 @@ impl Conclusion {
         &self.set
     }
 
-    /// Whose names are whose.
-    pub(super) fn people(&self) -> &People {
-        &self.people
-    }
-
     /// What was judged, found, and folded.
-    pub(super) fn into_parts(self) -> (VerifiedSet, Reconciliation, Vec<LedgerView>) {
-        (self.set, self.reconciliation, self.views)
+    pub(super) fn into_parts(self) -> (VerifiedSet, Reconciliation, Ledgers) {
+        (self.set, self.reconciliation, self.ledgers)
     }
 
     /// The roots.

@@ -8,18 +8,14 @@ use super::coverage::Survey;
 use super::error::AppError;
 use super::judged_by::JudgedBy;
 use super::observer::{Cancel, Observer};
-use crate::domain::{Digest32, UnixSeconds};
-use crate::ledger::TreasuryLedger;
+use crate::domain::UnixSeconds;
 use crate::report::{Detail, Dialect, JournalAsk, JournalWritten, Pseudonyms, write_journal};
 
 /// The treasury of a run, ready to be written.
-#[derive(Debug)]
 pub struct RunJournal {
     /// The instant of the ledger.
     pub as_of: UnixSeconds,
-    /// The evidence looked at.
-    pub evidence_root: Digest32,
-    treasury: TreasuryLedger,
+    survey: Survey,
 }
 
 impl RunJournal {
@@ -34,11 +30,12 @@ impl RunJournal {
         detail: Detail,
         reveal_users: bool,
     ) -> io::Result<JournalWritten> {
-        let names = Pseudonyms::new(self.evidence_root, reveal_users);
-        let (as_of, evidence_root) = (self.as_of, self.evidence_root);
+        let Survey { as_of, evidence_root, ledgers, set, policy, .. } = &self.survey;
+        let names = Pseudonyms::new(*evidence_root, reveal_users);
+        let (journal, as_of, evidence_root) = (ledgers.journal(set, policy, *as_of), as_of.time, *evidence_root);
         let ask = JournalAsk { dialect, detail, names: &names, as_of, evidence_root };
         let mut out = out;
-        write_journal(&mut out, &ask, || self.treasury.entries())
+        write_journal(&mut out, &ask, || journal.entries())
     }
 }
 
@@ -54,5 +51,5 @@ pub fn journal_of_run(
     cancel: &Cancel,
 ) -> Result<RunJournal, AppError> {
     let survey = Survey::of(root, by.wanted(), how, observer, cancel)?;
-    Ok(RunJournal { as_of: survey.as_of.time, evidence_root: survey.evidence_root, treasury: survey.ledgers.treasury })
+    Ok(RunJournal { as_of: survey.as_of.time, survey })
 }

@@ -1,80 +1,137 @@
 //! Canonical JSON of ledger leaves: sorted keys, no spaces, no floats. Specified in `docs/state-root.md`.
 
-use std::collections::BTreeMap;
-use std::fmt::Display;
+use std::fmt::{self, Display, Write as _};
+use std::ops::Range;
 
-/// One flat JSON object under construction; members are kept rendered and sorted.
+/// One flat JSON object under construction. Values are rendered one behind the other into one text; sorting their names is all
+/// that is left for the end: leaves are as many as facts.
 #[derive(Debug, Default)]
-pub(crate) struct Leaf(BTreeMap<&'static str, String>);
+pub(crate) struct Leaf {
+    values: String,
+    /// Each with its value's place.
+    members: Vec<(&'static str, Range<usize>)>,
+}
 
 impl Leaf {
     /// A leaf that says what it is.
     pub(crate) fn new(kind: &str) -> Self {
-        Self::default().text("type", kind)
+        let leaf = Self { values: String::with_capacity(512), members: Vec::with_capacity(16) };
+        leaf.text("type", kind)
+    }
+
+    fn member(mut self, name: &'static str, render: impl FnOnce(&mut String)) -> Self {
+        let begin = self.values.len();
+        render(&mut self.values);
+        self.members.push((name, begin..self.values.len()));
+        self
     }
 
     /// A text member.
-    pub(crate) fn text(mut self, name: &'static str, value: impl Display) -> Self {
-        self.0.insert(name, quoted(&value.to_string()));
-        self
+    pub(crate) fn text(self, name: &'static str, value: impl Display) -> Self {
+        self.member(name, |out| quote(out, value))
     }
 
     /// A text member, `null` when absent.
-    pub(crate) fn text_or_null(mut self, name: &'static str, value: Option<impl Display>) -> Self {
-        let rendered = value.map_or_else(|| "null".to_owned(), |value| quoted(&value.to_string()));
-        self.0.insert(name, rendered);
-        self
+    pub(crate) fn text_or_null(self, name: &'static str, value: Option<impl Display>) -> Self {
+        match value {
+            Some(value) => self.text(name, value),
+            None => self.member(name, |out| out.push_str("null")),
+        }
     }
 
     /// An integer member.
-    pub(crate) fn int(mut self, name: &'static str, value: impl Into<i128>) -> Self {
-        self.0.insert(name, value.into().to_string());
-        self
+    pub(crate) fn int(self, name: &'static str, value: impl Into<i128>) -> Self {
+        self.member(name, |out| plain(out, value.into()))
     }
 
     /// An integer member, `null` when absent.
-    pub(crate) fn int_or_null(mut self, name: &'static str, value: Option<impl Into<i128>>) -> Self {
-        self.0.insert(name, value.map_or_else(|| "null".to_owned(), |value| value.into().to_string()));
-        self
+    pub(crate) fn int_or_null(self, name: &'static str, value: Option<impl Into<i128>>) -> Self {
+        match value {
+            Some(value) => self.int(name, value),
+            None => self.member(name, |out| out.push_str("null")),
+        }
     }
 
     /// A true or false member.
-    pub(crate) fn flag(mut self, name: &'static str, value: bool) -> Self {
-        self.0.insert(name, value.to_string());
-        self
+    pub(crate) fn flag(self, name: &'static str, value: bool) -> Self {
+        self.member(name, |out| plain(out, value))
     }
 
     /// An array of texts.
-    pub(crate) fn texts(mut self, name: &'static str, values: impl IntoIterator<Item = impl Display>) -> Self {
-        let items: Vec<String> = values.into_iter().map(|value| quoted(&value.to_string())).collect();
-        self.0.insert(name, format!("[{}]", items.join(",")));
-        self
+    pub(crate) fn texts(self, name: &'static str, values: impl IntoIterator<Item = impl Display>) -> Self {
+        self.member(name, |out| list(out, values, quote))
     }
 
     /// An array of pairs of texts.
     pub(crate) fn pairs(
-        mut self,
+        self,
         name: &'static str,
         values: impl IntoIterator<Item = (impl Display, impl Display)>,
     ) -> Self {
-        let items: Vec<String> = values
-            .into_iter()
-            .map(|(first, second)| format!("[{},{}]", quoted(&first.to_string()), quoted(&second.to_string())))
-            .collect();
-        self.0.insert(name, format!("[{}]", items.join(",")));
-        self
+        self.member(name, |out| {
+            list(out, values, |out, (first, second)| {
+                out.push('[');
+                quote(out, first);
+                out.push(',');
+                quote(out, second);
+                out.push(']');
+            });
+        })
     }
 
     /// The bytes that are hashed.
-    pub(crate) fn bytes(self) -> Vec<u8> {
-        let members: Vec<String> =
-            self.0.into_iter().map(|(name, value)| format!("{}:{value}", quoted(name))).collect();
-        format!("{{{}}}", members.join(",")).into_bytes()
+    pub(crate) fn bytes(mut self) -> Vec<u8> {
+        self.members.sort_unstable_by_key(|(name, _)| *name);
+        let names: usize = self.members.iter().map(|(name, _)| name.len() + r#""":,"#.len()).sum();
+        let mut out = String::with_capacity(self.values.len() + names + "{}".len());
+        out.push('{');
+        for (at, (name, value)) in self.members.into_iter().enumerate() {
+            if at > 0 {
+                out.push(',');
+            }
+            quote(&mut out, name);
+            out.push(':');
+            out.push_str(&self.values[value]);
+        }
+        out.push('}');
+        out.into_bytes()
     }
 }
 
-fn quoted(text: &str) -> String {
-    serde_json::to_string(text).expect("a text always renders as JSON")
+fn plain(out: &mut String, value: impl Display) {
+    write!(out, "{value}").expect("a text takes whatever is written into it");
+}
+
+fn quote(out: &mut String, value: impl Display) {
+    out.push('"');
+    write!(Escaped(out), "{value}").expect("a text takes whatever is written into it");
+    out.push('"');
+}
+
+fn list<T>(out: &mut String, values: impl IntoIterator<Item = T>, render: impl Fn(&mut String, T)) {
+    out.push('[');
+    for (at, value) in values.into_iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        render(out, value);
+    }
+    out.push(']');
+}
+
+/// Escapes what is written through it as RFC 8259 asks, and nothing else. What needs it is rare.
+struct Escaped<'a>(&'a mut String);
+
+impl fmt::Write for Escaped<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if !text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+            self.0.push_str(text);
+            return Ok(());
+        }
+        let quoted = serde_json::to_string(text).map_err(|_| fmt::Error)?;
+        self.0.push_str(quoted.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')).ok_or(fmt::Error)?);
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -89,5 +146,14 @@ mod tests {
             String::from_utf8(bytes).unwrap(),
             r#"{"a":["q\"","\u0001"],"b":-5,"c":null,"d":true,"e":[["k","1"]],"type":"x"}"#
         );
+    }
+
+    #[test]
+    fn every_character_is_written_as_json_has_it() {
+        for character in (0..=0x2_ffff).filter_map(char::from_u32) {
+            let text = format!("a{character}b");
+            let bytes = Leaf::default().text("t", &text).bytes();
+            assert_eq!(String::from_utf8(bytes).unwrap(), serde_json::json!({ "t": text }).to_string());
+        }
     }
 }

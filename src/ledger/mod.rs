@@ -27,12 +27,13 @@ mod view;
 
 pub use envelope::{Cap, CapBreach, CapReading, EnvelopeEntry, EnvelopeLedger, Exclusion, Measured, Standing, Window};
 pub use fees::{FeeError, Fees, compute_fees, fee_issues};
+pub(crate) use groups::Groups;
 pub use people::People;
 pub use rebind::{Change, CustodyAt, Dated, Doubt, RebindEntry, RebindLedger, Transition, TrustLevel};
 pub use rebuild::{Ledgers, project, rebuild};
 pub use registers::{AttestationEntry, AttestationRegister, Level, ProjectEntry, ProjectRegister};
 pub use treasury::{
-    Account, Asked, Entry, EntryKey, Fact, Invariants, Movement, Posting, Rule, Tier, TreasuryLedger, Unposted,
-    allowed_direction, discharged, is_explained, is_wrong_way, movement,
+    Account, Asked, Entry, EntryKey, Fact, Funding, Holding, Invariants, Journal, Movement, Posting, Rule, Shortage,
+    Tier, TreasuryLedger, Unposted, allowed_direction, discharged, is_explained, is_wrong_way, movement,
 };
-pub use view::LedgerView;
+pub use view::{LedgerLeaves, LedgerView};

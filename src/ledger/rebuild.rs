@@ -8,8 +8,8 @@ use super::people::People;
 use super::rebind::RebindLedger;
 use super::registers::{AttestationRegister, ProjectRegister};
 use super::scope::Scope;
-use super::treasury::TreasuryLedger;
-use super::view::LedgerView;
+use super::treasury::{Journal, TreasuryLedger};
+use super::view::{LedgerLeaves, LedgerView};
 
 /// Three ledgers and two registers as of one instant.
 #[derive(Debug, Clone)]
@@ -31,6 +31,23 @@ pub struct Ledgers {
 }
 
 impl Ledgers {
+    /// The treasury's entries, made anew out of what the ledgers were rebuilt from.
+    pub fn journal<'a>(&'a self, set: &'a VerifiedSet, policy: &'a TrustPolicy, as_of: AsOf) -> Journal<'a> {
+        Journal::of(Scope { set, policy, as_of, people: &self.people }, &self.envelope, &self.treasury)
+    }
+
+    /// The leaves behind the five views, in their order, made anew.
+    pub fn leaves(&self, set: &VerifiedSet, policy: &TrustPolicy, as_of: AsOf) -> Vec<LedgerLeaves> {
+        let entries = self.journal(set, policy, as_of);
+        vec![
+            LedgerLeaves { name: "envelope", leaves: self.envelope.leaves().collect() },
+            LedgerLeaves { name: "rebind", leaves: self.rebind.leaves().collect() },
+            LedgerLeaves { name: "treasury", leaves: entries.entries().map(|entry| entry.leaf()).collect() },
+            LedgerLeaves { name: "attestations", leaves: self.attestations.leaves().collect() },
+            LedgerLeaves { name: "projects", leaves: self.projects.leaves().collect() },
+        ]
+    }
+
     /// The five views in the order envelope, rebind, treasury, attestations, projects.
     pub fn views(&self) -> Vec<LedgerView> {
         vec![

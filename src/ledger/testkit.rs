@@ -18,6 +18,7 @@ use crate::verify::{
 };
 
 use super::rebuild::{Ledgers, rebuild};
+use super::treasury::Entry;
 
 /// A row of a table: a change that produces the code, and a near miss that must not.
 pub(crate) type Case<W> = (Code, fn(&mut W), fn(&mut W));
@@ -164,6 +165,11 @@ impl World {
         };
         world.set.configs.push((evidence("config"), plain_config()));
         world
+    }
+
+    /// The treasury's entries, in their order.
+    pub(crate) fn entries(&self) -> Vec<Entry> {
+        self.ledgers().journal(&self.set, &self.policy, self.as_of).entries().collect()
     }
 
     pub(crate) fn ledgers(&self) -> Ledgers {

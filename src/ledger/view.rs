@@ -2,15 +2,38 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::{Digest32, MerkleTree};
+
 /// One ledger or register, ready to be sealed and reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerView {
     /// `envelope`, `rebind`, `treasury`, `attestations` or `projects`.
     pub name: &'static str,
-    /// Canonical JSON of each entry, in canonical order: the leaves of the ledger's Merkle root.
-    pub leaves: Vec<Vec<u8>>,
+    /// How many leaves it has.
+    pub entries: u64,
+    /// The Merkle root over them.
+    pub root: Digest32,
     /// Totals by name; integers as text keep the report free of floats and of 64-bit limits.
     pub totals: BTreeMap<String, i128>,
     /// Final balance by class of account (treasury only), in millisatoshi; debits positive.
     pub trial_balance: BTreeMap<String, i128>,
+}
+
+impl LedgerView {
+    /// Hashes the leaves as they come; none is kept.
+    pub(super) fn of(name: &'static str, leaves: impl Iterator<Item = Vec<u8>>) -> Self {
+        let mut tree = MerkleTree::new();
+        leaves.for_each(|leaf| tree.push(&leaf));
+        let (entries, root) = (tree.count(), tree.root());
+        Self { name, entries, root, totals: BTreeMap::new(), trial_balance: BTreeMap::new() }
+    }
+}
+
+/// The leaves of one ledger or register.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerLeaves {
+    /// As [`LedgerView::name`].
+    pub name: &'static str,
+    /// Canonical JSON of each entry, in canonical order.
+    pub leaves: Vec<Vec<u8>>,
 }

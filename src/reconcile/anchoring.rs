@@ -7,6 +7,7 @@ use crate::ledger::Level;
 use crate::ledger::Standing;
 use crate::verify::AnchorState;
 
+use super::ascending::Ascending;
 use super::audit::Audit;
 use super::reconciler::Input;
 use super::result::NeedsAnchor;
@@ -16,8 +17,9 @@ const BLOCK_TIME_SLACK_SECONDS: i64 = 2 * 3600;
 
 /// A signed thing whose id should be anchored.
 struct Item {
+    /// `envelope` or `attestation`.
+    what: &'static str,
     digest: Digest32,
-    subject: Subject,
     claimed: Option<UnixMicros>,
     carrier: EvidenceId,
     /// A rebind's order in time is judged in its own ledger (REB_ANCHOR_TIME).
@@ -26,26 +28,38 @@ struct Item {
     is_prompt: bool,
 }
 
+impl Item {
+    fn subject(&self) -> Subject {
+        Subject::new(self.what, self.digest)
+    }
+}
+
 /// Judges every signed envelope and bonded attestation; returns the queue for anchoring, sorted.
 pub(super) fn check(input: &Input<'_>, audit: &mut Audit) -> Vec<NeedsAnchor> {
     let mut found = Vec::new();
     let mut queue = Vec::new();
     let mut header_missing = 0;
-    let items: Vec<Item> = envelopes(input).chain(attestations(input)).collect();
-    for item in &items {
-        let state = input.set.anchors.get(&item.digest);
-        if let Some(reason) = judge(input, item, state, &mut found) {
-            header_missing += usize::from(reason == "header-missing");
-            queue.push(NeedsAnchor { id: item.digest, reason });
+    let (mut judged, mut bonds) = (0, 0);
+    let mut judge_all = |items: &mut dyn Iterator<Item = Item>| {
+        let mut anchors = Ascending::over(&input.set.anchors);
+        for item in items {
+            judged += 1;
+            bonds += usize::from(!item.is_prompt);
+            if let Some(reason) = judge(input, &item, anchors.get(&item.digest), &mut found) {
+                header_missing += usize::from(reason == "header-missing");
+                queue.push(NeedsAnchor { id: item.digest, reason });
+            }
         }
-    }
+    };
+    judge_all(&mut billed(input));
+    judge_all(&mut rebound(input));
+    judge_all(&mut attestations(input));
     if header_missing > 0 {
         let reason = "no known header answers for the height that the proof names";
         audit.not_possible("anchoring.header", reason, header_missing, input.declared.headers);
     }
-    audit.check("anchoring.proof", items.len(), found);
+    audit.check("anchoring.proof", judged, found);
     // Who holds the coins of a bond says only the set of unspent outputs, and no source gives that (FORMATS 7.5).
-    let bonds = items.iter().filter(|item| !item.is_prompt).count();
     if bonds > 0 {
         audit.not_possible("attestations.bond_backing", "unspent outputs of the chain are no input", bonds, false);
     }
@@ -53,27 +67,30 @@ pub(super) fn check(input: &Input<'_>, audit: &mut Audit) -> Vec<NeedsAnchor> {
     queue
 }
 
-fn envelopes<'i>(input: &'i Input<'_>) -> impl Iterator<Item = Item> + use<'i> {
-    let later = Standing::Excluded(Exclusion::AfterAsOf);
-    let billed =
-        input.ledgers.envelope.entries.values().filter(move |entry| entry.standing != later).map(|entry| Item {
-            digest: entry.id.0,
-            subject: Subject::new("envelope", entry.id),
-            claimed: entry.claimed,
-            carrier: entry.carrier,
-            judges_order: entry.kind != OcMeKind::Rebind,
-            is_prompt: true,
-        });
-    let rebound =
-        input.ledgers.rebind.entries.values().filter(move |entry| entry.standing != later).map(|entry| Item {
-            digest: entry.id.0,
-            subject: Subject::new("envelope", entry.id),
-            claimed: Some(entry.rebind.at),
-            carrier: entry.carrier,
-            judges_order: false,
-            is_prompt: true,
-        });
-    billed.chain(rebound)
+const LATER: Standing = Standing::Excluded(Exclusion::AfterAsOf);
+
+/// All envelopes but rebinds, in order of id.
+fn billed<'i>(input: &'i Input<'_>) -> impl Iterator<Item = Item> + use<'i> {
+    input.ledgers.envelope.entries.values().filter(|entry| entry.standing != LATER).map(|entry| Item {
+        what: "envelope",
+        digest: entry.id.0,
+        claimed: entry.claimed,
+        carrier: entry.carrier,
+        judges_order: entry.kind != OcMeKind::Rebind,
+        is_prompt: true,
+    })
+}
+
+/// Rebinds, in order of id.
+fn rebound<'i>(input: &'i Input<'_>) -> impl Iterator<Item = Item> + use<'i> {
+    input.ledgers.rebind.entries.values().filter(|entry| entry.standing != LATER).map(|entry| Item {
+        what: "envelope",
+        digest: entry.id.0,
+        claimed: Some(entry.rebind.at),
+        carrier: entry.carrier,
+        judges_order: false,
+        is_prompt: true,
+    })
 }
 
 /// Attestations with a bond are anchored when they upgrade a tier (FORMATS 7.5).
@@ -82,8 +99,8 @@ fn attestations<'i>(input: &'i Input<'_>) -> impl Iterator<Item = Item> + use<'i
     let bonded = register.iter().filter(|(_, entry)| entry.level > Level::SignedEvent && entry.bond.is_some());
     bonded.filter_map(|(id, entry)| {
         Some(Item {
+            what: "attestation",
             digest: id.0,
-            subject: Subject::new("attestation", id),
             claimed: entry.issued_at,
             carrier: input.set.attestations.get(id)?.first_carrier(),
             judges_order: true,
@@ -119,7 +136,7 @@ fn judge(
     let due = since.map(|since| since.plus(input.policy.ots_overdue_seconds));
     let overdue = due.is_none_or(|due| input.as_of.time > due);
     let code = if overdue { Code::OtsOverdue } else { Code::OtsPending };
-    let finding = Finding::new(code, item.subject.clone())
+    let finding = Finding::new(code, item.subject())
         .with_values(due.map_or_else(String::new, |due| format!("confirmed by {due}")), "pending")
         .with_evidence(first.proof, "proof")
         .with_explanation("The proof is not in a block yet.");
@@ -138,7 +155,7 @@ fn has_any(state: &AnchorState) -> bool {
 }
 
 fn absent(item: &Item) -> Finding {
-    Finding::new(Code::OtsAbsent, item.subject.clone())
+    Finding::new(Code::OtsAbsent, item.subject())
         .with_values("a proof", "none")
         .with_evidence(item.carrier, "carrier")
         .with_explanation("No OpenTimestamps proof is held; the id is queued for anchoring.")
@@ -157,7 +174,7 @@ fn order(input: &Input<'_>, item: &Item, block: UnixSeconds, proof: EvidenceId) 
         return None;
     };
     Some(
-        Finding::new(code, item.subject.clone())
+        Finding::new(code, item.subject())
             .with_values(expected, block)
             .with_evidence(item.carrier, "carrier")
             .with_evidence(proof, "proof")

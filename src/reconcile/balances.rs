@@ -12,13 +12,12 @@ use super::book::{Balance, BalanceBook, Balances};
 use super::listed::{Lines, Listed};
 use super::reconciler::Input;
 use super::result::BalanceSummary;
-use super::settlements::{Posted, posted};
 use super::shares::{Share, Shares};
 use super::{sampling, statement};
 
 /// Every account's balance with its parts, recomputed from the ledgers: the leaves of the balance tree.
 pub fn balances<'a>(input: &Input<'a>) -> Balances<'a> {
-    by_account(input, &recompute(input, &posted(input)))
+    by_account(input, &recompute(input))
 }
 
 fn by_account<'a>(input: &Input<'a>, by_name: &Balances<'a>) -> Balances<'a> {
@@ -26,8 +25,8 @@ fn by_account<'a>(input: &Input<'a>, by_name: &Balances<'a>) -> Balances<'a> {
     if people.joined() == 0 { by_name.clone() } else { by_name.under(|name| people.account_of(name)) }
 }
 
-pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit) -> BalanceSummary {
-    let by_name = recompute(input, posted);
+pub(super) fn check(input: &Input<'_>, audit: &mut Audit) -> BalanceSummary {
+    let by_name = recompute(input);
     let balances = by_account(input, &by_name);
     let root = balances.root();
     let (excluded_sats, excluded_users) = excluded(input);
@@ -82,7 +81,7 @@ fn excluded(input: &Input<'_>) -> (i128, u64) {
 }
 
 /// Earned, maturing, paid and adjusted by name (FORMATS 10). Payments by Lightning wallets don't touch this balance.
-fn recompute<'a>(input: &Input<'a>, posted: &[Posted<'a>]) -> Balances<'a> {
+fn recompute<'a>(input: &Input<'a>) -> Balances<'a> {
     let mut book = BalanceBook::new();
     for (_, event) in input.ledgers.envelope.events() {
         let earned = i128::from(event.user_earned.get());
@@ -90,8 +89,9 @@ fn recompute<'a>(input: &Input<'a>, posted: &[Posted<'a>]) -> Balances<'a> {
         let maturing = if is_maturing { earned } else { 0 };
         book.add(&event.user, Balance { earned, maturing, ..Balance::default() });
     }
-    for settlement in posted {
-        let event = settlement.event;
+    let settled = input.set.settlements.iter().filter(|(digest, _)| input.ledgers.treasury.is_posted(digest));
+    for (_, verified) in settled {
+        let event = &verified.fact().event;
         let Some(user) = &event.user else { continue };
         let sats = i128::from(event.amount.get());
         let balance = match (event.kind, event.direction) {

@@ -41,8 +41,7 @@ pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], legs: &Legs<'_>, a
 fn done<'a>(posted: &[Posted<'a>], legs: &Legs<'a>) -> BTreeMap<PaymentHash, Done<'a>> {
     let mut payments: BTreeMap<PaymentHash, Done<'a>> = BTreeMap::new();
     for settlement in posted {
-        let joined = legs.partners(settlement.event).all();
-        for leg in joined.into_iter().filter_map(|at| legs.legs.get(at)) {
+        for leg in legs.of_partners(settlement.partners) {
             for (id, entry) in &leg.entries {
                 let Some(hash) = paid(entry) else { continue };
                 let own = payments.entry(hash).or_insert_with(|| Done {

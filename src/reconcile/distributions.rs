@@ -1,6 +1,6 @@
 //! Step 4, distributions: each batch that is held against the payouts that name it (TREASURY 2.5, FORMATS 6.4).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{Code, Finding, SettlementKind, Subject, UserKey};
 use crate::evidence::Distribution;
@@ -105,10 +105,10 @@ fn unsettled(
 ) {
     let people = &input.ledgers.people;
     let due = distribution.created_at.seconds().plus(PAYOUT_DUE_SECONDS);
+    let paid = settled.iter().filter_map(|settlement| settlement.event.user.as_ref());
+    let paid: BTreeSet<&UserKey> = paid.map(|user| people.account_of(user)).collect();
     for (user, sats) in shares(people, distribution) {
-        let pays =
-            |settlement: &&Posted<'_>| settlement.event.user.as_ref().map(|user| people.account_of(user)) == Some(user);
-        if sats == 0 || settled.iter().any(pays) {
+        if sats == 0 || paid.contains(user) {
             continue;
         }
         let overdue = input.as_of.time > due;

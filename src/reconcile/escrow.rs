@@ -3,30 +3,14 @@
 use std::collections::BTreeMap;
 
 use crate::domain::{
-    Code, Digest32, Direction, EvidenceId, FederationSlug, Finding, MsatDelta, ProjectKey, Sats, SettlementKind,
-    Subject,
+    Code, Digest32, Direction, FederationSlug, Finding, MsatDelta, ProjectKey, Sats, SettlementKind, Subject,
 };
 use crate::evidence::SettlementEvent;
-use crate::ledger::{Account, Entry, Fact, Movement, is_wrong_way, movement};
+use crate::ledger::{Funding, Movement, Shortage, is_wrong_way, movement};
 
 use super::audit::Audit;
 use super::reconciler::Input;
 use super::settlements::Posted;
-
-/// What a project has to spend, followed through the journal. Earned rebate counts: the test is the lenient one (FORMATS 6.4).
-#[derive(Default)]
-struct Funds {
-    spendable: i128,
-    deposits: usize,
-    envelopes: usize,
-    billed: i128,
-    /// Rebate earned and not yet returned.
-    rebate: i128,
-    /// The shortest prefix that shows a shortage: envelopes in it, spendable before, gross, carrier.
-    shortage: Option<(usize, i128, i128, Option<EvidenceId>)>,
-    /// Rebates beyond what was earned: the settlement, what it returns, what there was.
-    beyond: Vec<(Digest32, i128, i128)>,
-}
 
 pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit) {
     custody(input, posted, audit);
@@ -39,54 +23,15 @@ pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit)
         audit.not_possible("platform.accrual", "settlements are not declared", 0, false);
         return;
     }
-    let funds = follow(input.ledgers.treasury.entries());
+    let funds = &input.ledgers.treasury.funding;
     let found = funds.iter().flat_map(|(project, funds)| judge(project, funds)).collect();
     audit.check("escrow.funding", funds.len(), found);
     audit.check("escrow.rebate", funds.len(), funds.values().flat_map(|funds| beyond(input, funds)).collect());
     platform(input, posted, audit);
 }
 
-fn follow(entries: &[Entry]) -> BTreeMap<&ProjectKey, Funds> {
-    let mut funds: BTreeMap<&ProjectKey, Funds> = BTreeMap::new();
-    for entry in entries {
-        for posting in &entry.postings {
-            let (Account::Escrow(project) | Account::Rebate(project)) = &posting.account else { continue };
-            let own = funds.entry(project).or_default();
-            if let Account::Escrow(_) = posting.account {
-                let gross = posting.delta.0;
-                if entry.kind == "envelope" {
-                    own.envelopes += 1;
-                    own.billed += gross;
-                    if own.spendable < gross && own.shortage.is_none() {
-                        own.shortage = Some((own.envelopes, own.spendable, gross, entry.evidence.first().copied()));
-                    }
-                } else if entry.kind == SettlementKind::EscrowDeposit.name() {
-                    own.deposits += 1;
-                }
-            }
-        }
-        // An envelope's own rebate must not pay for the envelope: apply after the test.
-        for posting in &entry.postings {
-            if let Account::Escrow(project) | Account::Rebate(project) = &posting.account {
-                let own = funds.entry(project).or_default();
-                own.spendable -= posting.delta.0;
-                if let (Account::Rebate(_), Fact::Settlement(digest) | Fact::Claim(digest)) =
-                    (&posting.account, &entry.key.fact)
-                    && posting.delta.0 > own.rebate
-                {
-                    own.beyond.push((*digest, posting.delta.0, own.rebate));
-                }
-                if let Account::Rebate(_) = &posting.account {
-                    own.rebate -= posting.delta.0;
-                }
-            }
-        }
-    }
-    funds
-}
-
 /// SET_ORPHAN: a rebate of which no envelope says that it was earned.
-fn beyond(input: &Input<'_>, funds: &Funds) -> Vec<Finding> {
+fn beyond(input: &Input<'_>, funds: &Funding) -> Vec<Finding> {
     let orphan = |(digest, returned, earned): &(Digest32, i128, i128)| {
         let carrier = input.set.settlements.get(digest)?.first_carrier();
         let finding = Finding::new(Code::SetOrphan, Subject::new("settlement", digest))
@@ -99,7 +44,7 @@ fn beyond(input: &Input<'_>, funds: &Funds) -> Vec<Finding> {
 }
 
 /// ESC_NEVER_FUNDED, or ESC_UNFUNDED and ESC_NEGATIVE.
-fn judge(project: &ProjectKey, funds: &Funds) -> Vec<Finding> {
+fn judge(project: &ProjectKey, funds: &Funding) -> Vec<Finding> {
     let mut found = Vec::new();
     let subject = Subject::new("project", project);
     if funds.envelopes > 0 && funds.deposits == 0 {
@@ -113,9 +58,9 @@ fn judge(project: &ProjectKey, funds: &Funds) -> Vec<Finding> {
         );
         return found;
     }
-    if let Some((prefix, spendable, gross, carrier)) = funds.shortage {
+    if let Some(Shortage { envelopes, spendable, gross, carrier }) = funds.shortage {
         let finding = Finding::new(Code::EscUnfunded, subject.clone())
-            .with_values(format!("at least {gross} msat"), format!("{spendable} msat before envelope {prefix}"))
+            .with_values(format!("at least {gross} msat"), format!("{spendable} msat before envelope {envelopes}"))
             .with_stake(MsatDelta(gross.saturating_sub(spendable)))
             .with_explanation("An envelope was billed beyond the escrow; the shortest prefix that shows it is named.");
         found.push(carrier.into_iter().fold(finding, |finding, id| finding.with_evidence(id, "envelope")));
@@ -158,33 +103,11 @@ fn custody(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit) {
     for settlement in posted {
         *flows.entry(&settlement.event.federation).or_default() += flow_of(input, settlement.event);
     }
-    let mut booked: BTreeMap<&FederationSlug, i128> = BTreeMap::new();
-    let mut lowest: BTreeMap<&FederationSlug, (i128, Option<EvidenceId>)> = BTreeMap::new();
-    let mut excess: BTreeMap<&FederationSlug, i128> = BTreeMap::new();
-    for entry in input.ledgers.treasury.entries() {
-        let federation = entry.postings.iter().find_map(|posting| match &posting.account {
-            Account::Custody(federation) => Some((federation, posting.delta.0)),
-            _ => None,
-        });
-        let Some((federation, delta)) = federation else { continue };
-        let balance = booked.entry(federation).or_default();
-        *balance += delta;
-        let low = lowest.entry(federation).or_insert((0, None));
-        if *balance < low.0 {
-            *low = (*balance, low.1.or_else(|| entry.evidence.first().copied()));
-        }
-        let over = entry
-            .postings
-            .iter()
-            .filter(|posting| matches!(posting.account, Account::Rounding(_) | Account::Suspense("INV_OVERPAID")));
-        *excess.entry(federation).or_default() -= over.map(|posting| posting.delta.0).sum::<i128>();
-    }
     let mut found = Vec::new();
-    for (federation, balance) in &booked {
-        let flow =
-            flows.get(federation).copied().unwrap_or_default() + excess.get(federation).copied().unwrap_or_default();
-        let (low, evidence) = lowest.get(federation).copied().unwrap_or_default();
-        let why = if flow != *balance {
+    for (federation, held) in &input.ledgers.treasury.holdings {
+        let flow = flows.get(federation).copied().unwrap_or_default() + held.excess;
+        let (balance, low) = (held.custody, held.lowest);
+        let why = if flow != balance {
             "The book's custody differs from the sum of flows."
         } else if low < 0 {
             "More left custody than had come in: a deposit is missing from the evidence, or money is missing."
@@ -193,9 +116,9 @@ fn custody(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit) {
         };
         let finding = Finding::new(Code::ConsCustody, Subject::new("federation", federation))
             .with_values(format!("{flow} msat, never below 0"), format!("{balance} msat, lowest {low}"))
-            .with_stake(MsatDelta(if flow == *balance { low } else { flow.saturating_sub(*balance) }))
+            .with_stake(MsatDelta(if flow == balance { low } else { flow.saturating_sub(balance) }))
             .with_explanation(why);
-        found.push(evidence.into_iter().fold(finding, |finding, id| finding.with_evidence(id, "first")));
+        found.push(held.first_below.into_iter().fold(finding, |finding, id| finding.with_evidence(id, "first")));
     }
     found.extend(liabilities(input));
     audit.check("treasury.conservation", posted.len(), found);

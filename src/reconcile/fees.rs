@@ -42,8 +42,7 @@ fn above_limit(settlement: &Posted<'_>, fee: Sats) -> Option<Finding> {
 
 /// FEE_SETTLEMENT: neither basis (ii), what the client was charged, nor (iii), what the node paid for routing.
 fn without_basis(settlement: &Posted<'_>, fee: Sats, legs: &Legs<'_>) -> Option<Finding> {
-    let joined: Vec<&Leg<'_>> =
-        legs.partners(settlement.event).all().into_iter().filter_map(|at| legs.legs.get(at)).collect();
+    let joined: Vec<&Leg<'_>> = legs.of_partners(settlement.partners).collect();
     let known: Vec<(&str, u64)> = joined.iter().flat_map(|leg| bases(leg)).collect();
     // Millisatoshi become satoshi by flooring, never by rounding (TREASURY 5.3).
     if known.is_empty() || known.iter().any(|(_, msat)| msat / 1_000 == fee.get()) {

@@ -45,7 +45,7 @@ pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], legs: &Legs<'_>, a
 /// Two legs may be two sides of one payment: a client's own entry has an operation id and no hash. They are two payments
 /// when the leg of the operation is known by another hash or transaction, or when the gateway itself numbers both.
 fn contradiction(settlement: &Posted<'_>, legs: &Legs<'_>) -> Option<Finding> {
-    let partners = legs.partners(settlement.event);
+    let partners = settlement.partners;
     let first = legs.legs.get(partners.operation?)?;
     let other = |place: Option<usize>| place.filter(|_| place != partners.operation).and_then(|at| legs.legs.get(at));
     let numbered = |leg: &Leg<'_>| {
@@ -80,7 +80,7 @@ fn ambiguous(
     legs: &Legs<'_>,
     suggested: &mut BTreeSet<Digest32>,
 ) -> Vec<Finding> {
-    let keyless: Vec<&Posted<'_>> = posted.iter().filter(|settlement| is_keyless(settlement, legs)).collect();
+    let keyless: Vec<&Posted<'_>> = posted.iter().filter(|settlement| is_keyless(settlement)).collect();
     if keyless.is_empty() {
         return Vec::new();
     }
@@ -112,13 +112,13 @@ fn ambiguous(
 }
 
 /// No operation of a leg, no payment hash, no transaction.
-fn is_keyless(settlement: &Posted<'_>, legs: &Legs<'_>) -> bool {
+fn is_keyless(settlement: &Posted<'_>) -> bool {
     let event = settlement.event;
     let is_id = |text: &Option<String>| text.as_ref().is_some_and(|text| text.parse::<Digest32>().is_ok());
     movement(event) != Movement::Internal
         && !is_id(&event.payment_hash)
         && !is_id(&event.txid)
-        && legs.partners(event).operation.is_none()
+        && settlement.partners.operation.is_none()
 }
 
 /// Legs that no settlement of the set leads to, by way and amount.

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::{ProjectKey, SettlementKind, UserKey};
-use crate::ledger::rails::Legs;
+use crate::domain::SettlementKind;
 use crate::ledger::{Movement, movement};
 
+use super::earned::Earned;
 use super::matches::Unclear;
 use super::reconciler::Input;
 use super::result::{Matched, Matching};
@@ -14,18 +14,17 @@ use super::settlements::Posted;
 /// What settlements can be for.
 struct Reasons<'a> {
     batches: BTreeSet<String>,
-    earners: BTreeSet<&'a UserKey>,
-    projects: BTreeSet<&'a ProjectKey>,
+    earned: &'a Earned<'a>,
 }
 
-pub(super) fn sum_up(input: &Input<'_>, posted: &[Posted<'_>], legs: &Legs<'_>, unclear: &Unclear) -> Matching {
+pub(super) fn sum_up(input: &Input<'_>, posted: &[Posted<'_>], unclear: &Unclear, earned: &Earned<'_>) -> Matching {
     let mut matching = Matching::default();
-    let reasons = reasons(input);
+    let reasons = reasons(input, earned);
     let has_rails = input.declared.payment_log || input.declared.invoices;
     for settlement in posted {
         let sats = u128::from(settlement.event.amount.get());
         if has_rails {
-            add(&mut matching.rail, rail(settlement, legs, unclear), sats);
+            add(&mut matching.rail, rail(settlement, unclear), sats);
         }
         add(&mut matching.ledger, reason(input, settlement, &reasons), sats);
     }
@@ -39,8 +38,8 @@ fn add(by_rule: &mut BTreeMap<&'static str, Matched>, rule: &'static str, sats: 
 }
 
 /// R1 to R3 by a key that both sides name; R7 by amount and time alone, which is a suggestion.
-fn rail(settlement: &Posted<'_>, legs: &Legs<'_>, unclear: &Unclear) -> &'static str {
-    let partners = legs.partners(settlement.event);
+fn rail(settlement: &Posted<'_>, unclear: &Unclear) -> &'static str {
+    let partners = settlement.partners;
     if movement(settlement.event) == Movement::Internal {
         "internal"
     } else if unclear.contradicted.contains(&settlement.digest) {
@@ -58,24 +57,23 @@ fn rail(settlement: &Posted<'_>, legs: &Legs<'_>, unclear: &Unclear) -> &'static
     }
 }
 
-fn reasons<'a>(input: &Input<'a>) -> Reasons<'a> {
+fn reasons<'a>(input: &Input<'_>, earned: &'a Earned<'a>) -> Reasons<'a> {
     let envelopes = &input.ledgers.envelope;
     let batches = envelopes.distributions().map(|(entry, _)| entry.id);
     let batches = batches.chain(envelopes.manifests().map(|(entry, _)| entry.id)).map(|id| id.to_string()).collect();
-    let billed = envelopes.events().filter_map(|(_, event)| event.project.as_ref());
-    Reasons {
-        batches,
-        earners: envelopes.events().map(|(_, event)| input.ledgers.people.account_of(&event.user)).collect(),
-        projects: billed.chain(input.set.configs.iter().map(|(_, config)| &config.project)).collect(),
-    }
+    Reasons { batches, earned }
 }
 
 /// R4 by distribution or drop, R5 by the user's vested shares, R6 by project. How accruals, guardians' payouts and
 /// corrections come about is not published: they have no rule.
 fn reason(input: &Input<'_>, settlement: &Posted<'_>, reasons: &Reasons<'_>) -> &'static str {
     let event = settlement.event;
-    let is_earner =
-        || event.user.as_ref().is_some_and(|user| reasons.earners.contains(input.ledgers.people.account_of(user)));
+    let is_earner = || {
+        event
+            .user
+            .as_ref()
+            .is_some_and(|user| reasons.earned.by_account.contains_key(input.ledgers.people.account_of(user)))
+    };
     match event.kind {
         SettlementKind::DistributionSettled => match &event.distribution {
             Some(batch) if reasons.batches.contains(batch) => "R4",
@@ -83,7 +81,7 @@ fn reason(input: &Input<'_>, settlement: &Posted<'_>, reasons: &Reasons<'_>) -> 
             _ => "none",
         },
         SettlementKind::EscrowDeposit | SettlementKind::EscrowRefund | SettlementKind::EscrowRebate => {
-            let is_known = event.project.as_ref().is_some_and(|project| reasons.projects.contains(project));
+            let is_known = event.project.as_ref().is_some_and(|project| reasons.earned.projects.contains(project));
             if is_known { "R6" } else { "none" }
         }
         SettlementKind::PlatformAccrual | SettlementKind::OperatorPayout | SettlementKind::Adjustment => "unruled",

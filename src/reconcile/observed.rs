@@ -1,10 +1,7 @@
 //! Step 4, custody as seen from outside: the ledger against a balance that somebody observed, and against what guardians say
 //! that their federation owes (TREASURY 1.9, 6.1).
 
-use std::collections::BTreeMap;
-
-use crate::domain::{Code, FederationAudit, FederationSlug, Finding, MsatDelta, Subject, UnixMicros, UnixSeconds};
-use crate::ledger::{Account, Entry, Fact};
+use crate::domain::{Code, FederationAudit, FederationSlug, Finding, MsatDelta, Subject, UnixSeconds};
 
 use super::audit::Audit;
 use super::reconciler::Input;
@@ -23,17 +20,16 @@ pub(super) fn check(input: &Input<'_>, audit: &mut Audit) {
     let mut compared = 0;
     for (federation, observations) in observed {
         let seen: Vec<_> = observations.iter().filter(|seen| seen.at <= input.as_of.time).collect();
-        let custody = custody_at(input, federation, seen.iter().map(|seen| seen.at));
+        let custody = |at| custody_at(input, federation, at);
         compared += seen.len();
         found.extend(
-            seen.iter().filter_map(|seen| drift(federation, seen.at, seen.msat.get().into(), custody[&seen.at])),
+            seen.iter().filter_map(|seen| drift(federation, seen.at, seen.msat.get().into(), custody(seen.at))),
         );
     }
     for (federation, audits) in audits {
         let said: Vec<_> = audits.iter().filter(|said| said.at <= input.as_of.time).collect();
-        let custody = custody_at(input, federation, said.iter().map(|said| said.at));
         compared += said.len();
-        found.extend(said.iter().flat_map(|said| backing(federation, said, custody[&said.at])));
+        found.extend(said.iter().flat_map(|said| backing(federation, said, custody_at(input, federation, said.at))));
         let pairs = said.iter().zip(said.iter().skip(1));
         found.extend(pairs.filter_map(|(one, other)| disagreement(federation, one, other)));
     }
@@ -43,35 +39,10 @@ pub(super) fn check(input: &Input<'_>, audit: &mut Audit) {
     audit.check("treasury.custody", compared, found);
 }
 
-/// The ledger's custody and open positions at each instant, in one walk through the journal: what happened in that second counts.
-fn custody_at(
-    input: &Input<'_>,
-    federation: &FederationSlug,
-    instants: impl Iterator<Item = UnixSeconds>,
-) -> BTreeMap<UnixSeconds, i128> {
-    let mut changes: BTreeMap<UnixMicros, i128> = BTreeMap::new();
-    for entry in input.ledgers.treasury.entries().iter().filter(|entry| is_of(input, entry, federation)) {
-        let assets = entry.postings.iter().filter(|posting| posting.account.is_asset());
-        let change = changes.entry(entry.key.at).or_default();
-        *change = assets.fold(*change, |sum, posting| sum.saturating_add(posting.delta.0));
-    }
-    let at = |instant: UnixSeconds| {
-        let so_far = changes.range(..=UnixMicros::from(instant));
-        (instant, so_far.fold(0_i128, |sum, (_, change)| sum.saturating_add(*change)))
-    };
-    instants.map(at).collect()
-}
-
-/// A claim empties what is in flight in the federation of its settlement.
-fn is_of(input: &Input<'_>, entry: &Entry, federation: &FederationSlug) -> bool {
-    match &entry.key.fact {
-        Fact::Settlement(digest) | Fact::Claim(digest) => {
-            input.set.settlements.get(digest).is_some_and(|held| held.fact().event.federation == *federation)
-        }
-        Fact::Envelope(_) | Fact::Vesting(..) => {
-            entry.postings.iter().any(|posting| posting.account == Account::Custody(federation.clone()))
-        }
-    }
+/// The ledger's custody and open positions at that instant: what happened in that second counts.
+fn custody_at(input: &Input<'_>, federation: &FederationSlug, at: UnixSeconds) -> i128 {
+    let held = input.ledgers.treasury.holdings.get(federation);
+    held.and_then(|held| held.seen.get(&at)).copied().unwrap_or_default()
 }
 
 fn subject(federation: &FederationSlug, at: UnixSeconds) -> Subject {

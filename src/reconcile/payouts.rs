@@ -2,38 +2,31 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Code, Direction, EnvelopeId, EvidenceId, Finding, SettlementKind, Subject, UnixSeconds, UserKey};
+use crate::domain::{Code, Direction, Finding, SettlementKind, Subject, UnixSeconds, UserKey};
 
 use crate::ledger::discharged;
 
 use super::audit::Audit;
+use super::earned::{Earned, Share};
 use super::reconciler::Input;
 use super::settlements::Posted;
 
 /// A vested share is due after the weekly distribution and three days of grace.
 pub(super) const PAYOUT_DUE_SECONDS: i64 = (7 + 3) * 24 * 3600;
 
-/// One counted event's share.
-struct Share {
-    earned_at: UnixSeconds,
-    vested_at: Option<UnixSeconds>,
-    id: EnvelopeId,
-    carrier: EvidenceId,
-    sats: u128,
+/// One account's shares and payouts.
+struct Flow<'f, 'a> {
+    shares: &'f [Share<'a>],
+    /// By time.
+    payouts: Vec<&'f Posted<'a>>,
 }
 
-#[derive(Default)]
-struct Flow<'a> {
-    shares: Vec<Share>,
-    payouts: Vec<&'a Posted<'a>>,
-}
-
-pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit) {
+pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], earned: &Earned<'_>, audit: &mut Audit) {
     if !input.declared.settlements {
         audit.not_possible("settlement.payouts", "settlements are not declared", 0, false);
         return;
     }
-    let flows = flows(input, posted);
+    let flows = flows(input, posted, earned);
     let mut found = Vec::new();
     for (user, flow) in &flows {
         if flow.shares.is_empty() {
@@ -46,29 +39,22 @@ pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit)
     audit.check("settlement.payouts", flows.len(), found);
 }
 
-/// Shares by (vesting, id) with the maturing ones last, payouts by time.
-fn flows<'a>(input: &Input<'a>, posted: &'a [Posted<'a>]) -> BTreeMap<&'a UserKey, Flow<'a>> {
-    let mut flows: BTreeMap<&UserKey, Flow<'_>> = BTreeMap::new();
-    let people = &input.ledgers.people;
-    for (entry, event) in input.ledgers.envelope.events() {
-        flows.entry(people.account_of(&event.user)).or_default().shares.push(Share {
-            earned_at: event.occurred_at.seconds(),
-            vested_at: input.ledgers.envelope.vested_at(event),
-            id: entry.id,
-            carrier: entry.carrier,
-            sats: u128::from(event.user_earned.get()),
-        });
-    }
+fn flows<'f, 'a>(
+    input: &Input<'a>,
+    posted: &'f [Posted<'a>],
+    earned: &'f Earned<'a>,
+) -> BTreeMap<&'a UserKey, Flow<'f, 'a>> {
+    let shared = earned.by_account.iter().map(|(user, shares)| (*user, Flow { shares, payouts: Vec::new() }));
+    let mut flows: BTreeMap<&UserKey, Flow<'_, '_>> = shared.collect();
     for settlement in posted {
         let event = settlement.event;
         if let (SettlementKind::DistributionSettled, Direction::Out, Some(user)) =
             (event.kind, event.direction, &event.user)
         {
-            flows.entry(people.account_of(user)).or_default().payouts.push(settlement);
+            let user = input.ledgers.people.account_of(user);
+            let flow = flows.entry(user).or_insert_with(|| Flow { shares: &[], payouts: Vec::new() });
+            flow.payouts.push(settlement);
         }
-    }
-    for flow in flows.values_mut() {
-        flow.shares.sort_by_key(|share| (share.vested_at.is_none(), share.vested_at, share.id));
     }
     flows
 }
@@ -82,22 +68,31 @@ fn orphan(payout: &Posted<'_>, user: &UserKey) -> Finding {
 }
 
 /// USER_OVERPAID: above what is vested now, or above what was even earned when it was paid. SET_EARLY: paid before it vested.
-fn overpaid(input: &Input<'_>, user: &UserKey, flow: &Flow<'_>) -> Option<Finding> {
-    let sum = |counts: &dyn Fn(&Share) -> bool| flow.shares.iter().filter(|s| counts(s)).map(|s| s.sats).sum::<u128>();
-    let vested = sum(&|share| share.vested_at.is_some());
-    let paid: u128 = flow.payouts.iter().map(|payout| discharged(payout.event, input.policy)).sum();
-    let mut so_far = 0;
+fn overpaid(input: &Input<'_>, user: &UserKey, flow: &Flow<'_, '_>) -> Option<Finding> {
+    let sats = |shares: &[Share<'_>]| shares.iter().map(|share| u128::from(share.sats)).sum::<u128>();
+    let vested_shares = flow.shares.split(|share| share.vested_at.is_none()).next().unwrap_or_default();
+    let vested = sats(vested_shares);
+    let mut by_earning: Vec<(UnixSeconds, u64)> =
+        flow.shares.iter().map(|share| (share.earned_at, share.sats)).collect();
+    by_earning.sort_unstable();
+    // Payouts come by time, so what was earned and vested by then only grows.
+    let (mut earning, mut vesting) = (by_earning.iter().peekable(), vested_shares.iter().peekable());
+    let (mut earned_then, mut vested_then, mut paid) = (0_u128, 0_u128, 0_u128);
     let mut early = None;
     let mut unearned = None;
     for payout in &flow.payouts {
-        so_far += discharged(payout.event, input.policy);
         let at = payout.event.settled_at;
-        let vested_then = sum(&|share| share.vested_at.is_some_and(|vested| vested <= at));
-        let earned_then = sum(&|share| share.earned_at <= at);
-        if so_far > earned_then {
-            unearned = unearned.or(Some((earned_then, so_far, *payout)));
-        } else if so_far > vested_then {
-            early = early.or(Some((vested_then, so_far, *payout)));
+        while let Some((_, sats)) = earning.next_if(|(earned, _)| *earned <= at) {
+            earned_then += u128::from(*sats);
+        }
+        while let Some(share) = vesting.next_if(|share| share.vested_at.is_some_and(|vested| vested <= at)) {
+            vested_then += u128::from(share.sats);
+        }
+        paid += discharged(payout.event, input.policy);
+        if paid > earned_then {
+            unearned = unearned.or(Some((earned_then, paid, *payout)));
+        } else if paid > vested_then {
+            early = early.or(Some((vested_then, paid, *payout)));
         }
     }
     let worst = if paid > vested { flow.payouts.last().map(|last| (vested, paid, *last)) } else { unearned };
@@ -116,13 +111,14 @@ fn overpaid(input: &Input<'_>, user: &UserKey, flow: &Flow<'_>) -> Option<Findin
 }
 
 /// SET_MISSING, SET_PENDING and SET_LATE: which shares the payouts cover, first in first out.
-fn outstanding(input: &Input<'_>, user: &UserKey, flow: &Flow<'_>) -> Vec<Finding> {
+fn outstanding(input: &Input<'_>, user: &UserKey, flow: &Flow<'_, '_>) -> Vec<Finding> {
     let mut payouts = flow.payouts.iter();
     let (mut paid, mut paid_at, mut vested) = (0_u128, None, 0_u128);
-    let mut groups: BTreeMap<Code, (u128, &Share, UnixSeconds)> = BTreeMap::new();
+    let mut groups: BTreeMap<Code, (u128, &Share<'_>, UnixSeconds)> = BTreeMap::new();
     for share in flow.shares.iter().filter(|share| share.sats > 0) {
         let Some(vested_at) = share.vested_at else { continue };
-        vested += share.sats;
+        let sats = u128::from(share.sats);
+        vested += sats;
         while paid < vested {
             let Some(payout) = payouts.next() else { break };
             paid += discharged(payout.event, input.policy);
@@ -139,17 +135,17 @@ fn outstanding(input: &Input<'_>, user: &UserKey, flow: &Flow<'_>) -> Vec<Findin
         } else {
             Code::SetPending
         };
-        let open = if code == Code::SetLate { share.sats } else { share.sats.min(vested - paid) };
+        let open = if code == Code::SetLate { sats } else { sats.min(vested - paid) };
         groups.entry(code).or_insert((0, share, due)).0 += open;
     }
     groups.into_iter().map(|(code, (sats, share, due))| flow_finding(code, user, sats, share, due)).collect()
 }
 
-fn flow_finding(code: Code, user: &UserKey, sats: u128, share: &Share, due: UnixSeconds) -> Finding {
+fn flow_finding(code: Code, user: &UserKey, sats: u128, share: &Share<'_>, due: UnixSeconds) -> Finding {
     let finding = Finding::new(code, Subject::new("user", user))
         .with_values(format!("settled by {due}"), format!("{sats} sats"))
         .with_stake_sats(sats)
-        .with_evidence(share.carrier, "share");
+        .with_evidence(share.entry.carrier, "share");
     match code {
         Code::SetPending => finding.with_explanation("Vested shares are not settled yet.").explained("not yet due"),
         Code::SetLate => finding.with_explanation("Vested shares were settled after they were due."),

@@ -8,6 +8,7 @@ use crate::ledger::rails::Legs;
 use crate::verify::VerifiedSet;
 
 use super::audit::Audit;
+use super::earned::Earned;
 use super::objectives::Objectives;
 use super::result::{Declared, Reconciliation};
 use super::{
@@ -47,20 +48,21 @@ pub fn reconcile(input: &Input<'_>) -> Reconciliation {
     population::check(input, &mut audit);
     price_lists::check(input, &mut audit);
     let needs_anchor = anchoring::check(input, &mut audit);
-    let posted = settlements::posted(input);
-    settlements::check(input, &mut audit);
+    let legs = Legs::of(input.set);
+    let posted = settlements::posted(input, &legs);
+    let earned = Earned::of(input);
+    settlements::check(input, &posted, &earned, &mut audit);
     distributions::check(input, &posted, &mut audit);
-    payouts::check(input, &posted, &mut audit);
+    payouts::check(input, &posted, &earned, &mut audit);
     escrow::check(input, &posted, &mut audit);
     rails::check(input, &posted, &mut audit);
-    let legs = Legs::of(input.set);
     let unclear = matches::check(input, &posted, &legs, &mut audit);
-    let matching = matching::sum_up(input, &posted, &legs, &unclear);
+    let matching = matching::sum_up(input, &posted, &unclear, &earned);
     fees::check(&posted, &legs, &mut audit);
     claims::check(input, &posted, &legs, &mut audit);
     observed::check(input, &mut audit);
     objectives::check(input, &mut audit);
-    let balances = balances::check(input, &posted, &mut audit);
+    let balances = balances::check(input, &mut audit);
     let Audit { findings, mut checks, mut unverifiable, said_by } = audit;
     checks.sort();
     unverifiable.sort();

@@ -1,22 +1,27 @@
 //! Could the state be rebuilt from what is public, and how old is the newest thing that would survive?
 
-use crate::domain::{EnvelopeId, EvidenceId, SourceId, UnixMicros, relay_spelling};
+use std::collections::BTreeMap;
+
+use crate::domain::{EnvelopeId, SourceId, UnixMicros, relay_spelling};
 use crate::ledger::Standing;
 
+use super::ascending::Ascending;
 use super::reconciler::Input;
 use super::result::{Reconstructible, Recovery};
 
 pub(super) fn reconstructible(input: &Input<'_>) -> Reconstructible {
-    let operator: Vec<String> = input.policy.operator_relays.iter().map(|url| relay_spelling(url)).collect();
-    let is_operator = |source: &SourceId| operator.contains(&relay_spelling(&source.0));
+    // Sources are few, and envelopes see the same ones over and over.
+    let mut by_source: BTreeMap<&SourceId, bool> = BTreeMap::new();
     let mut result = Reconstructible::default();
     for envelope in input.set.envelopes.values() {
-        let seen = |counts: &dyn Fn(&SourceId) -> bool| {
-            let held = |id: EvidenceId| input.sightings.get(&id).is_some_and(|sources| sources.iter().any(counts));
-            envelope.carriers().iter().any(held)
-        };
-        result.with_operator += u64::from(seen(&|_| true));
-        result.without_operator += u64::from(seen(&|source| !is_operator(source)));
+        let sources = envelope.carriers().iter().filter_map(|id| input.sightings.get(&id));
+        let (mut seen, mut elsewhere) = (false, false);
+        for source in sources.flatten() {
+            seen = true;
+            elsewhere = elsewhere || !*by_source.entry(source).or_insert_with(|| is_operator(input, source));
+        }
+        result.with_operator += u64::from(seen);
+        result.without_operator += u64::from(elsewhere);
     }
     result
 }
@@ -31,19 +36,20 @@ pub(super) fn is_operator(input: &Input<'_>, source: &SourceId) -> bool {
 /// provable one on blocks whose headers chain to something trusted; a header alone is only a claim too.
 pub(super) fn recovery(input: &Input<'_>) -> Recovery {
     let as_of = input.as_of.time;
+    let (mut newest_envelope, mut newest_anchor) = (None, None);
+    let mut note = |counted: &mut dyn Iterator<Item = (EnvelopeId, Option<UnixMicros>)>| {
+        let mut anchors = Ascending::over(&input.set.anchors);
+        for (id, claimed) in counted {
+            let claimed = claimed.map(UnixMicros::seconds).filter(|at| *at <= as_of);
+            let placed = anchors.get(&id.0).and_then(|state| state.confirmed.iter().find(|anchor| anchor.is_placed()));
+            newest_envelope = claimed.max(newest_envelope);
+            newest_anchor = placed.map(|anchor| anchor.time).filter(|at| *at <= as_of).max(newest_anchor);
+        }
+    };
     let billed = input.ledgers.envelope.entries.values().filter(|entry| entry.counts());
+    note(&mut billed.map(|entry| (entry.id, entry.claimed)));
     let rebound = input.ledgers.rebind.entries.values().filter(|entry| entry.standing == Standing::Counted);
-    let counted: Vec<(EnvelopeId, Option<UnixMicros>)> = billed
-        .map(|entry| (entry.id, entry.claimed))
-        .chain(rebound.map(|entry| (entry.id, Some(entry.rebind.at))))
-        .collect();
-    let claimed = counted.iter().filter_map(|(_, claimed)| claimed.map(UnixMicros::seconds));
-    let newest_envelope = claimed.filter(|at| *at <= as_of).max();
-    let proven = counted.iter().filter_map(|(id, _)| {
-        let mut anchors = input.set.anchors.get(&id.0)?.confirmed.iter();
-        anchors.find(|anchor| anchor.is_placed()).map(|anchor| anchor.time)
-    });
-    let newest_anchor = proven.filter(|at| *at <= as_of).max();
+    note(&mut rebound.map(|entry| (entry.id, Some(entry.rebind.at))));
     Recovery {
         rpo_claimed_seconds: newest_envelope.map(|at| as_of.0.saturating_sub(at.0)),
         rpo_provable_seconds: newest_anchor.map(|at| as_of.0.saturating_sub(at.0)),

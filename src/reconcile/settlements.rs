@@ -1,13 +1,15 @@
 //! Step 4, each settlement by itself: identity, direction, required members (TREASURY 2.4 to 2.6).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use crate::domain::{Code, Digest32, EvidenceId, Finding, OperationId, ProjectKey, SettlementKind, Subject};
+use crate::domain::{Code, Digest32, EvidenceId, Finding, OperationId, SettlementKind, Subject};
 use crate::evidence::SettlementEvent;
+use crate::ledger::rails::{Legs, Partners};
 use crate::ledger::{Movement, Unposted, allowed_direction, is_explained, movement};
 use crate::verify::Carriers;
 
 use super::audit::Audit;
+use super::earned::Earned;
 use super::reconciler::Input;
 
 /// A settlement that has an entry in the treasury ledger.
@@ -16,6 +18,8 @@ pub(super) struct Posted<'a> {
     pub(super) digest: Digest32,
     pub(super) event: &'a SettlementEvent,
     pub(super) carrier: EvidenceId,
+    /// Where rules R1 to R3 lead.
+    pub(super) partners: Partners,
 }
 
 impl Posted<'_> {
@@ -29,7 +33,7 @@ impl Posted<'_> {
 }
 
 /// Posted settlements in order of (settled_at, digest).
-pub(super) fn posted<'a>(input: &Input<'a>) -> Vec<Posted<'a>> {
+pub(super) fn posted<'a>(input: &Input<'a>, legs: &Legs<'a>) -> Vec<Posted<'a>> {
     let mut posted: Vec<Posted<'a>> = input
         .set
         .settlements
@@ -39,18 +43,18 @@ pub(super) fn posted<'a>(input: &Input<'a>) -> Vec<Posted<'a>> {
             digest: *digest,
             event: &verified.fact().event,
             carrier: verified.first_carrier(),
+            partners: legs.partners(&verified.fact().event),
         })
         .collect();
     posted.sort_by_key(|settlement| (settlement.event.settled_at, settlement.digest));
     posted
 }
 
-pub(super) fn check(input: &Input<'_>, audit: &mut Audit) {
-    let posted = posted(input);
+pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], earned: &Earned<'_>, audit: &mut Audit) {
     audit.check("settlement.operation", input.set.settlements.len(), operations(input));
     audit.check("settlement.form", posted.len(), posted.iter().flat_map(|s| form(input, s)).collect());
-    audit.check("settlement.duplicate", posted.len(), duplicates(&posted));
-    audit.check("settlement.project", posted.len(), unknown_projects(input, &posted));
+    audit.check("settlement.duplicate", posted.len(), duplicates(posted));
+    audit.check("settlement.project", posted.len(), unknown_projects(posted, earned));
 }
 
 /// OP_REPLAY and OP_CONFLICT. The ledger posts the first of a conflict; the others are listed here.
@@ -195,10 +199,7 @@ fn duplicates(posted: &[Posted<'_>]) -> Vec<Finding> {
 }
 
 /// SET_ORPHAN for deposits, refunds and rebates: a project that no envelope and no config knows.
-fn unknown_projects(input: &Input<'_>, posted: &[Posted<'_>]) -> Vec<Finding> {
-    let billed = input.ledgers.envelope.events().filter_map(|(_, event)| event.project.as_ref());
-    let configured = input.set.configs.iter().map(|(_, config)| &config.project);
-    let known: BTreeSet<&ProjectKey> = billed.chain(configured).collect();
+fn unknown_projects(posted: &[Posted<'_>], earned: &Earned<'_>) -> Vec<Finding> {
     posted
         .iter()
         .filter(|settlement| {
@@ -208,7 +209,7 @@ fn unknown_projects(input: &Input<'_>, posted: &[Posted<'_>]) -> Vec<Finding> {
             )
         })
         .filter_map(|settlement| {
-            let project = settlement.event.project.as_ref().filter(|project| !known.contains(project))?;
+            let project = settlement.event.project.as_ref().filter(|project| !earned.projects.contains(project))?;
             let finding =
                 settlement.finding(Code::SetOrphan).with_values("a project of an envelope or config", project);
             let finding = finding.with_stake(settlement.event.amount.msat().delta());

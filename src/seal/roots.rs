@@ -31,10 +31,8 @@ pub fn evidence_root(ascending: &[EvidenceId]) -> Digest32 {
 
 /// Seals the views in their order.
 pub fn seal(views: &[LedgerView]) -> StateSeal {
-    let ledgers: Vec<LedgerRoot> = views
-        .iter()
-        .map(|view| LedgerRoot { name: view.name, root: merkle_root(&view.leaves), entries: view.leaves.len() as u64 })
-        .collect();
+    let ledgers: Vec<LedgerRoot> =
+        views.iter().map(|view| LedgerRoot { name: view.name, root: view.root, entries: view.entries }).collect();
     let mut hasher = TaggedHasher::new("reledger/state-root/1");
     for ledger in &ledgers {
         hasher.field(ledger.name.as_bytes()).field(ledger.root.as_bytes()).field(&ledger.entries.to_be_bytes());
@@ -50,7 +48,8 @@ mod tests {
     fn view(name: &'static str, leaves: &[&str]) -> LedgerView {
         LedgerView {
             name,
-            leaves: leaves.iter().map(|leaf| leaf.as_bytes().to_vec()).collect(),
+            entries: leaves.len() as u64,
+            root: merkle_root(leaves),
             totals: BTreeMap::new(),
             trial_balance: BTreeMap::new(),
         }

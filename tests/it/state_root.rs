@@ -6,7 +6,7 @@ use std::fs;
 use std::ops::ControlFlow;
 
 use reledger::domain::{AsOf, Digest32, TrustPolicy, UnixSeconds};
-use reledger::ledger::{LedgerView, rebuild};
+use reledger::ledger::{LedgerLeaves, rebuild};
 use reledger::store::{EvidenceStore, LogStore};
 use reledger::verify::{FIRST_PASS, SECOND_PASS, Verifier};
 use serde_json::Value;
@@ -41,7 +41,7 @@ fn merkle(leaves: &[Vec<u8>]) -> [u8; 32] {
 }
 
 /// The ledgers of a finished run, folded again from its evidence under its own policy and as-of.
-fn views(run_dir: &std::path::Path, as_of: i64) -> Vec<LedgerView> {
+fn leaves_of(run_dir: &std::path::Path, as_of: i64) -> Vec<LedgerLeaves> {
     let inputs: Value = serde_json::from_slice(&fs::read(run_dir.join("evidence/inputs.json")).unwrap()).unwrap();
     let policy: TrustPolicy = serde_json::from_value(inputs["policy"].clone()).unwrap();
     let store = LogStore::open_read_only(&run_dir.join("evidence")).unwrap();
@@ -59,7 +59,8 @@ fn views(run_dir: &std::path::Path, as_of: i64) -> Vec<LedgerView> {
     verifier.begin_second_pass();
     verifier.second_pass(&all(SECOND_PASS));
     let set = verifier.finish();
-    rebuild(&set, &policy, AsOf { time: UnixSeconds(as_of), tip: set.tip }).views()
+    let as_of = AsOf { time: UnixSeconds(as_of), tip: set.tip };
+    rebuild(&set, &policy, as_of).leaves(&set, &policy, as_of)
 }
 
 /// Members by leaf type as the tables of section 4 name them, and whether each may be null.
@@ -97,16 +98,16 @@ fn a_second_implementation_from_the_document_comes_to_the_same_roots() {
     let output = drill(&config, &run_dir, &[]);
     assert_eq!(code(&output), 0, "{}", shown(&output));
     let report = report(&run_dir);
-    let views = views(&run_dir, report["as_of"]["time"].as_i64().unwrap());
+    let ledgers = leaves_of(&run_dir, report["as_of"]["time"].as_i64().unwrap());
 
-    let names: Vec<&str> = views.iter().map(|view| view.name).collect();
+    let names: Vec<&str> = ledgers.iter().map(|ledger| ledger.name).collect();
     assert_eq!(names, ["envelope", "rebind", "treasury", "attestations", "projects"]);
     let mut fields = Vec::new();
-    for view in &views {
-        let root = merkle(&view.leaves);
-        assert_eq!(report["ledgers"][view.name]["root"], Digest32(root).to_hex(), "{}", view.name);
-        let count = u64::try_from(view.leaves.len()).unwrap().to_be_bytes().to_vec();
-        fields.extend([view.name.as_bytes().to_vec(), root.to_vec(), count]);
+    for ledger in &ledgers {
+        let root = merkle(&ledger.leaves);
+        assert_eq!(report["ledgers"][ledger.name]["root"], Digest32(root).to_hex(), "{}", ledger.name);
+        let count = u64::try_from(ledger.leaves.len()).unwrap().to_be_bytes().to_vec();
+        fields.extend([ledger.name.as_bytes().to_vec(), root.to_vec(), count]);
     }
     let state = tagged("reledger/state-root/1", &fields);
     assert_eq!(report["state_root"], Digest32(state).to_hex());
@@ -125,12 +126,12 @@ fn every_leaf_has_the_members_that_the_document_names_and_no_others() {
     drill(&config, &run_dir, &[]);
     let tables = documented();
     let mut seen = BTreeSet::new();
-    for view in views(&run_dir, report(&run_dir)["as_of"]["time"].as_i64().unwrap()) {
-        for bytes in &view.leaves {
+    for ledger in leaves_of(&run_dir, report(&run_dir)["as_of"]["time"].as_i64().unwrap()) {
+        for bytes in &ledger.leaves {
             let leaf: Value = serde_json::from_slice(bytes).unwrap();
             assert_eq!(leaf.to_string().as_bytes(), bytes, "canonical: sorted and compact");
             let kind = leaf["type"].as_str().unwrap().to_owned();
-            if view.name == "treasury" {
+            if ledger.name == "treasury" {
                 continue;
             }
             let table = &tables[&kind];

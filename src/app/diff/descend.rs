@@ -11,7 +11,7 @@ use crate::app::error::AppError;
 use crate::app::explain::{Hidden, leaf_hash};
 use crate::app::observer::{Cancel, Observer};
 use crate::domain::{Digest32, SumNode, UnixSeconds, UserKey, merkle_root, part, sum_node};
-use crate::ledger::LedgerView;
+use crate::ledger::LedgerLeaves;
 use crate::reconcile::balances;
 use crate::report::canonical_json;
 use crate::seal::seal;
@@ -57,7 +57,7 @@ pub struct FirstDifference {
 
 /// One run's trees.
 struct Trees {
-    views: Vec<LedgerView>,
+    ledgers: Vec<LedgerLeaves>,
     /// Ascending.
     accounts: Vec<(UserKey, i128)>,
     hidden: Hidden,
@@ -79,14 +79,13 @@ pub(super) fn descend(
     let one = trees(&one, names, (left, &state_roots.0), reveal)?;
     let two = trees(&survey(right)?, names, (right, &state_roots.1), reveal)?;
     let mut found: Vec<FirstDifference> =
-        one.views.iter().zip(&two.views).filter_map(|(left, right)| ledger((left, right), (&one, &two))).collect();
+        one.ledgers.iter().zip(&two.ledgers).filter_map(|(left, right)| ledger((left, right), (&one, &two))).collect();
     found.extend(accounts(&one, &two));
     Ok(found)
 }
 
 fn trees(survey: &Survey, names: Digest32, (run, told): (&Path, &str), reveal: bool) -> Result<Trees, AppError> {
-    let views = survey.ledgers.views();
-    if seal(&views).state_root.to_hex() != told {
+    if seal(&survey.ledgers.views()).state_root.to_hex() != told {
         return Err(AppError::Unestablished {
             what: format!("the evidence of {} gives another state root than its report has", shown(run)),
             hint: "`reledger audit DIR` draws its report again; `reledger rebuild` makes a new one".to_owned(),
@@ -94,7 +93,8 @@ fn trees(survey: &Survey, names: Digest32, (run, told): (&Path, &str), reveal: b
     }
     let input = survey.input();
     let accounts = balances(&input).iter().map(|(user, balance)| (user.clone(), balance.total())).collect();
-    Ok(Trees { views, accounts, hidden: Hidden::of(&survey.set, names, reveal) })
+    let ledgers = survey.ledgers.leaves(&survey.set, &survey.policy, survey.as_of);
+    Ok(Trees { ledgers, accounts, hidden: Hidden::of(&survey.set, names, reveal) })
 }
 
 /// The lists are in memory, so their lengths fit.
@@ -120,7 +120,7 @@ fn first_difference<T>(left: &[T], right: &[T], node: impl Fn(&[T], u64) -> Opti
     (parted.index, parted.comparisons.saturating_add(1))
 }
 
-fn ledger((left, right): (&LedgerView, &LedgerView), (one, two): (&Trees, &Trees)) -> Option<FirstDifference> {
+fn ledger((left, right): (&LedgerLeaves, &LedgerLeaves), (one, two): (&Trees, &Trees)) -> Option<FirstDifference> {
     if left.leaves.len() == right.leaves.len() && merkle_root(&left.leaves) == merkle_root(&right.leaves) {
         return None;
     }

@@ -17,7 +17,7 @@ pub(in crate::app) fn leaf_hash(leaf: &[u8]) -> Digest32 {
 
 /// Every leaf that names it, in the order of the ledgers and of their leaves; of a leaf, itself.
 pub(super) fn told(known: &Known, name: &Name) -> Vec<EntryTold> {
-    let leaves = known.views.iter().flat_map(|view| view.leaves.iter().map(|leaf| (view.name, leaf)));
+    let leaves = known.leaves.iter().flat_map(|ledger| ledger.leaves.iter().map(|leaf| (ledger.name, leaf)));
     if name.class == Class::Leaf {
         let own = leaves.filter(|(_, leaf)| leaf_hash(leaf).to_hex() == name.id);
         return own.filter_map(|(ledger, leaf)| Some(entry(known, ledger, std::str::from_utf8(leaf).ok()?))).collect();
@@ -52,7 +52,7 @@ pub(super) fn named(known: &Known, name: &Name) -> BTreeSet<Name> {
     if name.class != Class::Leaf {
         return BTreeSet::new();
     }
-    let leaves = known.views.iter().flat_map(|view| &view.leaves);
+    let leaves = known.leaves.iter().flat_map(|ledger| &ledger.leaves);
     let own = leaves.filter(|leaf| leaf_hash(leaf).to_hex() == name.id);
     let mut named = BTreeSet::new();
     for value in own.filter_map(|leaf| serde_json::from_slice::<Value>(leaf).ok()) {

@@ -124,7 +124,7 @@ fn digests(known: &Known, prefix: &Prefix, found: &mut BTreeSet<Name>) -> Result
     set.events.values().for_each(|event| add(Class::Event, event.id.0));
     set.anchors.keys().filter(|id| prefix.begins(id)).for_each(|id| add(class_of(set, *id), *id));
     known.divergences.keys().for_each(|fingerprint| add(Class::Divergence, *fingerprint));
-    let leaves = known.views.iter().flat_map(|view| &view.leaves);
+    let leaves = known.leaves.iter().flat_map(|ledger| &ledger.leaves);
     leaves.for_each(|leaf| add(Class::Leaf, leaf_hash(leaf)));
     known.store.ids()?.into_iter().for_each(|id| add(Class::Evidence, id.0));
     edges::visit(set, &mut |_, _, to| {

@@ -18,7 +18,7 @@ use crate::app::options::RunOptions;
 use crate::app::run::RunFolder;
 use crate::app::takedowns::d_tags;
 use crate::domain::{AsOf, Code, Digest32, Divergence, Finding, TrustPolicy, UnixSeconds, UserKey};
-use crate::ledger::{LedgerView, Ledgers, People, rebuild};
+use crate::ledger::{LedgerLeaves, Ledgers, People, rebuild};
 use crate::reconcile::{Balance, Declared, Input, Objectives, balances};
 use crate::seal::evidence_root;
 use crate::store::{EvidenceStore, LogStore};
@@ -30,7 +30,7 @@ pub(super) struct Known {
     pub(super) set: VerifiedSet,
     pub(super) policy: TrustPolicy,
     pub(super) as_of: UnixSeconds,
-    pub(super) views: Vec<LedgerView>,
+    pub(super) leaves: Vec<LedgerLeaves>,
     /// By fingerprint.
     pub(super) divergences: BTreeMap<Digest32, Held>,
     pub(super) hidden: Hidden,
@@ -68,25 +68,27 @@ impl Known {
             None => None,
         };
         let hidden = Hidden::of(&set, root, options.reveal_users);
-        let (set, as_of, views, found, people, balances) = if let Some(judged) = recorded {
+        let (set, as_of, leaves, found, people, balances) = if let Some(judged) = recorded {
             let mut judged = JudgedInputs { as_of: wanted.unwrap_or(judged.as_of), ..judged };
             judged.declared.beacon = beacon(&store, &policy.headers, &judged.declared, judged.as_of)?;
             let as_of = judged.as_of;
             let conclusion = Conclusion::draw(set, &tables, &judged, root);
-            let people = conclusion.people().clone();
-            let (set, reconciliation, views) = conclusion.into_parts();
-            (set, as_of, views, reconciliation.divergences, people, reconciliation.balances.accounts)
+            let (set, reconciliation, ledgers) = conclusion.into_parts();
+            let leaves = ledgers.leaves(&set, &policy, AsOf { time: as_of, tip: set.tip });
+            let (found, balances) = (reconciliation.divergences, reconciliation.balances.accounts);
+            (set, as_of, leaves, found, ledgers.people, balances)
         } else {
             let time = wanted.unwrap_or_else(|| as_of_from_evidence(&set, options.clock));
-            let ledgers = rebuild(&set, &policy, AsOf { time, tip: set.tip });
+            let as_of = AsOf { time, tip: set.tip };
+            let ledgers = rebuild(&set, &policy, as_of);
             let found = set.findings.iter().chain(&ledgers.findings).cloned().map(Finding::into_divergence).collect();
-            let views = ledgers.views();
+            let leaves = ledgers.leaves(&set, &policy, as_of);
             let balances = recomputed(&set, &ledgers, &policy, time, &tables);
-            (set, time, views, found, ledgers.people, balances)
+            (set, time, leaves, found, ledgers.people, balances)
         };
         let divergences = held(found, report(folder)?.as_ref());
         let is_revealed = options.reveal_users;
-        Ok(Self { store, set, policy, as_of, views, divergences, hidden, is_revealed, people, balances })
+        Ok(Self { store, set, policy, as_of, leaves, divergences, hidden, is_revealed, people, balances })
     }
 }
 

@@ -10,14 +10,14 @@ use super::roll::{EnvelopeEntry, EnvelopeLedger};
 use super::standing::{Exclusion, Standing};
 
 impl EnvelopeLedger {
-    /// The ledger's leaves in order of envelope id. Totals of excluded events stand beside those of counted ones.
+    /// The root over the leaves. Totals of excluded events stand beside those of counted ones.
     pub fn view(&self) -> LedgerView {
-        LedgerView {
-            name: "envelope",
-            leaves: self.entries.values().map(|entry| self.leaf(entry)).collect(),
-            totals: self.totals(),
-            trial_balance: BTreeMap::new(),
-        }
+        LedgerView { totals: self.totals(), ..LedgerView::of("envelope", self.leaves()) }
+    }
+
+    /// The ledger's leaves in order of envelope id.
+    pub(in crate::ledger) fn leaves(&self) -> impl Iterator<Item = Vec<u8>> {
+        self.entries.values().map(|entry| self.leaf(entry))
     }
 
     fn leaf(&self, entry: &EnvelopeEntry) -> Vec<u8> {

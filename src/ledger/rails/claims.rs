@@ -63,8 +63,7 @@ impl<'a> Claims<'a> {
 
     /// What is known of the claim behind a settlement: the payments that rules R1 to R3 lead to, and their operations.
     pub fn of_settlement(&self, event: &SettlementEvent, legs: &Legs<'a>) -> Claim {
-        let joined = legs.partners(event).all();
-        let joined: Vec<&Leg<'a>> = joined.into_iter().filter_map(|at| legs.legs.get(at)).collect();
+        let joined: Vec<&Leg<'a>> = legs.of_partners(legs.partners(event)).collect();
         let mut entries = joined.iter().flat_map(|leg| &leg.entries).map(|(_, entry)| *entry);
         if !entries.any(|entry| self.is_told(&entry.federation_id) && paid(entry).is_some()) {
             return Claim::Silent;

@@ -46,9 +46,16 @@ pub struct Partners {
 }
 
 impl Partners {
-    /// Each leg once.
-    pub fn all(self) -> BTreeSet<usize> {
-        [self.operation, self.hash, self.txid].into_iter().flatten().collect()
+    /// Each leg once, ascending.
+    pub fn all(self) -> impl Iterator<Item = usize> {
+        let mut all = [self.operation, self.hash, self.txid];
+        all.sort_unstable();
+        for at in 1..all.len() {
+            if all[..at].contains(&all[at]) {
+                all[at] = None;
+            }
+        }
+        all.into_iter().flatten()
     }
 }
 
@@ -175,6 +182,11 @@ impl<'a> Legs<'a> {
             hash: hash.and_then(|hash| self.find(&Key::Hash(hash))),
             txid: txid.and_then(|txid| self.find(&Key::Txid(txid))),
         }
+    }
+
+    /// The payments that they lead to, each once.
+    pub fn of_partners(&self, partners: Partners) -> impl Iterator<Item = &Leg<'a>> {
+        partners.all().into_iter().filter_map(|at| self.legs.get(at))
     }
 
     fn find(&self, key: &Key<'_>) -> Option<usize> {

@@ -109,7 +109,7 @@ impl RebindLedger {
     }
 
     /// The ledger's leaves: rebinds, then graduations and rotations, then descriptors, each in order of id.
-    pub fn view(&self) -> LedgerView {
+    pub(in crate::ledger) fn leaves(&self) -> impl Iterator<Item = Vec<u8>> {
         let rebinds = self.entries.values().map(|entry| {
             Leaf::new("rebind")
                 .text("id", entry.id)
@@ -126,8 +126,6 @@ impl RebindLedger {
                 .flag("gap", self.gaps.contains(&entry.id))
                 .bytes()
         });
-        let steps: BTreeMap<(&str, Digest32), &Step> =
-            self.steps.values().flatten().map(|step| ((step.kind(), step.id), step)).collect();
         let descriptors = self.descriptors.values().map(|descriptor| {
             Leaf::new("descriptor")
                 .text("id", descriptor.id)
@@ -136,11 +134,20 @@ impl RebindLedger {
                 .texts("guardians", &descriptor.guardians)
                 .bytes()
         });
+        rebinds.chain(self.steps_by_kind().into_values().map(Step::leaf)).chain(descriptors)
+    }
+
+    fn steps_by_kind(&self) -> BTreeMap<(&str, Digest32), &Step> {
+        self.steps.values().flatten().map(|step| ((step.kind(), step.id), step)).collect()
+    }
+
+    /// The root over the leaves, and totals.
+    pub fn view(&self) -> LedgerView {
+        let steps = self.steps_by_kind();
         let count = |n: usize| i128::try_from(n).unwrap_or(i128::MAX);
         let of_kind = |kind: &str| count(steps.values().filter(|step| step.kind() == kind).count());
         let standing = |wanted| count(self.entries.values().filter(|entry| entry.standing == wanted).count());
         LedgerView {
-            name: "rebind",
             totals: BTreeMap::from([
                 ("rebinds".to_owned(), count(self.entries.len())),
                 ("counted".to_owned(), standing(Standing::Counted)),
@@ -151,8 +158,7 @@ impl RebindLedger {
                 ("rotations".to_owned(), of_kind("rotation")),
                 ("descriptors".to_owned(), count(self.descriptors.len())),
             ]),
-            leaves: rebinds.chain(steps.values().map(|step| step.leaf())).chain(descriptors).collect(),
-            trial_balance: BTreeMap::new(),
+            ..LedgerView::of("rebind", self.leaves())
         }
     }
 }

@@ -121,6 +121,11 @@ impl AttestationRegister {
     }
 
     /// The register's leaves in order of id.
+    pub(in crate::ledger) fn leaves(&self) -> impl Iterator<Item = Vec<u8>> {
+        self.entries.iter().map(|(id, entry)| leaf(id, entry))
+    }
+
+    /// The root over the leaves, and totals.
     pub fn view(&self) -> LedgerView {
         let mut totals = BTreeMap::new();
         let mut add = |name: String, value: i128| *totals.entry(name).or_insert(0) += value;
@@ -139,12 +144,7 @@ impl AttestationRegister {
             add("current".to_owned(), i128::from(entry.current));
             add("expired".to_owned(), i128::from(entry.expired));
         }
-        LedgerView {
-            name: "attestations",
-            leaves: self.entries.iter().map(|(id, entry)| leaf(id, entry)).collect(),
-            totals,
-            trial_balance: BTreeMap::new(),
-        }
+        LedgerView { totals, ..LedgerView::of("attestations", self.leaves()) }
     }
 }
 

@@ -50,7 +50,7 @@ impl ProjectRegister {
     }
 
     /// The register's leaves in canonical order.
-    pub fn view(&self) -> LedgerView {
+    pub(in crate::ledger) fn leaves(&self) -> impl Iterator<Item = Vec<u8>> {
         let leaf = |entry: &ProjectEntry| {
             Leaf::new("project-config")
                 .text("project", &entry.project)
@@ -60,17 +60,20 @@ impl ProjectRegister {
                 .int("events", i128::try_from(entry.events).unwrap_or(i128::MAX))
                 .bytes()
         };
+        self.entries.iter().map(leaf)
+    }
+
+    /// The root over the leaves, and totals.
+    pub fn view(&self) -> LedgerView {
         let mut projects: Vec<&ProjectKey> = self.entries.iter().map(|entry| &entry.project).collect();
         projects.dedup();
         let count = |n: usize| i128::try_from(n).unwrap_or(i128::MAX);
         LedgerView {
-            name: "projects",
-            leaves: self.entries.iter().map(leaf).collect(),
             totals: BTreeMap::from([
                 ("configs".to_owned(), count(self.entries.len())),
                 ("projects".to_owned(), count(projects.len())),
             ]),
-            trial_balance: BTreeMap::new(),
+            ..LedgerView::of("projects", self.leaves())
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::domain::{FederationSlug, MsatDelta, OperationId, ProjectKey, UserKey, WindowId};
 
 /// An account. Assets are what a federation holds for the flows of the service; everything else is a liability.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Account {
     /// E-cash and contracts held by a federation.
     Custody(FederationSlug),

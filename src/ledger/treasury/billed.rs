@@ -1,15 +1,106 @@
 //! Entries of the envelope ledger: what was billed, and what of it vests (TREASURY 5.2).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
-use crate::domain::{AmountError, EvidenceId, MsatDelta, ProjectKey, UnixMicros, UserKey, WindowId};
+use crate::domain::{MsatDelta, ProjectKey, UnixMicros, UserKey, WindowId};
 use crate::evidence::BillableEvent;
-use crate::ledger::envelope::EnvelopeLedger;
+use crate::ledger::envelope::{EnvelopeEntry, EnvelopeLedger};
+use crate::ledger::people::People;
 use crate::ledger::scope::Scope;
 
-use super::book::{EntryKey, Fact, Tier};
-use super::journal::Journal;
+use super::entry::{EntryKey, Fact, Tier};
+use super::journal::{Cause, Place, Step};
 use super::postings;
+
+/// What one user vests in one window.
+#[derive(Debug)]
+struct Vesting<'a> {
+    window: &'a WindowId,
+    user: &'a UserKey,
+    /// Places in [`Billed::members`].
+    members: Range<usize>,
+}
+
+/// Every counted billable event, and what vests of it.
+#[derive(Debug)]
+pub(super) struct Billed<'a> {
+    people: &'a People,
+    envelopes: &'a EnvelopeLedger,
+    by_domain: BTreeMap<String, BTreeSet<&'a ProjectKey>>,
+    /// In order of id.
+    events: Vec<(&'a EnvelopeEntry, &'a BillableEvent)>,
+    /// In order of window and user.
+    vestings: Vec<Vesting<'a>>,
+    /// Places in `events`, vesting by vesting.
+    members: Vec<u32>,
+}
+
+impl<'a> Billed<'a> {
+    /// Ranks on ties of time: billing after what comes in, vesting after billing.
+    pub(super) const EVENT: u8 = 1;
+    pub(super) const VESTING: u8 = 2;
+
+    pub(super) fn gather(scope: Scope<'a>, envelopes: &'a EnvelopeLedger, places: &mut Vec<Place>) -> Self {
+        let mut billed = Self {
+            people: scope.people,
+            envelopes,
+            by_domain: projects_by_domain(scope),
+            events: envelopes.events().collect(),
+            vestings: Vec::new(),
+            members: Vec::new(),
+        };
+        let mut shares: BTreeMap<&WindowId, Vec<(&UserKey, u32)>> = BTreeMap::new();
+        places.reserve(billed.events.len());
+        for (number, (_, event)) in billed.events.iter().enumerate() {
+            let place = Place::new(event.occurred_at, Self::EVENT, number);
+            places.push(place);
+            if let Some((window, Some(_))) = billed.maturing(event) {
+                shares.entry(window).or_default().push((billed.people.account_of(&event.user), place.number));
+            }
+        }
+        for (window, mut shares) in shares {
+            let Some(at) = envelopes.windows.get(window).and_then(|window| window.vested_at) else { continue };
+            shares.sort_unstable();
+            for own in shares.chunk_by(|(one, _), (other, _)| one == other) {
+                let Some((user, _)) = own.first() else { continue };
+                let begin = billed.members.len();
+                billed.members.extend(own.iter().map(|(_, number)| *number));
+                places.push(Place::new(UnixMicros::from(at), Self::VESTING, billed.vestings.len()));
+                billed.vestings.push(Vesting { window, user, members: begin..billed.members.len() });
+            }
+        }
+        billed
+    }
+
+    /// The window in which an event's share matures, and when that closes. A member that comes after its window has vested is
+    /// payable at once.
+    fn maturing(&self, event: &'a BillableEvent) -> Option<(&'a WindowId, Option<UnixMicros>)> {
+        let window = &event.drop.as_ref()?.window;
+        let closed = self.envelopes.windows.get(window).and_then(|window| window.vested_at).map(UnixMicros::from);
+        closed.is_none_or(|at| event.occurred_at < at).then_some((window, closed))
+    }
+
+    pub(super) fn event(&self, place: Place) -> Option<Step<'a>> {
+        let (entry, event) = self.events.get(place.number())?;
+        let (project, user) = (payer(event, &self.by_domain), self.people.account_of(&event.user));
+        let key = EntryKey { at: place.at, rank: place.rank, fact: Fact::Envelope(entry.id) };
+        let made = postings::of_event(event, user, &project, self.maturing(event).map(|(window, _)| window));
+        Some(Step::new(key, "envelope", made, (vec![entry.carrier], Tier::T1), Cause::Event(event)))
+    }
+
+    pub(super) fn vesting(&self, place: Place) -> Option<Step<'a>> {
+        let Vesting { window, user, members } = self.vestings.get(place.number())?;
+        let numbers = self.members.get(members.clone())?.iter().filter_map(|number| usize::try_from(*number).ok());
+        let members = || numbers.clone().filter_map(|number| self.events.get(number));
+        let share = members()
+            .try_fold(MsatDelta::ZERO, |share, (_, event)| share.checked_add(event.user_earned.msat().delta()));
+        let key = EntryKey { at: place.at, rank: place.rank, fact: Fact::Vesting((*window).clone(), (*user).clone()) };
+        let made = share.and_then(|share| postings::of_vesting(user, window, share));
+        let evidence = members().map(|(entry, _)| entry.carrier).collect();
+        Some(Step::new(key, "vesting", made, (evidence, Tier::T1), Cause::Vesting))
+    }
+}
 
 /// The project that pays for an event: the one it names, else the only one with its site's domain, else the site itself.
 fn payer(event: &BillableEvent, by_domain: &BTreeMap<String, BTreeSet<&ProjectKey>>) -> ProjectKey {
@@ -25,40 +116,6 @@ fn payer(event: &BillableEvent, by_domain: &BTreeMap<String, BTreeSet<&ProjectKe
 
 fn site_account(site: &str) -> ProjectKey {
     ProjectKey::from(format!("site:{site}"))
-}
-
-/// What one user vests in one window, and the carriers it rests on.
-type Share = (Result<MsatDelta, AmountError>, Vec<EvidenceId>);
-
-/// Every counted billable event, and what vests of it.
-pub(super) fn gather(scope: Scope<'_>, envelopes: &EnvelopeLedger, journal: &mut Journal) {
-    let by_domain = projects_by_domain(scope);
-    let mut vesting: BTreeMap<(&WindowId, &UserKey), Share> = BTreeMap::new();
-    for (entry, event) in envelopes.events() {
-        let project = payer(event, &by_domain);
-        let user = scope.people.account_of(&event.user);
-        let window = event.drop.as_ref().map(|drop| &drop.window);
-        let closed = window.and_then(|window| envelopes.windows.get(window)?.vested_at);
-        // A member that comes after its window has vested is payable at once.
-        let maturing = window.filter(|_| closed.is_none_or(|at| event.occurred_at < UnixMicros::from(at)));
-        if let (Some(window), Some(_)) = (maturing, closed) {
-            let (share, evidence) = vesting.entry((window, user)).or_insert_with(|| (Ok(MsatDelta::ZERO), Vec::new()));
-            *share = share.and_then(|share| share.checked_add(event.user_earned.msat().delta()));
-            evidence.push(entry.carrier);
-        }
-        let key = EntryKey { at: event.occurred_at, rank: 1, fact: Fact::Envelope(entry.id) };
-        let made = postings::of_event(event, user, &project, maturing);
-        journal.watch.split(event, &key);
-        journal.flows.event(event);
-        journal.add(key, "envelope", made, (vec![entry.carrier], Tier::T1));
-    }
-    for ((window, user), (share, evidence)) in vesting {
-        let Some(at) = envelopes.windows.get(window).and_then(|window| window.vested_at) else { continue };
-        let fact = Fact::Vesting(window.clone(), user.clone());
-        let key = EntryKey { at: UnixMicros::from(at), rank: 2, fact };
-        let made = share.and_then(|share| postings::of_vesting(user, window, share));
-        journal.add(key, "vesting", made, (evidence, Tier::T1));
-    }
 }
 
 fn projects_by_domain(scope: Scope<'_>) -> BTreeMap<String, BTreeSet<&ProjectKey>> {

@@ -1,124 +1,38 @@
-//! The journal: takes entries that sum to zero, keeps the balances, refuses everything else.
+//! The book: takes entries that sum to zero, keeps the balances, refuses everything else.
 
-use std::collections::BTreeMap;
+#![expect(
+    clippy::disallowed_types,
+    reason = "the table is asked by account and never iterated, so its order shows nowhere"
+)]
 
-use crate::domain::{
-    Code, Digest32, EnvelopeId, EvidenceId, Finding, MsatDelta, Subject, UnixMicros, UserKey, WindowId,
-};
-use crate::ledger::canonical::Leaf;
+use std::collections::{BTreeMap, HashMap};
 
-use super::account::{Account, Posting};
+use crate::domain::{Code, Finding, MsatDelta, Subject};
 
-/// How well a stranger can verify an entry (TREASURY 3.4): the weakest of what it rests on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Tier {
-    /// By anyone: an outgoing payment with its preimage and the payee's invoice.
-    T0,
-    /// Given pinned keys: signed settlements and envelopes.
-    T1,
-    /// Only that it was said: an unsigned record.
-    T2,
-    /// Not at all.
-    T3,
-}
+use super::account::Account;
+use super::entry::Entry;
 
-impl Tier {
-    /// `T0` to `T3`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::T0 => "T0",
-            Self::T1 => "T1",
-            Self::T2 => "T2",
-            Self::T3 => "T3",
-        }
-    }
-}
-
-/// The ledger fact behind an entry.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fact {
-    /// A billable event.
-    Envelope(EnvelopeId),
-    /// A user's share of one drop window vests.
-    Vesting(WindowId, UserKey),
-    /// A settlement, by the digest of its signed bytes.
-    Settlement(Digest32),
-    /// The federation accepts the claim of a settlement that was sent before.
-    Claim(Digest32),
-}
-
-/// The journal's total order: time, then what must come first on ties (money in, billing, vesting, money out, claims), then
-/// identity.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct EntryKey {
-    /// Claimed time.
-    pub at: UnixMicros,
-    /// Rank on ties: the lenient order, so that no shortage is an artefact of equal times.
-    pub rank: u8,
-    /// Identity.
-    pub fact: Fact,
-}
-
-/// One entry of the journal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Its place.
-    pub key: EntryKey,
-    /// What kind of fact, for example `escrow.deposit`.
-    pub kind: &'static str,
-    /// Sorted by account; sums to zero.
-    pub postings: Vec<Posting>,
-    /// What it rests on; not part of its leaf, since carriers are provenance.
-    pub evidence: Vec<EvidenceId>,
-    /// The weakest of what it rests on.
-    pub tier: Tier,
-}
-
-impl Entry {
-    pub(super) fn leaf(&self) -> Vec<u8> {
-        let leaf = Leaf::new(self.kind).int("at_micros", self.key.at.0).text("tier", self.tier.name());
-        let leaf = match &self.key.fact {
-            Fact::Envelope(id) => leaf.text("envelope", id),
-            Fact::Vesting(window, user) => leaf.text("window", window).text("user", user),
-            Fact::Settlement(digest) | Fact::Claim(digest) => leaf.text("settlement", digest),
-        };
-        leaf.pairs("postings", self.postings.iter().map(|posting| (&posting.account, posting.delta))).bytes()
-    }
-
-    fn subject(&self) -> Subject {
-        match &self.key.fact {
-            Fact::Envelope(id) => Subject::new("envelope", id),
-            Fact::Vesting(window, user) => Subject::new("window", window).and("user", user),
-            Fact::Settlement(digest) | Fact::Claim(digest) => Subject::new("settlement", digest),
-        }
-    }
-}
-
-/// Entries and the balances they leave.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// The balances that entries leave. Memory is that of the accounts, whatever the number of entries.
+#[derive(Debug, Default)]
 pub(super) struct Book {
-    pub(super) entries: Vec<Entry>,
-    pub(super) balances: BTreeMap<Account, MsatDelta>,
+    /// Where each account stands in `rows`.
+    places: HashMap<Account, usize>,
+    rows: Vec<(Account, MsatDelta)>,
+    /// Behind the last entry, by its postings.
+    after: Vec<MsatDelta>,
 }
 
 impl Book {
     /// Posts one entry. INV-5: one that does not sum to zero is refused and is a bug of ours; one that leaves 128 bits is
     /// refused as out of range.
-    pub(super) fn post(&mut self, entry: Entry) -> Result<(), Box<Finding>> {
-        let out_of_range = || {
-            Box::new(
-                Finding::new(Code::AmtRange, entry.subject())
-                    .with_values("a sum inside 128 bits", "overflow")
-                    .with_explanation("The entry is not posted."),
-            )
-        };
+    pub(super) fn post(&mut self, entry: &Entry) -> Result<(), Box<Finding>> {
         let mut sum = MsatDelta::ZERO;
-        let mut changed: BTreeMap<&Account, MsatDelta> = BTreeMap::new();
+        self.after.clear();
         for posting in &entry.postings {
-            sum = sum.checked_add(posting.delta).map_err(|_| out_of_range())?;
-            let before = changed.get(&posting.account).or_else(|| self.balances.get(&posting.account));
-            let after = before.copied().unwrap_or_default().checked_add(posting.delta).map_err(|_| out_of_range())?;
-            changed.insert(&posting.account, after);
+            // Postings of one entry are on different accounts, so none is behind another.
+            let after = self.balance(&posting.account).checked_add(posting.delta).map_err(|_| out_of_range(entry))?;
+            sum = sum.checked_add(posting.delta).map_err(|_| out_of_range(entry))?;
+            self.after.push(after);
         }
         if sum != MsatDelta::ZERO {
             let finding = Finding::new(Code::ConsBug, entry.subject())
@@ -126,19 +40,49 @@ impl Book {
                 .with_explanation("An entry does not sum to zero; it is not posted.");
             return Err(Box::new(finding));
         }
-        let changed: Vec<(Account, MsatDelta)> = changed.into_iter().map(|(a, delta)| (a.clone(), delta)).collect();
-        self.balances.extend(changed);
-        self.entries.push(entry);
+        for (posting, after) in entry.postings.iter().zip(&self.after) {
+            if let Some((_, balance)) = self.places.get(&posting.account).and_then(|place| self.rows.get_mut(*place)) {
+                *balance = *after;
+                continue;
+            }
+            self.places.insert(posting.account.clone(), self.rows.len());
+            self.rows.push((posting.account.clone(), *after));
+        }
         Ok(())
     }
 
-    /// INV-5 over the whole book: the trial balance is zero, so custody equals the sum of liabilities.
-    pub(super) fn trial(&self) -> Option<Finding> {
-        let sum = self.balances.values().try_fold(MsatDelta::ZERO, |sum, delta| sum.checked_add(*delta));
-        (sum != Ok(MsatDelta::ZERO)).then(|| {
-            Finding::new(Code::ConsBug, Subject::new("ledger", "treasury"))
-                .with_values("0", sum.map_or_else(|_| "overflow".to_owned(), |sum| sum.to_string()))
-                .with_explanation("The trial balance is not zero.")
-        })
+    /// What the last entry left on the account of each of its postings.
+    pub(super) fn after(&self) -> &[MsatDelta] {
+        &self.after
     }
+
+    /// Zero for an account without an entry.
+    pub(super) fn balance(&self, account: &Account) -> MsatDelta {
+        let row = self.places.get(account).and_then(|place| self.rows.get(*place));
+        row.map(|(_, balance)| *balance).unwrap_or_default()
+    }
+
+    /// Every account that was posted on, with what it holds.
+    pub(super) fn close(self) -> BTreeMap<Account, MsatDelta> {
+        let mut rows = self.rows;
+        rows.sort_unstable();
+        BTreeMap::from_iter(rows)
+    }
+}
+
+fn out_of_range(entry: &Entry) -> Box<Finding> {
+    let finding = Finding::new(Code::AmtRange, entry.subject())
+        .with_values("a sum inside 128 bits", "overflow")
+        .with_explanation("The entry is not posted.");
+    Box::new(finding)
+}
+
+/// INV-5 over the whole book: the trial balance is zero, so custody equals the sum of liabilities.
+pub(super) fn trial(balances: &BTreeMap<Account, MsatDelta>) -> Option<Finding> {
+    let sum = balances.values().try_fold(MsatDelta::ZERO, |sum, delta| sum.checked_add(*delta));
+    (sum != Ok(MsatDelta::ZERO)).then(|| {
+        Finding::new(Code::ConsBug, Subject::new("ledger", "treasury"))
+            .with_values("0", sum.map_or_else(|_| "overflow".to_owned(), |sum| sum.to_string()))
+            .with_explanation("The trial balance is not zero.")
+    })
 }

@@ -7,6 +7,7 @@ use crate::evidence::{BillableEvent, SettlementEvent};
 
 use super::account::Account;
 use super::invariants::{Rule, Watch};
+use super::journal::Cause;
 use super::movement::{Movement, discharged, is_wrong_way, movement};
 
 /// What came in and went out, in millisatoshi. No sum of these facts leaves 128 bits before 10^20 of them.
@@ -27,13 +28,22 @@ fn msat(sats: Sats) -> i128 {
 }
 
 impl Flows {
-    pub(super) fn event(&mut self, event: &BillableEvent) {
+    /// One fact of the journal. What vests, and what is accepted later, moves nothing in or out.
+    pub(super) fn fact(&mut self, cause: Cause<'_>, policy: &TrustPolicy) {
+        match cause {
+            Cause::Event(event) => self.event(event),
+            Cause::Settlement { event, excess, in_flight } => self.settlement(event, excess, in_flight, policy),
+            Cause::Vesting | Cause::Claim(_) => {}
+        }
+    }
+
+    fn event(&mut self, event: &BillableEvent) {
         self.has_facts = true;
         self.spent += msat(event.gross) - msat(event.rebate);
     }
 
     /// `excess` is what an invoice received above the amount. What is in flight has left custody and nobody's account.
-    pub(super) fn settlement(&mut self, event: &SettlementEvent, excess: Msat, in_flight: bool, policy: &TrustPolicy) {
+    fn settlement(&mut self, event: &SettlementEvent, excess: Msat, in_flight: bool, policy: &TrustPolicy) {
         self.has_facts = true;
         let (amount, fee) = (msat(event.amount), msat(event.fee.unwrap_or(Sats::ZERO)));
         let of_custody = self.custody.entry(event.federation.clone()).or_default();

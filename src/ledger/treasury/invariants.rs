@@ -3,12 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::{MsatDelta, OperationId, UnixMicros};
+use crate::domain::{MsatDelta, OperationId, SettlementKind, UnixMicros};
 use crate::evidence::BillableEvent;
 use crate::ledger::rails::OPEN_SECONDS_MAX;
 
 use super::account::Account;
-use super::book::{Entry, EntryKey, Fact};
+use super::book::Book;
+use super::entry::{Entry, EntryKey, Fact};
+use super::journal::Cause;
+use super::movement::is_explained;
 use super::postings::ADJUSTMENT;
 
 /// Below one satoshi.
@@ -119,8 +122,8 @@ impl Watch {
         }
     }
 
-    /// After an entry was posted; `balances` are those behind it.
-    pub(super) fn entry(&mut self, entry: &Entry, balances: &BTreeMap<Account, MsatDelta>) {
+    /// After an entry was posted; `book` holds the balances behind it.
+    pub(super) fn entry(&mut self, entry: &Entry, book: &Book) {
         let key = Some(&entry.key);
         let mut sum = 0_i128;
         for posting in &entry.postings {
@@ -132,13 +135,12 @@ impl Watch {
         self.ask(Rule::Entry, sum == 0, key);
         self.ask(Rule::Trial, self.trial == 0, key);
         self.ask(Rule::Owed, self.assets == self.liabilities.saturating_neg(), key);
-        for posting in &entry.postings {
-            let balance = |account: &Account| balances.get(account).map_or(0, |delta| delta.0);
-            let own = balance(&posting.account);
+        for (posting, after) in entry.postings.iter().zip(book.after()) {
+            let own = after.0;
             match &posting.account {
                 Account::Custody(_) => self.ask(Rule::Custody, own >= 0, key),
                 Account::Escrow(project) => {
-                    let rebate = balance(&Account::Rebate(project.clone()));
+                    let rebate = book.balance(&Account::Rebate(project.clone())).0;
                     self.ask(Rule::Escrow, own.saturating_add(rebate) <= 0, key);
                 }
                 Account::UserAvailable(_) => {
@@ -160,6 +162,20 @@ impl Watch {
         }
     }
 
+    /// What holds of a fact before it is posted.
+    pub(super) fn fact(&mut self, cause: Cause<'_>, at: &EntryKey) {
+        match cause {
+            Cause::Event(event) => self.split(event, at),
+            Cause::Settlement { event, .. } => {
+                self.operation(&event.operation, at);
+                if event.kind == SettlementKind::Adjustment {
+                    self.correction(is_explained(event), at);
+                }
+            }
+            Cause::Vesting | Cause::Claim(_) => {}
+        }
+    }
+
     /// A settlement's own entry, under its operation.
     pub(super) fn operation(&mut self, operation: &OperationId, at: &EntryKey) {
         let is_first = self.operations.insert(operation.clone());
@@ -167,12 +183,12 @@ impl Watch {
     }
 
     /// A manual correction (I15): it stays in suspense, and is signed.
-    pub(super) fn correction(&mut self, is_explained: bool, at: &EntryKey) {
+    fn correction(&mut self, is_explained: bool, at: &EntryKey) {
         self.ask(Rule::Suspense, is_explained, Some(at));
     }
 
     /// A billed event (I7): what holds without any price config.
-    pub(super) fn split(&mut self, event: &BillableEvent, at: &EntryKey) {
+    fn split(&mut self, event: &BillableEvent, at: &EntryKey) {
         let [gross, platform, user, rebate] =
             [event.gross, event.platform, event.user_earned, event.rebate].map(|sats| u128::from(sats.get()));
         // A fifth, rounded half up: equal to the published doubles for every amount that exists (TREASURY 5.3).

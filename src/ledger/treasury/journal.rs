@@ -1,34 +1,121 @@
-//! Entries in their order, before they are posted, and what is known of the facts behind them.
+//! The journal: every fact of the treasury in its order, and the entry that it makes. Entries are made when they are read and
+//! are not kept: what is held is the place of each.
 
 use std::collections::BTreeMap;
 
-use crate::domain::{AmountError, EvidenceId};
+use crate::domain::{AmountError, Digest32, EvidenceId, Msat, UnixMicros};
+use crate::evidence::{BillableEvent, SettlementEvent};
+use crate::ledger::envelope::EnvelopeLedger;
+use crate::ledger::scope::Scope;
 
 use super::account::Posting;
-use super::book::{Entry, EntryKey, Tier};
-use super::flows::Flows;
-use super::invariants::Watch;
+use super::billed::Billed;
+use super::entry::{Entry, EntryKey, Tier};
+use super::roll::{TreasuryLedger, Unposted};
+use super::settled::Settled;
 
-/// What is gathered from the ledgers and the log.
-#[derive(Debug, Default)]
-pub(super) struct Journal {
-    /// Entries by their place; an error where a sum left 128 bits.
-    pub(super) entries: BTreeMap<EntryKey, Result<Entry, AmountError>>,
-    pub(super) watch: Watch,
-    pub(super) flows: Flows,
+/// Where a fact stands: the order of [`EntryKey`], since facts of one rank are numbered in the order of their identities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) at: UnixMicros,
+    pub(super) rank: u8,
+    pub(super) number: u32,
 }
 
-impl Journal {
-    pub(super) fn add(
-        &mut self,
+impl Place {
+    /// More facts than 32 bits count don't fit into memory.
+    pub(super) fn new(at: UnixMicros, rank: u8, number: usize) -> Self {
+        Self { at, rank, number: u32::try_from(number).unwrap_or(u32::MAX) }
+    }
+
+    pub(super) fn number(self) -> usize {
+        usize::try_from(self.number).unwrap_or(usize::MAX)
+    }
+}
+
+/// One fact and its entry.
+pub(super) struct Step<'a> {
+    pub(super) key: EntryKey,
+    /// An error where a sum left 128 bits.
+    pub(super) entry: Result<Entry, AmountError>,
+    pub(super) cause: Cause<'a>,
+}
+
+/// What is behind an entry.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Cause<'a> {
+    Event(&'a BillableEvent),
+    Vesting,
+    /// `excess` is what an invoice received above the amount.
+    Settlement {
+        event: &'a SettlementEvent,
+        excess: Msat,
+        in_flight: bool,
+    },
+    Claim(&'a SettlementEvent),
+}
+
+impl<'a> Step<'a> {
+    pub(super) fn new(
         key: EntryKey,
         kind: &'static str,
         postings: Result<Vec<Posting>, AmountError>,
         (mut evidence, tier): (Vec<EvidenceId>, Tier),
-    ) {
+        cause: Cause<'a>,
+    ) -> Self {
         evidence.sort_unstable();
         evidence.dedup();
         let entry = postings.map(|postings| Entry { key: key.clone(), kind, postings, evidence, tier });
-        self.entries.insert(key, entry);
+        Self { key, entry, cause }
+    }
+}
+
+/// Every fact of the treasury, in its order.
+#[derive(Debug)]
+pub(super) struct Facts<'a> {
+    billed: Billed<'a>,
+    settled: Settled<'a>,
+    places: Vec<Place>,
+}
+
+impl<'a> Facts<'a> {
+    pub(super) fn gather(
+        scope: Scope<'a>,
+        envelopes: &'a EnvelopeLedger,
+        unposted: &BTreeMap<Digest32, Unposted>,
+    ) -> Self {
+        let mut places = Vec::new();
+        let billed = Billed::gather(scope, envelopes, &mut places);
+        let settled = Settled::gather(scope, unposted, &mut places);
+        places.sort_unstable();
+        Self { billed, settled, places }
+    }
+
+    pub(super) fn steps(&self) -> impl Iterator<Item = Step<'a>> {
+        self.places.iter().filter_map(|place| match place.rank {
+            Billed::EVENT => self.billed.event(*place),
+            Billed::VESTING => self.billed.vesting(*place),
+            Settled::CLAIM => self.settled.claim(*place),
+            _ => self.settled.settlement(*place),
+        })
+    }
+}
+
+/// The posted entries of a treasury, made anew for whoever reads them.
+#[derive(Debug)]
+pub struct Journal<'a> {
+    facts: Facts<'a>,
+    treasury: &'a TreasuryLedger,
+}
+
+impl<'a> Journal<'a> {
+    pub(in crate::ledger) fn of(scope: Scope<'a>, envelopes: &'a EnvelopeLedger, treasury: &'a TreasuryLedger) -> Self {
+        Self { facts: Facts::gather(scope, envelopes, &treasury.unposted), treasury }
+    }
+
+    /// Every posted entry in its order; they are the same each time.
+    pub fn entries(&self) -> impl Iterator<Item = Entry> {
+        let entries = self.facts.steps().filter_map(|step| step.entry.ok());
+        entries.filter(|entry| !self.treasury.refused.contains(&entry.key))
     }
 }

@@ -3,18 +3,22 @@
 mod account;
 mod billed;
 mod book;
+mod entry;
 mod flows;
 mod invariants;
 mod journal;
 mod movement;
 mod postings;
+mod prefixes;
 mod roll;
 mod settled;
 #[cfg(test)]
 mod tests;
 
 pub use account::{Account, Posting};
-pub use book::{Entry, EntryKey, Fact, Tier};
+pub use entry::{Entry, EntryKey, Fact, Tier};
 pub use invariants::{Asked, Invariants, Rule};
+pub use journal::Journal;
 pub use movement::{Movement, allowed_direction, discharged, is_explained, is_wrong_way, movement};
+pub use prefixes::{Funding, Holding, Shortage};
 pub use roll::{TreasuryLedger, Unposted};

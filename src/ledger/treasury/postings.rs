@@ -12,14 +12,16 @@ use super::movement::{Movement, is_wrong_way, movement, payee_bears_fee};
 /// What manual corrections are held in.
 pub(super) const ADJUSTMENT: &str = "adjustment";
 
-/// Collects debits and credits; equal accounts join, zeros vanish.
+/// Collects debits and credits; equal accounts join, zeros vanish. An entry has a handful of accounts.
 #[derive(Default)]
-pub(super) struct Lines(std::collections::BTreeMap<Account, MsatDelta>);
+pub(super) struct Lines(Vec<Posting>);
 
 impl Lines {
     pub(super) fn debit(&mut self, account: Account, delta: MsatDelta) -> Result<(), AmountError> {
-        let balance = self.0.entry(account).or_default();
-        *balance = balance.checked_add(delta)?;
+        match self.0.iter_mut().find(|line| line.account == account) {
+            Some(line) => line.delta = line.delta.checked_add(delta)?,
+            None => self.0.push(Posting { account, delta }),
+        }
         Ok(())
     }
 
@@ -27,9 +29,10 @@ impl Lines {
         self.debit(account, delta.checked_neg()?)
     }
 
-    pub(super) fn postings(self) -> Vec<Posting> {
-        let moved = self.0.into_iter().filter(|(_, delta)| *delta != MsatDelta::ZERO);
-        moved.map(|(account, delta)| Posting { account, delta }).collect()
+    pub(super) fn postings(mut self) -> Vec<Posting> {
+        self.0.retain(|line| line.delta != MsatDelta::ZERO);
+        self.0.sort_unstable();
+        self.0
     }
 }
 

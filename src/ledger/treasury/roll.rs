@@ -1,18 +1,22 @@
-//! Gathers the facts in journal order and posts them.
+//! Posts the journal, entry by entry.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::{AmountError, Code, Digest32, Finding, MsatDelta, Subject};
+use crate::domain::{
+    AmountError, Code, Digest32, FederationSlug, Finding, MerkleTree, MsatDelta, ProjectKey, Subject, TrustPolicy,
+};
 use crate::ledger::envelope::EnvelopeLedger;
 use crate::ledger::operations::first_of_each;
 use crate::ledger::scope::Scope;
 use crate::ledger::view::LedgerView;
 
 use super::account::Account;
-use super::book::{Book, Entry};
-use super::invariants::{Asked, Invariants, Rule};
-use super::journal::Journal;
-use super::{billed, settled};
+use super::book::{Book, trial};
+use super::entry::EntryKey;
+use super::flows::Flows;
+use super::invariants::{Asked, Invariants, Rule, Watch};
+use super::journal::{Facts, Step};
+use super::prefixes::{Funding, Holding, Prefixes};
 
 /// Why a verified settlement has no entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,54 +28,55 @@ pub enum Unposted {
 }
 
 /// Double entry over everything that counts. Debits are positive, credits negative, so the trial balance sums to zero.
+///
+/// Memory is that of the accounts: entries are posted, asked, hashed, and forgotten. [`super::Journal`] makes them again.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TreasuryLedger {
-    book: Book,
+    balances: BTreeMap<Account, MsatDelta>,
     /// The rules of the books, as often as they were asked.
     pub invariants: Invariants,
+    /// What each project had to spend, through all prefixes of the journal.
+    pub funding: BTreeMap<ProjectKey, Funding>,
+    /// What each federation held, through all prefixes of the journal.
+    pub holdings: BTreeMap<FederationSlug, Holding>,
     /// Settlements that are listed and not posted.
     pub unposted: BTreeMap<Digest32, Unposted>,
+    /// Entries that are not posted because a sum would leave 128 bits.
+    pub(super) refused: BTreeSet<EntryKey>,
+    /// Posted entries, and the root over their leaves.
+    sealed: (u64, Digest32),
 }
 
 impl TreasuryLedger {
     pub(crate) fn fold(scope: Scope<'_>, envelopes: &EnvelopeLedger, findings: &mut Vec<Finding>) -> Self {
         let mut ledger = Self { unposted: unposted(scope, findings), ..Self::default() };
-        let mut journal = Journal::default();
-        billed::gather(scope, envelopes, &mut journal);
-        settled::gather(scope, &ledger.unposted, &mut journal);
-        let Journal { entries, mut watch, flows } = journal;
-        for (key, entry) in entries {
-            match entry.map(|entry| ledger.book.post(entry)) {
-                Ok(Ok(())) => {
-                    ledger.book.entries.last().into_iter().for_each(|entry| watch.entry(entry, &ledger.book.balances));
-                }
-                Ok(Err(finding)) => findings.push(*finding),
-                Err(AmountError) => findings.push(
-                    Finding::new(Code::AmtRange, Subject::new("entry", format!("{:?}", key.fact)))
-                        .with_explanation("A sum leaves 128 bits; the entry is not posted."),
-                ),
+        let facts = Facts::gather(scope, envelopes, &ledger.unposted);
+        let mut walk = Walk::new(scope);
+        for step in facts.steps() {
+            if let Err(finding) = walk.step(&step) {
+                findings.push(*finding);
+                ledger.refused.insert(step.key);
             }
         }
-        flows.agree(&ledger.book.balances, &mut watch);
-        ledger.invariants = watch.close(scope.as_of.time.into(), &ledger.book.balances);
-        findings.extend(ledger.book.trial());
+        let Walk { book, mut watch, flows, prefixes, leaves, .. } = walk;
+        ledger.sealed = (leaves.count(), leaves.root());
+        ledger.balances = book.close();
+        (ledger.funding, ledger.holdings) = prefixes.close();
+        flows.agree(&ledger.balances, &mut watch);
+        ledger.invariants = watch.close(scope.as_of.time.into(), &ledger.balances);
+        findings.extend(trial(&ledger.balances));
         findings.extend(ledger.invariants.iter().filter_map(|(rule, asked)| broken_by_us(*rule, asked)));
         ledger
     }
 
-    /// The journal in its order.
-    pub fn entries(&self) -> &[Entry] {
-        &self.book.entries
-    }
-
     /// Final balance by account: debits positive.
     pub fn balances(&self) -> &BTreeMap<Account, MsatDelta> {
-        &self.book.balances
+        &self.balances
     }
 
     /// The balance of one account; zero when nothing was posted on it.
     pub fn balance(&self, account: &Account) -> MsatDelta {
-        self.book.balances.get(account).copied().unwrap_or_default()
+        self.balances.get(account).copied().unwrap_or_default()
     }
 
     /// True when the settlement has an entry.
@@ -79,24 +84,29 @@ impl TreasuryLedger {
         !self.unposted.contains_key(digest)
     }
 
-    /// The journal's leaves in its order, totals, and the trial balance.
+    /// Root, totals, and the trial balance. The leaves are those of the journal's entries, in its order.
     pub fn view(&self) -> LedgerView {
         let side = |asset: bool| -> i128 {
-            let of_side = self.book.balances.iter().filter(|(account, _)| account.is_asset() == asset);
+            let of_side = self.balances.iter().filter(|(account, _)| account.is_asset() == asset);
             of_side.map(|(_, delta)| delta.0).fold(0, i128::saturating_add)
         };
         let mut by_class: BTreeMap<String, i128> = BTreeMap::new();
-        for (account, delta) in &self.book.balances {
-            let balance = by_class.entry(account.class().to_owned()).or_default();
-            *balance = balance.saturating_add(delta.0);
+        for (account, delta) in &self.balances {
+            // Accounts of a class are neighbours: its name is copied once.
+            match by_class.get_mut(account.class()) {
+                Some(balance) => *balance = balance.saturating_add(delta.0),
+                None => drop(by_class.insert(account.class().to_owned(), delta.0)),
+            }
         }
         let class = |name: &str| by_class.get(name).copied().unwrap_or_default();
         let count = |n: usize| i128::try_from(n).unwrap_or(i128::MAX);
+        let (entries, root) = self.sealed;
         LedgerView {
             name: "treasury",
-            leaves: self.book.entries.iter().map(Entry::leaf).collect(),
+            entries,
+            root,
             totals: BTreeMap::from([
-                ("entries".to_owned(), count(self.book.entries.len())),
+                ("entries".to_owned(), entries.into()),
                 ("unposted".to_owned(), count(self.unposted.len())),
                 ("custody_msat".to_owned(), class("A:Custody")),
                 ("in_flight_msat".to_owned(), class("A:InFlight")),
@@ -104,6 +114,45 @@ impl TreasuryLedger {
             ]),
             trial_balance: by_class,
         }
+    }
+}
+
+/// Everything that follows the journal once.
+struct Walk<'a> {
+    policy: &'a TrustPolicy,
+    book: Book,
+    watch: Watch,
+    flows: Flows,
+    prefixes: Prefixes,
+    leaves: MerkleTree,
+}
+
+impl<'a> Walk<'a> {
+    fn new(scope: Scope<'a>) -> Self {
+        Self {
+            policy: scope.policy,
+            book: Book::default(),
+            watch: Watch::default(),
+            flows: Flows::default(),
+            prefixes: Prefixes::new(scope.policy),
+            leaves: MerkleTree::new(),
+        }
+    }
+
+    /// Posts an entry and asks the rules; an entry that is refused counts in the flows, which are the facts' own.
+    fn step(&mut self, step: &Step<'_>) -> Result<(), Box<Finding>> {
+        self.watch.fact(step.cause, &step.key);
+        self.flows.fact(step.cause, self.policy);
+        let entry = step.entry.as_ref().map_err(|AmountError| {
+            let subject = Subject::new("entry", format!("{:?}", step.key.fact));
+            let finding = Finding::new(Code::AmtRange, subject);
+            Box::new(finding.with_explanation("A sum leaves 128 bits; the entry is not posted."))
+        })?;
+        self.book.post(entry)?;
+        self.watch.entry(entry, &self.book);
+        self.prefixes.entry(entry, step.cause);
+        self.leaves.push(&entry.leaf());
+        Ok(())
     }
 }
 

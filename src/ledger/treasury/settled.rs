@@ -2,55 +2,94 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Digest32, EvidenceId, Msat, PaymentHash, SettlementKind, UnixMicros};
+use crate::domain::{Digest32, EvidenceId, Msat, PaymentHash, SettlementKind, UnixMicros, UserKey};
 use crate::evidence::{InvoiceState, SettlementEvent};
 use crate::ledger::rails::{Claim, Claims, Legs};
 use crate::ledger::scope::Scope;
 use crate::verify::{SignedSettlement, Verified};
 
-use super::book::{EntryKey, Fact, Tier};
-use super::journal::Journal;
-use super::movement::{Movement, is_explained, is_wrong_way, movement};
+use super::entry::{EntryKey, Fact, Tier};
+use super::journal::{Cause, Place, Step};
+use super::movement::{Movement, is_wrong_way, movement};
 use super::postings;
 use super::roll::Unposted;
 
 /// Every posted settlement, and the claims that close payments in flight.
-pub(super) fn gather(scope: Scope<'_>, unposted: &BTreeMap<Digest32, Unposted>, journal: &mut Journal) {
-    let paid = paid_invoices(scope);
-    let claims = Claims::of(scope.set);
-    // Only a log that tells of claims is put together here.
-    let legs = if claims.are_silent() { Legs::default() } else { Legs::of(scope.set) };
-    for (digest, verified) in scope.set.settlements.iter().filter(|(digest, _)| !unposted.contains_key(*digest)) {
+#[derive(Debug)]
+pub(super) struct Settled<'a> {
+    scope: Scope<'a>,
+    paid: BTreeMap<PaymentHash, PaidInvoice>,
+    /// In order of digest.
+    posted: Vec<(&'a Digest32, &'a Verified<SignedSettlement>)>,
+    /// Of those that did not land at once, by place in `posted`.
+    flights: BTreeMap<usize, Flight>,
+}
+
+impl<'a> Settled<'a> {
+    /// Ranks on ties of time: money in comes first, then billing and vesting, money out, claims.
+    const IN: u8 = 0;
+    const OUT: u8 = 3;
+    pub(super) const CLAIM: u8 = 4;
+
+    pub(super) fn gather(scope: Scope<'a>, unposted: &BTreeMap<Digest32, Unposted>, places: &mut Vec<Place>) -> Self {
+        let posted = scope.set.settlements.iter().filter(|(digest, _)| !unposted.contains_key(*digest)).collect();
+        let mut settled = Self { scope, paid: paid_invoices(scope), posted, flights: BTreeMap::new() };
+        let claims = Claims::of(scope.set);
+        // Only a log that tells of claims is put together here.
+        let legs = if claims.are_silent() { Legs::default() } else { Legs::of(scope.set) };
+        for (number, (_, verified)) in settled.posted.iter().enumerate() {
+            let event = &verified.fact().event;
+            let rank = if movement(event) == Movement::In { Self::IN } else { Self::OUT };
+            places.push(Place::new(UnixMicros::from(event.settled_at), rank, number));
+            let flight = flight(scope, (&claims, &legs), event);
+            if let Flight::Closed(at, _) = flight {
+                places.push(Place::new(at, Self::CLAIM, number));
+            }
+            if !matches!(flight, Flight::Landed) {
+                settled.flights.insert(number, flight);
+            }
+        }
+        settled
+    }
+
+    fn flight(&self, place: Place) -> Flight {
+        self.flights.get(&place.number()).copied().unwrap_or(Flight::Landed)
+    }
+
+    fn user(&self, event: &'a SettlementEvent) -> Option<&'a UserKey> {
+        event.user.as_ref().map(|user| self.scope.people.account_of(user))
+    }
+
+    pub(super) fn settlement(&self, place: Place) -> Option<Step<'a>> {
+        let (digest, verified) = self.posted.get(place.number())?;
         let event = &verified.fact().event;
-        let user = event.user.as_ref().map(|user| scope.people.account_of(user));
-        let invoice = event.payment_hash.as_ref().and_then(|hash| paid.get(&hash.parse().ok()?));
+        let invoice = event.payment_hash.as_ref().and_then(|hash| self.paid.get(&hash.parse().ok()?));
         let excess = invoice.map_or(Msat::ZERO, |paid| paid.excess_over(event));
-        let rank = if movement(event) == Movement::In { 0 } else { 3 };
-        let key = EntryKey { at: UnixMicros::from(event.settled_at), rank, fact: Fact::Settlement(*digest) };
         let mut evidence = vec![verified.first_carrier()];
         if excess > Msat::ZERO {
             evidence.extend(invoice.map(|paid| paid.evidence));
         }
-        let flight = flight(scope, (&claims, &legs), event);
-        journal.watch.operation(&event.operation, &key);
-        journal.flows.settlement(event, excess, matches!(flight, Flight::Open), scope.policy);
-        if event.kind == SettlementKind::Adjustment {
-            journal.watch.correction(is_explained(event), &key);
-        }
-        let rests_on = (evidence, tier_of(verified, excess, invoice));
-        if let Flight::Landed = flight {
-            journal.add(key, event.kind.name(), postings::of_settlement(event, user, excess, scope.policy), rests_on);
-            continue;
-        }
-        let (sent, accepted) = match postings::of_flight(event, user, scope.policy) {
-            Ok((sent, accepted)) => (Ok(sent), Ok(accepted)),
-            Err(error) => (Err(error), Err(error)),
+        let flight = self.flight(place);
+        let made = match flight {
+            Flight::Landed => postings::of_settlement(event, self.user(event), excess, self.scope.policy),
+            Flight::Open | Flight::Closed(..) => {
+                postings::of_flight(event, self.user(event), self.scope.policy).map(|(sent, _)| sent)
+            }
         };
-        journal.add(key, event.kind.name(), sent, rests_on);
-        if let Flight::Closed(at, entry) = flight {
-            let key = EntryKey { at, rank: 4, fact: Fact::Claim(*digest) };
-            journal.add(key, "claim", accepted, (vec![verified.first_carrier(), entry], Tier::T2));
-        }
+        let key = EntryKey { at: place.at, rank: place.rank, fact: Fact::Settlement(**digest) };
+        let rests_on = (evidence, tier_of(verified, excess, invoice));
+        let cause = Cause::Settlement { event, excess, in_flight: matches!(flight, Flight::Open) };
+        Some(Step::new(key, event.kind.name(), made, rests_on, cause))
+    }
+
+    pub(super) fn claim(&self, place: Place) -> Option<Step<'a>> {
+        let (digest, verified) = self.posted.get(place.number())?;
+        let Flight::Closed(at, logged) = self.flight(place) else { return None };
+        let event = &verified.fact().event;
+        let made = postings::of_flight(event, self.user(event), self.scope.policy).map(|(_, accepted)| accepted);
+        let key = EntryKey { at, rank: place.rank, fact: Fact::Claim(**digest) };
+        let rests_on = (vec![verified.first_carrier(), logged], Tier::T2);
+        Some(Step::new(key, "claim", made, rests_on, Cause::Claim(event)))
     }
 }
 
@@ -78,6 +117,7 @@ fn flight<'a>(scope: Scope<'_>, (claims, legs): (&Claims<'a>, &Legs<'a>), event:
 }
 
 /// A received amount beside an invoice, unsigned.
+#[derive(Debug)]
 struct PaidInvoice {
     evidence: EvidenceId,
     received: Msat,

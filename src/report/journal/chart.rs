@@ -1,6 +1,5 @@
 //! Every account of a journal, its name, and what it holds so far: all that is kept in memory.
 
-use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::io;
 
@@ -31,14 +30,9 @@ pub(super) struct Chart {
 
 impl Chart {
     /// Reads the journal once for its accounts.
-    pub(super) fn of<I>(entries: I, ask: &JournalAsk<'_>) -> Self
-    where
-        I: IntoIterator,
-        I::Item: Borrow<Entry>,
-    {
+    pub(super) fn of(entries: impl IntoIterator<Item = Entry>, ask: &JournalAsk<'_>) -> Self {
         let (mut opened, mut count) = (BTreeMap::<Account, Day>::new(), 0_u64);
         for entry in entries {
-            let entry = entry.borrow();
             count = count.saturating_add(1);
             for posting in &entry.postings {
                 // Most accounts are known, and `entry` would clone every one of them.

@@ -13,14 +13,14 @@ use crate::report::Pseudonyms;
 const DIALECTS: [Dialect; 3] = [Dialect::Hledger, Dialect::Beancount, Dialect::Csv];
 
 fn worked_example() -> Vec<Entry> {
-    testkit::worked_example().ledgers().treasury.entries().to_vec()
+    testkit::worked_example().entries()
 }
 
 fn written(entries: &[Entry], dialect: Dialect, detail: Detail, reveal: bool) -> (String, JournalWritten) {
     let names = Pseudonyms::new(sha256(b"e"), reveal);
     let ask = JournalAsk { dialect, detail, names: &names, as_of: UnixSeconds(0), evidence_root: Digest32([7; 32]) };
     let mut out = Vec::new();
-    let said = write_journal(&mut out, &ask, || entries).unwrap();
+    let said = write_journal(&mut out, &ask, || entries.iter().cloned()).unwrap();
     (String::from_utf8(out).unwrap(), said)
 }
 

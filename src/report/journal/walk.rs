@@ -1,6 +1,5 @@
 //! Through the journal once, day by day, and out at the other end.
 
-use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
@@ -25,8 +24,7 @@ pub fn write_journal<I>(
     entries: impl Fn() -> I,
 ) -> io::Result<JournalWritten>
 where
-    I: IntoIterator,
-    I::Item: Borrow<Entry>,
+    I: IntoIterator<Item = Entry>,
 {
     let chart = Chart::of(entries(), ask);
     let by_day = ask.detail.is_by_day(chart.entries);
@@ -52,7 +50,7 @@ where
         vesting: Vec::new(),
     };
     for entry in entries() {
-        walk.entry(entry.borrow())?;
+        walk.entry(&entry)?;
     }
     walk.finish()
 }

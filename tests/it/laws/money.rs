@@ -28,8 +28,8 @@ fn every_entry_and_every_balance_sums_to_zero_whatever_is_known() {
         facts_are_posted_once(&judged);
         custody_moves_by_settlements_only(&judged);
         no_rule_is_broken_in_silence(&judged);
-        posted += judged.ledgers.treasury.entries().len();
-        kinds.extend(judged.ledgers.treasury.entries().iter().map(|entry| entry.kind));
+        posted += judged.entries.len();
+        kinds.extend(judged.entries.iter().map(|entry| entry.kind));
     }
     assert!(posted > 100, "{posted} entries were looked at");
     for kind in ["envelope", "vesting", "escrow.deposit", "escrow.rebate", "distribution.settled"] {
@@ -61,7 +61,7 @@ fn custody(entry: &Entry) -> i128 {
 }
 
 fn entries_close(judged: &Judged) {
-    for entry in judged.ledgers.treasury.entries() {
+    for entry in &judged.entries {
         assert_eq!(sum(entry), 0, "{entry:?}");
     }
     let bugs = judged.divergences.iter().filter(|divergence| divergence.code == Code::ConsBug).count();
@@ -71,7 +71,7 @@ fn entries_close(judged: &Judged) {
 /// The balances are what the journal leaves, and what is held equals what is owed.
 fn balances_are_the_journal(judged: &Judged) {
     let mut balances: BTreeMap<&Account, i128> = BTreeMap::new();
-    for posting in judged.ledgers.treasury.entries().iter().flat_map(|entry| &entry.postings) {
+    for posting in judged.entries.iter().flat_map(|entry| &entry.postings) {
         *balances.entry(&posting.account).or_default() += posting.delta.0;
     }
     let theirs: BTreeMap<&Account, i128> =
@@ -87,7 +87,7 @@ fn balances_are_the_journal(judged: &Judged) {
 fn facts_are_posted_once(judged: &Judged) {
     let treasury = &judged.ledgers.treasury;
     let mut facts = BTreeSet::new();
-    for entry in treasury.entries() {
+    for entry in &judged.entries {
         assert!(facts.insert(&entry.key.fact), "{:?} stands twice", entry.key.fact);
     }
     for (entry, _) in judged.ledgers.envelope.events() {
@@ -120,16 +120,16 @@ fn no_rule_is_broken_in_silence(judged: &Judged) {
 
 /// Only a settlement moves custody, by its own amount and fee, and by what its invoice received beyond it.
 fn custody_moves_by_settlements_only(judged: &Judged) {
-    for entry in judged.ledgers.treasury.entries() {
+    for entry in &judged.entries {
         match &entry.key.fact {
             Fact::Envelope(_) | Fact::Vesting(..) | Fact::Claim(_) => assert_eq!(custody(entry), 0, "{entry:?}"),
-            Fact::Settlement(digest) => settled(judged, digest, custody(entry)),
+            Fact::Settlement(digest) => settled(judged, *digest, custody(entry)),
         }
     }
 }
 
-fn settled(judged: &Judged, digest: &Digest32, moved: i128) {
-    let event = &judged.set.settlements[digest].fact().event;
+fn settled(judged: &Judged, digest: Digest32, moved: i128) {
+    let event = &judged.set.settlements[&digest].fact().event;
     let amount = i128::from(event.amount.get()) * 1_000;
     let fee = event.fee.map_or(0, |fee| i128::from(fee.get()) * 1_000);
     let inside = matches!(event.kind, SettlementKind::EscrowRebate | SettlementKind::PlatformAccrual)

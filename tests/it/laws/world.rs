@@ -7,7 +7,7 @@ use std::path::Path;
 
 use reledger::app::{AppError, Cancel, Plan, RunFolder, RunOptions, Silent, capture_only, plan_of_world, rebuild_only};
 use reledger::domain::{AsOf, Divergence, EvidenceId, FetchReceipt, Media, RawEvidence, Sightings, UnixSeconds};
-use reledger::ledger::{Ledgers, rebuild};
+use reledger::ledger::{Entry, Ledgers, rebuild};
 use reledger::reconcile::{Input, Objectives, reconcile};
 use reledger::sim::{Scene, Selection, Transport, World, deal, generators_over, plant};
 use reledger::store::{Engine, EvidenceStore, LogStore, SideRecord, StoreError};
@@ -36,6 +36,8 @@ pub(super) struct Held {
 pub(super) struct Judged {
     pub(super) set: VerifiedSet,
     pub(super) ledgers: Ledgers,
+    /// The treasury's.
+    pub(super) entries: Vec<Entry>,
     pub(super) divergences: Vec<Divergence>,
 }
 
@@ -151,7 +153,8 @@ impl Held {
             time_boxed: false,
         })
         .divergences;
-        Judged { set, ledgers, divergences }
+        let entries = ledgers.journal(&set, &self.plan.policy, as_of).entries().collect();
+        Judged { set, ledgers, entries, divergences }
     }
 
     fn receipts(&self) -> impl Iterator<Item = &FetchReceipt> {
