@@ -37,7 +37,7 @@ pub(super) fn split(files: &[PathBuf]) -> Result<(Vec<PathBuf>, Vec<JudgedBalanc
         }
         for file in below {
             match read(&file)? {
-                Some(bytes) => proofs.push(judge(&file, &bytes)),
+                Some(bytes) => proofs.push(judge(file.display().to_string(), &bytes)),
                 None => rest.push(file),
             }
         }
@@ -57,10 +57,14 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, AppError> {
     let limit = u64::try_from(BALANCE_PROOF_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
     let file = File::open(path).map_err(AppError::io("open", path))?;
     file.take(limit).read_to_end(&mut bytes).map_err(AppError::io("read", path))?;
+    Ok(is_meant(&bytes).then_some(bytes))
+}
+
+/// True for the bytes, or the beginning of them, that are meant for a proof.
+pub(super) fn is_meant(bytes: &[u8]) -> bool {
     let has = |part: &[u8], mark: &[u8]| part.windows(mark.len()).any(|window| window == mark);
-    let begins = bytes.starts_with(BEGINNING) && has(bytes.get(..128).unwrap_or(&bytes), CLAIM);
-    let is_meant = begins || has(&bytes, SCHEMA.as_bytes()) && is_named(&bytes);
-    Ok(is_meant.then_some(bytes))
+    let begins = bytes.starts_with(BEGINNING) && has(bytes.get(..128).unwrap_or(bytes), CLAIM);
+    begins || has(bytes, SCHEMA.as_bytes()) && is_named(bytes)
 }
 
 /// True for one document that calls itself a proof: not for a list of records of which one speaks of proofs.
@@ -69,9 +73,10 @@ fn is_named(bytes: &[u8]) -> bool {
     value.is_some_and(|value| value["schema"].as_str().is_some_and(|schema| schema.starts_with(SCHEMA)))
 }
 
-fn judge(path: &Path, bytes: &[u8]) -> JudgedBalanceProof {
+/// Judges what is meant for a proof.
+pub(super) fn judge(place: String, bytes: &[u8]) -> JudgedBalanceProof {
     let verdict = check_balance_proof(bytes).map(|proof| said(&proof)).map_err(|error| inert(&error.to_string()));
-    JudgedBalanceProof { place: path.display().to_string(), id: sha256(bytes), verdict }
+    JudgedBalanceProof { place, id: sha256(bytes), verdict }
 }
 
 fn said(proof: &SumProof) -> String {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{Cursor, Read, Seek as _, SeekFrom};
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +18,10 @@ use crate::report::REPORT_SCHEMA;
 use crate::store::{EvidenceStore, MemoryStore, StoreError};
 use crate::substrate::{Captured, EvidenceSource, FilesSource, Sink, SourceError, Stopped};
 use crate::verify::VerifiedSet;
+
+mod piped;
+
+use piped::Piped;
 
 /// What became of one record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,8 +65,6 @@ pub struct JudgedRecord {
     pub condition: Option<Condition>,
 }
 
-/// Bytes of standard input looked at to tell what it is: one whole record.
-const SNIFF_BYTES_MAX: u64 = 2 * 1024 * 1024;
 /// Bytes of a file's beginning and end looked at to tell whether it is a bundle.
 const BUNDLE_LOOK_BYTES: u64 = 8 * 1024;
 /// One byte more than a bundle may have.
@@ -175,7 +177,7 @@ pub fn verify_files(files: &[PathBuf], with: &JudgedWith<'_>, cancel: &Cancel) -
         collected.take(FilesSource::new(*media, paths.clone()))?;
     }
     collected.records.clear();
-    let (files, proofs) = balance_proofs::split(files)?;
+    let (files, mut proofs) = balance_proofs::split(files)?;
     let own = if with.is_named { Some(own_trust(&*collected.store, policy)?) } else { None };
     let mut bundles = Vec::new();
     let mut judge_bundle = |place: &str, bytes: &[u8]| -> Result<(), AppError> {
@@ -183,18 +185,11 @@ pub fn verify_files(files: &[PathBuf], with: &JudgedWith<'_>, cancel: &Cancel) -
         Ok(())
     };
     for file in &files {
-        if file.as_os_str() == "-" {
-            match read_once(Box::new(std::io::stdin()))? {
-                Once::Records(source) => collected.take(source)?,
-                Once::Bundle(bytes) => judge_bundle("-", &bytes)?,
-            }
-            continue;
-        }
-        let found = std::fs::metadata(file).map_err(AppError::missing(file))?;
-        if !found.is_file() && !found.is_dir() {
-            match read_once(Box::new(File::open(file).map_err(AppError::io("open", file))?))? {
-                Once::Records(source) => collected.take(source)?,
-                Once::Bundle(bytes) => judge_bundle(&place_of(file), &bytes)?,
+        if let Some((place, reader)) = piped::only_once(file)? {
+            match piped::read(reader)? {
+                Piped::Records(source) => collected.take(source)?,
+                Piped::Bundle(bytes) => judge_bundle(&place, &bytes)?,
+                Piped::Proof(bytes) => proofs.push(balance_proofs::judge(place, &bytes)),
             }
             continue;
         }
@@ -310,30 +305,6 @@ fn first_media(mut source: FilesSource) -> Result<Media, AppError> {
 fn is_report(bytes: &[u8]) -> bool {
     let value: Option<serde_json::Value> = serde_json::from_slice(bytes).ok();
     value.is_some_and(|value| value["schema"] == REPORT_SCHEMA)
-}
-
-/// What can be read only once.
-enum Once {
-    Records(FilesSource),
-    Bundle(Vec<u8>),
-}
-
-/// Standard input or a pipe: it can be read only once, so its beginning is looked at and given back.
-fn read_once(mut reader: Box<dyn Read + Send>) -> Result<Once, AppError> {
-    let failed = || AppError::io("read", Path::new("standard input"));
-    let mut head = Vec::new();
-    reader.as_mut().take(SNIFF_BYTES_MAX).read_to_end(&mut head).map_err(failed())?;
-    if looks_like_bundle("", &head, &head) {
-        let rest = BUNDLE_READ_MAX.saturating_sub(head.len() as u64);
-        reader.as_mut().take(rest).read_to_end(&mut head).map_err(failed())?;
-        return Ok(Once::Bundle(head));
-    }
-    let on = |media, reader| {
-        let source = FilesSource::new(media, vec![PathBuf::from("-")]);
-        source.with_standard_input(reader)
-    };
-    let media = first_media(on(Media::NostrEvent, Box::new(Cursor::new(head.clone()))))?;
-    Ok(Once::Records(on(media, Box::new(Cursor::new(head).chain(reader)))))
 }
 
 fn judged(set: &VerifiedSet, record: Seen) -> JudgedRecord {

@@ -116,7 +116,7 @@ pub use replay::{ReplayOptions, Replayed, WouldReplay, replay, would_replay};
 pub use run::{Found, RunFolder, RunRecord, write_atomic, write_private, write_result, write_result_by};
 pub use standing::{Origin, Standing};
 #[cfg(feature = "net")]
-pub use trial::{Campaign, CampaignResult, Faults, Trial, TrialReport, run_campaign};
+pub use trial::{Campaign, CampaignResult, Faults, Trial, TrialReport, drill_world, plan_of_world, run_campaign};
 pub use unfreeze::Unfreeze;
 pub use values::{Instant, Span};
 

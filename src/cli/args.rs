@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::coverage::CoverageArgs;
@@ -10,6 +11,7 @@ use super::custody::CustodyCommand;
 use super::diff::DiffArgs;
 use super::gaps::GapsCommand;
 use super::replay::ReplayArgs;
+use crate::report::SCHEMAS;
 use crate::sim::{Behaviour, Transport};
 
 /// Rebuild three ledgers from public substrates, prove every line, and report where they disagree.
@@ -130,7 +132,7 @@ pub(crate) enum Command {
     /// checkpoint chains, snapshots, divergence bundles, proofs about balances. A bundle is judged by itself, and with -c also
     /// under your own keys.
     Verify {
-        /// Files; `-` is stdin.
+        /// Files; `-` is stdin, also for a bundle or a proof.
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
@@ -204,7 +206,7 @@ pub(crate) enum Command {
     /// Print a published JSON Schema.
     Schema {
         /// Which one.
-        #[arg(value_parser = ["report", "divergence", "bundle", "config", "coverage", "explanation", "exit-codes", "events"])]
+        #[arg(value_parser = PossibleValuesParser::new(SCHEMAS.map(|(name, _)| name)))]
         name: String,
     },
     /// Print shell completions.

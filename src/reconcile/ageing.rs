@@ -1,10 +1,12 @@
-//! How old what is open is, by count and by money (TREASURY 6.2).
+//! How old what is open is, by count and by money, in all and by project (TREASURY 6.2).
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Code, Digest32, Divergence, EnvelopeId, State, UnixSeconds};
+use crate::domain::{Code, Digest32, Divergence, EnvelopeId, ProjectKey, State, UnixSeconds};
+use crate::evidence::OcMeBody;
 
 use super::reconciler::Input;
+use super::result::Ages;
 
 /// Upper ends of the buckets, in seconds.
 const BUCKETS: [(&str, i64); 5] = [
@@ -15,33 +17,55 @@ const BUCKETS: [(&str, i64); 5] = [
     ("<=93d", 93 * 24 * 3600),
 ];
 
-/// Open divergences by the age of what they are about.
-#[derive(Debug, Default)]
-pub(super) struct Ages {
-    /// How many.
-    pub(super) counts: BTreeMap<String, u64>,
-    /// Satoshi at stake, rounded down once a bucket. Only buckets with something at stake.
-    pub(super) sats: BTreeMap<String, i128>,
+/// Counts, and millisatoshi that are rounded down once at the end.
+#[derive(Default)]
+struct Sums {
+    counts: BTreeMap<String, u64>,
+    msat: BTreeMap<String, i128>,
 }
 
-pub(super) fn by_age(input: &Input<'_>, divergences: &[Divergence]) -> Ages {
-    let mut counts = BTreeMap::new();
-    let mut msat: BTreeMap<String, i128> = BTreeMap::new();
-    for divergence in divergences.iter().filter(|divergence| divergence.state == State::Open) {
-        let bucket = match time_of(input, divergence) {
-            None => "unknown",
-            Some(at) => {
-                let age = input.as_of.time.0.saturating_sub(at.0);
-                BUCKETS.iter().find(|(_, limit)| age <= *limit).map_or(">93d", |(name, _)| name)
-            }
-        };
-        *counts.entry(bucket.to_owned()).or_insert(0_u64) += 1;
+impl Sums {
+    fn add(&mut self, bucket: &str, divergence: &Divergence) {
+        *self.counts.entry(bucket.to_owned()).or_default() += 1;
         if let Some(stake) = divergence.at_stake {
-            let sum = msat.entry(bucket.to_owned()).or_default();
+            let sum = self.msat.entry(bucket.to_owned()).or_default();
             *sum = sum.saturating_add(stake.0);
         }
     }
-    Ages { counts, sats: in_sats(msat) }
+
+    fn finish(self) -> Ages {
+        Ages { counts: self.counts, sats: in_sats(self.msat) }
+    }
+}
+
+/// Open divergences by the age of what they are about.
+pub(super) fn by_age(input: &Input<'_>, divergences: &[Divergence]) -> Ages {
+    let mut sums = Sums::default();
+    for divergence in open(divergences) {
+        sums.add(bucket(input, divergence), divergence);
+    }
+    sums.finish()
+}
+
+/// The same by the project that they are about. What is about a user, a federation or a proof is about no one project.
+pub(super) fn by_project(input: &Input<'_>, divergences: &[Divergence]) -> BTreeMap<ProjectKey, Ages> {
+    let mut projects: BTreeMap<ProjectKey, Sums> = BTreeMap::new();
+    for divergence in open(divergences) {
+        if let Some(project) = project_of(input, divergence) {
+            projects.entry(project).or_default().add(bucket(input, divergence), divergence);
+        }
+    }
+    projects.into_iter().map(|(project, sums)| (project, sums.finish())).collect()
+}
+
+fn open(divergences: &[Divergence]) -> impl Iterator<Item = &Divergence> {
+    divergences.iter().filter(|divergence| divergence.state == State::Open)
+}
+
+fn bucket(input: &Input<'_>, divergence: &Divergence) -> &'static str {
+    let Some(at) = time_of(input, divergence) else { return "unknown" };
+    let age = input.as_of.time.0.saturating_sub(at.0);
+    BUCKETS.iter().find(|(_, limit)| age <= *limit).map_or(">93d", |(name, _)| name)
 }
 
 /// Satoshi at stake by code, over divergences of every state: what is acknowledged is not subtracted.
@@ -60,18 +84,35 @@ fn in_sats<K: Ord>(msat: BTreeMap<K, i128>) -> BTreeMap<K, i128> {
     msat.into_iter().map(|(name, msat)| (name, msat.div_euclid(1000))).collect()
 }
 
+fn digest(divergence: &Divergence, name: &str) -> Option<Digest32> {
+    divergence.subject.get(name)?.parse().ok()
+}
+
+/// The project of the subject, of its envelope or of its settlement.
+fn project_of(input: &Input<'_>, divergence: &Divergence) -> Option<ProjectKey> {
+    if let Some(project) = divergence.subject.get("project") {
+        return Some(project.into());
+    }
+    let entry = digest(divergence, "envelope").and_then(|id| input.ledgers.envelope.entries.get(&EnvelopeId(id)));
+    if let Some(OcMeBody::Event(event)) = entry.map(|entry| &*entry.body) {
+        return event.project.clone();
+    }
+    let settlement = digest(divergence, "settlement").and_then(|digest| input.set.settlements.get(&digest))?;
+    settlement.fact().event.project.clone()
+}
+
 /// When the thing happened that a divergence is about: its envelope, its settlement, its instant, else its oldest
 /// carrier.
 fn time_of(input: &Input<'_>, divergence: &Divergence) -> Option<UnixSeconds> {
-    let digest = |name: &str| divergence.subject.get(name).and_then(|text| text.parse::<Digest32>().ok());
-    if let Some(id) = digest("envelope").map(EnvelopeId) {
+    if let Some(id) = digest(divergence, "envelope").map(EnvelopeId) {
         let billed = input.ledgers.envelope.entries.get(&id).and_then(|entry| entry.claimed);
         let rebound = || input.ledgers.rebind.entries.get(&id).map(|entry| entry.rebind.at);
         if let Some(at) = billed.or_else(rebound) {
             return Some(at.seconds());
         }
     }
-    if let Some(settlement) = digest("settlement").and_then(|digest| input.set.settlements.get(&digest)) {
+    let settlement = digest(divergence, "settlement").and_then(|digest| input.set.settlements.get(&digest));
+    if let Some(settlement) = settlement {
         return Some(settlement.fact().event.settled_at);
     }
     if let Some(at) = divergence.subject.get("at").and_then(|at| at.parse().ok()) {

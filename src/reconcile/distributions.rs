@@ -38,6 +38,7 @@ pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit)
             settlement
                 .finding(Code::SetOrphan)
                 .with_values("the id of a held distribution or drop manifest", observed)
+                .with_stake(settlement.event.amount.msat().delta())
                 .with_explanation("The settlement names a distribution that is not held."),
         );
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Code, Digest32, Finding, Sats};
+use crate::domain::{Code, Digest32, Finding, MsatDelta, Sats};
 use crate::evidence::InvoiceState;
 use crate::ledger::rails::{Leg, Legs};
 use crate::ledger::{Movement, movement};
@@ -11,8 +11,8 @@ use super::audit::Audit;
 use super::settlements::Posted;
 
 /// What a client refuses to pay above: 100 satoshi and 15,000 millionths of the amount.
-const LIMIT_BASE_MSAT: u128 = 100_000;
-const LIMIT_MSAT_PER_SAT: u128 = 15;
+const LIMIT_BASE_MSAT: i128 = 100_000;
+const LIMIT_MSAT_PER_SAT: i128 = 15;
 
 pub(super) fn check(posted: &[Posted<'_>], legs: &Legs<'_>, audit: &mut Audit) {
     let outgoing = posted.iter().filter(|settlement| movement(settlement.event) == Movement::Out);
@@ -28,12 +28,14 @@ pub(super) fn check(posted: &[Posted<'_>], legs: &Legs<'_>, audit: &mut Audit) {
 /// FEE_LIMIT. The limit is that of a Lightning client: what went by a Bitcoin transaction alone pays miners.
 fn above_limit(settlement: &Posted<'_>, fee: Sats) -> Option<Finding> {
     let event = settlement.event;
-    let limit = LIMIT_BASE_MSAT + u128::from(event.amount.get()) * LIMIT_MSAT_PER_SAT;
+    let limit = LIMIT_BASE_MSAT + i128::from(event.amount.get()) * LIMIT_MSAT_PER_SAT;
     let by_lightning = event.txid.is_none() || event.payment_hash.is_some();
-    (by_lightning && u128::from(fee.msat().get()) > limit).then(|| {
+    let above = i128::from(fee.msat().get()).saturating_sub(limit);
+    (by_lightning && above > 0).then(|| {
         settlement
             .finding(Code::FeeLimit)
             .with_values(format!("at most {limit} msat"), format!("{} msat", fee.msat()))
+            .with_stake(MsatDelta(above))
             .with_explanation("The fee is above 100 sat and 1.5 % of the amount, where a client refuses to pay.")
     })
 }
@@ -46,10 +48,13 @@ fn without_basis(settlement: &Posted<'_>, fee: Sats, legs: &Legs<'_>) -> Option<
     if known.is_empty() || known.iter().any(|(_, msat)| msat / 1_000 == fee.get()) {
         return None;
     }
+    // What is in doubt is at least the way to the nearest basis.
+    let nearest = known.iter().map(|(_, msat)| msat.abs_diff(fee.msat().get())).min().unwrap_or_default();
     let bases: Vec<String> = known.iter().map(|(name, msat)| format!("{name} {msat} msat")).collect();
     let finding = settlement
         .finding(Code::FeeSettlement)
         .with_values(bases.join(" or "), format!("{} msat", fee.msat()))
+        .with_stake(MsatDelta(nearest.into()))
         .with_explanation("The stated fee is neither what the gateway charged nor what the route cost.");
     let cited = joined.iter().filter_map(|leg| leg.first_evidence());
     Some(cited.fold(finding, |finding, id| finding.with_evidence(id, "leg")))

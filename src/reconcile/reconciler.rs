@@ -55,6 +55,7 @@ pub fn reconcile(input: &Input<'_>) -> Reconciliation {
     let ages = ageing::by_age(input, &divergences);
     Reconciliation {
         needs_review: merge::needs_review(&divergences),
+        by_project: ageing::by_project(input, &divergences),
         by_age: ages.counts,
         by_age_sats: ages.sats,
         by_code_sats: ageing::stakes(&divergences),

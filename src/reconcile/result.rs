@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{
-    Beacon, Code, Coverage, Digest32, Divergence, EvidenceId, OperationId, Ratio, Sampling, SignedStatement, SourceId,
-    UnixSeconds, UserKey,
+    Beacon, Code, Coverage, Digest32, Divergence, EvidenceId, OperationId, ProjectKey, Ratio, Sampling,
+    SignedStatement, SourceId, UnixSeconds, UserKey,
 };
 
 use super::acknowledge::JudgedStatement;
@@ -289,6 +289,15 @@ pub struct Matching {
     pub ledger: BTreeMap<&'static str, Matched>,
 }
 
+/// How old what is open is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ages {
+    /// Divergences by age bucket.
+    pub counts: BTreeMap<String, u64>,
+    /// Satoshi at stake by age bucket, rounded down; only buckets with something at stake.
+    pub sats: BTreeMap<String, i128>,
+}
+
 /// Everything that reconciliation established.
 #[derive(Debug, Clone, Default)]
 pub struct Reconciliation {
@@ -318,6 +327,8 @@ pub struct Reconciliation {
     pub by_age: BTreeMap<String, u64>,
     /// Satoshi at stake in open divergences by age bucket, rounded down; only buckets with something at stake.
     pub by_age_sats: BTreeMap<String, i128>,
+    /// Both by project: open divergences that are about one project.
+    pub by_project: BTreeMap<ProjectKey, Ages>,
     /// Satoshi at stake by code over all divergences, whatever their state; only codes that are about amounts.
     pub by_code_sats: BTreeMap<Code, i128>,
     /// Every recorded statement about divergences, with where it stands.

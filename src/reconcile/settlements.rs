@@ -109,6 +109,7 @@ fn form(input: &Input<'_>, settlement: &Posted<'_>) -> Vec<Finding> {
             settlement
                 .finding(Code::DirWrong)
                 .with_values(allowed.name(), event.direction.name())
+                .with_stake(event.amount.msat().delta())
                 .with_explanation(format!("The direction is not allowed for {}.", event.kind)),
         );
     }
@@ -135,6 +136,7 @@ fn form(input: &Input<'_>, settlement: &Posted<'_>) -> Vec<Finding> {
             settlement
                 .finding(Code::AdjUnexplained)
                 .with_values("a note or a reference", "neither")
+                .with_stake(event.amount.msat().delta())
                 .with_explanation("A manual correction says neither why nor what it corrects."),
         );
     }

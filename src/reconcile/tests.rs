@@ -18,18 +18,25 @@ use crate::verify::{Carriers, HeldEvent, PendingAnchor, SignedSettlement, StaleA
 use super::{Declared, Input, Reconciliation, reconcile};
 
 mod acknowledging;
+mod ageing;
 mod anchoring;
 mod balances;
+mod claims;
 mod covering;
+mod custody;
 mod edges;
+mod fees;
 mod forms;
+mod joined;
 mod large;
+mod legs;
+mod matching;
 mod omissions;
 mod paying;
 mod people;
 mod sources;
+mod stakes;
 mod statement;
-mod treasury;
 
 const OPERATOR: &str = "wss://relay.operator.example";
 const OTHER: &str = "wss://relay.other.example";

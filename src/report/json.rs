@@ -9,7 +9,7 @@ use super::model::Model;
 use super::pseudonym::Pseudonyms;
 use crate::domain::{Counts, Coverage, Divergence, State, Statement};
 use crate::ledger::LedgerView;
-use crate::reconcile::{BalanceSummary, JudgedStatement, Matched, Runbook, SeedOrigin, StepVerdict};
+use crate::reconcile::{Ages, BalanceSummary, JudgedStatement, Matched, Runbook, SeedOrigin, StepVerdict};
 
 /// The report's schema name.
 pub const REPORT_SCHEMA: &str = "reledger/report/1";
@@ -237,13 +237,17 @@ fn summary(model: &Model<'_>) -> Value {
         *by_code.entry(divergence.code.name()).or_default() += 1;
     }
     let sats = |sats: &i128| integer(*sats);
-    let by_age_sats: BTreeMap<&str, Value> =
-        reconciliation.by_age_sats.iter().map(|(name, amount)| (name.as_str(), sats(amount))).collect();
+    let aged = |ages: &BTreeMap<String, i128>| -> BTreeMap<String, Value> {
+        ages.iter().map(|(name, amount)| (name.clone(), sats(amount))).collect()
+    };
+    let of_project = |ages: &Ages| json!({ "by_age": ages.counts, "by_age_sats": aged(&ages.sats) });
+    let by_project: BTreeMap<&str, Value> =
+        reconciliation.by_project.iter().map(|(project, ages)| (project.as_str(), of_project(ages))).collect();
     let by_code_sats: BTreeMap<&str, Value> =
         reconciliation.by_code_sats.iter().map(|(code, amount)| (code.name(), sats(amount))).collect();
     json!({
         "by_code": by_code, "by_code_sats": by_code_sats, "explained": model.in_state(State::Explained),
         "acknowledged": model.in_state(State::Acknowledged), "unexplained": model.unexplained(),
-        "by_age": reconciliation.by_age, "by_age_sats": by_age_sats,
+        "by_age": reconciliation.by_age, "by_age_sats": aged(&reconciliation.by_age_sats), "by_project": by_project,
     })
 }

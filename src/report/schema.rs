@@ -1,15 +1,27 @@
 //! The published JSON Schemas (2020-12). The same files stand in `docs/schema/`.
 
 /// Name and text of every schema.
-pub const SCHEMAS: [(&str, &str); 8] = [
+pub const SCHEMAS: [(&str, &str); 20] = [
     ("report", include_str!("../../docs/schema/report.schema.json")),
     ("divergence", include_str!("../../docs/schema/divergence.schema.json")),
+    ("divergences", include_str!("../../docs/schema/divergences.schema.json")),
+    ("divergence-shown", include_str!("../../docs/schema/divergence-shown.schema.json")),
     ("bundle", include_str!("../../docs/schema/bundle.schema.json")),
+    ("acknowledgement", include_str!("../../docs/schema/acknowledgement.schema.json")),
+    ("balance-proof", include_str!("../../docs/schema/balance-proof.schema.json")),
     ("config", include_str!("../../docs/schema/config.schema.json")),
     ("exit-codes", include_str!("../../docs/schema/exit-codes.schema.json")),
     ("coverage", include_str!("../../docs/schema/coverage.schema.json")),
+    ("certificates", include_str!("../../docs/schema/certificates.schema.json")),
     ("explanation", include_str!("../../docs/schema/explanation.schema.json")),
+    ("custody", include_str!("../../docs/schema/custody.schema.json")),
+    ("diff", include_str!("../../docs/schema/diff.schema.json")),
+    ("caps", include_str!("../../docs/schema/caps.schema.json")),
+    ("keys", include_str!("../../docs/schema/keys.schema.json")),
+    ("cursors", include_str!("../../docs/schema/cursors.schema.json")),
     ("events", include_str!("../../docs/schema/events.schema.json")),
+    ("sim-run", include_str!("../../docs/schema/sim-run.schema.json")),
+    ("sim-write", include_str!("../../docs/schema/sim-write.schema.json")),
 ];
 
 /// The schema of that name.

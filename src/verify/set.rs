@@ -36,6 +36,13 @@ impl<T> Verified<T> {
         Self::new(fact, carrier)
     }
 
+    /// As [`Self::assumed`]: it came once more.
+    #[cfg(test)]
+    pub(crate) fn and_carried_by(mut self, carrier: EvidenceId) -> Self {
+        self.add_carrier(carrier);
+        self
+    }
+
     pub(in crate::verify) fn fact_mut(&mut self) -> &mut T {
         &mut self.fact
     }

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use tempfile::{TempDir, tempdir};
 
 use crate::schemas::{faults, schema};
-use crate::support::{arg, code, drill, report, run, shown, stdout, write_world};
+use crate::support::{arg, code, drill, report, run, run_piped, shown, stdout, write_world};
 
 const SEED: u64 = 2;
 const EVENTS: u32 = 30;
@@ -123,6 +123,28 @@ fn no_byte_of_a_proof_can_be_changed_but_the_count_that_is_compared_with_the_pub
     for line in lines {
         assert_eq!(line["fate"], "bad", "{line}");
     }
+}
+
+#[test]
+fn a_proof_through_a_pipe_is_judged_like_the_file() {
+    let stage = &*STAGE;
+    let proof = REVEALED.iter().map(|(_, _, told)| &told["proof"]).find(|proof| proof.is_object()).unwrap().to_string();
+    let forged = proof.replacen("\"balance_sats\":\"", "\"balance_sats\":\"1", 1);
+    assert_ne!(forged, proof);
+    for (bytes, exit) in [(&proof, 0), (&forged, 5)] {
+        let path = stage.file("piped.json", bytes.as_bytes());
+        let (named_exit, named) = verify(&path);
+        let piped = run_piped(&["verify", "-"], bytes.as_bytes());
+        assert_eq!((named_exit, code(&piped)), (exit, exit), "{}", shown(&piped));
+        assert_eq!(
+            stdout(&piped).lines().next().unwrap().replacen(" - ", &format!(" {} ", path.display()), 1),
+            named.lines().next().unwrap()
+        );
+        assert!(stdout(&piped).contains(" balance-proof "), "{}", shown(&piped));
+    }
+    // What only speaks of proofs is a record like another.
+    let spoken = run_piped(&["verify", "-"], br#"{"content":"reledger/balance-proof/1"}"#);
+    assert!(!stdout(&spoken).contains(" balance-proof "), "{}", shown(&spoken));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The published schemas hold for what the program really writes. Method: a validator of just the keywords that our schemas
 //! use; any other keyword fails the test, so that a schema can't promise what is not checked.
 
+mod printed;
+
 use serde_json::{Value, json};
 use tempfile::tempdir;
 

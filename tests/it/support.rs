@@ -1,6 +1,7 @@
 //! What several test modules need: running the command, worlds on disk, reading reports.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
@@ -18,6 +19,19 @@ pub(crate) fn reledger() -> Command {
 /// Runs the command to its end.
 pub(crate) fn run(args: &[&str]) -> Output {
     reledger().args(args).output().expect("the command starts")
+}
+
+/// Runs the command with these bytes coming through a pipe.
+pub(crate) fn run_piped(args: &[&str], bytes: &[u8]) -> Output {
+    let mut command = reledger();
+    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the command starts");
+    let mut pipe = child.stdin.take().expect("stdin is a pipe");
+    std::thread::scope(|threads| {
+        // A command that has seen enough closes its end.
+        threads.spawn(move || drop(pipe.write_all(bytes)));
+        child.wait_with_output().expect("the command ends")
+    })
 }
 
 pub(crate) fn code(output: &Output) -> i32 {

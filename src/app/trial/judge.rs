@@ -5,14 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::compare::{Reported, compare};
 use super::served;
-use crate::app::as_of::AsOfWanted;
-use crate::app::config::Config;
-use crate::app::drill::drill;
+use super::written::drill_world;
 use crate::app::error::AppError;
-use crate::app::observer::{Cancel, Silent};
-use crate::app::options::RunOptions;
-use crate::app::plan::Plan;
-use crate::domain::Severity;
+use crate::app::observer::Cancel;
 use crate::sim::{Expectation, Expected, Noise, Planted, Scene, Selection, SimError, Transport, World, expect, plant};
 
 /// What one world is made of.
@@ -131,30 +126,5 @@ pub(super) fn failed(error: SimError, folder: &Path) -> AppError {
 /// Writes the scene and lets the program judge it; gives back where the report stands.
 fn run(scene: &Scene, folder: &Path, cancel: &Cancel) -> Result<PathBuf, AppError> {
     scene.write(folder).map_err(|error| failed(error, folder))?;
-    judged(scene, folder, true, cancel)
-}
-
-/// Lets the program judge what was written; gives back where the report stands.
-pub(super) fn judged(scene: &Scene, folder: &Path, offline: bool, cancel: &Cancel) -> Result<PathBuf, AppError> {
-    let path = folder.join("reledger.toml");
-    let text = std::fs::read_to_string(&path).map_err(AppError::io("read", &path))?;
-    let plan = Plan::resolve(&Config::from_toml(&text)?, folder)?;
-    Ok(drill(&plan, &options(scene, folder.join("run"), offline), &Silent, cancel)?.report)
-}
-
-fn options(scene: &Scene, run: PathBuf, offline: bool) -> RunOptions {
-    let as_of = scene.world.as_of();
-    RunOptions {
-        command: "drill",
-        run,
-        as_of: Some(AsOfWanted::Time(as_of)),
-        clock: as_of,
-        fail_on: Severity::Error,
-        fail_on_invalid: false,
-        reveal_users: true,
-        offline,
-        yes: false,
-        jobs: 1,
-        max_seconds: None,
-    }
+    drill_world(scene, folder, true, cancel)
 }

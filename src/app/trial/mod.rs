@@ -6,6 +6,8 @@ mod compare;
 mod judge;
 mod served;
 mod shrink;
+mod written;
 
 pub use campaign::{Campaign, CampaignResult, Faults, run_campaign};
 pub use judge::{Trial, TrialReport};
+pub use written::{drill_world, plan_of_world};

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use tokio::runtime::Builder;
 use tokio::sync::oneshot::channel;
 
-use super::judge::{failed, judged};
+use super::judge::failed;
+use super::written::drill_world;
 use crate::app::error::AppError;
 use crate::app::observer::Cancel;
 use crate::sim::{Expectation, Located, Planted, Scene};
@@ -44,7 +45,7 @@ pub(super) fn run(scene: &Scene, folder: &Path, cancel: &Cancel) -> Result<Ran, 
     };
     let serving = runtime.block_on(scene.serve(shutdown)).map_err(|error| failed(error, folder))?;
     scene.write_beside(&serving, folder).map_err(|error| failed(error, folder))?;
-    let report = judged(scene, folder, false, cancel)?;
+    let report = drill_world(scene, folder, false, cancel)?;
     let mut idle: Vec<String> = serving.idle().iter().map(|one| format!("{one} never reached the wire")).collect();
     if serving.trapped() > 0 {
         idle.push(format!("{} connections to an address that nobody configured", serving.trapped()));

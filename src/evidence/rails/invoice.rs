@@ -160,8 +160,10 @@ fn amount(members: Record<'_, '_>, name: &str, accept: impl Fn(u64) -> Option<u6
     }
 }
 
+/// Text has the form of a JSON number: no sign, no fraction, no exponent, no leading zero.
 fn plain_integer(digits: &str) -> Option<u64> {
-    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
+    let is_plain = digits.bytes().all(|byte| byte.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
+    is_plain.then(|| digits.parse().ok())?
 }
 
 fn integer(value: &Json<'_>) -> Option<u64> {

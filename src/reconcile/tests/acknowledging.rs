@@ -1,12 +1,12 @@
 //! Goal: a signed acknowledgement counts for exactly the divergence that it is about, while it may; every reason against it
-//! has a case and a near miss. What is at stake is the amount that the specification's arithmetic gives.
+//! has a case and a near miss.
 
 use ed25519_dalek::{Signer as _, SigningKey};
 
 use super::*;
 use crate::domain::{
-    ACKNOWLEDGEMENT_SECONDS_MAX, Acknowledgement, Digest32, MsatDelta, ObservedCustody, PinnedKey, PublicKey32,
-    Severity, Signature64, SignedStatement, Statement, Withdrawal,
+    ACKNOWLEDGEMENT_SECONDS_MAX, Acknowledgement, Digest32, PinnedKey, PublicKey32, Severity, Signature64,
+    SignedStatement, Statement, Withdrawal,
 };
 use crate::reconcile::StatementState::{self, BadSignature, Holds, UnknownKey, Unmatched, Withdrawn};
 
@@ -216,63 +216,4 @@ fn a_withdrawal_counts_by_its_own_signature_and_for_what_it_names() {
     again.issued_at = again.issued_at.plus(1);
     let again = signed(&pen(), Statement::Acknowledgement(again));
     assert_eq!(stand(&scene, &[own, good, again]), [Withdrawn, Holds, Holds]);
-}
-
-type Stake = (Code, fn(&mut Scene), i128);
-
-/// Millisatoshi, each out of the numbers of the case: the honest world bills 60 sats with a share of 39 and a rebate of 9.
-const STAKES: &[Stake] = &[
-    (Code::AmtMismatch, |s| s.change_settlement("payout", |x| x.event.amount = sats(38)), 1_000),
-    (Code::UnitSuspect, |s| s.change_settlement("payout", |x| x.event.amount = sats(39_000)), 38_961_000),
-    (Code::UserOverpaid, |s| s.change_settlement("payout", |x| x.event.amount = sats(42)), 3_000),
-    (Code::SetLate, |s| s.change_settlement("payout", |x| x.event.settled_at = time("2026-05-14T12:00:01Z")), 39_000),
-    (Code::SetMissing, |s| s.world.distribution("batch", &[("bc1quser", 39), ("bc1qother", 2)], Some(41)), 2_000),
-    (Code::DistClosure, |s| s.world.distribution("batch", &[("bc1quser", 39)], Some(46)), 7_000),
-    (Code::EscUnfunded, |s| s.change_settlement("deposit", |x| x.event.amount = sats(55)), 5_000),
-    (Code::EscNegative, |s| s.change_settlement("deposit", |x| x.event.amount = sats(48)), 3_000),
-    (Code::EscNeverFunded, |s| drop(s.world.set.settlements.remove(&digest("deposit"))), 60_000),
-    (Code::ConsCustody, |s| drop(s.world.set.settlements.remove(&digest("deposit"))), 39_000),
-    (Code::InvUnderpaid, |s| with_invoice(s, 100_000_000, 99_999_998, InvoiceState::Settled), 2),
-    (Code::InvOverpaid, |s| with_invoice(s, 100_000_000, 100_001_001, InvoiceState::Settled), 1_001),
-    (Code::InvState, |s| with_invoice(s, 100_000_000, 0, InvoiceState::Expired), 100_000_000),
-    (Code::BalanceMismatch, |s| s.world.set.balances = vec![(evidence("line"), line("bc1quser", -5))], 5_000),
-    (Code::BalanceExtraUser, |s| s.world.set.balances.push((evidence("x"), line("bc1qnobody", 6))), 6_000),
-    (
-        Code::CustodyDrift,
-        |s| {
-            // 100,000 sats came in and 39 went out.
-            let seen = ObservedCustody { at: s.world.as_of.time, msat: crate::domain::Msat::new(99_960_999).unwrap() };
-            s.world.policy.observed.insert("oc-me-v1".to_owned().into(), vec![seen]);
-        },
-        1,
-    ),
-];
-
-#[test]
-fn what_is_at_stake_is_the_difference_or_the_amount_that_is_missing() {
-    for (code, change, msat) in STAKES {
-        let mut scene = Scene::honest();
-        change(&mut scene);
-        let run = scene.run();
-        assert_eq!(one(&run, *code).at_stake, Some(MsatDelta(*msat)), "{code}");
-        assert_eq!(run.by_code_sats[code], msat.div_euclid(1000), "{code}");
-    }
-}
-
-#[test]
-fn money_ages_in_the_buckets_of_the_counts() {
-    let mut scene = Scene::honest();
-    scene.change_settlement("payout", |x| x.event.amount = sats(38));
-    scene.world.set.anchors.remove(&digest("e"));
-    let run = scene.run();
-    assert_eq!(one(&run, Code::OtsAbsent).at_stake, None, "a proof is about no amount");
-    // One satoshi each: the distribution of 2026-05-11 and the share of 2026-05-04, fifty days and more before the as-of; and
-    // the balance, which a statement without a date denies.
-    let mut stakes: Vec<(Code, i128)> =
-        run.divergences.iter().filter_map(|found| Some((found.code, found.at_stake?.0))).collect();
-    stakes.sort();
-    let expected = [(Code::SetMissing, 1_000), (Code::AmtMismatch, 1_000), (Code::BalanceMismatch, 1_000)];
-    assert_eq!(stakes, expected);
-    let expected = BTreeMap::from([("<=93d".to_owned(), 2), ("unknown".to_owned(), 1)]);
-    assert_eq!(run.by_age_sats, expected);
 }

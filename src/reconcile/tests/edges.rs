@@ -80,31 +80,6 @@ fn a_distribution_is_pending_until_after_the_last_instant_of_grace() {
 }
 
 #[test]
-fn an_open_divergence_falls_into_the_first_age_that_holds_it() {
-    let as_of = time("2026-06-30T00:00:00Z").0;
-    let (minute, hour, day) = (60, 3_600, 86_400);
-    for (age, bucket) in [
-        (15 * minute, "<=15m"),
-        (15 * minute + 1, "<=24h"),
-        (24 * hour, "<=24h"),
-        (24 * hour + 1, "<=7d"),
-        (7 * day, "<=7d"),
-        (7 * day + 1, "<=14d"),
-        (14 * day, "<=14d"),
-        (14 * day + 1, "<=93d"),
-        (93 * day, "<=93d"),
-        (93 * day + 1, ">93d"),
-    ] {
-        let mut scene = Scene::honest();
-        let carrier = evidence("damaged");
-        scene.world.set.events.insert(carrier, held(carrier, 1, UnixSeconds(as_of - age)));
-        let finding = Finding::new(Code::EvtKindMismatch, Subject::new("event", "x")).with_evidence(carrier, "carrier");
-        scene.world.set.findings.push(finding);
-        assert_eq!(scene.run().by_age, BTreeMap::from([(bucket.to_owned(), 1)]), "{age}");
-    }
-}
-
-#[test]
 fn a_declared_record_that_cannot_be_read_leaves_its_check_open_and_a_bad_key_does_not() {
     let mut scene = Scene::honest();
     let subject = Subject::new("media", "settlement").and("sha256", digest("bytes"));

@@ -67,7 +67,7 @@ const PAYOUTS: &[Case<Scene>] = &[
     ),
 ];
 
-fn maturing_until_2026_05_10(scene: &mut Scene) {
+pub(super) fn maturing_until_2026_05_10(scene: &mut Scene) {
     scene.world.event("e", |event| {
         (event.gross, event.platform, event.user_earned, event.rebate) = (sats(60), sats(12), sats(39), sats(9));
         in_window(event, "w_1", None);
@@ -107,7 +107,7 @@ const ESCROW: &[Case<Scene>] = &[
     ),
 ];
 
-fn accrual(scene: &mut Scene, amount: u64) {
+pub(super) fn accrual(scene: &mut Scene, amount: u64) {
     scene.world.settlement("accrual", SettlementKind::PlatformAccrual, |event| {
         event.amount = sats(amount);
         event.settled_at = time("2026-05-20T00:00:00Z");

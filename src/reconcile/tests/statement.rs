@@ -7,14 +7,14 @@ use crate::ledger::testkit::{Case, assert_table, digest, evidence};
 use super::{Scene, line, one, open, unpaid_share};
 
 /// Two users: one who is owed 39 sats, and one whose 39 were paid.
-fn stated() -> Scene {
+pub(super) fn stated() -> Scene {
     let mut scene = Scene::honest();
     unpaid_share(&mut scene, "2026-06-25T00:00:00Z");
     scene.world.set.balances.push((evidence("line 2"), line("bc1qunpaid", 39)));
     scene
 }
 
-fn root(users: &[(&str, i128)]) -> Digest32 {
+pub(super) fn root(users: &[(&str, i128)]) -> Digest32 {
     sum_root(users.iter().copied()).unwrap().hash
 }
 
@@ -26,7 +26,7 @@ fn say(scene: &mut Scene, totals: Option<StatementTotals>, sample: Option<Statem
     scene.world.set.statements.push((evidence("whole"), StatementClaim { totals, sample }));
 }
 
-fn totals(scene: &mut Scene, count: u64, sum: i64, root: Digest32) {
+pub(super) fn totals(scene: &mut Scene, count: u64, sum: i64, root: Digest32) {
     let totals = StatementTotals { count: Some(count), sum_sats: Some(sum), root: Some(root), as_of: None };
     say(scene, Some(totals), None);
 }
@@ -88,7 +88,7 @@ fn drawn(seed: &str, size: u64) -> StatementSample {
     StatementSample { seed: seed.to_owned(), size, users }
 }
 
-fn sampled(scene: &mut Scene, change: impl FnOnce(&mut StatementSample)) {
+pub(super) fn sampled(scene: &mut Scene, change: impl FnOnce(&mut StatementSample)) {
     let mut sample = drawn("a block hash", 1);
     change(&mut sample);
     say(scene, None, Some(sample));

@@ -24,9 +24,9 @@ pub(super) const GENERATORS: &[Generator] = &[
     },
     Generator {
         code: Code::BalanceMismatch,
-        name: "a-satoshi-of-the-week-before",
+        name: "a-satoshi-of-the-week-left-out",
         near_miss: "what was earned in the last seven days",
-        fault: a_satoshi_of_the_week_before,
+        fault: a_satoshi_of_the_week_left_out,
         miss: what_was_earned_in_the_last_week,
     },
     Generator {
@@ -115,8 +115,9 @@ fn last_week(scene: &mut Scene, more: i64) -> Planting {
     Ok(about(&line))
 }
 
-fn a_satoshi_of_the_week_before(scene: &mut Scene) -> Planting {
-    last_week(scene, 1)
+/// One less, never one more: what is planted later may let the user earn a satoshi, and would make that true.
+fn a_satoshi_of_the_week_left_out(scene: &mut Scene) -> Planting {
+    last_week(scene, -1)
 }
 
 fn what_was_earned_in_the_last_week(scene: &mut Scene) -> Planting {

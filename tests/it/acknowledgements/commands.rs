@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::desk::{Desk, NOW, PUBLIC, SECRET};
 use super::{drifted, of_code};
+use crate::schemas::{faults, schema};
 use crate::support::{arg, code, report, run, shown, stderr, stdout};
 
 /// Whether a line of the report is asked for.
@@ -168,6 +169,10 @@ fn a_damaged_register_stops_a_run_before_it_begins_and_a_forged_line_is_only_lis
     let name = fingerprint(&desk, "CUSTODY_DRIFT");
     desk.ack(&[&name], "2026-12-01");
     let good = fs::read_to_string(desk.register()).unwrap();
+    for line in good.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(faults(&schema("acknowledgement"), &line), Vec::<String>::new(), "{line}");
+    }
     let before = crate::support::report_bytes(&desk.run);
     for bad in [good[..good.len() - 20].to_owned(), format!("{good}junk\n"), good.replace("\"reason\"", "\"reasons\"")]
     {

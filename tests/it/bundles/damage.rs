@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tempfile::tempdir;
 
 use super::stage::{Run, bundle, bundles, fingerprint, first, resealed, verify};
-use crate::support::{arg, code, run, shown, stdout};
+use crate::support::{arg, code, run, run_piped, shown, stdout};
 
 /// How it is refused, what it is, and how it is told.
 type Lie = (&'static str, &'static str, fn(&mut Value));
@@ -182,4 +182,25 @@ fn an_absence_is_never_verified_whatever_the_bundle_says_of_itself() {
     refused(&silent, "signature_mismatch", "without its reason");
     let denied = resealed(&made.bytes, |value| value["reproduced"] = false.into());
     assert_eq!(verify(&denied).fate, Fate::Unchecked, "who claims less gets no more");
+}
+
+#[test]
+fn a_bundle_through_a_pipe_is_judged_like_the_file() {
+    let folder = tempdir().unwrap();
+    let (_, good) = small(folder.path());
+    let mut changed = good.clone();
+    changed[good.len() / 2] ^= 1;
+    let file = folder.path().join("a.bundle.json");
+    for (bytes, exit) in [(&good[..], 0), (&changed, 5), (&good[..good.len() - 40], 5)] {
+        fs::write(&file, bytes).unwrap();
+        let named = run(&["verify", "--offline", arg(&file)]);
+        assert_eq!(code(&named), exit, "{}", shown(&named));
+        for pipe in ["-", "/dev/stdin"] {
+            let piped = run_piped(&["verify", "--offline", pipe], bytes);
+            assert_eq!(code(&piped), exit, "{}", shown(&piped));
+            let place = if pipe == "-" { "-" } else { "stdin" };
+            let told = stdout(&piped).replacen(&format!(" {place} bundle"), " a.bundle.json bundle", 1);
+            assert_eq!(told, stdout(&named), "{pipe}");
+        }
+    }
 }

@@ -1,14 +1,12 @@
 //! Worlds with faults in them, drilled in this process, and their bundles.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use reledger::app::{
-    AsOfWanted, Cancel, Config, ExportWanted, Exported, JudgedBundle, JudgedBy, Made, Plan, RunOptions, Silent, drill,
-    export_bundles, verify_bundle,
+    Cancel, ExportWanted, Exported, JudgedBundle, JudgedBy, Made, Silent, drill_world, export_bundles, verify_bundle,
 };
-use reledger::domain::{Digest32, Divergence, Severity, sha256};
+use reledger::domain::{Digest32, Divergence, sha256};
 use reledger::sim::{Noise, Planted, Scene, Selection, Transport, World, generators, plant};
 use serde_json::Value;
 
@@ -41,11 +39,11 @@ impl Run {
         if let Some(earlier) = &scene.earlier {
             let folder = dir.join("earlier");
             earlier.write(&folder).unwrap();
-            judge(&folder, earlier, true);
+            drill_world(earlier, &folder, true, &Cancel::default()).unwrap();
         }
         scene.write(dir).unwrap();
         edit(dir);
-        judge(dir, &scene, true);
+        drill_world(&scene, dir, true, &Cancel::default()).unwrap();
         Self { folder: dir.join("run"), planted }
     }
 
@@ -59,7 +57,7 @@ impl Run {
         };
         let serving = runtime.block_on(scene.serve(shutdown)).unwrap();
         scene.write_beside(&serving, dir).unwrap();
-        judge(dir, &scene, false);
+        drill_world(&scene, dir, false, &Cancel::default()).unwrap();
         drop(stop);
         runtime.block_on(serving.finished()).unwrap();
         Self { folder: dir.join("run"), planted }
@@ -81,27 +79,6 @@ fn scene(seed: u64, events: u32, selections: &[Selection], transport: Transport)
     let mut scene = Scene::over(world, transport);
     let planted = plant(&mut scene, selections);
     (scene, planted)
-}
-
-/// Drills what was written.
-fn judge(folder: &Path, scene: &Scene, offline: bool) {
-    let text = fs::read_to_string(folder.join("reledger.toml")).unwrap();
-    let plan = Plan::resolve(&Config::from_toml(&text).unwrap(), folder).unwrap();
-    let as_of = scene.world.as_of();
-    let options = RunOptions {
-        command: "drill",
-        run: folder.join("run"),
-        as_of: Some(AsOfWanted::Time(as_of)),
-        clock: as_of,
-        fail_on: Severity::Error,
-        fail_on_invalid: false,
-        reveal_users: true,
-        offline,
-        yes: false,
-        jobs: 1,
-        max_seconds: None,
-    };
-    drill(&plan, &options, &Silent, &Cancel::default()).unwrap();
 }
 
 /// What a planted fault is called in reports.

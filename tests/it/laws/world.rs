@@ -5,12 +5,8 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use reledger::app::{
-    AppError, AsOfWanted, Cancel, Config, Plan, RunFolder, RunOptions, Silent, capture_only, rebuild_only,
-};
-use reledger::domain::{
-    AsOf, Divergence, EvidenceId, FetchReceipt, Media, RawEvidence, Severity, Sightings, UnixSeconds,
-};
+use reledger::app::{AppError, Cancel, Plan, RunFolder, RunOptions, Silent, capture_only, plan_of_world, rebuild_only};
+use reledger::domain::{AsOf, Divergence, EvidenceId, FetchReceipt, Media, RawEvidence, Sightings, UnixSeconds};
 use reledger::ledger::{Entry, Ledgers, rebuild};
 use reledger::reconcile::{Input, Objectives, reconcile};
 use reledger::sim::{Scene, Selection, Transport, World, deal, generators_over, plant};
@@ -46,19 +42,7 @@ pub(super) struct Judged {
 }
 
 pub(crate) fn options(run: &Path) -> RunOptions {
-    RunOptions {
-        command: "rebuild",
-        run: run.to_owned(),
-        as_of: Some(AsOfWanted::Time(AS_OF)),
-        clock: AS_OF,
-        fail_on: Severity::Error,
-        fail_on_invalid: false,
-        reveal_users: true,
-        offline: true,
-        yes: true,
-        jobs: 1,
-        max_seconds: None,
-    }
+    RunOptions { command: "rebuild", yes: true, ..RunOptions::of_trial(run.to_owned(), AS_OF, true) }
 }
 
 /// Writes the world below that folder, with the finished run that it is compared with where it names one, and captures it.
@@ -69,8 +53,7 @@ fn captured(scene: &Scene, folder: &Path, run: &Path) -> Plan {
         let plan = captured(earlier, &folder.join("earlier/world"), &its_run);
         rebuild_only(&plan, &options(&its_run), &Silent, &Cancel::default()).unwrap();
     }
-    let text = fs::read_to_string(folder.join("reledger.toml")).unwrap();
-    let plan = Plan::resolve(&Config::from_toml(&text).unwrap(), folder).unwrap();
+    let plan = plan_of_world(folder).unwrap();
     capture_only(&plan, &options(run), &Silent, &Cancel::default()).unwrap();
     plan
 }

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "an edit that can't be made has failed its case")]
 
 mod anchors;
+mod bad_input;
 mod inputs;
 pub(crate) mod proof;
 pub(crate) mod scene;

@@ -35,13 +35,13 @@ pub(crate) struct Settled {
 }
 
 /// The signed bytes: members in signing order, `null` for absent ones, the fee only when it is known.
-fn canonical(event: &Value) -> String {
+pub(crate) fn canonical(event: &Value) -> String {
     let mut members: Vec<String> = SIGNED.iter().map(|name| format!("\"{name}\":{}", event[*name])).collect();
     members.extend(event.get("fee_sats").map(|fee| format!("\"fee_sats\":{fee}")));
     format!("{{{}}}", members.join(","))
 }
 
-fn line_by(scene: &Scene, event: &Value, key: &str) -> String {
+pub(crate) fn line_by(scene: &Scene, event: &Value, key: &str) -> String {
     let bytes = canonical(event);
     let (public, signature) = (scene.hand.ed25519_public(key), scene.hand.ed25519(key, bytes.as_bytes()));
     format!("{{\"event\":{bytes},\"pubkey_hex\":\"{public}\",\"sig_hex\":\"{signature}\"}}")

@@ -59,7 +59,7 @@ static BASE: LazyLock<Base> = LazyLock::new(|| {
     Base { world, known }
 });
 
-fn run(scene: &Scene) -> (i32, Value, String) {
+pub(crate) fn run(scene: &Scene) -> (i32, Value, String) {
     let folder = tempdir().unwrap();
     let config = scene.write(&folder.path().join("world"));
     let run_dir = folder.path().join("run");

@@ -183,10 +183,16 @@ fn amounts_outside_the_supply_are_refused() {
         ("amount_sats", "1.5"),
         ("value_msat", "\"-1\""),
         ("amt_paid_msat", "\"99999999999999999999\""),
+        // One amount has one spelling.
+        ("value_msat", "\"007\""),
+        ("amount_msat", "\"00\""),
+        ("amount_msat", "\"01msat\""),
+        ("amount_msat", "\"+1\""),
     ] {
         assert_eq!(refused(&with(member, amount)), Code::AmtRange, "{member} {amount}");
     }
     assert_eq!(read(&with("amount_msat", "2100000000000000000")).asked_msat, Some(2_100_000_000_000_000_000));
+    assert_eq!(read(&with("amt_paid_msat", "\"0\"")).received_msat, Some(0));
 }
 
 #[test]
