@@ -1,5 +1,6 @@
 //! Step 4, each settlement by itself: identity, direction, required members (TREASURY 2.4 to 2.6).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::domain::{Code, Digest32, EvidenceId, Finding, OperationId, SettlementKind, Subject};
@@ -165,35 +166,57 @@ fn missing_fields(event: &SettlementEvent) -> Vec<&'static str> {
     required.into_iter().filter(|(_, held)| !held).map(|(name, _)| name).collect()
 }
 
-/// SET_DUP_PAYOUT: one (distribution, user, binding) or one payment hash under two operation ids.
-fn duplicates(posted: &[Posted<'_>]) -> Vec<Finding> {
-    let mut groups: BTreeMap<Subject, Vec<&Posted<'_>>> = BTreeMap::new();
-    for settlement in posted {
-        let event = settlement.event;
-        if let Some(hash) = &event.payment_hash {
-            let subject = Subject::new("payment_hash", hash.to_ascii_lowercase());
-            groups.entry(subject).or_default().push(settlement);
-        }
-        if let (SettlementKind::DistributionSettled, Some(distribution), Some(user)) =
-            (event.kind, &event.distribution, &event.user)
-        {
-            let binding = event.payout_binding.as_deref().unwrap_or_default();
-            let subject = Subject::new("distribution", distribution).and("user", user).and("payout_binding", binding);
-            groups.entry(subject).or_default().push(settlement);
+/// What a payment is for, or by: at most one settlement has it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Unique<'a> {
+    Hash(Cow<'a, str>),
+    Share { distribution: &'a str, user: &'a str, binding: &'a str },
+}
+
+impl Unique<'_> {
+    fn subject(&self) -> Subject {
+        match self {
+            Self::Hash(hash) => Subject::new("payment_hash", hash),
+            Self::Share { distribution, user, binding } => {
+                Subject::new("distribution", distribution).and("user", user).and("payout_binding", binding)
+            }
         }
     }
-    let twice = groups.into_iter().filter(|(_, group)| group.len() > 1);
+}
+
+fn unique<'a>(event: &'a SettlementEvent) -> impl Iterator<Item = Unique<'a>> {
+    let lower = |hash: &'a String| match hash.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => Cow::Owned(hash.to_ascii_lowercase()),
+        false => Cow::Borrowed(hash.as_str()),
+    };
+    let share = || {
+        let (distribution, user) = (event.distribution.as_deref()?, event.user.as_ref()?.as_str());
+        let binding = event.payout_binding.as_deref().unwrap_or_default();
+        Some(Unique::Share { distribution, user, binding })
+    };
+    let share = (event.kind == SettlementKind::DistributionSettled).then(share).flatten();
+    event.payment_hash.as_ref().map(|hash| Unique::Hash(lower(hash))).into_iter().chain(share)
+}
+
+/// SET_DUP_PAYOUT: one (distribution, user, binding) or one payment hash under two operation ids.
+fn duplicates(posted: &[Posted<'_>]) -> Vec<Finding> {
+    let keyed =
+        posted.iter().enumerate().flat_map(|(at, settlement)| unique(settlement.event).map(move |key| (key, at)));
+    let mut keyed: Vec<(Unique<'_>, usize)> = keyed.collect();
+    keyed.sort_unstable();
+    let twice = keyed.chunk_by(|(one, _), (other, _)| one == other).filter(|group| group.len() > 1);
     twice
-        .map(|(subject, group)| {
-            let ids: Vec<String> = group.iter().map(|settlement| settlement.digest.to_string()).collect();
-            let paid = || group.iter().map(|settlement| i128::from(settlement.event.amount.get()));
+        .map(|group| {
+            let settlements = || group.iter().filter_map(|(_, at)| posted.get(*at));
+            let ids: Vec<String> = settlements().map(|settlement| settlement.digest.to_string()).collect();
+            let paid = || settlements().map(|settlement| i128::from(settlement.event.amount.get()));
             // One of them was owed; that it was the largest is what can be said for the operator.
             let surplus = paid().sum::<i128>().saturating_sub(paid().max().unwrap_or_default());
-            let finding = Finding::new(Code::SetDupPayout, subject)
+            let finding = Finding::new(Code::SetDupPayout, group[0].0.subject())
                 .with_values("one settlement", ids.join(", "))
                 .with_stake_sats(surplus)
                 .with_explanation("One payment was settled under several operation ids.");
-            group.iter().fold(finding, |finding, settlement| finding.with_evidence(settlement.carrier, "settlement"))
+            settlements().fold(finding, |finding, settlement| finding.with_evidence(settlement.carrier, "settlement"))
         })
         .collect()
 }

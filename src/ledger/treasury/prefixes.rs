@@ -29,6 +29,32 @@ pub struct Funding {
     pub beyond: Vec<(Digest32, i128, i128)>,
 }
 
+impl Funding {
+    /// What an entry does to the project's escrow and rebate.
+    fn post(&mut self, entry: &Entry, escrow: Option<i128>, rebate: Option<i128>) {
+        if let Some(gross) = escrow.filter(|_| entry.kind == "envelope") {
+            self.envelopes += 1;
+            self.billed += gross;
+            // An envelope's own rebate must not pay for the envelope: it is added after the test.
+            if self.spendable < gross && self.shortage.is_none() {
+                let carrier = entry.evidence.first().copied();
+                let (envelopes, spendable) = (self.envelopes, self.spendable);
+                self.shortage = Some(Shortage { envelopes, spendable, gross, carrier });
+            }
+        } else if escrow.is_some() && entry.kind == SettlementKind::EscrowDeposit.name() {
+            self.deposits += 1;
+        }
+        self.spendable -= escrow.unwrap_or_default() + rebate.unwrap_or_default();
+        let Some(returned) = rebate else { return };
+        if let Fact::Settlement(digest) | Fact::Claim(digest) = &entry.key.fact
+            && returned > self.rebate
+        {
+            self.beyond.push((*digest, returned, self.rebate));
+        }
+        self.rebate -= returned;
+    }
+}
+
 /// An event that was billed beyond the escrow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shortage {
@@ -94,41 +120,18 @@ impl Prefixes {
         }
     }
 
+    /// Escrow and rebate of an entry are of one project.
     fn projects(&mut self, entry: &Entry) {
+        let (mut project, mut escrow, mut rebate) = (None, None, None);
         for posting in &entry.postings {
-            if let Account::Escrow(project) = &posting.account {
-                let own = of(&mut self.funding, project);
-                let gross = posting.delta.0;
-                if entry.kind == "envelope" {
-                    own.envelopes += 1;
-                    own.billed += gross;
-                    if own.spendable < gross && own.shortage.is_none() {
-                        let carrier = entry.evidence.first().copied();
-                        let (envelopes, spendable) = (own.envelopes, own.spendable);
-                        own.shortage = Some(Shortage { envelopes, spendable, gross, carrier });
-                    }
-                } else if entry.kind == SettlementKind::EscrowDeposit.name() {
-                    own.deposits += 1;
-                }
-            }
-        }
-        // An envelope's own rebate must not pay for the envelope: apply after the test.
-        for posting in &entry.postings {
-            let delta = posting.delta.0;
-            match (&posting.account, &entry.key.fact) {
-                (Account::Escrow(project), _) => of(&mut self.funding, project).spendable -= delta,
-                (Account::Rebate(project), fact) => {
-                    let own = of(&mut self.funding, project);
-                    own.spendable -= delta;
-                    if let Fact::Settlement(digest) | Fact::Claim(digest) = fact
-                        && delta > own.rebate
-                    {
-                        own.beyond.push((*digest, delta, own.rebate));
-                    }
-                    own.rebate -= delta;
-                }
+            match &posting.account {
+                Account::Escrow(of) => (project, escrow) = (Some(of), Some(posting.delta.0)),
+                Account::Rebate(of) => (project, rebate) = (Some(of), Some(posting.delta.0)),
                 _ => {}
             }
+        }
+        if let Some(project) = project {
+            of(&mut self.funding, project).post(entry, escrow, rebate);
         }
     }
 
