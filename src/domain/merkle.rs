@@ -1,8 +1,6 @@
 //! Merkle roots in the style of RFC 6962. Specified in `docs/state-root.md`, section 2.
 
-use sha2::{Digest as _, Sha256};
-
-use super::digest::Digest32;
+use super::digest::{Digest32, Sha256Stream, sha256};
 
 /// Incremental Merkle tree: keeps one hash per level, so a root over any number of leaves costs O(log n) memory.
 ///
@@ -23,11 +21,11 @@ impl MerkleTree {
 
     /// Appends one leaf.
     pub fn push(&mut self, leaf: &[u8]) {
-        let mut hasher = Sha256::new();
-        hasher.update([0x00]);
+        let mut hasher = Sha256Stream::default();
+        hasher.update(&[0x00]);
         hasher.update(leaf);
         let mut size = 1;
-        let mut hash: [u8; 32] = hasher.finalize().into();
+        let Digest32(mut hash) = hasher.finish();
         while let Some((peak_size, peak)) = self.peaks.pop_if(|(peak_size, _)| *peak_size == size) {
             hash = node(&peak, &hash);
             size = peak_size * 2;
@@ -45,18 +43,18 @@ impl MerkleTree {
     pub fn root(&self) -> Digest32 {
         let mut peaks = self.peaks.iter().rev().map(|(_, hash)| *hash);
         let Some(last) = peaks.next() else {
-            return Digest32(Sha256::digest([]).into());
+            return sha256(&[]);
         };
         Digest32(peaks.fold(last, |right, left| node(&left, &right)))
     }
 }
 
 fn node(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
-    let mut hasher = Sha256::new();
-    hasher.update([0x01]);
+    let mut hasher = Sha256Stream::default();
+    hasher.update(&[0x01]);
     hasher.update(left);
     hasher.update(right);
-    hasher.finalize().into()
+    hasher.finish().0
 }
 
 /// The root over the leaves in the given order. Of an aligned part of a list it is the node that stands over that part.

@@ -1,6 +1,8 @@
 //! The world's own JSON writer: members in a chosen order, escapes as `JSON.stringify` writes them.
 
-use std::fmt::{Display, Write as _};
+use std::fmt::Display;
+
+use serde_json::Value;
 
 /// A JSON object under construction: names and finished JSON texts, in order.
 #[derive(Debug, Clone, Default)]
@@ -84,32 +86,7 @@ where
 
 /// A JSON string: only what RFC 8259 demands is escaped, control characters in their short form where one exists.
 pub(super) fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    // Nearly every text of a world is plain.
-    if !text.bytes().any(|byte| byte < b' ' || matches!(byte, b'"' | b'\\')) {
-        out.push_str(text);
-        out.push('"');
-        return out;
-    }
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            control if control < ' ' => {
-                // Writing to a String cannot fail.
-                let _ = write!(out, "\\u{:04x}", u32::from(control));
-            }
-            other => out.push(other),
-        }
-    }
-    out.push('"');
-    out
+    Value::from(text).to_string()
 }
 
 /// Compact JSON re-flowed as `JSON.stringify(value, null, 2)` prints it.

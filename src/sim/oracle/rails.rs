@@ -114,7 +114,8 @@ impl Held {
 
 impl Facts<'_> {
     fn record(&self, one: &Held) -> Option<&Record> {
-        self.records.iter().find(|record| Some(&record.hash) == one.hash().as_ref())
+        let hash = one.hash()?;
+        self.records.iter().find(|record| record.hash == hash)
     }
 
     /// What came in beyond the settled amount, when a record of it shows more.
