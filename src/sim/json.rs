@@ -60,8 +60,17 @@ impl Object {
 
     /// Compact JSON text.
     pub(super) fn compact(&self) -> String {
-        let members: Vec<String> = self.0.iter().map(|(name, json)| format!("{}:{json}", quoted(name))).collect();
-        format!("{{{}}}", members.join(","))
+        let mut out = String::from("{");
+        for (name, json) in &self.0 {
+            if out.len() > 1 {
+                out.push(',');
+            }
+            out.push_str(&quoted(name));
+            out.push(':');
+            out.push_str(json);
+        }
+        out.push('}');
+        out
     }
 }
 
@@ -86,7 +95,20 @@ where
 
 /// A JSON string: only what RFC 8259 demands is escaped, control characters in their short form where one exists.
 pub(super) fn quoted(text: &str) -> String {
-    Value::from(text).to_string()
+    let bytes = text.as_bytes();
+    let mut plain = 0;
+    while plain < bytes.len() && bytes[plain] >= b' ' && bytes[plain] != b'"' && bytes[plain] != b'\\' {
+        plain += 1;
+    }
+    if plain < bytes.len() {
+        return Value::from(text).to_string();
+    }
+    // Nearly every text of a world is plain.
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    out.push_str(text);
+    out.push('"');
+    out
 }
 
 /// Compact JSON re-flowed as `JSON.stringify(value, null, 2)` prints it.

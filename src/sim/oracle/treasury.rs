@@ -64,7 +64,11 @@ fn until(list: &[(i64, i128)], at: i64) -> i128 {
 }
 
 impl Facts<'_> {
-    pub(super) fn journal(&self) -> Journal {
+    pub(super) fn journal(&self) -> &Journal {
+        self.books.get_or_init(|| self.book())
+    }
+
+    fn book(&self) -> Journal {
         let mut journal = Journal::new();
         let mut maturing: BTreeMap<(&str, &str), i128> = BTreeMap::new();
         for held in self.events() {
@@ -140,12 +144,12 @@ impl Facts<'_> {
         let (mut unfunded, mut overdrawn) = (BTreeSet::new(), BTreeSet::new());
         let mut rebates: BTreeMap<String, i128> = BTreeMap::new();
         for ((_, rank, _), (postings, leaf)) in self.journal() {
-            for (account, amount) in &postings {
+            for (account, amount) in postings {
                 let (kind, name) = account.split_at(account.match_indices(':').nth(1).map_or(0, |(at, _)| at + 1));
                 let sums = if kind == "A:Custody:" { &mut custody } else { &mut spendable };
                 if ["A:Custody:", "L:Escrow:", "L:Rebate:"].contains(&kind) {
                     let sum = sums.entry(name.to_owned()).or_default();
-                    let is_short = rank == 1 && kind == "L:Escrow:" && *sum < *amount;
+                    let is_short = *rank == 1 && kind == "L:Escrow:" && *sum < *amount;
                     unfunded.extend(is_short.then(|| name.to_owned()));
                     *sum += if kind == "A:Custody:" { *amount } else { -*amount };
                 }
