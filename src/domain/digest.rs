@@ -128,7 +128,25 @@ mod tests {
 
     #[test]
     fn sha256_agrees_with_fips_180_4() {
-        assert_eq!(sha256(b"abc").to_hex(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        let two_blocks = b"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq";
+        for (message, digest) in [
+            (b"".as_slice(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+            (b"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+            (two_blocks, "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"),
+        ] {
+            assert_eq!(sha256(message).to_hex(), digest);
+        }
+    }
+
+    #[test]
+    fn a_million_bytes_have_their_digest_however_they_are_cut() {
+        let message = vec![b'a'; 1_000_000];
+        for cut in [1_000_000, 4_099, 64, 63] {
+            let mut stream = Sha256Stream::default();
+            message.chunks(cut).for_each(|part| stream.update(part));
+            let expected = "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0";
+            assert_eq!(stream.finish().to_hex(), expected, "cut at {cut}");
+        }
     }
 
     #[test]
