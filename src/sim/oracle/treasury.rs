@@ -159,7 +159,7 @@ impl Facts<'_> {
                 self.when(
                     is_rebate && amount > earned,
                     Code::SetOrphan,
-                    Subject::new("settlement", text(&leaf, &["settlement"])),
+                    Subject::new("settlement", text(leaf, &["settlement"])),
                 );
                 *earned -= if kind == "L:Rebate:" { *amount } else { 0 };
             }
