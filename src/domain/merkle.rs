@@ -1,8 +1,6 @@
 //! Merkle roots in the style of RFC 6962. Specified in `docs/state-root.md`, section 2.
 
-use sha2::{Digest as _, Sha256};
-
-use super::digest::Digest32;
+use super::digest::{Digest32, Sha256Stream, sha256};
 
 /// Incremental Merkle tree: keeps one hash per level, so a root over any number of leaves costs O(log n) memory.
 ///
@@ -46,7 +44,7 @@ impl MerkleTree {
     pub fn root(&self) -> Digest32 {
         let mut peaks = self.peaks.iter().rev().map(|(_, hash)| *hash);
         let Some(last) = peaks.next() else {
-            return Digest32(Sha256::digest([]).into());
+            return sha256(&[]);
         };
         Digest32(peaks.fold(last, |right, left| node(&left, &right)))
     }
@@ -54,18 +52,18 @@ impl MerkleTree {
 
 /// sha256(0x00 || bytes).
 pub fn leaf_hash(leaf: &[u8]) -> Digest32 {
-    let mut hasher = Sha256::new();
-    hasher.update([0x00]);
+    let mut hasher = Sha256Stream::default();
+    hasher.update(&[0x00]);
     hasher.update(leaf);
-    Digest32(hasher.finalize().into())
+    hasher.finish()
 }
 
 fn node(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
-    let mut hasher = Sha256::new();
-    hasher.update([0x01]);
+    let mut hasher = Sha256Stream::default();
+    hasher.update(&[0x01]);
     hasher.update(left);
     hasher.update(right);
-    hasher.finalize().into()
+    hasher.finish().0
 }
 
 /// The root over the leaves in the given order. Of an aligned part of a list it is the node that stands over that part.

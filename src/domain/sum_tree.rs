@@ -1,8 +1,6 @@
 //! The balance sum tree. Specified in `docs/state-root.md`, section 5.
 
-use sha2::{Digest as _, Sha256};
-
-use super::digest::Digest32;
+use super::digest::{Digest32, Sha256Stream, sha256};
 
 /// A node of the balance tree: a hash and the sum below it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,33 +14,33 @@ pub struct SumNode {
 impl SumNode {
     /// What stands over no leaf: the hash of nothing.
     pub fn empty() -> Self {
-        Self { hash: Digest32(Sha256::digest([]).into()), sum: 0 }
+        Self { hash: sha256(&[]), sum: 0 }
     }
 
     /// One user and what is owed to them, at that place.
     pub fn leaf(index: u64, user: &str, sats: i128) -> Self {
-        let mut hasher = Sha256::new();
-        hasher.update([0x00]);
-        hasher.update(index.to_be_bytes());
+        let mut hasher = Sha256Stream::default();
+        hasher.update(&[0x00]);
+        hasher.update(&index.to_be_bytes());
         // A length in memory always fits 64 bits.
-        hasher.update((user.len() as u64).to_be_bytes());
+        hasher.update(&(user.len() as u64).to_be_bytes());
         hasher.update(user.as_bytes());
-        hasher.update(sats.to_be_bytes());
-        Self { hash: Digest32(hasher.finalize().into()), sum: sats }
+        hasher.update(&sats.to_be_bytes());
+        Self { hash: hasher.finish(), sum: sats }
     }
 
     /// What stands over two nodes; `None` when the sum overflows 128 bits.
     ///
     /// It commits to *both* child sums (the repair of Maxwell's tree, ePrint 2018/1139), so no leaf can hide inside a sum.
     pub fn over(left: &Self, right: &Self) -> Option<Self> {
-        let mut hasher = Sha256::new();
-        hasher.update([0x01]);
+        let mut hasher = Sha256Stream::default();
+        hasher.update(&[0x01]);
         hasher.update(left.hash.as_bytes());
-        hasher.update(left.sum.to_be_bytes());
+        hasher.update(&left.sum.to_be_bytes());
         hasher.update(right.hash.as_bytes());
-        hasher.update(right.sum.to_be_bytes());
+        hasher.update(&right.sum.to_be_bytes());
         let sum = left.sum.checked_add(right.sum)?;
-        Some(Self { hash: Digest32(hasher.finalize().into()), sum })
+        Some(Self { hash: hasher.finish(), sum })
     }
 }
 

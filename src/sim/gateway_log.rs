@@ -198,10 +198,14 @@ impl<'a> PaymentLog<'a> {
 
     /// Oldest first.
     pub(super) fn entries(&self) -> impl DoubleEndedIterator<Item = LogEntry> + ExactSizeIterator + '_ {
-        self.entries.iter().map(|entry| {
+        // The entries of a leg stand close together: what it is made of is kept until another one's turn.
+        let (mut of, mut drafts) = (None, Vec::new());
+        self.entries.iter().map(move |entry| {
             let at = |index: u32| usize::try_from(index).unwrap_or(usize::MAX);
-            let drafts = self.drafts(at(entry.leg));
-            let draft = drafts.get(at(entry.step)).expect("the entry was made of this draft");
+            if of != Some(entry.leg) {
+                (of, drafts) = (Some(entry.leg), self.drafts(at(entry.leg)));
+            }
+            let draft: &Draft = drafts.get(at(entry.step)).expect("the entry was made of this draft");
             self.shape.entry(entry.id, draft.kind, draft.module, draft.at * 1_000 + 567, &draft.payload)
         })
     }

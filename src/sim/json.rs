@@ -1,6 +1,8 @@
 //! The world's own JSON writer: members in a chosen order, escapes as `JSON.stringify` writes them.
 
-use std::fmt::{Display, Write as _};
+use std::fmt::Display;
+
+use serde_json::Value;
 
 /// A JSON object under construction: names and finished JSON texts, in order.
 #[derive(Debug, Clone, Default)]
@@ -58,8 +60,17 @@ impl Object {
 
     /// Compact JSON text.
     pub(super) fn compact(&self) -> String {
-        let members: Vec<String> = self.0.iter().map(|(name, json)| format!("{}:{json}", quoted(name))).collect();
-        format!("{{{}}}", members.join(","))
+        let mut out = String::from("{");
+        for (name, json) in &self.0 {
+            if out.len() > 1 {
+                out.push(',');
+            }
+            out.push_str(&quoted(name));
+            out.push(':');
+            out.push_str(json);
+        }
+        out.push('}');
+        out
     }
 }
 
@@ -84,30 +95,18 @@ where
 
 /// A JSON string: only what RFC 8259 demands is escaped, control characters in their short form where one exists.
 pub(super) fn quoted(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut plain = 0;
+    while plain < bytes.len() && bytes[plain] >= b' ' && bytes[plain] != b'"' && bytes[plain] != b'\\' {
+        plain += 1;
+    }
+    if plain < bytes.len() {
+        return Value::from(text).to_string();
+    }
+    // Nearly every text of a world is plain.
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
-    // Nearly every text of a world is plain.
-    if !text.bytes().any(|byte| byte < b' ' || matches!(byte, b'"' | b'\\')) {
-        out.push_str(text);
-        out.push('"');
-        return out;
-    }
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            control if control < ' ' => {
-                // Writing to a String cannot fail.
-                let _ = write!(out, "\\u{:04x}", u32::from(control));
-            }
-            other => out.push(other),
-        }
-    }
+    out.push_str(text);
     out.push('"');
     out
 }

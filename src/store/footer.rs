@@ -12,13 +12,11 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
-use sha2::{Digest as _, Sha256};
-
 use super::StoreError;
 use super::disk::io_error;
 use super::record::Fields;
 use super::segment::damaged;
-use crate::domain::{Digest32, TaggedHasher, merkle_root, sha256};
+use crate::domain::{Digest32, Sha256Stream, TaggedHasher, merkle_root, sha256};
 
 const MAGIC: [u8; 8] = *b"RLSEAL1\n";
 /// Size of a trailer in bytes.
@@ -156,12 +154,12 @@ impl Trailer {
 /// SHA-256 of the first `len` bytes of a file. A shorter file is an error.
 pub(super) fn digest_prefix(path: &Path, len: u64) -> Result<Digest32, StoreError> {
     let mut reader = File::open(path).map_err(io_error("open", path))?.take(len);
-    let mut hasher = Sha256::new();
+    let mut hasher = Sha256Stream::default();
     let mut buffer = vec![0; 1 << 18];
     let mut total: u64 = 0;
     loop {
         match reader.read(&mut buffer) {
-            Ok(0) if total == len => return Ok(Digest32(hasher.finalize().into())),
+            Ok(0) if total == len => return Ok(hasher.finish()),
             Ok(0) => return Err(damaged(path, total, "the file is cut off")),
             Ok(count) => {
                 hasher.update(&buffer[..count]);

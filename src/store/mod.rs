@@ -2,7 +2,7 @@
 //!
 //! Purpose: the append-only evidence log (the truth) and its index (a cache): put-if-absent, scan, side records, durability.
 //! May import: domain
-//! External crates: faster_hex, redb, serde, serde_json, sha2, sled, thiserror, tracing, zstd
+//! External crates: faster_hex, redb, serde, serde_json, sled, thiserror, tracing, zstd
 //! Never: decode bytes; know what they mean
 //! Invariants: INV-1 id == digest(bytes) on write and on read; INV-2 putting twice changes nothing; INV-3 what was
 //! acknowledged survives `kill -9`; write order is evidence, then index, then receipt and cursor.

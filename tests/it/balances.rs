@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use tempfile::{TempDir, tempdir};
 
 use crate::schemas::{faults, schema};
-use crate::support::{arg, code, drill, report, run, run_piped, shown, stdout, write_world};
+use crate::support::{arg, code, drill, parsed, report, run, run_piped, shown, stdout, write_world};
 
 const SEED: u64 = 2;
 const EVENTS: u32 = 30;
@@ -41,7 +41,7 @@ impl Stage {
     fn told(&self, what: &str, more: &[&str]) -> Value {
         let output = run(&[&["explain", what, "--run", arg(&self.run_dir()), "--json"], more].concat());
         assert_eq!(code(&output), 0, "{what}: {}", shown(&output));
-        let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let value: Value = parsed(&output.stdout);
         assert_eq!(faults(&schema("explanation"), &value), Vec::<String>::new(), "{what}");
         value["things"][0]["balance"].clone()
     }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
 
 use crate::schemas::{faults, schema};
-use crate::support::{arg, code, drill, fixtures, report, run, shown, stderr, stdout, write_world};
+use crate::support::{arg, code, drill, fixtures, parsed, report, run, shown, stderr, stdout, write_world};
 
 const SEED: u64 = 2;
 const EVENTS: u32 = 30;
@@ -55,7 +55,7 @@ impl Stage {
 fn things(run_dir: &Path, what: &str, more: &[&str]) -> Value {
     let output = run(&[&["explain", what, "--run", arg(run_dir), "--json"], more].concat());
     assert_eq!(code(&output), 0, "{what}: {}", shown(&output));
-    serde_json::from_slice(&output.stdout).unwrap()
+    parsed(&output.stdout)
 }
 
 /// (direction, relation, class, id) of everything related.
@@ -318,7 +318,7 @@ fn a_refused_envelope_tells_why() {
     assert_eq!(thing["divergences"][0]["code"], "ENV_SIG_BAD");
     // The code leads to what the report has of it.
     let output = run(&["explain", "ENV_SIG_BAD", "--run", arg(&run_dir), "--json"]);
-    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let told: Value = parsed(&output.stdout);
     assert_eq!(told["in_report"][0]["fingerprint"], thing["divergences"][0]["fingerprint"]);
 }
 

@@ -6,10 +6,10 @@ mod printed;
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
-use crate::support::{arg, code, drill, fixtures, reledger, report, run, shown, stderr, stdout, write_world};
+use crate::support::{arg, code, drill, fixtures, parsed, reledger, report, run, shown, stderr, write_world};
 
 pub(crate) fn schema(name: &str) -> Value {
-    serde_json::from_str(&stdout(&run(&["schema", name]))).unwrap()
+    parsed(&run(&["schema", name]).stdout)
 }
 
 /// Everything about `value` that the schema forbids, each with its place.

@@ -23,9 +23,8 @@ impl Reported {
     /// Reads `report.json`, as anybody would.
     pub(super) fn read(path: &Path) -> Result<Self, AppError> {
         let failed = |source| AppError::Io { action: "read", file: path.display().to_string(), source };
-        let bytes = std::fs::read(path).map_err(failed)?;
-        let document: Value =
-            serde_json::from_slice(&bytes).map_err(|error| failed(std::io::Error::other(error.to_string())))?;
+        let text = std::fs::read_to_string(path).map_err(failed)?;
+        let document = text.parse::<Value>().map_err(|error| failed(std::io::Error::other(error.to_string())))?;
         let entries = document["divergences"].as_array().map_or(&[][..], Vec::as_slice);
         let mut divergences: Vec<Expected> = entries.iter().filter_map(divergence).collect();
         let unread = entries.len() - divergences.len();

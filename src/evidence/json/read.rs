@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Json, JsonError, Member};
+use super::{Json, JsonError, Member, is_plain};
 use crate::evidence::limits::{JSON_DEPTH_MAX, JSON_MEMBERS_MAX};
 
 /// Reads exactly one JSON value.
@@ -35,7 +35,9 @@ impl<'a> Reader<'a> {
     }
 
     fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
+        // Most bytes of a world come by here, some twice: an index is one step in a debug build, `get` is several calls.
+        let bytes = self.text.as_bytes();
+        if self.at < bytes.len() { Some(bytes[self.at]) } else { None }
     }
 
     fn take(&mut self, byte: u8) -> bool {
@@ -200,8 +202,16 @@ impl<'a> Reader<'a> {
                     run = self.at;
                 }
                 Some(0..=0x1f) => return Err(self.fault("raw control character in a string")),
-                Some(_) => self.at += 1,
+                Some(_) => self.skip_plain(),
             }
+        }
+    }
+
+    /// Goes on to the next byte of a string that means something.
+    fn skip_plain(&mut self) {
+        let bytes = self.text.as_bytes();
+        while self.at < bytes.len() && is_plain(bytes[self.at]) {
+            self.at += 1;
         }
     }
 

@@ -24,8 +24,8 @@ pub fn expect(scene: &Scene) -> Expectation {
     // A report says a thing once, whoever found it.
     divergences.dedup();
     let mut trial_balance: BTreeMap<String, i128> = BTreeMap::new();
-    for (account, amount) in facts.journal().into_values().flat_map(|(postings, _)| postings) {
-        *trial_balance.entry(class(&account).to_owned()).or_default() += amount;
+    for (account, amount) in facts.journal().values().flat_map(|(postings, _)| postings) {
+        *trial_balance.entry(class(account).to_owned()).or_default() += amount;
     }
     let (exit_code, balances, leaves) = (exit_code(&divergences), facts.balances(), facts.leaves());
     Expectation { exit_code, divergences, balances, trial_balance, leaves }
@@ -93,7 +93,7 @@ impl Facts<'_> {
         let leaves: [(_, Vec<Value>); 5] = [
             ("envelope", others.map(|held| self.envelope_leaf(held)).collect()),
             ("rebind", self.custody_leaves()),
-            ("treasury", self.journal().into_values().map(|(_, leaf)| leaf).collect()),
+            ("treasury", self.journal().values().map(|(_, leaf)| leaf.clone()).collect()),
             ("attestations", self.attestations().into_values().collect()),
             ("projects", self.project_leaves()),
         ];

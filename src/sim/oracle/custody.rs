@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::super::expect::Expected;
+use super::super::nostr::SimEvent;
 use super::super::world::Proven;
 use super::read::{Facts, HOUR, Held, SECOND, micros, parsed, text};
 use crate::domain::{Code, Subject, UnixMicros, sha256};
@@ -123,7 +124,9 @@ impl Facts<'_> {
         let (world, files) = (&self.scene.world, self.scene.appended.iter());
         let files =
             files.filter(|(name, _)| name.starts_with("custody")).flat_map(|(_, bytes)| bytes.split(|b| *b == b'\n'));
-        let events = world.events.iter().filter(|event| matches!(event.kind, 30_078 | 30_087));
+        // A document that does not hold the name of its kind anywhere is of another one.
+        let is_named = |event: &&SimEvent| matches!(event.kind, 30_078 | 30_087) && event.content.contains(kind);
+        let events = world.events.iter().filter(is_named);
         let records = world.custody.iter().map(parsed).chain(events.map(|event| parsed(&event.content)));
         records.chain(files.map(parsed)).filter(|record| text(record, &["kind"]).ends_with(kind)).collect()
     }

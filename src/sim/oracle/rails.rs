@@ -114,7 +114,8 @@ impl Held {
 
 impl Facts<'_> {
     fn record(&self, one: &Held) -> Option<&Record> {
-        self.records.iter().find(|record| Some(&record.hash) == one.hash().as_ref())
+        let hash = one.hash()?;
+        self.records.iter().find(|record| record.hash == hash)
     }
 
     /// What came in beyond the settled amount, when a record of it shows more.
@@ -214,16 +215,20 @@ impl Facts<'_> {
 
     /// Of a payout that is done by the log, while that names transactions at all: when its claim was accepted, if ever.
     pub(super) fn claim(&self, one: &Held) -> Option<i64> {
+        if !self.legs.iter().any(|leg| leg.kind.starts_with("tx-")) {
+            return None;
+        }
         let own = one.text("operation_id").map(str::to_ascii_lowercase);
         let known = |name: &Option<String>, names: &[Option<String>]| name.is_some() && names.contains(name);
         let by_operation = self.legs.iter().filter(|leg| known(&leg.operation, std::slice::from_ref(&own)));
         let hashes: Vec<_> = by_operation.map(|leg| leg.hash.clone()).chain([one.hash()]).collect();
         let of: Vec<&Leg> = self.legs.iter().filter(|leg| known(&leg.hash, &hashes)).collect();
+        if !of.iter().any(|leg| leg.kind == "outgoing-payment-succeeded") {
+            return None;
+        }
         let operations: Vec<_> = of.iter().map(|leg| leg.operation.clone()).chain([own]).collect();
-        let is_told = self.legs.iter().any(|leg| leg.kind.starts_with("tx-"));
         let accepted = self.legs.iter().filter(|leg| leg.kind == "tx-accepted" && known(&leg.operation, &operations));
-        let is_done = of.iter().any(|leg| leg.kind == "outgoing-payment-succeeded");
-        (is_told && is_done).then(|| accepted.map(|leg| leg.at).min().unwrap_or(i64::MAX))
+        Some(accepted.map(|leg| leg.at).min().unwrap_or(i64::MAX))
     }
 
     fn gateway(&self) {

@@ -1,6 +1,6 @@
 //! The records of a scene as they stand after all edits: what is well-formed, signed, and not known to be false.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use ::base64::Engine as _;
@@ -11,6 +11,7 @@ use super::super::expect::Expected;
 use super::super::scene::{Scene, settled, time_of};
 use super::super::world::Proven;
 use super::rails::{Leg, Record};
+use super::treasury::Journal;
 use crate::domain::{Code, Subject, UnixMicros, sha256};
 
 pub(super) const SECOND: i64 = 1_000_000;
@@ -42,11 +43,15 @@ pub(super) struct Facts<'s> {
     pub(super) accounts: BTreeMap<String, String>,
     /// When the shares of each drop window vest.
     pub(super) vests: BTreeMap<String, i64>,
+    /// What follows of all that, once somebody asks.
+    pub(super) books: OnceCell<Journal>,
     pub(super) findings: RefCell<Vec<Expected>>,
 }
 
+/// Any JSON; `null` for what is none. `Value`'s own `FromStr` is compiled and optimised in its crate: a debug build of this one
+/// would take ten times as long over what is generic.
 pub(super) fn parsed(text: impl AsRef<[u8]>) -> Value {
-    serde_json::from_slice(text.as_ref()).unwrap_or_default()
+    std::str::from_utf8(text.as_ref()).ok().and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
 /// The first of these members that is a text.
@@ -117,6 +122,7 @@ impl<'s> Facts<'s> {
             legs: Leg::all(&scene.world.payment_log),
             accounts: BTreeMap::new(),
             vests: BTreeMap::new(),
+            books: OnceCell::new(),
             findings: RefCell::default(),
         };
         facts.accounts = facts.people();

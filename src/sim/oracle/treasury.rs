@@ -9,18 +9,31 @@ use super::read::{DAY, Facts, Held, parsed, repeated, sats, text, user};
 use crate::domain::{Code, Subject, draw_sample};
 
 /// Accounts in the order of docs/state-root.md 4.3, without a user's key.
-const CLASSES: &str = "A:Custody A:InFlight L:Escrow L:Rebate L:User:Maturing L:User:Available L:User:InFlight \
-                       L:Platform:Accrued L:Platform:Settled L:Operator L:Rounding L:Suspense";
+const CLASSES: [&str; 12] = [
+    "A:Custody",
+    "A:InFlight",
+    "L:Escrow",
+    "L:Rebate",
+    "L:User:Maturing",
+    "L:User:Available",
+    "L:User:InFlight",
+    "L:Platform:Accrued",
+    "L:Platform:Settled",
+    "L:Operator",
+    "L:Rounding",
+    "L:Suspense",
+];
 /// A weekly payout, and three days of grace.
 const DUE: i64 = 10 * DAY;
 
 /// The class of an account's name. A user's key may hold colons, a part after it may too.
 pub(super) fn class(account: &str) -> &'static str {
-    let fits = |class: &&str| match class.strip_prefix("L:User:") {
-        Some(part) => account.starts_with("L:User:") && format!("{account}:").contains(&format!(":{part}:")),
-        None => account.starts_with(*class),
+    let is_users = account.starts_with("L:User:");
+    let fits = |class: &&&str| match class.strip_prefix("L:User:") {
+        Some(part) => is_users && account.split(':').skip(1).any(|one| one == part),
+        None => account.starts_with(**class),
     };
-    CLASSES.split(' ').find(fits).unwrap_or("L:Suspense")
+    CLASSES.iter().find(fits).unwrap_or(&"L:Suspense")
 }
 
 /// Entries in their order: by time, rank (0 money in, 1 billing, 2 vesting, 3 every other settlement, 4 claims) and fact. Each has its
@@ -31,7 +44,8 @@ pub(super) type Journal = BTreeMap<(i64, u8, Vec<String>), (Vec<(String, i128)>,
 fn enter(journal: &mut Journal, (at, rank): (i64, u8), mut leaf: Value, postings: &[(&str, i128)]) {
     let mut sums: BTreeMap<(usize, String), i128> = BTreeMap::new();
     for (account, amount) in postings {
-        let place = CLASSES.split(' ').position(|one| one == class(account)).unwrap_or_default();
+        let class = class(account);
+        let place = CLASSES.iter().position(|one| *one == class).unwrap_or_default();
         *sums.entry((place, (*account).to_owned())).or_default() += amount;
     }
     sums.retain(|_, amount| *amount != 0);
@@ -50,7 +64,11 @@ fn until(list: &[(i64, i128)], at: i64) -> i128 {
 }
 
 impl Facts<'_> {
-    pub(super) fn journal(&self) -> Journal {
+    pub(super) fn journal(&self) -> &Journal {
+        self.books.get_or_init(|| self.book())
+    }
+
+    fn book(&self) -> Journal {
         let mut journal = Journal::new();
         let mut maturing: BTreeMap<(&str, &str), i128> = BTreeMap::new();
         for held in self.events() {
@@ -126,12 +144,12 @@ impl Facts<'_> {
         let (mut unfunded, mut overdrawn) = (BTreeSet::new(), BTreeSet::new());
         let mut rebates: BTreeMap<String, i128> = BTreeMap::new();
         for ((_, rank, _), (postings, leaf)) in self.journal() {
-            for (account, amount) in &postings {
+            for (account, amount) in postings {
                 let (kind, name) = account.split_at(account.match_indices(':').nth(1).map_or(0, |(at, _)| at + 1));
                 let sums = if kind == "A:Custody:" { &mut custody } else { &mut spendable };
                 if ["A:Custody:", "L:Escrow:", "L:Rebate:"].contains(&kind) {
                     let sum = sums.entry(name.to_owned()).or_default();
-                    let is_short = rank == 1 && kind == "L:Escrow:" && *sum < *amount;
+                    let is_short = *rank == 1 && kind == "L:Escrow:" && *sum < *amount;
                     unfunded.extend(is_short.then(|| name.to_owned()));
                     *sum += if kind == "A:Custody:" { *amount } else { -*amount };
                 }
@@ -141,7 +159,7 @@ impl Facts<'_> {
                 self.when(
                     is_rebate && amount > earned,
                     Code::SetOrphan,
-                    Subject::new("settlement", text(&leaf, &["settlement"])),
+                    Subject::new("settlement", text(leaf, &["settlement"])),
                 );
                 *earned -= if kind == "L:Rebate:" { *amount } else { 0 };
             }

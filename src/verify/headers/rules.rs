@@ -112,9 +112,13 @@ fn median_time(forest: &Forest, at: usize, height: u32) -> Option<Offence> {
     if count == 0 || (count < MEDIAN_SPAN && !reaches_genesis) {
         return None;
     }
-    let times = &mut times[..count];
+    let (times, time) = (&mut times[..count], forest.nodes[at].time);
+    // Nearly every header is later than all of them, and so than their median.
+    if times.iter().all(|earlier| *earlier < time) {
+        return None;
+    }
     times.sort_unstable();
-    let (median, time) = (times[count / 2], forest.nodes[at].time);
+    let median = times[count / 2];
     (time <= median)
         .then(|| offence("median time past", height, format!("a time after {median}"), format!("time {time}")))
 }

@@ -1,8 +1,7 @@
 //! Walks a parsed proof from a message to the ends of its branches (OTS 2.2).
 
-use bitcoin::hashes::{Hash as _, ripemd160, sha1};
-use sha2::{Digest as _, Sha256};
-use sha3::Keccak256;
+use bitcoin::hashes::{Hash as _, ripemd160, sha1, sha256};
+use sha3::{Digest as _, Keccak256};
 
 use crate::evidence::ots::{Attestation, Op, Proof, Step};
 
@@ -83,7 +82,7 @@ pub(super) fn apply(op: Op<'_>, mut message: Vec<u8>) -> Vec<u8> {
     match op {
         Op::Sha1 => sha1::Hash::hash(&message).to_byte_array().to_vec(),
         Op::Ripemd160 => ripemd160::Hash::hash(&message).to_byte_array().to_vec(),
-        Op::Sha256 => Sha256::digest(&message).to_vec(),
+        Op::Sha256 => sha256::Hash::hash(&message).to_byte_array().to_vec(),
         Op::Keccak256 => Keccak256::digest(&message).to_vec(),
         Op::Append(more) => {
             message.extend_from_slice(more);

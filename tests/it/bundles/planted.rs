@@ -10,7 +10,7 @@ use tempfile::tempdir;
 
 use super::stage::{Run, bundles, fingerprint, first, verify};
 use crate::schemas::{faults, schema};
-use crate::support::{report, side_by_side_by};
+use crate::support::{parsed, report, side_by_side_by};
 
 /// Billable events in each world.
 const EVENTS: u32 = 20;
@@ -27,7 +27,7 @@ fn worlds() -> u64 {
 /// What became of one bundle, in a word.
 fn outcome(code: Code, made: &Exported, published: &Value) -> (Code, String, usize) {
     let judged = verify(&made.bytes);
-    let value: Value = serde_json::from_slice(&made.bytes).unwrap();
+    let value: Value = parsed(&made.bytes);
     assert_eq!(faults(published, &value), Vec::<String>::new());
     assert_eq!(judged.id, Some(made.id), "{}", judged.says);
     assert_eq!(value["self_contained"], made.self_contained);
@@ -63,7 +63,7 @@ fn what_sources_answered_comes_out_of_the_receipts() {
     for made in bundles(&run.folder, &chosen.into_values().collect::<Vec<_>>()) {
         let (code, word, pieces) = outcome(made.code, &made, &published);
         println!("{:<22} {pieces:>5} pieces  {word}", code.name());
-        let value: Value = serde_json::from_slice(&made.bytes).unwrap();
+        let value: Value = parsed(&made.bytes);
         if OF_SOURCES.contains(&code.name()) {
             assert!(!made.self_contained && value["reason"].as_str().unwrap().contains("the word of"), "{value}");
             assert!(!value["receipts"].as_array().unwrap().is_empty(), "{value}");

@@ -10,6 +10,8 @@ use reledger::domain::{Digest32, Divergence, sha256};
 use reledger::sim::{Noise, Planted, Scene, Selection, Transport, World, generators, plant};
 use serde_json::Value;
 
+use crate::support::parsed;
+
 /// The first fault of a code.
 pub(super) fn first(code: &str) -> Selection {
     let generator = generators().find(|one| one.code.name() == code);
@@ -118,7 +120,7 @@ pub(super) fn bundle(run: &Path, fingerprint: Digest32) -> Exported {
 /// The bundle's content changed and its digests computed anew, by a second implementation of docs/bundle.md for texts that
 /// need no escapes beyond JSON's own.
 pub(super) fn resealed(bytes: &[u8], change: impl FnOnce(&mut Value)) -> Vec<u8> {
-    let mut value: Value = serde_json::from_slice(bytes).unwrap();
+    let mut value: Value = parsed(bytes);
     change(&mut value);
     for (digest, without) in [("id", &["id", "sha256", "software"][..]), ("sha256", &["sha256"][..])] {
         let mut bare = value.clone();

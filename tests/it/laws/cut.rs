@@ -2,7 +2,7 @@
 
 use super::cases;
 use super::world::Held;
-use crate::support::Lcg;
+use crate::support::{Lcg, parsed};
 use serde_json::Value;
 
 /// Worlds that cuts are tried on.
@@ -29,7 +29,7 @@ fn a_rebuild_over_a_cut_equals_the_rebuild_of_everything() {
 }
 
 fn value(report: &[u8]) -> Value {
-    serde_json::from_slice(report).unwrap()
+    parsed(report)
 }
 
 /// Takes a part in, closes everything, and takes in the rest with some of the part. With `rebuild` the cut is a finished
