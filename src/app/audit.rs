@@ -41,8 +41,9 @@ pub fn audit(root: &Path, jobs: usize, observer: &dyn Observer, cancel: &Cancel)
     let mut tables = side_tables(&store)?;
     tables.d_tags = d_tags(&store, &judged.declared)?;
     judged.declared.beacon = beacon(&store, &judged.policy.headers, &judged.declared, judged.as_of)?;
-    let set = judge(&store, &judged.policy, &tables, &worker_threads(jobs)?, observer, cancel)?;
-    let conclusion = Conclusion::draw(set, &tables, &judged, root);
+    let threads = worker_threads(jobs)?;
+    let set = judge(&store, &judged.policy, &tables, &threads, observer, cancel)?;
+    let conclusion = threads.install(|| Conclusion::draw(set, &tables, &judged, root));
     let report = report_json(&conclusion.model());
     let reproduced = report == found;
     let first_difference = if reproduced { None } else { Some(first_difference(&report, &found)) };

@@ -316,7 +316,9 @@ impl<'a> Session<'a> {
         tables.d_tags = d_tags(&self.store, &judged.declared)?;
         judged.declared.beacon = beacon(&self.store, &judged.policy.headers, &judged.declared, judged.as_of)?;
         let root = evidence_root(&self.store.ids()?);
-        let conclusion = self.timed("rebuild", |_| Ok(Conclusion::draw(set, &tables, &judged, root)))?;
+        let conclusion = self.timed("rebuild", |session| {
+            Ok(session.threads.install(|| Conclusion::draw(set, &tables, &judged, root)))
+        })?;
         self.cancel.check()?;
         let (reached, coverage) = (self.book.receipts(), &conclusion.reconciliation().coverage);
         advance(&mut self.store, &reached, coverage, (conclusion.set(), &tables), self.options.clock)?;

@@ -108,7 +108,7 @@ pub(super) fn receipts(store: &dyn EvidenceStore) -> Result<Vec<FetchReceipt>, A
 /// # Errors
 /// [`AppError::Internal`] when the system gives no threads.
 pub(super) fn worker_threads(jobs: usize) -> Result<rayon::ThreadPool, AppError> {
-    let threads = rayon::ThreadPoolBuilder::new().num_threads(jobs).thread_name(|at| format!("verify {at}")).build();
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(jobs).thread_name(|at| format!("worker {at}")).build();
     threads.map_err(|error| AppError::Internal(format!("no worker threads: {error}")))
 }
 

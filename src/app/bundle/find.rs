@@ -47,8 +47,9 @@ impl Ground {
         let judged = by.inputs(root)?;
         let mut tables = side_tables(&store)?;
         tables.d_tags = d_tags(&store, &judged.declared)?;
-        let set = judge(&store, &judged.policy, &tables, &worker_threads(jobs)?, observer, cancel)?;
-        let conclusion = Conclusion::draw(set, &tables, &judged, manifest.evidence_root);
+        let threads = worker_threads(jobs)?;
+        let set = judge(&store, &judged.policy, &tables, &threads, observer, cancel)?;
+        let conclusion = threads.install(|| Conclusion::draw(set, &tables, &judged, manifest.evidence_root));
         let (set, reconciliation, _) = conclusion.into_parts();
         let (shelf, foreign) = (Shelf::of(&store)?, foreign(&set));
         Ok(Self { store, set, tables, judged, divergences: reconciliation.divergences, shelf, foreign })

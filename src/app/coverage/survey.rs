@@ -73,7 +73,8 @@ impl Survey {
             _ => planned(wanted.plan(), root)?,
         };
         let mut tables = side_tables(&store)?;
-        let set = judge(&store, &policy, &tables, &worker_threads(jobs)?, observer, cancel)?;
+        let threads = worker_threads(jobs)?;
+        let set = judge(&store, &policy, &tables, &threads, observer, cancel)?;
         let time = match (as_of, &recorded) {
             (Some(AsOfWanted::Time(time)), _) => time,
             (Some(AsOfWanted::Block(height)), _) => block_time(&store, &policy.headers, height)?,
@@ -85,7 +86,7 @@ impl Survey {
         tables.d_tags = d_tags(&store, &declared)?;
         declared.beacon = beacon(&store, &policy.headers, &declared, time)?;
         let as_of = AsOf { time, tip: set.tip };
-        let ledgers = rebuild(&set, &policy, as_of);
+        let ledgers = threads.install(|| rebuild(&set, &policy, as_of));
         let evidence_root = evidence_root(&store.ids()?);
         let time_boxed = recorded.is_some_and(|recorded| recorded.time_boxed);
         Ok(Self { store, set, tables, policy, declared, as_of, evidence_root, finished, time_boxed, ledgers })

@@ -61,7 +61,8 @@ impl Known {
         if let Some(judged) = &recorded {
             tables.d_tags = d_tags(&store, &judged.declared)?;
         }
-        let set = judge(&store, &policy, &tables, &worker_threads(options.jobs)?, &Silent, &Cancel::default())?;
+        let threads = worker_threads(options.jobs)?;
+        let set = judge(&store, &policy, &tables, &threads, &Silent, &Cancel::default())?;
         let wanted = match options.as_of {
             Some(AsOfWanted::Time(time)) => Some(time),
             Some(AsOfWanted::Block(height)) => Some(block_time(&store, &policy.headers, height)?),
@@ -72,7 +73,7 @@ impl Known {
             let mut judged = JudgedInputs { as_of: wanted.unwrap_or(judged.as_of), ..judged };
             judged.declared.beacon = beacon(&store, &policy.headers, &judged.declared, judged.as_of)?;
             let as_of = judged.as_of;
-            let conclusion = Conclusion::draw(set, &tables, &judged, root);
+            let conclusion = threads.install(|| Conclusion::draw(set, &tables, &judged, root));
             let (set, reconciliation, ledgers) = conclusion.into_parts();
             let leaves = ledgers.leaves(&set, &policy, AsOf { time: as_of, tip: set.tip });
             let (found, balances) = (reconciliation.divergences, reconciliation.balances.accounts);
@@ -80,7 +81,7 @@ impl Known {
         } else {
             let time = wanted.unwrap_or_else(|| as_of_from_evidence(&set, options.clock));
             let as_of = AsOf { time, tip: set.tip };
-            let ledgers = rebuild(&set, &policy, as_of);
+            let ledgers = threads.install(|| rebuild(&set, &policy, as_of));
             let found = set.findings.iter().chain(&ledgers.findings).cloned().map(Finding::into_divergence).collect();
             let leaves = ledgers.leaves(&set, &policy, as_of);
             let balances = recomputed(&set, &ledgers, &policy, time, &tables);

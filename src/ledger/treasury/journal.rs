@@ -91,13 +91,18 @@ impl<'a> Facts<'a> {
         Self { billed, settled, places }
     }
 
-    pub(super) fn steps(&self) -> impl Iterator<Item = Step<'a>> {
-        self.places.iter().filter_map(|place| match place.rank {
-            Billed::EVENT => self.billed.event(*place),
-            Billed::VESTING => self.billed.vesting(*place),
-            Settled::CLAIM => self.settled.claim(*place),
-            _ => self.settled.settlement(*place),
-        })
+    /// In their order, in parts of at most that many.
+    pub(super) fn parts(&self, size: usize) -> impl Iterator<Item = &[Place]> {
+        self.places.chunks(size)
+    }
+
+    pub(super) fn step(&self, place: Place) -> Option<Step<'a>> {
+        match place.rank {
+            Billed::EVENT => self.billed.event(place),
+            Billed::VESTING => self.billed.vesting(place),
+            Settled::CLAIM => self.settled.claim(place),
+            _ => self.settled.settlement(place),
+        }
     }
 }
 
@@ -115,7 +120,7 @@ impl<'a> Journal<'a> {
 
     /// Every posted entry in its order; they are the same each time.
     pub fn entries(&self) -> impl Iterator<Item = Entry> {
-        let entries = self.facts.steps().filter_map(|step| step.entry.ok());
+        let entries = self.facts.places.iter().filter_map(|place| self.facts.step(*place)?.entry.ok());
         entries.filter(|entry| !self.treasury.refused.contains(&entry.key))
     }
 }

@@ -15,10 +15,10 @@ use crate::ledger::view::LedgerView;
 
 use super::account::Account;
 use super::book::{Book, trial};
-use super::entry::{Entry, EntryKey};
+use super::entry::EntryKey;
 use super::flows::Flows;
 use super::invariants::{Asked, Invariants, Rule, Watch};
-use super::journal::{Facts, Step};
+use super::journal::{Facts, Place, Step};
 use super::prefixes::{Funding, Holding, Prefixes};
 
 /// Why a verified settlement has no entry.
@@ -55,15 +55,20 @@ impl TreasuryLedger {
         let mut ledger = Self { unposted: unposted(scope, findings), ..Self::default() };
         let facts = Facts::gather(scope, envelopes, &ledger.unposted);
         let mut walk = Walk::new(scope);
-        for step in facts.steps() {
-            let key = step.key.clone();
-            if let Err(finding) = walk.step(step) {
+        // Making entries and their leaves is most of the work, and each is its own: while a part is posted, the next is made.
+        let mut made = Vec::new();
+        for part in facts.parts(PART).map(Some).chain([None]) {
+            let (posted, next) =
+                (std::mem::take(&mut made), || part.map(|part| make(&facts, part)).unwrap_or_default());
+            let (refused, next) = rayon::join(|| walk.post(posted), next);
+            for (key, finding) in refused {
                 findings.push(*finding);
                 ledger.refused.insert(key);
             }
+            made = next;
         }
         let Walk { book, mut watch, flows, prefixes, leaves, .. } = walk;
-        ledger.sealed = leaves.seal();
+        ledger.sealed = (leaves.count(), leaves.root());
         ledger.balances = book.close();
         (ledger.funding, ledger.holdings) = prefixes.close();
         flows.agree(&ledger.balances, &mut watch);
@@ -128,7 +133,7 @@ struct Walk<'a> {
     watch: Watch,
     flows: Flows,
     prefixes: Prefixes,
-    leaves: Leaves,
+    leaves: MerkleTree,
 }
 
 impl<'a> Walk<'a> {
@@ -139,55 +144,50 @@ impl<'a> Walk<'a> {
             watch: Watch::default(),
             flows: Flows::default(),
             prefixes: Prefixes::new(scope.policy),
-            leaves: Leaves::default(),
+            leaves: MerkleTree::new(),
         }
     }
 
-    /// Posts an entry and asks the rules; an entry that is refused counts in the flows, which are the facts' own.
-    fn step(&mut self, step: Step<'_>) -> Result<(), Box<Finding>> {
+    /// Posts them in their order; what is refused comes back with the reason.
+    fn post(&mut self, made: Vec<Made<'_>>) -> Vec<(EntryKey, Box<Finding>)> {
+        let refused = made.into_iter().filter_map(|(step, leaf)| {
+            let finding = self.step(&step, leaf).err()?;
+            Some((step.key, finding))
+        });
+        refused.collect()
+    }
+
+    /// Posts an entry and asks the rules; one that is refused counts in the flows, which are the facts' own.
+    fn step(&mut self, step: &Step<'_>, leaf: Digest32) -> Result<(), Box<Finding>> {
         self.watch.fact(step.cause, &step.key);
         self.flows.fact(step.cause, self.policy);
-        let entry = step.entry.map_err(|AmountError| {
+        let entry = step.entry.as_ref().map_err(|AmountError| {
             let subject = Subject::new("entry", format!("{:?}", step.key.fact));
             let finding = Finding::new(Code::AmtRange, subject);
             Box::new(finding.with_explanation("A sum leaves 128 bits; the entry is not posted."))
         })?;
-        self.book.post(&entry)?;
-        self.watch.entry(&entry, &self.book);
-        self.prefixes.entry(&entry, step.cause);
-        self.leaves.push(entry);
+        self.book.post(entry)?;
+        self.watch.entry(entry, &self.book);
+        self.prefixes.entry(entry, step.cause);
+        self.leaves.push_hash(leaf);
         Ok(())
     }
 }
 
-/// The Merkle tree over posted entries. Leaves are most of the work, and each is its own: a batch is written on all cores.
-#[derive(Default)]
-struct Leaves {
-    tree: MerkleTree,
-    batch: Vec<Entry>,
-}
+/// Facts that are looked at together.
+const PART: usize = 4_096;
 
-impl Leaves {
-    const BATCH: usize = 4_096;
+/// A fact with its entry, and the hash of that entry's leaf.
+type Made<'a> = (Step<'a>, Digest32);
 
-    fn push(&mut self, entry: Entry) {
-        self.batch.push(entry);
-        if self.batch.len() == Self::BATCH {
-            self.hash();
-        }
-    }
-
-    fn hash(&mut self) {
-        let hashes: Vec<Digest32> = self.batch.par_iter().map(|entry| leaf_hash(&entry.leaf())).collect();
-        hashes.into_iter().for_each(|hash| self.tree.push_hash(hash));
-        self.batch.clear();
-    }
-
-    /// How many, and the root over them.
-    fn seal(mut self) -> (u64, Digest32) {
-        self.hash();
-        (self.tree.count(), self.tree.root())
-    }
+/// In the order of the places.
+fn make<'a>(facts: &Facts<'a>, places: &[Place]) -> Vec<Made<'a>> {
+    let made = places.par_iter().filter_map(|place| {
+        let step = facts.step(*place)?;
+        let leaf = step.entry.as_ref().map(|entry| leaf_hash(&entry.leaf())).unwrap_or_default();
+        Some((step, leaf))
+    });
+    made.collect()
 }
 
 /// CONS_BUG: a rule that nothing in the world can break.
