@@ -115,7 +115,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 evidence_root: Digest32([0; 32]),
             };
             let mut out = BufWriter::new(File::create(Path::new(&folder).join(format!("{name}.{ending}")))?);
-            let written = write_journal(&mut out, &ask, || &entries)?;
+            let written = write_journal(&mut out, &ask, || entries.iter().cloned())?;
             out.flush()?;
             println!("{name}.{ending}: {} entries on {} accounts", written.entries, written.accounts);
         }

@@ -44,7 +44,7 @@ pub struct TreasuryLedger {
     pub holdings: BTreeMap<FederationSlug, Holding>,
     /// Settlements that are listed and not posted.
     pub unposted: BTreeMap<Digest32, Unposted>,
-    /// Entries that are not posted because a sum would leave 128 bits.
+    /// Entries that are not posted: a sum would leave 128 bits.
     pub(super) refused: BTreeSet<EntryKey>,
     /// Posted entries, and the root over their leaves.
     sealed: (u64, Digest32),
