@@ -67,17 +67,18 @@ pub fn reconcile(input: &Input<'_>) -> Reconciliation {
         coverage: substrates.coverage,
         reconstructible: substrates.reconstructible,
         matching: money.matching,
-        balances: money.balances,
+        balances: substrates.balances,
         recovery: substrates.recovery,
         needs_anchor: substrates.needs_anchor,
     }
 }
 
-/// Steps 0 and 3: what was fetched, and what is anchored.
+/// Steps 0, 3 and 5: what was fetched, what is anchored, and who is owed what.
 struct Substrates {
     audit: Audit,
     coverage: Vec<Coverage>,
     needs_anchor: Vec<NeedsAnchor>,
+    balances: BalanceSummary,
     reconstructible: Reconstructible,
     recovery: Recovery,
 }
@@ -89,15 +90,15 @@ fn substrates(input: &Input<'_>) -> Substrates {
     price_lists::check(input, &mut audit);
     let needs_anchor = anchoring::check(input, &mut audit);
     objectives::check(input, &mut audit);
+    let balances = balances::check(input, &mut audit);
     let (reconstructible, recovery) = (recovery::reconstructible(input), recovery::recovery(input));
-    Substrates { audit, coverage, needs_anchor, reconstructible, recovery }
+    Substrates { audit, coverage, needs_anchor, balances, reconstructible, recovery }
 }
 
-/// Steps 4 and 5: settlements, rails, custody and balances.
+/// Step 4: settlements, rails and custody.
 struct Money {
     audit: Audit,
     matching: Matching,
-    balances: BalanceSummary,
 }
 
 fn money(input: &Input<'_>) -> Money {
@@ -115,6 +116,5 @@ fn money(input: &Input<'_>) -> Money {
     fees::check(&posted, &legs, &mut audit);
     claims::check(input, &posted, &legs, &mut audit);
     observed::check(input, &mut audit);
-    let balances = balances::check(input, &mut audit);
-    Money { audit, matching, balances }
+    Money { audit, matching }
 }

@@ -90,31 +90,51 @@ fn each_fault_fires_and_its_near_miss_does_not() {
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), groups.len(), wrong.join("\n"));
 }
 
-/// A fault in a world of its own is seen by the oracle and would not be without it; a near miss is not.
-fn stands(one: Selection, worlds: &[(World, Vec<Expected>)]) -> Result<(), String> {
+/// A fault in a world of its own is seen by the oracle and would not be without it; a near miss is not, whatever other near
+/// misses are beside it. Says what is wrong.
+fn standing(selections: &[Selection], worlds: &[(World, Vec<Expected>)]) -> Vec<String> {
+    let (mut left, mut wrong) = (selections.to_vec(), Vec::new());
     for (world, before) in worlds {
+        if left.is_empty() {
+            break;
+        }
         let mut scene = Scene::of(world.clone());
-        let Some(planted) = plant(&mut scene, &[one]).pop() else { continue };
-        let shows =
-            |all: &[Expected]| all.iter().any(|it| it.code == one.generator.code && it.subject == planted.subject);
-        let (was, is) = (shows(before), shows(&expect(&scene).divergences));
-        let right = if one.near { !is || was } else { is && !was };
-        return if right { Ok(()) } else { Err(format!("{one} in world {}: before {was}, after {is}", world.seed)) };
+        let planted = plant(&mut scene, &left);
+        if planted.is_empty() {
+            continue;
+        }
+        let after = expect(&scene).divergences;
+        for one in &planted {
+            let (code, near) = (one.selection.generator.code, one.selection.near);
+            let shows = |all: &[Expected]| all.iter().any(|it| it.code == code && it.subject == one.subject);
+            let (was, is) = (shows(before), shows(&after));
+            if !(if near { !is || was } else { is && !was }) {
+                wrong.push(format!("{} in world {}: before {was}, after {is}", one.selection, world.seed));
+            }
+        }
+        let is_planted = |one: &Selection| planted.iter().any(|it| it.selection.to_string() == one.to_string());
+        left.retain(|one| !is_planted(one));
     }
-    Err(format!("{one}: no room in {} worlds", worlds.len()))
+    wrong.extend(left.into_iter().map(|one| format!("{one}: no room in {} worlds", worlds.len())));
+    wrong
 }
 
 #[test]
 fn each_fault_stands_by_itself_and_no_near_miss_does() {
-    let selections: Vec<Selection> = selections(Transport::Files).collect();
+    let (near, faults): (Vec<Selection>, Vec<Selection>) =
+        selections(Transport::Files).partition(|selection| selection.near);
+    // Near misses are many and change nothing: some share a world, and whoever does comes from afar.
+    let count = near.len().div_ceil(TOGETHER);
+    let groups = (0..count).map(|first| near.iter().skip(first).step_by(count).copied().collect());
+    let groups: Vec<Vec<Selection>> = faults.into_iter().map(|fault| vec![fault]).chain(groups).collect();
     let honest = |seed| {
         let world = World::generate(seed, 20);
         let expected = expect(&Scene::of(world.clone())).divergences;
         (world, expected)
     };
     let worlds: Vec<(World, Vec<Expected>)> = (1..=2 * WORLDS).map(honest).collect();
-    let wrong: Vec<String> =
-        side_by_side(&selections, |_, one| stands(*one, &worlds)).into_iter().filter_map(Result::err).collect();
+    let said = side_by_side(&groups, |_, group| standing(group, &worlds));
+    let wrong: Vec<String> = said.into_iter().flatten().collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

@@ -84,9 +84,12 @@ impl<'a> Facts<'a> {
         envelopes: &'a EnvelopeLedger,
         unposted: &BTreeMap<Digest32, Unposted>,
     ) -> Self {
-        let mut places = Vec::new();
-        let billed = Billed::gather(scope, envelopes, &mut places);
-        let settled = Settled::gather(scope, unposted, &mut places);
+        let (mut places, mut of_settled) = (Vec::new(), Vec::new());
+        let (billed, settled) = rayon::join(
+            || Billed::gather(scope, envelopes, &mut places),
+            || Settled::gather(scope, unposted, &mut of_settled),
+        );
+        places.append(&mut of_settled);
         places.sort_unstable();
         Self { billed, settled, places }
     }
