@@ -33,8 +33,9 @@ bench: ## speed as ratios to the bare cryptographic floor, in one process
 bench-project: ## envelope and rebind projections on one thread at three sizes, and how they grow (RELEDGER_BENCH_ENVELOPES=n)
 	$(CARGO) bench --locked --bench project
 
-bench-treasury: ## all ledgers and the whole reconciliation on one thread at three sizes, and their memory (RELEDGER_BENCH_ENVELOPES=n)
+bench-treasury: ## all ledgers and the whole reconciliation at three sizes, time, memory and growth (RELEDGER_BENCH_ENVELOPES=n, RELEDGER_TREASURY=n)
 	$(CARGO) bench --locked --bench treasury
+	RELEDGER_TREASURY=$${RELEDGER_TREASURY:-1000000} $(CARGO) test --locked --release --lib reconcile::tests::large -- --nocapture
 
 bench-balances: ## all balances and their sum tree on one thread at three sizes, and how they grow (RELEDGER_BENCH_USERS=n)
 	$(CARGO) bench --locked --bench balances

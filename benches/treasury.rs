@@ -1,4 +1,4 @@
-//! Seconds for all ledgers and for the whole reconciliation on one thread, at three sizes, and how they grow; and the memory
+//! Processor seconds for all ledgers and for the whole reconciliation, at three sizes, and how they grow; and the memory
 //! that they take beyond the verified evidence.
 //!
 //! Growth is the exponent of the size: 1 is linear. `make bench-treasury`; `RELEDGER_BENCH_ENVELOPES=n` sets the largest size,

@@ -56,7 +56,7 @@ fn without_basis(settlement: &Posted<'_>, fee: Sats, legs: &Legs<'_>) -> Option<
         .with_values(bases.join(" or "), format!("{} msat", fee.msat()))
         .with_stake(MsatDelta(nearest.into()))
         .with_explanation("The stated fee is neither what the gateway charged nor what the route cost.");
-    let cited = joined.iter().filter_map(|leg| leg.first_evidence());
+    let cited = joined.iter().filter_map(Leg::first_evidence);
     Some(cited.fold(finding, |finding, id| finding.with_evidence(id, "leg")))
 }
 

@@ -185,9 +185,9 @@ impl Unique<'_> {
 }
 
 fn unique<'a>(event: &'a SettlementEvent) -> impl Iterator<Item = Unique<'a>> {
-    let lower = |hash: &'a String| match hash.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        true => Cow::Owned(hash.to_ascii_lowercase()),
-        false => Cow::Borrowed(hash.as_str()),
+    let lower = |hash: &'a String| {
+        let is_lower = !hash.bytes().any(|byte| byte.is_ascii_uppercase());
+        if is_lower { Cow::Borrowed(hash.as_str()) } else { Cow::Owned(hash.to_ascii_lowercase()) }
     };
     let share = || {
         let (distribution, user) = (event.distribution.as_deref()?, event.user.as_ref()?.as_str());

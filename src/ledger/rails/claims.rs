@@ -69,7 +69,7 @@ impl<'a> Claims<'a> {
             return Claim::Silent;
         }
         let own = [event.operation.as_str()].into_iter();
-        let operations = joined.iter().flat_map(|leg| leg.operations()).chain(own);
+        let operations = joined.iter().flat_map(Leg::operations).chain(own);
         self.accepted(operations).map_or(Claim::Open, |(at, entry)| Claim::Accepted(at, entry))
     }
 }
