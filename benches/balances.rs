@@ -11,6 +11,8 @@
     reason = "a benchmark measures time and divides"
 )]
 
+#[path = "common/memory.rs"]
+mod memory;
 #[path = "common/processor.rs"]
 mod processor;
 
@@ -52,7 +54,7 @@ fn main() {
         let entries = size * (EVENTS_EACH + 1);
         println!(
             "{size:>10}{entries:>12}{clock:>10.3}{summed:>13.3}{hashed:>9.3}{seconds:>9.3}{growth:>8}{:>15}",
-            resident_mib().map_or_else(|| "-".to_owned(), |mib| mib.to_string())
+            format!("{:.0}", memory::resident_kib() / 1_024.0)
         );
         before = Some((size as f64, seconds));
     }
@@ -124,11 +126,4 @@ fn proofs(users: usize) {
         found.index, found.comparisons
     );
     black_box(sum_root(leaves.iter().map(|(user, sats)| (user, *sats))));
-}
-
-/// Memory that the process holds now; `None` where there is no `/proc`.
-fn resident_mib() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
-    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? / 1024)
 }

@@ -11,6 +11,8 @@
     reason = "a benchmark measures time and divides"
 )]
 
+#[path = "common/memory.rs"]
+mod memory;
 #[path = "common/processor.rs"]
 mod processor;
 #[path = "common/world.rs"]
@@ -43,7 +45,7 @@ fn main() {
     let mut before: Option<[f64; 3]> = None;
     for size in [largest / 100, largest / 10, largest] {
         let (set, as_of, plan) = world::verified(size, &JUDGED);
-        let held = resident();
+        let held = memory::resident_kib();
         let begun = processor::seconds();
         let ledgers = black_box(rebuild(&set, &plan.policy, as_of));
         let rebuilt = processor::seconds();
@@ -75,18 +77,10 @@ fn main() {
             growth(1),
             format!("{:.3}", row[2]),
             growth(2),
-            format!("{:.0}", (resident() - held) / all),
+            format!("{:.0}", (memory::resident_kib() - held) * 1_024.0 / all),
         ];
         println!("{}", cells.map(|cell| format!("{cell:>14}")).concat());
         assert!(reconciliation.balances.users > 0);
         before = Some(row);
     }
-}
-
-/// Resident memory in bytes; not a number where there is no `/proc`.
-fn resident() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|rest| rest.split_whitespace().next()).and_then(|text| text.parse::<f64>().ok());
-    kib.map_or(f64::NAN, |kib| kib * 1_024.0)
 }

@@ -7,6 +7,7 @@
 //! Invariants: INV-5 every entry and every trial balance sums to zero, custody equals the sum of liabilities; a ledger is a
 //! pure function of (verified set, policy, as-of); nothing later than the as-of counts.
 
+mod ascending;
 mod canonical;
 pub mod envelope;
 pub mod fees;
@@ -25,6 +26,7 @@ mod tests;
 mod treasury;
 mod view;
 
+pub(crate) use ascending::Ascending;
 pub use envelope::{Cap, CapBreach, CapReading, EnvelopeEntry, EnvelopeLedger, Exclusion, Measured, Standing, Window};
 pub use fees::{FeeError, Fees, compute_fees, fee_issues};
 pub(crate) use groups::Groups;

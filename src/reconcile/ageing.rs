@@ -38,28 +38,18 @@ impl Sums {
     }
 }
 
-/// Open divergences by the age of what they are about.
-pub(super) fn by_age(input: &Input<'_>, divergences: &[Divergence]) -> Ages {
-    let mut sums = Sums::default();
-    for divergence in open(divergences) {
-        sums.add(bucket(input, divergence), divergence);
-    }
-    sums.finish()
-}
-
-/// The same by the project that they are about. What is about a user, a federation or a proof is about no one project.
-pub(super) fn by_project(input: &Input<'_>, divergences: &[Divergence]) -> BTreeMap<ProjectKey, Ages> {
-    let mut projects: BTreeMap<ProjectKey, Sums> = BTreeMap::new();
-    for divergence in open(divergences) {
+/// Open divergences by the age of what they are about, in all and by the project that they are about. What is about a user, a
+/// federation or a proof is about no one project.
+pub(super) fn ages(input: &Input<'_>, divergences: &[Divergence]) -> (Ages, BTreeMap<ProjectKey, Ages>) {
+    let (mut all, mut projects) = (Sums::default(), BTreeMap::<ProjectKey, Sums>::new());
+    for divergence in divergences.iter().filter(|divergence| divergence.state == State::Open) {
+        let bucket = bucket(input, divergence);
+        all.add(bucket, divergence);
         if let Some(project) = project_of(input, divergence) {
-            projects.entry(project).or_default().add(bucket(input, divergence), divergence);
+            projects.entry(project).or_default().add(bucket, divergence);
         }
     }
-    projects.into_iter().map(|(project, sums)| (project, sums.finish())).collect()
-}
-
-fn open(divergences: &[Divergence]) -> impl Iterator<Item = &Divergence> {
-    divergences.iter().filter(|divergence| divergence.state == State::Open)
+    (all.finish(), projects.into_iter().map(|(project, sums)| (project, sums.finish())).collect())
 }
 
 fn bucket(input: &Input<'_>, divergence: &Divergence) -> &'static str {

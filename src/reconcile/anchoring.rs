@@ -2,12 +2,12 @@
 
 use crate::domain::{Code, Digest32, EvidenceId, Finding, Subject, UnixMicros, UnixSeconds};
 use crate::evidence::OcMeKind;
+use crate::ledger::Ascending;
 use crate::ledger::Exclusion;
 use crate::ledger::Level;
 use crate::ledger::Standing;
 use crate::verify::AnchorState;
 
-use super::ascending::Ascending;
 use super::audit::Audit;
 use super::reconciler::Input;
 use super::result::NeedsAnchor;

@@ -11,7 +11,6 @@ mod absences;
 mod acknowledge;
 mod ageing;
 mod anchoring;
-mod ascending;
 mod audit;
 mod balances;
 mod book;

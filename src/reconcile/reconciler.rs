@@ -52,12 +52,11 @@ pub fn reconcile(input: &Input<'_>) -> Reconciliation {
     unverifiable.dedup();
     let mut divergences = merge::divergences(input, findings);
     let acknowledgements = acknowledge::acknowledge(input, &mut divergences);
-    let ages = ageing::by_age(input, &divergences);
+    let (ages, by_project) = ageing::ages(input, &divergences);
     Reconciliation {
         needs_review: merge::needs_review(&divergences),
-        by_project: ageing::by_project(input, &divergences),
-        by_age: ages.counts,
-        by_age_sats: ages.sats,
+        ages,
+        by_project,
         by_code_sats: ageing::stakes(&divergences),
         acknowledgements,
         divergences,

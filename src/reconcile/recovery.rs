@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::domain::{EnvelopeId, SourceId, UnixMicros, relay_spelling};
-use crate::ledger::Standing;
+use crate::ledger::{Ascending, Standing};
 
-use super::ascending::Ascending;
 use super::reconciler::Input;
 use super::result::{Reconstructible, Recovery};
 

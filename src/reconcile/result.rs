@@ -323,11 +323,9 @@ pub struct Reconciliation {
     pub needs_anchor: Vec<NeedsAnchor>,
     /// Divergences that ask for a person.
     pub needs_review: u64,
-    /// Open divergences by age bucket.
-    pub by_age: BTreeMap<String, u64>,
-    /// Satoshi at stake in open divergences by age bucket, rounded down; only buckets with something at stake.
-    pub by_age_sats: BTreeMap<String, i128>,
-    /// Both by project: open divergences that are about one project.
+    /// Open divergences by age.
+    pub ages: Ages,
+    /// The same by project: open divergences that are about one project.
     pub by_project: BTreeMap<ProjectKey, Ages>,
     /// Satoshi at stake by code over all divergences, whatever their state; only codes that are about amounts.
     pub by_code_sats: BTreeMap<Code, i128>,

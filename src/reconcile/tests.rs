@@ -289,7 +289,7 @@ fn an_honest_world_has_no_divergence_at_all() {
     let result = Scene::honest().run();
     assert_eq!(result.divergences, Vec::new());
     assert!(result.needs_anchor.is_empty());
-    assert_eq!((result.needs_review, result.by_age.len()), (0, 0));
+    assert_eq!((result.needs_review, result.ages.counts.len()), (0, 0));
     assert!(result.unverifiable.iter().all(|item| !item.declared));
     assert!(result.checks.iter().all(|check| check.items > 0 && check.disagreed == 0));
     assert_eq!((result.balances.compared, result.balances.equal, result.balances.sum_sats), (1, 1, 0));
@@ -336,7 +336,7 @@ fn open_divergences_are_counted_by_age() {
     let mut scene = Scene::honest();
     scene.world.set.anchors.remove(&digest("e"));
     let result = scene.run();
-    assert_eq!(result.by_age, BTreeMap::from([("<=93d".to_owned(), 1)]));
+    assert_eq!(result.ages.counts, BTreeMap::from([("<=93d".to_owned(), 1)]));
     assert_eq!(result.needs_review, 0);
 }
 

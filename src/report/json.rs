@@ -248,6 +248,6 @@ fn summary(model: &Model<'_>) -> Value {
     json!({
         "by_code": by_code, "by_code_sats": by_code_sats, "explained": model.in_state(State::Explained),
         "acknowledged": model.in_state(State::Acknowledged), "unexplained": model.unexplained(),
-        "by_age": reconciliation.by_age, "by_age_sats": aged(&reconciliation.by_age_sats), "by_project": by_project,
+        "by_age": reconciliation.ages.counts, "by_age_sats": aged(&reconciliation.ages.sats), "by_project": by_project,
     })
 }

@@ -58,14 +58,14 @@ impl TreasuryLedger {
         // Making entries and their leaves is most of the work, and each is its own: while a part is posted, the next is made.
         let mut made = Vec::new();
         for part in facts.parts(PART).map(Some).chain([None]) {
-            let (posted, next) =
-                (std::mem::take(&mut made), || part.map(|part| make(&facts, part)).unwrap_or_default());
-            let (refused, next) = rayon::join(|| walk.post(posted), next);
+            let posted = std::mem::take(&mut made);
+            let (refused, next) =
+                rayon::join(|| walk.post(posted), || part.map(|part| make(&facts, part)).unwrap_or_default());
+            made = next;
             for (key, finding) in refused {
                 findings.push(*finding);
                 ledger.refused.insert(key);
             }
-            made = next;
         }
         let Walk { book, mut watch, flows, prefixes, leaves, .. } = walk;
         ledger.sealed = (leaves.count(), leaves.root());

@@ -79,7 +79,7 @@ fn an_acknowledged_divergence_is_listed_counted_apart_and_blocks_nothing() {
     assert_eq!(after.divergences.len(), before.divergences.len());
     assert_eq!(after.needs_review, before.needs_review - 1);
     assert_eq!(after.by_code_sats, before.by_code_sats, "never subtracted");
-    let open = |run: &Reconciliation| run.by_age.values().sum::<u64>();
+    let open = |run: &Reconciliation| run.ages.counts.values().sum::<u64>();
     assert_eq!(open(&after), open(&before) - 1, "only what is open ages");
     for divergence in after.divergences.iter().filter(|one| one.fingerprint != own.fingerprint) {
         assert!(before.divergences.contains(divergence), "{divergence:?}");

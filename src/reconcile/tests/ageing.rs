@@ -26,7 +26,7 @@ fn an_open_divergence_falls_into_the_first_age_that_holds_it() {
         scene.world.set.events.insert(carrier, held(carrier, 1, UnixSeconds(as_of - age)));
         let finding = Finding::new(Code::EvtKindMismatch, Subject::new("event", "x")).with_evidence(carrier, "carrier");
         scene.world.set.findings.push(finding);
-        assert_eq!(scene.run().by_age, BTreeMap::from([(bucket.to_owned(), 1)]), "{age}");
+        assert_eq!(scene.run().ages.counts, BTreeMap::from([(bucket.to_owned(), 1)]), "{age}");
     }
 }
 
@@ -45,7 +45,7 @@ fn money_ages_in_the_buckets_of_the_counts() {
     let expected = [(Code::SetMissing, 1_000), (Code::AmtMismatch, 1_000), (Code::BalanceMismatch, 1_000)];
     assert_eq!(stakes, expected);
     let expected = BTreeMap::from([("<=93d".to_owned(), 2), ("unknown".to_owned(), 1)]);
-    assert_eq!(run.by_age_sats, expected);
+    assert_eq!(run.ages.sats, expected);
 }
 
 fn ages(counts: &[(&str, u64)], sats: &[(&str, i128)]) -> Ages {
@@ -78,5 +78,5 @@ fn what_is_about_one_project_ages_by_itself() {
     // The other user's share is missing too: it is about a person, and stands in the whole alone.
     let counted: u64 = run.by_project.values().flat_map(|ages| ages.counts.values()).sum();
     assert!(run.divergences.iter().any(|one| one.code == Code::SetMissing && one.state == State::Open));
-    assert!(counted < run.by_age.values().sum());
+    assert!(counted < run.ages.counts.values().sum());
 }

@@ -4,6 +4,9 @@
 
 #![expect(clippy::disallowed_methods, clippy::float_arithmetic, reason = "it prints what it took")]
 
+#[path = "../../../benches/common/memory.rs"]
+mod memory;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -178,9 +181,7 @@ fn paid(event: &SettlementEvent) -> Vec<PaymentLogEntry> {
 }
 
 fn resident_mib() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok()).map_or(f64::NAN, |kib| kib / 1_024.0)
+    memory::resident_kib() / 1_024.0
 }
 
 /// Seconds for the ledgers and for the reconciliation; what comes out is what was put in.
