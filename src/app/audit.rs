@@ -9,9 +9,10 @@ use super::error::AppError;
 use super::finish::evidence_members;
 use super::judge::{judge, side_tables, worker_threads};
 use super::observer::{Cancel, Observer};
+use super::render::with_report_bytes;
 use super::run::{Found, RunFolder};
 use super::takedowns::d_tags;
-use crate::report::report_json;
+use crate::report::{report_json, summary_text};
 use crate::seal::{Manifest, evidence_root};
 use crate::store::{EvidenceStore, LogStore};
 
@@ -22,6 +23,8 @@ pub struct Audited {
     pub conclusion: Conclusion,
     /// The report drawn anew.
     pub report: Vec<u8>,
+    /// Its summary for people.
+    pub summary: String,
     /// True when it equals the report found in the folder, byte for byte.
     pub reproduced: bool,
     /// The first member of the two reports that differs, when they do.
@@ -47,7 +50,8 @@ pub fn audit(root: &Path, jobs: usize, observer: &dyn Observer, cancel: &Cancel)
     let report = report_json(&conclusion.model());
     let reproduced = report == found;
     let first_difference = if reproduced { None } else { Some(first_difference(&report, &found)) };
-    Ok(Audited { conclusion, report, reproduced, first_difference })
+    let summary = with_report_bytes(&report, |document| summary_text(document))?;
+    Ok(Audited { conclusion, report, summary, reproduced, first_difference })
 }
 
 pub(super) fn read(root: &Path, name: &str) -> Result<Vec<u8>, AppError> {

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::judge::SideTables;
 use super::seals;
 use crate::domain::{AsOf, Code, Condition, Digest32, Divergence, Outcome, Severity, State, TrustPolicy, UnixSeconds};
-use crate::ledger::{LedgerView, Ledgers, rebuild};
-use crate::reconcile::{Declared, Input, Objectives, Reconciliation, Runbook, reconcile};
+use crate::ledger::{CustodyCourse, LedgerView, Ledgers, rebuild};
+use crate::reconcile::{ByMonth, Declared, Input, Objectives, Reconciliation, Runbook, by_month, reconcile};
 use crate::report::{Inputs, Model};
 use crate::seal::{StateSeal, seal};
 use crate::verify::VerifiedSet;
@@ -56,6 +56,8 @@ pub struct Conclusion {
     outcome: Outcome,
     set: VerifiedSet,
     reconciliation: Reconciliation,
+    months: ByMonth,
+    custody: CustodyCourse,
     ledgers: Ledgers,
     views: Vec<LedgerView>,
     seal: StateSeal,
@@ -69,7 +71,7 @@ impl Conclusion {
     pub fn draw(set: VerifiedSet, tables: &SideTables, judged: &JudgedInputs, evidence_root: Digest32) -> Self {
         let as_of = AsOf { time: judged.as_of, tip: set.tip };
         let ledgers: Ledgers = rebuild(&set, &judged.policy, as_of);
-        let reconciliation = reconcile(&Input {
+        let input = Input {
             set: &set,
             ledgers: &ledgers,
             policy: &judged.policy,
@@ -80,7 +82,10 @@ impl Conclusion {
             d_tags: &tables.d_tags,
             time_boxed: judged.time_boxed,
             objectives: Objectives { rpo_seconds: judged.rpo_seconds, rto_missed: judged.rto_missed },
-        });
+        };
+        let reconciliation = reconcile(&input);
+        let months = by_month(&input, &reconciliation.coverage);
+        let custody = ledgers.rebind.course();
         let views = ledgers.views();
         let seal = seal(&views);
         let mut outcome = outcome(&reconciliation, judged);
@@ -101,6 +106,8 @@ impl Conclusion {
             outcome,
             set,
             reconciliation,
+            months,
+            custody,
             ledgers,
             views,
             seal,
@@ -118,6 +125,8 @@ impl Conclusion {
             outcome: &self.outcome,
             population: &self.set.population,
             reconciliation: &self.reconciliation,
+            months: &self.months,
+            custody: &self.custody,
             views: &self.views,
             seal: &self.seal,
             runbook: &self.runbook,

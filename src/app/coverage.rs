@@ -6,7 +6,7 @@ mod show;
 mod survey;
 mod table;
 
-pub use model::{Cell, CoverageFilter, CoverageTable, GapUse, Month, OpenWindow, SliceRow, TakedownUse};
+pub use model::{CoverageFilter, CoverageTable, SliceRow};
 pub use show::{certificates_value, coverage_text, coverage_value};
 pub(super) use survey::{Survey, Wanted};
 pub use table::coverage_of_run;

@@ -196,14 +196,12 @@ pub(super) fn divergence_of(value: &Value) -> Option<Divergence> {
     let evidence = value["evidence"].as_array()?.iter().filter_map(|one| {
         Some(EvidenceRef { id: one["id"].as_str()?.parse().ok()?, role: one["role"].as_str()?.to_owned() })
     });
-    let severities = [Severity::Info, Severity::Warn, Severity::Error, Severity::Critical];
-    let states = [State::Open, State::Explained, State::Acknowledged];
     let code: Code = value["code"].as_str()?.parse().ok()?;
     Some(Divergence {
         code,
         subject: Subject(subject.collect()),
-        severity: severities.into_iter().find(|severity| value["severity"] == severity.name())?,
-        state: states.into_iter().find(|state| value["state"] == state.name())?,
+        severity: Severity::ALL.into_iter().find(|severity| value["severity"] == severity.name())?,
+        state: State::ALL.into_iter().find(|state| value["state"] == state.name())?,
         step: code.step(),
         expected: text("expected")?,
         observed: text("observed")?,
@@ -212,5 +210,6 @@ pub(super) fn divergence_of(value: &Value) -> Option<Divergence> {
         fingerprint: value["fingerprint"].as_str()?.parse().ok()?,
         values_sha256: value["values_sha256"].as_str().and_then(|text| text.parse().ok()).unwrap_or_default(),
         at_stake: value["at_stake_msat"].as_str().and_then(|msat| msat.parse().ok()).map(MsatDelta),
+        at: value["at"].as_i64().map(UnixSeconds),
     })
 }

@@ -23,6 +23,7 @@ use super::observer::{Cancel, Observer};
 use super::options::RunOptions;
 use super::plan::Plan;
 use super::recorded::Book;
+use super::render::write_renderings;
 use super::run::{Found, RunFolder, RunRecord, peak_memory_kib};
 use super::sample;
 use super::sources::{SourceKit, first_sources, upgrade_sources};
@@ -42,6 +43,8 @@ const UPGRADE_ROUNDS_MAX: usize = 3;
 pub struct Finished {
     /// The conclusion, ready to be rendered.
     pub conclusion: Conclusion,
+    /// The report's summary for people.
+    pub summary: String,
     /// Where the report stands.
     pub report: PathBuf,
 }
@@ -189,6 +192,8 @@ impl<'a> Session<'a> {
             host: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             jobs: options.jobs,
             peak_memory_kib: None,
+            rto_seconds: plan.rto_seconds,
+            rpo_seconds: plan.rpo_seconds,
             signature_checks: 0,
             captured,
             documents,
@@ -329,8 +334,9 @@ impl<'a> Session<'a> {
         let elapsed = i64::try_from(self.began.elapsed().as_secs()).unwrap_or(i64::MAX);
         self.record.finished_at = Some(self.options.clock.0.saturating_add(elapsed));
         self.record.peak_memory_kib = peak_memory_kib();
+        let summary = write_renderings(&self.folder, &self.record)?;
         self.folder.write_record(&self.record)?;
-        Ok(Finished { conclusion, report: self.folder.report() })
+        Ok(Finished { conclusion, summary, report: self.folder.report() })
     }
 
     fn as_of(&self, set: &VerifiedSet) -> Result<UnixSeconds, AppError> {

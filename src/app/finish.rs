@@ -1,4 +1,5 @@
-//! The last writes of a run: inputs, manifest, report, queues. Each atomic; the record that says `finished` comes after all.
+//! The last writes of a run: inputs, manifest, queues, report. Each atomic; renderings of the report follow, and after all the
+//! record that says `finished`.
 
 use std::fs;
 
@@ -8,7 +9,7 @@ use super::conclude::{Conclusion, JudgedInputs};
 use super::error::AppError;
 use super::run::RunFolder;
 use crate::domain::{Digest32, sha256};
-use crate::report::{report_json, summary_text};
+use crate::report::write_report;
 use crate::seal::{Manifest, Member, evidence_root};
 use crate::store::{EvidenceStore, LogStore, members};
 
@@ -37,8 +38,7 @@ pub(super) fn finish(
     }
     fs::create_dir_all(folder.root().join("queues")).map_err(AppError::io("create", folder.root()))?;
     folder.write("queues/needs-anchor.ndjson", queue.as_bytes())?;
-    folder.write("summary.txt", summary_text(&model).as_bytes())?;
-    folder.write("report.json", &report_json(&model))
+    folder.write_by("report.json", |out| write_report(&model, out))
 }
 
 /// Writes the manifest of a finished run anew, after side records were added to its evidence folder and it was sealed.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::config::{Config, GapSection};
-use super::coverage::{CoverageTable, GapUse, Survey, Wanted};
+use super::coverage::{CoverageTable, Survey, Wanted};
 use super::error::AppError;
 use super::observer::{Cancel, Observer};
 use super::plan::{Plan, config_error};
@@ -13,6 +13,7 @@ use super::register::{self, appended, replace_text};
 use super::run::{Found, RunFolder};
 use super::{AsOfWanted, Instant};
 use crate::domain::{KnownGap, SourceId, UnixSeconds, sha256};
+use crate::reconcile::GapUse;
 
 /// Digits of a gap's name.
 const NAME_DIGITS: usize = 12;

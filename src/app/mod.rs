@@ -52,6 +52,7 @@ mod plan;
 mod recorded;
 mod register;
 mod relay_terms;
+mod render;
 mod replay;
 mod run;
 mod sample;
@@ -77,8 +78,8 @@ pub use caps::{CapEvents, CapTable, DropWindows, caps_of_run};
 pub use conclude::{Conclusion, JudgedInputs};
 pub use config::{AuthWord, Config, RelayBudgetSection};
 pub use coverage::{
-    Captured, Cell, CoverageFilter, CoverageTable, GapUse, Month, OpenWindow, SliceRow, TakedownUse,
-    certificates_value, coverage_of_run, coverage_text, coverage_value,
+    Captured, CoverageFilter, CoverageTable, SliceRow, certificates_value, coverage_of_run, coverage_text,
+    coverage_value,
 };
 pub use cursor::{
     EXPORT_BYTES_MAX, Imported, Verdict as ImportVerdict, cursors, export_cursors, import_cursors, reset_cursors,
@@ -112,6 +113,7 @@ pub use ots::*;
 pub use pen::{KeySource, Pen};
 pub use plan::{PaymentLogPlan, Plan};
 pub use relay_terms::{RelayAnswer, RelayTerms};
+pub use render::{finished_run, render, with_report};
 pub use replay::{ReplayOptions, Replayed, WouldReplay, replay, would_replay};
 pub use run::{Found, RunFolder, RunRecord, write_atomic, write_private, write_result, write_result_by};
 pub use standing::{Origin, Standing};
@@ -120,5 +122,7 @@ pub use trial::{Campaign, CampaignResult, Faults, Trial, TrialReport, drill_worl
 pub use unfreeze::Unfreeze;
 pub use values::{Instant, Span};
 
+pub use crate::domain::Month;
 pub use crate::ledger::{Cap, CapBreach, Measured};
+pub use crate::reconcile::{Cell, GapUse, OpenWindow, TakedownUse};
 pub use crate::verify::HeaderTrust;

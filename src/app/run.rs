@@ -42,6 +42,12 @@ pub struct RunRecord {
     /// Peak resident memory in KiB, where the system tells.
     #[serde(default)]
     pub peak_memory_kib: Option<u64>,
+    /// The recovery time objective in seconds, where one is set.
+    #[serde(default)]
+    pub rto_seconds: Option<u64>,
+    /// The recovery point objective in seconds, where one is set.
+    #[serde(default)]
+    pub rpo_seconds: Option<u64>,
     /// Signatures of events checked while fetching: each once, however many sources gave the event.
     #[serde(default)]
     pub signature_checks: u64,
@@ -152,6 +158,14 @@ impl RunFolder {
         let mut text = serde_json::to_string_pretty(record).map_err(|error| AppError::Internal(error.to_string()))?;
         text.push('\n');
         write_atomic(&self.root.join("run.json"), text.as_bytes())
+    }
+
+    /// Writes a file of the run atomically, by whoever writes it piece by piece.
+    ///
+    /// # Errors
+    /// [`AppError::Io`].
+    pub fn write_by<T>(&self, name: &str, by: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> Result<T, AppError> {
+        write_atomic_by(&self.root.join(name), by)
     }
 
     /// Writes a file of the run atomically.

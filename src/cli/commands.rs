@@ -13,7 +13,7 @@ use super::{
 };
 use crate::app::{self, AppError, Cancel, Conclusion};
 use crate::domain::{Condition, inert};
-use crate::report::{canonical_json, divergence_value, report_json, summary_text};
+use crate::report::{canonical_json, divergence_value, write_report};
 
 /// The whole program.
 pub fn main() -> ExitCode {
@@ -114,21 +114,21 @@ fn judged(global: &Global, output: &Output, name: &'static str, judge: Judge) ->
     let observer = progress::observer(global);
     let finished = judge(&plan, &options, observer.as_ref(), &cancel)?;
     drop(observer);
-    conclude(global, output, &finished.conclusion, Some(&finished.report))
+    conclude(global, output, (&finished.conclusion, &finished.summary), Some(&finished.report))
 }
 
 /// Prints a conclusion in the chosen format and ends with its exit code.
 fn conclude(
     global: &Global,
     output: &Output,
-    conclusion: &Conclusion,
+    (conclusion, summary): (&Conclusion, &str),
     report: Option<&Path>,
 ) -> Result<ExitCode, AppError> {
     let model = conclusion.model();
     let code = conclusion.outcome().exit_code().0;
     match output.format {
-        Format::Human => output.emit_verdict(&summary_text(&model), code)?,
-        Format::Json => output.emit(&report_json(&model))?,
+        Format::Human => output.emit_verdict(summary, code)?,
+        Format::Json => drop(output.emit_by(|out| write_report(&model, out))?),
         Format::Ndjson => {
             let names = crate::report::Pseudonyms::new(model.inputs.evidence_root, model.reveal_users);
             let lines: Vec<u8> = (model.reconciliation.divergences.iter())
@@ -202,7 +202,7 @@ fn audit(global: &Global, output: &Output, dir: &Path) -> Result<ExitCode, AppEr
     if !global.quiet {
         say("the report was reproduced byte for byte");
     }
-    conclude(global, output, &audited.conclusion, None)
+    conclude(global, output, (&audited.conclusion, &audited.summary), None)
 }
 
 /// What `drill` and `capture` would ask; `rebuild` asks nobody.

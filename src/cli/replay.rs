@@ -12,7 +12,7 @@ use super::output::{Output, say};
 use super::{progress, settings, signals};
 use crate::app::{self, AppError, Cancel, ReplayOptions, Replayed, Span, Unfreeze};
 use crate::domain::{UnixSeconds, inert};
-use crate::report::{canonical_json, report_json, summary_text};
+use crate::report::{canonical_json, report_json};
 
 /// From where to where.
 #[derive(Debug, Clone, Args)]
@@ -59,7 +59,7 @@ pub(crate) fn replay(global: &Global, output: &Output, args: &ReplayArgs) -> Res
     let (model, code) = (conclusion.model(), conclusion.outcome().exit_code().0);
     let sentence = replayed.unfreeze.sentence();
     match output.format {
-        Format::Human => output.emit_verdict(&format!("{}{}\n", summary_text(&model), inert(&sentence)), code)?,
+        Format::Human => output.emit_verdict(&format!("{}{}\n", replayed.finished.summary, inert(&sentence)), code)?,
         Format::Json | Format::Ndjson => {
             let report: Value = serde_json::from_slice(&report_json(&model))
                 .map_err(|error| AppError::Internal(format!("the report is no JSON: {error}")))?;

@@ -10,38 +10,42 @@ use super::output::{Output, counted, say};
 use super::{documents, progress, settings, signals};
 use crate::app::{self, AppError, Cancel};
 use crate::domain::{Condition, inert};
-use crate::report::{Detail, Dialect};
+use crate::report::{Detail, Dialect, Rendering};
 
 /// What to do with it.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ReportCommand {
-    /// Write the treasury's journal for another program: hledger, beancount, or a spreadsheet.
+    /// Write the report for another reader, or the treasury's journal for hledger, beancount or a spreadsheet.
     Render(RenderArgs),
 }
 
 /// For whom, and how much.
 #[derive(Debug, Clone, Args)]
-#[command(
-    after_help = "Reads the run that --run names and contacts nobody. A finished run is judged by its own policy, \
+#[command(after_help = "Reads the run that --run names and contacts nobody.\n\n\
+    `text` is made of report.json alone, and of the times in run.json where it shows any. The report is taken at its \
+    word; `reledger audit` says whether it follows from the evidence. One that was altered ends with 5, one of another version \
+    or program with 2, and nothing is written.\n\n\
+    The journals (`hledger`, `beancount`, `csv`) are made of the evidence. A finished run is judged by its own policy, \
     unless a configuration is named (-c, RELEDGER_CONFIG): then by what that says now. One that is only captured needs its \
     configuration. Amounts are millisatoshi; users are pseudonyms unless --reveal-users is given. The result is the journal \
     whatever --json says; -o FILE is never an existing file without --yes.\n\nExit 0: the journal is written; 3: it is, and \
     has no entry; 6: the file is there. What the ledger is worth is said by the report, not by this.\n\n\
     reledger report render --to hledger -o treasury.journal && hledger -f treasury.journal check --strict\n\
-    reledger report render --to beancount -o treasury.beancount && bean-check treasury.beancount"
-)]
+    reledger report render --to beancount -o treasury.beancount && bean-check treasury.beancount")]
 pub(crate) struct RenderArgs {
     /// For whom.
     #[arg(long, value_enum)]
-    to: DialectWord,
-    /// How much: every entry, or sums by day, kind and account.
+    to: Target,
+    /// How much of a journal: every entry, or sums by day, kind and account.
     #[arg(long, value_enum, default_value = "auto")]
     detail: DetailWord,
 }
 
 /// `--to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum DialectWord {
+enum Target {
+    /// The summary for a terminal.
+    Text,
     /// A journal for hledger, with balance assertions.
     Hledger,
     /// A journal for beancount, with balance assertions.
@@ -63,11 +67,29 @@ enum DetailWord {
 
 pub(crate) fn report(global: &Global, output: &Output, command: &ReportCommand) -> Result<ExitCode, AppError> {
     let ReportCommand::Render(args) = command;
-    let dialect = match args.to {
-        DialectWord::Hledger => Dialect::Hledger,
-        DialectWord::Beancount => Dialect::Beancount,
-        DialectWord::Csv => Dialect::Csv,
-    };
+    match args.to {
+        Target::Text => render(global, output, Rendering::Text),
+        Target::Hledger => journal(global, output, args, Dialect::Hledger),
+        Target::Beancount => journal(global, output, args, Dialect::Beancount),
+        Target::Csv => journal(global, output, args, Dialect::Csv),
+    }
+}
+
+/// Writes the report in other words. What it is worth it says itself.
+fn render(global: &Global, output: &Output, rendering: Rendering) -> Result<ExitCode, AppError> {
+    let measured = app::finished_run(&global.run)?;
+    may_write(global)?;
+    if global.dry_run {
+        let run = inert(&global.run.display().to_string());
+        return documents::would(output, &format!("write the report of the run in {run} as {}", rendering.name()));
+    }
+    app::with_report(&global.run.join("report.json"), |document| {
+        output.emit_by(|out| app::render(rendering, document, &measured, out)).map(drop)
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn journal(global: &Global, output: &Output, args: &RenderArgs, dialect: Dialect) -> Result<ExitCode, AppError> {
     let detail = match args.detail {
         DetailWord::Auto => Detail::Auto,
         DetailWord::Entries => Detail::Entries,

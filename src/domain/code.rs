@@ -18,6 +18,9 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// All of them, least first.
+    pub const ALL: [Self; 4] = [Self::Info, Self::Warn, Self::Error, Self::Critical];
+
     /// The lower-case name used in reports and flags.
     pub const fn name(self) -> &'static str {
         match self {

@@ -7,6 +7,7 @@ use super::amount::MsatDelta;
 use super::code::{Code, Severity, Step};
 use super::digest::{Digest32, TaggedHasher};
 use super::id::EvidenceId;
+use super::time::UnixSeconds;
 
 /// What a finding is about: named members in canonical (sorted) order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
@@ -146,6 +147,7 @@ impl Finding {
             observed: self.observed,
             evidence: self.evidence,
             at_stake: self.at_stake,
+            at: None,
             explanation: match self.explained_by {
                 Some(by) if self.explanation.is_empty() => by,
                 Some(by) => format!("{}; explained: {by}", self.explanation.trim_end_matches('.')),
@@ -168,6 +170,9 @@ pub enum State {
 }
 
 impl State {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Open, Self::Explained, Self::Acknowledged];
+
     /// The lower-case name.
     pub const fn name(self) -> &'static str {
         match self {
@@ -206,6 +211,8 @@ pub struct Divergence {
     pub values_sha256: Digest32,
     /// How much money it is about; `None` when it is about no amount.
     pub at_stake: Option<MsatDelta>,
+    /// When the thing happened that it is about, where that is known. Its age at the as-of follows from it.
+    pub at: Option<UnixSeconds>,
 }
 
 impl Divergence {

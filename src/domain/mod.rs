@@ -20,6 +20,7 @@ mod evidence;
 mod finding;
 mod id;
 mod merkle;
+mod month;
 mod outcome;
 mod policy;
 mod population;
@@ -51,6 +52,7 @@ pub use id::{
     OperationId, PaymentHash, ProjectKey, PublicKey32, SiteName, Subtype, UserKey, WindowId,
 };
 pub use merkle::{MerkleTree, leaf_hash, merkle_root};
+pub use month::Month;
 pub use outcome::{Condition, ExitCode, Outcome};
 pub use policy::{
     Checkpoint, CompromisedKey, Direction, FederationAudit, FeeBearer, HeaderPolicy, KnownGap, ObservedCustody,

@@ -31,7 +31,9 @@ pub use envelope::{Cap, CapBreach, CapReading, EnvelopeEntry, EnvelopeLedger, Ex
 pub use fees::{FeeError, Fees, compute_fees, fee_issues};
 pub(crate) use groups::Groups;
 pub use people::People;
-pub use rebind::{Change, CustodyAt, Dated, Doubt, RebindEntry, RebindLedger, Transition, TrustLevel};
+pub use rebind::{
+    Change, CustodyAt, CustodyChange, CustodyCourse, Dated, Doubt, RebindEntry, RebindLedger, Transition, TrustLevel,
+};
 pub use rebuild::{Ledgers, project, rebuild};
 pub use registers::{AttestationEntry, AttestationRegister, Level, ProjectEntry, ProjectRegister};
 pub use treasury::{

@@ -38,12 +38,19 @@ impl Sums {
     }
 }
 
+/// Says of each divergence when the thing happened that it is about.
+pub(super) fn date(input: &Input<'_>, divergences: &mut [Divergence]) {
+    for divergence in divergences {
+        divergence.at = time_of(input, divergence);
+    }
+}
+
 /// Open divergences by the age of what they are about, in all and by the project that they are about. What is about a user, a
 /// federation or a proof is about no one project.
 pub(super) fn ages(input: &Input<'_>, divergences: &[Divergence]) -> (Ages, BTreeMap<ProjectKey, Ages>) {
     let (mut all, mut projects) = (Sums::default(), BTreeMap::<ProjectKey, Sums>::new());
     for divergence in divergences.iter().filter(|divergence| divergence.state == State::Open) {
-        let bucket = bucket(input, divergence);
+        let bucket = bucket(input.as_of.time, divergence);
         all.add(bucket, divergence);
         if let Some(project) = project_of(input, divergence) {
             projects.entry(project).or_default().add(bucket, divergence);
@@ -52,9 +59,9 @@ pub(super) fn ages(input: &Input<'_>, divergences: &[Divergence]) -> (Ages, BTre
     (all.finish(), projects.into_iter().map(|(project, sums)| (project, sums.finish())).collect())
 }
 
-fn bucket(input: &Input<'_>, divergence: &Divergence) -> &'static str {
-    let Some(at) = time_of(input, divergence) else { return "unknown" };
-    let age = input.as_of.time.0.saturating_sub(at.0);
+fn bucket(as_of: UnixSeconds, divergence: &Divergence) -> &'static str {
+    let Some(at) = divergence.at else { return "unknown" };
+    let age = as_of.0.saturating_sub(at.0);
     BUCKETS.iter().find(|(_, limit)| age <= *limit).map_or(">93d", |(name, _)| name)
 }
 

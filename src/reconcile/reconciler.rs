@@ -51,6 +51,7 @@ pub fn reconcile(input: &Input<'_>) -> Reconciliation {
     unverifiable.sort();
     unverifiable.dedup();
     let mut divergences = merge::divergences(input, findings);
+    ageing::date(input, &mut divergences);
     let acknowledgements = acknowledge::acknowledge(input, &mut divergences);
     let (ages, by_project) = ageing::ages(input, &divergences);
     Reconciliation {

@@ -10,6 +10,11 @@ pub fn canonical_json(value: &Value) -> Vec<u8> {
     out.into_bytes()
 }
 
+/// As [`canonical_json`], without the line feed, at the end of a text.
+pub(super) fn push_canonical(value: &Value, out: &mut String) {
+    write(value, out);
+}
+
 fn write(value: &Value, out: &mut String) {
     match value {
         Value::Null => out.push_str("null"),

@@ -1,10 +1,12 @@
 //! `report.json` (CONTRACT 5).
 
 use std::collections::BTreeMap;
+use std::io;
 
 use serde_json::{Value, json};
 
-use super::canonical::canonical_json;
+use super::canonical::push_canonical;
+use super::course;
 use super::model::Model;
 use super::pseudonym::Pseudonyms;
 use crate::domain::{Counts, Coverage, Divergence, State, Statement};
@@ -13,16 +15,57 @@ use crate::reconcile::{Ages, BalanceSummary, JudgedStatement, Matched, Runbook, 
 
 /// The report's schema name.
 pub const REPORT_SCHEMA: &str = "reledger/report/1";
+/// The member that is written piece by piece.
+const DIVERGENCES: &str = "divergences";
 
 /// The report's bytes: canonical JSON with a trailing line feed.
 pub fn report_json(model: &Model<'_>) -> Vec<u8> {
-    canonical_json(&report_value(model))
+    let mut bytes = Vec::new();
+    write_report(model, &mut bytes).expect("a vector takes every byte");
+    bytes
 }
 
-/// The report as a value.
-pub fn report_value(model: &Model<'_>) -> Value {
-    let reconciliation = model.reconciliation;
+/// Writes the report, one divergence after the other: there can be a million of them.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write_report(model: &Model<'_>, out: &mut dyn io::Write) -> io::Result<()> {
+    let Value::Object(members) = report_head(model) else { return Ok(()) };
+    let mut text = String::new();
+    let sorted: BTreeMap<&String, &Value> = members.iter().collect();
+    for (place, (name, value)) in sorted.into_iter().enumerate() {
+        text.push(if place == 0 { '{' } else { ',' });
+        push_canonical(&name.as_str().into(), &mut text);
+        text.push(':');
+        if name == DIVERGENCES {
+            write_divergences(model, &mut text, out)?;
+        } else {
+            push_canonical(value, &mut text);
+        }
+        out.write_all(text.as_bytes())?;
+        text.clear();
+    }
+    out.write_all(b"}\n")
+}
+
+fn write_divergences(model: &Model<'_>, text: &mut String, out: &mut dyn io::Write) -> io::Result<()> {
     let names = Pseudonyms::new(model.inputs.evidence_root, model.reveal_users);
+    text.push('[');
+    for (place, divergence) in model.reconciliation.divergences.iter().enumerate() {
+        if place > 0 {
+            text.push(',');
+        }
+        push_canonical(&divergence_value(&names.apply(divergence)), text);
+        out.write_all(text.as_bytes())?;
+        text.clear();
+    }
+    text.push(']');
+    Ok(())
+}
+
+/// The report without its divergences.
+fn report_head(model: &Model<'_>) -> Value {
+    let reconciliation = model.reconciliation;
     json!({
         "schema": REPORT_SCHEMA,
         "tool": {"name": env!("CARGO_PKG_NAME"), "version": env!("CARGO_PKG_VERSION")},
@@ -46,6 +89,9 @@ pub fn report_value(model: &Model<'_>) -> Value {
         },
         "population": model.population.0.iter().map(|(name, counts)| (name.clone(), counts_value(counts))).collect::<serde_json::Map<_, _>>(),
         "coverage": reconciliation.coverage.iter().map(coverage_row).collect::<Vec<_>>(),
+        "coverage_by_month": course::by_month(&model.months.cells),
+        "custody": course::custody(model),
+        "gaps": course::gaps(&model.months.gaps),
         "reconstructible": reconstructible(model),
         "ledgers": ledgers(model),
         "state_root": model.seal.state_root.to_hex(),
@@ -69,7 +115,7 @@ pub fn report_value(model: &Model<'_>) -> Value {
             "newest_envelope_time": reconciliation.recovery.newest_envelope.map(|at| at.0),
             "newest_anchor_time": reconciliation.recovery.newest_anchor.map(|at| at.0),
         },
-        "divergences": reconciliation.divergences.iter().map(|divergence| divergence_value(&names.apply(divergence))).collect::<Vec<_>>(),
+        (DIVERGENCES): null,
         "acknowledgements": reconciliation.acknowledgements.iter().map(statement_value).collect::<Vec<_>>(),
         "summary": summary(model),
         "runbook": runbook(model.runbook),
@@ -174,6 +220,7 @@ fn integer(value: i128) -> Value {
 /// One line of `divergences`.
 pub fn divergence_value(divergence: &Divergence) -> Value {
     json!({
+        "at": divergence.at.map(|at| at.0),
         "code": divergence.code.name(),
         "severity": divergence.severity.name(),
         "state": divergence.state.name(),

@@ -3,23 +3,28 @@
 //! Purpose: one model of a run's result and its renderings: canonical JSON, the human summary, the JSON Schema, the treasury's
 //! journal for hledger, beancount and spreadsheets.
 //! May import: domain, verify, ledger, reconcile, seal
-//! External crates: serde, serde_json
+//! External crates: serde, serde_json, thiserror
 //! Never: decide anything
 //! Invariants: INV-7 report == f(evidence, config, as-of, tool version), byte for byte; INV-10 nothing an attacker wrote
 //! reaches a terminal unescaped; no wall-clock time, path, host name or duration.
 
 mod canonical;
+mod course;
+mod document;
 mod journal;
 mod json;
 mod model;
 mod pseudonym;
+mod rendering;
 mod schema;
 mod text;
 
 pub use canonical::canonical_json;
+pub use document::*;
 pub use journal::{Detail, Dialect, JournalAsk, JournalWritten, SUMMARY_ABOVE, write_journal};
-pub use json::{REPORT_SCHEMA, coverage_row, divergence_value, report_json, report_value};
+pub use json::{REPORT_SCHEMA, coverage_row, divergence_value, report_json, write_report};
 pub use model::{Inputs, Model};
 pub use pseudonym::Pseudonyms;
+pub use rendering::{Measurements, Rendering};
 pub use schema::{SCHEMAS, schema};
 pub use text::{SUMMARY_LINES_MAX, summary_text};

@@ -1,8 +1,8 @@
 //! The one model that every rendering reads. It decides nothing.
 
 use crate::domain::{AsOf, Digest32, Divergence, Outcome, Population, Severity, State};
-use crate::ledger::LedgerView;
-use crate::reconcile::{Reconciliation, Runbook};
+use crate::ledger::{CustodyCourse, LedgerView};
+use crate::reconcile::{ByMonth, Reconciliation, Runbook};
 use crate::seal::StateSeal;
 
 /// What a run established, ready to be put into words.
@@ -18,6 +18,10 @@ pub struct Model<'a> {
     pub population: &'a Population,
     /// What reconciliation established.
     pub reconciliation: &'a Reconciliation,
+    /// Coverage month by month.
+    pub months: &'a ByMonth,
+    /// Custody over time.
+    pub custody: &'a CustodyCourse,
     /// The ledgers' views, in the order of the seal.
     pub views: &'a [LedgerView],
     /// The roots.

@@ -158,6 +158,7 @@ fn claimed(bundle: &Bundle, code: Code) -> Option<Divergence> {
         fingerprint: bundle.fingerprint,
         values_sha256: Divergence::values_of(&bundle.expected, &bundle.observed),
         at_stake: None,
+        at: None,
     })
 }
 

@@ -1,33 +1,7 @@
-//! The table's words: months, slices, cells, open windows, what gaps and takedowns explain.
+//! The table's words: slices, and what is shown of them.
 
-use std::fmt;
-
-use crate::domain::{CompletenessBasis, Coverage, Digest32, FetchReceipt, KnownGap, SourceId, UnixSeconds};
-use crate::reconcile::{Reconstructible, Takedown};
-
-/// A month of the UTC calendar.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Month(i64, u8);
-
-impl Month {
-    /// The month of that instant.
-    pub fn of(at: UnixSeconds) -> Self {
-        let (year, month, _) = at.civil_date();
-        Self(year, month)
-    }
-
-    /// The month after it.
-    #[must_use]
-    pub fn next(self) -> Self {
-        if self.1 < 12 { Self(self.0, self.1 + 1) } else { Self(self.0.saturating_add(1), 1) }
-    }
-}
-
-impl fmt::Display for Month {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:04}-{:02}", self.0, self.1)
-    }
-}
+use crate::domain::{Coverage, Digest32, FetchReceipt, SourceId, UnixSeconds};
+use crate::reconcile::{Cell, GapUse, OpenWindow, Reconstructible, TakedownUse};
 
 /// One slice as the report has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,72 +12,6 @@ pub struct SliceRow {
     pub declared: bool,
     /// Its source is a relay of the operator.
     pub operator: bool,
-}
-
-/// What one source holds of one kind and month. Only verified events count, each once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cell {
-    /// Whom we asked.
-    pub source: SourceId,
-    /// The events' kind.
-    pub kind: u16,
-    /// The window that was asked for.
-    pub window: (Option<UnixSeconds>, Option<UnixSeconds>),
-    /// The month of `created_at`.
-    pub month: Month,
-    /// Events that the source gave.
-    pub items: u64,
-    /// Events that another source has and a relay lacks.
-    pub missing_here: u64,
-    /// Those of them inside a registered gap.
-    pub in_gaps: u64,
-    /// Those of them that the transparency log lists.
-    pub taken_down: u64,
-    /// The slice's basis.
-    pub basis: CompletenessBasis,
-    /// The slice is complete.
-    pub complete: bool,
-    /// Something inside this month could not be asked for to its end.
-    pub open: bool,
-    /// Why it is not complete, or empty.
-    pub reason: String,
-}
-
-/// A span of time that a relay's certificate names as open.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct OpenWindow {
-    /// Whom we asked.
-    pub source: SourceId,
-    /// The slice's kind.
-    pub kind: String,
-    /// Its beginning.
-    pub from: Option<UnixSeconds>,
-    /// Its end, inclusive.
-    pub until: Option<UnixSeconds>,
-    /// Events that came all the same.
-    pub items: u64,
-    /// Why.
-    pub reason: String,
-}
-
-/// A registered gap and what it explains in this run. What it explains stays counted as missing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GapUse {
-    /// The registration.
-    pub gap: KnownGap,
-    /// `active`, `expired`, or `not-asked` when its source was not asked.
-    pub state: &'static str,
-    /// Events missing at its source inside it.
-    pub missing: u64,
-}
-
-/// A line of the transparency log and what it explains in this run. What it explains stays counted as missing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TakedownUse {
-    /// The line.
-    pub takedown: Takedown,
-    /// Events of relays that it explains.
-    pub missing: u64,
 }
 
 /// What is shown; the default is everything.

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::model::{Cell, CoverageTable, Month, SliceRow};
-use crate::domain::{CompletenessBasis, SourceId, UnixSeconds, inert, inert_limited};
-use crate::reconcile::Reconstructible;
+use super::model::{CoverageTable, SliceRow};
+use crate::domain::{CompletenessBasis, Month, SourceId, UnixSeconds, inert, inert_limited};
+use crate::reconcile::{Cell, Reconstructible};
 use crate::report::coverage_row;
 
 /// The name of the JSON's shape.
@@ -290,7 +290,7 @@ mod tests {
     use super::*;
     use crate::domain::{Coverage, KnownGap, Slice, sha256};
 
-    use super::super::model::{GapUse, OpenWindow};
+    use crate::reconcile::{GapUse, OpenWindow};
 
     fn table(source: &str, months: &[&str]) -> CoverageTable {
         let source = SourceId(source.to_owned());

@@ -1,0 +1,69 @@
+//! The one door to every rendering of a report that is not the report itself.
+
+use std::io::Write;
+
+use super::document::{Document, DocumentError};
+use super::text::summary_text;
+
+/// What a report is rendered to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rendering {
+    /// The summary for a terminal.
+    Text,
+}
+
+impl Rendering {
+    /// The name for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+        }
+    }
+
+    /// The renderings that stand in a run's folder, by file.
+    pub const FILES: [(&'static str, Self); 1] = [("summary.txt", Self::Text)];
+
+    /// Writes the document so. The bytes are a function of the report's bytes and, where times are shown, of `measured`.
+    ///
+    /// # Errors
+    /// [`DocumentError`]: what was written by then is not whole.
+    pub fn write(
+        self,
+        document: &Document<'_>,
+        measured: Option<&Measurements>,
+        out: &mut dyn Write,
+    ) -> Result<(), DocumentError> {
+        // Nothing of a text's forty lines is a time.
+        let _ = measured;
+        match self {
+            Self::Text => out.write_all(summary_text(document).as_bytes())?,
+        }
+        Ok(())
+    }
+}
+
+/// What is not reproducible about a run (`run.json`): it is shown beside the report and is no part of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Measurements {
+    /// Wall clock at the start, Unix seconds.
+    pub started_at: i64,
+    /// Wall clock at the end, Unix seconds.
+    pub finished_at: Option<i64>,
+    /// The stages in their order, in milliseconds.
+    pub stages: Vec<(String, u64)>,
+    /// The recovery time objective in seconds, where one is set.
+    pub rto_seconds: Option<u64>,
+    /// The recovery point objective in seconds, where one is set.
+    pub rpo_seconds: Option<u64>,
+    /// Peak resident memory in KiB, where the system tells.
+    pub peak_memory_kib: Option<u64>,
+    /// How often the run was resumed: its stages are those of the last session.
+    pub resumed: u32,
+}
+
+impl Measurements {
+    /// All stages together, in milliseconds.
+    pub fn total_millis(&self) -> u64 {
+        self.stages.iter().map(|(_, millis)| millis).sum()
+    }
+}
