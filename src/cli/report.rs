@@ -22,7 +22,7 @@ pub(crate) enum ReportCommand {
 /// For whom, and how much.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Reads the run that --run names and contacts nobody.\n\n\
-    `text` is made of report.json alone, and of the times in run.json where it shows any. The report is taken at its \
+    `text` and `html` are made of report.json alone, and of the times in run.json where they show any. The report is taken at its \
     word; `reledger audit` says whether it follows from the evidence. One that was altered ends with 5, one of another version \
     or program with 2, and nothing is written.\n\n\
     The journals (`hledger`, `beancount`, `csv`) are made of the evidence. A finished run is judged by its own policy, \
@@ -46,6 +46,8 @@ pub(crate) struct RenderArgs {
 enum Target {
     /// The summary for a terminal.
     Text,
+    /// One self-contained page.
+    Html,
     /// A journal for hledger, with balance assertions.
     Hledger,
     /// A journal for beancount, with balance assertions.
@@ -69,6 +71,7 @@ pub(crate) fn report(global: &Global, output: &Output, command: &ReportCommand) 
     let ReportCommand::Render(args) = command;
     match args.to {
         Target::Text => render(global, output, Rendering::Text),
+        Target::Html => render(global, output, Rendering::Html),
         Target::Hledger => journal(global, output, args, Dialect::Hledger),
         Target::Beancount => journal(global, output, args, Dialect::Beancount),
         Target::Csv => journal(global, output, args, Dialect::Csv),

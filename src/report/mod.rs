@@ -3,7 +3,7 @@
 //! Purpose: one model of a run's result and its renderings: canonical JSON, the human summary, the JSON Schema, the treasury's
 //! journal for hledger, beancount and spreadsheets.
 //! May import: domain, verify, ledger, reconcile, seal
-//! External crates: serde, serde_json, thiserror
+//! External crates: serde, serde_json, base64, flate2, thiserror
 //! Never: decide anything
 //! Invariants: INV-7 report == f(evidence, config, as-of, tool version), byte for byte; INV-10 nothing an attacker wrote
 //! reaches a terminal unescaped; no wall-clock time, path, host name or duration.
@@ -11,6 +11,7 @@
 mod canonical;
 mod course;
 mod document;
+mod html;
 mod journal;
 mod json;
 mod model;

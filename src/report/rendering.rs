@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use super::document::{Document, DocumentError};
+use super::html::write_html;
 use super::text::summary_text;
 
 /// What a report is rendered to.
@@ -10,6 +11,8 @@ use super::text::summary_text;
 pub enum Rendering {
     /// The summary for a terminal.
     Text,
+    /// One self-contained page.
+    Html,
 }
 
 impl Rendering {
@@ -17,11 +20,12 @@ impl Rendering {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Text => "text",
+            Self::Html => "html",
         }
     }
 
     /// The renderings that stand in a run's folder, by file.
-    pub const FILES: [(&'static str, Self); 1] = [("summary.txt", Self::Text)];
+    pub const FILES: [(&'static str, Self); 2] = [("summary.txt", Self::Text), ("report.html", Self::Html)];
 
     /// Writes the document so. The bytes are a function of the report's bytes and, where times are shown, of `measured`.
     ///
@@ -33,10 +37,9 @@ impl Rendering {
         measured: Option<&Measurements>,
         out: &mut dyn Write,
     ) -> Result<(), DocumentError> {
-        // Nothing of a text's forty lines is a time.
-        let _ = measured;
         match self {
             Self::Text => out.write_all(summary_text(document).as_bytes())?,
+            Self::Html => write_html(document, measured, out)?,
         }
         Ok(())
     }

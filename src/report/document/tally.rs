@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use super::head::Summary;
 use crate::domain::{Code, Divergence, Severity, State};
 
+/// Divergences kept as a page's first rows.
+const FIRST_MAX: usize = 200;
 /// Divergences kept as examples.
-const WORST_MAX: usize = 4;
+const WORST_MAX: usize = 50;
 
 /// How many divergences there are of each sort.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -18,7 +20,9 @@ pub struct Tally {
     pub by: BTreeMap<(Code, Severity, State), u64>,
     /// Those that block unfreezing writes.
     pub blocking: u64,
-    /// The first that are open, in the report's order: worst first.
+    /// The first, in the report's order: worst first.
+    pub first: Vec<Divergence>,
+    /// The first that are open.
     pub worst: Vec<Divergence>,
 }
 
@@ -40,6 +44,9 @@ impl Tally {
         self.all += 1;
         *self.by.entry((divergence.code, divergence.severity, divergence.state)).or_default() += 1;
         self.blocking += u64::from(divergence.blocks());
+        if self.first.len() < FIRST_MAX {
+            self.first.push(divergence.clone());
+        }
         if divergence.state == State::Open && self.worst.len() < WORST_MAX {
             self.worst.push(divergence.clone());
         }
