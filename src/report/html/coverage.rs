@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::words::{badge, grouped, instant, table, text};
+use super::words::{badge, grouped, instant, scroll, table, text};
 use crate::domain::{Month, UnixSeconds};
 use crate::report::document::{GapRow, Head, MonthRow};
 
@@ -87,8 +87,9 @@ fn heat_map(rows: &[MonthRow]) -> String {
     out.push_str("<li><i>-n</i>n events that others have</li><li><i>!</i>a window is open</li></ul>\n");
     let earlier = if skipped > 0 { format!("; {skipped} earlier months left out") } else { String::new() };
     out.push_str(&format!(
-        "<div class=\"scroll\"><table class=\"map\"><caption>Verified events on the weakest basis of any kind{earlier}</caption>\
-        <thead><tr><th scope=\"col\">source</th>"
+        "{}<table class=\"map\"><caption>Verified events on the weakest basis of any kind{earlier}</caption>\
+        <thead><tr><th scope=\"col\">source</th>",
+        scroll("Events by source and month")
     ));
     for month in &months {
         out.push_str(&format!("<th scope=\"col\">{}</th>", text(month)));

@@ -113,6 +113,13 @@
   const chosen = (name) => new Set([...form.querySelectorAll(`input[name=${name}]:checked`)].map((box) => box.value));
   const settings = { sort: "report", down: true };
 
+  function clear() {
+    for (const box of form.querySelectorAll("input[type=checkbox]")) box.checked = true;
+    form.elements.code.value = form.elements.text.value = "";
+    settings.sort = "report";
+    settings.down = true;
+  }
+
   async function find(mine) {
     const c = await load();
     const severities = chosen("severity"), states = chosen("state"), code = form.elements.code.value;
@@ -186,8 +193,7 @@
       let place = -1;
       for (let i = 0; i < total && place < 0; i++) if (c.print(i) === wanted && (await row(i))[0].startsWith(match[1])) place = i;
       if (place < 0) { $("count").textContent = "no divergence of this report has the fingerprint " + match[1]; return; }
-      form.reset();
-      settings.sort = "report";
+      clear();
       order = await find(++run);
       page = Math.floor(place / PAGE);
       await show(run);
@@ -207,7 +213,7 @@
   let wait = 0;
   form.addEventListener("input", () => { clearTimeout(wait); wait = setTimeout(apply, 150); });
   form.addEventListener("submit", (event) => { event.preventDefault(); apply(); });
-  form.addEventListener("reset", () => setTimeout(() => { settings.sort = "report"; apply(); }));
+  $("reset").onclick = () => { clear(); apply(); };
   $("first").onclick = () => go(() => 0);
   $("previous").onclick = () => go((now) => now - 1);
   $("next").onclick = () => go((now) => now + 1);

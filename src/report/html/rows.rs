@@ -1,7 +1,7 @@
 //! The table of divergences: the first rows as they stand without a script, and the controls that a script brings to life.
 
 use super::packed::CHUNK_ROWS;
-use super::words::{badge, code, grouped, text, tone};
+use super::words::{badge, code, grouped, scroll, text, tone};
 use crate::domain::{Digest32, Divergence, Severity, State, UnixSeconds};
 use crate::report::document::Document;
 
@@ -28,6 +28,7 @@ pub(super) fn divergences(document: &Document<'_>) -> String {
         format!("{} divergences", grouped(all))
     };
     out.push_str(&format!("<p id=\"count\" role=\"status\">{shown}</p>\n"));
+    out.push_str(&scroll("Divergences"));
     out.push_str(HEAD);
     for one in first {
         out.push_str(&row(one, document.head.as_of.time));
@@ -49,7 +50,7 @@ pub(super) fn attributes(document: &Document<'_>) -> String {
     )
 }
 
-const HEAD: &str = "<div class=\"scroll\"><table class=\"rows\"><thead><tr>\
+const HEAD: &str = "<table class=\"rows\"><thead><tr>\
     <th scope=\"col\" data-sort=\"severity\">severity</th><th scope=\"col\" data-sort=\"code\">code</th>\
     <th scope=\"col\" data-sort=\"state\">state</th><th scope=\"col\" class=\"n\">step</th>\
     <th scope=\"col\">about</th><th scope=\"col\" class=\"n\" data-sort=\"stake\">sats at stake</th>\
@@ -70,7 +71,7 @@ fn controls() -> String {
         <fieldset><legend>severity</legend>{}</fieldset><fieldset><legend>state</legend>{}</fieldset>\
         <label class=\"block\">code<select name=\"code\"><option value=\"\">every code</option></select></label>\
         <label class=\"block\">text<input type=\"search\" name=\"text\" autocomplete=\"off\" spellcheck=\"false\"></label>\
-        <button type=\"reset\">reset</button></form>\n",
+        <button type=\"button\" id=\"reset\">reset</button></form>\n",
         boxes("severity", Severity::ALL.iter().rev().map(|one| one.name()).collect()),
         boxes("state", State::ALL.iter().map(|one| one.name()).collect()),
     )

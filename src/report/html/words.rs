@@ -78,7 +78,8 @@ pub(super) fn duration(seconds: u64) -> String {
 /// A table of cells that are markup already. Columns whose name begins with `#` hold numbers.
 pub(super) fn table(caption: &str, columns: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let class = |name: &str| if name.starts_with('#') { " class=\"n\"" } else { " class=\"wrap\"" };
-    let mut out = format!("<div class=\"scroll\"><table><caption>{}</caption><thead><tr>", text(caption));
+    let caption = text(caption);
+    let mut out = format!("{}<table><caption>{caption}</caption><thead><tr>", scroll(&caption));
     for name in columns {
         let numbers = if name.starts_with('#') { " class=\"n\"" } else { "" };
         out.push_str(&format!("<th scope=\"col\"{numbers}>{}</th>", text(name.trim_start_matches('#'))));
@@ -97,6 +98,11 @@ pub(super) fn table(caption: &str, columns: &[&str], rows: impl IntoIterator<Ite
     }
     out.push_str("</tbody></table></div>\n");
     out
+}
+
+/// Opens a box that scrolls where it is too wide, by the keyboard too. The label is markup already.
+pub(super) fn scroll(label: &str) -> String {
+    format!("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{label}\">")
 }
 
 /// A section with its heading.
