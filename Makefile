@@ -4,7 +4,7 @@ SHELL := /bin/sh
 # Many tests wait for sockets and for processes that they killed: two for each core keep it busy.
 TEST_THREADS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 2))))
 
-.PHONY: help drill test test-peers test-browser check bench bench-balances bench-capture bench-project bench-treasury relay-worlds timelines fuzz fuzz-targets kills laws acknowledged bundles pages mutants worlds balances identity coverage relays hand-mutants docs clean
+.PHONY: help drill test test-peers test-browser check bench bench-balances bench-capture bench-project bench-treasury relay-worlds timelines fuzz fuzz-targets kills laws acknowledged bundles pages mutants worlds balances identity variations coverage relays hand-mutants docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -86,6 +86,9 @@ balances: ## one wrong user among RELEDGER_BALANCES_USERS found by comparison an
 
 identity: ## every way to the report of RELEDGER_WORLDS worlds, byte for byte
 	RELEDGER_WORLDS=$${RELEDGER_WORLDS:-200} $(CARGO) test --locked --test it identity:: -- --nocapture
+
+variations: ## the report and its renderings of RELEDGER_VARIATIONS bundles in other surroundings (RELEDGER_OTHER_BIN=program)
+	RELEDGER_VARIATIONS=$${RELEDGER_VARIATIONS:-200} $(CARGO) test --locked --test it identity::variations -- --nocapture
 
 coverage: ## the coverage table of RELEDGER_COVERAGE_WORLDS worlds against what their sources hold
 	RELEDGER_COVERAGE_WORLDS=$${RELEDGER_COVERAGE_WORLDS:-200} $(CARGO) test --locked --test it coverage::coverage_and -- --nocapture

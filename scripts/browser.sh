@@ -31,7 +31,7 @@ drilled -c fixtures/real/reledger.toml --run "$work/real"
 sed '/^\[keys\]/,/^$/d' "$work/world/reledger.toml" >"$work/world/no-keys.toml"
 drilled -c "$work/world/no-keys.toml" --run "$work/many"
 cp -r "$work/real" "$work/hostile"
-node "$work/tests/hostile.mjs" "$work/real/report.json" "$work/hostile/report.json"
+node "$work/tests/hostile.mjs" "$work/hostile"
 "$bin" report render --to html --run "$work/hostile" -o "$work/hostile/report.html" --yes
 
 cd "$work/tests"

@@ -192,6 +192,7 @@ impl<'a> Session<'a> {
             host: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             jobs: options.jobs,
             peak_memory_kib: None,
+            report_sha256: None,
             rto_seconds: plan.rto_seconds,
             rpo_seconds: plan.rpo_seconds,
             signature_checks: 0,
@@ -334,7 +335,7 @@ impl<'a> Session<'a> {
         let elapsed = i64::try_from(self.began.elapsed().as_secs()).unwrap_or(i64::MAX);
         self.record.finished_at = Some(self.options.clock.0.saturating_add(elapsed));
         self.record.peak_memory_kib = peak_memory_kib();
-        let summary = write_renderings(&self.folder, &self.record)?;
+        let summary = write_renderings(&self.folder, &mut self.record)?;
         self.folder.write_record(&self.record)?;
         Ok(Finished { conclusion, summary, report: self.folder.report() })
     }

@@ -113,7 +113,7 @@ pub use ots::*;
 pub use pen::{KeySource, Pen};
 pub use plan::{PaymentLogPlan, Plan};
 pub use relay_terms::{RelayAnswer, RelayTerms};
-pub use render::{finished_run, render, with_report};
+pub use render::{render, with_report, with_run};
 pub use replay::{ReplayOptions, Replayed, WouldReplay, replay, would_replay};
 pub use run::{Found, RunFolder, RunRecord, write_atomic, write_private, write_result, write_result_by};
 pub use standing::{Origin, Standing};

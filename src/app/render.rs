@@ -30,7 +30,7 @@ pub(super) fn with_report_bytes<T>(bytes: &[u8], then: impl FnOnce(&Document<'_>
     Ok(then(&document))
 }
 
-pub(super) fn not_rendered(path: &Path, error: DocumentError) -> AppError {
+fn not_rendered(path: &Path, error: DocumentError) -> AppError {
     match error {
         DocumentError::Io(source) => AppError::io("read", path)(source),
         DocumentError::Foreign { .. } => config_error(
@@ -43,25 +43,46 @@ pub(super) fn not_rendered(path: &Path, error: DocumentError) -> AppError {
     }
 }
 
-/// What a finished run in that folder measured, beside its report.
+/// Reads the report of the finished run in that folder, and hands it on with what the run measured.
 ///
 /// # Errors
-/// [`AppError::Config`] when no finished run is there; [`AppError`] when its record can't be read.
-pub fn finished_run(root: &Path) -> Result<Measurements, AppError> {
-    match RunFolder::at(root).look()? {
-        Found::Finished(record) => Ok(measurements(&record)),
-        Found::Unfinished(_) => Err(config_error(
-            format!("the run in {} is not finished", root.display()),
-            "wait for it, or resume it with the command that began it",
-        )),
-        Found::Fresh => Err(config_error(
-            format!("{} is not a finished run: run.json is missing", root.display()),
-            "give the folder that was named by --run",
-        )),
+/// [`AppError::Config`] when no finished run is there; [`AppError::Untrusted`] when its report is not the one that it wrote; as
+/// [`with_report`].
+pub fn with_run<T>(
+    root: &Path,
+    then: impl FnOnce(&Document<'_>, &Measurements) -> Result<T, AppError>,
+) -> Result<T, AppError> {
+    let folder = RunFolder::at(root);
+    let record = match folder.look()? {
+        Found::Finished(record) => record,
+        Found::Unfinished(_) => {
+            return Err(config_error(
+                format!("the run in {} is not finished", root.display()),
+                "wait for it, or resume it with the command that began it",
+            ));
+        }
+        Found::Fresh => return Err(no_run(root, "run.json")),
+    };
+    if !folder.report().is_file() {
+        return Err(no_run(root, "report.json"));
     }
+    with_report(&folder.report(), |document| {
+        if record.report_sha256.is_some_and(|written| written != document.sha256) {
+            let what = format!("checksum_error: report.json in {} is not the one that the run wrote", root.display());
+            return Err(AppError::Untrusted { what });
+        }
+        then(document, &measurements(&record))
+    })
 }
 
-pub(super) fn measurements(record: &RunRecord) -> Measurements {
+fn no_run(root: &Path, member: &str) -> AppError {
+    config_error(
+        format!("{} is not a finished run: {member} is missing", root.display()),
+        "give the folder that was named by --run",
+    )
+}
+
+fn measurements(record: &RunRecord) -> Measurements {
     Measurements {
         started_at: record.started_at,
         finished_at: record.finished_at,
@@ -73,13 +94,14 @@ pub(super) fn measurements(record: &RunRecord) -> Measurements {
     }
 }
 
-/// Writes every rendering that stands in a run's folder. Gives back the summary for people.
+/// Writes every rendering that stands in a run's folder, and notes of which report they are made. Gives back the summary for people.
 ///
 /// # Errors
 /// [`AppError`].
-pub(super) fn write_renderings(folder: &RunFolder, record: &RunRecord) -> Result<String, AppError> {
-    let measured = measurements(record);
+pub(super) fn write_renderings(folder: &RunFolder, record: &mut RunRecord) -> Result<String, AppError> {
     with_report(&folder.report(), |document| {
+        record.report_sha256 = Some(document.sha256);
+        let measured = measurements(record);
         for (file, rendering) in Rendering::FILES {
             folder.write_by(file, |out| render(rendering, document, &measured, out))?;
         }

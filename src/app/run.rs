@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::documents::SeenDocument;
 use super::error::AppError;
+use crate::domain::Digest32;
 
 /// The folder of one run.
 #[derive(Debug, Clone)]
@@ -42,6 +43,9 @@ pub struct RunRecord {
     /// Peak resident memory in KiB, where the system tells.
     #[serde(default)]
     pub peak_memory_kib: Option<u64>,
+    /// sha256 of report.json as it was written.
+    #[serde(default)]
+    pub report_sha256: Option<Digest32>,
     /// The recovery time objective in seconds, where one is set.
     #[serde(default)]
     pub rto_seconds: Option<u64>,

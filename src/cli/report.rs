@@ -80,14 +80,13 @@ pub(crate) fn report(global: &Global, output: &Output, command: &ReportCommand) 
 
 /// Writes the report in other words. What it is worth it says itself.
 fn render(global: &Global, output: &Output, rendering: Rendering) -> Result<ExitCode, AppError> {
-    let measured = app::finished_run(&global.run)?;
     may_write(global)?;
     if global.dry_run {
         let run = inert(&global.run.display().to_string());
         return documents::would(output, &format!("write the report of the run in {run} as {}", rendering.name()));
     }
-    app::with_report(&global.run.join("report.json"), |document| {
-        output.emit_by(|out| app::render(rendering, document, &measured, out)).map(drop)
+    app::with_run(&global.run, |document, measured| {
+        output.emit_by(|out| app::render(rendering, document, measured, out)).map(drop)
     })?;
     Ok(ExitCode::SUCCESS)
 }

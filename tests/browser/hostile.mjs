@@ -1,5 +1,7 @@
-// Puts an attacker's texts into every free text of a report: `node hostile.mjs FROM TO`.
+// Puts an attacker's texts into every free text of the report of the run in a folder: `node hostile.mjs RUN`.
+import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 
 const texts = [
   "<script>window.pwned=1;alert(1)</script>", "\"><img src=x onerror=window.pwned=2>", "'><svg onload=alert(3)>", "</script><script>window.pwned=4</script>",
@@ -9,8 +11,8 @@ const texts = [
 ];
 let turn = 0;
 const next = (kept) => `${kept.slice(0, 12)}${texts[turn++ % texts.length]}`;
-const [from, to] = process.argv.slice(2);
-const report = JSON.parse(readFileSync(from, "utf8"));
+const [reportFile, recordFile] = ["report.json", "run.json"].map((name) => join(process.argv[2], name));
+const report = JSON.parse(readFileSync(reportFile, "utf8"));
 const digest = (text) => /^[0-9a-f]{64}$/.test(text);
 const renamed = (map, of = (value) => value) => Object.fromEntries(Object.entries(map).map(([name, value]) => [next(name), of(value)]));
 for (const one of report.divergences) {
@@ -38,4 +40,8 @@ report.verdict.conditions.push(next("c"));
 report.does_not_prove.push(next("d"));
 report.balances.sample.seed = next("s");
 report.inputs.profile = next("p");
-writeFileSync(to, JSON.stringify(report));
+const text = JSON.stringify(report);
+writeFileSync(reportFile, text);
+const record = JSON.parse(readFileSync(recordFile, "utf8"));
+record.report_sha256 = createHash("sha256").update(text).digest("hex");
+writeFileSync(recordFile, JSON.stringify(record));

@@ -26,6 +26,7 @@ mod laws;
 mod leaked_keys;
 mod peers;
 mod relay_worlds;
+mod renderings;
 mod replay;
 mod report;
 mod scenarios;
