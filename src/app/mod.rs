@@ -9,6 +9,7 @@
 mod acknowledgements;
 mod again;
 mod as_of;
+mod attest;
 mod audit;
 mod balance_proofs;
 mod beacon;
@@ -67,6 +68,7 @@ mod values;
 
 pub use acknowledgements::{AcknowledgementRegister, AcknowledgementsSection};
 pub use as_of::AsOfWanted;
+pub use attest::*;
 pub use audit::{Audited, audit};
 pub use balance_proofs::JudgedBalanceProof;
 pub use bundle::{
@@ -121,4 +123,5 @@ pub use unfreeze::Unfreeze;
 pub use values::{Instant, Span};
 
 pub use crate::ledger::{Cap, CapBreach, Measured};
+pub use crate::seal::SignatureStanding;
 pub use crate::verify::HeaderTrust;
