@@ -35,6 +35,8 @@ pub struct RelayRules {
     pub hints: bool,
     /// Reconciles sets (NIP-77).
     pub reconciles: bool,
+    /// Takes events.
+    pub takes_events: bool,
     /// What it stores.
     pub holds: Holds,
 }
@@ -69,6 +71,7 @@ impl Default for RelayRules {
             // Few relays of the field know it (CAPTURE 2.4).
             hints: false,
             reconciles: true,
+            takes_events: true,
             holds: Holds::default(),
         }
     }
@@ -94,7 +97,7 @@ impl RelayRules {
             .plain("max_subid_length", NAME_BYTES_MAX)
             .plain("max_message_length", self.max_message_bytes)
             .plain("auth_required", false)
-            .plain("restricted_writes", true);
+            .plain("restricted_writes", !self.takes_events);
         let document = Object::new()
             .text("name", "reledger sim")
             .text("software", "reledger")
