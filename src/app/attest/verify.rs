@@ -9,7 +9,7 @@ use crate::app::error::AppError;
 use crate::app::observer::Cancel;
 use crate::app::ots::{JudgedProof, ProofVerdict, verify_proof_bytes};
 use crate::app::run::RunFolder;
-use crate::domain::{Condition, Digest32, NostrEventId, Outcome, PublicKey32, TrustPolicy, UnixSeconds, sha256};
+use crate::domain::{Code, Condition, Digest32, NostrEventId, Outcome, PublicKey32, TrustPolicy, UnixSeconds, sha256};
 use crate::seal::{
     Attested, Envelope, IN_TOTO_PAYLOAD, JudgedSignature, Manifest, RunStatement, SealTrust, SignatureStanding,
 };
@@ -272,20 +272,14 @@ impl JudgedAttestation {
             (with.min_trust, with.policy),
             cancel,
         )?;
-        match judged.verdict {
-            ProofVerdict::Attested => {}
-            ProofVerdict::Wrong | ProofVerdict::Unreadable => {
-                let why: Vec<String> = judged.findings.iter().map(|(code, why)| format!("{code} {why}")).collect();
-                self.fault(CHECKSUM, format!("the proof does not hold: {}", why.join("; ")));
-            }
-            ProofVerdict::Pending => self.open.push("the proof is pending: no block commits to it yet".to_owned()),
-            ProofVerdict::HeaderMissing => {
-                self.open.push("the proof names a block whose header is not at hand".to_owned())
-            }
-            ProofVerdict::Weak => {
-                self.open.push("the proof leads to a block whose header is trusted less than was asked".to_owned());
-            }
-            ProofVerdict::Unchecked => self.open.push("nothing in the proof can be checked".to_owned()),
+        let (wrong, others): (Vec<_>, Vec<_>) = judged.findings.iter().partition(|(code, _)| is_wrong(code));
+        let told = if wrong.is_empty() { others } else { wrong.clone() };
+        let told: Vec<String> = told.into_iter().map(|(code, why)| format!("{code} {why}")).collect();
+        // A branch that leads nowhere is told beside one that leads to a block: the proof was changed since it was made.
+        if !wrong.is_empty() || matches!(judged.verdict, ProofVerdict::Wrong | ProofVerdict::Unreadable) {
+            self.fault(CHECKSUM, format!("the proof does not hold: {}", told.join("; ")));
+        } else if let Some(open) = unproven(judged.verdict) {
+            self.open.push(open.to_owned());
         }
         self.proof = Some(judged);
         Ok(())
@@ -297,5 +291,21 @@ fn found(root: &Path, name: &str) -> Result<Option<Vec<u8>>, AppError> {
         Ok(bytes) => Ok(Some(bytes)),
         Err(AppError::Config { .. }) => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// True for what no proof has that is as it was made.
+fn is_wrong(code: &str) -> bool {
+    [Code::OtsDigest, Code::OtsMalformed, Code::OtsLimit, Code::OtsRoot].iter().any(|wrong| wrong.name() == code)
+}
+
+/// Why a proof that may hold proves no time.
+const fn unproven(verdict: ProofVerdict) -> Option<&'static str> {
+    match verdict {
+        ProofVerdict::Attested | ProofVerdict::Wrong | ProofVerdict::Unreadable => None,
+        ProofVerdict::Pending => Some("the proof is pending: no block commits to it yet"),
+        ProofVerdict::HeaderMissing => Some("the proof names a block whose header is not at hand"),
+        ProofVerdict::Weak => Some("the proof leads to a block whose header is trusted less than was asked"),
+        ProofVerdict::Unchecked => Some("nothing in the proof can be checked"),
     }
 }

@@ -230,7 +230,7 @@ fn sentence(judged: &JudgedAttestation, compared: bool) -> String {
         _ => "the attestation does not hold",
     };
     let signed = match judged.threshold {
-        Some(wanted) => format!("{} keys that count signed of {wanted} wanted", judged.trusted),
+        Some(wanted) => format!("signed by {} of the keys that count, {wanted} wanted", judged.trusted),
         None => "nobody's key was given: integrity only".to_owned(),
     };
     let run = if compared { "compared with the run" } else { "not compared with a run" };
