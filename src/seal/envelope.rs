@@ -285,13 +285,13 @@ mod tests {
             "{}",
             r#"{"payload":"","payloadType":"","signatures":[]}"#,
             r#"{"payload":"?","payloadType":"","signatures":[{"sig":""}]}"#,
-            &good.replacen("{", r#"{"payload":"","#, 1),
+            &good.replacen('{', r#"{"payload":"","#, 1),
             &format!("{good}{good}"),
             &format!("{}{good}", " ".repeat(ENVELOPE_BYTES_MAX)),
         ] {
             assert!(Envelope::from_bytes(bad.as_bytes()).is_err(), "{bad:.80}");
         }
         // Members that the protocol does not know are passed over.
-        assert!(Envelope::from_bytes(good.replacen("{", r#"{"more":1,"#, 1).as_bytes()).is_ok());
+        assert!(Envelope::from_bytes(good.replacen('{', r#"{"more":1,"#, 1).as_bytes()).is_ok());
     }
 }

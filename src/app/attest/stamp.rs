@@ -115,15 +115,13 @@ fn assembled(
     }
     let bytes = has_branch.then(|| tree.to_bytes());
     // What we would not read again, nobody else would.
-    match bytes.filter(|bytes| Proof::parse(bytes).is_ok()) {
-        Some(bytes) => (Some(bytes), submitted),
-        None => {
-            for one in &mut submitted {
-                one.fault.get_or_insert_with(|| "the proof would pass a limit".to_owned());
-            }
-            (None, submitted)
+    let bytes = bytes.filter(|bytes| Proof::parse(bytes).is_ok());
+    if bytes.is_none() {
+        for one in &mut submitted {
+            one.fault.get_or_insert_with(|| "the proof would pass a limit".to_owned());
         }
     }
+    (bytes, submitted)
 }
 
 /// A calendar's promise: a way to a commitment that a listed calendar can be asked for later.

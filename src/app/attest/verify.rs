@@ -239,7 +239,9 @@ impl JudgedAttestation {
                 Compared::Same | Compared::Not => {}
             }
         }
-        faults.into_iter().for_each(|what| self.fault(CHECKSUM, what));
+        for what in faults {
+            self.fault(CHECKSUM, what);
+        }
         match sealed_store(root) {
             Ok(_) => Ok(()),
             Err(AppError::Untrusted { what }) => {

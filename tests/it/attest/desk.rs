@@ -107,7 +107,8 @@ impl Desk {
 /// What does not hold, as one text.
 pub(super) fn faults(verdict: &Value) -> String {
     let faults = verdict["faults"].as_array().unwrap().iter();
-    faults.map(|one| format!("{}: {}\n", one["code"].as_str().unwrap(), one["what"].as_str().unwrap())).collect()
+    let told = faults.map(|one| format!("{}: {}", one["code"].as_str().unwrap(), one["what"].as_str().unwrap()));
+    told.collect::<Vec<_>>().join("\n")
 }
 
 fn copy(from: &Path, to: &Path) {

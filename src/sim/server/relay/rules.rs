@@ -18,6 +18,7 @@ pub(super) const NAME_BYTES_MAX: usize = 64;
 
 /// A relay's limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent abilities, as relays list them")]
 pub struct RelayRules {
     /// Most events in one page, whatever limit was asked for.
     pub max_limit: usize,
