@@ -9,6 +9,7 @@
 mod acknowledgements;
 mod again;
 mod as_of;
+mod attest;
 mod audit;
 mod balance_proofs;
 mod beacon;
@@ -68,6 +69,7 @@ mod values;
 
 pub use acknowledgements::{AcknowledgementRegister, AcknowledgementsSection};
 pub use as_of::AsOfWanted;
+pub use attest::*;
 pub use audit::{Audited, audit};
 pub use balance_proofs::JudgedBalanceProof;
 pub use bundle::{
@@ -125,4 +127,5 @@ pub use values::{Instant, Span};
 pub use crate::domain::Month;
 pub use crate::ledger::{Cap, CapBreach, Measured};
 pub use crate::reconcile::{Cell, GapUse, OpenWindow, TakedownUse};
+pub use crate::seal::SignatureStanding;
 pub use crate::verify::HeaderTrust;

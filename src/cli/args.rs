@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::attest::AttestCommand;
 use super::coverage::CoverageArgs;
 use super::cursor::CursorCommand;
 use super::custody::CustodyCommand;
@@ -129,7 +130,7 @@ pub(crate) enum Command {
         dir: PathBuf,
     },
     /// Judge single files, one line a record: event JSONL, .ots proofs, settlement JSONL, key sets, custody records,
-    /// checkpoint chains, snapshots, divergence bundles, proofs about balances. A bundle is judged by itself, and with -c also
+    /// checkpoint chains, snapshots, divergence bundles, proofs about balances, attestations. A bundle is judged by itself, and with -c also
     /// under your own keys.
     Verify {
         /// Files; `-` is stdin, also for a bundle or a proof.
@@ -178,6 +179,11 @@ pub(crate) enum Command {
     Report {
         #[command(subcommand)]
         command: super::report::ReportCommand,
+    },
+    /// What a run came to, signed: sign it, judge it, prove its time, publish it.
+    Attest {
+        #[command(subcommand)]
+        command: AttestCommand,
     },
     /// OpenTimestamps proofs: show, judge, upgrade, and list those that wait too long.
     Ots {

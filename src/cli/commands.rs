@@ -8,8 +8,8 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 use super::args::{Cli, Command, ConfigCommand, Format, Global, ServeArgs, SimCommand};
 use super::output::{Output, fatal, say};
 use super::{
-    caps, coverage, cursor, custody, diff, divergences, doctor, documents, explain, gaps, headers, init, keys, ots,
-    progress, replay, report, settings, show, signals, sim, trial,
+    attest, caps, coverage, cursor, custody, diff, divergences, doctor, documents, explain, gaps, headers, init, keys,
+    ots, progress, replay, report, settings, show, signals, sim, trial,
 };
 use crate::app::{self, AppError, Cancel, Conclusion};
 use crate::domain::{Condition, inert};
@@ -80,6 +80,7 @@ fn run(cli: &Cli, matches: &clap::ArgMatches, output: &Output) -> Result<ExitCod
         Command::Caps(args) => caps::caps(global, output, args),
         Command::Custody { command } => custody::custody(global, output, command),
         Command::Report { command } => report::report(global, output, command),
+        Command::Attest { command } => attest::run(global, output, matches, command),
         Command::Ots { command } => ots::run(global, output, command),
         Command::Headers { command } => headers::run(global, output, command),
         Command::Init { file } => init::init(global, output, file),

@@ -8,6 +8,7 @@
 //! documented exit code.
 
 mod args;
+mod attest;
 mod caps;
 mod commands;
 mod coverage;

@@ -4,6 +4,7 @@
 mod acknowledgements;
 mod anchoring;
 mod architecture;
+mod attest;
 mod balance_proofs;
 mod balances;
 mod bundles;

@@ -140,6 +140,12 @@ fn what_commands_print_obeys_the_published_schemas() {
     stage.obeys("custody", &["custody", "history", user]);
     assert!(stage.obeys("keys", &["keys", "list"])["keys"].as_array().is_some_and(|keys| !keys.is_empty()));
     assert!(stage.obeys("caps", &["caps"])["limits"].as_array().is_some_and(|limits| limits.len() == 5));
+    let key = stage.path("key");
+    fs::write(&key, "07".repeat(32)).unwrap();
+    fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    assert_eq!(code(&run(&["attest", "sign", &stage.path("run"), "--key-file", &key, "--no-audit"])), 0);
+    let verdict = stage.obeys("attestation-verdict", &["attest", "verify"]);
+    assert_eq!(faults(&schema("attestation"), &verdict["statement"]), Vec::<String>::new());
     stage.obeys("coverage", &["coverage"]);
     stage.obeys("certificates", &["coverage", "--certificates"]);
     stage.obeys("cursors", &["cursor", "export"]);
