@@ -25,10 +25,10 @@ pub(super) fn coverage(head: &Head) -> String {
         "<p>{} {complete} of {all} slices complete.</p>\n<p>{} {} of {} envelopes could be rebuilt without the operator's \
         relays.</p>\n",
         if complete == all && all > 0 { badge("complete", "good") } else { badge("open", "warning") },
-        if counts.with_operator > 0 && counts.without_operator == counts.with_operator {
-            badge("independent", "good")
-        } else {
-            badge("not independent", "warning")
+        match (counts.with_operator, counts.without_operator) {
+            (0, _) => badge("nothing to rebuild", "warning"),
+            (all, without) if without == all => badge("independent", "good"),
+            _ => badge("not independent", "warning"),
         },
         grouped(counts.without_operator),
         grouped(counts.with_operator),

@@ -229,6 +229,7 @@
     };
   }
   for (const part of section.querySelectorAll("[data-live]")) part.hidden = false;
+  if (still.length < total) $("count").textContent = `the first ${still.length} of ${group(String(total))} divergences; filter, sort or page for the others`;
   if (total <= still.length) $("pager").hidden = total <= PAGE;
   addEventListener("hashchange", follow);
   addEventListener("beforeprint", () => { for (const one of body.querySelectorAll("details")) one.open = true; });
