@@ -5,12 +5,15 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::audit::AuditArgs;
 use super::coverage::CoverageArgs;
 use super::cursor::CursorCommand;
 use super::custody::CustodyCommand;
 use super::diff::DiffArgs;
+use super::expect::{ByArgs, JudgedArgs};
 use super::gaps::GapsCommand;
 use super::replay::ReplayArgs;
+use super::transparency::TransparencyArgs;
 use crate::report::SCHEMAS;
 use crate::sim::{Behaviour, Transport};
 
@@ -111,23 +114,23 @@ pub(crate) struct Global {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// From empty: capture, verify, ingest, rebuild, reconcile, report.
-    Drill,
+    Drill(JudgedArgs),
     /// Replay the gap after an outage into a run: since an instant, a snapshot's cut, or where the cursors stand.
     Replay(ReplayArgs),
     /// Fetch only, into the evidence of a run.
-    Capture,
+    Capture {
+        #[command(flatten)]
+        by: ByArgs,
+    },
     /// How far each source of a run is accounted for.
     Cursor {
         #[command(subcommand)]
         command: CursorCommand,
     },
     /// Verify, ingest, rebuild and reconcile captured evidence, without network.
-    Rebuild,
+    Rebuild(JudgedArgs),
     /// Judge a finished run's evidence again, offline, and compare with the report found there.
-    Audit {
-        /// The run's folder.
-        dir: PathBuf,
-    },
+    Audit(AuditArgs),
     /// Judge single files, one line a record: event JSONL, .ots proofs, settlement JSONL, key sets, custody records,
     /// checkpoint chains, snapshots, divergence bundles, proofs about balances. A bundle is judged by itself, and with -c also
     /// under your own keys.
@@ -179,6 +182,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: super::report::ReportCommand,
     },
+    /// The page of a year from finished runs: passed, failed, open, accepted, and what changed; red runs too.
+    Transparency(TransparencyArgs),
     /// OpenTimestamps proofs: show, judge, upgrade, and list those that wait too long.
     Ots {
         #[command(subcommand)]

@@ -8,6 +8,7 @@
 //! documented exit code.
 
 mod args;
+mod audit;
 mod caps;
 mod commands;
 mod coverage;
@@ -17,7 +18,9 @@ mod diff;
 mod divergences;
 mod doctor;
 mod documents;
+mod expect;
 mod explain;
+mod feed;
 mod gaps;
 mod headers;
 mod init;
@@ -31,6 +34,7 @@ mod settings;
 mod show;
 mod signals;
 mod sim;
+mod transparency;
 mod trial;
 
 pub use commands::main;

@@ -9,6 +9,7 @@
 //! reaches a terminal unescaped; no wall-clock time, path, host name or duration.
 
 mod canonical;
+mod escape;
 mod journal;
 mod json;
 mod model;
@@ -17,6 +18,7 @@ mod schema;
 mod text;
 
 pub use canonical::canonical_json;
+pub use escape::markdown_text;
 pub use journal::{Detail, Dialect, JournalAsk, JournalWritten, SUMMARY_ABOVE, write_journal};
 pub use json::{REPORT_SCHEMA, coverage_row, divergence_value, report_json, report_value};
 pub use model::{Inputs, Model};
