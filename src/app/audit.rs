@@ -13,7 +13,7 @@ use super::judge::{judge, side_tables, worker_threads};
 use super::observer::{Cancel, Observer};
 use super::run::{Found, RunFolder};
 use super::takedowns::d_tags;
-use crate::domain::sha256;
+use crate::domain::{inert_limited, sha256};
 use crate::report::report_json;
 use crate::seal::{MANIFEST_SCHEMA, Manifest, evidence_root};
 use crate::store::{EvidenceStore, LogStore};
@@ -67,6 +67,8 @@ pub(super) fn read(root: &Path, name: &str) -> Result<Vec<u8>, AppError> {
                 what: format!("{} is not a finished run: {name} is missing", root.display()),
                 hint: "give the folder that was named by --run".to_owned(),
             }
+        } else if error.kind() == std::io::ErrorKind::IsADirectory {
+            AppError::Untrusted { what: format!("checksum_error: {name} is a folder") }
         } else {
             AppError::io("read", &path)(error)
         }
@@ -130,8 +132,14 @@ pub(super) fn manifest_of(bytes: &[u8]) -> Result<Manifest, AppError> {
     Manifest::from_text(text).map_err(|error| untrusted(&error))
 }
 
-/// Refuses what the manifest does not name: a file of another kind beside the segments, or a link in the place of one.
+/// Refuses what the manifest does not name: a file of another kind beside the segments, or a link in the place of one. And a
+/// folder without what it does name, which would else be told as a hole in the log.
 fn no_strangers(evidence: &Path, manifest: &Manifest) -> Result<(), AppError> {
+    if let Some(lost) = manifest.members.iter().find(|member| !evidence.join(&member.name).exists()) {
+        return Err(AppError::Untrusted {
+            what: format!("checksum_error: evidence member {} is missing", inert_limited(&lost.name, 200)),
+        });
+    }
     for folder in ["", "segments"] {
         let path = evidence.join(folder);
         let entries = match fs::read_dir(&path) {
@@ -149,7 +157,11 @@ fn no_strangers(evidence: &Path, manifest: &Manifest) -> Result<(), AppError> {
                 || name == CUSTODY_FILE
                 || manifest.members.iter().any(|member| member.name == name);
             if !(own_folder || kind.is_file() && known) {
-                let what = if kind.is_symlink() { "is a link" } else { "is not in the manifest" };
+                let what = match (kind.is_symlink(), kind.is_dir()) {
+                    (true, _) => "is a link",
+                    (_, true) => "is a folder",
+                    _ => "is not in the manifest",
+                };
                 return Err(AppError::Untrusted { what: format!("checksum_error: evidence member {name} {what}") });
             }
         }

@@ -227,6 +227,7 @@ fn write(plan: &Plan, options: &RunOptions, cursors: &[&Cursor]) -> Result<(), A
         evidence: (root, store.len()),
         manifest_sha256,
         report: None,
+        expected_root: None,
         exit_code: Some(0),
     })?;
     found.map_or(Ok(()), |record| {

@@ -78,6 +78,8 @@ pub(super) struct Handled<'a> {
     pub(super) manifest_sha256: Option<Digest32>,
     /// Digest, state root and outcome of the report that was written.
     pub(super) report: Option<Value>,
+    /// The state root that had to come out, where one was given.
+    pub(super) expected_root: Option<Digest32>,
     /// Where the command's own exit code is known by then.
     pub(super) exit_code: Option<u8>,
 }
@@ -98,6 +100,10 @@ impl CustodyLog {
     /// [`AppError::Untrusted`] when a line was altered or is missing, also against what `run.json` remembers.
     pub(super) fn open(folder: &RunFolder, record: Option<&RunRecord>) -> Result<Self, AppError> {
         let log = Self::read(folder)?;
+        if log.links.torn() > 0 {
+            // Not a note of the progress, which can be switched off.
+            tracing::warn!(bytes = log.links.torn(), "{CUSTODY_PATH} ends in a torn line, which the next line cuts");
+        }
         if let Some(head) = record.and_then(|record| record.custody_head).filter(|head| !log.links.has(head)) {
             log.links.ends_with(&head)?;
         }
@@ -109,8 +115,10 @@ impl CustodyLog {
 
     fn read(folder: &RunFolder) -> Result<Self, AppError> {
         let path = folder.evidence().join(CUSTODY_FILE);
-        if path.is_symlink() {
-            return Err(AppError::Untrusted { what: format!("checksum_error: {CUSTODY_PATH} is a link") });
+        // Of a link the bytes stand elsewhere, where nobody looks after them; of a pipe nowhere.
+        if let Some(found) = path.symlink_metadata().ok().filter(|found| !found.is_file()) {
+            let what = if found.is_symlink() { "is a link" } else { "is no file" };
+            return Err(AppError::Untrusted { what: format!("checksum_error: {CUSTODY_PATH} {what}") });
         }
         let links = Links::read(&path, Form { schema: SCHEMA, name: CUSTODY_PATH.to_owned() })?;
         Ok(Self { path, links, interrupted: None })
@@ -159,18 +167,12 @@ impl CustodyLog {
         self.entries().iter().rev().find_map(|entry| member(&entry["report"], "sha256"))
     }
 
-    /// What has to be said before something is written.
-    pub(super) fn note(&self) -> Option<String> {
-        let torn = self.links.torn();
-        (torn > 0).then(|| format!("{CUSTODY_PATH} ends in a torn line of {torn} bytes: it is cut with the next line"))
-    }
-
     /// Adds a line, durably.
     ///
     /// # Errors
     /// [`AppError::Io`].
     pub(super) fn add(&mut self, handled: &Handled<'_>) -> Result<Digest32, AppError> {
-        let Handled { deed, actor, at, command, resumed, evidence, manifest_sha256, report, exit_code } = handled;
+        let Handled { deed, actor, at, command, resumed, evidence, manifest_sha256, report, .. } = handled;
         let line = json!({
             "action": deed.name(), "command": command, "at": at.0, "by": actor.by, "resumed": resumed,
             "tool": {
@@ -181,7 +183,8 @@ impl CustodyLog {
                 "root": evidence.0.to_hex(), "items": evidence.1,
                 "manifest_sha256": manifest_sha256.map(|digest| digest.to_hex()),
             },
-            "report": report, "exit_code": exit_code,
+            "report": report, "exit_code": handled.exit_code,
+            "expected_root": handled.expected_root.map(|root| root.to_hex()),
             "interrupted": self.interrupted.take(), "cut_bytes": self.links.torn(),
         });
         let own = line.as_object().cloned().unwrap_or_else(Map::new);
@@ -193,7 +196,8 @@ impl CustodyLog {
         let entries = self.entries();
         let last = entries.last().map(entry_text).unwrap_or_default();
         let seals = entries.iter().filter(|entry| entry["action"] == "seal").count();
-        format!("custody log: the chain of {} entries holds, {seals} of them seals; last: {last}", entries.len())
+        let count = if entries.len() == 1 { "1 entry".to_owned() } else { format!("{} entries", entries.len()) };
+        format!("custody log: {count} that hold on to each other, seals among them: {seals}; last: {last}")
     }
 }
 
@@ -222,6 +226,9 @@ pub fn entry_text(entry: &Value) -> String {
     }
     if let Some(code) = entry["exit_code"].as_u64() {
         line.push_str(&format!(", exit {code}"));
+    }
+    if let Some(root) = entry["expected_root"].as_str() {
+        line.push_str(&format!(", state root expected: {}", inert_limited(root, 64)));
     }
     if entry["interrupted"].is_object() {
         line.push_str(&format!(", after `{}` that never ended", text(&entry["interrupted"]["command"])));

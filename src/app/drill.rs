@@ -22,7 +22,7 @@ use super::expected::Expected;
 use super::finish::finish;
 use super::ground::{suffices, superseded};
 use super::judge::{Known, SideTables, judge_knowing, receipts, side_tables, worker_threads};
-use super::observer::{Cancel, Event, Observer};
+use super::observer::{Cancel, Observer};
 use super::options::RunOptions;
 use super::plan::Plan;
 use super::recorded::Book;
@@ -179,7 +179,6 @@ impl<'a> Session<'a> {
         let store = LogStore::open(&folder.evidence(), &folder.state(), engine)?;
         // Before anything is fetched: to go on over a log that was tampered with would bury that.
         let log = CustodyLog::open(&folder, before.as_deref())?;
-        log.note().into_iter().for_each(|note| observer.event(Event::Note(note)));
         let before = before.map(|before| *before);
         let record = RunRecord {
             status: "running".to_owned(),

@@ -43,6 +43,7 @@ impl Session<'_> {
             evidence,
             manifest_sha256: sealed.as_ref().map(|sealed| sealed.manifest_sha256),
             report: sealed.map(|sealed| sealed.report),
+            expected_root: self.options.expect_root.filter(|_| deed == Deed::Seal),
             exit_code,
         })?;
         self.record.custody_head = Some(head);

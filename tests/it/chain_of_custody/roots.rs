@@ -30,10 +30,14 @@ fn the_expected_root_is_told_and_another_is_exit_1_with_both_and_the_report_stay
         assert_eq!(code(&missed), 1, "{name}: {}", shown(&missed));
         let sentence = format!("state root {root} is not the expected {other}; divergent; exit 1");
         assert_eq!(stdout(&missed).lines().last(), Some(sentence.as_str()), "{name}: {}", shown(&missed));
-        assert!(stderr(&missed).contains(&sentence) && stderr(&missed).contains("reledger diff A B --bisect"), "{name}");
+        assert!(
+            stderr(&missed).contains(&sentence) && stderr(&missed).contains("reledger diff A B --bisect"),
+            "{name}"
+        );
         let json = with(&["--expect-root", &other, "--json"]);
         assert_eq!(code(&json), 1, "{name}: {}", shown(&json));
-        let event = stderr(&json).lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).next_back().unwrap();
+        let event =
+            stderr(&json).lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).next_back().unwrap();
         assert_eq!(faults(&schema("events"), &event), Vec::<String>::new(), "{event}");
         assert_eq!((event["equal"].as_bool(), event["exit_code"].as_u64()), (Some(false), Some(1)));
         if *name != "replay" {
@@ -52,11 +56,12 @@ fn the_expected_root_is_told_and_another_is_exit_1_with_both_and_the_report_stay
 fn another_root_leads_over_an_incomplete_run_and_both_are_told() {
     let bench = Bench::new(5);
     bench.configure("[headers]", "[custody]\n\n[headers]");
-    let args = ["drill", "-c", arg(&bench.config), "--run", arg(&bench.at("run"))];
+    let run_dir = bench.at("run");
+    let args = ["drill", "-c", arg(&bench.config), "--run", arg(&run_dir)];
     let output = run(&[&args[..], &["--expect-root", &"1".repeat(64)]].concat());
     assert_eq!(code(&output), 1, "{}", shown(&output));
     assert!(stderr(&output).contains("; divergent, incomplete; exit 1"), "{}", shown(&output));
-    assert_eq!(report(&bench.at("run"))["verdict"]["exit_code"], 3);
+    assert_eq!(report(&run_dir)["verdict"]["exit_code"], 3);
 }
 
 #[test]
