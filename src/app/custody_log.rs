@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::error::AppError;
 use super::links::{Form, Links, member};
 use super::run::{RunFolder, RunRecord};
-use crate::domain::{Digest32, Sha256Stream, UnixSeconds, inert_limited};
+use crate::domain::{Digest32, Sha256Stream, UnixSeconds, inert, inert_limited};
 
 /// The schema name of a line.
 const SCHEMA: &str = "reledger/custody-log/1";
@@ -236,7 +236,7 @@ pub fn entry_text(entry: &Value) -> String {
     if let Some(bytes) = entry["cut_bytes"].as_u64().filter(|bytes| *bytes > 0) {
         line.push_str(&format!(", {bytes} bytes of a torn line cut before it"));
     }
-    line
+    inert(&line)
 }
 
 #[cfg(test)]

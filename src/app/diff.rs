@@ -109,11 +109,16 @@ impl Difference {
             (true, _, _) => "equal".to_owned(),
             (false, false, _) => "different states".to_owned(),
             (false, true, None) => "different: one state, told by different reports".to_owned(),
-            (false, true, Some(EvidenceDifference { only_left, only_right, .. })) => format!(
-                "same state root: evidence differs in {} items ({only_left} only in the first, {only_right} only in the \
-                 second), 0 affect the state",
-                only_left.saturating_add(*only_right)
-            ),
+            (false, true, Some(EvidenceDifference { only_left, only_right, .. })) => {
+                let items = match only_left.saturating_add(*only_right) {
+                    1 => "1 item".to_owned(),
+                    items => format!("{items} items"),
+                };
+                format!(
+                    "same state root: evidence differs in {items} ({only_left} only in the first, {only_right} only in \
+                     the second), 0 affect the state"
+                )
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::audit::recorded_inputs;
+use super::custody_log::CustodyLog;
 use super::divergences::divergence_of;
 use super::error::AppError;
 use super::finished::FinishedRun;
@@ -138,7 +139,7 @@ pub(super) fn entry(run: &FinishedRun) -> Result<Value, AppError> {
         "state_root": member::<Digest32>(report, "state_root").ok_or_else(|| untrusted("state root"))?.to_hex(),
         "report_sha256": run.report_sha256.to_hex(),
         "manifest_sha256": run.manifest_sha256.to_hex(),
-        "custody_head": run.custody.as_ref().and_then(|log| log.head()).map(|head| head.to_hex()),
+        "custody_head": run.custody.as_ref().and_then(CustodyLog::head).map(|head| head.to_hex()),
         "divergences": counts,
         "runbook": steps,
         "ready_to_unfreeze": report["runbook"]["ready_to_unfreeze"],

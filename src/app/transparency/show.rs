@@ -31,7 +31,9 @@ pub fn page_text(page: &Page) -> String {
             continue;
         }
         table(&runs, &mut text);
-        runs.iter().for_each(|run| one(run, &mut text));
+        for run in runs {
+            one(run, &mut text);
+        }
     }
     if !skipped.is_empty() || *repeated > 0 {
         text.push_str("\n## Not told\n\n");
@@ -39,7 +41,7 @@ pub fn page_text(page: &Page) -> String {
             text.push_str(&format!("- the run as of {as_of}, report {}: not of {year}\n", short(report_sha256)));
         }
         if *repeated > 0 {
-            text.push_str(&format!("- {repeated} runs that were given more than once\n"));
+            text.push_str(&format!("- runs that were given more than once: {repeated}\n"));
         }
     }
     text
@@ -85,29 +87,26 @@ fn one(run: &Told, text: &mut String) {
     let steps = || entry["runbook"].as_array().into_iter().flatten();
     let named = |wanted: bool| -> Vec<String> {
         let own = steps().filter(|step| (step["verdict"] == "pass") == wanted);
-        own.map(|step| match wanted {
-            true => format!("{} {}", number(&step["step"]), word(&step["name"])),
-            false => format!("{} {}: {}", number(&step["step"]), word(&step["name"]), word(&step["verdict"])),
-        })
-        .collect()
+        let named = |step: &Value| format!("{} {}", number(&step["step"]), word(&step["name"]));
+        let why = |step: &Value| if wanted { String::new() } else { format!(": {}", word(&step["verdict"])) };
+        own.map(|step| named(step) + &why(step)).collect()
     };
     text.push_str(&format!("- steps passed: {}\n", listed(&named(true))));
     text.push_str(&format!("- steps not passed: {}\n", listed(&named(false))));
-    match more {
-        Some(more) => details(more, text),
-        None => {
-            text.push_str(
-                "- known from a feed only: ages, acceptances, sources and checks stand in the run's report\n",
-            );
-            by_code(entry, text);
-        }
+    if let Some(more) = more {
+        details(more, text);
+    } else {
+        text.push_str("- known from a feed only: ages, acceptances, sources and checks stand in the run's report\n");
+        by_code(entry, text);
     }
     match changes {
         None => text.push_str("\nRunbook changes: no run before this one was given.\n"),
         Some(changes) if changes.is_empty() => text.push_str("\nRunbook changes since the run before: none.\n"),
         Some(changes) => {
             text.push_str("\nRunbook changes since the run before:\n\n");
-            changes.iter().for_each(|change| text.push_str(&format!("- {}\n", changed(change))));
+            for change in changes {
+                text.push_str(&format!("- {}\n", changed(change)));
+            }
         }
     }
 }

@@ -20,6 +20,9 @@ fn files(folder: &Path, below: &Path, found: &mut Vec<PathBuf>) {
     found.sort();
 }
 
+/// An edit of one file.
+type Alter = fn(&Path);
+
 /// As the command, without a process: what went wrong, and its exit code.
 fn audited(run_dir: &Path) -> (u8, String) {
     let error = judge_again(run_dir, 1, &Silent, &Cancel::default()).expect_err("something was altered");
@@ -48,7 +51,7 @@ fn each_file_below_the_evidence_folder_is_named_when_it_is_altered_in_any_way() 
     let names: Vec<&str> = members.iter().map(|member| member.to_str().unwrap()).collect();
     let wanted = ["custody.jsonl", "inputs.json", "manifest.json", "segments/00000001.seg", "segments/00000002.seg"];
     assert_eq!(names, wanted, "every file is sealed, is the seal, or is chained to it");
-    let ways: [(&str, fn(&Path)); 7] = [
+    let ways: [(&str, Alter); 7] = [
         ("first byte", |path| flip(path, |_| 0)),
         ("last byte", |path| flip(path, |len| len - 1)),
         ("middle", |path| flip(path, |len| len / 2)),
@@ -104,9 +107,9 @@ fn whatever_was_added_below_the_evidence_folder_is_named() {
         let copy = bench.copy(&run_dir, "copy");
         let path = copy.join("evidence").join(name);
         if is_folder {
-            fs::create_dir(&path).unwrap()
+            fs::create_dir(&path).unwrap();
         } else {
-            fs::write(&path, "x").unwrap()
+            fs::write(&path, "x").unwrap();
         }
         let (exit, said) = audited(&copy);
         assert!(exit == 5 && said.contains(name), "{name}: {said}");

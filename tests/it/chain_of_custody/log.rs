@@ -63,6 +63,9 @@ fn every_command_that_changes_the_evidence_leaves_a_line_and_reading_leaves_none
     assert_eq!(stdout(&run(&["audit", arg(&run_dir), "--custody", "--json"])), text);
 }
 
+/// An edit of the log, line by line.
+type EditLines = fn(&mut Vec<String>);
+
 /// What is done to the log of two lines, the exit code, and what has to be named.
 type Case = (&'static str, fn(&Path), &'static str);
 
@@ -76,7 +79,7 @@ fn a_line_that_was_altered_added_or_taken_away_is_named() {
         change(&mut lines);
         fs::write(path, lines.concat()).unwrap();
     };
-    let cases: [(&str, fn(&mut Vec<String>), &str); 8] = [
+    let cases: [(&str, EditLines, &str); 8] = [
         ("a name", |lines| lines[0] = lines[0].replace("\"ann\"", "\"eve\""), "line 1 was altered"),
         ("the last", |lines| lines[1] = lines[1].replace("\"exit_code\":0", "\"exit_code\":1"), "line 2 was altered"),
         ("white space", |lines| lines[1] = lines[1].replace("{\"action\"", "{ \"action\""), "line 2 was altered"),

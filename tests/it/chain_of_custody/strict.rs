@@ -140,7 +140,7 @@ fn one_state_of_other_evidence_is_told_item_by_item_and_the_state_alone_can_deci
     let (one, two) = (arg(&run_dir), arg(&other));
     let (exit, said) = ran(&["diff", one, two]);
     let sentence =
-        "same state root: evidence differs in 1 items (0 only in the first, 1 only in the second), 0 affect the state";
+        "same state root: evidence differs in 1 item (0 only in the first, 1 only in the second), 0 affect the state";
     assert!(exit == 1 && said.contains(&format!("{sentence}; exit 1")), "{said}");
     assert!(said.contains("nostr-event from files:nostr-event"), "{said}");
     let (exit, said) = ran(&["diff", one, two, "--state"]);

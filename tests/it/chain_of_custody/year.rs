@@ -83,7 +83,7 @@ fn a_year_is_told_by_quarter_with_red_runs_missing_quarters_ages_and_what_change
 }
 
 /// A feed of one line that says whatever somebody wants.
-fn forged(entry: Value) -> Vec<u8> {
+fn forged(entry: &Value) -> Vec<u8> {
     let mut line = json!({"schema": "reledger/feed/1", "seq": 0, "previous_sha256": null, "entry": entry});
     line["sha256"] = sha256(canonical_json(&line).trim_ascii_end()).to_hex().into();
     canonical_json(&line)
@@ -111,7 +111,7 @@ fn nothing_that_a_feed_says_is_markup_on_the_page() {
             "divergences": [{"code": hostile, "severity": hostile, "state": "open", "count": hostile}],
             "runbook": [{"step": hostile, "name": hostile, "verdict": hostile}],
         });
-        fs::write(&feed, forged(entry)).unwrap();
+        fs::write(&feed, forged(&entry)).unwrap();
         let output = run(&["transparency", "--year", "2026", arg(&feed)]);
         assert_eq!(code(&output), 0, "{}", shown(&output));
         let text = stdout(&output);
@@ -126,6 +126,6 @@ fn nothing_that_a_feed_says_is_markup_on_the_page() {
         let rows: Vec<&str> = text.lines().filter(|line| line.starts_with('|')).collect();
         assert!(rows.len() == 3 && rows.iter().all(|row| cells(row) == cells(rows[0])), "{text}");
     }
-    fs::write(&feed, forged(json!({"as_of": "soon"}))).unwrap();
+    fs::write(&feed, forged(&json!({"as_of": "soon"}))).unwrap();
     assert_eq!(ran(&["transparency", "--year", "2026", arg(&feed)]).0, 5);
 }
