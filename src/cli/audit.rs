@@ -30,7 +30,7 @@ pub(crate) struct AuditArgs {
     #[command(flatten)]
     pub(crate) expect: ExpectArgs,
     /// List the verified custody log and judge nothing.
-    #[arg(long, conflicts_with = "expect_root")]
+    #[arg(long)]
     pub(crate) custody: bool,
 }
 
