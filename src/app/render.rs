@@ -4,9 +4,11 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
+use super::audit::read;
 use super::error::AppError;
+use super::finished::{Frame, REPORT, no_record};
 use super::plan::config_error;
-use super::run::{Found, RunFolder, RunRecord};
+use super::run::{RunFolder, RunRecord};
 use crate::report::{Document, DocumentError, Measurements, Rendering};
 
 /// Reads the report in that file, checks it to its end, and hands it on.
@@ -43,43 +45,27 @@ fn not_rendered(path: &Path, error: DocumentError) -> AppError {
     }
 }
 
-/// Reads the report of the finished run in that folder, and hands it on with what the run measured.
+/// Reads the report of the finished run in that folder, and hands it on with what the run measured. The evidence itself is not
+/// read again.
 ///
 /// # Errors
-/// [`AppError::Config`] when no finished run is there; [`AppError::Untrusted`] when its report is not the one that it wrote; as
-/// [`with_report`].
+/// As [`with_report`]; [`AppError::Config`] when no finished run is there, [`AppError::Untrusted`] when its parts do not fit
+/// together: each with the member.
 pub fn with_run<T>(
     root: &Path,
     then: impl FnOnce(&Document<'_>, &Measurements) -> Result<T, AppError>,
 ) -> Result<T, AppError> {
-    let folder = RunFolder::at(root);
-    let record = match folder.look()? {
-        Found::Finished(record) => record,
-        Found::Unfinished(_) => {
-            return Err(config_error(
-                format!("the run in {} is not finished", root.display()),
-                "wait for it, or resume it with the command that began it",
-            ));
-        }
-        Found::Fresh => return Err(no_run(root, "run.json")),
-    };
-    if !folder.report().is_file() {
-        return Err(no_run(root, "report.json"));
+    let frame = Frame::read(root)?;
+    let path = root.join(REPORT);
+    if !path.is_file() {
+        // Says so in the words that every command has for it.
+        read(root, REPORT)?;
     }
-    with_report(&folder.report(), |document| {
-        if record.report_sha256.is_some_and(|written| written != document.sha256) {
-            let what = format!("checksum_error: report.json in {} is not the one that the run wrote", root.display());
-            return Err(AppError::Untrusted { what });
-        }
-        then(document, &measurements(&record))
+    let measured = measurements(frame.record.as_ref().ok_or_else(|| no_record(root))?);
+    with_report(&path, |document| {
+        frame.holds(Some(document.head.inputs.evidence_root), document.sha256)?;
+        then(document, &measured)
     })
-}
-
-fn no_run(root: &Path, member: &str) -> AppError {
-    config_error(
-        format!("{} is not a finished run: {member} is missing", root.display()),
-        "give the folder that was named by --run",
-    )
 }
 
 fn measurements(record: &RunRecord) -> Measurements {
@@ -87,21 +73,20 @@ fn measurements(record: &RunRecord) -> Measurements {
         started_at: record.started_at,
         finished_at: record.finished_at,
         stages: record.stages.clone(),
-        rto_seconds: record.rto_seconds,
-        rpo_seconds: record.rpo_seconds,
+        rto_seconds: record.rto_budget_seconds,
+        rpo_seconds: record.rpo_budget_seconds,
         peak_memory_kib: record.peak_memory_kib,
         resumed: record.resumed,
     }
 }
 
-/// Writes every rendering that stands in a run's folder, and notes of which report they are made. Gives back the summary for people.
+/// Writes every rendering that stands in a run's folder. Gives back the summary for people.
 ///
 /// # Errors
 /// [`AppError`].
-pub(super) fn write_renderings(folder: &RunFolder, record: &mut RunRecord) -> Result<String, AppError> {
+pub(super) fn write_renderings(folder: &RunFolder, record: &RunRecord) -> Result<String, AppError> {
+    let measured = measurements(record);
     with_report(&folder.report(), |document| {
-        record.report_sha256 = Some(document.sha256);
-        let measured = measurements(record);
         for (file, rendering) in Rendering::FILES {
             folder.write_by(file, |out| render(rendering, document, &measured, out))?;
         }

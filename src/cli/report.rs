@@ -17,6 +17,8 @@ use crate::report::{Detail, Dialect, Rendering};
 pub(crate) enum ReportCommand {
     /// Write the report for another reader, or the treasury's journal for hledger, beancount or a spreadsheet.
     Render(RenderArgs),
+    /// Add a run to a feed for a public page, one line a run, each holding on to the one before; or verify such a feed.
+    Feed(super::feed::FeedArgs),
 }
 
 /// For whom, and how much.
@@ -68,7 +70,10 @@ enum DetailWord {
 }
 
 pub(crate) fn report(global: &Global, output: &Output, command: &ReportCommand) -> Result<ExitCode, AppError> {
-    let ReportCommand::Render(args) = command;
+    let args = match command {
+        ReportCommand::Render(args) => args,
+        ReportCommand::Feed(args) => return super::feed::feed(global, output, args),
+    };
     match args.to {
         Target::Text => render(global, output, Rendering::Text),
         Target::Html => render(global, output, Rendering::Html),

@@ -11,6 +11,7 @@
 mod canonical;
 mod course;
 mod document;
+mod escape;
 mod html;
 mod journal;
 mod json;
@@ -22,6 +23,7 @@ mod text;
 
 pub use canonical::canonical_json;
 pub use document::*;
+pub use escape::markdown_text;
 pub use journal::{Detail, Dialect, JournalAsk, JournalWritten, SUMMARY_ABOVE, write_journal};
 pub use json::{REPORT_SCHEMA, coverage_row, divergence_value, report_json, write_report};
 pub use model::{Inputs, Model};

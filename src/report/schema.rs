@@ -1,7 +1,7 @@
 //! The published JSON Schemas (2020-12). The same files stand in `docs/schema/`.
 
 /// Name and text of every schema.
-pub const SCHEMAS: [(&str, &str); 22] = [
+pub const SCHEMAS: [(&str, &str); 25] = [
     ("report", include_str!("../../docs/schema/report.schema.json")),
     ("divergence", include_str!("../../docs/schema/divergence.schema.json")),
     ("divergences", include_str!("../../docs/schema/divergences.schema.json")),
@@ -18,6 +18,9 @@ pub const SCHEMAS: [(&str, &str); 22] = [
     ("explanation", include_str!("../../docs/schema/explanation.schema.json")),
     ("custody", include_str!("../../docs/schema/custody.schema.json")),
     ("diff", include_str!("../../docs/schema/diff.schema.json")),
+    ("custody-log", include_str!("../../docs/schema/custody-log.schema.json")),
+    ("feed", include_str!("../../docs/schema/feed.schema.json")),
+    ("transparency", include_str!("../../docs/schema/transparency.schema.json")),
     ("caps", include_str!("../../docs/schema/caps.schema.json")),
     ("keys", include_str!("../../docs/schema/keys.schema.json")),
     ("cursors", include_str!("../../docs/schema/cursors.schema.json")),

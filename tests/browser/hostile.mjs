@@ -1,6 +1,5 @@
 // Puts an attacker's texts into every free text of the report of the run in a folder: `node hostile.mjs RUN`.
-import { createHash } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 const texts = [
@@ -40,8 +39,9 @@ report.verdict.conditions.push(next("c"));
 report.does_not_prove.push(next("d"));
 report.balances.sample.seed = next("s");
 report.inputs.profile = next("p");
-const text = JSON.stringify(report);
-writeFileSync(reportFile, text);
+writeFileSync(reportFile, JSON.stringify(report));
+// The custody log tells of another report: this run is of a version that kept none.
 const record = JSON.parse(readFileSync(recordFile, "utf8"));
-record.report_sha256 = createHash("sha256").update(text).digest("hex");
+delete record.custody_head;
 writeFileSync(recordFile, JSON.stringify(record));
+rmSync(join(process.argv[2], "evidence", "custody.jsonl"));

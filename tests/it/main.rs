@@ -9,6 +9,7 @@ mod balance_proofs;
 mod balances;
 mod bundles;
 mod caps;
+mod chain_of_custody;
 mod cli;
 mod coverage;
 mod custody_timelines;

@@ -46,16 +46,19 @@ fn a_folder_that_is_no_whole_run_is_refused_with_the_member_and_nothing_is_writt
         report[name] = value;
         Some(report.to_string())
     };
-    let damages: [(&str, Option<String>, i32, &str); 9] = [
+    let damages: [(&str, Option<String>, i32, &str); 12] = [
+        ("evidence/manifest.json", None, 2, "evidence/manifest.json is missing"),
+        ("evidence/manifest.json", Some("{}".to_owned()), 5, "evidence/manifest.json"),
+        ("evidence/custody.jsonl", None, 5, "evidence/custody.jsonl is missing"),
         ("report.json", None, 2, "report.json is missing"),
         ("run.json", None, 2, "run.json is missing"),
         ("report.json", Some(report[..report.len() / 2].to_owned()), 5, "report.json"),
-        ("report.json", Some(format!("{report} ")), 5, "is not the one that the run wrote"),
+        ("report.json", Some(format!("{report} ")), 5, "is not the report that evidence/custody.jsonl tells of"),
         (
             "report.json",
             Some(report.replacen("\"exit_code\":1", "\"exit_code\":0", 1)),
             5,
-            "is not the one that the run wrote",
+            "is not the report that evidence/custody.jsonl tells of",
         ),
         ("report.json", changed("schema", "reledger/report/2".into()), 2, "`schema`"),
         ("report.json", changed("tool", serde_json::json!({"name": "other", "version": "1"})), 2, "`tool`"),
@@ -64,8 +67,9 @@ fn a_folder_that_is_no_whole_run_is_refused_with_the_member_and_nothing_is_writt
     ];
     for (place, (member, bytes, exit, words)) in damages.into_iter().enumerate() {
         let damaged = folder.path().join(format!("damaged-{place}"));
-        fs::create_dir(&damaged).unwrap();
-        for name in ["report.json", "run.json"].into_iter().filter(|name| *name != member) {
+        fs::create_dir_all(damaged.join("evidence")).unwrap();
+        let parts = ["report.json", "run.json", "evidence/manifest.json", "evidence/custody.jsonl"];
+        for name in parts.into_iter().filter(|name| *name != member) {
             fs::copy(run_dir.join(name), damaged.join(name)).unwrap();
         }
         if let Some(bytes) = bytes {

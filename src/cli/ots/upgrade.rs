@@ -109,7 +109,7 @@ pub(super) fn all(global: &Global, output: &Output, args: &UpgradeArgs) -> Resul
         let what = format!("ask {} about the open proofs of {}", calendars.join(", "), global.run.display());
         return documents::would(output, &what);
     }
-    let options = settings::run_options(global, "ots upgrade")?;
+    let options = settings::handling_options(global, "ots upgrade")?;
     let cancel = Cancel::default();
     signals::listen(cancel.clone());
     let observer = progress::observer(global);

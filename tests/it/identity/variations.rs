@@ -51,7 +51,10 @@ impl Way<'_> {
         drill.status().unwrap();
         let home = if run_dir.is_absolute() { run_dir.to_owned() } else { self.cwd.join(run_dir) };
         if let Some(reference) = reference {
-            fs::copy(reference.join("run.json"), home.join("run.json")).unwrap();
+            // The custody log has times too, and the record names its last line.
+            for name in ["run.json", "evidence/custody.jsonl"] {
+                fs::copy(reference.join(name), home.join(name)).unwrap();
+            }
         }
         let mut all = vec![("report.json".to_owned(), fs::read(home.join("report.json")).unwrap())];
         for rendering in RENDERINGS {
