@@ -4,7 +4,7 @@ SHELL := /bin/sh
 # Many tests wait for sockets and for processes that they killed: two for each core keep it busy.
 TEST_THREADS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 2))))
 
-.PHONY: help drill test test-peers test-browser check bench bench-balances bench-capture bench-project bench-treasury relay-worlds timelines fuzz fuzz-targets kills laws acknowledged bundles pages mutants worlds balances identity variations coverage relays hand-mutants docs clean
+.PHONY: help drill test test-peers test-browser check bench bench-balances bench-capture bench-page bench-project bench-treasury relay-worlds timelines fuzz fuzz-targets kills laws acknowledged bundles pages mutants worlds balances identity variations coverage relays hand-mutants docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ bench-treasury: ## all ledgers and the whole reconciliation at three sizes, time
 
 bench-balances: ## all balances and their sum tree on one thread at three sizes, and how they grow (RELEDGER_BENCH_USERS=n)
 	$(CARGO) bench --locked --bench balances
+
+bench-page: ## the page of a report with many divergences at three sizes beside its floor (RELEDGER_PAGE=n, RELEDGER_PAGE_OUT=folder)
+	$(CARGO) bench --locked --bench page
 
 bench-capture: ## capture from four loopback relays beside its two floors (RELEDGER_BENCH_EVENTS=n, RELEDGER_BENCH_MODE=pages|lists)
 	$(CARGO) bench --locked --bench capture

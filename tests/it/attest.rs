@@ -2,6 +2,7 @@
 //! back and verified from the relay alone. What belongs here: promises about attestations. Envelopes by themselves are in
 //! `seal`, the simulator's servers in `sim_servers`.
 
+mod auditor;
 mod chain;
 mod damage;
 mod desk;

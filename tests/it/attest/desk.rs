@@ -111,7 +111,7 @@ pub(super) fn faults(verdict: &Value) -> String {
     told.collect::<Vec<_>>().join("\n")
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
