@@ -5,10 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use serde_json::Value;
 use tempfile::tempdir;
 
 use super::{AS_OF, copy, faulty, shuffled};
-use crate::support::{Lcg, arg, reledger};
+use crate::support::{Lcg, arg, parsed, reledger};
 
 /// What `report render` makes of a report.
 const RENDERINGS: [&str; 2] = ["text", "html"];
@@ -51,10 +52,10 @@ impl Way<'_> {
         drill.status().unwrap();
         let home = if run_dir.is_absolute() { run_dir.to_owned() } else { self.cwd.join(run_dir) };
         if let Some(reference) = reference {
-            // The custody log has times too, and the record names its last line.
-            for name in ["run.json", "evidence/custody.jsonl"] {
-                fs::copy(reference.join(name), home.join(name)).unwrap();
-            }
+            let record = |run: &Path| -> Value { parsed(&fs::read(run.join("run.json")).unwrap()) };
+            let mut shared = record(reference);
+            shared["custody_head"] = record(&home)["custody_head"].clone();
+            fs::write(home.join("run.json"), shared.to_string()).unwrap();
         }
         let mut all = vec![("report.json".to_owned(), fs::read(home.join("report.json")).unwrap())];
         for rendering in RENDERINGS {
