@@ -148,7 +148,10 @@ members! {
     /// `unverifiable` of a step.
     StepUnverifiable { checks: Vec<String>, items: u64 }
     /// A line of `checks`.
-    CheckMember { check: String, items: u64, disagreed: u64 }
+    CheckMember {
+        check: String, items: u64, disagreed: u64,
+        #[serde(default)] codes: Option<Vec<String>>,
+    }
     /// A line of `unverifiable`.
     UnverifiableMember { check: String, reason: String, items: u64, declared: bool }
     /// `queues`.
