@@ -3,6 +3,10 @@
 use std::io::Write;
 
 use super::document::{Document, DocumentError};
+use super::junit::write_junit;
+use super::markdown::write_markdown;
+use super::metrics::write_metrics;
+use super::tables::Table;
 use super::text::summary_text;
 
 /// What a report is rendered to.
@@ -10,6 +14,14 @@ use super::text::summary_text;
 pub enum Rendering {
     /// The summary for a terminal.
     Text,
+    /// A page for a pull request or a ticket.
+    Markdown,
+    /// A test suite for a build server.
+    Junit,
+    /// Metrics for Prometheus.
+    OpenMetrics,
+    /// One table of it as CSV.
+    Csv(Table),
 }
 
 impl Rendering {
@@ -17,11 +29,20 @@ impl Rendering {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Text => "text",
+            Self::Markdown => "Markdown",
+            Self::Junit => "JUnit",
+            Self::OpenMetrics => "OpenMetrics",
+            Self::Csv(_) => "CSV",
         }
     }
 
     /// The renderings that stand in a run's folder, by file.
-    pub const FILES: [(&'static str, Self); 1] = [("summary.txt", Self::Text)];
+    pub const FILES: [(&'static str, Self); 4] = [
+        ("summary.txt", Self::Text),
+        ("report.md", Self::Markdown),
+        ("report.xml", Self::Junit),
+        ("metrics.prom", Self::OpenMetrics),
+    ];
 
     /// Writes the document so. The bytes are a function of the report's bytes and, where times are shown, of `measured`.
     ///
@@ -33,10 +54,12 @@ impl Rendering {
         measured: Option<&Measurements>,
         out: &mut dyn Write,
     ) -> Result<(), DocumentError> {
-        // Nothing of a text's forty lines is a time.
-        let _ = measured;
         match self {
             Self::Text => out.write_all(summary_text(document).as_bytes())?,
+            Self::Markdown => write_markdown(document, out)?,
+            Self::Junit => write_junit(document, out)?,
+            Self::OpenMetrics => write_metrics(document, measured, out)?,
+            Self::Csv(table) => table.write(document, out)?,
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use crate::reconcile::StatementState;
 /// Most lines of a summary.
 pub const SUMMARY_LINES_MAX: usize = 40;
 const CODES_MAX: usize = 12;
+const EXAMPLES_MAX: usize = 4;
 const WIDTH: usize = 150;
 
 /// Renders the summary. Ends with a line feed; the last line is the sentence.
@@ -156,7 +157,7 @@ fn divergences(document: &Document<'_>) -> Vec<String> {
     let threshold = &document.head.inputs.fail_on;
     let fails =
         |one: &&Divergence| Severity::ALL.iter().find(|s| s.name() == *threshold).is_some_and(|s| one.fails(*s));
-    lines.extend(tally.worst.iter().filter(fails).map(example));
+    lines.extend(tally.worst.iter().filter(fails).take(EXAMPLES_MAX).map(example));
     lines.iter().map(|line| inert_limited(line, WIDTH)).collect()
 }
 

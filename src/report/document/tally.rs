@@ -4,10 +4,10 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::head::Summary;
-use crate::domain::{Code, Divergence, Severity, State};
+use crate::domain::{Code, Divergence, Severity, State, UnixSeconds};
 
 /// Divergences kept as examples.
-const WORST_MAX: usize = 4;
+const WORST_MAX: usize = 50;
 
 /// How many divergences there are of each sort.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -20,6 +20,8 @@ pub struct Tally {
     pub blocking: u64,
     /// The first that are open, in the report's order: worst first.
     pub worst: Vec<Divergence>,
+    /// When the oldest of each code and state is of, of those that have a time.
+    pub oldest: BTreeMap<(Code, State), UnixSeconds>,
 }
 
 /// Divergences of one code and severity.
@@ -40,6 +42,10 @@ impl Tally {
         self.all += 1;
         *self.by.entry((divergence.code, divergence.severity, divergence.state)).or_default() += 1;
         self.blocking += u64::from(divergence.blocks());
+        if let Some(at) = divergence.at {
+            let oldest = self.oldest.entry((divergence.code, divergence.state)).or_insert(at);
+            *oldest = (*oldest).min(at);
+        }
         if divergence.state == State::Open && self.worst.len() < WORST_MAX {
             self.worst.push(divergence.clone());
         }
