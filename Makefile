@@ -4,7 +4,7 @@ SHELL := /bin/sh
 # Many tests wait for sockets and for processes that they killed: two for each core keep it busy.
 TEST_THREADS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 2))))
 
-.PHONY: help drill test test-peers check bench bench-balances bench-capture bench-project bench-treasury relay-worlds timelines fuzz fuzz-targets kills laws acknowledged bundles pages mutants worlds balances identity coverage relays hand-mutants docs clean
+.PHONY: help drill test test-peers check bench bench-balances bench-capture bench-project bench-treasury relay-worlds test-renderings timelines fuzz fuzz-targets kills laws acknowledged bundles pages mutants worlds balances identity coverage relays hand-mutants docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -18,6 +18,9 @@ test: ## run every test (needs nothing but Rust)
 
 test-peers: ## journals by hledger and beancount, fees against Node, relays of others (what is not here is skipped loudly)
 	@CARGO="$(CARGO)" scripts/peers.sh
+
+test-renderings: ## renderings and schemas before readers of others (RELEDGER_RENDERINGS=n strings; what is not here is skipped loudly)
+	@CARGO="$(CARGO)" scripts/renderings.sh
 
 check: ## formatting, lints, feature sets, spelling, licences; installs nothing
 	$(CARGO) fmt --check

@@ -3,8 +3,8 @@
 //! strings in the same places give. Readers of others judge the same in `make test-renderings`.
 
 pub(crate) mod readers;
-mod stage;
-mod strings;
+pub(crate) mod stage;
+pub(crate) mod strings;
 
 use reledger::domain::{Digest32, EnvelopeId, MsatDelta, UnixMicros, UnixSeconds, inert, inert_limited, sha256};
 use reledger::ledger::{Account, Entry, EntryKey, Fact, Posting, Tier};

@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
 
 use crate::hostile_renderings::readers::{csv, metrics, xml};
+use crate::hostile_renderings::stage::{self, RENDERINGS};
+use crate::hostile_renderings::strings::Strings;
 use crate::support::{arg, code, drill, fixtures, parsed, report, run, shown, stdout, write_world};
 
 struct Judged {
@@ -286,4 +288,27 @@ fn a_check_that_could_not_be_made_is_an_error_when_it_was_declared_and_skipped_w
     assert_eq!(suite.result("envelope.fees (the rest)"), "skipped");
     assert_eq!(suite.result("envelope.fees"), "passed");
     assert!(suite.text.contains("message=\"no config (1 items)\""));
+}
+
+#[test]
+fn every_shape_that_reports_have_had_is_read_and_rendered_in_every_way() {
+    let mut shapes = 0;
+    for entry in fs::read_dir(fixtures().join("reports")).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = fs::read(&path).unwrap();
+        let sentence = parsed(&bytes)["verdict"]["sentence"].as_str().unwrap().to_owned();
+        for (name, rendering) in RENDERINGS {
+            let text = stage::rendered(&bytes, rendering, &mut Strings::harmless())
+                .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let is_table = matches!(rendering, Rendering::Csv(_) | Rendering::OpenMetrics);
+            let said = if name == "md" {
+                sentence.contains("exit 1") && text.contains("exit 1")
+            } else {
+                text.contains(&sentence)
+            };
+            assert!(is_table || said, "{name} of {}", path.display());
+        }
+        shapes += 1;
+    }
+    assert_eq!(shapes, 9);
 }

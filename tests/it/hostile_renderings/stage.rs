@@ -14,7 +14,7 @@ const ROWS: usize = 45;
 const NAMES: usize = 10;
 
 /// Every rendering of a report. The page in HTML joins this list with its variant, as does the feed.
-pub(super) const RENDERINGS: [(&str, Rendering); 7] = [
+pub(crate) const RENDERINGS: [(&str, Rendering); 7] = [
     ("text", Rendering::Text),
     ("md", Rendering::Markdown),
     ("junit", Rendering::Junit),
@@ -124,7 +124,7 @@ pub(super) fn report(s: &mut Strings) -> Value {
 }
 
 /// What a rendering makes of those bytes.
-pub(super) fn rendered(bytes: &[u8], rendering: Rendering, strings: &mut Strings) -> Result<String, DocumentError> {
+pub(crate) fn rendered(bytes: &[u8], rendering: Rendering, strings: &mut Strings) -> Result<String, DocumentError> {
     let open = || -> std::io::Result<Box<dyn Read>> { Ok(Box::new(Cursor::new(bytes.to_vec()))) };
     let document = Document::read(&open)?;
     let stages = (0..NAMES).map(|_| (strings.next(), 1_500)).collect();

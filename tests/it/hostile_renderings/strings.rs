@@ -71,7 +71,7 @@ const ATTACKS: [&str; 64] = [
 ];
 
 /// Strings, no two of them alike, as many as one asks for.
-pub(super) struct Strings {
+pub(crate) struct Strings {
     dice: Lcg,
     made: usize,
     harmless: bool,
@@ -83,7 +83,7 @@ impl Strings {
     }
 
     /// As many, that break nothing.
-    pub(super) fn harmless() -> Self {
+    pub(crate) fn harmless() -> Self {
         Self { dice: Lcg(0), made: 0, harmless: true }
     }
 
