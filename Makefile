@@ -4,7 +4,7 @@ SHELL := /bin/sh
 # Many tests wait for sockets and for processes that they killed: two for each core keep it busy.
 TEST_THREADS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 2))))
 
-.PHONY: help drill test test-peers check bench bench-balances bench-capture bench-project bench-treasury relay-worlds test-renderings timelines fuzz fuzz-targets kills laws acknowledged bundles pages mutants worlds balances identity coverage relays hand-mutants docs clean
+.PHONY: help drill test test-peers test-browser test-renderings check bench bench-balances bench-capture bench-page bench-project bench-treasury relay-worlds timelines fuzz fuzz-targets kills laws acknowledged bundles pages mutants worlds balances identity variations coverage relays hand-mutants docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -21,6 +21,9 @@ test-peers: ## journals by hledger and beancount, fees against Node, relays of o
 
 test-renderings: ## renderings and schemas before readers of others (RELEDGER_RENDERINGS=n strings; what is not here is skipped loudly)
 	@CARGO="$(CARGO)" scripts/renderings.sh
+
+test-browser: ## report.html in headless Chromium, from disk and without a network (what is not here is skipped loudly)
+	@CARGO="$(CARGO)" scripts/browser.sh
 
 check: ## formatting, lints, feature sets, spelling, licences; installs nothing
 	$(CARGO) fmt --check
@@ -42,6 +45,9 @@ bench-treasury: ## all ledgers and the whole reconciliation at three sizes, time
 
 bench-balances: ## all balances and their sum tree on one thread at three sizes, and how they grow (RELEDGER_BENCH_USERS=n)
 	$(CARGO) bench --locked --bench balances
+
+bench-page: ## the page of a report with many divergences at three sizes beside its floor (RELEDGER_PAGE=n, RELEDGER_PAGE_OUT=folder)
+	$(CARGO) bench --locked --bench page
 
 bench-capture: ## capture from four loopback relays beside its two floors (RELEDGER_BENCH_EVENTS=n, RELEDGER_BENCH_MODE=pages|lists)
 	$(CARGO) bench --locked --bench capture
@@ -86,6 +92,9 @@ balances: ## one wrong user among RELEDGER_BALANCES_USERS found by comparison an
 
 identity: ## every way to the report of RELEDGER_WORLDS worlds, byte for byte
 	RELEDGER_WORLDS=$${RELEDGER_WORLDS:-200} $(CARGO) test --locked --test it identity:: -- --nocapture
+
+variations: ## the report and its renderings of RELEDGER_VARIATIONS bundles in other surroundings (RELEDGER_OTHER_BIN=program)
+	RELEDGER_VARIATIONS=$${RELEDGER_VARIATIONS:-200} $(CARGO) test --locked --test it identity::variations -- --nocapture
 
 coverage: ## the coverage table of RELEDGER_COVERAGE_WORLDS worlds against what their sources hold
 	RELEDGER_COVERAGE_WORLDS=$${RELEDGER_COVERAGE_WORLDS:-200} $(CARGO) test --locked --test it coverage::coverage_and -- --nocapture

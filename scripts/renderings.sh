@@ -25,7 +25,8 @@ if [ ! -f "$tools/junit-10.xsd" ]; then
     tar -xzf "$tools/pytest-8.4.2.tar.gz" -C "$tools" --strip-components=3 pytest-8.4.2/testing/example_scripts/junit-10.xsd; } \
     >"$tools/xsd.log" 2>&1 || { echo "the schema of JUnit can't be fetched:" && tail -n 2 "$tools/xsd.log"; } >&2
 fi
-$cargo build --quiet --locked --bin reledger
+$cargo build --quiet --locked --bin reledger --example renderings
 python=$tools/bin/python
 [ -x "$python" ] || python=python3
-RELEDGER="${CARGO_TARGET_DIR:-target}/debug/reledger" JUNIT_XSD="$tools/junit-10.xsd" "$python" tests/renderings/check.py
+target=${CARGO_TARGET_DIR:-target}/debug
+RELEDGER="$target/reledger" RENDERINGS="$target/examples/renderings" JUNIT_XSD="$tools/junit-10.xsd" "$python" tests/renderings/check.py

@@ -100,6 +100,8 @@ pub(crate) fn capture(urls: &str) {
         yes: false,
         jobs: 0,
         max_seconds: None,
+        actor: reledger::app::Actor::default(),
+        expect_root: None,
     };
     let began = Instant::now();
     let captured = capture_only(&plan, &options, &Silent, &Cancel::default()).expect("the capture works");

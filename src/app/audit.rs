@@ -5,16 +5,22 @@ use std::path::Path;
 
 use super::beacon::beacon;
 use super::conclude::{Conclusion, INPUTS_SCHEMA, JudgedInputs};
+use super::custody_log::{CUSTODY_FILE, CustodyLog};
 use super::error::AppError;
 use super::finish::evidence_members;
+use super::finished::{newer_version, too_new};
 use super::judge::{judge, side_tables, worker_threads};
 use super::observer::{Cancel, Observer};
 use super::render::with_report_bytes;
 use super::run::{Found, RunFolder};
 use super::takedowns::d_tags;
+use crate::domain::{inert_limited, sha256};
 use crate::report::{report_json, summary_text};
-use crate::seal::{Manifest, evidence_root};
+use crate::seal::{MANIFEST_SCHEMA, Manifest, evidence_root};
 use crate::store::{EvidenceStore, LogStore};
+
+/// The manifest's name in the run's folder.
+pub(super) const MANIFEST: &str = "evidence/manifest.json";
 
 /// What the audit established.
 #[derive(Debug)]
@@ -29,6 +35,8 @@ pub struct Audited {
     pub reproduced: bool,
     /// The first member of the two reports that differs, when they do.
     pub first_difference: Option<String>,
+    /// The custody log, whose chain holds and ends with the manifest; `None` for a run of an earlier version.
+    pub custody: Option<CustodyLog>,
 }
 
 /// Judges a finished run's evidence again on `jobs` threads (0 is one per core), with the policy, as-of and threshold that
@@ -38,6 +46,7 @@ pub struct Audited {
 /// [`AppError::Untrusted`] when a member does not match the manifest; [`AppError`] for local failures.
 pub fn audit(root: &Path, jobs: usize, observer: &dyn Observer, cancel: &Cancel) -> Result<Audited, AppError> {
     let (store, manifest) = sealed_store(root)?;
+    let custody = custody_of(root)?;
     let mut judged = recorded_inputs(root)?;
     let found = read(root, "report.json")?;
     let root = manifest.evidence_root;
@@ -51,7 +60,7 @@ pub fn audit(root: &Path, jobs: usize, observer: &dyn Observer, cancel: &Cancel)
     let reproduced = report == found;
     let first_difference = if reproduced { None } else { Some(first_difference(&report, &found)) };
     let summary = with_report_bytes(&report, summary_text)?;
-    Ok(Audited { conclusion, report, summary, reproduced, first_difference })
+    Ok(Audited { conclusion, report, summary, reproduced, first_difference, custody })
 }
 
 pub(super) fn read(root: &Path, name: &str) -> Result<Vec<u8>, AppError> {
@@ -62,6 +71,8 @@ pub(super) fn read(root: &Path, name: &str) -> Result<Vec<u8>, AppError> {
                 what: format!("{} is not a finished run: {name} is missing", root.display()),
                 hint: "give the folder that was named by --run".to_owned(),
             }
+        } else if error.kind() == std::io::ErrorKind::IsADirectory {
+            AppError::Untrusted { what: format!("checksum_error: {name} is a folder") }
         } else {
             AppError::io("read", &path)(error)
         }
@@ -82,12 +93,11 @@ pub(super) fn sealed_store(root: &Path) -> Result<(LogStore, Manifest), AppError
             hint: "wait for it, or resume it with the command that began it".to_owned(),
         });
     }
-    let manifest = read(root, "evidence/manifest.json")?;
-    let manifest =
-        Manifest::from_text(text("evidence/manifest.json", &manifest)?).map_err(|error| untrusted(&error))?;
+    let manifest = manifest_of(&read(root, MANIFEST)?)?;
     no_strangers(&folder.evidence(), &manifest)?;
     manifest.check(&evidence_members(&folder)?).map_err(|error| untrusted(&error))?;
     let store = LogStore::open_read_only(&folder.evidence())?;
+    custody_of(root)?;
     if evidence_root(&store.ids()?) != manifest.evidence_root {
         return Err(AppError::Untrusted {
             what: "checksum_error: the evidence root differs from the manifest's".to_owned(),
@@ -96,12 +106,44 @@ pub(super) fn sealed_store(root: &Path) -> Result<(LogStore, Manifest), AppError
     Ok((store, manifest))
 }
 
+/// The custody log of a finished run, verified; `None` for a run of an earlier version.
+///
+/// # Errors
+/// [`AppError::Untrusted`] when a line was altered or is missing, or the log does not end with the manifest at hand.
+pub fn custody_of(root: &Path) -> Result<Option<CustodyLog>, AppError> {
+    let folder = RunFolder::at(root);
+    // An auditor may have the evidence alone; without the record its end can't be held against what it says.
+    let record = match folder.look() {
+        Ok(Found::Finished(record)) => Some(record),
+        _ => None,
+    };
+    CustodyLog::of_finished(&folder, record.as_deref(), &sha256(&read(root, MANIFEST)?))
+}
+
 fn text<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, AppError> {
     std::str::from_utf8(bytes).map_err(|error| AppError::Untrusted { what: format!("checksum_error: {name}: {error}") })
 }
 
-/// Refuses what the manifest does not name: a file of another kind beside the segments, or a link in the place of one.
+/// A manifest out of its bytes.
+///
+/// # Errors
+/// [`AppError::Untrusted`] for what is none; [`AppError::Config`] for one of a newer version.
+pub(super) fn manifest_of(bytes: &[u8]) -> Result<Manifest, AppError> {
+    let text = text(MANIFEST, bytes)?;
+    if let Some(newer) = serde_json::from_str(text).ok().and_then(|value| newer_version(&value, MANIFEST_SCHEMA)) {
+        return Err(too_new(MANIFEST, &newer));
+    }
+    Manifest::from_text(text).map_err(|error| untrusted(&error))
+}
+
+/// Refuses what the manifest does not name: a file of another kind beside the segments, or a link in the place of one. And a
+/// folder without what it does name, which would else be told as a hole in the log.
 fn no_strangers(evidence: &Path, manifest: &Manifest) -> Result<(), AppError> {
+    if let Some(lost) = manifest.members.iter().find(|member| !evidence.join(&member.name).exists()) {
+        return Err(AppError::Untrusted {
+            what: format!("checksum_error: evidence member {} is missing", inert_limited(&lost.name, 200)),
+        });
+    }
     for folder in ["", "segments"] {
         let path = evidence.join(folder);
         let entries = match fs::read_dir(&path) {
@@ -115,9 +157,15 @@ fn no_strangers(evidence: &Path, manifest: &Manifest) -> Result<(), AppError> {
             let name = entry.file_name().to_string_lossy().into_owned();
             let name = if folder.is_empty() { name } else { format!("{folder}/{name}") };
             let own_folder = kind.is_dir() && name == "segments";
-            let known = name == "manifest.json" || manifest.members.iter().any(|member| member.name == name);
+            let known = name == "manifest.json"
+                || name == CUSTODY_FILE
+                || manifest.members.iter().any(|member| member.name == name);
             if !(own_folder || kind.is_file() && known) {
-                let what = if kind.is_symlink() { "is a link" } else { "is not in the manifest" };
+                let what = match (kind.is_symlink(), kind.is_dir()) {
+                    (true, _) => "is a link",
+                    (_, true) => "is a folder",
+                    _ => "is not in the manifest",
+                };
                 return Err(AppError::Untrusted { what: format!("checksum_error: evidence member {name} {what}") });
             }
         }
@@ -138,6 +186,9 @@ pub(super) fn recorded_inputs(root: &Path) -> Result<JudgedInputs, AppError> {
 }
 
 fn judged_inputs(text: &str) -> Result<JudgedInputs, AppError> {
+    if let Some(newer) = serde_json::from_str(text).ok().and_then(|value| newer_version(&value, INPUTS_SCHEMA)) {
+        return Err(too_new("evidence/inputs.json", &newer));
+    }
     let judged: JudgedInputs = serde_json::from_str(text)
         .map_err(|error| AppError::Untrusted { what: format!("checksum_error: evidence/inputs.json: {error}") })?;
     if judged.schema == INPUTS_SCHEMA {

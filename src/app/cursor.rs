@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::cursors::{Cursor, Place, put};
+use super::custody_log::{CustodyLog, Deed, Handled};
 use super::error::AppError;
 use super::finish::reseal;
 use super::ground::Ground;
@@ -14,7 +15,8 @@ use super::run::{Found, RunFolder, RunRecord};
 use super::standing::{Held, Origin, Standing, standings};
 use crate::domain::{Digest32, SourceId, sha256};
 use crate::report::canonical_json;
-use crate::store::{Engine, LogStore};
+use crate::seal::evidence_root;
+use crate::store::{Engine, EvidenceStore as _, LogStore};
 
 /// The form of an export.
 const EXPORT_SCHEMA: &str = "reledger/cursors/1";
@@ -193,23 +195,42 @@ pub fn reset_cursors(
 /// Writes cursors into the run. A finished one is unfinished while its evidence folder changes, and sealed again after.
 fn write(plan: &Plan, options: &RunOptions, cursors: &[&Cursor]) -> Result<(), AppError> {
     let folder = RunFolder::at(&options.run);
-    let record = match folder.look()? {
-        Found::Finished(record) => Some(*record),
-        _ => None,
+    let found = match folder.look()? {
+        Found::Fresh => None,
+        Found::Finished(record) | Found::Unfinished(record) => Some(*record),
     };
     let engine = Engine::from_url(&plan.store).map_err(|error| AppError::Config {
         what: format!("`store.url`: {error}"),
         hint: "use redb:, sled: or memory:".to_owned(),
     })?;
     let mut store = LogStore::open(&folder.evidence(), &folder.state(), engine)?;
-    if let Some(record) = &record {
-        folder.write_record(&RunRecord { status: "running".to_owned(), ..record.clone() })?;
+    let mut log = CustodyLog::open(&folder, found.as_ref())?;
+    let is_sealed = found.as_ref().is_some_and(|record| record.status == "finished");
+    if let Some(record) = found.as_ref().filter(|_| is_sealed) {
+        let status = "running".to_owned();
+        folder.write_record(&RunRecord { status, ended: Some(false), ..record.clone() })?;
     }
     cursors.iter().try_for_each(|cursor| put(&mut store, cursor))?;
-    if let Some(record) = record {
+    let (deed, root, manifest_sha256) = if is_sealed {
         store.seal_segments()?;
-        reseal(&folder, &store)?;
-        folder.write_record(&record)?;
-    }
-    Ok(())
+        let (root, manifest_sha256) = reseal(&folder, &store)?;
+        (Deed::Reseal, root, Some(manifest_sha256))
+    } else {
+        (Deed::Capture, evidence_root(&store.ids()?), None)
+    };
+    let head = log.add(&Handled {
+        deed,
+        actor: &options.actor,
+        at: options.clock,
+        command: options.command,
+        resumed: found.as_ref().map_or(0, |record| record.resumed),
+        evidence: (root, store.len()),
+        manifest_sha256,
+        report: None,
+        expected_root: None,
+        exit_code: Some(0),
+    })?;
+    found.map_or(Ok(()), |record| {
+        folder.write_record(&RunRecord { custody_head: Some(head), ended: Some(true), ..record })
+    })
 }

@@ -2,6 +2,7 @@
 
 mod compare;
 mod descend;
+mod evidence;
 mod show;
 mod sides;
 
@@ -10,6 +11,7 @@ use std::path::Path;
 use serde_json::Value;
 
 pub use descend::{FirstDifference, Record, Side};
+pub use evidence::{EvidenceDifference, Unshared};
 pub use show::{difference_text, difference_value};
 pub use sides::Operand;
 
@@ -79,6 +81,8 @@ pub struct Difference {
     pub state_roots: (String, String),
     /// How the reports differ, where both sides have one.
     pub reports: Option<ReportDifference>,
+    /// Which evidence only one side holds, where both are runs and hold other evidence.
+    pub evidence: Option<EvidenceDifference>,
     /// Where the ledgers and the balance trees of two runs part; empty when none does, `None` when nobody asked.
     pub parted: Option<Vec<FirstDifference>>,
 }
@@ -86,12 +90,36 @@ pub struct Difference {
 impl Difference {
     /// True when nothing differs that was compared.
     pub fn is_equal(&self) -> bool {
-        self.state_roots.0 == self.state_roots.1 && self.reports.as_ref().is_none_or(ReportDifference::is_equal)
+        self.is_same_state() && self.reports.as_ref().is_none_or(ReportDifference::is_equal)
     }
 
-    /// 0 when equal, else 1.
-    pub fn exit_code(&self) -> u8 {
-        u8::from(!self.is_equal())
+    /// True when both sides come to one state, whatever evidence and reports say beside it.
+    pub fn is_same_state(&self) -> bool {
+        self.state_roots.0 == self.state_roots.1
+    }
+
+    /// 0 when equal, else 1; with `state_only` the state alone decides.
+    pub fn exit_code(&self, state_only: bool) -> u8 {
+        u8::from(!(if state_only { self.is_same_state() } else { self.is_equal() }))
+    }
+
+    /// One clause for people: equal, one state with other evidence, or different states.
+    pub fn sentence(&self) -> String {
+        match (self.is_equal(), self.is_same_state(), &self.evidence) {
+            (true, _, _) => "equal".to_owned(),
+            (false, false, _) => "different states".to_owned(),
+            (false, true, None) => "different: one state, told by different reports".to_owned(),
+            (false, true, Some(EvidenceDifference { only_left, only_right, .. })) => {
+                let items = match only_left.saturating_add(*only_right) {
+                    1 => "1 item".to_owned(),
+                    items => format!("{items} items"),
+                };
+                format!(
+                    "same state root: evidence differs in {items} ({only_left} only in the first, {only_right} only in \
+                     the second), 0 affect the state"
+                )
+            }
+        }
     }
 }
 
@@ -110,7 +138,11 @@ pub fn difference(
 ) -> Result<Difference, AppError> {
     let (left, right) = (Operand::read(left)?, Operand::read(right)?);
     let reports = left.report().zip(right.report()).map(|(left, right)| compare::reports(left, right));
-    let state_roots = (left.state_root().to_owned(), right.state_root().to_owned());
+    let state_roots = (left.state_root(), right.state_root());
+    let evidence = match (left.run(), right.run()) {
+        (Some(one), Some(two)) if left.evidence_root() != right.evidence_root() => Some(evidence::differing(one, two)?),
+        _ => None,
+    };
     let parted = if bisect {
         let (Some(left), Some(right)) = (left.run(), right.run()) else {
             return Err(AppError::Config {
@@ -122,7 +154,7 @@ pub fn difference(
     } else {
         None
     };
-    Ok(Difference { state_roots, reports, parted })
+    Ok(Difference { state_roots, reports, evidence, parted })
 }
 
 /// The name of a path for people.

@@ -4,10 +4,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::audit::read;
 use super::error::AppError;
+use super::finished::FinishedRun;
 use super::plan::config_error;
-use super::run::{Found, RunFolder};
 use crate::domain::{
     ACKNOWLEDGEMENT_SECONDS_MAX, Acknowledgement, Code, Digest32, Divergence, EvidenceRef, MsatDelta, Severity, State,
     Subject, UnixSeconds, inert_limited,
@@ -71,17 +70,10 @@ impl ReportedRun {
     /// Reads the report in `root`. It is taken at its word: `reledger audit` says whether it follows from the evidence.
     ///
     /// # Errors
-    /// [`AppError::Config`] when there is no finished run; [`AppError::Untrusted`] when the report can't be read.
+    /// As [`FinishedRun::read`]; [`AppError::Untrusted`] when its divergences can't be read.
     pub fn read(root: &Path) -> Result<Self, AppError> {
-        if let Ok(Found::Unfinished(_)) = RunFolder::at(root).look() {
-            return Err(config_error(
-                format!("the run in {} is not finished", root.display()),
-                "wait for it, or resume it with the command that began it",
-            ));
-        }
         let untrusted = |what: &str| AppError::Untrusted { what: format!("checksum_error: report.json {what}") };
-        let report: Value =
-            serde_json::from_slice(&read(root, "report.json")?).map_err(|_| untrusted("is no JSON document"))?;
+        let report = FinishedRun::read(root)?.into_report();
         let lines = report["divergences"].as_array().ok_or_else(|| untrusted("lists no divergences"))?;
         let divergences: Option<Vec<_>> = lines.iter().map(ReportedDivergence::of).collect();
         let divergences = divergences.ok_or_else(|| untrusted("has a divergence that can't be read"))?;

@@ -1,6 +1,7 @@
 //! The main job: from an empty folder to a verdict. Also its halves, `capture` and `rebuild`.
 
-use std::collections::BTreeMap;
+mod handled;
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant as Clock};
 
@@ -13,9 +14,11 @@ use super::capture::{Checking, Limit, capture};
 use super::conclude::{Conclusion, INPUTS_SCHEMA, JudgedInputs};
 use super::coverage::Captured;
 use super::cursors::advance;
+use super::custody_log::{CustodyLog, Deed};
 use super::documents;
 use super::earlier::{Now, compare};
 use super::error::AppError;
+use super::expected::Expected;
 use super::finish::finish;
 use super::ground::{suffices, superseded};
 use super::judge::{Known, SideTables, judge_knowing, receipts, side_tables, worker_threads};
@@ -47,6 +50,8 @@ pub struct Finished {
     pub summary: String,
     /// Where the report stands.
     pub report: PathBuf,
+    /// The state root held against the expected one, where one was given.
+    pub expected: Option<Expected>,
 }
 
 /// From empty: capture, verify, ingest, rebuild, reconcile, report.
@@ -78,9 +83,10 @@ pub fn capture_only(
     session.capture_all(None)?;
     session.store.seal_segments()?;
     session.record.peak_memory_kib = peak_memory_kib();
-    session.folder.write_record(&session.record)?;
     let receipts = receipts(&session.store)?;
-    Ok(Captured::of(plan, receipts, session.store.len(), session.time_boxed))
+    let captured = Captured::of(plan, receipts, session.store.len(), session.time_boxed);
+    session.captured(Some(captured.condition.map_or(0, |condition| condition.exit_code().0)))?;
+    Ok(captured)
 }
 
 /// Verify, rebuild, reconcile and report from what was captured. No network.
@@ -106,6 +112,7 @@ pub(super) struct Session<'a> {
     pub(super) store: LogStore,
     pub(super) record: RunRecord,
     book: Book,
+    log: CustodyLog,
     threads: rayon::ThreadPool,
     genuine: Genuine,
     began: Clock,
@@ -143,13 +150,6 @@ impl<'a> Session<'a> {
         self.judge(&tables)
     }
 
-    /// Ends the work without a report.
-    #[cfg(feature = "net")]
-    pub(super) fn seal(&mut self) -> Result<(), AppError> {
-        self.cancel.check()?;
-        Ok(self.store.seal_segments()?)
-    }
-
     /// Takes the folder, and says in it that a run is on.
     #[expect(clippy::disallowed_methods, reason = "durations go into run.json and the recovery time objective")]
     pub(super) fn open(
@@ -159,10 +159,10 @@ impl<'a> Session<'a> {
         cancel: &'a Cancel,
     ) -> Result<Self, AppError> {
         let folder = RunFolder::at(&options.run);
-        let (resumed, captured, documents) = match folder.look()? {
-            Found::Fresh => (0, BTreeMap::new(), Vec::new()),
-            Found::Unfinished(record) => (record.resumed + 1, record.captured, record.documents),
-            Found::Finished(record) if options.yes => (record.resumed + 1, record.captured, record.documents),
+        let before = match folder.look()? {
+            Found::Fresh => None,
+            Found::Unfinished(record) => Some(record),
+            Found::Finished(record) if options.yes => Some(record),
             Found::Finished(_) => {
                 return Err(AppError::Refused {
                     what: format!("{} holds a finished run", options.run.display()),
@@ -180,6 +180,9 @@ impl<'a> Session<'a> {
             hint: "use redb:, sled: or memory:".to_owned(),
         })?;
         let store = LogStore::open(&folder.evidence(), &folder.state(), engine)?;
+        // Before anything is fetched: to go on over a log that was tampered with would bury that.
+        let log = CustodyLog::open(&folder, before.as_deref())?;
+        let before = before.map(|before| *before);
         let record = RunRecord {
             status: "running".to_owned(),
             command: options.command.to_owned(),
@@ -187,16 +190,18 @@ impl<'a> Session<'a> {
             started_at: options.clock.0,
             finished_at: None,
             stages: Vec::new(),
-            resumed,
+            resumed: before.as_ref().map_or(0, |before| before.resumed + 1),
             exit_code: None,
             host: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             jobs: options.jobs,
             peak_memory_kib: None,
-            rto_seconds: plan.rto_seconds,
-            rpo_seconds: plan.rpo_seconds,
             signature_checks: 0,
-            captured,
-            documents,
+            custody_head: log.head(),
+            ended: Some(false),
+            rto_budget_seconds: plan.rto_seconds,
+            rpo_budget_seconds: plan.rpo_seconds,
+            captured: before.as_ref().map(|before| before.captured.clone()).unwrap_or_default(),
+            documents: before.map(|before| before.documents).unwrap_or_default(),
         };
         folder.write_record(&record)?;
         let threads = worker_threads(options.jobs)?;
@@ -213,6 +218,7 @@ impl<'a> Session<'a> {
             store,
             record,
             book: Book::default(),
+            log,
             threads,
             genuine: Genuine::default(),
             began,
@@ -328,15 +334,18 @@ impl<'a> Session<'a> {
         let (reached, coverage) = (self.book.receipts(), &conclusion.reconciliation().coverage);
         advance(&mut self.store, &reached, coverage, (conclusion.set(), &tables), self.options.clock)?;
         self.store.seal_segments()?;
-        finish(&self.folder, &self.store, &judged, &conclusion)?;
+        let sealed = finish(&self.folder, &self.store, &judged, &conclusion)?;
+        let expected = self.options.expect_root.map(|root| Expected::of(root, &conclusion));
+        let own = conclusion.outcome().exit_code();
+        let exit_code = expected.as_ref().map_or(own, Expected::exit_code).0;
+        self.handled(Deed::Seal, (root, self.store.len()), Some(sealed), Some(exit_code))?;
         "finished".clone_into(&mut self.record.status);
-        self.record.exit_code = Some(conclusion.outcome().exit_code().0);
-        let elapsed = i64::try_from(self.began.elapsed().as_secs()).unwrap_or(i64::MAX);
-        self.record.finished_at = Some(self.options.clock.0.saturating_add(elapsed));
+        self.record.exit_code = Some(exit_code);
+        self.record.finished_at = Some(self.now().0);
         self.record.peak_memory_kib = peak_memory_kib();
         let summary = write_renderings(&self.folder, &self.record)?;
         self.folder.write_record(&self.record)?;
-        Ok(Finished { conclusion, summary, report: self.folder.report() })
+        Ok(Finished { conclusion, summary, report: self.folder.report(), expected })
     }
 
     fn as_of(&self, set: &VerifiedSet) -> Result<UnixSeconds, AppError> {
@@ -370,15 +379,5 @@ impl<'a> Session<'a> {
             rto_missed: self.plan.rto_seconds.is_some_and(|limit| self.began.elapsed() > Duration::from_secs(limit)),
             time_boxed: self.time_boxed,
         })
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "durations go into run.json only")]
-    fn timed<T>(&mut self, stage: &str, work: impl FnOnce(&mut Self) -> Result<T, AppError>) -> Result<T, AppError> {
-        let began = Clock::now();
-        let result = work(self)?;
-        let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        tracing::info!(stage, millis, held = self.store.len(), "stage ended");
-        self.record.stages.push((stage.to_owned(), millis));
-        Ok(result)
     }
 }

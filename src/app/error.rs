@@ -39,6 +39,14 @@ pub enum AppError {
         /// What does not check: starts with `checksum_error` or `signature_mismatch`.
         what: String,
     },
+    /// Who was asked gave nothing at all.
+    #[error("{what}")]
+    Unreachable {
+        /// Who, and what came instead.
+        what: String,
+        /// What to do about it.
+        hint: String,
+    },
     /// A local file operation failed.
     #[error("{action} {file}")]
     Io {
@@ -126,6 +134,7 @@ impl AppError {
             Self::Refused { .. } => Condition::Refused,
             Self::Unestablished { .. } => Condition::Incomplete,
             Self::Untrusted { .. } => Condition::UntrustedInput,
+            Self::Unreachable { .. } => Condition::Unreachable,
             Self::Io { .. } | Self::Local { .. } => Condition::Io,
             Self::Busy { .. } => Condition::Locked,
             Self::Store(error) => of_store(error),
@@ -143,6 +152,7 @@ impl AppError {
             Self::Config { hint, .. }
             | Self::Refused { hint, .. }
             | Self::Unestablished { hint, .. }
+            | Self::Unreachable { hint, .. }
             | Self::Local { hint, .. }
             | Self::Busy { hint, .. } => {
                 vec![hint.clone()]

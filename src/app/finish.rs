@@ -2,19 +2,45 @@
 //! record that says `finished`.
 
 use std::fs;
+use std::io::{self, Write};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::conclude::{Conclusion, JudgedInputs};
 use super::error::AppError;
 use super::run::RunFolder;
-use crate::domain::{Digest32, sha256};
+use crate::domain::{Digest32, Sha256Stream, sha256};
 use crate::report::write_report;
 use crate::seal::{Manifest, Member, evidence_root};
 use crate::store::{EvidenceStore, LogStore, members};
 
 /// The evidence folder's file of [`JudgedInputs`].
 const INPUTS_FILE: &str = "inputs.json";
+
+/// What the custody log tells of a run that was sealed.
+pub(super) struct Sealed {
+    pub(super) manifest_sha256: Digest32,
+    /// Digest, state root and outcome of the report.
+    pub(super) report: Value,
+}
+
+/// A writer that knows the digest of what passed.
+struct Hashing<'w> {
+    out: &'w mut dyn Write,
+    hasher: Sha256Stream,
+}
+
+impl Write for Hashing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.out.write(bytes)?;
+        self.hasher.update(bytes.get(..count).unwrap_or_default());
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
 
 /// Writes everything that makes a run finished.
 ///
@@ -25,12 +51,12 @@ pub(super) fn finish(
     store: &LogStore,
     judged: &JudgedInputs,
     conclusion: &Conclusion,
-) -> Result<(), AppError> {
+) -> Result<Sealed, AppError> {
     let model = conclusion.model();
     let mut inputs = serde_json::to_string_pretty(judged).map_err(|error| AppError::Internal(error.to_string()))?;
     inputs.push('\n');
     folder.write("evidence/inputs.json", inputs.as_bytes())?;
-    write_manifest(folder, store, model.inputs.evidence_root)?;
+    let manifest_sha256 = write_manifest(folder, store, model.inputs.evidence_root)?;
     let mut queue = String::new();
     for item in &conclusion.reconciliation().needs_anchor {
         queue.push_str(&json!({"id": item.id.to_hex(), "reason": item.reason}).to_string());
@@ -38,23 +64,35 @@ pub(super) fn finish(
     }
     fs::create_dir_all(folder.root().join("queues")).map_err(AppError::io("create", folder.root()))?;
     folder.write("queues/needs-anchor.ndjson", queue.as_bytes())?;
-    folder.write_by("report.json", |out| write_report(&model, out))
+    let sha256 = folder.write_by("report.json", |out| {
+        let mut hashed = Hashing { out, hasher: Sha256Stream::default() };
+        write_report(&model, &mut hashed)?;
+        Ok(hashed.hasher.finish())
+    })?;
+    let report = json!({
+        "sha256": sha256.to_hex(), "state_root": model.seal.state_root.to_hex(), "as_of": model.as_of.time.0,
+        "outcome": model.outcome.name(),
+    });
+    Ok(Sealed { manifest_sha256, report })
 }
 
 /// Writes the manifest of a finished run anew, after side records were added to its evidence folder and it was sealed.
+/// Returns the evidence root and the manifest's digest.
 ///
 /// # Errors
 /// [`AppError::Io`], [`AppError::Store`].
-pub(super) fn reseal(folder: &RunFolder, store: &LogStore) -> Result<(), AppError> {
-    write_manifest(folder, store, evidence_root(&store.ids()?))
+pub(super) fn reseal(folder: &RunFolder, store: &LogStore) -> Result<(Digest32, Digest32), AppError> {
+    let root = evidence_root(&store.ids()?);
+    Ok((root, write_manifest(folder, store, root)?))
 }
 
-fn write_manifest(folder: &RunFolder, store: &LogStore, root: Digest32) -> Result<(), AppError> {
+fn write_manifest(folder: &RunFolder, store: &LogStore, root: Digest32) -> Result<Digest32, AppError> {
     let manifest = Manifest::new(root, store.len(), evidence_members(folder)?);
-    folder.write("evidence/manifest.json", manifest.to_text().as_bytes())
+    folder.write("evidence/manifest.json", manifest.to_text().as_bytes())?;
+    Ok(manifest.digest())
 }
 
-/// Every file of the evidence folder but the manifest itself.
+/// Every file of the evidence folder but the manifest itself and the custody log, which names the manifest.
 ///
 /// # Errors
 /// [`AppError::Store`], [`AppError::Io`].

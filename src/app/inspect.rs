@@ -6,6 +6,7 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use super::attest::{AttestationTrust, JudgedAttestation, envelope_in, judge_attestation};
 use super::balance_proofs::{self, JudgedBalanceProof};
 use super::bundle::{BUNDLE_BYTES_MAX, JudgedBundle, OwnTrust, looks_like_bundle, verify_bundle};
 use super::error::AppError;
@@ -146,6 +147,8 @@ pub struct JudgedFiles {
     pub proofs: Vec<JudgedBalanceProof>,
     /// Every divergence bundle, in order.
     pub bundles: Vec<JudgedBundle>,
+    /// Every attestation, by its signatures alone.
+    pub attestations: Vec<JudgedAttestation>,
 }
 
 /// What files are judged with.
@@ -184,12 +187,15 @@ pub fn verify_files(files: &[PathBuf], with: &JudgedWith<'_>, cancel: &Cancel) -
         bundles.push(verify_bundle(place, bytes, own.as_ref(), jobs, cancel)?);
         Ok(())
     };
+    let trust = AttestationTrust { keys: policy.seal_keys.clone(), threshold: 1 };
+    let mut attestations = Vec::new();
     for file in &files {
         if let Some((place, reader)) = piped::only_once(file)? {
             match piped::read(reader)? {
                 Piped::Records(source) => collected.take(source)?,
                 Piped::Bundle(bytes) => judge_bundle(&place, &bytes)?,
                 Piped::Proof(bytes) => proofs.push(balance_proofs::judge(place, &bytes)),
+                Piped::Attestation(bytes) => attestations.push(judge_attestation(&place, &bytes, &trust)),
             }
             continue;
         }
@@ -198,6 +204,8 @@ pub fn verify_files(files: &[PathBuf], with: &JudgedWith<'_>, cancel: &Cancel) -
         for file in below {
             if let Some(bytes) = bundle_in(&file)? {
                 judge_bundle(&place_of(&file), &bytes)?;
+            } else if let Some(bytes) = envelope_in(&file) {
+                attestations.push(judge_attestation(&place_of(&file), &bytes, &trust));
             } else {
                 take_file(&mut collected, file, policy)?;
             }
@@ -218,7 +226,7 @@ pub fn verify_files(files: &[PathBuf], with: &JudgedWith<'_>, cancel: &Cancel) -
         record.anchors.extend(expiry_of(&set, record.id, now));
         judged_records.push(record);
     }
-    Ok(JudgedFiles { records: judged_records, faults, bundles, proofs })
+    Ok(JudgedFiles { records: judged_records, faults, bundles, proofs, attestations })
 }
 
 fn take_file(collected: &mut Collected<'_>, file: PathBuf, policy: &TrustPolicy) -> Result<(), AppError> {

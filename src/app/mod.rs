@@ -9,6 +9,7 @@
 mod acknowledgements;
 mod again;
 mod as_of;
+mod attest;
 mod audit;
 mod balance_proofs;
 mod beacon;
@@ -22,6 +23,7 @@ mod coverage;
 mod cursor;
 mod cursors;
 mod custody;
+mod custody_log;
 mod cut;
 mod diff;
 mod divergences;
@@ -31,9 +33,12 @@ mod drift;
 mod drill;
 mod earlier;
 mod error;
+mod expected;
 mod explain;
 mod federations;
+mod feed;
 mod finish;
+mod finished;
 mod gaps;
 mod gateway;
 mod ground;
@@ -44,6 +49,7 @@ mod judge;
 mod judged_by;
 mod keys;
 mod limits;
+mod links;
 mod observer;
 mod options;
 mod ots;
@@ -61,6 +67,7 @@ mod seals;
 mod sources;
 mod standing;
 mod takedowns;
+mod transparency;
 #[cfg(feature = "net")]
 mod trial;
 mod unfreeze;
@@ -68,7 +75,8 @@ mod values;
 
 pub use acknowledgements::{AcknowledgementRegister, AcknowledgementsSection};
 pub use as_of::AsOfWanted;
-pub use audit::{Audited, audit};
+pub use attest::*;
+pub use audit::{Audited, audit, custody_of};
 pub use balance_proofs::JudgedBalanceProof;
 pub use bundle::{
     BUNDLE_BYTES_MAX, ExportWanted, Exported, HeldBack, JudgedBundle, Made, OwnTrust, export_bundles,
@@ -86,16 +94,20 @@ pub use cursor::{
 };
 pub use cursors::{Cursor, Place};
 pub use custody::{CustodyFound, CustodyQuestion, FoundTransition, custody_of_run, custody_text, custody_value};
+pub use custody_log::{Actor, CustodyLog, entry_text, executable_sha256};
 pub use diff::{
-    Changed, Difference, FirstDifference, Listed, Operand, Record, ReportDifference, Side, difference, difference_text,
-    difference_value,
+    Changed, Difference, EvidenceDifference, FirstDifference, Listed, Operand, Record, ReportDifference, Side,
+    Unshared, difference, difference_text, difference_value,
 };
 pub use divergences::{DivergenceFilter, Draft, ReportedDivergence, ReportedRun};
 pub use doctor::{Check, Health, Patient, diagnose, exit_condition};
 pub use documents::SeenDocument;
 pub use drill::{Finished, capture_only, drill, rebuild_only};
 pub use error::AppError;
+pub use expected::Expected;
 pub use explain::*;
+pub use feed::{Fed, FeedHead, feed_run, verify_feed};
+pub use finished::FinishedRun;
 pub use gaps::{Gap, GapOrigin, GapRegister, gap_uses};
 pub use gateway::{NodeKind, NodePlan};
 pub use headers::{
@@ -113,10 +125,11 @@ pub use ots::*;
 pub use pen::{KeySource, Pen};
 pub use plan::{PaymentLogPlan, Plan};
 pub use relay_terms::{RelayAnswer, RelayTerms};
-pub use render::{finished_run, render, with_report};
+pub use render::{render, with_report, with_run};
 pub use replay::{ReplayOptions, Replayed, WouldReplay, replay, would_replay};
 pub use run::{Found, RunFolder, RunRecord, write_atomic, write_private, write_result, write_result_by};
 pub use standing::{Origin, Standing};
+pub use transparency::{Accepted, Change, More, OpenCode, Page, Skipped, Told, page_of_year, page_text, page_value};
 #[cfg(feature = "net")]
 pub use trial::{Campaign, CampaignResult, Faults, Trial, TrialReport, drill_world, plan_of_world, run_campaign};
 pub use unfreeze::Unfreeze;
@@ -125,4 +138,5 @@ pub use values::{Instant, Span};
 pub use crate::domain::Month;
 pub use crate::ledger::{Cap, CapBreach, Measured};
 pub use crate::reconcile::{Cell, GapUse, OpenWindow, TakedownUse};
+pub use crate::seal::SignatureStanding;
 pub use crate::verify::HeaderTrust;

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::as_of::AsOfWanted;
-use crate::domain::{Severity, UnixSeconds};
+use super::custody_log::Actor;
+use crate::domain::{Digest32, Severity, UnixSeconds};
 
 /// What the caller decides about a run.
 #[derive(Debug, Clone)]
@@ -31,4 +32,8 @@ pub struct RunOptions {
     pub jobs: usize,
     /// Stop fetching after so many seconds; the run is then incomplete.
     pub max_seconds: Option<u64>,
+    /// Who acts, for the custody log.
+    pub actor: Actor,
+    /// The state root that the run has to come to. No byte of the report depends on it.
+    pub expect_root: Option<Digest32>,
 }

@@ -22,4 +22,5 @@ pub use overdue::{Overdue, Unanchored, WaitingProof, overdue_proofs};
 pub use run::{RunUpgrade, upgrade_run};
 #[cfg(feature = "net")]
 pub use upgrade::{CalendarCounts, UpgradeOptions, UpgradeResult, UpgradeState, UpgradedFile, upgrade_files};
+pub(super) use verify::verify_proof_bytes;
 pub use verify::{AnchorFound, JudgedProof, PendingFound, ProofVerdict, Target, VerifyProofs, verify_proofs};

@@ -1,4 +1,4 @@
-//! The key that signs acknowledgements. It is read, used and forgotten: never shown, stored or logged.
+//! The key that signs acknowledgements and attestations. It is read, used and forgotten: never shown, stored or logged.
 
 use std::fs::File;
 use std::io::Read;
@@ -36,19 +36,7 @@ impl Pen {
     /// [`AppError::Source`] for a file that others can read (exit 6); [`AppError::Config`] for what is no key, or a command
     /// that fails. Nothing of a secret stands in them.
     pub fn of(source: &KeySource) -> Result<Self, AppError> {
-        let text = match source {
-            KeySource::File(path) => of_file(path)?,
-            KeySource::Command(command) => of_command(command)?,
-        };
-        let seed = std::str::from_utf8(&text).ok().and_then(|text| Digest32::from_hex(text.trim()).ok());
-        let seed = seed.ok_or_else(|| {
-            let place = match source {
-                KeySource::File(path) => path.display().to_string(),
-                KeySource::Command(_) => "the output of --key-command".to_owned(),
-            };
-            config_error(format!("{place} is no key"), FORM)
-        })?;
-        Ok(Self(SigningKey::from_bytes(seed.as_bytes())))
+        Ok(Self(SigningKey::from_bytes(secret(source, "--key-command", FORM)?.as_bytes())))
     }
 
     /// The public key.
@@ -58,9 +46,33 @@ impl Pen {
 
     /// Signs a statement.
     pub fn sign(&self, body: Statement) -> SignedStatement {
-        let sig = Signature64(self.0.sign(&body.message()).to_bytes());
+        let sig = self.sign_bytes(&body.message());
         SignedStatement { body, key_id: self.key(), sig }
     }
+
+    /// Signs bytes that say themselves what they are: a message of one kind must not be one of another.
+    pub(super) fn sign_bytes(&self, message: &[u8]) -> Signature64 {
+        Signature64(self.0.sign(message).to_bytes())
+    }
+}
+
+/// The 32 bytes of a secret; `flag` names the command that prints it, `form` says what it is.
+///
+/// # Errors
+/// As [`Pen::of`].
+pub(super) fn secret(source: &KeySource, flag: &str, form: &str) -> Result<Digest32, AppError> {
+    let text = match source {
+        KeySource::File(path) => of_file(path)?,
+        KeySource::Command(command) => of_command(command, flag)?,
+    };
+    let seed = std::str::from_utf8(&text).ok().and_then(|text| Digest32::from_hex(text.trim()).ok());
+    seed.ok_or_else(|| {
+        let place = match source {
+            KeySource::File(path) => path.display().to_string(),
+            KeySource::Command(_) => format!("the output of {flag}"),
+        };
+        config_error(format!("{place} is no key"), form)
+    })
 }
 
 fn bounded(from: impl Read) -> std::io::Result<Vec<u8>> {
@@ -84,10 +96,9 @@ fn of_file(path: &Path) -> Result<Vec<u8>, AppError> {
     bounded(file).map_err(told)
 }
 
-fn of_command(command: &str) -> Result<Vec<u8>, AppError> {
-    let told = |what: String| {
-        config_error(format!("--key-command {what}"), "it prints the key, and nothing else, and ends with 0")
-    };
+fn of_command(command: &str, flag: &str) -> Result<Vec<u8>, AppError> {
+    let told =
+        |what: String| config_error(format!("{flag} {what}"), "it prints the key, and nothing else, and ends with 0");
     let mut child = Command::new("sh")
         .args(["-c", command])
         .stdout(Stdio::piped())

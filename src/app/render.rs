@@ -4,9 +4,11 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
+use super::audit::read;
 use super::error::AppError;
+use super::finished::{Frame, REPORT, no_record};
 use super::plan::config_error;
-use super::run::{Found, RunFolder, RunRecord};
+use super::run::{RunFolder, RunRecord};
 use crate::report::{Document, DocumentError, Measurements, Rendering};
 
 /// Reads the report in that file, checks it to its end, and hands it on.
@@ -30,7 +32,7 @@ pub(super) fn with_report_bytes<T>(bytes: &[u8], then: impl FnOnce(&Document<'_>
     Ok(then(&document))
 }
 
-pub(super) fn not_rendered(path: &Path, error: DocumentError) -> AppError {
+fn not_rendered(path: &Path, error: DocumentError) -> AppError {
     match error {
         DocumentError::Io(source) => AppError::io("read", path)(source),
         DocumentError::Foreign { .. } => config_error(
@@ -43,31 +45,36 @@ pub(super) fn not_rendered(path: &Path, error: DocumentError) -> AppError {
     }
 }
 
-/// What a finished run in that folder measured, beside its report.
+/// Reads the report of the finished run in that folder, and hands it on with what the run measured. The evidence itself is not
+/// read again.
 ///
 /// # Errors
-/// [`AppError::Config`] when no finished run is there; [`AppError`] when its record can't be read.
-pub fn finished_run(root: &Path) -> Result<Measurements, AppError> {
-    match RunFolder::at(root).look()? {
-        Found::Finished(record) => Ok(measurements(&record)),
-        Found::Unfinished(_) => Err(config_error(
-            format!("the run in {} is not finished", root.display()),
-            "wait for it, or resume it with the command that began it",
-        )),
-        Found::Fresh => Err(config_error(
-            format!("{} is not a finished run: run.json is missing", root.display()),
-            "give the folder that was named by --run",
-        )),
+/// As [`with_report`]; [`AppError::Config`] when no finished run is there, [`AppError::Untrusted`] when its parts do not fit
+/// together: each with the member.
+pub fn with_run<T>(
+    root: &Path,
+    then: impl FnOnce(&Document<'_>, &Measurements) -> Result<T, AppError>,
+) -> Result<T, AppError> {
+    let frame = Frame::read(root)?;
+    let path = root.join(REPORT);
+    if !path.is_file() {
+        // Says so in the words that every command has for it.
+        read(root, REPORT)?;
     }
+    let measured = measurements(frame.record.as_ref().ok_or_else(|| no_record(root))?);
+    with_report(&path, |document| {
+        frame.holds(Some(document.head.inputs.evidence_root), document.sha256)?;
+        then(document, &measured)
+    })
 }
 
-pub(super) fn measurements(record: &RunRecord) -> Measurements {
+fn measurements(record: &RunRecord) -> Measurements {
     Measurements {
         started_at: record.started_at,
         finished_at: record.finished_at,
         stages: record.stages.clone(),
-        rto_seconds: record.rto_seconds,
-        rpo_seconds: record.rpo_seconds,
+        rto_seconds: record.rto_budget_seconds,
+        rpo_seconds: record.rpo_budget_seconds,
         peak_memory_kib: record.peak_memory_kib,
         resumed: record.resumed,
     }

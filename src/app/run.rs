@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::documents::SeenDocument;
 use super::error::AppError;
+use crate::domain::Digest32;
 
 /// The folder of one run.
 #[derive(Debug, Clone)]
@@ -42,12 +43,6 @@ pub struct RunRecord {
     /// Peak resident memory in KiB, where the system tells.
     #[serde(default)]
     pub peak_memory_kib: Option<u64>,
-    /// The recovery time objective in seconds, where one is set.
-    #[serde(default)]
-    pub rto_seconds: Option<u64>,
-    /// The recovery point objective in seconds, where one is set.
-    #[serde(default)]
-    pub rpo_seconds: Option<u64>,
     /// Signatures of events checked while fetching: each once, however many sources gave the event.
     #[serde(default)]
     pub signature_checks: u64,
@@ -57,6 +52,18 @@ pub struct RunRecord {
     /// Every version of a published document that was fetched into this folder, with its time.
     #[serde(default)]
     pub documents: Vec<SeenDocument>,
+    /// The last line of the custody log when this was written; `None` before the first, and by earlier versions.
+    #[serde(default)]
+    pub custody_head: Option<Digest32>,
+    /// Whether the command came to its end, as a capture does that leaves the run unfinished; `None` by earlier versions.
+    #[serde(default)]
+    pub ended: Option<bool>,
+    /// The budget for the whole recovery, in seconds; `None` where none was set.
+    #[serde(default)]
+    pub rto_budget_seconds: Option<u64>,
+    /// The budget for what may be lost, in seconds; `None` where none was set.
+    #[serde(default)]
+    pub rpo_budget_seconds: Option<u64>,
 }
 
 /// How a folder was found.

@@ -5,13 +5,15 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 
-use super::args::{Cli, Command, ConfigCommand, Format, Global, ServeArgs, SimCommand};
+use super::args::{Cli, Command, ConfigCommand, Format, Global};
+use super::expect::{ByArgs, JudgedArgs};
 use super::output::{Output, fatal, say};
+use super::worlds::{ServeArgs, SimCommand};
 use super::{
-    caps, coverage, cursor, custody, diff, divergences, doctor, documents, explain, gaps, headers, init, keys, ots,
-    progress, replay, report, settings, show, signals, sim, trial,
+    attest, audit, caps, coverage, cursor, custody, diff, divergences, doctor, documents, expect, explain, gaps,
+    headers, init, keys, ots, progress, replay, report, settings, show, signals, sim, transparency, trial,
 };
-use crate::app::{self, AppError, Cancel, Conclusion};
+use crate::app::{self, AppError, Cancel, Conclusion, Expected};
 use crate::domain::{Condition, inert};
 use crate::report::{canonical_json, divergence_value, write_report};
 
@@ -58,17 +60,18 @@ fn run(cli: &Cli, matches: &clap::ArgMatches, output: &Output) -> Result<ExitCod
         return Err(settings::usage("no command given".to_owned()));
     };
     match command {
-        Command::Drill | Command::Capture if global.dry_run => dry_run(&settings::plan(global)?, output),
-        Command::Rebuild if global.dry_run => {
+        Command::Drill(_) | Command::Capture { .. } if global.dry_run => dry_run(&settings::plan(global)?, output),
+        Command::Rebuild(_) if global.dry_run => {
             settings::plan(global)?;
             documents::would(output, &format!("judge the evidence in {} again", global.run.display()))
         }
-        Command::Drill => judged(global, output, "drill", app::drill),
-        Command::Rebuild => judged(global, output, "rebuild", app::rebuild_only),
+        Command::Drill(args) => judged(global, output, ("drill", args), app::drill),
+        Command::Rebuild(args) => judged(global, output, ("rebuild", args), app::rebuild_only),
         Command::Replay(args) => replay::replay(global, output, args),
-        Command::Capture => capture(global, output),
+        Command::Capture { by } => capture(global, output, by),
         Command::Cursor { command } => cursor::cursor(global, output, command),
-        Command::Audit { dir } => audit(global, output, dir),
+        Command::Audit(args) if args.custody => audit::custody(output, args),
+        Command::Audit(args) => audit::audit(global, output, args),
         Command::Verify { files } => show::verify(global, output, files),
         Command::Diff(args) => diff::diff(global, output, args),
         Command::Explain { what } => explain::explain(global, output, what),
@@ -80,6 +83,8 @@ fn run(cli: &Cli, matches: &clap::ArgMatches, output: &Output) -> Result<ExitCod
         Command::Caps(args) => caps::caps(global, output, args),
         Command::Custody { command } => custody::custody(global, output, command),
         Command::Report { command } => report::report(global, output, command),
+        Command::Attest { command } => attest::run(global, output, matches, command),
+        Command::Transparency(args) => transparency::transparency(global, output, args),
         Command::Ots { command } => ots::run(global, output, command),
         Command::Headers { command } => headers::run(global, output, command),
         Command::Init { file } => init::init(global, output, file),
@@ -106,28 +111,35 @@ fn run(cli: &Cli, matches: &clap::ArgMatches, output: &Output) -> Result<ExitCod
 
 type Judge = fn(&app::Plan, &app::RunOptions, &dyn app::Observer, &Cancel) -> Result<app::Finished, AppError>;
 
-fn judged(global: &Global, output: &Output, name: &'static str, judge: Judge) -> Result<ExitCode, AppError> {
+fn judged(
+    global: &Global,
+    output: &Output,
+    (name, args): (&'static str, &JudgedArgs),
+    judge: Judge,
+) -> Result<ExitCode, AppError> {
     let plan = settings::plan(global)?;
-    let options = settings::run_options(global, name)?;
+    let options = settings::judged_options(global, name, args)?;
     let cancel = Cancel::default();
     signals::listen(cancel.clone());
     let observer = progress::observer(global);
     let finished = judge(&plan, &options, observer.as_ref(), &cancel)?;
     drop(observer);
-    conclude(global, output, (&finished.conclusion, &finished.summary), Some(&finished.report))
+    let drawn = (&finished.conclusion, finished.summary.as_str());
+    conclude(global, output, drawn, Some(&finished.report), finished.expected.as_ref())
 }
 
 /// Prints a conclusion in the chosen format and ends with its exit code.
-fn conclude(
+pub(crate) fn conclude(
     global: &Global,
     output: &Output,
     (conclusion, summary): (&Conclusion, &str),
     report: Option<&Path>,
+    expected: Option<&Expected>,
 ) -> Result<ExitCode, AppError> {
     let model = conclusion.model();
-    let code = conclusion.outcome().exit_code().0;
+    let code = expected.map_or(conclusion.outcome().exit_code(), Expected::exit_code).0;
     match output.format {
-        Format::Human => output.emit_verdict(summary, code)?,
+        Format::Human => output.emit_verdict(&(summary.to_owned() + &expect::line(expected)), code)?,
         Format::Json => drop(output.emit_by(|out| write_report(&model, out))?),
         Format::Ndjson => {
             let names = crate::report::Pseudonyms::new(model.inputs.evidence_root, model.reveal_users);
@@ -145,12 +157,14 @@ fn conclude(
             say(&format!("report: {}", report.display()));
         }
     }
+    expect::tell(global, output, expected);
     Ok(ExitCode::from(code))
 }
 
-fn capture(global: &Global, output: &Output) -> Result<ExitCode, AppError> {
+fn capture(global: &Global, output: &Output, by: &ByArgs) -> Result<ExitCode, AppError> {
     let plan = settings::plan(global)?;
-    let options = settings::run_options(global, "capture")?;
+    let actor = settings::actor(by.by.as_deref())?;
+    let options = app::RunOptions { actor, ..settings::run_options(global, "capture")? };
     let cancel = Cancel::default();
     signals::listen(cancel.clone());
     let observer = progress::observer(global);
@@ -183,26 +197,6 @@ fn capture(global: &Global, output: &Output) -> Result<ExitCode, AppError> {
     });
     output.emit_either(&text, &value)?;
     Ok(ExitCode::from(code))
-}
-
-fn audit(global: &Global, output: &Output, dir: &Path) -> Result<ExitCode, AppError> {
-    let cancel = Cancel::default();
-    signals::listen(cancel.clone());
-    let observer = progress::observer(global);
-    let audited = app::audit(dir, global.jobs, observer.as_ref(), &cancel)?;
-    drop(observer);
-    if let Some(path) = &audited.first_difference {
-        // The path is made of member names out of a foreign file.
-        let code = Condition::Divergent.exit_code().0;
-        let text = format!("not reproduced: {}; exit {code}\n", inert(path));
-        output.emit_either(&text, &serde_json::json!({"reproduced": false, "at": path, "exit_code": code}))?;
-        say(&format!("the report found in {} was not reproduced: first difference at {path}", dir.display()));
-        return Ok(ExitCode::from(code));
-    }
-    if !global.quiet {
-        say("the report was reproduced byte for byte");
-    }
-    conclude(global, output, (&audited.conclusion, &audited.summary), None)
 }
 
 /// What `drill` and `capture` would ask; `rebuild` asks nobody.

@@ -42,7 +42,7 @@ pub(crate) enum CursorCommand {
 /// Orders one of them.
 pub(crate) fn cursor(global: &Global, output: &Output, command: &CursorCommand) -> Result<ExitCode, AppError> {
     let plan = settings::plan(global)?;
-    let options = settings::run_options(global, "cursor")?;
+    let options = settings::handling_options(global, "cursor")?;
     match command {
         CursorCommand::List => list(output, &app::cursors(&plan, &options)?, options.clock),
         CursorCommand::Export { file } => export(global, output, &app::export_cursors(&plan, &options)?, file),

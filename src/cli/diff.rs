@@ -17,7 +17,8 @@ use crate::domain::inert;
     contacts nobody. Divergences are compared by fingerprint; pseudonyms of users, which each evidence has its own of, are no \
     difference.\n\n--bisect judges both runs again from their evidence, each by its own policy and as-of, and descends \
     the Merkle trees of their ledgers and balances. Records behind the first difference are not told apart from it.\n\nExit 0: \
-    equal; 1: something differs."
+    equal, or with --state one state root; 1: something differs. Where two runs of other evidence come to one state, the items \
+    that only one of them holds are listed with the sources that have them."
 )]
 pub(crate) struct DiffArgs {
     /// The first.
@@ -29,6 +30,9 @@ pub(crate) struct DiffArgs {
     /// Name the first record that differs in each ledger and in the balances; needs two run folders.
     #[arg(long)]
     bisect: bool,
+    /// Let the state root alone decide the exit code: other evidence that comes to the same state is told, and exit 0.
+    #[arg(long)]
+    state: bool,
 }
 
 pub(crate) fn diff(global: &Global, output: &Output, args: &DiffArgs) -> Result<ExitCode, AppError> {
@@ -42,15 +46,10 @@ pub(crate) fn diff(global: &Global, output: &Output, args: &DiffArgs) -> Result<
     let how = (global.jobs, global.reveal_users);
     let found = app::difference((left, right), args.bisect, how, observer.as_ref(), &cancel)?;
     drop(observer);
-    let code = found.exit_code();
+    let code = found.exit_code(args.state);
     output.emit_either(&app::difference_text(&found), &app::difference_value(&found, code))?;
     if !global.quiet {
-        let verdict = match (found.is_equal(), found.state_roots.0 == found.state_roots.1) {
-            (true, _) => "equal",
-            (false, true) => "different: one state, told by different reports",
-            (false, false) => "different states",
-        };
-        say(&format!("{verdict}; exit {code}"));
+        say(&format!("{}; exit {code}", found.sentence()));
     }
     Ok(ExitCode::from(code))
 }

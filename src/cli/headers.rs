@@ -59,7 +59,7 @@ fn sync(global: &Global, output: &Output) -> Result<ExitCode, AppError> {
             &format!("fetch headers from {} into {}", sources.join(", "), global.run.display()),
         );
     }
-    let options = settings::run_options(global, "headers sync")?;
+    let options = settings::handling_options(global, "headers sync")?;
     let cancel = Cancel::default();
     signals::listen(cancel.clone());
     let observer = progress::observer(global);

@@ -8,6 +8,8 @@
 //! documented exit code.
 
 mod args;
+mod attest;
+mod audit;
 mod caps;
 mod commands;
 mod coverage;
@@ -17,7 +19,9 @@ mod diff;
 mod divergences;
 mod doctor;
 mod documents;
+mod expect;
 mod explain;
+mod feed;
 mod gaps;
 mod headers;
 mod init;
@@ -31,6 +35,8 @@ mod settings;
 mod show;
 mod signals;
 mod sim;
+mod transparency;
 mod trial;
+mod worlds;
 
 pub use commands::main;

@@ -15,6 +15,9 @@ use super::output::Output;
 use super::settings;
 use crate::app::{AppError, HeaderTrust, Plan};
 
+pub(super) use upgrade::files as upgrade;
+pub(super) use verify::{anchors, block, pending, waiting};
+
 /// `reledger ots`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum OtsCommand {
@@ -98,13 +101,20 @@ pub(crate) struct UpgradeArgs {
 
 /// `--min-trust`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Trust {
+pub(super) enum Trust {
     /// Its own proof of work, and its epoch's target.
     Isolated,
     /// Linked into a pinned epoch.
     PinnedEpoch,
     /// Linked to the checkpoint.
     Chain,
+}
+
+impl UpgradeArgs {
+    /// For one proof.
+    pub(super) fn of_one(file: PathBuf, headers: Vec<PathBuf>, force: bool) -> Self {
+        Self { files: vec![file], all: false, headers, force, unverified: false }
+    }
 }
 
 impl From<Trust> for HeaderTrust {

@@ -8,6 +8,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::args::{Format, Global};
+use super::expect::{self, JudgedArgs};
 use super::output::{Output, say};
 use super::{progress, settings, signals};
 use crate::app::{self, AppError, Cancel, ReplayOptions, Replayed, Span, Unfreeze};
@@ -40,12 +41,14 @@ pub(crate) struct ReplayArgs {
     /// Ask for so much once more before the beginning: records arrive late (90s, 15m, 2h).
     #[arg(long, env = "RELEDGER_OVERLAP", value_name = "D", default_value = "15m")]
     pub(crate) overlap: String,
+    #[command(flatten)]
+    judged: JudgedArgs,
 }
 
 /// Replays, and says whether writes may go on.
 pub(crate) fn replay(global: &Global, output: &Output, args: &ReplayArgs) -> Result<ExitCode, AppError> {
     let plan = settings::plan(global)?;
-    let options = settings::run_options(global, "replay")?;
+    let options = settings::judged_options(global, "replay", &args.judged)?;
     let wanted = wanted(args, options.clock)?;
     let cancel = Cancel::default();
     signals::listen(cancel.clone());
@@ -56,10 +59,15 @@ pub(crate) fn replay(global: &Global, output: &Output, args: &ReplayArgs) -> Res
     let replayed = app::replay(&plan, &options, &wanted, observer.as_ref(), &cancel)?;
     drop(observer);
     let conclusion = &replayed.finished.conclusion;
-    let (model, code) = (conclusion.model(), conclusion.outcome().exit_code().0);
+    let expected = replayed.finished.expected.as_ref();
+    let code = expected.map_or(conclusion.outcome().exit_code(), app::Expected::exit_code).0;
+    let model = conclusion.model();
     let sentence = replayed.unfreeze.sentence();
     match output.format {
-        Format::Human => output.emit_verdict(&format!("{}{}\n", replayed.finished.summary, inert(&sentence)), code)?,
+        Format::Human => {
+            let summary = &replayed.finished.summary;
+            output.emit_verdict(&format!("{summary}{}\n{}", inert(&sentence), expect::line(expected)), code)?;
+        }
         Format::Json | Format::Ndjson => {
             let report: Value = serde_json::from_slice(&report_json(&model))
                 .map_err(|error| AppError::Internal(format!("the report is no JSON: {error}")))?;
@@ -73,6 +81,7 @@ pub(crate) fn replay(global: &Global, output: &Output, args: &ReplayArgs) -> Res
         }
         say(&format!("report: {}", replayed.finished.report.display()));
     }
+    expect::tell(global, output, expected);
     Ok(ExitCode::from(code))
 }
 

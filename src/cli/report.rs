@@ -17,13 +17,15 @@ use crate::report::{Detail, Dialect, Rendering, Table};
 pub(crate) enum ReportCommand {
     /// Write the report for another reader, or the treasury's journal for hledger, beancount or a spreadsheet.
     Render(RenderArgs),
+    /// Add a run to a feed for a public page, one line a run, each holding on to the one before; or verify such a feed.
+    Feed(super::feed::FeedArgs),
 }
 
 /// For whom, and how much.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Reads the run that --run names and contacts nobody.\n\n\
-    `text`, `md`, `junit`, `openmetrics` and `csv --table` are made of report.json alone, and of the times in run.json where they \
-    show any: metrics do. The report is taken at its \
+    `text`, `html`, `md`, `junit`, `openmetrics` and `csv --table` are made of report.json alone, and of the times in run.json where they \
+    show any. The report is taken at its \
     word; `reledger audit` says whether it follows from the evidence. One that was altered ends with 5, one of another version \
     or program with 2, and nothing is written.\n\n\
     The journals (`hledger`, `beancount`, `csv` without --table) are made of the evidence. A finished run is judged by its own policy, \
@@ -51,6 +53,8 @@ pub(crate) struct RenderArgs {
 enum Target {
     /// The summary for a terminal.
     Text,
+    /// One self-contained page.
+    Html,
     /// A page for a pull request or a ticket.
     Md,
     /// A test suite for a build server, one case a check.
@@ -98,13 +102,17 @@ enum DetailWord {
 }
 
 pub(crate) fn report(global: &Global, output: &Output, command: &ReportCommand) -> Result<ExitCode, AppError> {
-    let ReportCommand::Render(args) = command;
+    let args = match command {
+        ReportCommand::Render(args) => args,
+        ReportCommand::Feed(args) => return super::feed::feed(global, output, args),
+    };
     if args.table.is_some() && args.to != Target::Csv {
         return Err(settings::usage("--table goes with --to csv".to_owned()));
     }
     match (args.to, args.table) {
         (Target::Csv, Some(table)) => render(global, output, Rendering::Csv(table.of_report())),
         (Target::Text, _) => render(global, output, Rendering::Text),
+        (Target::Html, _) => render(global, output, Rendering::Html),
         (Target::Md, _) => render(global, output, Rendering::Markdown),
         (Target::Junit, _) => render(global, output, Rendering::Junit),
         (Target::Openmetrics, _) => render(global, output, Rendering::OpenMetrics),
@@ -116,14 +124,13 @@ pub(crate) fn report(global: &Global, output: &Output, command: &ReportCommand) 
 
 /// Writes the report in other words. What it is worth it says itself.
 fn render(global: &Global, output: &Output, rendering: Rendering) -> Result<ExitCode, AppError> {
-    let measured = app::finished_run(&global.run)?;
     may_write(global)?;
     if global.dry_run {
         let run = inert(&global.run.display().to_string());
         return documents::would(output, &format!("write the report of the run in {run} as {}", rendering.name()));
     }
-    app::with_report(&global.run.join("report.json"), |document| {
-        output.emit_by(|out| app::render(rendering, document, &measured, out)).map(drop)
+    app::with_run(&global.run, |document, measured| {
+        output.emit_by(|out| app::render(rendering, document, measured, out)).map(drop)
     })?;
     Ok(ExitCode::SUCCESS)
 }

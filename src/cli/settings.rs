@@ -7,11 +7,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::args::{FailOn, Global, OnInvalid};
 use super::coverage;
-use crate::app::{AppError, AsOfWanted, Config, Instant, JudgedBy, Plan, RunOptions, Span};
+use super::expect::JudgedArgs;
+use crate::app::{Actor, AppError, AsOfWanted, Config, Instant, JudgedBy, Plan, RunOptions, Span, executable_sha256};
 use crate::domain::{Severity, UnixSeconds};
 
 /// The configuration file's default name.
 pub(crate) const DEFAULT_CONFIG: &str = "reledger.toml";
+
+/// Characters of a name in the custody log.
+const BY_MAX: usize = 200;
 
 /// The configuration that the flags name, with the folder its relative paths start from.
 pub(crate) fn config(global: &Global) -> Result<(Config, PathBuf, PathBuf), AppError> {
@@ -70,7 +74,37 @@ pub(crate) fn run_options(global: &Global, command: &'static str) -> Result<RunO
                 Span::from_str(text).map(|span| span.0).map_err(|what| usage(format!("--max-duration: {what}")))
             })
             .transpose()?,
+        actor: Actor::default(),
+        expect_root: None,
     })
+}
+
+/// Who acts: as `--by` says, else `RELEDGER_BY`; and the executable that runs.
+#[expect(clippy::disallowed_methods, reason = "the door owns the environment")]
+pub(crate) fn actor(by: Option<&str>) -> Result<Actor, AppError> {
+    let named = std::env::var_os("RELEDGER_BY").map(|by| by.to_string_lossy().into_owned());
+    let by = by.map(str::to_owned).or(named).unwrap_or_default();
+    if by.chars().count() > BY_MAX {
+        return Err(usage(format!("--by has more than {BY_MAX} characters")));
+    }
+    // A debug build is nobody's release, and ten times as long to digest as a short run takes.
+    let executable = if cfg!(debug_assertions) { None } else { std::env::current_exe().ok() };
+    Ok(Actor { by, tool_sha256: executable.and_then(|path| executable_sha256(&path)) })
+}
+
+/// As [`run_options`], for a command that changes the evidence of a run.
+pub(crate) fn handling_options(global: &Global, command: &'static str) -> Result<RunOptions, AppError> {
+    Ok(RunOptions { actor: actor(None)?, ..run_options(global, command)? })
+}
+
+/// As [`run_options`], for a command that judges into the folder.
+pub(crate) fn judged_options(
+    global: &Global,
+    command: &'static str,
+    args: &JudgedArgs,
+) -> Result<RunOptions, AppError> {
+    let actor = actor(args.by.by.as_deref())?;
+    Ok(RunOptions { actor, expect_root: args.expect.expect_root, ..run_options(global, command)? })
 }
 
 /// The severity that a word names.

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use super::args::{Format, Global};
 use super::output::{Output, say};
 use super::{settings, signals};
-use crate::app::{self, AppError, Cancel, Fate, JudgedBalanceProof, JudgedBundle, JudgedRecord, JudgedWith};
+use crate::app::{
+    self, AppError, Cancel, Fate, JudgedAttestation, JudgedBalanceProof, JudgedBundle, JudgedRecord, JudgedWith,
+};
 use crate::domain::{Code, Condition, Media, Outcome, TrustPolicy, inert_limited};
 use crate::report::canonical_json;
 
@@ -28,7 +30,7 @@ fn context(global: &Global) -> Result<(TrustPolicy, Files), AppError> {
 }
 
 /// One line a record; exit 0 all hold, 1 one is bad (5 a proof about a balance, a seal that nobody trusted made, a changed
-/// member of a snapshot or a bundle that does not hold, 6 an unsafe archive), 3 one could not be checked or there was none.
+/// member of a snapshot, a bundle or attestation that does not hold, 6 an unsafe archive), 3 one could not be checked or there was none.
 pub(crate) fn verify(global: &Global, output: &Output, files: &[PathBuf]) -> Result<ExitCode, AppError> {
     let (policy, helpers) = context(global)?;
     settings::may_read_stdin(global, files.iter())?;
@@ -41,10 +43,10 @@ pub(crate) fn verify(global: &Global, output: &Output, files: &[PathBuf]) -> Res
         now: settings::clock(global)?,
         jobs: global.jobs,
     };
-    let app::JudgedFiles { records, faults, bundles, proofs } = app::verify_files(files, &with, &cancel)?;
+    let app::JudgedFiles { records, faults, bundles, proofs, attestations } = app::verify_files(files, &with, &cancel)?;
     let fate_of = |proof: &JudgedBalanceProof| if proof.verdict.is_ok() { Fate::Ok } else { Fate::Bad };
     let of_files = || records.iter().map(|record| record.fate).chain(bundles.iter().map(|bundle| bundle.fate));
-    let fates = || of_files().chain(proofs.iter().map(fate_of));
+    let fates = || of_files().chain(proofs.iter().map(fate_of)).chain(attestations.iter().map(standing));
     let count = |fate| fates().filter(|one| *one == fate).count();
     let (ok, unchecked, bad) = (count(Fate::Ok), count(Fate::Unchecked), count(Fate::Bad));
     let mut outcome = Outcome::default();
@@ -52,6 +54,7 @@ pub(crate) fn verify(global: &Global, output: &Output, files: &[PathBuf]) -> Res
         outcome.add(Condition::UntrustedInput);
     }
     let conditions = records.iter().map(|record| record.condition).chain(bundles.iter().map(|bundle| bundle.condition));
+    let conditions = conditions.chain(attestations.iter().map(JudgedAttestation::condition));
     conditions.flatten().for_each(|condition| outcome.add(condition));
     if unchecked + faults.len() > 0 || fates().next().is_none() {
         outcome.add(Condition::Incomplete);
@@ -77,6 +80,12 @@ pub(crate) fn verify(global: &Global, output: &Output, files: &[PathBuf]) -> Res
         match output.format {
             Format::Human => bytes.extend(proof_line(proof).into_bytes()),
             Format::Json | Format::Ndjson => bytes.extend(canonical_json(&proof_value(proof))),
+        }
+    }
+    for attestation in &attestations {
+        match output.format {
+            Format::Human => bytes.extend(attestation_line(attestation).into_bytes()),
+            Format::Json | Format::Ndjson => bytes.extend(canonical_json(&attestation_value(attestation))),
         }
     }
     output.emit(&bytes)?;
@@ -119,6 +128,40 @@ fn bundle_value(bundle: &JudgedBundle) -> serde_json::Value {
         "fate": bundle.fate.name(), "place": bundle.place, "media": "bundle",
         "id": bundle.id, "code": bundle.code, "fingerprint": bundle.fingerprint,
         "under": bundle.under, "says": bundle.says,
+    })
+}
+
+/// A broken one is bad; one that nobody's key was given for is unchecked.
+fn standing(attestation: &JudgedAttestation) -> Fate {
+    match attestation.condition() {
+        Some(Condition::UntrustedInput) => Fate::Bad,
+        Some(_) => Fate::Unchecked,
+        None => Fate::Ok,
+    }
+}
+
+/// One line: what became of it, what it says, and why it does not count.
+fn attestation_line(attestation: &JudgedAttestation) -> String {
+    let fate = standing(attestation).name();
+    let mut line = format!("{fate:<10}{} attestation {}", inert_limited(&attestation.place, 80), attestation.id);
+    if let Some(statement) = &attestation.statement {
+        let verdict = &statement.predicate.verdict;
+        line.push_str(&format!(" says {}, exit {}", inert_limited(&verdict.outcome, 40), verdict.exit_code));
+    }
+    for fault in &attestation.faults {
+        line.push_str(&inert_limited(&format!("; {}: {}", fault.code, fault.what), 200));
+    }
+    attestation.open.iter().for_each(|open| line.push_str(&format!("; {}", inert_limited(open, 200))));
+    line.push('\n');
+    line
+}
+
+fn attestation_value(attestation: &JudgedAttestation) -> serde_json::Value {
+    serde_json::json!({
+        "fate": standing(attestation).name(), "place": attestation.place, "media": "attestation",
+        "id": attestation.id.to_hex(), "trusted": attestation.trusted, "statement": attestation.statement,
+        "faults": attestation.faults.iter().map(|one| format!("{}: {}", one.code, one.what)).collect::<Vec<_>>(),
+        "not_established": attestation.open,
     })
 }
 

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::args::{Global, ServeArgs, SimArgs};
+use super::args::Global;
 use super::output::{Output, say};
+use super::worlds::{ServeArgs, SimArgs};
 use crate::app::{AppError, Cancel, Event, Observer, Silent};
 use crate::domain::inert;
 use crate::sim::{

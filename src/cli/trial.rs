@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 
-use super::args::{Global, Progress, RunArgs};
+use super::args::{Global, Progress};
 use super::output::{Output, say};
 use super::settings::usage;
 use super::signals;
+use super::worlds::RunArgs;
 use crate::app::{AppError, Campaign, CampaignResult, Cancel, Faults, TrialReport, run_campaign};
 use crate::domain::inert;
 use crate::sim::Transport;

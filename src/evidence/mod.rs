@@ -41,6 +41,7 @@ pub mod sniff;
 pub mod split;
 pub mod tar;
 
+pub(crate) use bech32::decode_npub;
 pub use claim::*;
 pub use decode::{Fault, decode};
 pub use envelope::record;

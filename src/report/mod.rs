@@ -3,7 +3,7 @@
 //! Purpose: one model of a run's result and its renderings: canonical JSON, the human summary, Markdown, JUnit, OpenMetrics,
 //! tables, the JSON Schema, the treasury's journal for hledger, beancount and spreadsheets.
 //! May import: domain, verify, ledger, reconcile, seal
-//! External crates: serde, serde_json, thiserror
+//! External crates: serde, serde_json, base64, flate2, thiserror
 //! Never: decide anything
 //! Invariants: INV-7 report == f(evidence, config, as-of, tool version), byte for byte; INV-10 nothing an attacker wrote
 //! reaches a terminal unescaped; no wall-clock time, path, host name or duration.
@@ -12,6 +12,8 @@ mod canonical;
 mod course;
 mod csv;
 mod document;
+mod escape;
+mod html;
 mod journal;
 mod json;
 mod junit;
@@ -26,6 +28,7 @@ mod text;
 
 pub use canonical::canonical_json;
 pub use document::*;
+pub use escape::markdown_text;
 pub use journal::{Detail, Dialect, JournalAsk, JournalWritten, SUMMARY_ABOVE, write_journal};
 pub use json::{REPORT_SCHEMA, coverage_row, divergence_value, report_json, write_report};
 pub use model::{Inputs, Model};

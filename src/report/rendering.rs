@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use super::document::{Document, DocumentError};
+use super::html::write_html;
 use super::junit::write_junit;
 use super::markdown::write_markdown;
 use super::metrics::write_metrics;
@@ -14,6 +15,8 @@ use super::text::summary_text;
 pub enum Rendering {
     /// The summary for a terminal.
     Text,
+    /// One self-contained page.
+    Html,
     /// A page for a pull request or a ticket.
     Markdown,
     /// A test suite for a build server.
@@ -29,6 +32,7 @@ impl Rendering {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Text => "text",
+            Self::Html => "html",
             Self::Markdown => "Markdown",
             Self::Junit => "JUnit",
             Self::OpenMetrics => "OpenMetrics",
@@ -37,8 +41,9 @@ impl Rendering {
     }
 
     /// The renderings that stand in a run's folder, by file.
-    pub const FILES: [(&'static str, Self); 4] = [
+    pub const FILES: [(&'static str, Self); 5] = [
         ("summary.txt", Self::Text),
+        ("report.html", Self::Html),
         ("report.md", Self::Markdown),
         ("report.xml", Self::Junit),
         ("metrics.prom", Self::OpenMetrics),
@@ -56,6 +61,7 @@ impl Rendering {
     ) -> Result<(), DocumentError> {
         match self {
             Self::Text => out.write_all(summary_text(document).as_bytes())?,
+            Self::Html => write_html(document, measured, out)?,
             Self::Markdown => write_markdown(document, out)?,
             Self::Junit => write_junit(document, out)?,
             Self::OpenMetrics => write_metrics(document, measured, out)?,

@@ -1,9 +1,9 @@
 //! # seal: one digest for one state
 //!
-//! Purpose: the evidence root, each ledger's root, the state root, the manifest of a sealed evidence folder; reads and
-//! judges checkpoint chains and snapshots.
+//! Purpose: the evidence root, each ledger's root, the state root, the manifest of a sealed evidence folder, statements about
+//! a run and the envelopes they are signed in; reads and judges checkpoint chains and snapshots.
 //! May import: domain, evidence, store, ledger, reconcile
-//! External crates: ed25519_dalek, serde, serde_json, thiserror, zstd
+//! External crates: base64, ed25519_dalek, serde, serde_json, thiserror, zstd
 //! Never: decide what is right
 //! Invariants: INV-2 the same set gives the same root in any order; INV-6; the construction has a version and is specified
 //! in docs/state-root.md; no member of a snapshot is read before its signature holds, and none is written anywhere.
@@ -11,11 +11,13 @@
 mod archive;
 mod balance_proof;
 mod chain;
+mod envelope;
 mod judge;
 mod manifest;
 mod roots;
 mod signature;
 mod snapshots;
+mod statement;
 #[cfg(test)]
 mod tests;
 
@@ -23,7 +25,14 @@ pub use archive::{is_snapshot, read_snapshot};
 pub use balance_proof::{
     BALANCE_PROOF_BYTES_MAX, BALANCE_PROOF_SCHEMA, BalanceProofError, check_balance_proof, write_balance_proof,
 };
+pub use envelope::{
+    ENVELOPE_BYTES_MAX, Envelope, EnvelopeError, IN_TOTO_PAYLOAD, JudgedSignature, SignatureStanding,
+    pre_authentication,
+};
 pub use judge::{SealJudge, SealJudgement};
 pub use manifest::{MANIFEST_SCHEMA, Manifest, ManifestError, Member};
 pub use roots::{LedgerRoot, StateSeal, evidence_root, seal};
 pub use signature::{SealTrust, is_signature_failure};
+pub use statement::{
+    Attested, Predicate, REBUILD_PREDICATE, ReportHead, RunStatement, STATEMENT_TYPE, StatedVerdict, StatementError,
+};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bitcoin::key::Keypair;
-use bitcoin::secp256k1::{All, Secp256k1};
+use bitcoin::secp256k1::{All, Message, Secp256k1, XOnlyPublicKey, schnorr};
 
 use super::json::{Object, array, quoted, texts};
 use super::keys::{schnorr_hex, x_only_hex};
@@ -40,6 +40,36 @@ impl SimEvent {
             .text("sig", &self.sig)
             .raw("tags", tags_json(&self.tags))
             .compact()
+    }
+
+    /// Reads an event that somebody sends; `None` for what is none. Nothing of it is checked.
+    pub(super) fn from_json(value: &serde_json::Value) -> Option<Self> {
+        let text = |name: &str| Some(value.get(name)?.as_str()?.to_owned());
+        Some(Self {
+            id: text("id")?.parse().ok()?,
+            pubkey: text("pubkey")?,
+            created_at: UnixSeconds(value.get("created_at")?.as_i64()?),
+            kind: u16::try_from(value.get("kind")?.as_u64()?).ok()?,
+            tags: value.get("tags")?.as_array()?.iter().map(list).collect::<Option<_>>()?,
+            content: text("content")?,
+            sig: text("sig")?,
+        })
+    }
+
+    /// True when the id is that of the event, and its author signed it.
+    pub(super) fn holds(&self) -> bool {
+        let (kind, created_at) = (self.kind, self.created_at.0);
+        let draft = Draft { kind, created_at, tags: self.tags.clone(), content: self.content.clone() };
+        let Ok(key) = self.pubkey.parse::<XOnlyPublicKey>() else { return false };
+        let Ok(sig) = self.sig.parse::<schnorr::Signature>() else { return false };
+        let message = Message::from_digest(*self.id.as_bytes());
+        draft.id(&self.pubkey) == self.id && Secp256k1::verification_only().verify_schnorr(&sig, &message, &key).is_ok()
+    }
+
+    /// What a relay keeps one of: kind, author and `d` of an addressable event (NIP-01).
+    pub(super) fn place(&self) -> Option<(u16, &str, &str)> {
+        let addressable = (30_000..40_000).contains(&self.kind);
+        addressable.then(|| (self.kind, self.pubkey.as_str(), self.tag_values("d").next().unwrap_or_default()))
     }
 
     /// The values of the tags of that name.

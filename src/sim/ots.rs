@@ -190,6 +190,14 @@ fn write_op(out: &mut Vec<u8>, op: &Op) {
     write_bytes(out, argument);
 }
 
+/// What a calendar says of a message that it took: the way to its commitment, and its own name.
+pub(super) fn promise(ops: &[Op], calendar: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_ops(&mut out, ops);
+    write_pending(&mut out, calendar);
+    out
+}
+
 /// A calendar's reply that completes nothing and names another calendar.
 pub(super) fn pending_reply(calendar: &str) -> Vec<u8> {
     let mut out = Vec::new();

@@ -210,6 +210,12 @@ impl Http {
         self.whole(build, bytes_max).await
     }
 
+    /// POSTs these bytes and reads at most `bytes_max` bytes.
+    pub(super) async fn post_bytes(&self, url: &Url, accept: &'static str, body: &[u8], bytes_max: u64) -> Exchange {
+        let build = || self.client.post(url.clone()).header(ACCEPT, accept).body(body.to_vec());
+        self.whole(build, bytes_max).await
+    }
+
     /// GETs at most `bytes_max` bytes and hands them over as they come; [`HttpOutcome::Body`] is then empty.
     ///
     /// # Errors

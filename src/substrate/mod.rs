@@ -33,6 +33,8 @@ mod resolve;
 #[cfg(feature = "net")]
 mod retry;
 #[cfg(feature = "net")]
+mod stamp;
+#[cfg(feature = "net")]
 mod wellknown;
 
 #[cfg(feature = "net")]
@@ -49,9 +51,14 @@ pub use http::HttpLimits;
 #[cfg(feature = "net")]
 pub use probe::{ProbePlan, Probed, probe_all};
 #[cfg(feature = "net")]
-pub use relay::{RelayAuth, RelayBudget, RelayPlan, RelaySource};
+pub use relay::{
+    EventDraft, Looked, NostrPen, Posted, RelayAuth, RelayBudget, RelayPlan, RelaySource, SignedEvent, look_for,
+    post_event,
+};
 #[cfg(feature = "net")]
 pub use retry::RetryPolicy;
+#[cfg(feature = "net")]
+pub use stamp::{Submission, stamp_nonce, submit_digest};
 #[cfg(feature = "net")]
 pub use wellknown::{WellKnownPlan, WellKnownSource};
 

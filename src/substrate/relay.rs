@@ -2,6 +2,7 @@
 
 mod asking;
 mod auth;
+mod author;
 mod bisect;
 mod cap;
 mod certificate;
@@ -11,6 +12,7 @@ mod frame;
 mod held;
 mod information;
 mod page;
+mod post;
 mod question;
 mod reconcile;
 mod seconds;
@@ -36,6 +38,9 @@ use super::limits::{CONNECT_MS, NIP11_BYTES_MAX, NIP11_MS_MAX};
 use super::retry::RetryPolicy;
 use super::{EvidenceSource, Sink, SourceError, Stopped};
 use crate::domain::{FetchReceipt, SourceId, UnixSeconds};
+
+pub use self::author::{EventDraft, NostrPen, SignedEvent};
+pub use self::post::{Looked, Posted, look_for, post_event};
 
 /// What one relay may cost in one fetch. A budget that trips ends the fetch with receipts that say so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,16 +194,20 @@ impl RelaySource {
 
     /// What the relay says of itself (NIP-11); failure to get it means nothing.
     async fn information(&self) -> Information {
-        let mut url = self.url.clone();
-        let scheme = if url.scheme() == "wss" { "https" } else { "http" };
-        if url.set_scheme(scheme).is_err() {
-            return Information::default();
-        }
-        let exchange = self.http.get(&url, Some("application/nostr+json"), NIP11_BYTES_MAX).await;
-        match exchange.outcome {
-            HttpOutcome::Body(bytes) => Information::read(&bytes),
-            _ => Information::default(),
-        }
+        information_of(&self.http, &self.url).await
+    }
+}
+
+async fn information_of(http: &Http, relay: &Url) -> Information {
+    let mut url = relay.clone();
+    let scheme = if url.scheme() == "wss" { "https" } else { "http" };
+    if url.set_scheme(scheme).is_err() {
+        return Information::default();
+    }
+    let exchange = http.get(&url, Some("application/nostr+json"), NIP11_BYTES_MAX).await;
+    match exchange.outcome {
+        HttpOutcome::Body(bytes) => Information::read(&bytes),
+        _ => Information::default(),
     }
 }
 

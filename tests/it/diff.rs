@@ -114,6 +114,13 @@ fn a_state_root_is_compared_with_a_run_and_nothing_else_is_taken_for_one() {
     let copy = folder.path().join("copy");
     assert!(std::process::Command::new("cp").args(["-r", arg(&run_dir), arg(&copy)]).status().unwrap().success());
     fs::write(copy.join("report.json"), forged.to_string()).unwrap();
+    let output = run(&["diff", arg(&run_dir), arg(&copy)]);
+    assert_eq!(code(&output), 5, "{}", shown(&output));
+    // An earlier version left no log that would tell.
+    fs::remove_file(copy.join("evidence/custody.jsonl")).unwrap();
+    let record = fs::read_to_string(copy.join("run.json")).unwrap();
+    let record: Vec<&str> = record.lines().filter(|line| !line.contains("custody_head")).collect();
+    fs::write(copy.join("run.json"), record.join("\n")).unwrap();
     assert_eq!(diff(&run_dir, &copy, &[]).0, 1);
     let output = run(&["diff", arg(&run_dir), arg(&copy), "--bisect"]);
     assert_eq!(code(&output), 3, "{}", shown(&output));

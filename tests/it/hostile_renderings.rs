@@ -11,7 +11,7 @@ use reledger::ledger::{Account, Entry, EntryKey, Fact, Posting, Tier};
 use reledger::report::{Detail, Dialect, DocumentError, JournalAsk, Pseudonyms, Rendering, write_journal};
 use serde_json::Value;
 
-use readers::{csv, is_formula, markup, metrics, xml};
+use readers::{csv, is_formula, markup, metrics, tags, xml};
 use stage::{RENDERINGS, rendered, report};
 use strings::Strings;
 
@@ -30,6 +30,7 @@ fn all(strings: &mut Strings) -> (Value, Vec<(&'static str, String)>) {
 fn structure(name: &str, text: &str) -> Vec<String> {
     let mut parts: Vec<String> = match name {
         "text" => text.lines().map(|_| String::new()).collect(),
+        "html" => tags(text),
         "md" => text.lines().map(markup).collect(),
         "junit" => xml(text).into_iter().map(|(element, values)| format!("{element} {}", values.len())).collect(),
         "openmetrics" => {

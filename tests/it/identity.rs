@@ -15,6 +15,8 @@ use tempfile::tempdir;
 
 use crate::support::{Lcg, arg, reledger, report_bytes};
 
+mod variations;
+
 const EVENTS: u32 = 20;
 const FAULTS: usize = 3;
 const AS_OF: &str = "2026-10-01T00:00:00Z";

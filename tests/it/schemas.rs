@@ -33,6 +33,7 @@ fn check(root: &Value, schema: &Value, value: &Value, at: &str, found: &mut Vec<
             "enum" => wanted.as_array().unwrap().contains(value),
             "minimum" => value.as_i64().is_none_or(|number| number >= wanted.as_i64().unwrap()),
             "minItems" => value.as_array().is_none_or(|items| items.len() as u64 >= wanted.as_u64().unwrap()),
+            "maxItems" => value.as_array().is_none_or(|items| items.len() as u64 <= wanted.as_u64().unwrap()),
             "pattern" => value.as_str().is_none_or(|text| is_match(wanted.as_str().unwrap(), text)),
             "anyOf" | "oneOf" => {
                 let fitting = wanted.as_array().unwrap().iter().filter(|one| {
@@ -131,6 +132,10 @@ fn is_match(pattern: &str, text: &str) -> bool {
         "^[0-9]+[smhd]$" => {
             text.ends_with(['s', 'm', 'h', 'd']) && all(&text[..text.len() - 1], &|byte| byte.is_ascii_digit())
         }
+        "^-?[0-9]{4,}-[0-9]{2}$" => text.rsplit_once('-').is_some_and(|(year, month)| {
+            let digits = |text: &str, least: usize| text.len() >= least && all(text, &|byte| byte.is_ascii_digit());
+            digits(year.strip_prefix('-').unwrap_or(year), 4) && month.len() == 2 && digits(month, 2)
+        }),
         "^[0-9a-fA-F]{1,8}$" => text.len() <= 8 && all(text, &|byte| byte.is_ascii_hexdigit()),
         other => panic!("unknown pattern {other}"),
     }

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::descend::{FirstDifference, Record, Side};
-use super::{Changed, Difference, Listed, ReportDifference};
-use crate::domain::{inert, inert_limited};
+use super::{Changed, Difference, EvidenceDifference, Listed, ReportDifference, Unshared};
+use crate::domain::{Media, inert, inert_limited};
 
 /// The schema name of what `--json` prints.
 const SCHEMA: &str = "reledger/diff/1";
@@ -31,6 +31,9 @@ pub fn difference_text(difference: &Difference) -> String {
         listed("coverage", &reports.coverage, row, &mut text);
         changes("other", &reports.other, &mut text);
     }
+    if let Some(evidence) = &difference.evidence {
+        held(evidence, &mut text);
+    }
     for parted in difference.parted.iter().flatten() {
         bisected(parted, &mut text);
     }
@@ -38,6 +41,36 @@ pub fn difference_text(difference: &Difference) -> String {
         text.push_str("no tree parts: every record is the same on both sides\n");
     }
     text
+}
+
+/// Evidence that one side holds alone, with the sources that have it.
+fn held(evidence: &EvidenceDifference, text: &mut String) {
+    let EvidenceDifference { only_left, only_right, left, right } = evidence;
+    text.push_str(&format!("evidence: {only_left} items only in the first, {only_right} only in the second\n"));
+    for (sign, list, count) in [("-", left, only_left), ("+", right, only_right)] {
+        let line = |seen: &Unshared| format!("{sign} {} {} from {}", seen.id, media(seen), sources(seen).join(", "));
+        lines(list.iter().map(line), usize::try_from(*count).unwrap_or(usize::MAX), text);
+    }
+}
+
+fn media(seen: &Unshared) -> &'static str {
+    seen.media.map_or("unknown", Media::name)
+}
+
+fn sources(seen: &Unshared) -> Vec<&str> {
+    seen.sources.iter().map(|source| source.0.as_str()).collect()
+}
+
+fn evidence_value(evidence: &EvidenceDifference) -> Value {
+    let list = |list: &[Unshared]| -> Vec<Value> {
+        list.iter()
+            .map(|seen| json!({"id": seen.id.to_string(), "media": media(seen), "sources": sources(seen)}))
+            .collect()
+    };
+    json!({
+        "only_left": evidence.only_left, "only_right": evidence.only_right,
+        "left": list(&evidence.left), "right": list(&evidence.right),
+    })
 }
 
 fn parts(reports: &ReportDifference) -> [(&'static str, &[Changed]); 4] {
@@ -135,9 +168,11 @@ pub fn difference_value(difference: &Difference, exit_code: u8) -> Value {
     json!({
         "schema": SCHEMA,
         "equal": difference.is_equal(),
+        "same_state": difference.is_same_state(),
         "exit_code": exit_code,
         "state_root": {"left": left, "right": right},
         "report": difference.reports.as_ref().map(report),
+        "evidence": difference.evidence.as_ref().map(evidence_value),
         "bisected": difference.parted.as_ref().map(|all| all.iter().map(parted).collect::<Vec<_>>()),
     })
 }

@@ -5,6 +5,7 @@ use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use super::{BUNDLE_READ_MAX, first_media, place_of};
+use crate::app::attest::looks_like_envelope;
 use crate::app::balance_proofs;
 use crate::app::bundle::looks_like_bundle;
 use crate::app::error::AppError;
@@ -24,6 +25,7 @@ pub(super) enum Piped {
     Records(FilesSource),
     Bundle(Vec<u8>),
     Proof(Vec<u8>),
+    Attestation(Vec<u8>),
 }
 
 /// A file that can be read only once, with how it is called; `None` for one that can be read again.
@@ -50,6 +52,9 @@ pub(super) fn read(mut reader: Reader) -> Result<Piped, AppError> {
     if balance_proofs::is_meant(&head) {
         on(reader.as_mut(), PROOF_READ_MAX, &mut head)?;
         return Ok(Piped::Proof(head));
+    }
+    if looks_like_envelope(&head) {
+        return Ok(Piped::Attestation(head));
     }
     let source = |media, reader| {
         let source = FilesSource::new(media, vec![PathBuf::from("-")]);

@@ -155,6 +155,22 @@ pub fn verify_proofs(
     files.iter().map(|file| judged(file, against, &held.chain, policy)).collect()
 }
 
+/// Judges a proof that stands in no file, about that digest, by these headers and those of a run.
+///
+/// # Errors
+/// [`AppError`] for headers that can't be read.
+pub(in crate::app) fn verify_proof_bytes(
+    (name, bytes): (&str, Vec<u8>),
+    about: Digest32,
+    (headers, run): (&[PathBuf], Option<&RunFolder>),
+    (min_trust, policy): (HeaderTrust, &TrustPolicy),
+    cancel: &Cancel,
+) -> Result<JudgedProof, AppError> {
+    let against = VerifyProofs { digest: Some(about.to_hex()), min_trust: Some(min_trust), ..VerifyProofs::default() };
+    let held = gather(headers, run, cancel)?.judge(&policy.headers);
+    judged(&ProofFile { path: PathBuf::from(name), bytes }, &against, &held.chain, policy)
+}
+
 fn judged(
     file: &ProofFile,
     against: &VerifyProofs,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::app::as_of::AsOfWanted;
 use crate::app::config::Config;
+use crate::app::custody_log::Actor;
 use crate::app::drill::drill;
 use crate::app::error::AppError;
 use crate::app::observer::{Cancel, Silent};
@@ -27,6 +28,8 @@ impl RunOptions {
             yes: false,
             jobs: 1,
             max_seconds: None,
+            actor: Actor::default(),
+            expect_root: None,
         }
     }
 }

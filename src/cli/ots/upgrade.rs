@@ -14,7 +14,7 @@ use crate::app::{self, AppError, CalendarCounts, Cancel, RunFolder, UpgradeOptio
 use crate::domain::{inert, inert_limited};
 
 /// Files: 1 over 8 over 3 over 0, as conditions are ordered everywhere.
-pub(super) fn files(global: &Global, output: &Output, args: &UpgradeArgs) -> Result<ExitCode, AppError> {
+pub(in crate::cli) fn files(global: &Global, output: &Output, args: &UpgradeArgs) -> Result<ExitCode, AppError> {
     let plan = super::plan(global)?;
     let cancel = Cancel::default();
     signals::listen(cancel.clone());
@@ -109,7 +109,7 @@ pub(super) fn all(global: &Global, output: &Output, args: &UpgradeArgs) -> Resul
         let what = format!("ask {} about the open proofs of {}", calendars.join(", "), global.run.display());
         return documents::would(output, &what);
     }
-    let options = settings::run_options(global, "ots upgrade")?;
+    let options = settings::handling_options(global, "ots upgrade")?;
     let cancel = Cancel::default();
     signals::listen(cancel.clone());
     let observer = progress::observer(global);

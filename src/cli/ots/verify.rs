@@ -71,7 +71,7 @@ fn text(proof: &JudgedProof) -> String {
 }
 
 /// One line about a block.
-pub(super) fn block(anchor: &AnchorFound) -> String {
+pub(in crate::cli) fn block(anchor: &AnchorFound) -> String {
     format!(
         "  block {} {} at {}, header trust {}, {}\n",
         anchor.height,
@@ -83,7 +83,7 @@ pub(super) fn block(anchor: &AnchorFound) -> String {
 }
 
 /// One line about a branch that waits.
-pub(super) fn waiting(pending: &PendingFound) -> String {
+pub(in crate::cli) fn waiting(pending: &PendingFound) -> String {
     format!(
         "  pending at {}{}, submitted {}\n",
         inert_limited(&pending.uri, 200),
@@ -109,7 +109,7 @@ fn value(proof: &JudgedProof) -> serde_json::Value {
 }
 
 /// Blocks for programs.
-pub(super) fn anchors(anchors: &[AnchorFound]) -> Vec<serde_json::Value> {
+pub(in crate::cli) fn anchors(anchors: &[AnchorFound]) -> Vec<serde_json::Value> {
     let value = |anchor: &AnchorFound| {
         json!({
             "height": anchor.height.0, "hash": anchor.hash.to_string(), "time": anchor.time.0, "trust": anchor.trust,
@@ -120,7 +120,7 @@ pub(super) fn anchors(anchors: &[AnchorFound]) -> Vec<serde_json::Value> {
 }
 
 /// Waiting branches for programs.
-pub(super) fn pending(pending: &[PendingFound]) -> Vec<serde_json::Value> {
+pub(in crate::cli) fn pending(pending: &[PendingFound]) -> Vec<serde_json::Value> {
     let value = |pending: &PendingFound| {
         json!({
             "calendar": pending.uri, "commitment": pending.commitment, "allowed": pending.allowed,

@@ -82,6 +82,16 @@ impl<'a> Tree<'a> {
         tree
     }
 
+    /// A proof of a file's digest that says nothing yet.
+    pub fn detached(hash: FileHash, digest: &'a [u8]) -> Self {
+        Self { root: Root::Detached { hash, digest }, nodes: vec![TreeNode::default()] }
+    }
+
+    /// The node that the operation makes of that node, which must exist.
+    pub fn grow(&mut self, at: usize, op: Op<'a>) -> usize {
+        self.child(at, op)
+    }
+
     /// What the proof starts from.
     pub fn root(&self) -> Root<'a> {
         self.root

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use super::head::Summary;
 use crate::domain::{Code, Divergence, Severity, State, UnixSeconds};
 
+/// Divergences kept as a page's first rows.
+const FIRST_MAX: usize = 200;
 /// Divergences kept as examples.
 const WORST_MAX: usize = 50;
 
@@ -18,7 +20,9 @@ pub struct Tally {
     pub by: BTreeMap<(Code, Severity, State), u64>,
     /// Those that block unfreezing writes.
     pub blocking: u64,
-    /// The first that are open, in the report's order: worst first.
+    /// The first, in the report's order: worst first.
+    pub first: Vec<Divergence>,
+    /// The first that are open.
     pub worst: Vec<Divergence>,
     /// When the oldest of each code and state is of, of those that have a time.
     pub oldest: BTreeMap<(Code, State), UnixSeconds>,
@@ -45,6 +49,9 @@ impl Tally {
         if let Some(at) = divergence.at {
             let oldest = self.oldest.entry((divergence.code, divergence.state)).or_insert(at);
             *oldest = (*oldest).min(at);
+        }
+        if self.first.len() < FIRST_MAX {
+            self.first.push(divergence.clone());
         }
         if divergence.state == State::Open && self.worst.len() < WORST_MAX {
             self.worst.push(divergence.clone());

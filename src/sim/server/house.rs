@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::behaviour::Behaviour;
 use super::conduct::Conduct;
+use super::growth::Growth;
 use super::relay::RelayRules;
 use crate::sim::chain::block_hash_hex;
 use crate::sim::ots::CALENDARS;
@@ -82,6 +83,8 @@ pub(super) struct House {
     pub(super) trap: SocketAddr,
     /// Connections that came there.
     pub(super) trapped: AtomicU64,
+    /// What came to it since it is served.
+    pub(super) growth: Growth,
     /// Height by block hash, made when it is first asked for.
     heights: OnceLock<BTreeMap<String, usize>>,
 }
@@ -90,7 +93,15 @@ impl House {
     pub(super) fn new(world: Arc<World>, services: Services, trap: SocketAddr) -> Self {
         let pace = Duration::from_millis(services.pace_ms);
         let conduct = Conduct::new(world.seed, services.behaviours.clone(), pace);
-        Self { world, services, conduct, trap, trapped: AtomicU64::new(0), heights: OnceLock::new() }
+        Self {
+            world,
+            services,
+            conduct,
+            trap,
+            trapped: AtomicU64::new(0),
+            growth: Growth::default(),
+            heights: OnceLock::new(),
+        }
     }
 
     /// The height of the block with that hash, as explorers print it.
@@ -99,7 +110,7 @@ impl House {
             let headers = self.world.headers.iter().enumerate();
             headers.map(|(height, header)| (block_hash_hex(header), height)).collect()
         });
-        heights.get(hash).copied()
+        heights.get(hash).copied().or_else(|| self.growth.height_of(&self.world, hash))
     }
 
     /// Addresses that a reader must not contact: plaintext outside loopback, a metadata service, our own trap.

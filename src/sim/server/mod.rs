@@ -4,6 +4,7 @@ mod behaviour;
 mod body;
 mod conduct;
 mod effect;
+mod growth;
 mod house;
 mod http;
 mod misbehaviour;

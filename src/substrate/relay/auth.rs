@@ -5,22 +5,18 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use bitcoin::key::Keypair;
-use bitcoin::secp256k1::{Message, Secp256k1, SignOnly, rand};
-use serde_json::json;
-
 use super::super::SourceError;
 use super::super::limits::AUTH_KEY_BYTES_MAX;
 use super::RelayAuth;
-use crate::domain::{Digest32, sha256};
+use super::author::{EventDraft, NostrPen};
+use crate::domain::{Digest32, UnixSeconds};
 
 /// Kind of an authentication event.
 const KIND: u16 = 22_242;
 
 /// A key, and the relay it speaks to.
 pub(super) struct Auth {
-    secp: Secp256k1<SignOnly>,
-    keys: Keypair,
+    pen: NostrPen,
     relay: String,
 }
 
@@ -38,40 +34,39 @@ impl Auth {
     /// [`SourceError::Exposed`] for a key file that others can read, [`SourceError::Misconfigured`] for one without a
     /// key in hex.
     pub(super) fn new(plan: &RelayAuth, relay: &str) -> Result<Self, SourceError> {
-        let secp = Secp256k1::signing_only();
-        let keys = match plan {
-            RelayAuth::Throwaway => Keypair::new(&secp, &mut rand::thread_rng()),
+        let pen = match plan {
+            RelayAuth::Throwaway => NostrPen::throwaway(),
             RelayAuth::KeyFile(path) => {
                 let bad = || SourceError::Misconfigured {
                     what: "key file without a key",
                     address: path.display().to_string(),
                 };
                 let secret = Digest32::from_hex(read(path)?.trim()).map_err(|_| bad())?;
-                Keypair::from_seckey_slice(&secp, secret.as_bytes()).map_err(|_| bad())?
+                NostrPen::of(&secret).ok_or_else(bad)?
             }
         };
-        Ok(Self { secp, keys, relay: relay.to_owned() })
+        Ok(Self { pen, relay: relay.to_owned() })
     }
 
     /// The AUTH message for a challenge.
     pub(super) fn answer(&self, challenge: &str) -> Option<String> {
-        let public = self.keys.x_only_public_key().0.to_string();
-        let tags = json!([["relay", self.relay], ["challenge", challenge]]);
-        let created_at = now()?;
-        let id = sha256(json!([0, public, created_at, KIND, tags, ""]).to_string().as_bytes());
-        let signature = self.secp.sign_schnorr(&Message::from_digest(id.0), &self.keys);
-        let event = json!({
-            "id": id.to_hex(), "pubkey": public, "created_at": created_at, "kind": KIND, "tags": tags, "content": "",
-            "sig": signature.to_string(),
-        });
-        Some(json!(["AUTH", event]).to_string())
+        answer(&self.pen, &self.relay, challenge)
     }
 }
 
+/// The AUTH message for a challenge of that relay.
+pub(super) fn answer(pen: &NostrPen, relay: &str, challenge: &str) -> Option<String> {
+    let tag = |name: &str, value: &str| vec![name.to_owned(), value.to_owned()];
+    let tags = vec![tag("relay", relay), tag("challenge", challenge)];
+    let event = pen.sign(&EventDraft { kind: KIND, created_at: now()?, tags, content: String::new() });
+    // A signed event is JSON already.
+    Some(format!("[\"AUTH\",{}]", event.json))
+}
+
 #[expect(clippy::disallowed_methods, reason = "relays refuse answers that are not dated now; nothing else reads it")]
-fn now() -> Option<u64> {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.ok().map(|since| since.as_secs())
+fn now() -> Option<UnixSeconds> {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_secs()).ok().map(UnixSeconds)
 }
 
 fn read(path: &Path) -> Result<String, SourceError> {
@@ -121,7 +116,7 @@ mod tests {
         let load = |text: &str, mode: u32| {
             std::fs::write(&file, text).unwrap();
             std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
-            Auth::new(&plan, "wss://relay.example").map(|auth| auth.keys.x_only_public_key().0.to_string())
+            Auth::new(&plan, "wss://relay.example").map(|auth| auth.pen.author().to_string())
         };
         // The first vector of BIP-340: secret 3.
         let public = "f9308a019258c31049344f85f89d5229b531c845836f99b08601f113bce036f9";

@@ -34,6 +34,12 @@ pub(super) enum Frame<'a> {
     Notice(Cow<'a, str>),
     /// A challenge (NIP-42).
     Auth(Cow<'a, str>),
+    /// The word on an event that was given (NIP-01).
+    Ok {
+        id: Cow<'a, str>,
+        accepted: bool,
+        reason: Cow<'a, str>,
+    },
     /// A count (NIP-45); `None` for one that is approximate or can't be read.
     Count {
         subscription: Cow<'a, str>,
@@ -49,7 +55,7 @@ pub(super) enum Frame<'a> {
         subscription: Cow<'a, str>,
         reason: Cow<'a, str>,
     },
-    /// A well-formed message that no question of ours calls for (`OK`, vendor messages).
+    /// A well-formed message that no question of ours calls for (vendor messages).
     Foreign,
     Malformed,
 }
@@ -70,6 +76,12 @@ impl<'a> Frame<'a> {
             }
             ("NOTICE", Some(notice), _) => Self::Notice(notice),
             ("AUTH", Some(challenge), _) => Self::Auth(challenge),
+            ("OK", Some(id), Some(verdict)) => match serde_json::from_str(verdict.get()) {
+                Ok(accepted) => {
+                    Self::Ok { id, accepted, reason: parts.0.get(3).and_then(|raw| string(raw)).unwrap_or_default() }
+                }
+                Err(_) => Self::Malformed,
+            },
             ("COUNT", Some(subscription), Some(count)) => Self::Count { subscription, count: exact(count) },
             ("NEG-MSG", Some(subscription), Some(hex)) => match string(hex) {
                 Some(hex) => Self::NegMessage { subscription, hex },
@@ -78,19 +90,21 @@ impl<'a> Frame<'a> {
             ("NEG-ERR", Some(subscription), reason) => {
                 Self::NegError { subscription, reason: reason.and_then(string).unwrap_or_default() }
             }
-            ("EVENT" | "EOSE" | "CLOSED" | "NOTICE" | "AUTH" | "COUNT" | "NEG-MSG" | "NEG-ERR", ..) => Self::Malformed,
+            ("EVENT" | "EOSE" | "CLOSED" | "NOTICE" | "AUTH" | "COUNT" | "NEG-MSG" | "NEG-ERR" | "OK", ..) => {
+                Self::Malformed
+            }
             _ => Self::Foreign,
         }
     }
 }
 
-/// The members of a message: the first three are looked at, more are tolerated and dropped.
+/// The members of a message: the first four are looked at, more are tolerated and dropped.
 struct Parts<'a>(Vec<&'a RawValue>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Parts<'a> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct First3;
-        impl<'de> serde::de::Visitor<'de> for First3 {
+        struct FirstFour;
+        impl<'de> serde::de::Visitor<'de> for FirstFour {
             type Value = Vec<&'de RawValue>;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -98,16 +112,16 @@ impl<'de: 'a, 'a> Deserialize<'de> for Parts<'a> {
             }
 
             fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-                let mut parts = Vec::with_capacity(3);
+                let mut parts = Vec::with_capacity(4);
                 while let Some(member) = members.next_element::<&'de RawValue>()? {
-                    if parts.len() < 3 {
+                    if parts.len() < 4 {
                         parts.push(member);
                     }
                 }
                 Ok(parts)
             }
         }
-        deserializer.deserialize_seq(First3).map(Parts)
+        deserializer.deserialize_seq(FirstFour).map(Parts)
     }
 }
 
@@ -216,7 +230,11 @@ mod tests {
         assert!(matches!(Frame::read(r#"["CLOSED","s"]"#), Frame::Closed { .. }));
         assert!(matches!(Frame::read(r#"["NOTICE","no\u0020"]"#), Frame::Notice(text) if text == "no "));
         assert!(matches!(Frame::read(r#"["AUTH","challenge"]"#), Frame::Auth(text) if text == "challenge"));
-        assert!(matches!(Frame::read(r#"["OK","x",true,""]"#), Frame::Foreign));
+        assert!(matches!(Frame::read(r#"["OK","x",true,""]"#), Frame::Ok { accepted: true, .. }));
+        assert!(
+            matches!(Frame::read(r#"["OK","x",false,"why"]"#), Frame::Ok { accepted: false, reason, .. } if reason == "why")
+        );
+        assert!(matches!(Frame::read(r#"["OK","x",1]"#), Frame::Malformed));
     }
 
     #[test]

@@ -63,6 +63,11 @@ impl Information {
         room.clamp(FRAME_BYTES_MIN, FRAME_BYTES)
     }
 
+    /// The longest message that it takes, when it says so.
+    pub(super) fn message_bytes(&self) -> Option<u64> {
+        self.max_message_length
+    }
+
     /// How many ids one question may name.
     pub(super) fn ids_per_question(&self) -> usize {
         // 64 digits, quotes and a comma.

@@ -157,3 +157,15 @@ pub(crate) fn markup(line: &str) -> String {
     }
     out
 }
+
+/// Names of the tags of a page, opened and closed. Its own tests ask more of it (`src/report/html`).
+pub(crate) fn tags(text: &str) -> Vec<String> {
+    let name = |piece: &str| {
+        piece
+            .split(|character: char| !character.is_ascii_alphanumeric() && character != '/')
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    text.split('<').skip(1).map(name).collect()
+}

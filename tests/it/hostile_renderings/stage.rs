@@ -13,9 +13,10 @@ const ROWS: usize = 45;
 /// Names of each map.
 const NAMES: usize = 10;
 
-/// Every rendering of a report. The page in HTML joins this list with its variant, as does the feed.
-pub(crate) const RENDERINGS: [(&str, Rendering); 7] = [
+/// Every rendering of a report.
+pub(crate) const RENDERINGS: [(&str, Rendering); 8] = [
     ("text", Rendering::Text),
+    ("html", Rendering::Html),
     ("md", Rendering::Markdown),
     ("junit", Rendering::Junit),
     ("openmetrics", Rendering::OpenMetrics),

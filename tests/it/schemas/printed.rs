@@ -140,6 +140,14 @@ fn what_commands_print_obeys_the_published_schemas() {
     stage.obeys("custody", &["custody", "history", user]);
     assert!(stage.obeys("keys", &["keys", "list"])["keys"].as_array().is_some_and(|keys| !keys.is_empty()));
     assert!(stage.obeys("caps", &["caps"])["limits"].as_array().is_some_and(|limits| limits.len() == 5));
+    let key = stage.path("key");
+    fs::write(&key, "07".repeat(32)).unwrap();
+    fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    assert_eq!(code(&run(&["attest", "sign", &stage.path("run"), "--key-file", &key, "--no-audit"])), 0);
+    let verdict = stage.obeys("attestation-verdict", &["attest", "verify"]);
+    assert_eq!(faults(&schema("attestation"), &verdict["statement"]), Vec::<String>::new());
+    let page = stage.obeys("transparency", &["transparency", "--year", "2026", &one, &other]);
+    assert_eq!(page["quarters"].as_array().map(Vec::len), Some(4));
     stage.obeys("coverage", &["coverage"]);
     stage.obeys("certificates", &["coverage", "--certificates"]);
     stage.obeys("cursors", &["cursor", "export"]);
@@ -153,7 +161,9 @@ fn a_proof_or_a_difference_that_is_not_in_form_breaks_its_schema() {
     let leaf = json!({"balance_sats": "5", "index": 0, "path": [node], "user": "u"});
     let proof = json!({"balance_sats": "5", "claim": "inclusion", "count": 1, "leaves": [leaf], "root": "00".repeat(32),
         "schema": "reledger/balance-proof/1", "total_sats": "5", "user": "u"});
-    let difference = json!({"schema": "reledger/diff/1", "equal": true, "exit_code": 0, "report": null, "bisected": null,
+    let seen = json!({"id": "00".repeat(32), "media": "jwks", "sources": ["s"]});
+    let difference = json!({"schema": "reledger/diff/1", "equal": true, "exit_code": 0, "report": null, "bisected": null, "same_state": true,
+        "evidence": {"only_left": 0, "only_right": 1, "left": [], "right": [seen]},
         "state_root": {"left": "a", "right": "a"}});
     let of_proof = [
         ("/balance_sats", json!(5)),
@@ -167,6 +177,8 @@ fn a_proof_or_a_difference_that_is_not_in_form_breaks_its_schema() {
     let of_difference = [
         ("/equal", json!("yes")),
         ("/state_root", json!({"left": "a"})),
+        ("/evidence/right/0/id", json!("00")),
+        ("/same_state", json!(null)),
         ("/bisected", json!([{"tree": "balances"}])),
         ("/report", json!({"inputs": []})),
     ];

@@ -12,6 +12,25 @@ use crate::sim::world::CalendarReply;
 /// Bytes that are no timestamp: an operation that does not exist.
 const UNREADABLE: &[u8] = &[0x42; 40];
 
+/// The largest message that a calendar takes.
+const MESSAGE_BYTES_MAX: usize = 64;
+
+/// What the calendar makes of a message that is submitted.
+pub(super) fn take(house: &House, seat: Seat, message: &[u8]) -> Answer {
+    if message.is_empty() || message.len() > MESSAGE_BYTES_MAX {
+        return Answer::text(StatusCode::BAD_REQUEST, "digest too long");
+    }
+    let takes = |misbehaviour| house.conduct.takes(seat, misbehaviour);
+    if takes(M::Malformed) {
+        return Answer::ok(BINARY, UNREADABLE);
+    }
+    if takes(M::BadUrl) {
+        let [trap, ..] = house.bad_urls();
+        return Answer::ok(BINARY, pending_reply(trap.trim_end_matches('/')));
+    }
+    Answer::ok(BINARY, house.growth.take(&house.world, seat.index, message))
+}
+
 /// What the calendar says about a commitment in hex.
 pub(super) fn answer(house: &House, seat: Seat, commitment: &str) -> Answer {
     let is_hex = !commitment.is_empty() && commitment.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -20,7 +39,9 @@ pub(super) fn answer(house: &House, seat: Seat, commitment: &str) -> Answer {
     }
     let takes = |misbehaviour| house.conduct.takes(seat, misbehaviour);
     let unknown = || Answer::text(StatusCode::NOT_FOUND, "Not found").cached("public, max-age=60");
-    match house.world.calendar.get(&commitment.to_ascii_lowercase()) {
+    let commitment = commitment.to_ascii_lowercase();
+    let known = house.world.calendar.get(&commitment).cloned();
+    match known.or_else(|| house.growth.ask(&house.world, &commitment)) {
         Some(CalendarReply::Confirmed(bytes)) => {
             if takes(M::Omit) {
                 return unknown();
@@ -31,7 +52,7 @@ pub(super) fn answer(house: &House, seat: Seat, commitment: &str) -> Answer {
                 let [trap, ..] = house.bad_urls();
                 pending_reply(trap.trim_end_matches('/'))
             } else {
-                bytes.clone()
+                bytes
             };
             Answer::ok(BINARY, bytes).cached("public, max-age=31536000")
         }

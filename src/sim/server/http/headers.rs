@@ -40,18 +40,22 @@ impl Chain<'_> {
     /// How many headers there are, when the answer goes up to `wanted` of them: a server that leaves some out says that
     /// its chain ends early.
     fn length(&self, wanted: usize) -> usize {
-        let all = self.house.world.headers.len();
+        let all = self.house.growth.length(&self.house.world);
         let told = all * 2 / 3;
         let differs = wanted.min(all) > told;
         if differs && self.house.conduct.takes(self.seat, M::Omit) { told } else { all }
     }
 
-    fn at(&self, height: &str) -> Option<&[u8; 80]> {
+    fn at(&self, height: &str) -> Option<[u8; 80]> {
         let height = height.parse::<usize>().ok()?;
         if height >= self.length(height.checked_add(1)?) {
             return None;
         }
-        self.house.world.headers.get(height)
+        self.between(height, height + 1).pop()
+    }
+
+    fn between(&self, from: usize, end: usize) -> Vec<[u8; 80]> {
+        self.house.growth.headers(&self.house.world, from, end)
     }
 
     /// `chaininfo`, `blockhashbyheight`, `headers` in both of its path forms.
@@ -63,11 +67,11 @@ impl Chain<'_> {
         }
         if let Some(height) = path.strip_prefix("blockhashbyheight/") {
             let Some(header) = self.at(height) else { return not_found("Block height out of range") };
-            let hash = block_hash_hex(header);
+            let hash = block_hash_hex(&header);
             return match format {
                 "json" => Answer::ok(JSON, Object::new().text("blockhash", hash).compact()),
                 "hex" => Answer::ok(TEXT, format!("{hash}\n")),
-                "bin" => Answer::ok(BINARY, Vec::from(block_hash(header))),
+                "bin" => Answer::ok(BINARY, Vec::from(block_hash(&header))),
                 _ => not_found("output format"),
             };
         }
@@ -85,10 +89,10 @@ impl Chain<'_> {
         }
     }
 
-    fn run(&self, hash: &str, count: usize) -> &[[u8; 80]] {
-        let Some(from) = self.house.height_of(hash) else { return &[] };
+    fn run(&self, hash: &str, count: usize) -> Vec<[u8; 80]> {
+        let Some(from) = self.house.height_of(hash) else { return Vec::new() };
         let end = from.saturating_add(count).min(self.length(from.saturating_add(count)));
-        self.house.world.headers.get(from..end).unwrap_or_default()
+        self.between(from, end)
     }
 
     fn tip(&self) -> usize {
@@ -97,7 +101,7 @@ impl Chain<'_> {
 
     fn info(&self) -> Answer {
         let tip = self.tip();
-        let best = self.house.world.headers.get(tip).map(block_hash_hex).unwrap_or_default();
+        let best = self.between(tip, tip + 1).first().map(block_hash_hex).unwrap_or_default();
         let info =
             Object::new().text("chain", "main").plain("blocks", tip).plain("headers", tip).text("bestblockhash", best);
         Answer::ok(JSON, info.compact())
@@ -110,10 +114,10 @@ impl Chain<'_> {
         }
         let missing = || Answer::text(StatusCode::NOT_FOUND, "Block not found");
         if let Some(height) = path.strip_prefix("/block-height/") {
-            return self.at(height).map_or_else(missing, |header| Answer::ok(TEXT, block_hash_hex(header)));
+            return self.at(height).map_or_else(missing, |header| Answer::ok(TEXT, block_hash_hex(&header)));
         }
         let hash = path.strip_prefix("/block/").and_then(|path| path.strip_suffix("/header"));
-        let header = hash.and_then(|hash| self.run(hash, 1).first());
-        header.map_or_else(missing, |header| Answer::ok(TEXT, faster_hex::hex_string(header)))
+        let header = hash.and_then(|hash| self.run(hash, 1).pop());
+        header.map_or_else(missing, |header| Answer::ok(TEXT, faster_hex::hex_string(&header)))
     }
 }

@@ -75,6 +75,10 @@ pub(in crate::sim::server) async fn answer(
                 Answer::text(StatusCode::UNAUTHORIZED, "unauthorized")
             }
         }
+        Role::Calendar if parts.method == Method::POST => match Limited::new(body, BODY_BYTES_MAX).collect().await {
+            Ok(body) => calendar::take(house, seat, &body.to_bytes()),
+            Err(_) => Answer::text(StatusCode::BAD_REQUEST, "invalid Content-Length"),
+        },
         Role::Calendar => calendar::answer(house, seat, asked.path.trim_start_matches(TIMESTAMP)),
         Role::Headers => headers::answer(house, seat, &asked),
         _ => documents::answer(house, seat, &asked)
@@ -89,7 +93,11 @@ const TIMESTAMP: &str = "/timestamp/";
 /// The role that a request is for.
 fn role(method: &Method, path: &str) -> Option<Role> {
     if *method == Method::POST {
-        return ["/v1/payment_log", "/payment_log"].contains(&path).then_some(Role::PaymentLog);
+        return match path {
+            "/v1/payment_log" | "/payment_log" => Some(Role::PaymentLog),
+            "/digest" => Some(Role::Calendar),
+            _ => None,
+        };
     }
     if *method != Method::GET {
         return None;

@@ -13,7 +13,7 @@ use crate::sim::server::http::shuffle;
 use crate::sim::server::misbehaviour::Misbehaviour as M;
 
 /// How many paces a late answer is late.
-const LATE: u32 = 3;
+pub(super) const LATE: u32 = 3;
 /// Messages of one answer that are dripped; the others come at once, or a long page would take minutes.
 const DRIPPED_MAX: usize = 4;
 /// Challenges of a flood: more than any use explains.
@@ -81,7 +81,8 @@ impl Talk {
     fn page(&self, filters: &[Filter]) -> (Page, Hint) {
         let relay = &self.relay;
         let (events, most) = (&relay.house.world.events, relay.rules.max_limit);
-        let honest = relay.shelf.page(events, filters, most, |_| false);
+        let shelf = relay.shelf();
+        let honest = shelf.page(events, filters, most, |_| false);
         let hint = |page: &Page| match (relay.rules.hints, page.whole) {
             (false, _) => Hint::Silent,
             (true, true) => Hint::Finish,
@@ -92,7 +93,7 @@ impl Talk {
                 continue;
             }
             let hidden = |event: &SimEvent| self.left_out(&label, event);
-            let page = relay.shelf.page(events, filters, most, hidden);
+            let page = shelf.page(events, filters, most, hidden);
             if page.events != honest.events && relay.takes(misbehaviour) {
                 let hint = if misbehaviour == M::LieFinish { Hint::Finish } else { hint(&page) };
                 return (page, hint);
@@ -113,7 +114,8 @@ impl Talk {
     /// Matching events that are left out of a list (NIP-77) or count (NIP-45), as out of pages: a relay that hides what
     /// it lists would give itself away.
     pub(super) fn leaves_out(&self, filters: &[Filter]) -> BTreeSet<NostrEventId> {
-        let matching = || self.relay.shelf.all(&self.relay.house.world.events, filters);
+        let shelf = self.relay.shelf();
+        let matching = || shelf.all(&self.relay.house.world.events, filters);
         for (misbehaviour, label) in self.reticence() {
             if !self.relay.house.conduct.knows(misbehaviour) {
                 continue;
@@ -140,7 +142,7 @@ impl Talk {
     fn frames(&self, name: &str, filters: &[Filter], page: &Page, hint: Hint) -> Vec<Step> {
         let takes = |misbehaviour| self.relay.takes(misbehaviour);
         let mut places = page.events.clone();
-        let strangers = || self.relay.shelf.strangers(&self.relay.house.world.events, filters, STRANGERS);
+        let strangers = || self.relay.shelf().strangers(&self.relay.house.world.events, filters, STRANGERS);
         let conduct = &self.relay.house.conduct;
         if conduct.knows(M::Blind) || conduct.knows(M::WrongFilter) {
             let strangers = strangers();
@@ -166,7 +168,8 @@ impl Talk {
     }
 
     fn event(&self, name: &str, place: usize) -> String {
-        message("EVENT", [&quoted(name), &self.relay.house.world.events[place].line()])
+        let shelf = self.relay.shelf();
+        message("EVENT", [&quoted(name), &shelf.event(&self.relay.house.world.events, place).line()])
     }
 
     /// Puts the end to the events, or an end of another kind.
@@ -200,7 +203,7 @@ impl Talk {
     }
 }
 
-fn challenge(number: usize) -> Step {
+pub(super) fn challenge(number: usize) -> Step {
     Step::Text(message("AUTH", [quoted(&format!("challenge {number}")).as_str()]))
 }
 

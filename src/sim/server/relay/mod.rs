@@ -1,6 +1,7 @@
-//! A Nostr relay (NIP-01, 11, 45, 67, 77) over the world's events: newest first, read-only.
+//! A Nostr relay (NIP-01, 11, 45, 67, 77) over the world's events: newest first. It takes events.
 
 mod answer;
+mod given;
 mod rules;
 mod shelf;
 mod sync;

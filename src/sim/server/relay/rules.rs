@@ -18,6 +18,7 @@ pub(super) const NAME_BYTES_MAX: usize = 64;
 
 /// A relay's limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent abilities, as relays list them")]
 pub struct RelayRules {
     /// Most events in one page, whatever limit was asked for.
     pub max_limit: usize,
@@ -35,6 +36,8 @@ pub struct RelayRules {
     pub hints: bool,
     /// Reconciles sets (NIP-77).
     pub reconciles: bool,
+    /// Takes events.
+    pub takes_events: bool,
     /// What it stores.
     pub holds: Holds,
 }
@@ -69,6 +72,7 @@ impl Default for RelayRules {
             // Few relays of the field know it (CAPTURE 2.4).
             hints: false,
             reconciles: true,
+            takes_events: true,
             holds: Holds::default(),
         }
     }
@@ -94,7 +98,7 @@ impl RelayRules {
             .plain("max_subid_length", NAME_BYTES_MAX)
             .plain("max_message_length", self.max_message_bytes)
             .plain("auth_required", false)
-            .plain("restricted_writes", true);
+            .plain("restricted_writes", !self.takes_events);
         let document = Object::new()
             .text("name", "reledger sim")
             .text("software", "reledger")

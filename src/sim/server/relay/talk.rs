@@ -107,10 +107,8 @@ impl Talk {
         let (verb, name) = (part(0), part(1));
         let rest = frame.get(2..).unwrap_or_default();
         match verb {
-            "EVENT" => {
-                let id = frame.get(1).and_then(|event| event.get("id")).and_then(Value::as_str).unwrap_or_default();
-                return vec![Step::Text(message("OK", [&quoted(id), "false", "\"blocked: read-only\""]))];
-            }
+            "EVENT" => return self.given(frame.get(1).unwrap_or(&Value::Null)),
+            "AUTH" => return Self::told_who_asks(frame.get(1).unwrap_or(&Value::Null)),
             "REQ" | "COUNT" | "NEG-OPEN" | "NEG-MSG" | "NEG-CLOSE" | "CLOSE" => {}
             other => return vec![notice(&format!("invalid: unknown command {other:.16}"))],
         }
@@ -169,7 +167,8 @@ impl Talk {
             return vec![closed(name, "unsupported: COUNT")];
         }
         let hidden = self.leaves_out(filters);
-        let all = self.relay.shelf.all(&self.relay.house.world.events, filters);
+        let shelf = self.relay.shelf();
+        let all = shelf.all(&self.relay.house.world.events, filters);
         let count = all.filter(|event| !hidden.contains(&event.id)).count();
         vec![Step::Text(message("COUNT", [&quoted(name), &Object::new().plain("count", count).compact()]))]
     }
@@ -187,8 +186,10 @@ impl Talk {
         let Some(filter) = Filter::from_json(filter) else { return vec![neg_err(name, "invalid: filter")] };
         let filters = [filter];
         let hidden = self.leaves_out(&filters);
-        let all = self.relay.shelf.all(&self.relay.house.world.events, &filters);
+        let shelf = self.relay.shelf();
+        let all = shelf.all(&self.relay.house.world.events, &filters);
         let reconciliation = Reconciliation::over(all.filter(|event| !hidden.contains(&event.id)));
+        drop(shelf);
         self.reconciliations.insert(name.to_owned(), reconciliation);
         self.go_on(name, opening.as_str().unwrap_or_default())
     }

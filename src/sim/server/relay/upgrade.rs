@@ -1,6 +1,6 @@
 //! The HTTP request that opens a WebSocket, or asks for the relay's document (NIP-11).
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
@@ -17,6 +17,7 @@ use super::super::misbehaviour::Misbehaviour as M;
 use super::super::role::Role;
 use super::rules::RelayRules;
 use super::shelf::Shelf;
+use crate::sim::nostr::SimEvent;
 
 /// A socket that will speak WebSocket.
 pub(in crate::sim::server) type Upgraded = OnUpgrade;
@@ -27,13 +28,28 @@ pub(in crate::sim::server) struct RelayServer {
     pub(super) house: Arc<House>,
     pub(super) seat: Seat,
     pub(super) rules: RelayRules,
-    pub(super) shelf: Shelf,
+    shelf: RwLock<Shelf>,
 }
 
 impl RelayServer {
     pub(in crate::sim::server) fn new(house: Arc<House>, index: usize, rules: RelayRules) -> Self {
-        let shelf = Shelf::new(&house.world.events, &rules.holds);
+        let shelf = RwLock::new(Shelf::new(&house.world.events, &rules.holds));
         Self { house, seat: Seat { role: Role::Relay, index }, rules, shelf }
+    }
+
+    /// What it holds now.
+    pub(super) fn shelf(&self) -> RwLockReadGuard<'_, Shelf> {
+        // A shelf is whole whatever its last writer died of.
+        self.shelf.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes an event that was given. What is said to its author.
+    ///
+    /// # Errors
+    /// The same for one that it does not keep.
+    pub(super) fn keep(&self, event: SimEvent) -> Result<&'static str, &'static str> {
+        let mut shelf = self.shelf.write().unwrap_or_else(PoisonError::into_inner);
+        shelf.take(&self.house.world.events, event)
     }
 
     /// True when the relay misbehaves like this now; then it must.

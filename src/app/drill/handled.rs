@@ -1,0 +1,72 @@
+//! What a session leaves beside evidence and report: lines of the custody log, durations, the clock.
+
+use std::time::Instant as Clock;
+
+use super::Session;
+use crate::app::custody_log::{Deed, Handled};
+use crate::app::error::AppError;
+use crate::app::finish::Sealed;
+use crate::domain::{Digest32, UnixSeconds};
+use crate::seal::evidence_root;
+use crate::store::EvidenceStore as _;
+
+impl Session<'_> {
+    /// Ends the work without a report.
+    #[cfg(feature = "net")]
+    pub(in crate::app) fn seal(&mut self) -> Result<(), AppError> {
+        self.cancel.check()?;
+        self.store.seal_segments()?;
+        self.captured(None)
+    }
+
+    /// Notes in the custody log that the command ends here, with the folder unsealed.
+    pub(super) fn captured(&mut self, exit_code: Option<u8>) -> Result<(), AppError> {
+        let evidence = (evidence_root(&self.store.ids()?), self.store.len());
+        self.handled(Deed::Capture, evidence, None, exit_code)?;
+        self.folder.write_record(&self.record)
+    }
+
+    /// Adds to the custody log. The record that names the line is written after it.
+    pub(super) fn handled(
+        &mut self,
+        deed: Deed,
+        evidence: (Digest32, u64),
+        sealed: Option<Sealed>,
+        exit_code: Option<u8>,
+    ) -> Result<(), AppError> {
+        let head = self.log.add(&Handled {
+            deed,
+            actor: &self.options.actor,
+            at: self.now(),
+            command: self.options.command,
+            resumed: self.record.resumed,
+            evidence,
+            manifest_sha256: sealed.as_ref().map(|sealed| sealed.manifest_sha256),
+            report: sealed.map(|sealed| sealed.report),
+            expected_root: self.options.expect_root.filter(|_| deed == Deed::Seal),
+            exit_code,
+        })?;
+        self.record.custody_head = Some(head);
+        self.record.ended = Some(true);
+        Ok(())
+    }
+
+    /// The clock now.
+    pub(super) fn now(&self) -> UnixSeconds {
+        self.options.clock.plus(i64::try_from(self.began.elapsed().as_secs()).unwrap_or(i64::MAX))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "durations go into run.json only")]
+    pub(super) fn timed<T>(
+        &mut self,
+        stage: &str,
+        work: impl FnOnce(&mut Self) -> Result<T, AppError>,
+    ) -> Result<T, AppError> {
+        let began = Clock::now();
+        let result = work(self)?;
+        let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(stage, millis, held = self.store.len(), "stage ended");
+        self.record.stages.push((stage.to_owned(), millis));
+        Ok(result)
+    }
+}

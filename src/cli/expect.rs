@@ -1,0 +1,53 @@
+//! What commands that judge into a folder are told beside the configuration: who acts, and what has to come out.
+
+use clap::Args;
+
+use super::args::Global;
+use super::output::{Output, say};
+use crate::app::Expected;
+use crate::domain::Digest32;
+use crate::report::canonical_json;
+
+/// Who acts.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ByArgs {
+    /// Who does this, for the custody log of the evidence; nothing is taken from the system. RELEDGER_BY says it too.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: Option<String>,
+}
+
+/// What a run is judged against, beside its own checks.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ExpectArgs {
+    /// The state root that has to come out: another one is exit 1, and changes no byte of the report.
+    #[arg(long, env = "RELEDGER_EXPECT_ROOT", value_name = "HEX")]
+    pub(crate) expect_root: Option<Digest32>,
+}
+
+/// Of commands that judge into a folder.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct JudgedArgs {
+    #[command(flatten)]
+    pub(crate) by: ByArgs,
+    #[command(flatten)]
+    pub(crate) expect: ExpectArgs,
+}
+
+/// The last line of a human result about a state root that was expected; empty when none was.
+pub(crate) fn line(expected: Option<&Expected>) -> String {
+    expected.map_or_else(String::new, |expected| format!("{}\n", expected.sentence()))
+}
+
+/// The last sentence about a state root that was expected: also under --quiet when it is another one.
+pub(crate) fn tell(global: &Global, output: &Output, expected: Option<&Expected>) {
+    let Some(expected) = expected else { return };
+    if !expected.is_met() || !global.quiet {
+        say(&expected.sentence());
+    }
+    if !expected.is_met() {
+        say(&format!("  hint: {}", Expected::hint()));
+    }
+    if output.json_errors {
+        say(String::from_utf8_lossy(&canonical_json(&expected.value())).trim_end());
+    }
+}
