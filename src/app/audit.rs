@@ -59,7 +59,7 @@ pub fn audit(root: &Path, jobs: usize, observer: &dyn Observer, cancel: &Cancel)
     let report = report_json(&conclusion.model());
     let reproduced = report == found;
     let first_difference = if reproduced { None } else { Some(first_difference(&report, &found)) };
-    let summary = with_report_bytes(&report, |document| summary_text(document))?;
+    let summary = with_report_bytes(&report, summary_text)?;
     Ok(Audited { conclusion, report, summary, reproduced, first_difference, custody })
 }
 

@@ -10,7 +10,7 @@ use super::output::{Output, counted, say};
 use super::{documents, progress, settings, signals};
 use crate::app::{self, AppError, Cancel};
 use crate::domain::{Condition, inert};
-use crate::report::{Detail, Dialect, Rendering};
+use crate::report::{Detail, Dialect, Rendering, Table};
 
 /// What to do with it.
 #[derive(Debug, Subcommand)]
@@ -24,16 +24,18 @@ pub(crate) enum ReportCommand {
 /// For whom, and how much.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Reads the run that --run names and contacts nobody.\n\n\
-    `text` and `html` are made of report.json alone, and of the times in run.json where they show any. The report is taken at its \
+    `text`, `html`, `md`, `junit`, `openmetrics` and `csv --table` are made of report.json alone, and of the times in run.json where they \
+    show any. The report is taken at its \
     word; `reledger audit` says whether it follows from the evidence. One that was altered ends with 5, one of another version \
     or program with 2, and nothing is written.\n\n\
-    The journals (`hledger`, `beancount`, `csv`) are made of the evidence. A finished run is judged by its own policy, \
+    The journals (`hledger`, `beancount`, `csv` without --table) are made of the evidence. A finished run is judged by its own policy, \
     unless a configuration is named (-c, RELEDGER_CONFIG): then by what that says now. One that is only captured needs its \
     configuration. Amounts are millisatoshi; users are pseudonyms unless --reveal-users is given. The result is the journal \
     whatever --json says; -o FILE is never an existing file without --yes.\n\nExit 0: the journal is written; 3: it is, and \
     has no entry; 6: the file is there. What the ledger is worth is said by the report, not by this.\n\n\
     reledger report render --to hledger -o treasury.journal && hledger -f treasury.journal check --strict\n\
-    reledger report render --to beancount -o treasury.beancount && bean-check treasury.beancount")]
+    reledger report render --to beancount -o treasury.beancount && bean-check treasury.beancount\n\
+    reledger report render --to csv --table divergences -o divergences.csv")]
 pub(crate) struct RenderArgs {
     /// For whom.
     #[arg(long, value_enum)]
@@ -41,6 +43,9 @@ pub(crate) struct RenderArgs {
     /// How much of a journal: every entry, or sums by day, kind and account.
     #[arg(long, value_enum, default_value = "auto")]
     detail: DetailWord,
+    /// A table of the report in the place of the journal; with `--to csv`.
+    #[arg(long, value_enum)]
+    table: Option<TableWord>,
 }
 
 /// `--to`.
@@ -50,12 +55,39 @@ enum Target {
     Text,
     /// One self-contained page.
     Html,
+    /// A page for a pull request or a ticket.
+    Md,
+    /// A test suite for a build server, one case a check.
+    Junit,
+    /// Metrics for Prometheus, by a textfile collector.
+    Openmetrics,
     /// A journal for hledger, with balance assertions.
     Hledger,
     /// A journal for beancount, with balance assertions.
     Beancount,
-    /// One row a posting (RFC 4180), guarded against formulas.
+    /// One row a posting, or a table of the report (RFC 4180), guarded against formulas.
     Csv,
+}
+
+/// `--table`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum TableWord {
+    /// One row a divergence, worst first.
+    Divergences,
+    /// One row a slice of a source.
+    Coverage,
+    /// One row a check, whether or not it ran.
+    Checks,
+}
+
+impl TableWord {
+    const fn of_report(self) -> Table {
+        match self {
+            Self::Divergences => Table::Divergences,
+            Self::Coverage => Table::Coverage,
+            Self::Checks => Table::Checks,
+        }
+    }
 }
 
 /// `--detail`.
@@ -74,12 +106,19 @@ pub(crate) fn report(global: &Global, output: &Output, command: &ReportCommand) 
         ReportCommand::Render(args) => args,
         ReportCommand::Feed(args) => return super::feed::feed(global, output, args),
     };
-    match args.to {
-        Target::Text => render(global, output, Rendering::Text),
-        Target::Html => render(global, output, Rendering::Html),
-        Target::Hledger => journal(global, output, args, Dialect::Hledger),
-        Target::Beancount => journal(global, output, args, Dialect::Beancount),
-        Target::Csv => journal(global, output, args, Dialect::Csv),
+    if args.table.is_some() && args.to != Target::Csv {
+        return Err(settings::usage("--table goes with --to csv".to_owned()));
+    }
+    match (args.to, args.table) {
+        (Target::Csv, Some(table)) => render(global, output, Rendering::Csv(table.of_report())),
+        (Target::Text, _) => render(global, output, Rendering::Text),
+        (Target::Html, _) => render(global, output, Rendering::Html),
+        (Target::Md, _) => render(global, output, Rendering::Markdown),
+        (Target::Junit, _) => render(global, output, Rendering::Junit),
+        (Target::Openmetrics, _) => render(global, output, Rendering::OpenMetrics),
+        (Target::Hledger, _) => journal(global, output, args, Dialect::Hledger),
+        (Target::Beancount, _) => journal(global, output, args, Dialect::Beancount),
+        (Target::Csv, None) => journal(global, output, args, Dialect::Csv),
     }
 }
 

@@ -37,17 +37,18 @@ impl Audit {
             }
         }
         let open = found.iter().filter(|finding| finding.explained_by.is_none()).count();
+        let codes = found.iter().map(|finding| finding.code).collect();
         self.findings.extend(found);
-        self.ran(name, items, open);
+        self.ran(name, items, open, codes);
     }
 
-    /// Records a check whose findings were gathered elsewhere.
-    pub(super) fn ran(&mut self, name: &str, items: usize, disagreed: usize) {
+    /// Records a check whose findings of these codes were gathered elsewhere.
+    pub(super) fn ran(&mut self, name: &str, items: usize, disagreed: usize, codes: BTreeSet<Code>) {
         if items == 0 {
             self.not_possible(name, "nothing to check", 0, false);
             return;
         }
-        self.checks.push(CheckRun { check: name.to_owned(), items: wide(items), disagreed: wide(disagreed) });
+        self.checks.push(CheckRun { check: name.to_owned(), items: wide(items), disagreed: wide(disagreed), codes });
     }
 
     /// Records a check that could not be made. When its substrate was declared this is a divergence too: the run owes it.

@@ -1,6 +1,6 @@
 //! Step 4, escrow, platform and custody: coverage of every prefix, and conservation by a second path (TREASURY 5.4).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{
     Code, Digest32, Direction, FederationSlug, Finding, MsatDelta, ProjectKey, Sats, SettlementKind, Subject,
@@ -16,7 +16,7 @@ pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit)
     custody(input, posted, audit);
     for (rule, asked) in &input.ledgers.treasury.invariants {
         let count = |times: u64| usize::try_from(times).unwrap_or(usize::MAX);
-        audit.ran(rule.name(), count(asked.times), count(asked.broken));
+        audit.ran(rule.name(), count(asked.times), count(asked.broken), BTreeSet::new());
     }
     if !input.declared.settlements {
         audit.not_possible("escrow.funding", "settlements are not declared", 0, false);

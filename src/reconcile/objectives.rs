@@ -1,5 +1,7 @@
 //! Step 6, recovery objectives: BUDGET_RTO and BUDGET_RPO. A run that is late proves its data all the same.
 
+use std::collections::BTreeSet;
+
 use crate::domain::{Code, Finding, Subject};
 
 use super::audit::Audit;
@@ -25,7 +27,8 @@ pub(super) fn check(input: &Input<'_>, audit: &mut Audit) {
     let Some(limit) = input.objectives.rpo_seconds else { return };
     let claimed = recovery::recovery(input).rpo_claimed_seconds;
     let is_met = claimed.and_then(|claimed| u64::try_from(claimed).ok()).is_some_and(|claimed| claimed <= limit);
-    audit.ran("seal.rpo", 1, usize::from(!is_met));
+    let codes = if is_met { BTreeSet::new() } else { BTreeSet::from([Code::BudgetRpo]) };
+    audit.ran("seal.rpo", 1, usize::from(!is_met), codes);
     if is_met {
         return;
     }

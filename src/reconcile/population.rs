@@ -1,6 +1,6 @@
 //! No check passes on nothing: declared and empty is SRC_EMPTY, not declared is unverifiable.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{Code, Finding, Subject};
 use crate::evidence::OcMeKind;
@@ -46,7 +46,9 @@ pub(super) fn check(input: &Input<'_>, audit: &mut Audit) {
     unread(input, audit);
     sealed(input, audit, &judged);
     // FORMATS 8: no rebind is published yet, so an empty chain is expected; it is stated and not passed.
-    audit.ran("rebind.chain", input.ledgers.rebind.entries.len(), input.ledgers.rebind.gaps.len());
+    let gaps = input.ledgers.rebind.gaps.len();
+    let codes = if gaps > 0 { BTreeSet::from([Code::RebGap]) } else { BTreeSet::new() };
+    audit.ran("rebind.chain", input.ledgers.rebind.entries.len(), gaps, codes);
     replayed(input, audit);
 }
 
@@ -60,10 +62,16 @@ fn sealed(input: &Input<'_>, audit: &mut Audit, judged: &dyn Fn(&str) -> usize) 
         ("seal.snapshots", declared.snapshots, "snapshots", snapshots),
     ] {
         if declared {
-            let disagreed = input.set.findings.iter().filter(|finding| codes.contains(&finding.code)).count();
-            audit.ran(name, judged(population), disagreed);
+            let (disagreed, codes) = said(&input.set.findings, codes);
+            audit.ran(name, judged(population), disagreed, codes);
         }
     }
+}
+
+/// How many findings are of these codes, and which of the codes they are of.
+fn said(findings: &[Finding], codes: &[Code]) -> (usize, BTreeSet<Code>) {
+    let own = || findings.iter().map(|finding| finding.code).filter(|code| codes.contains(code));
+    (own().count(), own().collect())
 }
 
 /// What was declared and can't be read was not checked, however many others of its kind were.
@@ -97,8 +105,8 @@ fn replayed(input: &Input<'_>, audit: &mut Audit) {
         ("envelope.caps", events, &[Code::CapClassADay, Code::CapClassAMonth, Code::CapSiteShare, Code::CapReview]),
     ];
     for (name, items, codes) in table {
-        let disagreed = input.ledgers.findings.iter().filter(|finding| codes.contains(&finding.code)).count();
-        audit.ran(name, items, disagreed);
+        let (disagreed, codes) = said(&input.ledgers.findings, codes);
+        audit.ran(name, items, disagreed, codes);
     }
     if envelope.unclassed > 0 {
         let reason = "the price configs of that time state no class for these custom event keys";

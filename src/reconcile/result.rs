@@ -32,6 +32,8 @@ pub struct CheckRun {
     pub items: u64,
     /// Items that disagreed.
     pub disagreed: u64,
+    /// What it said of them: the codes of its findings, as far as they are its own.
+    pub codes: BTreeSet<Code>,
 }
 
 /// What the configuration declared: each declared substrate owes its checks.

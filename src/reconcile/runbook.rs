@@ -259,7 +259,8 @@ mod tests {
             "balances.compare",
             "seal.chain",
         ];
-        let checks = names.map(|check| CheckRun { check: check.to_owned(), items: 3, disagreed: 0 });
+        let checks =
+            names.map(|check| CheckRun { check: check.to_owned(), items: 3, disagreed: 0, codes: BTreeSet::new() });
         Reconciliation { checks: checks.into(), ..Reconciliation::default() }
     }
 
@@ -356,7 +357,12 @@ mod tests {
     #[test]
     fn a_check_of_no_step_keeps_writes_frozen() {
         let mut run = whole();
-        run.checks.push(CheckRun { check: "astrology.signs".to_owned(), items: 1, disagreed: 0 });
+        run.checks.push(CheckRun {
+            check: "astrology.signs".to_owned(),
+            items: 1,
+            disagreed: 0,
+            codes: BTreeSet::new(),
+        });
         assert!(!judged(&run).1);
         assert!(Runbook::of(&run, &Outcome::default()).reasons[0].contains("astrology.signs"));
     }

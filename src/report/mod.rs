@@ -1,7 +1,7 @@
 //! # report: words for what was decided elsewhere
 //!
-//! Purpose: one model of a run's result and its renderings: canonical JSON, the human summary, the JSON Schema, the treasury's
-//! journal for hledger, beancount and spreadsheets.
+//! Purpose: one model of a run's result and its renderings: canonical JSON, the human summary, Markdown, JUnit, OpenMetrics,
+//! tables, the JSON Schema, the treasury's journal for hledger, beancount and spreadsheets.
 //! May import: domain, verify, ledger, reconcile, seal
 //! External crates: serde, serde_json, base64, flate2, thiserror
 //! Never: decide anything
@@ -10,15 +10,20 @@
 
 mod canonical;
 mod course;
+mod csv;
 mod document;
 mod escape;
 mod html;
 mod journal;
 mod json;
+mod junit;
+mod markdown;
+mod metrics;
 mod model;
 mod pseudonym;
 mod rendering;
 mod schema;
+mod tables;
 mod text;
 
 pub use canonical::canonical_json;
@@ -30,4 +35,5 @@ pub use model::{Inputs, Model};
 pub use pseudonym::Pseudonyms;
 pub use rendering::{Measurements, Rendering};
 pub use schema::{SCHEMAS, schema};
+pub use tables::Table;
 pub use text::{SUMMARY_LINES_MAX, summary_text};

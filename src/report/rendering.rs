@@ -4,6 +4,10 @@ use std::io::Write;
 
 use super::document::{Document, DocumentError};
 use super::html::write_html;
+use super::junit::write_junit;
+use super::markdown::write_markdown;
+use super::metrics::write_metrics;
+use super::tables::Table;
 use super::text::summary_text;
 
 /// What a report is rendered to.
@@ -13,6 +17,14 @@ pub enum Rendering {
     Text,
     /// One self-contained page.
     Html,
+    /// A page for a pull request or a ticket.
+    Markdown,
+    /// A test suite for a build server.
+    Junit,
+    /// Metrics for Prometheus.
+    OpenMetrics,
+    /// One table of it as CSV.
+    Csv(Table),
 }
 
 impl Rendering {
@@ -21,11 +33,21 @@ impl Rendering {
         match self {
             Self::Text => "text",
             Self::Html => "html",
+            Self::Markdown => "Markdown",
+            Self::Junit => "JUnit",
+            Self::OpenMetrics => "OpenMetrics",
+            Self::Csv(_) => "CSV",
         }
     }
 
     /// The renderings that stand in a run's folder, by file.
-    pub const FILES: [(&'static str, Self); 2] = [("summary.txt", Self::Text), ("report.html", Self::Html)];
+    pub const FILES: [(&'static str, Self); 5] = [
+        ("summary.txt", Self::Text),
+        ("report.html", Self::Html),
+        ("report.md", Self::Markdown),
+        ("report.xml", Self::Junit),
+        ("metrics.prom", Self::OpenMetrics),
+    ];
 
     /// Writes the document so. The bytes are a function of the report's bytes and, where times are shown, of `measured`.
     ///
@@ -40,6 +62,10 @@ impl Rendering {
         match self {
             Self::Text => out.write_all(summary_text(document).as_bytes())?,
             Self::Html => write_html(document, measured, out)?,
+            Self::Markdown => write_markdown(document, out)?,
+            Self::Junit => write_junit(document, out)?,
+            Self::OpenMetrics => write_metrics(document, measured, out)?,
+            Self::Csv(table) => table.write(document, out)?,
         }
         Ok(())
     }

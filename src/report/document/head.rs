@@ -101,8 +101,12 @@ members! {
     MatchedMember { settlements: u64, sats: Integer }
     /// `balances`.
     BalancesMember {
-        users: u64, root: Option<Digest32>, sum_sats: Integer, negative_users: u64, negative_sats: Integer,
-        excluded_sats: Integer, excluded_users: u64, sample: SampleMember,
+        users: u64, root: Option<Digest32>, sum_sats: Integer,
+        #[serde(default)] negative_users: u64,
+        #[serde(default)] negative_sats: Integer,
+        #[serde(default)] excluded_sats: Integer,
+        #[serde(default)] excluded_users: u64,
+        sample: SampleMember,
     }
     /// `balances.sample`.
     SampleMember {
@@ -148,7 +152,10 @@ members! {
     /// `unverifiable` of a step.
     StepUnverifiable { checks: Vec<String>, items: u64 }
     /// A line of `checks`.
-    CheckMember { check: String, items: u64, disagreed: u64 }
+    CheckMember {
+        check: String, items: u64, disagreed: u64,
+        #[serde(default)] codes: Option<Vec<String>>,
+    }
     /// A line of `unverifiable`.
     UnverifiableMember { check: String, reason: String, items: u64, declared: bool }
     /// `queues`.

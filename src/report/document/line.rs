@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::DocumentError;
 use super::number::Integer;
-use crate::domain::{Code, Divergence, EvidenceRef, MsatDelta, Severity, State, Subject, UnixSeconds};
+use crate::domain::{Code, Digest32, Divergence, EvidenceRef, MsatDelta, Severity, State, Subject, UnixSeconds};
 
 /// As it stands in the report. What later versions added may be missing.
 #[derive(Deserialize)]
@@ -62,7 +62,7 @@ impl Line {
             step: code.step(),
             code,
             fingerprint: digest("fingerprint", &self.fingerprint)?,
-            values_sha256: self.values_sha256.map_or(Ok(Default::default()), |text| digest("values_sha256", &text))?,
+            values_sha256: self.values_sha256.map_or(Ok(Digest32::default()), |text| digest("values_sha256", &text))?,
             subject: Subject(self.subject),
             expected: self.expected,
             observed: self.observed,

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::head::Summary;
-use crate::domain::{Code, Divergence, Severity, State};
+use crate::domain::{Code, Divergence, Severity, State, UnixSeconds};
 
 /// Divergences kept as a page's first rows.
 const FIRST_MAX: usize = 200;
@@ -24,6 +24,8 @@ pub struct Tally {
     pub first: Vec<Divergence>,
     /// The first that are open.
     pub worst: Vec<Divergence>,
+    /// When the oldest of each code and state is of, of those that have a time.
+    pub oldest: BTreeMap<(Code, State), UnixSeconds>,
 }
 
 /// Divergences of one code and severity.
@@ -44,6 +46,10 @@ impl Tally {
         self.all += 1;
         *self.by.entry((divergence.code, divergence.severity, divergence.state)).or_default() += 1;
         self.blocking += u64::from(divergence.blocks());
+        if let Some(at) = divergence.at {
+            let oldest = self.oldest.entry((divergence.code, divergence.state)).or_insert(at);
+            *oldest = (*oldest).min(at);
+        }
         if self.first.len() < FIRST_MAX {
             self.first.push(divergence.clone());
         }
