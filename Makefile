@@ -93,7 +93,7 @@ balances: ## one wrong user among RELEDGER_BALANCES_USERS found by comparison an
 identity: ## every way to the report of RELEDGER_WORLDS worlds, byte for byte
 	RELEDGER_WORLDS=$${RELEDGER_WORLDS:-200} $(CARGO) test --locked --test it identity:: -- --nocapture
 
-variations: ## the report and its renderings of RELEDGER_VARIATIONS bundles in other surroundings (RELEDGER_OTHER_BIN=program)
+variations: ## the report and its renderings of RELEDGER_VARIATIONS bundles in other surroundings (RELEDGER_BIN, RELEDGER_OTHER_BIN=programs)
 	RELEDGER_VARIATIONS=$${RELEDGER_VARIATIONS:-200} $(CARGO) test --locked --test it identity::variations -- --nocapture
 
 coverage: ## the coverage table of RELEDGER_COVERAGE_WORLDS worlds against what their sources hold

@@ -1,5 +1,5 @@
 //! The report and everything rendered of it under eight changes of surroundings, byte for byte. `RELEDGER_VARIATIONS=n` sets how
-//! many bundles; `RELEDGER_OTHER_BIN` names the program as another profile built it.
+//! many bundles; `RELEDGER_BIN` names the program (default: the tests' own), `RELEDGER_OTHER_BIN` as another profile built it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,11 @@ struct Way<'a> {
 
 impl Way<'_> {
     fn command(&self) -> Command {
-        let mut command = self.program.map_or_else(reledger, Command::new);
+        let mut command = reledger();
+        if let Some(program) = self.program {
+            command = Command::new(program);
+            command.env_clear().env("TERM", "dumb").stdin(Stdio::null());
+        }
         command.current_dir(self.cwd).stdout(Stdio::null()).stderr(Stdio::null());
         (self.edit)(&mut command);
         command
@@ -88,7 +92,8 @@ fn differing(seed: u64) -> (Vec<String>, u64) {
     turned(&at("world"), &at("turned"));
     copy(&at("world"), &at("elsewhere/world"));
     let shuffled = shuffled(&at("world"), &at("shuffled"), &mut Lcg(seed));
-    let other = asked("RELEDGER_OTHER_BIN");
+    let (own, other) = (asked("RELEDGER_BIN"), asked("RELEDGER_OTHER_BIN"));
+    let own = own.as_deref();
     let (root, elsewhere) = (folder.path().to_owned(), at("elsewhere"));
     let plain = |_: &mut Command| {};
     let jobs = |count: &'static str| move |command: &mut Command| _ = command.env("RELEDGER_JOBS", count);
@@ -97,7 +102,7 @@ fn differing(seed: u64) -> (Vec<String>, u64) {
     let zone = |command: &mut Command| _ = command.env("TZ", "Asia/Kathmandu");
     let locale = |command: &mut Command| _ = command.env("LC_ALL", "tr_TR.UTF-8").env("LANG", "tr_TR.UTF-8");
     let config = at("world/reledger.toml");
-    let way = |edit| Way { program: None, cwd: &root, edit };
+    let way = |edit| Way { program: own, cwd: &root, edit };
     let reference = way(&plain).bytes(&config, &at("reference"), None);
     let mut ways: Vec<(&str, Way<'_>, PathBuf, PathBuf)> = vec![
         ("one job", way(&one), config.clone(), at("one")),
@@ -109,7 +114,7 @@ fn differing(seed: u64) -> (Vec<String>, u64) {
         ("order of capture", way(&plain), shuffled, at("shuffled-run")),
         (
             "working folder",
-            Way { program: None, cwd: &elsewhere, edit: &plain },
+            Way { program: own, cwd: &elsewhere, edit: &plain },
             "world/reledger.toml".into(),
             "run".into(),
         ),
