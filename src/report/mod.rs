@@ -12,7 +12,6 @@ mod canonical;
 mod course;
 mod csv;
 mod document;
-mod escape;
 mod html;
 mod journal;
 mod json;
@@ -28,9 +27,9 @@ mod text;
 
 pub use canonical::canonical_json;
 pub use document::*;
-pub use escape::markdown_text;
 pub use journal::{Detail, Dialect, JournalAsk, JournalWritten, SUMMARY_ABOVE, write_journal};
 pub use json::{REPORT_SCHEMA, coverage_row, divergence_value, report_json, write_report};
+pub use markdown::markdown_text;
 pub use model::{Inputs, Model};
 pub use pseudonym::Pseudonyms;
 pub use rendering::{Measurements, Rendering};

@@ -26,7 +26,14 @@ fn rendered(run_dir: &Path, to: &str, out: &Path) -> (i32, String) {
 #[test]
 fn a_run_writes_its_renderings_and_rendering_it_again_gives_the_same_bytes() {
     let (folder, run_dir) = finished();
-    for (to, file) in [("text", "summary.txt"), ("html", "report.html")] {
+    let files = [
+        ("text", "summary.txt"),
+        ("html", "report.html"),
+        ("md", "report.md"),
+        ("junit", "report.xml"),
+        ("openmetrics", "metrics.prom"),
+    ];
+    for (to, file) in files {
         let out = folder.path().join(file);
         assert_eq!(rendered(&run_dir, to, &out).0, 0);
         assert_eq!(fs::read(&out).unwrap(), fs::read(run_dir.join(file)).unwrap(), "{file}");

@@ -8,6 +8,11 @@ use std::io::{self, Write};
 
 use super::document::Document;
 
+/// Foreign text inside a page of Markdown, as in every page that this program writes.
+pub fn markdown_text(foreign: &str) -> String {
+    escape::text(foreign)
+}
+
 /// Writes the page. Its bytes are a function of the report's bytes: of times it holds those that the report holds.
 ///
 /// # Errors

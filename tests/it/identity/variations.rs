@@ -12,7 +12,7 @@ use super::{AS_OF, copy, faulty, shuffled};
 use crate::support::{Lcg, arg, parsed, reledger};
 
 /// What `report render` makes of a report.
-const RENDERINGS: [&str; 2] = ["text", "html"];
+const RENDERINGS: [&str; 5] = ["text", "html", "md", "junit", "openmetrics"];
 
 #[expect(clippy::disallowed_methods, reason = "the campaign's size and its other program are the caller's")]
 fn asked(name: &str) -> Option<String> {
