@@ -77,6 +77,16 @@ fn hostile() -> Vec<Entry> {
         "#tag ^link",
         "include /etc/passwd",
         "0",
+        "\u{1b}]52;c;aGk=\u{7}",
+        "\u{9b}31m\u{2066}\u{200b}",
+        "<script>alert(1)</script>",
+        "=cmd|'/C calc'!A0",
+        "\u{ff1d}1",
+        "{{7*7}} @everyone",
+        "]]>&#x202e;-->",
+        "`x` ![y](javascript:z)",
+        "\0\u{fffe}\u{2028}",
+        "option \"title\" \"x\"\nplugin \"os\"",
         "x".repeat(300).leak(),
     ];
     let days = [i64::MIN / DAY, -800_000, 0, 20_574, 2_932_896, i64::MAX / DAY];

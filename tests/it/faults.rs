@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use tempfile::tempdir;
 
+use crate::suites_and_metrics::a_suite_says_the_same;
 use crate::support::{code, drill, report, shown, write_world};
 
 /// A fault and its near miss.
@@ -420,6 +421,7 @@ fn every_fault_is_named_and_no_near_miss_raises_an_alarm() {
         let run_dir = folder.path().join(format!("{name}-run"));
         let output = drill(&world.dir.join("reledger.toml"), &run_dir, &[]);
         let report = report(&run_dir);
+        a_suite_says_the_same(&run_dir, code(&output));
         fs::remove_dir_all(&world.dir).unwrap();
         (output, report)
     };

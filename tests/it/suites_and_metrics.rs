@@ -99,6 +99,21 @@ impl Suite {
     }
 }
 
+/// A finished run's suite is red exactly when its exit code is not 0, and every open error stands in one of its red cases.
+pub(crate) fn a_suite_says_the_same(run_dir: &Path, exit: i32) {
+    let suite = Suite::of(&fs::read_to_string(run_dir.join("report.xml")).unwrap());
+    assert_eq!(suite.red().is_empty(), exit == 0, "exit {exit}: {:?}", suite.red());
+    assert_eq!(suite.result("verdict") == "passed", exit == 0);
+    let report = report(run_dir);
+    let lines = report["divergences"].as_array().unwrap().iter().filter(|one| one["blocks"] == true);
+    for code in lines.map(|one| one["code"].as_str().unwrap()).collect::<std::collections::BTreeSet<_>>() {
+        let is_told = suite.text.split("<testcase").any(|case| {
+            (case.contains("<failure") || case.contains("<error")) && case.contains(&format!(" {code} open "))
+        });
+        assert!(is_told, "{code} stands in no red case");
+    }
+}
+
 /// A divergence as a report holds it.
 fn divergence(code: &str, step: u8, state: &str, number: usize) -> Value {
     json!({

@@ -99,7 +99,9 @@ fn run(metrics: &mut Metrics, head: &Head, measured: &Measurements) {
         budget("rto_budget_seconds", "The recovery time objective.", measured.rto_seconds),
         budget("rpo_budget_seconds", "The recovery point objective.", measured.rpo_seconds),
     ];
-    budgets.iter().flatten().for_each(|family| metrics.family(family));
+    for family in budgets.iter().flatten() {
+        metrics.family(family);
+    }
     if let Some(kib) = measured.peak_memory_kib {
         let memory = Family::new("peak_memory_bytes", "Peak resident memory of the run.").in_unit("bytes");
         metrics.family(&memory.with(&[], u128::from(kib).saturating_mul(1024).try_into().unwrap_or(i128::MAX)));
