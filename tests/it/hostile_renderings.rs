@@ -2,6 +2,7 @@
 //! every member that takes any, rendered in every way and read back by strict readers; what is not text must be what harmless
 //! strings in the same places give. Readers of others judge the same in `make test-renderings`.
 
+mod feed;
 pub(crate) mod readers;
 pub(crate) mod stage;
 pub(crate) mod strings;

@@ -97,7 +97,9 @@ fn heat_map(rows: &[MonthRow]) -> String {
     out.push_str("</tr></thead><tbody>");
     for (source, by_month) in &cells {
         out.push_str(&format!("<tr><th scope=\"row\">{}</th>", text(source)));
-        months.iter().for_each(|month| out.push_str(&cell(by_month.get(month.as_str()))));
+        for month in &months {
+            out.push_str(&cell(by_month.get(month.as_str())));
+        }
         out.push_str("</tr>");
     }
     out.push_str("</tbody></table></div>\n");

@@ -1,6 +1,6 @@
 //! Ledgers, balances, acknowledgements, and what the page was made of.
 
-use super::words::{badge, code, grouped, table, text};
+use super::words::{self, badge, code, grouped, table, text};
 use crate::domain::Digest32;
 use crate::report::document::{Document, Head};
 
@@ -58,8 +58,7 @@ pub(super) fn balances(head: &Head) -> String {
         ),
         ("root of the sum tree", balances.root.map_or_else(|| "none".to_owned(), code)),
     ];
-    let facts: String = facts.iter().map(|(name, value)| format!("<dt>{name}</dt><dd>{value}</dd>")).collect();
-    format!("<dl class=\"facts\">{facts}</dl>\n")
+    words::facts(&facts)
 }
 
 pub(super) fn acknowledgements(head: &Head) -> String {
@@ -114,11 +113,11 @@ pub(super) fn origin(document: &Document<'_>) -> String {
             ),
         ),
     ];
-    let facts: String = facts.iter().map(|(name, value)| format!("<dt>{name}</dt><dd>{value}</dd>")).collect();
     format!(
-        "<dl class=\"facts\">{facts}</dl>\n<p>This page says nothing that report.json does not, but the times of the run. \
+        "{}<p>This page says nothing that report.json does not, but the times of the run. \
         <code>reledger audit DIR</code> judges the evidence again and compares the report byte by byte; \
         <code>reledger explain ID</code> tells what a run knows of any id on this page; <code>reledger diff A B</code> compares \
-        two runs.</p>\n"
+        two runs.</p>\n",
+        words::facts(&facts)
     )
 }

@@ -107,9 +107,8 @@ fn opening(document: &Document<'_>) -> String {
 }
 
 fn contents() -> String {
-    let links: String =
-        SECTIONS.iter().map(|(id, heading)| format!("<li><a href=\"#{id}\">{heading}</a></li>")).collect();
-    format!("<nav aria-label=\"Sections\"><ul>{links}</ul></nav>\n<main id=\"main\">\n")
+    let links = SECTIONS.map(|(id, heading)| format!("<li><a href=\"#{id}\">{heading}</a></li>"));
+    format!("<nav aria-label=\"Sections\"><ul>{}</ul></nav>\n<main id=\"main\">\n", links.concat())
 }
 
 /// The source expression of a content security policy that admits exactly this text (CSP Level 3, 2.3.1).

@@ -1,6 +1,6 @@
 //! What comes first: the verdict, the denominators, what is not proven, the runbook, the checks.
 
-use super::words::{badge, code, grouped, table, text};
+use super::words::{self, badge, code, grouped, table, text};
 use crate::domain::Counts;
 use crate::report::document::{Document, Head, RunbookMember};
 use crate::report::text::outcome_words;
@@ -17,7 +17,7 @@ pub(super) fn tone(outcome: &str) -> &'static str {
 pub(super) fn header(document: &Document<'_>) -> String {
     let head = &document.head;
     let outcome = &head.verdict.outcome;
-    let words = outcome_words(outcome).map_or_else(
+    let verdict = outcome_words(outcome).map_or_else(
         || badge(outcome, tone(outcome)),
         |(name, words)| format!("{} {words}", badge(name, tone(outcome))),
     );
@@ -39,12 +39,12 @@ pub(super) fn header(document: &Document<'_>) -> String {
         ("state root", code(head.state_root)),
         ("tip", tip),
     ];
-    let facts: String = facts.iter().map(|(name, value)| format!("<dt>{name}</dt><dd>{value}</dd>")).collect();
     format!(
-        "<header>\n<p class=\"eyebrow\">reledger divergence report, as of {}</p>\n<h1>{words}</h1>\n\
-        <p class=\"sentence\">{}</p>\n<dl class=\"facts\">{facts}</dl>\n</header>\n",
+        "<header>\n<p class=\"eyebrow\">reledger divergence report, as of {}</p>\n<h1>{verdict}</h1>\n\
+        <p class=\"sentence\">{}</p>\n{}</header>\n",
         head.as_of.time,
-        text(&head.verdict.sentence)
+        text(&head.verdict.sentence),
+        words::facts(&facts)
     )
 }
 
@@ -68,8 +68,8 @@ pub(super) fn population(head: &Head) -> String {
 }
 
 pub(super) fn not_proven(head: &Head) -> String {
-    let items: String = head.does_not_prove.iter().map(|line| format!("<li>{}</li>", text(line))).collect();
-    format!("<ul>{items}</ul>\n")
+    let items: Vec<String> = head.does_not_prove.iter().map(|line| format!("<li>{}</li>", text(line))).collect();
+    format!("<ul>{}</ul>\n", items.concat())
 }
 
 pub(super) fn runbook(runbook: &RunbookMember) -> String {

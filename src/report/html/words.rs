@@ -1,5 +1,7 @@
 //! The page's alphabet: every text that comes from outside passes through [`text`].
 
+use std::fmt::Display;
+
 use crate::domain::{UnixSeconds, inert};
 
 /// A text inside an element or a quoted attribute: markup characters are entities, live characters are spelled out.
@@ -19,7 +21,7 @@ pub(super) fn text(foreign: &str) -> String {
 }
 
 /// Digits in groups of three: `1,340,840`.
-pub(super) fn grouped(number: impl ToString) -> String {
+pub(super) fn grouped(number: impl Display + Copy) -> String {
     let digits = number.to_string();
     let (sign, digits) = digits.strip_prefix('-').map_or(("", digits.as_str()), |digits| ("-", digits));
     let mut out = String::from(sign);
@@ -48,7 +50,7 @@ pub(super) fn tone(severity: &str) -> &'static str {
 }
 
 /// A digest or an id.
-pub(super) fn code(id: impl ToString) -> String {
+pub(super) fn code(id: impl Display + Copy) -> String {
     format!("<code>{}</code>", text(&id.to_string()))
 }
 
@@ -103,6 +105,16 @@ pub(super) fn table(caption: &str, columns: &[&str], rows: impl IntoIterator<Ite
 /// Opens a box that scrolls where it is too wide, by the keyboard too. The label is markup already.
 pub(super) fn scroll(label: &str) -> String {
     format!("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{label}\">")
+}
+
+/// Names with what is known under each, which is markup already.
+pub(super) fn facts(facts: &[(&str, String)]) -> String {
+    let mut out = String::from("<dl class=\"facts\">");
+    for (name, value) in facts {
+        out.push_str(&format!("<dt>{name}</dt><dd>{value}</dd>"));
+    }
+    out.push_str("</dl>\n");
+    out
 }
 
 /// A section with its heading.
