@@ -83,7 +83,7 @@ pub(super) fn runbook(runbook: &RunbookMember) -> String {
             step.blocking.iter().map(|(code, count)| format!("{} {}", text(code), grouped(count))).collect();
         vec![
             format!("{} {}", step.step, text(&step.name)),
-            badge(&step.verdict.replace('_', " "), tone),
+            badge(&step.verdict.replace('_', "\u{a0}"), tone),
             format!("{} of {}", grouped(step.checks.ran), grouped(step.checks.owed)),
             grouped(step.items),
             grouped(step.disagreed),
