@@ -17,6 +17,7 @@ mod bundle;
 mod caps;
 mod capture;
 mod chain;
+mod checkpoints;
 mod conclude;
 mod config;
 mod coverage;
@@ -83,6 +84,11 @@ pub use bundle::{
     looks_like_bundle, verify_bundle,
 };
 pub use caps::{CapEvents, CapTable, DropWindows, caps_of_run};
+pub use checkpoints::{
+    ADMITTED_FILE, CHAIN_FILE, ChainFault, ChainLink, ChainVerdict, ChainWanted, CheckpointOptions, CreatedCheckpoint,
+    JudgedCheckpointProof, KeyTerm, ProofWanted, SealTerms, Stitched, create_checkpoint, latest_checkpoint,
+    prove_checkpoint, stitch_chain, verify_chain,
+};
 pub use conclude::{Conclusion, JudgedInputs};
 pub use config::{AuthWord, Config, RelayBudgetSection};
 pub use coverage::{

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::attest::AttestCommand;
 use super::audit::AuditArgs;
+use super::checkpoint::CheckpointCommand;
 use super::coverage::CoverageArgs;
 use super::cursor::CursorCommand;
 use super::custody::CustodyCommand;
@@ -187,6 +188,11 @@ pub(crate) enum Command {
     Attest {
         #[command(subcommand)]
         command: AttestCommand,
+    },
+    /// Checkpoints: seal what a run holds, judge a chain of them, prove that something is in it or that it only grew.
+    Checkpoint {
+        #[command(subcommand)]
+        command: CheckpointCommand,
     },
     /// The page of a year from finished runs: passed, failed, open, accepted, and what changed; red runs too.
     Transparency(TransparencyArgs),

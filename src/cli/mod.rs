@@ -11,6 +11,7 @@ mod args;
 mod attest;
 mod audit;
 mod caps;
+mod checkpoint;
 mod commands;
 mod coverage;
 mod cursor;

@@ -11,6 +11,8 @@
 mod archive;
 mod balance_proof;
 mod chain;
+mod checkpoint;
+mod checkpoint_proof;
 mod envelope;
 mod judge;
 mod manifest;
@@ -25,6 +27,12 @@ pub use archive::{is_snapshot, read_snapshot};
 pub use balance_proof::{
     BALANCE_PROOF_BYTES_MAX, BALANCE_PROOF_SCHEMA, BalanceProofError, check_balance_proof, write_balance_proof,
 };
+pub use chain::check_checkpoint;
+pub use checkpoint::{CheckpointBody, checkpoint_line};
+pub use checkpoint_proof::{
+    CHECKPOINT_PROOF_BYTES_MAX, CheckpointProof, CheckpointProofError, CheckpointProofKind, JudgedProof,
+    check_checkpoint_proof, write_checkpoint_proof,
+};
 pub use envelope::{
     ENVELOPE_BYTES_MAX, Envelope, EnvelopeError, IN_TOTO_PAYLOAD, JudgedSignature, SignatureStanding,
     pre_authentication,
@@ -32,7 +40,7 @@ pub use envelope::{
 pub use judge::{SealJudge, SealJudgement};
 pub use manifest::{MANIFEST_SCHEMA, Manifest, ManifestError, Member};
 pub use roots::{LedgerRoot, StateSeal, evidence_root, seal};
-pub use signature::{SealTrust, is_signature_failure};
+pub use signature::{BadSeal, SealTrust, is_signature_failure, tagged};
 pub use statement::{
     Attested, Predicate, REBUILD_PREDICATE, ReportHead, RunStatement, STATEMENT_TYPE, StatedVerdict, StatementError,
 };
