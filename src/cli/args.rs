@@ -15,6 +15,7 @@ use super::diff::DiffArgs;
 use super::expect::{ByArgs, JudgedArgs};
 use super::gaps::GapsCommand;
 use super::replay::ReplayArgs;
+use super::snapshot::SnapshotCommand;
 use super::transparency::TransparencyArgs;
 use super::worlds::SimCommand;
 use crate::report::SCHEMAS;
@@ -193,6 +194,11 @@ pub(crate) enum Command {
     Checkpoint {
         #[command(subcommand)]
         command: CheckpointCommand,
+    },
+    /// Snapshots: a finished run in one signed file; make, judge, restore, thin out.
+    Snapshot {
+        #[command(subcommand)]
+        command: SnapshotCommand,
     },
     /// The page of a year from finished runs: passed, failed, open, accepted, and what changed; red runs too.
     Transparency(TransparencyArgs),

@@ -5,6 +5,8 @@ mod sign;
 mod stamp;
 mod verify;
 
+pub(in crate::cli) use verify::keys_in;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 

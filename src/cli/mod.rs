@@ -36,6 +36,7 @@ mod settings;
 mod show;
 mod signals;
 mod sim;
+mod snapshot;
 mod transparency;
 mod trial;
 mod worlds;

@@ -1,12 +1,13 @@
 //! # seal: one digest for one state
 //!
 //! Purpose: the evidence root, each ledger's root, the state root, the manifest of a sealed evidence folder, statements about
-//! a run and the envelopes they are signed in; reads and judges checkpoint chains and snapshots.
+//! a run and the envelopes they are signed in; makes, reads and judges checkpoint chains and snapshots.
 //! May import: domain, evidence, store, ledger, reconcile
 //! External crates: base64, ed25519_dalek, serde, serde_json, thiserror, zstd
 //! Never: decide what is right
 //! Invariants: INV-2 the same set gives the same root in any order; INV-6; the construction has a version and is specified
-//! in docs/state-root.md; no member of a snapshot is read before its signature holds, and none is written anywhere.
+//! in docs/state-root.md; no member of a snapshot is read before its signature holds, unless the caller demands no
+//! signature, and none is written anywhere: whoever wants to keep one is handed its bytes.
 
 mod archive;
 mod balance_proof;
@@ -16,6 +17,7 @@ mod checkpoint_proof;
 mod envelope;
 mod judge;
 mod manifest;
+mod pack;
 mod roots;
 mod signature;
 mod snapshots;
@@ -23,7 +25,7 @@ mod statement;
 #[cfg(test)]
 mod tests;
 
-pub use archive::{is_snapshot, read_snapshot};
+pub use archive::{Demand, MemberSink, is_snapshot, read_snapshot, snapshot_head, unpack_snapshot};
 pub use balance_proof::{
     BALANCE_PROOF_BYTES_MAX, BALANCE_PROOF_SCHEMA, BalanceProofError, check_balance_proof, write_balance_proof,
 };
@@ -39,6 +41,7 @@ pub use envelope::{
 };
 pub use judge::{SealJudge, SealJudgement};
 pub use manifest::{MANIFEST_SCHEMA, Manifest, ManifestError, Member};
+pub use pack::{manifest_message, pack_snapshot, signature_bytes};
 pub use roots::{LedgerRoot, StateSeal, evidence_root, seal};
 pub use signature::{BadSeal, SealTrust, is_signature_failure, tagged};
 pub use statement::{

@@ -10,6 +10,7 @@ mod balances;
 mod bundles;
 mod caps;
 mod chain_of_custody;
+mod checkpoints;
 mod cli;
 mod coverage;
 mod custody_timelines;
