@@ -2,5 +2,5 @@
 //! nobody made from a run, stand in `seals.rs`.
 
 mod chain;
-mod desk;
+pub(crate) mod desk;
 mod proofs;

@@ -41,6 +41,7 @@ mod sim_servers;
 mod sim_sockets;
 mod sim_world;
 mod sim_write;
+mod snapshots;
 mod sources;
 mod state_root;
 mod store;

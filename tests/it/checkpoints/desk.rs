@@ -11,7 +11,7 @@ use tempfile::{TempDir, tempdir};
 
 use crate::support::{arg, code, drill, parsed, run, shown, write_world};
 
-pub(super) const NOW: &str = "2026-10-02T00:00:00Z";
+pub(crate) const NOW: &str = "2026-10-02T00:00:00Z";
 
 /// A world, a run over the first half of its events, and the same run over all of them.
 static RUNS: LazyLock<TempDir> = LazyLock::new(|| {
@@ -29,13 +29,13 @@ static RUNS: LazyLock<TempDir> = LazyLock::new(|| {
     folder
 });
 
-pub(super) struct Desk {
+pub(crate) struct Desk {
     folder: TempDir,
 }
 
 impl Desk {
     /// A run over the first half, and keys.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempdir().unwrap();
         copy(&RUNS.path().join("half"), &folder.path().join("run"));
         let desk = Self { folder };
@@ -48,7 +48,7 @@ impl Desk {
     }
 
     /// The run goes on over all events; its checkpoints stay.
-    pub(super) fn grow(&self) {
+    pub(crate) fn grow(&self) {
         let kept = self.path("kept");
         if self.path("run/checkpoints").exists() {
             copy(&self.path("run/checkpoints"), &kept);
@@ -61,49 +61,49 @@ impl Desk {
     }
 
     /// The run as it was over the first half, without checkpoints.
-    pub(super) fn shrink(&self) {
+    pub(crate) fn shrink(&self) {
         fs::remove_dir_all(self.path("run")).unwrap();
         copy(&RUNS.path().join("half"), &self.path("run"));
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub(super) fn text(&self, name: &str) -> String {
+    pub(crate) fn text(&self, name: &str) -> String {
         arg(&self.path(name)).to_owned()
     }
 
-    pub(super) fn run(&self, args: &[&str]) -> Output {
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
         run(&[args, &["--run", &self.text("run"), "--now", NOW, "--progress", "none"]].concat())
     }
 
     /// Runs a command that must end with that code; its JSON.
-    pub(super) fn json(&self, args: &[&str], expected: i32) -> Value {
+    pub(crate) fn json(&self, args: &[&str], expected: i32) -> Value {
         let output = self.run(&[args, &["--json", "-q"]].concat());
         assert_eq!(code(&output), expected, "{args:?} {}", shown(&output));
         parsed(&output.stdout)
     }
 
     /// Runs a command that must end with that code; both streams.
-    pub(super) fn ends(&self, args: &[&str], expected: i32) -> String {
+    pub(crate) fn ends(&self, args: &[&str], expected: i32) -> String {
         let output = self.run(args);
         assert_eq!(code(&output), expected, "{args:?} {}", shown(&output));
         shown(&output)
     }
 
     /// Seals with the key of that name; what was told.
-    pub(super) fn seal(&self, name: &str, more: &[&str]) -> Value {
+    pub(crate) fn seal(&self, name: &str, more: &[&str]) -> Value {
         let key = self.text(name);
         self.json(&[&["checkpoint", "create", "--no-audit", "--key-file", &key], more].concat(), 0)
     }
 
-    pub(super) fn chain(&self) -> PathBuf {
+    pub(crate) fn chain(&self) -> PathBuf {
         self.path("run/checkpoints/chain.jsonl")
     }
 }
 
-pub(super) fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
