@@ -4,7 +4,7 @@ SHELL := /bin/sh
 # Many tests wait for sockets and for processes that they killed: two for each core keep it busy.
 TEST_THREADS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 2))))
 
-.PHONY: help drill test test-peers test-browser check bench bench-balances bench-capture bench-project bench-treasury relay-worlds timelines fuzz fuzz-targets kills laws acknowledged bundles pages mutants worlds balances identity variations coverage relays hand-mutants docs clean
+.PHONY: help drill test test-peers test-browser check bench bench-balances bench-capture bench-project bench-treasury relay-worlds timelines fuzz fuzz-targets kills laws acknowledged bundles checkpoints pages mutants worlds balances identity variations coverage relays hand-mutants docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ fuzz: ## a long campaign of mutated inputs against every decoder and the verifie
 
 fuzz-targets: ## every coverage-guided target of fuzz/ for FUZZ_SECONDS, two at a time (needs cargo-fuzz and a nightly compiler)
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} scripts/fuzz_targets.sh
+
+checkpoints: ## a chain of RELEDGER_CHECKPOINTS checkpoints, judged with every root drawn again; tells the time
+	RELEDGER_CHECKPOINTS=$${RELEDGER_CHECKPOINTS:-10000} $(CARGO) test --locked --release --test it checkpoints::chain::a_long -- --nocapture
 
 laws: ## the laws of tests/it/laws.rs on RELEDGER_LAWS_CASES cases each
 	RELEDGER_LAWS_CASES=$${RELEDGER_LAWS_CASES:-200} $(CARGO) test --locked --test it laws:: -- --nocapture

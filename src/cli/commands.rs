@@ -11,7 +11,8 @@ use super::output::{Output, fatal, say};
 use super::worlds::{ServeArgs, SimCommand};
 use super::{
     attest, audit, caps, checkpoint, coverage, cursor, custody, diff, divergences, doctor, documents, expect, explain,
-    gaps, headers, init, keys, ots, progress, replay, report, settings, show, signals, sim, snapshot, transparency, trial,
+    gaps, headers, init, keys, ots, progress, replay, report, settings, show, signals, sim, snapshot, transparency,
+    trial,
 };
 use crate::app::{self, AppError, Cancel, Conclusion, Expected};
 use crate::domain::{Condition, inert};

@@ -14,6 +14,8 @@ use crate::evidence::checkpoint::CheckpointClaim;
 pub const CHAIN_FILE: &str = "checkpoints/chain.jsonl";
 /// The list's name there.
 pub const ADMITTED_FILE: &str = "checkpoints/admitted.txt";
+/// The newest line alone, for whoever keeps or packs one checkpoint and not the chain.
+const LATEST_FILE: &str = "checkpoints/latest.jsonl";
 /// Bytes of a chain that are read: half a million checkpoints, one every two minutes for two years.
 const CHAIN_BYTES_MAX: u64 = 256 << 20;
 /// Bytes of a list that are read: some sixty million items.
@@ -138,7 +140,8 @@ impl Admitted {
     }
 }
 
-/// Writes both. The list goes first: what it holds beyond the last checkpoint was not admitted, and is drawn anew.
+/// Writes all of it. The list goes first: what it holds beyond the last checkpoint was not admitted, and is drawn anew. The newest
+/// line goes last: an older one is a checkpoint of the chain as well.
 ///
 /// # Errors
 /// [`AppError::Io`]; what stood there stands then.
@@ -147,7 +150,11 @@ pub(super) fn write(run: &Path, chain: &ChainFile, admitted: &Admitted) -> Resul
     let folder = path("checkpoints");
     std::fs::create_dir_all(&folder).map_err(AppError::io("create", &folder))?;
     write_atomic(&path(ADMITTED_FILE), &admitted.to_bytes())?;
-    write_atomic(&path(CHAIN_FILE), &chain.to_bytes())
+    write_atomic(&path(CHAIN_FILE), &chain.to_bytes())?;
+    match chain.last() {
+        Some(last) => write_atomic(&path(LATEST_FILE), &[last.bytes.as_slice(), b"\n"].concat()),
+        None => Ok(()),
+    }
 }
 
 fn bounded(path: &Path, limit: u64) -> Result<Vec<u8>, AppError> {

@@ -11,11 +11,12 @@ use crate::evidence::snapshot::SnapshotMember;
 /// The number of the last change to how a run's folder is laid out: 1 is the first layout. A restore refuses a later one.
 pub(super) const SCHEMA_CURSOR: u64 = 1;
 /// What a finished run has beside its evidence, or may have. Other files in the folder are nobody's.
-const FILES: [&str; 17] = [
+const FILES: [&str; 18] = [
     "attestation.json",
     "attestation.json.ots",
     "checkpoints/admitted.txt",
     "checkpoints/chain.jsonl",
+    "checkpoints/latest.jsonl",
     "evidence/custody.jsonl",
     "evidence/inputs.json",
     "evidence/manifest.json",
@@ -51,7 +52,8 @@ pub(super) fn is_segment(name: &str) -> bool {
 /// # Errors
 /// [`AppError::Io`]; [`AppError::Untrusted`] for a link or folder in the place of a file.
 pub(super) fn members(run: &Path) -> Result<Vec<SnapshotMember>, AppError> {
-    let mut names: Vec<String> = FILES.iter().filter(|name| run.join(name).exists()).map(|name| (*name).to_owned()).collect();
+    let mut names: Vec<String> =
+        FILES.iter().filter(|name| run.join(name).exists()).map(|name| (*name).to_owned()).collect();
     let segments = run.join(SEGMENTS);
     for entry in std::fs::read_dir(&segments).map_err(AppError::io("read", &segments))? {
         let entry = entry.map_err(AppError::io("read", &segments))?;
@@ -98,7 +100,14 @@ mod tests {
         for name in FILES.into_iter().chain(["evidence/segments/00000001.seg"]) {
             assert!(belongs(name) && name_problem(name).is_none(), "{name}");
         }
-        for name in ["evidence/segments/1.seg", "evidence/segments/00000001.open", "state/lock", "x", "evidence/x", "report.json/x"] {
+        for name in [
+            "evidence/segments/1.seg",
+            "evidence/segments/00000001.open",
+            "state/lock",
+            "x",
+            "evidence/x",
+            "report.json/x",
+        ] {
             assert!(!belongs(name), "{name}");
         }
     }

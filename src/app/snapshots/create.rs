@@ -59,7 +59,8 @@ pub fn create_snapshot(options: &SnapshotOptions, pen: &Pen, cancel: &Cancel) ->
     // Whoever wrote meanwhile has changed the record, and with it one of these.
     let again = FinishedRun::read(&options.run)?;
     let same = |name: &str, digest: Digest32| members.iter().any(|one| one.name == name && one.sha256 == digest);
-    let is_one_state = (finished.report_sha256, finished.manifest_sha256) == (again.report_sha256, again.manifest_sha256)
+    let is_one_state = (finished.report_sha256, finished.manifest_sha256)
+        == (again.report_sha256, again.manifest_sha256)
         && same("report.json", again.report_sha256)
         && same("evidence/manifest.json", again.manifest_sha256);
     if !is_one_state {
@@ -70,7 +71,8 @@ pub fn create_snapshot(options: &SnapshotOptions, pen: &Pen, cancel: &Cancel) ->
     if entries < before.entries && !options.yes {
         return Err(AppError::Refused {
             what: format!("the run has {entries} entries, and an earlier snapshot has {}", before.entries),
-            hint: "a ledger only grows: find out what is missing; or say --yes, and every later run tells of it".to_owned(),
+            hint: "a ledger only grows: find out what is missing; or say --yes, and every later run tells of it"
+                .to_owned(),
         });
     }
     if let Some((path, manifest)) = before.newest.filter(|(_, manifest)| manifest.members == members) {
@@ -104,7 +106,8 @@ fn busy(run: &Path) -> AppError {
 
 fn entries(finished: &FinishedRun) -> Result<u64, AppError> {
     let ledgers = finished.report()["ledgers"].as_object();
-    let counts = ledgers.and_then(|ledgers| ledgers.values().map(|one| one["entries"].as_u64()).collect::<Option<Vec<u64>>>());
+    let counts =
+        ledgers.and_then(|ledgers| ledgers.values().map(|one| one["entries"].as_u64()).collect::<Option<Vec<u64>>>());
     let total = counts.and_then(|counts| counts.into_iter().try_fold(0_u64, u64::checked_add));
     total.ok_or_else(|| AppError::Untrusted { what: "checksum_error: report.json counts no entries".to_owned() })
 }

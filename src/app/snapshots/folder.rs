@@ -48,7 +48,8 @@ impl SnapshotName {
         );
         let named = Self { at: spelled.parse().ok()?, content: content.to_owned() };
         // One spelling: whatever reads as the same is not ours.
-        let is_digest = content.len() == DIGITS && content.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let is_digest =
+            content.len() == DIGITS && content.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         (is_digest && named.to_file_name() == name).then_some(named)
     }
 }

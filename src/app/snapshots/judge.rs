@@ -145,7 +145,9 @@ pub(super) fn sound(path: &Path, outline: &SnapshotOutline, trust: SealTrust<'_>
     let Some(finding) = judge.finish().findings.into_iter().next() else { return Ok(()) };
     let what = format!("{}: {}", path.display(), finding.explanation);
     Err(match finding.code {
-        Code::SnapUnsafe => AppError::Refused { what, hint: "fetch the snapshot again from whoever made it".to_owned() },
+        Code::SnapUnsafe => {
+            AppError::Refused { what, hint: "fetch the snapshot again from whoever made it".to_owned() }
+        }
         _ if is_signature_failure(&finding) => AppError::Untrusted { what: format!("signature_mismatch: {what}") },
         _ => AppError::Untrusted { what: format!("checksum_error: {what}") },
     })
@@ -171,9 +173,10 @@ pub fn inspect_snapshot(path: &Path) -> Result<InspectedSnapshot, AppError> {
     let file = File::open(path).map_err(AppError::missing(path))?;
     let file_bytes = file.metadata().map_err(AppError::io("read", path))?.len();
     let untrusted = |what: String| AppError::Untrusted { what: format!("checksum_error: {} {what}", path.display()) };
-    let (manifest, signature) = snapshot_head(file).ok_or_else(|| untrusted("does not begin as a snapshot".to_owned()))?;
-    let manifest =
-        SnapshotManifest::parse(&manifest).map_err(|why| untrusted(format!("has a manifest that can't be read: {why}")))?;
+    let (manifest, signature) =
+        snapshot_head(file).ok_or_else(|| untrusted("does not begin as a snapshot".to_owned()))?;
+    let manifest = SnapshotManifest::parse(&manifest)
+        .map_err(|why| untrusted(format!("has a manifest that can't be read: {why}")))?;
     if let Some((problem, name)) = manifest.problem() {
         return Err(AppError::Refused {
             what: format!("{} names a member that is unsafe: {} {name}", path.display(), problem.name()),

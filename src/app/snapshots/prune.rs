@@ -114,11 +114,7 @@ pub fn prune_snapshots(options: &PruneOptions, cancel: &Cancel) -> Result<Vec<Pr
 }
 
 /// What becomes of each, oldest first.
-fn plan(
-    found: &[(SnapshotName, PathBuf)],
-    is_good: &dyn Fn(&Path) -> bool,
-    keep: Retention,
-) -> Vec<PrunedSnapshot> {
+fn plan(found: &[(SnapshotName, PathBuf)], is_good: &dyn Fn(&Path) -> bool, keep: Retention) -> Vec<PrunedSnapshot> {
     let mut pruned: Vec<PrunedSnapshot> = found
         .iter()
         .map(|(name, path)| PrunedSnapshot { path: path.clone(), at: name.at, kept_for: BTreeSet::new() })
@@ -134,7 +130,12 @@ fn plan(
         pruned[*newest].kept_for.insert(KeptFor::LastGood);
     }
     // The beginning of the text of an instant names its hour, day or month; the whole of it with its place, itself.
-    let rules = [(KeptFor::Last, keep.last, 0), (KeptFor::Hour, keep.hourly, 13), (KeptFor::Day, keep.daily, 10), (KeptFor::Month, keep.monthly, 7)];
+    let rules = [
+        (KeptFor::Last, keep.last, 0),
+        (KeptFor::Hour, keep.hourly, 13),
+        (KeptFor::Day, keep.daily, 10),
+        (KeptFor::Month, keep.monthly, 7),
+    ];
     for (rule, count, digits) in rules {
         let (mut left, mut last) = (count, None);
         for at in &newest_first {
@@ -158,7 +159,8 @@ mod tests {
 
     fn kept(times: &[&str], bad: &[usize], keep: Retention) -> Vec<usize> {
         let name = |text: &str| SnapshotName::of(text.parse().unwrap(), &sha256(text.as_bytes()));
-        let found: Vec<_> = times.iter().enumerate().map(|(at, text)| (name(text), PathBuf::from(at.to_string()))).collect();
+        let found: Vec<_> =
+            times.iter().enumerate().map(|(at, text)| (name(text), PathBuf::from(at.to_string()))).collect();
         let is_good = |path: &Path| !bad.iter().any(|at| path == Path::new(&at.to_string()));
         let plan = plan(&found, &is_good, keep);
         (0..plan.len()).filter(|at| !plan[*at].kept_for.is_empty()).collect()

@@ -180,9 +180,9 @@ fn unpack(
             what: format!("{}: unsafe: {}", archive.display(), problem.name()),
             hint: "fetch the snapshot again from whoever made it".to_owned(),
         }),
-        None if !is_whole(&outline) => Err(AppError::Untrusted {
-            what: format!("checksum_error: {} breaks off or is damaged", archive.display()),
-        }),
+        None if !is_whole(&outline) => {
+            Err(AppError::Untrusted { what: format!("checksum_error: {} breaks off or is damaged", archive.display()) })
+        }
         None => Ok(outline),
     }
 }

@@ -46,7 +46,8 @@ pub(super) fn restore(global: &Global, output: &Output, args: &RestoreArgs) -> R
         _ => RestoreTrust::Keys(args.trust.keys(global)?),
     };
     if trust == RestoreTrust::Keys(std::collections::BTreeSet::new()) {
-        let what = "nobody's key was given: name them by --key, --trusted-keys or `seal.trusted_keys`, or say --own-key";
+        let what =
+            "nobody's key was given: name them by --key, --trusted-keys or `seal.trusted_keys`, or say --own-key";
         return Err(settings::usage(what.to_owned()));
     }
     // At any verbosity: whoever reads the log later has to see it.

@@ -2,10 +2,12 @@
 
 use std::fs;
 
-use reledger::domain::{Digest32, merkle_root};
+use reledger::domain::{Digest32, MerkleTree, merkle_root};
+use reledger::sim::World;
+use reledger::sim::seals::{CheckpointBody, sign_checkpoint};
 
 use super::desk::{Desk, copy};
-use crate::support::report;
+use crate::support::{arg, code, report, shown};
 
 fn key(told: &serde_json::Value) -> String {
     told["key_id"].as_str().unwrap().to_owned()
@@ -137,6 +139,48 @@ fn holes_overlaps_rewritten_pasts_and_two_contents_are_told_apart() {
     verify(&["{}", first], &[], 3);
     verify(&[], &[], 3);
     desk.ends(&["checkpoint", "verify", "nowhere", "--key", &one], 2);
+}
+
+/// As many as `RELEDGER_CHECKPOINTS` says: `make checkpoints` takes 10,000.
+#[test]
+fn a_long_chain_is_judged_whole_and_one_line_out_of_its_middle_is_missed() {
+    let count = std::env::var("RELEDGER_CHECKPOINTS").map_or(150, |count| count.parse().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let hand = World::generate(1, 3).hand();
+    let mut previous: Option<CheckpointBody> = None;
+    let mut tree = MerkleTree::new();
+    let (mut lines, mut list) = (Vec::new(), String::new());
+    for seq in 0..count {
+        let id = reledger::domain::sha256(&u64::to_be_bytes(seq));
+        tree.push(id.as_bytes());
+        list.push_str(&format!("{id}\n"));
+        let body = CheckpointBody {
+            seq,
+            from: seq,
+            until: seq + 1,
+            tree_size: seq + 1,
+            root: tree.root().to_hex(),
+            state_root: id.to_hex(),
+            as_of: i64::try_from(seq).unwrap(),
+            previous: previous.as_ref().map(CheckpointBody::digest),
+        };
+        lines.push(sign_checkpoint(&hand, &body));
+        previous = Some(body);
+    }
+    let (chain, admitted) = (folder.path().join("chain.jsonl"), folder.path().join("admitted.txt"));
+    fs::write(&admitted, list).unwrap();
+    let key = hand.ed25519_public("seal");
+    let verify = |lines: &[String]| {
+        fs::write(&chain, lines.join("\n")).unwrap();
+        crate::support::run(&["checkpoint", "verify", arg(&chain), "--admitted", arg(&admitted), "--key", &key])
+    };
+    let judged = verify(&lines);
+    assert_eq!(code(&judged), 0, "{}", shown(&judged));
+    assert!(shown(&judged).contains(&format!("{count} checkpoints: each extends")), "{}", shown(&judged));
+    lines.remove(lines.len() / 2);
+    let judged = verify(&lines);
+    assert_eq!(code(&judged), 1, "{}", shown(&judged));
+    assert!(shown(&judged).contains("2 faults"), "{}", shown(&judged));
 }
 
 #[test]

@@ -18,12 +18,12 @@ static RUNS: LazyLock<TempDir> = LazyLock::new(|| {
     let folder = tempdir().unwrap();
     let world = folder.path().join("world");
     let config = write_world(&world, 5, 10);
-    let events = fs::read_to_string(world.join("events.jsonl")).unwrap();
+    let events = fs::read_to_string(world.join("nostr/events.jsonl")).unwrap();
     let lines: Vec<&str> = events.lines().collect();
-    fs::write(world.join("events.jsonl"), lines[lines.len() / 2..].join("\n") + "\n").unwrap();
+    fs::write(world.join("nostr/events.jsonl"), lines[lines.len() / 2..].join("\n") + "\n").unwrap();
     drill(&config, &folder.path().join("half"), &["--now", NOW]);
     copy(&folder.path().join("half"), &folder.path().join("whole"));
-    fs::write(world.join("events.jsonl"), &events).unwrap();
+    fs::write(world.join("nostr/events.jsonl"), &events).unwrap();
     let again = drill(&config, &folder.path().join("whole"), &["--now", NOW, "--yes"]);
     assert!([0, 1, 3].contains(&code(&again)), "{}", shown(&again));
     folder
@@ -64,6 +64,11 @@ impl Desk {
     pub(crate) fn shrink(&self) {
         fs::remove_dir_all(self.path("run")).unwrap();
         copy(&RUNS.path().join("half"), &self.path("run"));
+    }
+
+    /// The configuration of the whole world.
+    pub(crate) fn config() -> String {
+        arg(&RUNS.path().join("world/reledger.toml")).to_owned()
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

@@ -54,7 +54,8 @@ fn a_proof_is_judged_alone_and_whatever_is_changed_in_it_fails() {
         let path = value["path"].as_array().unwrap();
         let body = value.get("checkpoint").or(value.get("newer")).unwrap();
         let texts = path.iter().map(|node| node.as_str().unwrap());
-        let own = [body["sig"].as_str().unwrap(), body["key_id"].as_str().unwrap(), body["body"]["root"].as_str().unwrap()];
+        let own =
+            [body["sig"].as_str().unwrap(), body["key_id"].as_str().unwrap(), body["body"]["root"].as_str().unwrap()];
         for text in texts.chain(own) {
             let digit = if text.starts_with('0') { "1" } else { "0" };
             let changed = proof.replacen(text, &format!("{digit}{}", &text[1..]), 1);

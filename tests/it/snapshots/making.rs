@@ -68,7 +68,9 @@ fn strict_verdicts_count_named_keys_only_and_without_one_the_verdict_says_so() {
     assert_eq!((&strict["mode"], &strict["snapshots"][0]["key_id"]), (&"strict".into(), &key.clone().into()));
     let own = verify(&[], 3);
     assert_eq!((&own["mode"], own["snapshots"][0]["faults"].as_array().map(Vec::len)), (&"own-key".into(), Some(0)));
-    assert!(verify(&["--key", &"ab".repeat(32)], 5)["snapshots"][0]["faults"].to_string().contains("signature_mismatch"));
+    assert!(
+        verify(&["--key", &"ab".repeat(32)], 5)["snapshots"][0]["faults"].to_string().contains("signature_mismatch")
+    );
     // A key of the configuration counts only where none was named.
     fs::write(desk.path("seal.toml"), format!("[seal]\ntrusted_keys = [\"{key}\"]\n")).unwrap();
     let config = desk.text("seal.toml");
@@ -143,7 +145,8 @@ fn pruning_keeps_the_newest_of_each_period_and_never_removes_the_last_good_one()
     let foreign = desk.path("shots/notes.txt");
     fs::write(&foreign, b"keep").unwrap();
     let (shots_dir, key) = (desk.text("shots"), key(&made));
-    let prune = |args: &[&str], code| desk.json(&[&["snapshot", "prune", &shots_dir, "--key", &key], args].concat(), code);
+    let prune =
+        |args: &[&str], code| desk.json(&[&["snapshot", "prune", &shots_dir, "--key", &key], args].concat(), code);
     let before = shots(&desk);
     let would = prune(&["--keep-daily", "2", "--keep-monthly", "2", "--dry-run"], 0);
     assert_eq!(shots(&desk), before, "a dry run removes nothing");

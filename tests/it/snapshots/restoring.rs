@@ -45,9 +45,8 @@ fn what_comes_back_is_what_was_packed_and_goes_on_as_if_nothing_had_been() {
     desk.grow();
     let grown = files(&desk.path("run"));
     let (archive, key) = (file(&made), key(&made));
-    let restore = |more: &[&str], code: i32| {
-        desk.ends(&[&["snapshot", "restore", &archive, "--key", &key], more].concat(), code)
-    };
+    let restore =
+        |more: &[&str], code: i32| desk.ends(&[&["snapshot", "restore", &archive, "--key", &key], more].concat(), code);
     assert!(restore(&[], 6).contains("--yes"));
     restore(&["--yes", "--dry-run"], 0);
     assert_eq!((files(&desk.path("run")), beside(&desk)), (grown.clone(), vec!["run".to_owned()]));
@@ -65,7 +64,10 @@ fn what_comes_back_is_what_was_packed_and_goes_on_as_if_nothing_had_been() {
     let log = String::from_utf8(restored["evidence/custody.jsonl"].clone()).unwrap();
     assert!(log.starts_with(std::str::from_utf8(&packed["evidence/custody.jsonl"]).unwrap()));
     assert!(log.lines().last().unwrap().contains("\"restore\""), "{log}");
-    desk.ends(&["audit", &desk.text("run")], report(&desk.path("run"))["verdict"]["exit_code"].as_i64().unwrap() as i32);
+    desk.ends(
+        &["audit", &desk.text("run")],
+        report(&desk.path("run"))["verdict"]["exit_code"].as_i64().unwrap() as i32,
+    );
     assert_eq!(desk.seal("one", &[])["is_new"], false, "the chain goes on");
     // Into a folder that is not there yet.
     fs::remove_dir_all(desk.path("run")).unwrap();
@@ -96,12 +98,22 @@ fn nothing_is_changed_by_what_does_not_verify() {
     assert_eq!((files(&desk.path("run")), beside(&desk)), (before, vec!["run".to_owned(), "runfolder".to_owned()]));
     // A folder of somebody else's is never put aside.
     let theirs = crate::support::run(&[
-        "snapshot", "restore", &archive, "--key", &key, "--yes", "--run", &desk.text("runfolder"), "--now", AT,
+        "snapshot",
+        "restore",
+        &archive,
+        "--key",
+        &key,
+        "--yes",
+        "--run",
+        &desk.text("runfolder"),
+        "--now",
+        AT,
     ]);
     assert_eq!(crate::support::code(&theirs), 6, "{}", crate::support::shown(&theirs));
     assert!(desk.path("runfolder/theirs").exists());
     // A snapshot from the future.
-    let early = ["snapshot", "restore", &archive, "--key", &key, "--run", &desk.text("fresh"), "--now", "2026-01-01T00:00:00Z"];
+    let early =
+        ["snapshot", "restore", &archive, "--key", &key, "--run", &desk.text("fresh"), "--now", "2026-01-01T00:00:00Z"];
     let early = crate::support::run(&early);
     assert_eq!(crate::support::code(&early), 6, "{}", crate::support::shown(&early));
     assert!(!desk.path("fresh").exists());
@@ -121,14 +133,15 @@ fn the_archives_own_key_is_believed_only_when_asked_for_and_it_says_so() {
 #[test]
 fn what_was_restored_by_force_says_so_in_every_later_report_and_snapshot() {
     let desk = Desk::new();
+    desk.grow();
     let made = make(&desk, AT, &[]);
-    let state_root = report(&desk.path("run"))["state_root"].clone();
+    let before = report(&desk.path("run"));
+    assert_eq!(before["verdict"]["exit_code"], 0, "{}", before["verdict"]);
     fs::remove_dir_all(desk.path("run")).unwrap();
     let told = desk.ends(&["snapshot", "restore", &file(&made), "--force-unverified", "-q"], 0);
     assert!(told.contains("WARNING"), "at any verbosity: {told}");
     assert!(!desk.path("run/report.json").exists(), "its report is nobody's word");
-    let config = desk.text("world.toml");
-    fs::write(&config, "").unwrap();
+    let config = Desk::config();
     let marked = |what: &str| {
         let report = report(&desk.path("run"));
         let rows = report["coverage"].as_array().unwrap();
@@ -137,14 +150,15 @@ fn what_was_restored_by_force_says_so_in_every_later_report_and_snapshot() {
         assert!(row["reason"].as_str().unwrap().contains("by force"), "{what}");
         assert_eq!(report["verdict"]["exit_code"], 3, "{what}: {}", report["verdict"]);
         let open = |one: &&serde_json::Value| {
-            one["code"] == "SRC_INCOMPLETE" && one["state"] == "open" && one["subject"]["source"] == "restore:unverified"
+            one["code"] == "SRC_INCOMPLETE"
+                && one["state"] == "open"
+                && one["subject"]["source"] == "restore:unverified"
         };
         assert!(report["divergences"].as_array().unwrap().iter().any(|one| open(&one)), "{what}");
         report
     };
     desk.ends(&["rebuild", "-c", &config], 3);
-    marked("the first report");
-    assert_ne!(state_root, serde_json::Value::Null);
+    assert_eq!(marked("the first report")["state_root"], before["state_root"], "the evidence speaks for itself");
     desk.ends(&["rebuild", "-c", &config, "--yes"], 3);
     marked("the second report");
     // A snapshot of it carries the mark, however well it is signed.
