@@ -131,7 +131,8 @@ mod tests {
     #[test]
     fn the_strict_reader_reads_what_is_written_and_twice_the_same_is_the_same() {
         let long = format!("{}/{}", "a".repeat(150), "b".repeat(100));
-        for content in [&b""[..], b"x", &[7; BLOCK], &[7; PIECE + 1]] {
+        for content in [Vec::new(), b"x".to_vec(), vec![7; BLOCK], vec![7; PIECE + 1]] {
+            let content = content.as_slice();
             let bytes = packed(&[("a", content), (&long, content)], content).unwrap();
             assert_eq!(bytes, packed(&[("a", content), (&long, content)], content).unwrap());
             let mut tar = TarReader::new(zstd::Decoder::new(bytes.as_slice()).unwrap());

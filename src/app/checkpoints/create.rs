@@ -19,6 +19,7 @@ use crate::store::{EvidenceStore as _, RunLock};
 
 /// What the caller decides.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "independent flags, as the command line has them")]
 pub struct CheckpointOptions {
     /// The run's folder.
     pub run: PathBuf,

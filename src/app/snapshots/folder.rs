@@ -90,7 +90,7 @@ mod tests {
             "2026-10-02T03:04:05Z-ba7816bf8f01cfea.tar.zst",
             ".20261002T030405Z-ba7816bf8f01cfea.tar.zst",
             "20261002T030405Z-ba7816bf8f01cfea.tar",
-            "é0261002T030405Z-ba7816bf8f01cfea.tar.zst",
+            "\u{e9}0261002T030405Z-ba7816bf8f01cfea.tar.zst",
         ] {
             assert_eq!(SnapshotName::parse(other), None, "{other}");
         }

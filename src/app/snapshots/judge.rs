@@ -113,13 +113,10 @@ pub(super) fn outline_of(path: &Path, trust: SealTrust<'_>, cancel: &Cancel) -> 
     }
     let outline =
         read_snapshot(file, found.len(), trust, &|| cancel.is_cancelled()).map_err(AppError::io("read", path))?;
-    match outline {
-        Some(outline) => Ok(outline),
-        None => {
-            cancel.check()?;
-            Err(AppError::Internal("reading a snapshot stopped by itself".to_owned()))
-        }
+    if outline.is_none() {
+        cancel.check()?;
     }
+    outline.ok_or_else(|| AppError::Internal("reading a snapshot stopped by itself".to_owned()))
 }
 
 /// Reads and verifies a snapshot, whole; without keys by the one that it names.

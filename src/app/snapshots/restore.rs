@@ -98,10 +98,8 @@ pub fn restore_snapshot(options: &RestoreOptions, cancel: &Cancel) -> Result<Res
     }
     cancel.check()?;
     // Nobody writes into the old run between here and its new name: the lock moves with its folder.
-    let _held = match options.run.join("state").is_dir() {
-        true => Some(RunLock::take(&RunFolder::at(&options.run).state())?),
-        false => None,
-    };
+    let state = RunFolder::at(&options.run).state();
+    let _held = if state.is_dir() { Some(RunLock::take(&state)?) } else { None };
     restored.kept = staging.place(&options.run)?;
     Ok(restored)
 }
