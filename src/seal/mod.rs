@@ -3,7 +3,7 @@
 //! Purpose: the evidence root, each ledger's root, the state root, the manifest of a sealed evidence folder, statements about
 //! a run and the envelopes they are signed in; makes, reads and judges checkpoint chains and snapshots.
 //! May import: domain, evidence, store, ledger, reconcile
-//! External crates: base64, ed25519_dalek, serde, serde_json, thiserror, zstd
+//! External crates: base64, ed25519_dalek, faster_hex, serde, serde_json, thiserror, zstd
 //! Never: decide what is right
 //! Invariants: INV-2 the same set gives the same root in any order; INV-6; the construction has a version and is specified
 //! in docs/state-root.md; no member of a snapshot is read before its signature holds, unless the caller demands no

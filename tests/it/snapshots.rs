@@ -2,5 +2,6 @@
 //! The archive's format, read out of bytes that nobody made from a run, is tested in the room `seal`.
 
 mod hostile;
+mod killed;
 mod making;
 mod restoring;

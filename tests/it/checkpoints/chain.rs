@@ -143,6 +143,7 @@ fn holes_overlaps_rewritten_pasts_and_two_contents_are_told_apart() {
 
 /// As many as `RELEDGER_CHECKPOINTS` says: `make checkpoints` takes 10,000.
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the length is chosen from outside")]
 fn a_long_chain_is_judged_whole_and_one_line_out_of_its_middle_is_missed() {
     let count = std::env::var("RELEDGER_CHECKPOINTS").map_or(150, |count| count.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();

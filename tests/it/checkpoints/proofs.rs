@@ -33,7 +33,7 @@ impl Proven {
     }
 
     /// The exit code of judging these bytes by the key that sealed, and what was told.
-    fn judged(&self, proof: &str, config: &str) -> (i32, String) {
+    fn judged(proof: &str, config: &str) -> (i32, String) {
         let output = run_piped(&["verify", "-", "-c", config], proof.as_bytes());
         (code(&output), shown(&output))
     }
@@ -44,7 +44,7 @@ fn a_proof_is_judged_alone_and_whatever_is_changed_in_it_fails() {
     let proven = Proven::new();
     let config = proven.desk.text("seal.toml");
     for proof in [&proven.included, &proven.extends] {
-        let (code_, told) = proven.judged(proof, &config);
+        let (code_, told) = Proven::judged(proof, &config);
         assert_eq!(code_, 0, "{told}");
         let file = proven.desk.path("proof.json");
         fs::write(&file, proof).unwrap();
@@ -59,7 +59,7 @@ fn a_proof_is_judged_alone_and_whatever_is_changed_in_it_fails() {
         for text in texts.chain(own) {
             let digit = if text.starts_with('0') { "1" } else { "0" };
             let changed = proof.replacen(text, &format!("{digit}{}", &text[1..]), 1);
-            assert_eq!(proven.judged(&changed, &config).0, 5, "{text}");
+            assert_eq!(Proven::judged(&changed, &config).0, 5, "{text}");
         }
         let first = path[0].as_str().unwrap();
         for (from, to) in [
@@ -73,12 +73,12 @@ fn a_proof_is_judged_alone_and_whatever_is_changed_in_it_fails() {
         ] {
             let changed = proof.replacen(&from, &to, 1);
             assert_ne!(&changed, proof, "{from}");
-            let (code_, told) = proven.judged(&changed, &config);
+            let (code_, told) = Proven::judged(&changed, &config);
             assert_eq!(code_, 5, "{from} {told}");
         }
     }
     let item = proven.included.replacen("\"index\":3", "\"index\":4", 1);
-    assert_eq!(proven.judged(&item, &config).0, 5);
+    assert_eq!(Proven::judged(&item, &config).0, 5);
 }
 
 #[test]

@@ -66,7 +66,7 @@ fn what_comes_back_is_what_was_packed_and_goes_on_as_if_nothing_had_been() {
     assert!(log.lines().last().unwrap().contains("\"restore\""), "{log}");
     desk.ends(
         &["audit", &desk.text("run")],
-        report(&desk.path("run"))["verdict"]["exit_code"].as_i64().unwrap() as i32,
+        i32::try_from(report(&desk.path("run"))["verdict"]["exit_code"].as_i64().unwrap()).unwrap(),
     );
     assert_eq!(desk.seal("one", &[])["is_new"], false, "the chain goes on");
     // Into a folder that is not there yet.
