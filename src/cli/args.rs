@@ -135,8 +135,8 @@ pub(crate) enum Command {
     /// Judge a finished run's evidence again, offline, and compare with the report found there.
     Audit(AuditArgs),
     /// Judge single files, one line a record: event JSONL, .ots proofs, settlement JSONL, key sets, custody records,
-    /// checkpoint chains, snapshots, divergence bundles, proofs about balances, attestations. A bundle is judged by itself, and with -c also
-    /// under your own keys.
+    /// checkpoint chains, snapshots, divergence bundles, proofs about balances, proofs out of checkpoints, attestations. A
+    /// bundle is judged by itself, and with -c also under your own keys.
     Verify {
         /// Files; `-` is stdin, also for a bundle or a proof.
         #[arg(required = true)]

@@ -6,7 +6,7 @@ use std::io::{self, BufReader, ErrorKind, Read};
 use zstd::Decoder;
 
 use super::signature::{self, SealTrust};
-use crate::domain::{Digest32, Sha256Stream};
+use crate::domain::{Digest32, PublicKey32, Sha256Stream};
 use crate::evidence::limits::{
     SNAPSHOT_EXPANDED_BYTES_MAX, SNAPSHOT_MANIFEST_BYTES_MAX, SNAPSHOT_RATIO_MAX, SNAPSHOT_SIGNATURE_BYTES_MAX,
     SNAPSHOT_WINDOW_LOG_MAX,
@@ -98,6 +98,14 @@ pub fn snapshot_head(reader: impl Read) -> Option<(Vec<u8>, Vec<u8>)> {
     let manifest = document(&mut tar, MANIFEST_NAME, SNAPSHOT_MANIFEST_BYTES_MAX).ok()??;
     let signature = document(&mut tar, SIGNATURE_NAME, SNAPSHOT_SIGNATURE_BYTES_MAX).ok()??;
     Some((manifest, signature))
+}
+
+/// True when that key has signed the manifest, whatever else is in the archive.
+pub fn is_sealed_by(manifest: &[u8], signature: &[u8], key: &PublicKey32) -> bool {
+    SnapshotSignature::parse(signature).is_ok_and(|signature| {
+        let holds = signature::check(SealTrust::Anyone, SNAPSHOT_SCHEMA, manifest, &signature.key, &signature.sig);
+        signature.key == *key && holds.is_ok()
+    })
 }
 
 /// [`read_snapshot`] with bounds of the caller's.

@@ -25,7 +25,7 @@ mod statement;
 #[cfg(test)]
 mod tests;
 
-pub use archive::{Demand, MemberSink, is_snapshot, read_snapshot, snapshot_head, unpack_snapshot};
+pub use archive::{Demand, MemberSink, is_sealed_by, is_snapshot, read_snapshot, snapshot_head, unpack_snapshot};
 pub use balance_proof::{
     BALANCE_PROOF_BYTES_MAX, BALANCE_PROOF_SCHEMA, BalanceProofError, check_balance_proof, write_balance_proof,
 };

@@ -13,8 +13,8 @@ use crate::app::finished::FinishedRun;
 use crate::app::observer::Cancel;
 use crate::app::pen::Pen;
 use crate::domain::{Digest32, PublicKey32, UnixSeconds};
-use crate::evidence::snapshot::{SnapshotManifest, SnapshotMember, SnapshotSignature};
-use crate::seal::{manifest_message, pack_snapshot, signature_bytes, snapshot_head};
+use crate::evidence::snapshot::{SnapshotManifest, SnapshotMember};
+use crate::seal::{is_sealed_by, manifest_message, pack_snapshot, signature_bytes, snapshot_head};
 
 /// What the caller decides.
 #[derive(Debug, Clone)]
@@ -129,8 +129,10 @@ impl Before {
         for (_, path) in snapshots_in(folder)? {
             let file = File::open(&path).map_err(AppError::io("open", &path))?;
             let Some((manifest, signature)) = snapshot_head(file) else { continue };
-            let signer = SnapshotSignature::parse(&signature).ok().filter(|signature| signature.key == *key);
-            let Some(manifest) = SnapshotManifest::parse(&manifest).ok().filter(|_| signer.is_some()) else { continue };
+            if !is_sealed_by(&manifest, &signature, key) {
+                continue;
+            }
+            let Ok(manifest) = SnapshotManifest::parse(&manifest) else { continue };
             before.entries = before.entries.max(manifest.entries);
             if before.sequence.is_none_or(|last| manifest.sequence >= last) {
                 before.sequence = Some(manifest.sequence);

@@ -141,9 +141,12 @@ fn holes_overlaps_rewritten_pasts_and_two_contents_are_told_apart() {
     desk.ends(&["checkpoint", "verify", "nowhere", "--key", &one], 2);
 }
 
-/// As many as `RELEDGER_CHECKPOINTS` says: `make checkpoints` takes 10,000.
+/// As many as `RELEDGER_CHECKPOINTS` says: `make checkpoints` takes 10,000 and tells the time.
 #[test]
-#[expect(clippy::disallowed_methods, reason = "the length is chosen from outside")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the length is chosen from outside, and who chooses it wants to know the time"
+)]
 fn a_long_chain_is_judged_whole_and_one_line_out_of_its_middle_is_missed() {
     let count = std::env::var("RELEDGER_CHECKPOINTS").map_or(150, |count| count.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
@@ -175,7 +178,9 @@ fn a_long_chain_is_judged_whole_and_one_line_out_of_its_middle_is_missed() {
         fs::write(&chain, lines.join("\n")).unwrap();
         crate::support::run(&["checkpoint", "verify", arg(&chain), "--admitted", arg(&admitted), "--key", &key])
     };
+    let began = std::time::Instant::now();
     let judged = verify(&lines);
+    println!("{count} checkpoints judged in {:?}", began.elapsed());
     assert_eq!(code(&judged), 0, "{}", shown(&judged));
     assert!(shown(&judged).contains(&format!("{count} checkpoints: each extends")), "{}", shown(&judged));
     lines.remove(lines.len() / 2);

@@ -104,6 +104,15 @@ fn entries_never_get_fewer_without_a_yes_and_then_every_verdict_tells() {
     let create = ["snapshot", "create", "--sign-with", &key_file, "--out", &out];
     assert!(desk.ends(&create, 6).contains("only grows"));
     assert_eq!(shots(&desk).len(), 1);
+    // What names the key and was not signed by it says nothing about what was there.
+    let mut forged = fs::read(file(&whole)).unwrap();
+    let tar = zstd::decode_all(forged.as_slice()).unwrap();
+    let text = |from: &[u8], to: &[u8]| {
+        let at = tar.windows(from.len()).position(|window| window == from).unwrap();
+        [&tar[..at], to, &tar[at + from.len()..]].concat()
+    };
+    forged = zstd::encode_all(text(b"\"sequence\":0", b"\"sequence\":9").as_slice(), 3).unwrap();
+    fs::write(desk.path("shots/20261002T120000Z-0123456789abcdef.tar.zst"), forged).unwrap();
     let half = make(&desk, "2026-10-03T00:00:00Z", &["--yes"]);
     assert_eq!(half["sequence"], 1);
     let told = desk.json(&["snapshot", "verify", &file(&whole), &file(&half), "--key", &key(&whole)], 1);

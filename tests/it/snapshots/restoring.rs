@@ -76,6 +76,18 @@ fn what_comes_back_is_what_was_packed_and_goes_on_as_if_nothing_had_been() {
 }
 
 #[test]
+fn a_restored_run_that_takes_in_the_rest_comes_to_the_report_of_the_whole() {
+    let desk = Desk::new();
+    let made = make(&desk, AT, &[]);
+    desk.grow();
+    let whole = report_bytes(&desk.path("run"));
+    desk.ends(&["snapshot", "restore", &file(&made), "--key", &key(&made), "--yes"], 0);
+    assert_ne!(report_bytes(&desk.path("run")), whole);
+    desk.ends(&["drill", "-c", &Desk::config(), "--yes"], 0);
+    assert_eq!(report_bytes(&desk.path("run")), whole);
+}
+
+#[test]
 fn nothing_is_changed_by_what_does_not_verify() {
     let desk = Desk::new();
     let made = make(&desk, AT, &[]);
