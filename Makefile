@@ -46,8 +46,9 @@ bench-balances: ## all balances and their sum tree on one thread at three sizes,
 bench-capture: ## capture from four loopback relays beside its two floors (RELEDGER_BENCH_EVENTS=n, RELEDGER_BENCH_MODE=pages|lists)
 	$(CARGO) bench --locked --bench capture
 
-kills: ## captures killed at random moments and resumed, RELEDGER_KILLS of them
+kills: ## captures, restores, snapshots and seals killed at random moments, RELEDGER_KILLS of each
 	RELEDGER_KILLS=$${RELEDGER_KILLS:-30} $(CARGO) test --locked --test it replay::kills -- --nocapture
+	RELEDGER_KILLS=$${RELEDGER_KILLS:-30} $(CARGO) test --locked --test it snapshots::killed -- --nocapture
 
 fuzz: ## a long campaign of mutated inputs against every decoder and the verifier (RELEDGER_FUZZ_CASES=n)
 	RELEDGER_FUZZ_CASES=$${RELEDGER_FUZZ_CASES:-2000000} $(CARGO) test --locked --test it fuzz -- --nocapture

@@ -191,7 +191,7 @@ mod tests {
                 assert!(!is_included(leaf, (index, size), &path, sha256(b"other")));
                 assert!(!is_included(leaf, (size, size), &path, head));
                 // Alterations cost more: every index of small trees, the edges of large ones.
-                if size < 40 || [0, size / 2, size - 1].contains(&index) {
+                if size < 16 || [0, size / 2, size - 1].contains(&index) {
                     assert!(altered(&path).iter().all(|other| !is_included(leaf, (index, size), other, head)));
                     let others = (0..size).filter(|other| *other != index);
                     assert!(others.into_iter().all(|other| !is_included(leaf, (other, size), &path, head)));
@@ -215,7 +215,7 @@ mod tests {
             for older in 0..=newer {
                 let path = consistency_path(&all[..newer], older).unwrap();
                 assert!(is_consistent(head(older), head(newer), &path), "{older} of {newer}");
-                if newer < 40 || [1, newer / 2, newer - 1].contains(&older) {
+                if newer < 16 || [1, newer / 2, newer - 1].contains(&older) {
                     let fails = |other: &Vec<Digest32>| !is_consistent(head(older), head(newer), other);
                     assert!(altered(&path).iter().all(fails), "{older} of {newer}");
                     let wrong = sha256(b"other");
