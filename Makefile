@@ -4,7 +4,7 @@ SHELL := /bin/sh
 # Many tests wait for sockets and for processes that they killed: two for each core keep it busy.
 TEST_THREADS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 2))))
 
-.PHONY: help drill test test-peers test-browser test-renderings check bench bench-balances bench-capture bench-page bench-project bench-treasury relay-worlds timelines fuzz fuzz-targets kills laws acknowledged bundles pages mutants worlds balances identity variations coverage relays hand-mutants docs clean
+.PHONY: help drill test test-peers test-browser test-renderings check bench bench-balances bench-capture bench-page bench-project bench-treasury relay-worlds timelines fuzz fuzz-targets kills laws acknowledged bundles checkpoints pages mutants worlds balances identity variations coverage relays hand-mutants docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -52,14 +52,18 @@ bench-page: ## the page of a report with many divergences at three sizes beside 
 bench-capture: ## capture from four loopback relays beside its two floors (RELEDGER_BENCH_EVENTS=n, RELEDGER_BENCH_MODE=pages|lists)
 	$(CARGO) bench --locked --bench capture
 
-kills: ## captures killed at random moments and resumed, RELEDGER_KILLS of them
+kills: ## captures, restores, snapshots and seals killed at random moments, RELEDGER_KILLS of each
 	RELEDGER_KILLS=$${RELEDGER_KILLS:-30} $(CARGO) test --locked --test it replay::kills -- --nocapture
+	RELEDGER_KILLS=$${RELEDGER_KILLS:-30} $(CARGO) test --locked --test it snapshots::killed -- --nocapture
 
 fuzz: ## a long campaign of mutated inputs against every decoder and the verifier (RELEDGER_FUZZ_CASES=n)
 	RELEDGER_FUZZ_CASES=$${RELEDGER_FUZZ_CASES:-2000000} $(CARGO) test --locked --test it fuzz -- --nocapture
 
 fuzz-targets: ## every coverage-guided target of fuzz/ for FUZZ_SECONDS, two at a time (needs cargo-fuzz and a nightly compiler)
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} scripts/fuzz_targets.sh
+
+checkpoints: ## a chain of RELEDGER_CHECKPOINTS checkpoints, judged with every root drawn again; tells the time
+	RELEDGER_CHECKPOINTS=$${RELEDGER_CHECKPOINTS:-10000} $(CARGO) test --locked --release --test it checkpoints::chain::a_long -- --nocapture
 
 laws: ## the laws of tests/it/laws.rs on RELEDGER_LAWS_CASES cases each
 	RELEDGER_LAWS_CASES=$${RELEDGER_LAWS_CASES:-200} $(CARGO) test --locked --test it laws:: -- --nocapture

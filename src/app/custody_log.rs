@@ -52,6 +52,8 @@ pub(super) enum Deed {
     Seal,
     /// Notes were added to sealed evidence, which was sealed again; the report is the old one.
     Reseal,
+    /// The folder was made of a snapshot.
+    Restore,
 }
 
 impl Deed {
@@ -60,6 +62,7 @@ impl Deed {
             Self::Capture => "capture",
             Self::Seal => "seal",
             Self::Reseal => "reseal",
+            Self::Restore => "restore",
         }
     }
 }

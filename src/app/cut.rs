@@ -1,18 +1,18 @@
 //! From a signed snapshot to the instant that a replay begins at (docs/adr/0014-cursors-and-replay.md).
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::error::AppError;
 use super::observer::Cancel;
 use super::plan::{Plan, config_error};
-use crate::domain::{Code, Digest32, EvidenceId, Media, UnixSeconds, sha256};
+use super::snapshots::checked_snapshot;
+use crate::domain::{Digest32, EvidenceId, Media, UnixSeconds, sha256};
 use crate::evidence::checkpoint::CheckpointClaim;
 use crate::evidence::snapshot::{SnapshotManifest, SnapshotOutline};
 use crate::evidence::{Claim, Decoded, decode};
-use crate::seal::{SealJudge, SealTrust, is_signature_failure, read_snapshot};
+use crate::seal::{SealJudge, SealTrust};
 use crate::store::EvidenceStore;
 
 /// Reads and verifies a snapshot, whole, before anything is written.
@@ -25,25 +25,7 @@ pub(super) fn verified_snapshot(path: &Path, plan: &Plan, cancel: &Cancel) -> Re
         let what = "`seal.trusted_keys` is empty, so no snapshot could be believed";
         return Err(config_error(what.to_owned(), "name the Ed25519 keys that seal, in hex"));
     }
-    let trust = SealTrust::of(&plan.policy.seal_keys);
-    let file = File::open(path).map_err(AppError::missing(path))?;
-    let size = file.metadata().map_err(AppError::io("read", path))?.len();
-    let outline = read_snapshot(file, size, trust, &|| cancel.is_cancelled()).map_err(AppError::io("read", path))?;
-    let Some(outline) = outline else {
-        cancel.check()?;
-        return Err(AppError::Internal("reading a snapshot stopped by itself".to_owned()));
-    };
-    let mut judge = SealJudge::new(trust);
-    judge.snapshot(EvidenceId(outline.file_sha256), &outline);
-    let Some(finding) = judge.finish().findings.into_iter().next() else { return Ok(outline) };
-    let what = format!("{}: {}", path.display(), finding.explanation);
-    Err(match finding.code {
-        Code::SnapUnsafe => {
-            AppError::Refused { what, hint: "fetch the snapshot again from whoever made it".to_owned() }
-        }
-        _ if is_signature_failure(&finding) => AppError::Untrusted { what: format!("signature_mismatch: {what}") },
-        _ => AppError::Untrusted { what: format!("checksum_error: {what}") },
-    })
+    checked_snapshot(path, &plan.policy.seal_keys, cancel)
 }
 
 /// What is known about when a snapshot was made.

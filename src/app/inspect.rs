@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::attest::{AttestationTrust, JudgedAttestation, envelope_in, judge_attestation};
 use super::balance_proofs::{self, JudgedBalanceProof};
 use super::bundle::{BUNDLE_BYTES_MAX, JudgedBundle, OwnTrust, looks_like_bundle, verify_bundle};
+use super::checkpoints::{self, JudgedCheckpointProof};
 use super::error::AppError;
 use super::judge::{SideTables, judge, worker_threads};
 use super::observer::{Cancel, Silent};
@@ -145,6 +146,8 @@ pub struct JudgedFiles {
     pub faults: Vec<String>,
     /// Proofs about balances.
     pub proofs: Vec<JudgedBalanceProof>,
+    /// Proofs out of checkpoints.
+    pub checkpoint_proofs: Vec<JudgedCheckpointProof>,
     /// Every divergence bundle, in order.
     pub bundles: Vec<JudgedBundle>,
     /// Every attestation, by its signatures alone.
@@ -181,6 +184,7 @@ pub fn verify_files(files: &[PathBuf], with: &JudgedWith<'_>, cancel: &Cancel) -
     }
     collected.records.clear();
     let (files, mut proofs) = balance_proofs::split(files)?;
+    let (files, mut checkpoint_proofs) = checkpoints::split(&files, &policy.seal_keys)?;
     let own = if with.is_named { Some(own_trust(&*collected.store, policy)?) } else { None };
     let mut bundles = Vec::new();
     let mut judge_bundle = |place: &str, bytes: &[u8]| -> Result<(), AppError> {
@@ -195,6 +199,9 @@ pub fn verify_files(files: &[PathBuf], with: &JudgedWith<'_>, cancel: &Cancel) -
                 Piped::Records(source) => collected.take(source)?,
                 Piped::Bundle(bytes) => judge_bundle(&place, &bytes)?,
                 Piped::Proof(bytes) => proofs.push(balance_proofs::judge(place, &bytes)),
+                Piped::CheckpointProof(bytes) => {
+                    checkpoint_proofs.push(checkpoints::judge_proof(place, &bytes, &policy.seal_keys));
+                }
                 Piped::Attestation(bytes) => attestations.push(judge_attestation(&place, &bytes, &trust)),
             }
             continue;
@@ -226,7 +233,7 @@ pub fn verify_files(files: &[PathBuf], with: &JudgedWith<'_>, cancel: &Cancel) -
         record.anchors.extend(expiry_of(&set, record.id, now));
         judged_records.push(record);
     }
-    Ok(JudgedFiles { records: judged_records, faults, bundles, proofs, attestations })
+    Ok(JudgedFiles { records: judged_records, faults, bundles, proofs, checkpoint_proofs, attestations })
 }
 
 fn take_file(collected: &mut Collected<'_>, file: PathBuf, policy: &TrustPolicy) -> Result<(), AppError> {

@@ -2,7 +2,7 @@
 //!
 //! Purpose: drill, capture, rebuild, audit, verify, explain, proofs and headers by themselves: orders the rooms about; reads the configuration.
 //! May import: domain, evidence, verify, store, ingest, ledger, reconcile, seal, report, substrate, sim
-//! External crates: base64, ed25519_dalek, rayon, serde, serde_json, thiserror, tokio, toml, tracing
+//! External crates: base64, ed25519_dalek, rayon, rustix, serde, serde_json, thiserror, tokio, toml, tracing
 //! Never: print; read the environment
 //! Invariants: INV-11; what a report says depends only on evidence, configuration, as-of and version.
 
@@ -17,6 +17,7 @@ mod bundle;
 mod caps;
 mod capture;
 mod chain;
+mod checkpoints;
 mod conclude;
 mod config;
 mod coverage;
@@ -64,6 +65,7 @@ mod run;
 mod sample;
 mod schedule;
 mod seals;
+mod snapshots;
 mod sources;
 mod standing;
 mod takedowns;
@@ -83,6 +85,11 @@ pub use bundle::{
     looks_like_bundle, verify_bundle,
 };
 pub use caps::{CapEvents, CapTable, DropWindows, caps_of_run};
+pub use checkpoints::{
+    ADMITTED_FILE, CHAIN_FILE, ChainFault, ChainLink, ChainVerdict, ChainWanted, CheckpointOptions, CreatedCheckpoint,
+    JudgedCheckpointProof, KeyTerm, ProofWanted, SealTerms, Stitched, create_checkpoint, latest_checkpoint,
+    prove_checkpoint, stitch_chain, verify_chain,
+};
 pub use conclude::{Conclusion, JudgedInputs};
 pub use config::{AuthWord, Config, RelayBudgetSection};
 pub use coverage::{
@@ -128,6 +135,11 @@ pub use relay_terms::{RelayAnswer, RelayTerms};
 pub use render::{render, with_report, with_run};
 pub use replay::{ReplayOptions, Replayed, WouldReplay, replay, would_replay};
 pub use run::{Found, RunFolder, RunRecord, write_atomic, write_private, write_result, write_result_by};
+pub use snapshots::{
+    CreatedSnapshot, InspectedSnapshot, JudgedSnapshot, KeptFor, PruneOptions, PrunedSnapshot, RestoreOptions,
+    RestoreTrust, Restored, Retention, SnapshotFault, SnapshotName, SnapshotOptions, SnapshotVerdict, create_snapshot,
+    inspect_snapshot, prune_snapshots, restore_snapshot, snapshots_in, verify_snapshots,
+};
 pub use standing::{Origin, Standing};
 pub use transparency::{Accepted, Change, More, OpenCode, Page, Skipped, Told, page_of_year, page_text, page_value};
 #[cfg(feature = "net")]

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::attest::AttestCommand;
 use super::audit::AuditArgs;
+use super::checkpoint::CheckpointCommand;
 use super::coverage::CoverageArgs;
 use super::cursor::CursorCommand;
 use super::custody::CustodyCommand;
@@ -14,6 +15,7 @@ use super::diff::DiffArgs;
 use super::expect::{ByArgs, JudgedArgs};
 use super::gaps::GapsCommand;
 use super::replay::ReplayArgs;
+use super::snapshot::SnapshotCommand;
 use super::transparency::TransparencyArgs;
 use super::worlds::SimCommand;
 use crate::report::SCHEMAS;
@@ -133,8 +135,8 @@ pub(crate) enum Command {
     /// Judge a finished run's evidence again, offline, and compare with the report found there.
     Audit(AuditArgs),
     /// Judge single files, one line a record: event JSONL, .ots proofs, settlement JSONL, key sets, custody records,
-    /// checkpoint chains, snapshots, divergence bundles, proofs about balances, attestations. A bundle is judged by itself, and with -c also
-    /// under your own keys.
+    /// checkpoint chains, snapshots, divergence bundles, proofs about balances, proofs out of checkpoints, attestations. A
+    /// bundle is judged by itself, and with -c also under your own keys.
     Verify {
         /// Files; `-` is stdin, also for a bundle or a proof.
         #[arg(required = true)]
@@ -187,6 +189,16 @@ pub(crate) enum Command {
     Attest {
         #[command(subcommand)]
         command: AttestCommand,
+    },
+    /// Checkpoints: seal what a run holds, judge a chain of them, prove that something is in it or that it only grew.
+    Checkpoint {
+        #[command(subcommand)]
+        command: CheckpointCommand,
+    },
+    /// Snapshots: a finished run in one signed file; make, judge, restore, thin out.
+    Snapshot {
+        #[command(subcommand)]
+        command: SnapshotCommand,
     },
     /// The page of a year from finished runs: passed, failed, open, accepted, and what changed; red runs too.
     Transparency(TransparencyArgs),

@@ -5,6 +5,8 @@ mod sign;
 mod stamp;
 mod verify;
 
+pub(in crate::cli) use verify::keys_in;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -30,7 +32,7 @@ pub(crate) enum AttestCommand {
 
 /// The Ed25519 key that signs.
 #[derive(Debug, Clone, Args)]
-struct KeyArgs {
+pub(crate) struct KeyArgs {
     /// The Ed25519 secret key, 64 hex digits, in a file that only its owner can read.
     #[arg(long, value_name = "FILE", required_unless_present = "key_command", conflicts_with = "key_command")]
     key_file: Option<PathBuf>,
@@ -40,7 +42,7 @@ struct KeyArgs {
 }
 
 impl KeyArgs {
-    fn source(&self) -> KeySource {
+    pub(crate) fn source(&self) -> KeySource {
         key_source(self.key_file.as_deref(), self.key_command.as_deref())
     }
 }

@@ -10,8 +10,9 @@ use super::expect::{ByArgs, JudgedArgs};
 use super::output::{Output, fatal, say};
 use super::worlds::{ServeArgs, SimCommand};
 use super::{
-    attest, audit, caps, coverage, cursor, custody, diff, divergences, doctor, documents, expect, explain, gaps,
-    headers, init, keys, ots, progress, replay, report, settings, show, signals, sim, transparency, trial,
+    attest, audit, caps, checkpoint, coverage, cursor, custody, diff, divergences, doctor, documents, expect, explain,
+    gaps, headers, init, keys, ots, progress, replay, report, settings, show, signals, sim, snapshot, transparency,
+    trial,
 };
 use crate::app::{self, AppError, Cancel, Conclusion, Expected};
 use crate::domain::{Condition, inert};
@@ -84,6 +85,8 @@ fn run(cli: &Cli, matches: &clap::ArgMatches, output: &Output) -> Result<ExitCod
         Command::Custody { command } => custody::custody(global, output, command),
         Command::Report { command } => report::report(global, output, command),
         Command::Attest { command } => attest::run(global, output, matches, command),
+        Command::Checkpoint { command } => checkpoint::run(global, output, command),
+        Command::Snapshot { command } => snapshot::run(global, output, command),
         Command::Transparency(args) => transparency::transparency(global, output, args),
         Command::Ots { command } => ots::run(global, output, command),
         Command::Headers { command } => headers::run(global, output, command),

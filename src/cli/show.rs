@@ -7,7 +7,8 @@ use super::args::{Format, Global};
 use super::output::{Output, say};
 use super::{settings, signals};
 use crate::app::{
-    self, AppError, Cancel, Fate, JudgedAttestation, JudgedBalanceProof, JudgedBundle, JudgedRecord, JudgedWith,
+    self, AppError, Cancel, Fate, JudgedAttestation, JudgedBalanceProof, JudgedBundle, JudgedCheckpointProof,
+    JudgedRecord, JudgedWith,
 };
 use crate::domain::{Code, Condition, Media, Outcome, TrustPolicy, inert_limited};
 use crate::report::canonical_json;
@@ -43,14 +44,16 @@ pub(crate) fn verify(global: &Global, output: &Output, files: &[PathBuf]) -> Res
         now: settings::clock(global)?,
         jobs: global.jobs,
     };
-    let app::JudgedFiles { records, faults, bundles, proofs, attestations } = app::verify_files(files, &with, &cancel)?;
+    let app::JudgedFiles { records, faults, bundles, proofs, checkpoint_proofs, attestations } =
+        app::verify_files(files, &with, &cancel)?;
     let fate_of = |proof: &JudgedBalanceProof| if proof.verdict.is_ok() { Fate::Ok } else { Fate::Bad };
     let of_files = || records.iter().map(|record| record.fate).chain(bundles.iter().map(|bundle| bundle.fate));
-    let fates = || of_files().chain(proofs.iter().map(fate_of)).chain(attestations.iter().map(standing));
+    let of_proofs = || proofs.iter().map(fate_of).chain(checkpoint_proofs.iter().map(shown_by));
+    let fates = || of_files().chain(of_proofs()).chain(attestations.iter().map(standing));
     let count = |fate| fates().filter(|one| *one == fate).count();
     let (ok, unchecked, bad) = (count(Fate::Ok), count(Fate::Unchecked), count(Fate::Bad));
     let mut outcome = Outcome::default();
-    if proofs.iter().any(|proof| proof.verdict.is_err()) {
+    if proofs.iter().any(|proof| proof.verdict.is_err()) || checkpoint_proofs.iter().any(|one| one.verdict.is_err()) {
         outcome.add(Condition::UntrustedInput);
     }
     let conditions = records.iter().map(|record| record.condition).chain(bundles.iter().map(|bundle| bundle.condition));
@@ -80,6 +83,12 @@ pub(crate) fn verify(global: &Global, output: &Output, files: &[PathBuf]) -> Res
         match output.format {
             Format::Human => bytes.extend(proof_line(proof).into_bytes()),
             Format::Json | Format::Ndjson => bytes.extend(canonical_json(&proof_value(proof))),
+        }
+    }
+    for proof in &checkpoint_proofs {
+        match output.format {
+            Format::Human => bytes.extend(checkpoint_proof_line(proof).into_bytes()),
+            Format::Json | Format::Ndjson => bytes.extend(canonical_json(&checkpoint_proof_value(proof))),
         }
     }
     for attestation in &attestations {
@@ -128,6 +137,31 @@ fn bundle_value(bundle: &JudgedBundle) -> serde_json::Value {
         "fate": bundle.fate.name(), "place": bundle.place, "media": "bundle",
         "id": bundle.id, "code": bundle.code, "fingerprint": bundle.fingerprint,
         "under": bundle.under, "says": bundle.says,
+    })
+}
+
+/// What proofs out of checkpoints are called where records have their media.
+const CHECKPOINT_PROOF: &str = "checkpoint-proof";
+
+/// One that holds for checkpoints that nobody vouches for is unchecked.
+const fn shown_by(proof: &JudgedCheckpointProof) -> Fate {
+    match (&proof.verdict, proof.vouched) {
+        (Err(_), _) => Fate::Bad,
+        (Ok(_), true) => Fate::Ok,
+        (Ok(_), false) => Fate::Unchecked,
+    }
+}
+
+fn checkpoint_proof_line(proof: &JudgedCheckpointProof) -> String {
+    let (Ok(said) | Err(said)) = &proof.verdict;
+    let (fate, place) = (shown_by(proof).name(), inert_limited(&proof.place, 80));
+    format!("{fate:<10}{place} {CHECKPOINT_PROOF} {} {}\n", proof.id, inert_limited(said, 400))
+}
+
+fn checkpoint_proof_value(proof: &JudgedCheckpointProof) -> serde_json::Value {
+    serde_json::json!({
+        "fate": shown_by(proof).name(), "place": proof.place, "media": CHECKPOINT_PROOF, "id": proof.id.to_hex(),
+        "shows": proof.verdict.as_ref().ok(), "fault": proof.verdict.as_ref().err(),
     })
 }
 

@@ -77,6 +77,13 @@ impl fmt::Display for CompletenessBasis {
     }
 }
 
+impl SourceId {
+    /// Who left the receipt that a state carries for ever once it was restored from an archive that nobody vouches for.
+    pub fn unverified_restore() -> Self {
+        Self("restore:unverified".to_owned())
+    }
+}
+
 /// What part of a source was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Slice {

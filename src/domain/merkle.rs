@@ -58,7 +58,8 @@ pub fn leaf_hash(leaf: &[u8]) -> Digest32 {
     hasher.finish()
 }
 
-fn node(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
+/// sha256(0x01 || left || right).
+pub(super) fn node(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
     let mut hasher = Sha256Stream::default();
     hasher.update(&[0x01]);
     hasher.update(left);

@@ -20,6 +20,7 @@ mod evidence;
 mod finding;
 mod id;
 mod merkle;
+mod merkle_proof;
 mod month;
 mod outcome;
 mod policy;
@@ -52,6 +53,7 @@ pub use id::{
     OperationId, PaymentHash, ProjectKey, PublicKey32, SiteName, Subtype, UserKey, WindowId,
 };
 pub use merkle::{MerkleTree, leaf_hash, merkle_root};
+pub use merkle_proof::{MERKLE_PATH_MAX, TreeHead, consistency_path, inclusion_path, is_consistent, is_included};
 pub use month::Month;
 pub use outcome::{Condition, ExitCode, Outcome};
 pub use policy::{

@@ -49,6 +49,16 @@ pub fn decode(bytes: &[u8]) -> Decoded {
     }
 }
 
+impl CheckpointClaim {
+    /// Reads one line, as [`decode`] does.
+    ///
+    /// # Errors
+    /// What is wrong, in words. They may hold foreign text, still raw.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        line(bytes).map_err(|refusal| refusal.reason())
+    }
+}
+
 fn line(bytes: &[u8]) -> Result<CheckpointClaim, Refusal> {
     if bytes.len() > CHECKPOINT_BYTES_MAX {
         return Err(Refusal::Unreadable(format!("more than {CHECKPOINT_BYTES_MAX} bytes: the limit of a checkpoint")));

@@ -63,6 +63,23 @@ impl SnapshotManifest {
         manifest(bytes).map_err(words)
     }
 
+    /// The bytes that are signed: canonical JSON.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let member = |member: &SnapshotMember| {
+            let name = serde_json::Value::from(member.name.as_str());
+            format!("{{\"name\":{name},\"sha256\":\"{}\",\"size\":{}}}", member.sha256, member.size)
+        };
+        let members: Vec<String> = self.members.iter().map(member).collect();
+        format!(
+            "{{\"entries\":{},\"members\":[{}],\"schema\":\"{SNAPSHOT_SCHEMA}\",\"schema_cursor\":{},\"sequence\":{}}}",
+            self.entries,
+            members.join(","),
+            self.schema_cursor,
+            self.sequence
+        )
+        .into_bytes()
+    }
+
     /// Why an archive of this manifest must not be read, whoever signed it, and the member that it is about.
     pub fn problem(&self) -> Option<(Problem, &str)> {
         if self.members.len() > SNAPSHOT_MEMBERS_MAX {

@@ -1,7 +1,7 @@
 //! The published JSON Schemas (2020-12). The same files stand in `docs/schema/`.
 
 /// Name and text of every schema.
-pub const SCHEMAS: [(&str, &str); 25] = [
+pub const SCHEMAS: [(&str, &str); 27] = [
     ("report", include_str!("../../docs/schema/report.schema.json")),
     ("divergence", include_str!("../../docs/schema/divergence.schema.json")),
     ("divergences", include_str!("../../docs/schema/divergences.schema.json")),
@@ -11,6 +11,8 @@ pub const SCHEMAS: [(&str, &str); 25] = [
     ("attestation", include_str!("../../docs/schema/attestation.schema.json")),
     ("attestation-verdict", include_str!("../../docs/schema/attestation-verdict.schema.json")),
     ("balance-proof", include_str!("../../docs/schema/balance-proof.schema.json")),
+    ("inclusion-proof", include_str!("../../docs/schema/inclusion-proof.schema.json")),
+    ("consistency-proof", include_str!("../../docs/schema/consistency-proof.schema.json")),
     ("config", include_str!("../../docs/schema/config.schema.json")),
     ("exit-codes", include_str!("../../docs/schema/exit-codes.schema.json")),
     ("coverage", include_str!("../../docs/schema/coverage.schema.json")),

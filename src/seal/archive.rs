@@ -6,7 +6,7 @@ use std::io::{self, BufReader, ErrorKind, Read};
 use zstd::Decoder;
 
 use super::signature::{self, SealTrust};
-use crate::domain::Sha256Stream;
+use crate::domain::{Digest32, PublicKey32, Sha256Stream};
 use crate::evidence::limits::{
     SNAPSHOT_EXPANDED_BYTES_MAX, SNAPSHOT_MANIFEST_BYTES_MAX, SNAPSHOT_RATIO_MAX, SNAPSHOT_SIGNATURE_BYTES_MAX,
     SNAPSHOT_WINDOW_LOG_MAX,
@@ -46,6 +46,68 @@ pub fn read_snapshot(
     read_within(BOUNDS, reader, file_bytes, trust, stop)
 }
 
+/// Who takes the members of an archive, one after another.
+pub trait MemberSink {
+    /// A member begins, whose name and size the manifest states.
+    ///
+    /// # Errors
+    /// Ends the reading.
+    fn begin(&mut self, name: &str, size: u64) -> io::Result<()>;
+
+    /// More of its content.
+    ///
+    /// # Errors
+    /// Ends the reading.
+    fn content(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// It has ended, with this digest.
+    ///
+    /// # Errors
+    /// Ends the reading.
+    fn end(&mut self, sha256: &Digest32) -> io::Result<()>;
+}
+
+/// Whose archive is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Demand {
+    /// Only one that is signed as the trust says.
+    Vouched,
+    /// Any that has a manifest, whatever its signature comes to.
+    Any,
+}
+
+/// [`read_snapshot`], with every member handed on. What the sink was given is believed only when the outline of this very
+/// reading is judged good: the file may have changed since it was read before.
+///
+/// # Errors
+/// As [`read_snapshot`]; what the sink fails with.
+pub fn unpack_snapshot(
+    reader: impl Read,
+    file_bytes: u64,
+    (trust, demand): (SealTrust<'_>, Demand),
+    sink: &mut dyn MemberSink,
+    stop: &dyn Fn() -> bool,
+) -> io::Result<Option<SnapshotOutline>> {
+    read_all(BOUNDS, (reader, file_bytes), (trust, demand), Some(sink), stop)
+}
+
+/// Manifest and signature as they stand at the beginning of an archive; `None` where they do not. Nothing is verified, and no
+/// member is read.
+pub fn snapshot_head(reader: impl Read) -> Option<(Vec<u8>, Vec<u8>)> {
+    let mut tar = TarReader::new(decoder(reader)?);
+    let manifest = document(&mut tar, MANIFEST_NAME, SNAPSHOT_MANIFEST_BYTES_MAX).ok()??;
+    let signature = document(&mut tar, SIGNATURE_NAME, SNAPSHOT_SIGNATURE_BYTES_MAX).ok()??;
+    Some((manifest, signature))
+}
+
+/// True when that key has signed the manifest, whatever else is in the archive.
+pub fn is_sealed_by(manifest: &[u8], signature: &[u8], key: &PublicKey32) -> bool {
+    SnapshotSignature::parse(signature).is_ok_and(|signature| {
+        let holds = signature::check(SealTrust::Anyone, SNAPSHOT_SCHEMA, manifest, &signature.key, &signature.sig);
+        signature.key == *key && holds.is_ok()
+    })
+}
+
 /// [`read_snapshot`] with bounds of the caller's.
 ///
 /// # Errors
@@ -57,9 +119,19 @@ pub(super) fn read_within(
     trust: SealTrust<'_>,
     stop: &dyn Fn() -> bool,
 ) -> io::Result<Option<SnapshotOutline>> {
+    read_all(bounds, (reader, file_bytes), (trust, Demand::Vouched), None, stop)
+}
+
+fn read_all(
+    bounds: Bounds,
+    (reader, file_bytes): (impl Read, u64),
+    (trust, demand): (SealTrust<'_>, Demand),
+    sink: Option<&mut dyn MemberSink>,
+    stop: &dyn Fn() -> bool,
+) -> io::Result<Option<SnapshotOutline>> {
     let mut source = Source { reader, stop, digest: Sha256Stream::default(), taken: 0, failed: None };
     let mut outline = SnapshotOutline::new(crate::domain::sha256(b""), file_bytes);
-    expand(&mut source, bounds, trust, &mut outline);
+    expand(&mut source, bounds, (trust, demand), sink, &mut outline)?;
     // Whatever was found, the digest is that of the whole file: the finding names it.
     let mut block = vec![0; BLOCK_BYTES];
     while source.failed.is_none() && source.read(&mut block).is_ok_and(|length| length > 0) {}
@@ -156,18 +228,25 @@ impl<R: Read> Read for Bounded<R> {
     }
 }
 
-fn expand<R: Read>(source: &mut Source<'_, R>, bounds: Bounds, trust: SealTrust<'_>, outline: &mut SnapshotOutline) {
+fn expand<R: Read>(
+    source: &mut Source<'_, R>,
+    bounds: Bounds,
+    (trust, demand): (SealTrust<'_>, Demand),
+    sink: Option<&mut dyn MemberSink>,
+    outline: &mut SnapshotOutline,
+) -> io::Result<()> {
     let Some(decoder) = decoder(source) else {
         outline.end = ReadEnd::Damaged;
-        return;
+        return Ok(());
     };
     let ratio_limit = outline.file_bytes.saturating_mul(bounds.ratio);
     let mut bounded = Bounded { reader: decoder, expanded: 0, ratio_limit, size_limit: bounds.expanded, tripped: None };
     let mut tar = TarReader::new(&mut bounded);
-    let read = Reading { trust, outline: &mut *outline, tar: &mut tar }.all();
+    let read = Reading { trust, demand, sink, outline: &mut *outline, tar: &mut tar }.all();
     let stopped_at = tar.last_name().to_owned();
     let (end, problem) = match read {
         Ok(end) => (end, None),
+        Err(Stop::Sink(error)) => return Err(error),
         Err(Stop::Unsafe(problem) | Stop::Tar(TarFault::Unsafe(problem))) => (ReadEnd::Unsafe, Some(problem)),
         Err(Stop::Tar(TarFault::CutOff)) => (ReadEnd::CutOff, None),
         Err(Stop::Tar(TarFault::Read(_))) => match bounded.tripped {
@@ -179,12 +258,15 @@ fn expand<R: Read>(source: &mut Source<'_, R>, bounds: Bounds, trust: SealTrust<
     if end != ReadEnd::Whole && outline.at.is_empty() {
         outline.set_at(&stopped_at);
     }
+    Ok(())
 }
 
 /// Why an archive is not read on.
 enum Stop {
     Unsafe(Problem),
     Tar(TarFault),
+    /// Whoever takes the members can't go on.
+    Sink(io::Error),
 }
 
 impl From<TarFault> for Stop {
@@ -194,26 +276,28 @@ impl From<TarFault> for Stop {
 }
 
 /// One archive being read.
-struct Reading<'r, R> {
+struct Reading<'r, 's, R> {
     trust: SealTrust<'r>,
+    demand: Demand,
+    sink: Option<&'r mut (dyn MemberSink + 's)>,
     outline: &'r mut SnapshotOutline,
     tar: &'r mut TarReader<R>,
 }
 
-impl<R: Read> Reading<'_, R> {
+impl<R: Read> Reading<'_, '_, R> {
     fn all(mut self) -> Result<ReadEnd, Stop> {
-        let Some(manifest) = self.document(MANIFEST_NAME, SNAPSHOT_MANIFEST_BYTES_MAX)? else {
+        let Some(manifest) = document(self.tar, MANIFEST_NAME, SNAPSHOT_MANIFEST_BYTES_MAX)? else {
             return Ok(ReadEnd::Unvouched);
         };
         self.outline.set_manifest(&manifest);
-        let Some(signature) = self.document(SIGNATURE_NAME, SNAPSHOT_SIGNATURE_BYTES_MAX)? else {
+        let Some(signature) = document(self.tar, SIGNATURE_NAME, SNAPSHOT_SIGNATURE_BYTES_MAX)? else {
             return Ok(ReadEnd::Unvouched);
         };
         self.outline.set_signature(&signature);
         let vouched = SnapshotSignature::parse(&signature).is_ok_and(|signature| {
             signature::check(self.trust, SNAPSHOT_SCHEMA, &manifest, &signature.key, &signature.sig).is_ok()
         });
-        if !vouched {
+        if !vouched && self.demand == Demand::Vouched {
             return Ok(ReadEnd::Unvouched);
         }
         let Ok(manifest) = SnapshotManifest::parse(&manifest) else { return Ok(ReadEnd::Unreadable) };
@@ -223,23 +307,6 @@ impl<R: Read> Reading<'_, R> {
         }
         self.members(&manifest)?;
         Ok(ReadEnd::Whole)
-    }
-
-    /// The content of the next member, when it has that name.
-    fn document(&mut self, name: &str, limit: usize) -> Result<Option<Vec<u8>>, Stop> {
-        match self.tar.next_member()? {
-            Some(member) if member.name == name => {
-                let size = usize::try_from(member.size).ok().filter(|size| *size <= limit);
-                let size = size.ok_or(Stop::Unsafe(Problem::Size))?;
-                let mut content = vec![0; size];
-                let mut filled = 0;
-                while filled < size {
-                    filled += self.tar.read(&mut content[filled..])?;
-                }
-                Ok(Some(content))
-            }
-            _ => Ok(None),
-        }
     }
 
     fn members(&mut self, manifest: &SnapshotManifest) -> Result<(), Stop> {
@@ -262,15 +329,44 @@ impl<R: Read> Reading<'_, R> {
             seen[at] = true;
             next = at + 1;
             let mut digest = Sha256Stream::default();
+            self.tell(|sink| sink.begin(&member.name, member.size))?;
             loop {
                 match self.tar.read(&mut block)? {
                     0 => break,
-                    length => digest.update(&block[..length]),
+                    length => {
+                        digest.update(&block[..length]);
+                        self.tell(|sink| sink.content(&block[..length]))?;
+                    }
                 }
             }
             let measured = SnapshotMember { name: member.name, sha256: digest.finish(), size: member.size };
+            self.tell(|sink| sink.end(&measured.sha256))?;
             self.outline.members.push(measured);
         }
         Ok(())
+    }
+
+    fn tell(&mut self, what: impl FnOnce(&mut dyn MemberSink) -> io::Result<()>) -> Result<(), Stop> {
+        match &mut self.sink {
+            Some(sink) => what(&mut **sink).map_err(Stop::Sink),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The content of the next member, when it has that name.
+fn document<R: Read>(tar: &mut TarReader<R>, name: &str, limit: usize) -> Result<Option<Vec<u8>>, Stop> {
+    match tar.next_member()? {
+        Some(member) if member.name == name => {
+            let size = usize::try_from(member.size).ok().filter(|size| *size <= limit);
+            let size = size.ok_or(Stop::Unsafe(Problem::Size))?;
+            let mut content = vec![0; size];
+            let mut filled = 0;
+            while filled < size {
+                filled += tar.read(&mut content[filled..])?;
+            }
+            Ok(Some(content))
+        }
+        _ => Ok(None),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::signature::{self, SealTrust};
+use super::signature::{self, BadSeal, SealTrust};
 use crate::domain::{Code, Counts, Digest32, EvidenceId, Finding, Subject, sha256};
 use crate::evidence::checkpoint::{CHECKPOINT_SCHEMA, CheckpointClaim};
 
@@ -41,10 +41,16 @@ impl<'k> Chain<'k> {
     }
 
     pub(super) fn take(&mut self, evidence: EvidenceId, claim: &CheckpointClaim) {
+        if !self.seen.contains(&evidence) {
+            self.take_checked(evidence, claim, check_checkpoint(self.trust, claim));
+        }
+    }
+
+    /// As [`Self::take`], by who has looked at the signature already.
+    pub(super) fn take_checked(&mut self, evidence: EvidenceId, claim: &CheckpointClaim, seal: Result<(), BadSeal>) {
         if !self.seen.insert(evidence) {
             return;
         }
-        let seal = signature::check(self.trust, CHECKPOINT_SCHEMA, &claim.body, &claim.key, &claim.sig);
         self.counts.unique += 1;
         match seal {
             Ok(()) if self.trust.vouches() => self.counts.accepted += 1,
@@ -96,6 +102,14 @@ impl<'k> Chain<'k> {
         }
         (self.findings, self.counts)
     }
+}
+
+/// Whether a checkpoint is signed by somebody who is trusted.
+///
+/// # Errors
+/// Why its seal does not count.
+pub fn check_checkpoint(trust: SealTrust<'_>, claim: &CheckpointClaim) -> Result<(), BadSeal> {
+    signature::check(trust, CHECKPOINT_SCHEMA, &claim.body, &claim.key, &claim.sig)
 }
 
 /// Whether the body names the one before it, and keeps its tree where nothing was added.

@@ -1,7 +1,7 @@
 //! The room's door for what others sealed: checkpoints and snapshots in any order, then findings and counts.
 
 use super::chain::Chain;
-use super::signature::SealTrust;
+use super::signature::{BadSeal, SealTrust};
 use super::snapshots::Snapshots;
 use crate::domain::{Counts, EvidenceId, Finding};
 use crate::evidence::checkpoint::CheckpointClaim;
@@ -34,6 +34,12 @@ impl<'k> SealJudge<'k> {
     /// Takes one checkpoint.
     pub fn checkpoint(&mut self, evidence: EvidenceId, claim: &CheckpointClaim) {
         self.chain.take(evidence, claim);
+    }
+
+    /// Takes one checkpoint whose signature was judged already: by [`check_checkpoint`](super::check_checkpoint), or by who knows
+    /// for how long the key was to sign.
+    pub fn checkpoint_checked(&mut self, evidence: EvidenceId, claim: &CheckpointClaim, seal: Result<(), BadSeal>) {
+        self.chain.take_checked(evidence, claim, seal);
     }
 
     /// Takes what was read of one snapshot.

@@ -32,17 +32,21 @@ const MISMATCH: &str = "signature_mismatch";
 
 /// Why a seal does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum BadSeal {
+pub enum BadSeal {
     /// The key is none of the trusted ones.
     Untrusted,
+    /// The key is trusted, and not for this place in the chain.
+    OutOfTerm,
     /// The signature fails under the key that it names.
     Mismatch,
 }
 
 impl BadSeal {
-    pub(super) const fn words(self) -> &'static str {
+    /// In words, which begin with `signature_mismatch`.
+    pub const fn words(self) -> &'static str {
         match self {
             Self::Untrusted => "signature_mismatch: the key is not trusted",
+            Self::OutOfTerm => "signature_mismatch: the key is trusted for other checkpoints",
             Self::Mismatch => "signature_mismatch: the signature does not hold",
         }
     }
@@ -72,8 +76,8 @@ pub(super) fn check(
     key.verify_strict(&signed, &Signature::from_bytes(sig)).map_err(|_| BadSeal::Mismatch)
 }
 
-/// Tag and bytes, each after its length: no document of one kind can be passed off as one of another.
-fn tagged(tag: &str, bytes: &[u8]) -> Vec<u8> {
+/// What is signed: tag and bytes, each after its length. No document of one kind can be passed off as one of another.
+pub fn tagged(tag: &str, bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(16 + tag.len() + bytes.len());
     for field in [tag.as_bytes(), bytes] {
         // A slice's length always fits 64 bits.

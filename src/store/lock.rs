@@ -7,7 +7,8 @@ use super::StoreError;
 use super::disk::io_error;
 
 /// Holds the run until it is dropped.
-pub(super) struct RunLock {
+#[derive(Debug)]
+pub struct RunLock {
     _file: File,
 }
 
@@ -16,7 +17,7 @@ impl RunLock {
     ///
     /// # Errors
     /// [`StoreError::Locked`] when another process, or another store of this one, holds it.
-    pub(super) fn take(state_dir: &Path) -> Result<Self, StoreError> {
+    pub fn take(state_dir: &Path) -> Result<Self, StoreError> {
         std::fs::create_dir_all(state_dir).map_err(io_error("create", state_dir))?;
         let path = state_dir.join("lock");
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path);

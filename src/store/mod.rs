@@ -27,6 +27,7 @@ mod tests;
 use std::ops::ControlFlow;
 
 pub use engine::Engine;
+pub use lock::RunLock;
 pub use log_store::LogStore;
 pub use members::members;
 pub use memory_store::MemoryStore;

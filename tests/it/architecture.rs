@@ -116,7 +116,11 @@ fn identifiers_after<'a>(text: &'a str, prefix: &'a str) -> impl Iterator<Item =
 
 fn dependencies() -> Vec<String> {
     let manifest: toml::Table = fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
-    manifest["dependencies"].as_table().unwrap().keys().map(|name| name.replace('-', "_")).collect()
+    let everywhere = [manifest["dependencies"].as_table().unwrap()];
+    let targets =
+        manifest["target"].as_table().unwrap().values().filter_map(|target| target["dependencies"].as_table());
+    let names = everywhere.into_iter().chain(targets).flat_map(toml::Table::keys);
+    names.map(|name| name.replace('-', "_")).collect()
 }
 
 #[test]

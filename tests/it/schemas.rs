@@ -124,6 +124,7 @@ fn is_match(pattern: &str, text: &str) -> bool {
     match pattern {
         "^-?[0-9]+$" => all(text.strip_prefix('-').unwrap_or(text), &|byte| byte.is_ascii_digit()),
         "^[0-9a-f]{64}$" => text.len() == 64 && all(text, &hex),
+        "^[0-9a-f]{128}$" => text.len() == 128 && all(text, &hex),
         "^[A-Z][A-Z0-9_]+$" => {
             text.len() > 1
                 && text.starts_with(|first: char| first.is_ascii_uppercase())

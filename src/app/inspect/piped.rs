@@ -8,6 +8,7 @@ use super::{BUNDLE_READ_MAX, first_media, place_of};
 use crate::app::attest::looks_like_envelope;
 use crate::app::balance_proofs;
 use crate::app::bundle::looks_like_bundle;
+use crate::app::checkpoints;
 use crate::app::error::AppError;
 use crate::domain::Media;
 use crate::seal::BALANCE_PROOF_BYTES_MAX;
@@ -25,6 +26,7 @@ pub(super) enum Piped {
     Records(FilesSource),
     Bundle(Vec<u8>),
     Proof(Vec<u8>),
+    CheckpointProof(Vec<u8>),
     Attestation(Vec<u8>),
 }
 
@@ -52,6 +54,9 @@ pub(super) fn read(mut reader: Reader) -> Result<Piped, AppError> {
     if balance_proofs::is_meant(&head) {
         on(reader.as_mut(), PROOF_READ_MAX, &mut head)?;
         return Ok(Piped::Proof(head));
+    }
+    if checkpoints::is_meant(&head) {
+        return Ok(Piped::CheckpointProof(head));
     }
     if looks_like_envelope(&head) {
         return Ok(Piped::Attestation(head));

@@ -125,7 +125,7 @@ fn trust(args: &VerifyArgs, plan: &Plan) -> Result<AttestationTrust, AppError> {
     Ok(AttestationTrust { keys, threshold: args.threshold })
 }
 
-fn keys_in(file: &Path) -> Result<BTreeSet<PublicKey32>, AppError> {
+pub(in crate::cli) fn keys_in(file: &Path) -> Result<BTreeSet<PublicKey32>, AppError> {
     let mut text = String::new();
     let open = File::open(file).map_err(AppError::missing(file))?;
     open.take(KEYS_BYTES_MAX).read_to_string(&mut text).map_err(AppError::missing(file))?;

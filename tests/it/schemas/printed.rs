@@ -144,6 +144,10 @@ fn what_commands_print_obeys_the_published_schemas() {
     fs::write(&key, "07".repeat(32)).unwrap();
     fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     assert_eq!(code(&run(&["attest", "sign", &stage.path("run"), "--key-file", &key, "--no-audit"])), 0);
+    assert_eq!(code(&run(&["checkpoint", "create", "--run", &one, "--key-file", &key, "--no-audit"])), 0);
+    let admitted = fs::read_to_string(stage.path("run/checkpoints/admitted.txt")).unwrap();
+    stage.obeys("inclusion-proof", &["checkpoint", "prove", &admitted[..64]]);
+    stage.obeys("consistency-proof", &["checkpoint", "prove", "--from", "0"]);
     let verdict = stage.obeys("attestation-verdict", &["attest", "verify"]);
     assert_eq!(faults(&schema("attestation"), &verdict["statement"]), Vec::<String>::new());
     let page = stage.obeys("transparency", &["transparency", "--year", "2026", &one, &other]);

@@ -1,0 +1,193 @@
+//! Making a snapshot of a finished run: measured, signed, written beside, read back, and only then given its name.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Read, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::contents::{SCHEMA_CURSOR, members};
+use super::folder::{SnapshotName, snapshots_in};
+use super::judge::{checked_snapshot, manifest_sha256};
+use crate::app::error::AppError;
+use crate::app::finished::FinishedRun;
+use crate::app::observer::Cancel;
+use crate::app::pen::Pen;
+use crate::domain::{Digest32, PublicKey32, UnixSeconds};
+use crate::evidence::snapshot::{SnapshotManifest, SnapshotMember};
+use crate::seal::{is_sealed_by, manifest_message, pack_snapshot, signature_bytes, snapshot_head};
+
+/// What the caller decides.
+#[derive(Debug, Clone)]
+pub struct SnapshotOptions {
+    /// The run's folder.
+    pub run: PathBuf,
+    /// The folder of snapshots.
+    pub out: PathBuf,
+    /// The time that stands in the name.
+    pub clock: UnixSeconds,
+    /// Also with fewer entries than an earlier one has.
+    pub yes: bool,
+    /// Say what would be made, and write nothing.
+    pub dry_run: bool,
+}
+
+/// A snapshot of the run.
+#[derive(Debug, Clone)]
+pub struct CreatedSnapshot {
+    /// Its file.
+    pub path: PathBuf,
+    /// What it holds.
+    pub manifest: SnapshotManifest,
+    /// Who signed.
+    pub key: PublicKey32,
+    /// sha256 and bytes of the file; `None` for one that was not written.
+    pub file: Option<(Digest32, u64)>,
+    /// False when the newest one of the folder holds the same, which this is then.
+    pub is_new: bool,
+}
+
+/// Packs and signs a finished run. The same run, sequence number and key give the same bytes.
+///
+/// # Errors
+/// [`AppError::Config`] for a folder without a finished run; [`AppError::Untrusted`] when a member of it is not what its manifest
+/// says; [`AppError::Busy`] when somebody wrote into it meanwhile; [`AppError::Refused`] for fewer entries than before without
+/// `yes`, or more than an archive may hold; [`AppError::Io`]. Nothing is left behind then.
+pub fn create_snapshot(options: &SnapshotOptions, pen: &Pen, cancel: &Cancel) -> Result<CreatedSnapshot, AppError> {
+    let finished = FinishedRun::verified(&options.run)?;
+    let members = members(&options.run)?;
+    cancel.check()?;
+    // Whoever wrote meanwhile has changed the record, and with it one of these.
+    let again = FinishedRun::read(&options.run)?;
+    let same = |name: &str, digest: Digest32| members.iter().any(|one| one.name == name && one.sha256 == digest);
+    let is_one_state = (finished.report_sha256, finished.manifest_sha256)
+        == (again.report_sha256, again.manifest_sha256)
+        && same("report.json", again.report_sha256)
+        && same("evidence/manifest.json", again.manifest_sha256);
+    if !is_one_state {
+        return Err(busy(&options.run));
+    }
+    let before = Before::of(&options.out, &pen.key())?;
+    let entries = entries(&finished)?;
+    if entries < before.entries && !options.yes {
+        return Err(AppError::Refused {
+            what: format!("the run has {entries} entries, and an earlier snapshot has {}", before.entries),
+            hint: "a ledger only grows: find out what is missing; or say --yes, and every later run tells of it"
+                .to_owned(),
+        });
+    }
+    if let Some((path, manifest)) = before.newest.filter(|(_, manifest)| manifest.members == members) {
+        return Ok(CreatedSnapshot { path, manifest, key: pen.key(), file: None, is_new: false });
+    }
+    let sequence = before.sequence.map_or(Ok(0), |last| {
+        last.checked_add(1).ok_or_else(|| AppError::Internal("the last sequence number is used up".to_owned()))
+    })?;
+    let manifest = SnapshotManifest { sequence, entries, schema_cursor: SCHEMA_CURSOR, members };
+    if let Some((problem, name)) = manifest.problem() {
+        return Err(AppError::Refused {
+            what: format!("the run does not fit into a snapshot: {} at {name}", problem.name()),
+            hint: "a snapshot has at most 10,000 members and 4 GiB".to_owned(),
+        });
+    }
+    let path = options.out.join(SnapshotName::of(options.clock, &manifest_sha256(&manifest)).to_file_name());
+    let mut made = CreatedSnapshot { path, manifest, key: pen.key(), file: None, is_new: true };
+    if !options.dry_run {
+        fs::create_dir_all(&options.out).map_err(AppError::io("create", &options.out))?;
+        made.file = Some(write(options, &made, pen, cancel)?);
+    }
+    Ok(made)
+}
+
+fn busy(run: &Path) -> AppError {
+    AppError::Busy {
+        what: format!("{} was written while it was read; no snapshot was made", run.display()),
+        hint: "wait for the other process, and make it again".to_owned(),
+    }
+}
+
+fn entries(finished: &FinishedRun) -> Result<u64, AppError> {
+    let ledgers = finished.report()["ledgers"].as_object();
+    let counts =
+        ledgers.and_then(|ledgers| ledgers.values().map(|one| one["entries"].as_u64()).collect::<Option<Vec<u64>>>());
+    let total = counts.and_then(|counts| counts.into_iter().try_fold(0_u64, u64::checked_add));
+    total.ok_or_else(|| AppError::Untrusted { what: "checksum_error: report.json counts no entries".to_owned() })
+}
+
+/// What the folder's snapshots come to, of those that this key has signed.
+#[derive(Default)]
+struct Before {
+    sequence: Option<u64>,
+    entries: u64,
+    newest: Option<(PathBuf, SnapshotManifest)>,
+}
+
+impl Before {
+    fn of(folder: &Path, key: &PublicKey32) -> Result<Self, AppError> {
+        let mut before = Self::default();
+        if !folder.exists() {
+            return Ok(before);
+        }
+        for (_, path) in snapshots_in(folder)? {
+            let file = File::open(&path).map_err(AppError::io("open", &path))?;
+            let Some((manifest, signature)) = snapshot_head(file) else { continue };
+            if !is_sealed_by(&manifest, &signature, key) {
+                continue;
+            }
+            let Ok(manifest) = SnapshotManifest::parse(&manifest) else { continue };
+            before.entries = before.entries.max(manifest.entries);
+            if before.sequence.is_none_or(|last| manifest.sequence >= last) {
+                before.sequence = Some(manifest.sequence);
+                before.newest = Some((path, manifest));
+            }
+        }
+        Ok(before)
+    }
+}
+
+/// Beside, synced, read back as a stranger would, renamed, and the folder synced.
+fn write(
+    options: &SnapshotOptions,
+    made: &CreatedSnapshot,
+    pen: &Pen,
+    cancel: &Cancel,
+) -> Result<(Digest32, u64), AppError> {
+    let name = made.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let beside = options.out.join(format!(".{name}.tmp"));
+    let attempt = || -> Result<(Digest32, u64), AppError> {
+        let signature = signature_bytes(&made.key, &pen.sign_bytes(&manifest_message(&made.manifest.to_bytes())));
+        let mut open = |member: &SnapshotMember| -> io::Result<Box<dyn Read>> {
+            if cancel.is_cancelled() {
+                return Err(io::Error::other("interrupted"));
+            }
+            Ok(Box::new(File::open(options.run.join(&member.name))?))
+        };
+        let mut written = || -> io::Result<()> {
+            let out = BufWriter::new(File::create(&beside)?);
+            let mut out = pack_snapshot(out, &made.manifest, &signature, &mut open)?;
+            out.flush()?;
+            out.get_ref().sync_all()
+        };
+        written().map_err(|error| failed(options, &beside, cancel, error))?;
+        // What a stranger would refuse is no snapshot, whatever we meant to write.
+        let outline = checked_snapshot(&beside, &BTreeSet::from([made.key]), cancel)?;
+        let placed = || -> io::Result<()> {
+            fs::rename(&beside, &made.path)?;
+            File::open(&options.out)?.sync_all()
+        };
+        placed().map_err(AppError::io("write", &made.path))?;
+        Ok((outline.file_sha256, outline.file_bytes))
+    };
+    attempt().inspect_err(|_| {
+        // The half-written file is of no use to anyone; a failure to remove it changes nothing.
+        let _ = fs::remove_file(&beside);
+    })
+}
+
+fn failed(options: &SnapshotOptions, beside: &Path, cancel: &Cancel, error: io::Error) -> AppError {
+    if let Err(interrupted) = cancel.check() {
+        return interrupted;
+    }
+    if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::NotFound) {
+        return busy(&options.run);
+    }
+    AppError::io("write", beside)(error)
+}

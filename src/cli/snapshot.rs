@@ -1,0 +1,71 @@
+//! `reledger snapshot`: a finished run in one signed file.
+
+mod create;
+mod restore;
+mod verify;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use super::args::Global;
+use super::output::Output;
+use super::{attest, ots};
+use crate::app::AppError;
+use crate::domain::PublicKey32;
+
+/// What to do with snapshots.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SnapshotCommand {
+    /// Pack and sign a finished run.
+    Create(create::CreateArgs),
+    /// Judge archives: signature, every member, and that entries never got fewer. Writes nothing.
+    Verify(verify::VerifyArgs),
+    /// Put a verified snapshot in the place of a run, which is kept beside.
+    Restore(restore::RestoreArgs),
+    /// What an archive says of itself. Verifies nothing.
+    Inspect {
+        /// The archive.
+        file: PathBuf,
+    },
+    /// Remove what a retention policy does not keep.
+    Prune(create::PruneArgs),
+}
+
+/// Whose signature counts.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TrustArgs {
+    /// A key that counts: the Ed25519 public key in hex (repeatable).
+    #[arg(long, value_name = "HEX")]
+    key: Vec<PublicKey32>,
+    /// A file of keys that count, one a line in hex; what follows a # is passed over.
+    #[arg(long, value_name = "FILE")]
+    trusted_keys: Option<PathBuf>,
+}
+
+impl TrustArgs {
+    /// The keys given here and no other, else those that the configuration names.
+    fn keys(&self, global: &Global) -> Result<BTreeSet<PublicKey32>, AppError> {
+        let mut keys: BTreeSet<PublicKey32> = self.key.iter().copied().collect();
+        if let Some(file) = &self.trusted_keys {
+            keys.extend(attest::keys_in(file)?);
+        }
+        if self.key.is_empty() && self.trusted_keys.is_none() {
+            keys.clone_from(&ots::plan(global)?.policy.seal_keys);
+        }
+        Ok(keys)
+    }
+}
+
+/// Runs one of them.
+pub(crate) fn run(global: &Global, output: &Output, command: &SnapshotCommand) -> Result<ExitCode, AppError> {
+    match command {
+        SnapshotCommand::Create(args) => create::create(global, output, args),
+        SnapshotCommand::Verify(args) => verify::verify(global, output, args),
+        SnapshotCommand::Restore(args) => restore::restore(global, output, args),
+        SnapshotCommand::Inspect { file } => verify::inspect(output, file),
+        SnapshotCommand::Prune(args) => create::prune(global, output, args),
+    }
+}

@@ -1,0 +1,7 @@
+//! Snapshots through the command: made, judged, restored, thinned out; and archives of attackers, none of which writes anything.
+//! The archive's format, read out of bytes that nobody made from a run, is tested in the room `seal`.
+
+mod hostile;
+mod killed;
+mod making;
+mod restoring;
