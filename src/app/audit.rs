@@ -45,8 +45,7 @@ pub struct Audited {
 /// # Errors
 /// [`AppError::Untrusted`] when a member does not match the manifest; [`AppError`] for local failures.
 pub fn audit(root: &Path, jobs: usize, observer: &dyn Observer, cancel: &Cancel) -> Result<Audited, AppError> {
-    let (store, manifest) = sealed_store(root)?;
-    let custody = custody_of(root)?;
+    let (store, manifest, custody) = sealed_run(root)?;
     let mut judged = recorded_inputs(root)?;
     let found = read(root, "report.json")?;
     let root = manifest.evidence_root;
@@ -85,6 +84,12 @@ pub(super) fn read(root: &Path, name: &str) -> Result<Vec<u8>, AppError> {
 /// [`AppError::Config`] for a folder that holds no finished run; [`AppError::Untrusted`] when a member does not match;
 /// [`AppError`] for local failures.
 pub(super) fn sealed_store(root: &Path) -> Result<(LogStore, Manifest), AppError> {
+    let (store, manifest, _) = sealed_run(root)?;
+    Ok((store, manifest))
+}
+
+/// As [`sealed_store`], with the custody log.
+fn sealed_run(root: &Path) -> Result<(LogStore, Manifest, Option<CustodyLog>), AppError> {
     let folder = RunFolder::at(root);
     // A run that is begun again keeps the old manifest until it ends: its folder is unfinished, not forged.
     if let Ok(Found::Unfinished(_)) = folder.look() {
@@ -97,13 +102,13 @@ pub(super) fn sealed_store(root: &Path) -> Result<(LogStore, Manifest), AppError
     no_strangers(&folder.evidence(), &manifest)?;
     manifest.check(&evidence_members(&folder)?).map_err(|error| untrusted(&error))?;
     let store = LogStore::open_read_only(&folder.evidence())?;
-    custody_of(root)?;
+    let custody = custody_of(root)?;
     if evidence_root(&store.ids()?) != manifest.evidence_root {
         return Err(AppError::Untrusted {
             what: "checksum_error: the evidence root differs from the manifest's".to_owned(),
         });
     }
-    Ok((store, manifest))
+    Ok((store, manifest, custody))
 }
 
 /// The custody log of a finished run, verified; `None` for a run of an earlier version.

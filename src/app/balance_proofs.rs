@@ -1,11 +1,9 @@
 //! Proofs about balances among the files that are to be judged.
 
-use std::fs::File;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::error::AppError;
-use super::inspect::regular_files;
+use super::meant::Meant;
 use crate::domain::{Digest32, SumClaim, SumProof, inert, sha256};
 use crate::seal::{BALANCE_PROOF_BYTES_MAX, check_balance_proof};
 
@@ -28,36 +26,7 @@ pub struct JudgedBalanceProof {
 
 /// Takes the proofs out of a list of files and folders: what is left, folders as the files below them, and the proofs.
 pub(super) fn split(files: &[PathBuf]) -> Result<(Vec<PathBuf>, Vec<JudgedBalanceProof>), AppError> {
-    let (mut rest, mut proofs) = (Vec::new(), Vec::new());
-    for file in files {
-        let mut below = vec![file.clone()];
-        if file.is_dir() {
-            below.clear();
-            regular_files(file, 0, &mut below)?;
-        }
-        for file in below {
-            match read(&file)? {
-                Some(bytes) => proofs.push(judge(file.display().to_string(), &bytes)),
-                None => rest.push(file),
-            }
-        }
-    }
-    Ok((rest, proofs))
-}
-
-/// The bytes of a file that is meant for a proof. What can't be read, or only once, is for the others to tell.
-fn read(path: &Path) -> Result<Option<Vec<u8>>, AppError> {
-    let small = |file: &std::fs::Metadata| {
-        file.is_file() && usize::try_from(file.len()).is_ok_and(|length| length <= BALANCE_PROOF_BYTES_MAX)
-    };
-    if !std::fs::metadata(path).is_ok_and(|file| small(&file)) {
-        return Ok(None);
-    }
-    let mut bytes = Vec::new();
-    let limit = u64::try_from(BALANCE_PROOF_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
-    let file = File::open(path).map_err(AppError::io("open", path))?;
-    file.take(limit).read_to_end(&mut bytes).map_err(AppError::io("read", path))?;
-    Ok(is_meant(&bytes).then_some(bytes))
+    Meant { bytes_max: BALANCE_PROOF_BYTES_MAX, is_meant }.split(files, judge)
 }
 
 /// True for the bytes, or the beginning of them, that are meant for a proof.

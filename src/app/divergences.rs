@@ -8,9 +8,10 @@ use super::error::AppError;
 use super::finished::FinishedRun;
 use super::plan::config_error;
 use crate::domain::{
-    ACKNOWLEDGEMENT_SECONDS_MAX, Acknowledgement, Code, Digest32, Divergence, EvidenceRef, MsatDelta, Severity, State,
-    Subject, UnixSeconds, inert_limited,
+    ACKNOWLEDGEMENT_SECONDS_MAX, Acknowledgement, Code, Digest32, Divergence, Severity, State, UnixSeconds,
+    inert_limited,
 };
+use crate::report::divergence_of;
 
 /// One line of a report's `divergences`.
 #[derive(Debug, Clone)]
@@ -178,30 +179,4 @@ impl Draft {
         }
         Ok(())
     }
-}
-
-/// One line of a report's `divergences`.
-pub(super) fn divergence_of(value: &Value) -> Option<Divergence> {
-    let text = |name: &str| value[name].as_str().map(str::to_owned);
-    let members = value["subject"].as_object()?;
-    let subject = members.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()));
-    let evidence = value["evidence"].as_array()?.iter().filter_map(|one| {
-        Some(EvidenceRef { id: one["id"].as_str()?.parse().ok()?, role: one["role"].as_str()?.to_owned() })
-    });
-    let code: Code = value["code"].as_str()?.parse().ok()?;
-    Some(Divergence {
-        code,
-        subject: Subject(subject.collect()),
-        severity: Severity::ALL.into_iter().find(|severity| value["severity"] == severity.name())?,
-        state: State::ALL.into_iter().find(|state| value["state"] == state.name())?,
-        step: code.step(),
-        expected: text("expected")?,
-        observed: text("observed")?,
-        evidence: evidence.collect(),
-        explanation: text("explanation")?,
-        fingerprint: value["fingerprint"].as_str()?.parse().ok()?,
-        values_sha256: value["values_sha256"].as_str().and_then(|text| text.parse().ok()).unwrap_or_default(),
-        at_stake: value["at_stake_msat"].as_str().and_then(|msat| msat.parse().ok()).map(MsatDelta),
-        at: value["at"].as_i64().map(UnixSeconds),
-    })
 }

@@ -9,12 +9,12 @@ use serde_json::{Map, Value, json};
 
 use super::audit::recorded_inputs;
 use super::custody_log::CustodyLog;
-use super::divergences::divergence_of;
 use super::error::AppError;
 use super::finished::FinishedRun;
 use super::links::{Form, Links, member};
 use super::plan::config_error;
 use crate::domain::{Code, Digest32, State};
+use crate::report::divergence_of;
 
 /// The schema name of a line.
 const SCHEMA: &str = "reledger/feed/1";

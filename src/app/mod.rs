@@ -51,6 +51,7 @@ mod judged_by;
 mod keys;
 mod limits;
 mod links;
+mod meant;
 mod observer;
 mod options;
 mod ots;

@@ -20,9 +20,9 @@ const NO_LOG: &str = "custody log: none; an earlier version made this run, or th
 /// What is audited, and against what.
 #[derive(Debug, Clone, Args)]
 #[command(
-    after_help = "Every byte of the evidence is held against its manifest, and the custody log against both: its chain, and that it     ends with this manifest. What does not hold is named, exit 5. Writes nothing.
-
---custody lists the custody log instead: who     did what to the evidence, when, with which executable (docs/chain-of-custody.md); exit 3 for a run without one."
+    after_help = "Every byte of the evidence is held against its manifest, and the custody log against both: its chain, and that it \
+    ends with this manifest. What does not hold is named, exit 5. Writes nothing.\n\n--custody lists the custody log instead: who \
+    did what to the evidence, when, with which executable (docs/chain-of-custody.md); exit 3 for a run without one."
 )]
 pub(crate) struct AuditArgs {
     /// The run's folder.

@@ -12,8 +12,8 @@ use serde_json::Value;
 use tempfile::tempdir;
 
 use crate::schemas::{faults, schema};
-use crate::support::{code, fixtures, report, report_bytes, run, shown, stdout};
-use desk::{Desk, PUBLIC, copied};
+use crate::support::{code, copy_folder, fixtures, report, report_bytes, run, shown, stdout};
+use desk::{Desk, PUBLIC};
 
 /// The line that makes a clean world differ from what was observed: CUSTODY_DRIFT, an error.
 const DRIFT: &str = "observed = [{ at = 2026-09-01T00:00:00Z, msat = 1 }]";
@@ -67,7 +67,7 @@ fn a_signed_word_turns_exit_1_into_0_and_an_auditor_elsewhere_gets_the_same_byte
 
     // Another machine has neither the configuration nor the register.
     let elsewhere = tempdir().unwrap();
-    copied(&desk.run, elsewhere.path());
+    copy_folder(&desk.run, elsewhere.path());
     desk.forget();
     let audited = run(&["audit", "--offline", elsewhere.path().to_str().unwrap()]);
     assert_eq!(code(&audited), 0, "{}", shown(&audited));

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tempfile::tempdir;
 
 use crate::suites_and_metrics::a_suite_says_the_same;
-use crate::support::{code, drill, report, shown, write_world};
+use crate::support::{code, copy_folder, drill, report, shown, write_world};
 
 /// A fault and its near miss.
 struct Scenario {
@@ -389,19 +389,6 @@ fn redate(config: &mut Value, from: &str, to: &str) {
     config["updated_at"] = updated_at.replace(from, to).into();
 }
 
-fn copy_dir(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy_dir(&path, &target);
-        } else {
-            fs::copy(&path, &target).unwrap();
-        }
-    }
-}
-
 /// Codes that are open at warning or worse.
 fn open_codes(report: &Value) -> BTreeSet<String> {
     let divergences = report["divergences"].as_array().unwrap().iter();
@@ -416,7 +403,7 @@ fn every_fault_is_named_and_no_near_miss_raises_an_alarm() {
     write_world(&honest, 31, 30);
     let run = |name: &str, edit: fn(&World)| {
         let world = World { dir: folder.path().join(name) };
-        copy_dir(&honest, &world.dir);
+        copy_folder(&honest, &world.dir);
         edit(&world);
         let run_dir = folder.path().join(format!("{name}-run"));
         let output = drill(&world.dir.join("reledger.toml"), &run_dir, &[]);

@@ -13,7 +13,7 @@ use reledger::domain::Code;
 use reledger::sim::{Noise, Scene, Selection, Transport, World, deal, generators_over, plant, serve, serve_toml};
 use tempfile::tempdir;
 
-use crate::support::{Lcg, arg, reledger, report_bytes};
+use crate::support::{Lcg, arg, copy_folder, reledger, report_bytes};
 
 mod variations;
 
@@ -55,19 +55,6 @@ fn faulty(seed: u64, dir: &Path) -> Scene {
     scene
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy(&path, &target);
-        } else {
-            fs::copy(&path, &target).unwrap();
-        }
-    }
-}
-
 /// Whole lines of a file, without the empty ones.
 fn lines(path: &Path) -> Vec<Vec<u8>> {
     let bytes = fs::read(path).unwrap();
@@ -80,7 +67,7 @@ fn put(path: &Path, lines: &[Vec<u8>]) {
 
 /// Other order of lines, some of them twice.
 fn shuffled(world: &Path, dir: &Path, chance: &mut Lcg) -> PathBuf {
-    copy(world, dir);
+    copy_folder(world, dir);
     for name in LINES {
         let mut own = lines(&dir.join(name));
         for _ in 0..own.len() / 5 {
@@ -94,7 +81,7 @@ fn shuffled(world: &Path, dir: &Path, chance: &mut Lcg) -> PathBuf {
 
 /// The archive in three files that overlap.
 fn split(world: &Path, dir: &Path, chance: &mut Lcg) -> PathBuf {
-    copy(world, dir);
+    copy_folder(world, dir);
     let mut own = lines(&dir.join(LINES[0]));
     chance.shuffle(&mut own);
     let third = own.len() / 3;
@@ -111,7 +98,7 @@ fn split(world: &Path, dir: &Path, chance: &mut Lcg) -> PathBuf {
 
 /// An index that outlives the process.
 fn on_disk(world: &Path, dir: &Path, engine: &str) -> PathBuf {
-    copy(world, dir);
+    copy_folder(world, dir);
     let config = dir.join("reledger.toml");
     let text = fs::read_to_string(&config).unwrap();
     fs::write(&config, text.replace("url = \"memory:\"", &format!("url = \"{engine}\""))).unwrap();

@@ -1,17 +1,16 @@
 //! Goal: `sim write` keeps its word: the program finds in a written world exactly what its `expected.json` says, nothing is
 //! half-written, and a world that can't be is a usage error.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Lines};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStderr, Stdio};
 
 use reledger::sim::{Services, World, serve_with};
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
-use crate::support::{arg, code, drill, reledger, report, run, shown, stderr, stdout};
+use crate::support::{arg, code, drill, reledger, report, run, shown, stderr, stdout, tree};
 
 /// The divergences as `expected.json` writes them, in a fixed order.
 fn multiset(divergences: impl Iterator<Item = Value>) -> Vec<String> {
@@ -110,22 +109,6 @@ fn an_interrupted_write_leaves_nothing() {
     assert!(last.iter().any(|line| line.contains("nothing was written")), "{last:?}");
     assert!(!last.iter().any(|line| line.contains("resume")), "{last:?}");
     assert_eq!(names(folder.path()), [""; 0]);
-}
-
-/// Everything below a folder, by relative path.
-fn tree(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let (mut found, mut folders) = (BTreeMap::new(), vec![dir.to_owned()]);
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                found.insert(path.strip_prefix(dir).unwrap().to_owned(), fs::read(&path).unwrap());
-            }
-        }
-    }
-    found
 }
 
 fn write_small(dir: &Path, seed: &str, more: &[&str]) -> std::process::Output {

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use proptest::prelude::*;
 use reledger::domain::{EvidenceId, FetchReceipt, Media, RawEvidence, Sighting, Slice, SourceId, UnixSeconds, sha256};
 use reledger::ingest::Ingest;
 use reledger::store::{Engine, EvidenceStore, LogStore, MemoryStore, PutOutcome, SideRecord, StoreError, members};
 
-use crate::support::unlocked;
+use crate::support::{copy_folder, unlocked};
 use PutOutcome::{AlreadyPresent, Inserted};
 
 /// Small enough that a few records fill a segment.
@@ -50,19 +50,6 @@ impl Run {
         let entries = std::fs::read_dir(self.state()).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         names.filter(|name| name.contains(".set-aside-")).collect()
-    }
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_folder(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
     }
 }
 

@@ -1,12 +1,10 @@
 //! Proofs out of checkpoints among the files that are to be judged.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::app::error::AppError;
-use crate::app::inspect::regular_files;
+use crate::app::meant::Meant;
 use crate::domain::{Digest32, PublicKey32, inert_limited, sha256};
 use crate::seal::{CHECKPOINT_PROOF_BYTES_MAX, CheckpointProofKind, JudgedProof, SealTrust, check_checkpoint_proof};
 
@@ -31,36 +29,7 @@ pub(in crate::app) fn split(
     files: &[PathBuf],
     keys: &BTreeSet<PublicKey32>,
 ) -> Result<(Vec<PathBuf>, Vec<JudgedCheckpointProof>), AppError> {
-    let (mut rest, mut proofs) = (Vec::new(), Vec::new());
-    for file in files {
-        let mut below = vec![file.clone()];
-        if file.is_dir() {
-            below.clear();
-            regular_files(file, 0, &mut below)?;
-        }
-        for file in below {
-            match read(&file)? {
-                Some(bytes) => proofs.push(judge(file.display().to_string(), &bytes, keys)),
-                None => rest.push(file),
-            }
-        }
-    }
-    Ok((rest, proofs))
-}
-
-/// The bytes of a file that is meant for a proof. What can't be read, or only once, is for the others to tell.
-fn read(path: &Path) -> Result<Option<Vec<u8>>, AppError> {
-    let small = |file: &std::fs::Metadata| {
-        file.is_file() && usize::try_from(file.len()).is_ok_and(|length| length <= CHECKPOINT_PROOF_BYTES_MAX)
-    };
-    if !std::fs::metadata(path).is_ok_and(|file| small(&file)) {
-        return Ok(None);
-    }
-    let mut bytes = Vec::new();
-    let limit = u64::try_from(CHECKPOINT_PROOF_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
-    let file = File::open(path).map_err(AppError::io("open", path))?;
-    file.take(limit).read_to_end(&mut bytes).map_err(AppError::io("read", path))?;
-    Ok(is_meant(&bytes).then_some(bytes))
+    Meant { bytes_max: CHECKPOINT_PROOF_BYTES_MAX, is_meant }.split(files, |place, bytes| judge(place, bytes, keys))
 }
 
 /// True for one document that calls itself such a proof, or was one before it was damaged: it begins as one and is no JSON.

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::More;
-use crate::app::divergences::divergence_of;
 use crate::domain::{Code, Digest32, Severity, State, UnixSeconds};
+use crate::report::divergence_of;
 
 /// Seconds of a day.
 const DAY: i64 = 86_400;

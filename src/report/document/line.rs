@@ -46,6 +46,11 @@ impl BadLine {
     }
 }
 
+/// A line of `divergences` by itself, taken for what it is; nothing when it says what no line of this version says.
+pub fn divergence_of(value: &serde_json::Value) -> Option<Divergence> {
+    Line::deserialize(value).ok()?.divergence().ok()
+}
+
 impl Line {
     /// The divergence, its words taken for what they are.
     pub(super) fn divergence(self) -> Result<Divergence, BadLine> {

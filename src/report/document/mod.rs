@@ -14,6 +14,7 @@ use super::json::REPORT_SCHEMA;
 use crate::domain::{Digest32, Divergence};
 
 pub use head::*;
+pub use line::divergence_of;
 pub use number::Integer;
 pub use tally::{CodeRow, Tally};
 

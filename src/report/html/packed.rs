@@ -97,14 +97,10 @@ fn place<T: PartialEq>(all: &[T], one: &T) -> u8 {
     all.iter().position(|other| other == one).and_then(|place| u8::try_from(place).ok()).unwrap_or_default()
 }
 
-/// The bits of a number that orders stakes; the exact one stands in the row. No stake is less than any.
-fn sortable(stake: Option<i128>) -> u64 {
-    let Some(stake) = stake else { return 0xbff0_0000_0000_0000 };
-    let magnitude = u64::try_from(stake.max(0)).unwrap_or(u64::MAX);
-    // An IEEE 754 double by hand: exponent, then the 52 highest bits below the leading one.
-    let Some(exponent) = magnitude.checked_ilog2() else { return 0 };
-    let fraction = (magnitude << (63 - exponent) << 1) >> 12;
-    (u64::from(exponent + 1_023) << 52) | fraction
+/// A number that orders stakes; the exact one stands in the row. No stake is less than any.
+#[expect(clippy::cast_precision_loss, reason = "it only orders")]
+fn sortable(stake: Option<i128>) -> f64 {
+    stake.map_or(-1.0, |stake| stake.max(0) as f64)
 }
 
 /// A row as the script reads it; every text inert already.
@@ -131,7 +127,7 @@ mod tests {
 
     #[test]
     fn stakes_are_ordered_as_doubles_are() {
-        let read = |stake| f64::from_bits(sortable(stake));
+        let read = |stake| f64::from_le_bytes(sortable(stake).to_le_bytes());
         assert!(read(None) < 0.0);
         for stake in [0_i128, 1, 2, 3, 1_000, 123_456_789, (1 << 53) + 1, 2_100_000_000_000_000_000] {
             #[expect(clippy::cast_precision_loss, reason = "the double that is meant to come out")]

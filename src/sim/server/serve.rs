@@ -119,26 +119,25 @@ pub async fn serve_with(
     services: Services,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<Serving, SimError> {
-    let mut ports = Ports { next: services.first_port };
+    let mut ports = Ports::open(&services).await?;
     // The trap is after all that a reader is told of.
-    let trap = listen(services.last_port()?.unwrap_or(0)).await?;
+    let trap = ports.trap();
     let house = Arc::new(House::new(world, services, address(&trap)?));
     let (relays, calendars) = (house.services.relays.len(), CALENDARS.len());
     house.conduct.check(&seats(relays, calendars))?;
     let mut listeners = vec![(trap, Server::Trap)];
-    let relays = ports.open_many(relays, &mut listeners, |index| {
+    let relays = ports.take(relays, &mut listeners, |index| {
         let rules = house.services.relays[index].clone();
         Server::Relay(Arc::new(RelayServer::new(Arc::clone(&house), index, rules)))
-    });
-    let relays = relays.await?;
+    })?;
     let calendar = |index| Server::Http(Door { roles: &[Role::Calendar], index });
-    let calendars = ports.open_many(calendars, &mut listeners, calendar).await?;
+    let calendars = ports.take(calendars, &mut listeners, calendar)?;
     let mut addresses = BTreeMap::new();
     for roles in [GATEWAY, &[Role::Headers], &[Role::WellKnown], &[Role::Balances]] {
-        let opened = ports.open_many(1, &mut listeners, |index| Server::Http(Door { roles, index })).await?;
+        let opened = ports.take(1, &mut listeners, |index| Server::Http(Door { roles, index }))?;
         addresses.extend(roles.iter().map(|role| (*role, opened[0])));
     }
-    let all = ports.open_many(1, &mut listeners, |index| Server::Http(Door { roles: ALL_HTTP, index })).await?;
+    let all = ports.take(1, &mut listeners, |index| Server::Http(Door { roles: ALL_HTTP, index }))?;
     let task = run(&house, listeners, shutdown);
     Ok(Serving { relays, http: all[0], calendars, addresses, house, task })
 }
@@ -153,31 +152,40 @@ fn seats(relays: usize, calendars: usize) -> Vec<Seat> {
     Role::ALL.into_iter().flat_map(|role| (0..count(role)).map(move |index| Seat { role, index })).collect()
 }
 
-/// Free ports, or consecutive ones.
-struct Ports {
-    next: Option<u16>,
-}
+/// As many listeners as there are servers, on free ports or on consecutive ones.
+struct Ports(Vec<TcpListener>);
 
 impl Ports {
-    async fn open(&mut self) -> Result<TcpListener, SimError> {
-        let port = self.next.unwrap_or(0);
-        self.next = self.next.and_then(|port| port.checked_add(1));
-        listen(port).await
+    /// Opened in order: of several ports that are in use, the first is the one that is named.
+    async fn open(services: &Services) -> Result<Self, SimError> {
+        let ports = match (services.first_port, services.last_port()?) {
+            (Some(first), Some(last)) => (first..=last).collect(),
+            _ => vec![0; services.ports()],
+        };
+        let mut listeners = Vec::with_capacity(ports.len());
+        for port in ports {
+            listeners.push(listen(port).await?);
+        }
+        Ok(Self(listeners))
     }
 
-    async fn open_many(
+    fn trap(&mut self) -> TcpListener {
+        self.0.pop().expect("every server has a port")
+    }
+
+    /// The next `count` of them, and their addresses.
+    fn take(
         &mut self,
         count: usize,
         listeners: &mut Vec<(TcpListener, Server)>,
         server: impl Fn(usize) -> Server,
     ) -> Result<Vec<SocketAddr>, SimError> {
-        let mut opened = Vec::with_capacity(count);
-        for index in 0..count {
-            let listener = self.open().await?;
-            opened.push(address(&listener)?);
+        let taken = self.0.drain(..count).enumerate().map(|(index, listener)| {
+            let at = address(&listener)?;
             listeners.push((listener, server(index)));
-        }
-        Ok(opened)
+            Ok(at)
+        });
+        taken.collect()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Output;
 
 use tempfile::TempDir;
@@ -91,19 +91,5 @@ impl Desk {
 
     pub(super) fn withdraw(&self, id: &str) -> Output {
         self.divergences(&["ack", "--withdraw", id, "--key-file", arg(&self.key), "--reason", "it is settled"])
-    }
-}
-
-/// Copies a run's folder.
-pub(super) fn copied(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let place = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copied(&entry.path(), &place);
-        } else {
-            fs::copy(entry.path(), place).unwrap();
-        }
     }
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::desk::{Desk, House, NOW, copy};
-use crate::support::{arg, code, drill, parsed, report, run, shown};
+use super::desk::{Desk, House, NOW};
+use crate::support::{arg, code, copy_folder, drill, parsed, report, run, shown};
 
 /// Exit code and words of a command under a ban on sockets.
 fn offline(args: &[&str]) -> (i32, String) {
@@ -37,7 +37,7 @@ fn an_auditor_verifies_rejudges_captures_alone_and_finds_the_byte_that_was_chang
 
     // The auditor gets the folder without the state, and the key from elsewhere; no configuration, no network.
     let bundle = desk.path("bundle");
-    copy(&run_dir, &bundle);
+    copy_folder(&run_dir, &bundle);
     fs::remove_dir_all(bundle.join("state")).unwrap();
     let attestation = bundle.join("attestation.json");
     let verify = ["attest", "verify", arg(&attestation), "--run", arg(&bundle), "--key", key];

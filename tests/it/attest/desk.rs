@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Output;
 use std::sync::{Arc, LazyLock};
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::support::{arg, code, parsed, run, shown};
+use crate::support::{arg, code, copy_folder, parsed, run, shown};
 
 /// The time of every command: later than the world, and the same whenever the tests run.
 pub(super) const NOW: &str = "2026-10-02T00:00:00Z";
@@ -38,7 +38,7 @@ pub(super) struct Desk {
 impl Desk {
     pub(super) fn new() -> Self {
         let folder = tempdir().unwrap();
-        copy(&RUN.path().join("run"), &folder.path().join("run"));
+        copy_folder(&RUN.path().join("run"), &folder.path().join("run"));
         let desk = Self { folder };
         for name in ["one", "two", "three", "nostr"] {
             desk.key(name, 0o600);
@@ -109,19 +109,6 @@ pub(super) fn faults(verdict: &Value) -> String {
     let faults = verdict["faults"].as_array().unwrap().iter();
     let told = faults.map(|one| format!("{}: {}", one["code"].as_str().unwrap(), one["what"].as_str().unwrap()));
     told.collect::<Vec<_>>().join("\n")
-}
-
-pub(super) fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), to).unwrap();
-        }
-    }
 }
 
 /// Servers of the world, as long as the test's process lives, with a configuration that points at them.

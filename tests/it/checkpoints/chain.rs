@@ -6,8 +6,8 @@ use reledger::domain::{Digest32, MerkleTree, merkle_root};
 use reledger::sim::World;
 use reledger::sim::seals::{CheckpointBody, sign_checkpoint};
 
-use super::desk::{Desk, copy};
-use crate::support::{arg, code, report, shown};
+use super::desk::Desk;
+use crate::support::{arg, code, copy_folder, report, shown};
 
 fn key(told: &serde_json::Value) -> String {
     told["key_id"].as_str().unwrap().to_owned()
@@ -59,9 +59,9 @@ fn what_does_not_extend_the_chain_is_refused_and_nothing_is_written() {
     };
     assert!(refused(&[], "two", 6).contains("--rotate"));
     // The evidence shrinks below what was admitted.
-    copy(&desk.path("run/checkpoints"), &desk.path("kept"));
+    copy_folder(&desk.path("run/checkpoints"), &desk.path("kept"));
     desk.shrink();
-    copy(&desk.path("kept"), &desk.path("run/checkpoints"));
+    copy_folder(&desk.path("kept"), &desk.path("run/checkpoints"));
     assert!(refused(&["--yes"], "one", 6).contains("does not hold it"));
     // A list of admissions that is not the chain's.
     let list = desk.path("run/checkpoints/admitted.txt");
@@ -193,13 +193,13 @@ fn a_long_chain_is_judged_whole_and_one_line_out_of_its_middle_is_missed() {
 fn after_a_restore_the_published_chain_goes_on_without_a_seam() {
     let desk = Desk::new();
     let one = key(&desk.seal("one", &[]));
-    copy(&desk.path("run/checkpoints"), &desk.path("at-snapshot"));
+    copy_folder(&desk.path("run/checkpoints"), &desk.path("at-snapshot"));
     desk.grow();
     desk.seal("one", &[]);
-    copy(&desk.path("run/checkpoints"), &desk.path("published"));
+    copy_folder(&desk.path("run/checkpoints"), &desk.path("published"));
     // What the snapshot held: the first half with its one checkpoint.
     desk.shrink();
-    copy(&desk.path("at-snapshot"), &desk.path("run/checkpoints"));
+    copy_folder(&desk.path("at-snapshot"), &desk.path("run/checkpoints"));
     let (chain, list) = (desk.text("published/chain.jsonl"), desk.text("published/admitted.txt"));
     let stitch = ["checkpoint", "stitch", &chain, "--admitted", &list, "--key", &one];
     assert!(desk.ends(&stitch, 3).contains("replay"), "what was admitted since has to be held first");

@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Output;
 use std::sync::LazyLock;
 
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 
-use crate::support::{arg, code, drill, parsed, run, shown, write_world};
+use crate::support::{arg, code, copy_folder, drill, parsed, run, shown, write_world};
 
 pub(crate) const NOW: &str = "2026-10-02T00:00:00Z";
 
@@ -22,7 +22,7 @@ static RUNS: LazyLock<TempDir> = LazyLock::new(|| {
     let lines: Vec<&str> = events.lines().collect();
     fs::write(world.join("nostr/events.jsonl"), lines[lines.len() / 2..].join("\n") + "\n").unwrap();
     drill(&config, &folder.path().join("half"), &["--now", NOW]);
-    copy(&folder.path().join("half"), &folder.path().join("whole"));
+    copy_folder(&folder.path().join("half"), &folder.path().join("whole"));
     fs::write(world.join("nostr/events.jsonl"), &events).unwrap();
     let again = drill(&config, &folder.path().join("whole"), &["--now", NOW, "--yes"]);
     assert!([0, 1, 3].contains(&code(&again)), "{}", shown(&again));
@@ -37,7 +37,7 @@ impl Desk {
     /// A run over the first half, and keys.
     pub(crate) fn new() -> Self {
         let folder = tempdir().unwrap();
-        copy(&RUNS.path().join("half"), &folder.path().join("run"));
+        copy_folder(&RUNS.path().join("half"), &folder.path().join("run"));
         let desk = Self { folder };
         for (byte, name) in [(1, "one"), (2, "two")] {
             let path = desk.path(name);
@@ -51,19 +51,19 @@ impl Desk {
     pub(crate) fn grow(&self) {
         let kept = self.path("kept");
         if self.path("run/checkpoints").exists() {
-            copy(&self.path("run/checkpoints"), &kept);
+            copy_folder(&self.path("run/checkpoints"), &kept);
         }
         fs::remove_dir_all(self.path("run")).unwrap();
-        copy(&RUNS.path().join("whole"), &self.path("run"));
+        copy_folder(&RUNS.path().join("whole"), &self.path("run"));
         if kept.exists() {
-            copy(&kept, &self.path("run/checkpoints"));
+            copy_folder(&kept, &self.path("run/checkpoints"));
         }
     }
 
     /// The run as it was over the first half, without checkpoints.
     pub(crate) fn shrink(&self) {
         fs::remove_dir_all(self.path("run")).unwrap();
-        copy(&RUNS.path().join("half"), &self.path("run"));
+        copy_folder(&RUNS.path().join("half"), &self.path("run"));
     }
 
     /// The configuration of the whole world.
@@ -105,18 +105,5 @@ impl Desk {
 
     pub(crate) fn chain(&self) -> PathBuf {
         self.path("run/checkpoints/chain.jsonl")
-    }
-}
-
-pub(crate) fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), to).unwrap();
-        }
     }
 }

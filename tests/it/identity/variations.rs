@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tempfile::tempdir;
 
-use super::{AS_OF, copy, faulty, shuffled};
-use crate::support::{Lcg, arg, parsed, reledger};
+use super::{AS_OF, faulty, shuffled};
+use crate::support::{Lcg, arg, copy_folder, parsed, reledger};
 
 /// What `report render` makes of a report.
 const RENDERINGS: [&str; 5] = ["text", "html", "md", "junit", "openmetrics"];
@@ -90,7 +90,7 @@ fn differing(seed: u64) -> (Vec<String>, u64) {
     let at = |name: &str| folder.path().join(name);
     faulty(seed, &at("world"));
     turned(&at("world"), &at("turned"));
-    copy(&at("world"), &at("elsewhere/world"));
+    copy_folder(&at("world"), &at("elsewhere/world"));
     let shuffled = shuffled(&at("world"), &at("shuffled"), &mut Lcg(seed));
     let (own, other) = (asked("RELEDGER_BIN"), asked("RELEDGER_OTHER_BIN"));
     let own = own.as_deref();

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use reledger::app::{Cancel, FinishedRun, verify_snapshots};
 
 use super::making::{file, key, make};
-use crate::checkpoints::desk::{Desk, NOW, copy};
-use crate::support::{Lcg, code, reledger, report_bytes, shown};
+use crate::checkpoints::desk::{Desk, NOW};
+use crate::support::{Lcg, code, copy_folder, reledger, report_bytes, shown};
 
 fn kills() -> usize {
     #[expect(clippy::disallowed_methods, reason = "the campaign's size is the caller's")]
@@ -49,7 +49,7 @@ fn a_restore_that_is_killed_leaves_the_old_run_or_the_restored_one() {
     let made = make(&desk, NOW, &[]);
     let packed = report_bytes(&desk.path("run"));
     desk.grow();
-    copy(&desk.path("run"), &desk.path("grown"));
+    copy_folder(&desk.path("run"), &desk.path("grown"));
     let old = report_bytes(&desk.path("run"));
     assert_ne!(old, packed);
     let command = || {
@@ -60,7 +60,7 @@ fn a_restore_that_is_killed_leaves_the_old_run_or_the_restored_one() {
     };
     let before = || {
         fs::remove_dir_all(desk.path("run")).unwrap();
-        copy(&desk.path("grown"), &desk.path("run"));
+        copy_folder(&desk.path("grown"), &desk.path("run"));
     };
     let (mut old_ones, mut new_ones) = (0, 0);
     let mut looks = || {

@@ -1,31 +1,12 @@
 //! Restoring: what comes back is what was packed, and whatever goes wrong leaves the old run.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 
 use super::making::{file, key, make};
 use crate::checkpoints::desk::Desk;
-use crate::support::{report, report_bytes};
+use crate::support::{report, report_bytes, tree};
 
 const AT: &str = "2026-10-02T00:00:00Z";
-
-/// Every file below, by its name.
-fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
-    let (mut all, mut folders) = (BTreeMap::new(), vec![root.to_owned()]);
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
-                all.insert(name, fs::read(path).unwrap());
-            }
-        }
-    }
-    all
-}
 
 /// The names beside the run.
 fn beside(desk: &Desk) -> Vec<String> {
@@ -41,20 +22,20 @@ fn what_comes_back_is_what_was_packed_and_goes_on_as_if_nothing_had_been() {
     let desk = Desk::new();
     desk.seal("one", &[]);
     let made = make(&desk, AT, &[]);
-    let packed = files(&desk.path("run"));
+    let packed = tree(&desk.path("run"));
     desk.grow();
-    let grown = files(&desk.path("run"));
+    let grown = tree(&desk.path("run"));
     let (archive, key) = (file(&made), key(&made));
     let restore =
         |more: &[&str], code: i32| desk.ends(&[&["snapshot", "restore", &archive, "--key", &key], more].concat(), code);
     assert!(restore(&[], 6).contains("--yes"));
     restore(&["--yes", "--dry-run"], 0);
-    assert_eq!((files(&desk.path("run")), beside(&desk)), (grown.clone(), vec!["run".to_owned()]));
+    assert_eq!((tree(&desk.path("run")), beside(&desk)), (grown.clone(), vec!["run".to_owned()]));
     let told = desk.json(&["snapshot", "restore", &archive, "--key", &key, "--yes"], 0);
     assert_eq!(told["verified"], true);
     assert_eq!(beside(&desk), ["run", "run.before-restore-1"]);
-    assert_eq!(files(&desk.path("run.before-restore-1")), grown, "what stood there is kept, to the byte");
-    let mut restored = files(&desk.path("run"));
+    assert_eq!(tree(&desk.path("run.before-restore-1")), grown, "what stood there is kept, to the byte");
+    let mut restored = tree(&desk.path("run"));
     for (name, bytes) in &packed {
         // The record and the custody log tell of the restore; the index is drawn again.
         if !name.starts_with("state/") && !["run.json", "evidence/custody.jsonl"].contains(&name.as_str()) {
@@ -91,7 +72,7 @@ fn a_restored_run_that_takes_in_the_rest_comes_to_the_report_of_the_whole() {
 fn nothing_is_changed_by_what_does_not_verify() {
     let desk = Desk::new();
     let made = make(&desk, AT, &[]);
-    let before = files(&desk.path("run"));
+    let before = tree(&desk.path("run"));
     let (archive, key) = (file(&made), key(&made));
     let bytes = fs::read(&archive).unwrap();
     let half = desk.path("half.tar.zst");
@@ -107,7 +88,7 @@ fn nothing_is_changed_by_what_does_not_verify() {
     ends(&[&half, "--force-unverified"], 5);
     ends(&[&desk.text("other.txt"), "--key", &key], 5);
     ends(&[&desk.text("nowhere"), "--key", &key], 2);
-    assert_eq!((files(&desk.path("run")), beside(&desk)), (before, vec!["run".to_owned(), "runfolder".to_owned()]));
+    assert_eq!((tree(&desk.path("run")), beside(&desk)), (before, vec!["run".to_owned(), "runfolder".to_owned()]));
     // A folder of somebody else's is never put aside.
     let theirs = crate::support::run(&[
         "snapshot",

@@ -36,29 +36,47 @@ enum Hint {
     Finish,
 }
 
+/// The first steps of an answer.
+pub(super) enum Begun {
+    /// The rest follows.
+    Goes(Vec<Step>),
+    /// Nothing follows.
+    Ends(Vec<Step>),
+}
+
 impl Talk {
-    /// The steps that answer a question.
-    pub(super) fn answer(&self, name: &str, filters: &[Filter]) -> Vec<Step> {
+    /// How every answer begins on a relay that misbehaves: late, not at all, or with a refusal in these words.
+    pub(super) fn begun(&self, refused: impl Fn(&str) -> Step) -> Begun {
         let takes = |misbehaviour| self.relay.takes(misbehaviour);
         if takes(M::Disconnect) {
-            return vec![Step::Drop];
+            return Begun::Ends(vec![Step::Drop]);
         }
         if takes(M::Stall) {
-            return Vec::new();
+            return Begun::Ends(Vec::new());
         }
         let mut steps = Vec::new();
         if takes(M::Delay) {
             steps.push(Step::Pause(LATE));
         }
         if takes(M::RateLimit) {
-            steps.push(closed(name, "rate-limited: slow down"));
-            return steps;
+            steps.push(refused("rate-limited: slow down"));
+            return Begun::Ends(steps);
         }
         if takes(M::Auth) {
             steps.push(challenge(0));
-            steps.push(closed(name, "auth-required: only for those who say who they are"));
-            return steps;
+            steps.push(refused("auth-required: only for those who say who they are"));
+            return Begun::Ends(steps);
         }
+        Begun::Goes(steps)
+    }
+
+    /// The steps that answer a question.
+    pub(super) fn answer(&self, name: &str, filters: &[Filter]) -> Vec<Step> {
+        let takes = |misbehaviour| self.relay.takes(misbehaviour);
+        let mut steps = match self.begun(|words| closed(name, words)) {
+            Begun::Goes(steps) => steps,
+            Begun::Ends(steps) => return steps,
+        };
         if takes(M::AuthFlood) {
             steps.extend((0..CHALLENGES).map(challenge));
         }

@@ -2,12 +2,11 @@
 
 use serde_json::Value;
 
-use super::answer::{LATE, challenge};
+use super::answer::Begun;
 use super::talk::Talk;
 use super::wire::{Step, message};
 use crate::sim::json::quoted;
 use crate::sim::nostr::SimEvent;
-use crate::sim::server::misbehaviour::Misbehaviour as M;
 
 /// Kind of an authentication event.
 const AUTH_KIND: u16 = 22_242;
@@ -15,27 +14,11 @@ const AUTH_KIND: u16 = 22_242;
 impl Talk {
     /// The steps that answer an event.
     pub(super) fn given(&self, value: &Value) -> Vec<Step> {
-        let takes = |misbehaviour| self.relay.takes(misbehaviour);
         let id = value.get("id").and_then(Value::as_str).unwrap_or_default();
-        if takes(M::Disconnect) {
-            return vec![Step::Drop];
-        }
-        if takes(M::Stall) {
-            return Vec::new();
-        }
-        let mut steps = Vec::new();
-        if takes(M::Delay) {
-            steps.push(Step::Pause(LATE));
-        }
-        if takes(M::RateLimit) {
-            steps.push(ok(id, Err("rate-limited: slow down")));
-            return steps;
-        }
-        if takes(M::Auth) {
-            steps.push(challenge(0));
-            steps.push(ok(id, Err("auth-required: only for those who say who they are")));
-            return steps;
-        }
+        let mut steps = match self.begun(|words| ok(id, Err(words))) {
+            Begun::Goes(steps) => steps,
+            Begun::Ends(steps) => return steps,
+        };
         steps.push(ok(id, self.kept(value)));
         steps
     }
