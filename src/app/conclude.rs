@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::judge::SideTables;
 use super::seals;
-use crate::domain::{AsOf, Code, Condition, Digest32, Divergence, Outcome, Severity, State, TrustPolicy, UnixSeconds};
+use crate::domain::{
+    AsOf, Code, Condition, Digest32, Divergence, LostStore, Outcome, Severity, State, TrustPolicy, UnixSeconds,
+};
 use crate::ledger::{CustodyCourse, LedgerView, Ledgers, rebuild};
 use crate::reconcile::{ByMonth, Declared, Input, Objectives, Reconciliation, Runbook, by_month, reconcile};
 use crate::report::{Inputs, Model};
@@ -61,6 +63,7 @@ pub struct Conclusion {
     ledgers: Ledgers,
     views: Vec<LedgerView>,
     seal: StateSeal,
+    not_rebuilt: Vec<LostStore>,
     runbook: Runbook,
     fail_on: Severity,
     reveal_users: bool,
@@ -111,6 +114,7 @@ impl Conclusion {
             ledgers,
             views,
             seal,
+            not_rebuilt: judged.declared.not_rebuilt.clone(),
             runbook,
             fail_on: judged.fail_on,
             reveal_users: judged.reveal_users,
@@ -129,6 +133,7 @@ impl Conclusion {
             custody: &self.custody,
             views: &self.views,
             seal: &self.seal,
+            not_rebuilt: &self.not_rebuilt,
             runbook: &self.runbook,
             fail_on: self.fail_on,
             reveal_users: self.reveal_users,

@@ -9,6 +9,7 @@ use super::error::AppError;
 use super::gateway::InvoicesSection;
 use super::limits::CapsSection;
 use super::values::{Instant, Span};
+use crate::domain::LostStore;
 
 /// The whole file. A missing section means that its substrate is not declared.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
@@ -49,6 +50,9 @@ pub struct Config {
     /// Who may acknowledge divergences, and where they do. What is not there changes no digest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acknowledgements: Option<AcknowledgementsSection>,
+    /// Stores that no substrate holds, beside those of the profile or in other words. What is not there changes no digest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_rebuilt: Vec<LostStore>,
     /// Earlier runs.
     pub history: Option<HistorySection>,
     /// Checkpoints and snapshots.

@@ -10,7 +10,9 @@ use super::error::AppError;
 use super::gateway::{self, NodePlan};
 use super::relay_terms::RelayTerms;
 use super::{acknowledgements, federations, gaps, keys, limits};
-use crate::domain::{BlockHash, BlockHeight, Checkpoint, Digest32, Media, SourceId, TrustPolicy, UnixSeconds, sha256};
+use crate::domain::{
+    BlockHash, BlockHeight, Checkpoint, Digest32, LostStore, Media, SourceId, TrustPolicy, UnixSeconds, sha256,
+};
 use crate::reconcile::Declared;
 
 /// Everything a run needs to know. Paths are absolute or relative to the working directory, no longer to the file.
@@ -191,10 +193,23 @@ impl Plan {
             unread_takedowns: Vec::new(),
             earlier: Vec::new(),
             acknowledgements: Vec::new(),
+            not_rebuilt: not_rebuilt(config),
             checkpoints: has(Media::Checkpoint) || config.seal.is_some() && !has(Media::Snapshot),
             snapshots: has(Media::Snapshot),
         }
     }
+}
+
+/// The profile's, each in the configuration's words where it has any, and then those that only the configuration names.
+fn not_rebuilt(config: &Config) -> Vec<LostStore> {
+    let mut stores = LostStore::of_profile();
+    for own in &config.not_rebuilt {
+        match stores.iter_mut().find(|store| store.store == own.store) {
+            Some(known) => known.clone_from(own),
+            None => stores.push(own.clone()),
+        }
+    }
+    stores
 }
 
 /// What stands in `balances.api` for the user where single users are asked for.

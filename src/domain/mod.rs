@@ -19,6 +19,7 @@ mod digest;
 mod evidence;
 mod finding;
 mod id;
+mod lost_store;
 mod merkle;
 mod merkle_proof;
 mod month;
@@ -52,6 +53,7 @@ pub use id::{
     AttestationId, BindingId, DescriptorId, EnvelopeId, EvidenceId, FederationSlug, HexError, KeyId, NostrEventId,
     OperationId, PaymentHash, ProjectKey, PublicKey32, SiteName, Subtype, UserKey, WindowId,
 };
+pub use lost_store::LostStore;
 pub use merkle::{MerkleTree, leaf_hash, merkle_root};
 pub use merkle_proof::{MERKLE_PATH_MAX, TreeHead, consistency_path, inclusion_path, is_consistent, is_included};
 pub use month::Month;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{
-    Beacon, Code, Coverage, Digest32, Divergence, EvidenceId, OperationId, ProjectKey, Ratio, Sampling,
+    Beacon, Code, Coverage, Digest32, Divergence, EvidenceId, LostStore, OperationId, ProjectKey, Ratio, Sampling,
     SignedStatement, SourceId, UnixSeconds, UserKey,
 };
 
@@ -107,6 +107,9 @@ pub struct Declared {
     /// What was signed about divergences, sorted, each once; judged by [`super::reconcile`], so nothing of it is verified.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub acknowledgements: Vec<SignedStatement>,
+    /// Stores that no substrate holds, and what follows when they are lost.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_rebuilt: Vec<LostStore>,
 }
 
 /// A list of the configuration that disagrees with another list.

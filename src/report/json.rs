@@ -124,6 +124,7 @@ fn report_head(model: &Model<'_>) -> Value {
             .map(|check| json!({"check": check.check, "reason": check.reason, "items": check.items, "declared": check.declared}))
             .collect::<Vec<_>>(),
         "queues": {"needs_anchor": reconciliation.needs_anchor.len(), "needs_review": reconciliation.needs_review},
+        "not_rebuilt": model.not_rebuilt,
         "does_not_prove": model.does_not_prove(),
     })
 }

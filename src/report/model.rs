@@ -1,6 +1,6 @@
 //! The one model that every rendering reads. It decides nothing.
 
-use crate::domain::{AsOf, Digest32, Divergence, Outcome, Population, Severity, State};
+use crate::domain::{AsOf, Digest32, Divergence, LostStore, Outcome, Population, Severity, State};
 use crate::ledger::{CustodyCourse, LedgerView};
 use crate::reconcile::{ByMonth, Reconciliation, Runbook};
 use crate::seal::StateSeal;
@@ -26,6 +26,8 @@ pub struct Model<'a> {
     pub views: &'a [LedgerView],
     /// The roots.
     pub seal: &'a StateSeal,
+    /// Stores that no substrate holds.
+    pub not_rebuilt: &'a [LostStore],
     /// Step by step, and whether writes may go on.
     pub runbook: &'a Runbook,
     /// An open divergence at least this bad fails the run.

@@ -26,6 +26,7 @@ pub fn summary_text(document: &Document<'_>) -> String {
     lines.extend(acknowledgements(head));
     lines.extend(divergences(document));
     lines.extend(unverifiable(head));
+    lines.extend(not_rebuilt(head));
     lines.truncate(SUMMARY_LINES_MAX - 2);
     lines.push(String::new());
     lines.push(inert(&head.verdict.sentence));
@@ -186,4 +187,11 @@ fn unverifiable(head: &Head) -> Vec<String> {
         &format!("not checked: {} ({declared} of them declared): {}", all.len(), names.join(", ")),
         WIDTH,
     )]
+}
+
+/// What a rebuild leaves behind, by name; the consequences take more room than a summary has.
+fn not_rebuilt(head: &Head) -> Option<String> {
+    let names: Vec<&str> = head.not_rebuilt.iter().map(|lost| lost.store.as_str()).collect();
+    let line = format!("no rebuild brings back: {} (consequences: `not_rebuilt` in report.json)", names.join(", "));
+    (!names.is_empty()).then(|| inert_limited(&line, WIDTH))
 }

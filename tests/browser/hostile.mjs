@@ -37,6 +37,7 @@ for (const step of report.runbook.steps) [step.name, step.verdict, step.reason] 
 report.verdict.sentence = next(report.verdict.sentence);
 report.verdict.conditions.push(next("c"));
 report.does_not_prove.push(next("d"));
+report.not_rebuilt.push({ store: next("n"), consequence: next("n") });
 report.balances.sample.seed = next("s");
 report.inputs.profile = next("p");
 writeFileSync(reportFile, JSON.stringify(report));

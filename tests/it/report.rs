@@ -90,3 +90,38 @@ fn the_totals_of_an_honest_world_are_what_its_maker_counted() {
     assert_eq!(number("/balances/users"), wide(truth.users - joined));
     assert_eq!(number("/ledgers/envelope/totals/user_sats") - truth.paid_sats + truth.adjusted_sats, owed);
 }
+
+#[test]
+fn every_report_says_which_stores_no_rebuild_brings_back_and_what_follows() {
+    let folder = tempdir().unwrap();
+    let config = write_world(&folder.path().join("world"), 17, 10);
+    let run_dir = folder.path().join("own");
+    assert_eq!(code(&drill(&config, &run_dir, &[])), 0);
+    let plain = report(&run_dir);
+    let stores = |report: &serde_json::Value| -> Vec<(String, String)> {
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        let all = report["not_rebuilt"].as_array().unwrap();
+        all.iter().map(|lost| (text(&lost["store"]), text(&lost["consequence"]))).collect()
+    };
+    let names: Vec<String> = stores(&plain).into_iter().map(|(store, _)| store).collect();
+    assert_eq!(names, ["session revocations", "account rows"]);
+    // In the operator's own words, and one that only the operator knows of.
+    let own = "[[not_rebuilt]]\nstore = \"account rows\"\nconsequence = \"ask the desk\"\n\
+        [[not_rebuilt]]\nstore = \"push tokens\"\nconsequence = \"devices register anew\"\n";
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("{text}\n{own}")).unwrap();
+    let run_dir = folder.path().join("more");
+    assert_eq!(code(&drill(&config, &run_dir, &[])), 0);
+    let more = report(&run_dir);
+    assert_eq!(stores(&more)[0], stores(&plain)[0]);
+    assert_eq!(
+        stores(&more)[1..],
+        [("account rows", "ask the desk"), ("push tokens", "devices register anew")]
+            .map(|(store, consequence)| (store.to_owned(), consequence.to_owned()))
+    );
+    for name in ["report.html", "report.md", "summary.txt"] {
+        let text = std::fs::read_to_string(run_dir.join(name)).unwrap();
+        assert!(text.contains("push tokens"), "{name}");
+        assert_eq!(text.contains("devices register anew"), name != "summary.txt", "{name}");
+    }
+}

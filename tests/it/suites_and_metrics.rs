@@ -329,5 +329,5 @@ fn every_shape_that_reports_have_had_is_read_and_rendered_in_every_way() {
         }
         shapes += 1;
     }
-    assert_eq!(shapes, 9);
+    assert_eq!(shapes, 10);
 }

@@ -77,6 +77,7 @@ def grown(report, code="SET_MISSING"):
     report["checks"] = [{"check": "c", "items": 2, "disagreed": n % 2, "codes": ["C"]} for n in range(ROWS)]
     report["unverifiable"] = [{"check": "c", "reason": "r", "items": 1, "declared": n % 2 == 0} for n in range(ROWS)]
     report["does_not_prove"] = ["s"] * ROWS
+    report["not_rebuilt"] = [{"store": "s", "consequence": "c"} for _ in range(ROWS)]
     return report
 
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::DocumentError;
 use super::number::Integer;
-use crate::domain::{Counts, Digest32, UnixSeconds, inert_limited};
+use crate::domain::{Counts, Digest32, LostStore, UnixSeconds, inert_limited};
 
 /// The members of a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,7 @@ pub struct Head {
     pub checks: Vec<CheckMember>,
     pub unverifiable: Vec<UnverifiableMember>,
     pub queues: Queues,
+    pub not_rebuilt: Vec<LostStore>,
     pub does_not_prove: Vec<String>,
 }
 
@@ -197,6 +198,7 @@ impl Head {
             checks: need(&mut members, "checks")?,
             unverifiable: need(&mut members, "unverifiable")?,
             queues: need(&mut members, "queues")?,
+            not_rebuilt: later(&mut members, "not_rebuilt")?,
             does_not_prove: need(&mut members, "does_not_prove")?,
             tool,
         };

@@ -69,7 +69,15 @@ pub(super) fn population(head: &Head) -> String {
 
 pub(super) fn not_proven(head: &Head) -> String {
     let items: Vec<String> = head.does_not_prove.iter().map(|line| format!("<li>{}</li>", text(line))).collect();
-    format!("<ul>{}</ul>\n", items.concat())
+    format!("<ul>{}</ul>\n{}", items.concat(), not_rebuilt(head))
+}
+
+fn not_rebuilt(head: &Head) -> String {
+    if head.not_rebuilt.is_empty() {
+        return String::new();
+    }
+    let rows = head.not_rebuilt.iter().map(|lost| vec![text(&lost.store), text(&lost.consequence)]);
+    table("Stores that no substrate holds: a rebuild does not bring them back.", &["store", "consequence"], rows)
 }
 
 pub(super) fn runbook(runbook: &RunbookMember) -> String {

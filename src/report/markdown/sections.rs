@@ -59,6 +59,12 @@ pub(super) fn denominators(page: &mut Page, head: &Head) {
 pub(super) fn does_not_prove(page: &mut Page, head: &Head) {
     page.heading(2, "What this does not prove");
     page.list(head.does_not_prove.iter().map(|sentence| text(sentence)));
+    if !head.not_rebuilt.is_empty() {
+        page.heading(2, "What no rebuild brings back");
+        page.list(
+            head.not_rebuilt.iter().map(|lost| format!("**{}**: {}", text(&lost.store), text(&lost.consequence))),
+        );
+    }
 }
 
 pub(super) fn runbook(page: &mut Page, head: &Head) {

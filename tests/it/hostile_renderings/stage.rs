@@ -121,6 +121,7 @@ pub(super) fn report(s: &mut Strings) -> Value {
         "checks": list(ROWS, |n| json!({"check": s.next(), "items": 2, "disagreed": n % 2, "codes": [s.next()]})),
         "unverifiable": list(ROWS, |n| json!({"check": s.next(), "reason": s.next(), "items": 1, "declared": n % 2 == 0})),
         "queues": {"needs_anchor": 0, "needs_review": 1}, "does_not_prove": list(ROWS, |_| s.next().into()),
+        "not_rebuilt": list(ROWS, |_| json!({"store": s.next(), "consequence": s.next()})),
     })
 }
 
