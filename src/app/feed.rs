@@ -2,7 +2,6 @@
 //! ended red is published like any other. No line names a user, a source or a path.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
@@ -11,26 +10,13 @@ use super::audit::recorded_inputs;
 use super::custody_log::CustodyLog;
 use super::error::AppError;
 use super::finished::FinishedRun;
-use super::links::{Form, Links, member};
+use super::links::{Appended, Form, Links, member};
 use super::plan::config_error;
 use crate::domain::{Code, Digest32, State};
 use crate::report::divergence_of;
 
 /// The schema name of a line.
 const SCHEMA: &str = "reledger/feed/1";
-
-/// What became of a run that was to be published.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fed {
-    /// Its line, from 1.
-    pub line: usize,
-    /// The digest of the feed's last line, to be remembered.
-    pub head: Digest32,
-    /// It was added now; otherwise it stood there already, and nothing was written.
-    pub added: bool,
-    /// Bytes of a line that was never finished, which were cut away.
-    pub cut: u64,
-}
 
 /// What a feed is found to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,21 +32,11 @@ pub struct FeedHead {
 ///
 /// # Errors
 /// As [`FinishedRun::verified`]; [`AppError::Untrusted`] for a feed that was altered, naming the line; [`AppError::Io`].
-pub fn feed_run(root: &Path, feed: &Path) -> Result<Fed, AppError> {
-    let run = FinishedRun::verified(root)?;
-    let entry = entry(&run)?;
-    // Looked at before it is opened for writing: what is no feed is not touched.
-    links(feed)?;
-    let file = OpenOptions::new().append(true).create(true).open(feed).map_err(AppError::io("open", feed))?;
-    file.lock().map_err(AppError::io("lock", feed))?;
-    let mut links = links(feed)?;
-    let same = |line: &Value| line["entry"]["report_sha256"] == entry["report_sha256"];
-    if let (Some(place), Some(head)) = (links.lines().iter().position(same), links.head()) {
-        return Ok(Fed { line: place + 1, head, added: false, cut: 0 });
-    }
-    let cut = links.torn();
-    let head = links.add(feed, Map::from_iter([("entry".to_owned(), entry)]))?;
-    Ok(Fed { line: links.lines().len(), head, added: true, cut })
+pub fn feed_run(root: &Path, feed: &Path) -> Result<Appended, AppError> {
+    let entry = entry(&FinishedRun::verified(root)?)?;
+    let report = entry["report_sha256"].clone();
+    let own = Map::from_iter([("entry".to_owned(), entry)]);
+    Links::append_once(feed, &form(feed), own, |line| line["entry"]["report_sha256"] == report)
 }
 
 /// Verifies a feed, and that it ends with the line of a remembered digest.
@@ -95,7 +71,11 @@ fn whole_links(feed: &Path) -> Result<Links, AppError> {
 }
 
 fn links(feed: &Path) -> Result<Links, AppError> {
-    Links::read(feed, Form { schema: SCHEMA, name: feed.display().to_string() })
+    Links::read(feed, form(feed))
+}
+
+fn form(feed: &Path) -> Form {
+    Form { schema: SCHEMA, name: feed.display().to_string() }
 }
 
 /// What a feed tells of a run.

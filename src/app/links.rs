@@ -25,6 +25,19 @@ pub(super) struct Form {
     pub(super) name: String,
 }
 
+/// What became of a line that was to be added.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Appended {
+    /// Its number, from 1.
+    pub line: usize,
+    /// The digest of the file's last line, to be remembered.
+    pub head: Digest32,
+    /// It was added now; otherwise one like it stood there already, and nothing was written.
+    pub added: bool,
+    /// Bytes of a line that was never finished, which were cut away.
+    pub cut: u64,
+}
+
 /// Lines that were read and hold on to each other.
 #[derive(Debug, Clone)]
 pub(super) struct Links {
@@ -171,6 +184,30 @@ impl Links {
     /// Bytes of a last line that was never finished.
     pub(super) fn torn(&self) -> u64 {
         self.torn
+    }
+
+    /// Adds a line where none is that says the same, to a file that is made when it is not there. Only one process at a time
+    /// adds: others wait.
+    ///
+    /// # Errors
+    /// As [`Self::read`] and [`Self::add`].
+    pub(super) fn append_once(
+        path: &Path,
+        form: &Form,
+        own: Map<String, Value>,
+        says_the_same: impl Fn(&Value) -> bool,
+    ) -> Result<Appended, AppError> {
+        // Looked at before it is opened for writing: what is no such file is not touched.
+        Self::read(path, form.clone())?;
+        let file = OpenOptions::new().append(true).create(true).open(path).map_err(AppError::io("open", path))?;
+        file.lock().map_err(AppError::io("lock", path))?;
+        let mut links = Self::read(path, form.clone())?;
+        if let (Some(place), Some(head)) = (links.lines.iter().position(says_the_same), links.head) {
+            return Ok(Appended { line: place + 1, head, added: false, cut: 0 });
+        }
+        let cut = links.torn;
+        let head = links.add(path, own)?;
+        Ok(Appended { line: links.lines.len(), head, added: true, cut })
     }
 
     /// Adds a line durably, after what is torn was cut away. The caller is the only one who writes.

@@ -12,6 +12,7 @@ use serde_json::Value;
 pub use history::{Accepted, Change, OpenCode};
 pub use show::{page_text, page_value};
 
+use super::drills::{drills_in, is_history};
 use super::error::AppError;
 use super::feed;
 use super::finished::FinishedRun;
@@ -38,6 +39,8 @@ pub struct Told {
     pub quarter: u8,
     /// What a feed tells of it.
     pub entry: Value,
+    /// As which drill it was made, and how long its stages took; `None` when no history of drills was given that has it.
+    pub drill: Option<Value>,
     /// What its report says beyond that; `None` when only a feed knows of it.
     pub more: Option<More>,
     /// What changed since the run before; `None` when none came before.
@@ -68,10 +71,20 @@ pub struct Skipped {
 struct One {
     as_of: UnixSeconds,
     entry: Value,
+    drill: Option<Value>,
     details: Option<Details>,
 }
 
-/// The page of a year from finished runs (folders) and feeds (files). Runs of other years are told as skipped, and still serve
+impl One {
+    /// The same run from two inputs: a folder knows more of it than a feed does, and only a history how it was drilled.
+    fn with(self, other: Self) -> Self {
+        let drill = self.drill.or(other.drill);
+        let details = self.details.or(other.details);
+        Self { as_of: self.as_of, entry: self.entry, drill, details }
+    }
+}
+
+/// The page of a year from finished runs (folders), feeds and histories of drills (files). Runs of other years are told as skipped, and still serve
 /// for what was open or otherwise before.
 ///
 /// # Errors
@@ -84,20 +97,21 @@ pub fn page_of_year(year: i64, inputs: &[PathBuf]) -> Result<Page, AppError> {
             given += 1;
             let name = one.entry["report_sha256"].as_str().unwrap_or_default().to_owned();
             let key = (one.as_of, name);
-            // A folder knows more of a run than a feed does.
-            if one.details.is_some() || !runs.contains_key(&key) {
-                runs.insert(key, one);
-            }
+            let whole = match runs.remove(&key) {
+                Some(known) => known.with(one),
+                None => one,
+            };
+            runs.insert(key, whole);
         }
     }
     let mut page = Page { year, told: Vec::new(), skipped: Vec::new(), repeated: given - runs.len() };
     let mut history = History::default();
-    for ((as_of, report_sha256), One { entry, details, .. }) in runs {
+    for ((as_of, report_sha256), One { entry, drill, details, .. }) in runs {
         let changes = history.changes(&entry, details.as_ref());
         let more = details.map(|details| history.more(as_of, details));
         let (own, month, _) = as_of.civil_date();
         if own == year {
-            page.told.push(Told { quarter: month.saturating_sub(1) / 3 + 1, entry, more, changes });
+            page.told.push(Told { quarter: month.saturating_sub(1) / 3 + 1, entry, drill, more, changes });
         } else {
             page.skipped.push(Skipped { as_of, report_sha256 });
         }
@@ -108,16 +122,18 @@ pub fn page_of_year(year: i64, inputs: &[PathBuf]) -> Result<Page, AppError> {
 fn read(input: &Path) -> Result<Vec<One>, AppError> {
     let entries = if input.is_dir() {
         let run = FinishedRun::verified(input)?;
-        vec![(feed::entry(&run)?, Some(Details::of(run.report())))]
+        vec![(feed::entry(&run)?, None, Some(Details::of(run.report())))]
+    } else if is_history(input) {
+        drills_in(input)?.into_iter().map(|(drill, entry)| (entry, Some(drill), None)).collect()
     } else {
-        feed::entries(input)?.into_iter().map(|entry| (entry, None)).collect()
+        feed::entries(input)?.into_iter().map(|entry| (entry, None, None)).collect()
     };
     let unreadable =
         || AppError::Untrusted { what: format!("checksum_error: {} has an entry that can't be read", input.display()) };
-    let one = |(entry, details): (Value, Option<Details>)| {
+    let one = |(entry, drill, details): (Value, Option<Value>, Option<Details>)| {
         let as_of = entry["as_of"]["time"].as_i64().map(UnixSeconds).ok_or_else(unreadable)?;
         super::links::member::<Digest32>(&entry, "report_sha256").ok_or_else(unreadable)?;
-        Ok(One { as_of, entry, details })
+        Ok(One { as_of, entry, drill, details })
     };
     entries.into_iter().map(one).collect()
 }

@@ -12,6 +12,7 @@ use super::coverage::CoverageArgs;
 use super::cursor::CursorCommand;
 use super::custody::CustodyCommand;
 use super::diff::DiffArgs;
+use super::drill::DrillArgs;
 use super::expect::{ByArgs, JudgedArgs};
 use super::gaps::GapsCommand;
 use super::replay::ReplayArgs;
@@ -117,7 +118,7 @@ pub(crate) struct Global {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// From empty: capture, verify, ingest, rebuild, reconcile, report.
-    Drill(JudgedArgs),
+    Drill(DrillArgs),
     /// Replay the gap after an outage into a run: since an instant, a snapshot's cut, or where the cursors stand.
     Replay(ReplayArgs),
     /// Fetch only, into the evidence of a run.

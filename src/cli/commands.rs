@@ -10,9 +10,9 @@ use super::expect::{ByArgs, JudgedArgs};
 use super::output::{Output, fatal, say};
 use super::worlds::{ServeArgs, SimCommand};
 use super::{
-    attest, audit, caps, checkpoint, coverage, cursor, custody, diff, divergences, doctor, documents, expect, explain,
-    gaps, headers, init, keys, ots, progress, replay, report, settings, show, signals, sim, snapshot, transparency,
-    trial,
+    attest, audit, caps, checkpoint, coverage, cursor, custody, diff, divergences, doctor, documents, drill, expect,
+    explain, gaps, headers, init, keys, ots, progress, replay, report, settings, show, signals, sim, snapshot,
+    transparency, trial,
 };
 use crate::app::{self, AppError, Cancel, Conclusion, Expected};
 use crate::domain::{Condition, inert};
@@ -66,7 +66,7 @@ fn run(cli: &Cli, matches: &clap::ArgMatches, output: &Output) -> Result<ExitCod
             settings::plan(global)?;
             documents::would(output, &format!("judge the evidence in {} again", global.run.display()))
         }
-        Command::Drill(args) => judged(global, output, ("drill", args), app::drill),
+        Command::Drill(args) => drill::drill(global, output, args),
         Command::Rebuild(args) => judged(global, output, ("rebuild", args), app::rebuild_only),
         Command::Replay(args) => replay::replay(global, output, args),
         Command::Capture { by } => capture(global, output, by),
@@ -114,7 +114,8 @@ fn run(cli: &Cli, matches: &clap::ArgMatches, output: &Output) -> Result<ExitCod
 
 type Judge = fn(&app::Plan, &app::RunOptions, &dyn app::Observer, &Cancel) -> Result<app::Finished, AppError>;
 
-fn judged(
+/// Judges into the run's folder, and prints what it comes to.
+pub(crate) fn judged(
     global: &Global,
     output: &Output,
     (name, args): (&'static str, &JudgedArgs),

@@ -20,6 +20,7 @@ mod diff;
 mod divergences;
 mod doctor;
 mod documents;
+mod drill;
 mod expect;
 mod explain;
 mod feed;

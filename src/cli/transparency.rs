@@ -24,8 +24,8 @@ pub(crate) struct TransparencyArgs {
     /// The calendar year (UTC) of the runs' as-of.
     #[arg(long, value_name = "Y", value_parser = clap::value_parser!(i64).range(2009..=9999))]
     year: i64,
-    /// Folders of finished runs, and feeds that `report feed` made.
-    #[arg(required = true, value_name = "RUN|FEED")]
+    /// Folders of finished runs, feeds that `report feed` made, and histories that `drill --profile` made.
+    #[arg(required = true, value_name = "RUN|FEED|HISTORY")]
     inputs: Vec<PathBuf>,
 }
 

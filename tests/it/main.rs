@@ -17,6 +17,7 @@ mod custody_timelines;
 mod diff;
 mod doctor;
 mod drill;
+mod drills;
 mod explain;
 mod faults;
 mod fixtures;

@@ -78,11 +78,14 @@ fn table(runs: &[&Told], text: &mut String) {
 
 /// Everything about one run.
 fn one(run: &Told, text: &mut String) {
-    let Told { entry, more, changes, .. } = run;
+    let Told { entry, drill, more, changes, .. } = run;
     text.push_str(&format!("\n### As of {}\n\n{}\n\n", at(entry), word(&entry["verdict"]["sentence"])));
     for name in ["report_sha256", "state_root", "manifest_sha256"] {
         let digest = entry[name].as_str().map_or_else(|| "unknown".to_owned(), markdown_text);
         text.push_str(&format!("- {}: {digest}\n", name.replace('_', " ")));
+    }
+    if let Some(drill) = drill {
+        text.push_str(&format!("- {}\n", drilled(drill)));
     }
     let steps = || entry["runbook"].as_array().into_iter().flatten();
     let named = |wanted: bool| -> Vec<String> {
@@ -109,6 +112,24 @@ fn one(run: &Told, text: &mut String) {
             }
         }
     }
+}
+
+/// As which drill, and where its time went.
+fn drilled(drill: &Value) -> String {
+    let stages = drill["stages"].as_array().into_iter().flatten();
+    let stages: Vec<String> = (stages)
+        .map(|stage| {
+            let millis = stage["milliseconds"].as_u64().unwrap_or_default();
+            format!("{} {}.{:03} s", word(&stage["stage"]), millis / 1_000, millis % 1_000)
+        })
+        .collect();
+    let interrupted = match drill["resumed"].as_u64() {
+        Some(0) => String::new(),
+        _ => format!(", interrupted {} times: times are of its last part", number(&drill["resumed"])),
+    };
+    let from =
+        drill["from_snapshot"].as_str().map_or_else(String::new, |file| format!(", from snapshot {}", short(file)));
+    format!("{} drill{from}{interrupted}; stages: {}", word(&drill["profile"]), listed(&stages))
 }
 
 fn details(more: &More, text: &mut String) {
@@ -251,5 +272,5 @@ fn run_value(run: &Told) -> Value {
         let one = |change: &Change| json!({"what": change.what, "before": change.before, "after": change.after});
         changes.iter().map(one).collect()
     });
-    json!({"run": run.entry, "more": more, "changes": changes})
+    json!({"run": run.entry, "drill": run.drill, "more": more, "changes": changes})
 }
