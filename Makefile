@@ -4,7 +4,7 @@ SHELL := /bin/sh
 # Many tests wait for sockets and for processes that they killed: two for each core keep it busy.
 TEST_THREADS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 2))))
 
-.PHONY: help drill test test-peers test-browser test-renderings check bench bench-balances bench-capture bench-page bench-project bench-treasury relay-worlds timelines fuzz fuzz-targets kills laws acknowledged bundles checkpoints pages mutants worlds balances identity variations coverage relays hand-mutants docs clean
+.PHONY: help drill test test-peers test-browser test-renderings contrib check bench bench-balances bench-capture bench-page bench-project bench-treasury relay-worlds timelines fuzz fuzz-targets kills laws acknowledged bundles checkpoints pages mutants worlds balances identity variations coverage relays hand-mutants docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -24,6 +24,9 @@ test-renderings: ## renderings and schemas before readers of others (RELEDGER_RE
 
 test-browser: ## report.html in headless Chromium, from disk and without a network (what is not here is skipped loudly)
 	@CARGO="$(CARGO)" scripts/browser.sh
+
+contrib: ## units, workflow, image and scripts before their linters (what is not here is skipped loudly)
+	@scripts/contrib.sh
 
 check: ## formatting, lints, feature sets, spelling, licences; installs nothing
 	$(CARGO) fmt --check
