@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::acknowledgements::AcknowledgementsSection;
+use super::budgets::BudgetsSection;
 use super::error::AppError;
 use super::gateway::InvoicesSection;
 use super::limits::CapsSection;
@@ -311,16 +312,6 @@ pub struct BalancesSection {
     pub sampling: Option<crate::domain::Sampling>,
 }
 
-/// `[budgets]`.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct BudgetsSection {
-    /// Longest allowed rebuild.
-    pub rto: Option<Span>,
-    /// Longest allowed loss.
-    pub rpo: Option<Span>,
-}
-
 /// `[[gaps]]`.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -455,6 +446,8 @@ seed = "beacon"
 [budgets]
 rto = "60m"
 rpo = "15m"
+[budgets.stages]
+restore = "5m"
 [[gaps]]
 source = "wss://relay.ochk.io"
 from = 2026-05-08T00:00:00Z

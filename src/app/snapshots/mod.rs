@@ -17,3 +17,4 @@ pub use prune::{KeptFor, PruneOptions, PrunedSnapshot, Retention, prune_snapshot
 pub use restore::{RestoreOptions, RestoreTrust, Restored, restore_snapshot};
 
 pub(super) use judge::checked_snapshot;
+pub(super) use restore::restore_by;
