@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::error::AppError;
 use super::observer::{Cancel, Event, Observer};
 use crate::domain::{FetchReceipt, RawEvidence, Sighting, SliceEnd, SourceId};
-use crate::ingest::Ingest;
+use crate::ingest::{Ingest, IngestTotals};
 use crate::store::EvidenceStore;
 use crate::substrate::{Captured, EvidenceSource, Sink, SourceError, Stopped};
 use crate::verify::Genuine;
@@ -54,6 +54,14 @@ impl Limit {
     }
 }
 
+/// What a fetch brought.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Taken {
+    /// The time limit stopped a source.
+    pub(super) stopped: bool,
+    pub(super) totals: IngestTotals,
+}
+
 struct QueueSink {
     queue: SyncSender<Message>,
     limit: Limit,
@@ -85,7 +93,7 @@ impl Sink for QueueSink {
 }
 
 /// Runs all sources to their end and stores what they give. Receipts follow the evidence they speak of; a source that was
-/// stopped leaves none. Returns whether the time limit stopped one.
+/// stopped leaves none.
 ///
 /// # Errors
 /// The first local failure: a source that can't start, or the store. Evidence stored before it stays.
@@ -96,7 +104,7 @@ pub(super) fn capture(
     checking: Checking<'_>,
     observer: &dyn Observer,
     limit: &Limit,
-) -> Result<bool, AppError> {
+) -> Result<Taken, AppError> {
     observer.event(Event::Stage { name: stage, total: None });
     let (sender, receiver) = sync_channel(QUEUE_ITEMS);
     let (fresh, unchecked) = sync_channel::<Vec<RawEvidence>>(CHECK_BATCHES);
@@ -140,7 +148,7 @@ fn write_all(
     fresh: SyncSender<Vec<RawEvidence>>,
     observer: &dyn Observer,
     cancel: &Cancel,
-) -> Result<bool, AppError> {
+) -> Result<Taken, AppError> {
     // The checker ends when the sender is dropped; should it be gone, judging checks what it did not.
     let mut ingest = Ingest::new(store).handing_on(fresh);
     let mut done = 0_u64;
@@ -174,7 +182,8 @@ fn write_all(
     ingest.flush()?;
     observer.event(Event::Progress { done });
     cancel.check()?;
-    failure.map_or(Ok(stopped), |error| Err(error.into()))
+    let taken = Taken { stopped, totals: ingest.totals() };
+    failure.map_or(Ok(taken), |error| Err(error.into()))
 }
 
 fn announce(observer: &dyn Observer, id: &SourceId, receipts: &[FetchReceipt]) {
@@ -220,7 +229,7 @@ mod tests {
         let threads = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         let mut genuine = Genuine::default();
         let checking = Checking { genuine: &mut genuine, threads: &threads };
-        assert!(!capture("capture", sources, &mut store, checking, &Silent, &limit).unwrap());
+        assert!(!capture("capture", sources, &mut store, checking, &Silent, &limit).unwrap().stopped);
         assert_eq!(store.len(), 9);
     }
 

@@ -43,6 +43,9 @@ pub struct JudgedInputs {
     pub rpo_seconds: Option<u64>,
     /// The recovery time objective was missed when the run was made. A duration is not reproducible; that it was missed is recorded.
     pub rto_missed: bool,
+    /// Stages that missed theirs, likewise. What is not there changes no byte of the file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages_missed: Vec<String>,
     /// `--max-duration` ended fetching before every source had been heard. Not reproducible, therefore recorded.
     pub time_boxed: bool,
 }
@@ -84,7 +87,11 @@ impl Conclusion {
             declared: &judged.declared,
             d_tags: &tables.d_tags,
             time_boxed: judged.time_boxed,
-            objectives: Objectives { rpo_seconds: judged.rpo_seconds, rto_missed: judged.rto_missed },
+            objectives: Objectives {
+                rpo_seconds: judged.rpo_seconds,
+                rto_missed: judged.rto_missed,
+                stages_missed: &judged.stages_missed,
+            },
         };
         let reconciliation = reconcile(&input);
         let months = by_month(&input, &reconciliation.coverage);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::acknowledgements::AcknowledgementsSection;
+use super::budgets::BudgetsSection;
 use super::error::AppError;
 use super::gateway::InvoicesSection;
 use super::limits::CapsSection;
@@ -314,16 +315,6 @@ pub struct BalancesSection {
     /// What each draw takes: users, or satoshi. What is not there changes no digest of the configuration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sampling: Option<crate::domain::Sampling>,
-}
-
-/// `[budgets]`.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct BudgetsSection {
-    /// Longest allowed rebuild.
-    pub rto: Option<Span>,
-    /// Longest allowed loss.
-    pub rpo: Option<Span>,
 }
 
 /// `[[gaps]]`.

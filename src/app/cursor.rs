@@ -205,10 +205,10 @@ fn write(plan: &Plan, options: &RunOptions, cursors: &[&Cursor]) -> Result<(), A
     })?;
     let mut store = LogStore::open(&folder.evidence(), &folder.state(), engine)?;
     let mut log = CustodyLog::open(&folder, found.as_ref())?;
-    let is_sealed = found.as_ref().is_some_and(|record| record.status == "finished");
+    let is_sealed = found.as_ref().is_some_and(RunRecord::is_finished);
     if let Some(record) = found.as_ref().filter(|_| is_sealed) {
-        let status = "running".to_owned();
-        folder.write_record(&RunRecord { status, ended: Some(false), ..record.clone() })?;
+        let (status, finished_before) = ("running".to_owned(), Some(Box::new(record.clone())));
+        folder.write_record(&RunRecord { status, ended: Some(false), finished_before, ..record.clone() })?;
     }
     cursors.iter().try_for_each(|cursor| put(&mut store, cursor))?;
     let (deed, root, manifest_sha256) = if is_sealed {
@@ -229,6 +229,7 @@ fn write(plan: &Plan, options: &RunOptions, cursors: &[&Cursor]) -> Result<(), A
         report: None,
         expected_root: None,
         exit_code: Some(0),
+        archive_sha256: None,
     })?;
     found.map_or(Ok(()), |record| {
         folder.write_record(&RunRecord { custody_head: Some(head), ended: Some(true), ..record })

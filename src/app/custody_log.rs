@@ -85,6 +85,8 @@ pub(super) struct Handled<'a> {
     pub(super) expected_root: Option<Digest32>,
     /// Where the command's own exit code is known by then.
     pub(super) exit_code: Option<u8>,
+    /// Of the snapshot that the folder was made of.
+    pub(super) archive_sha256: Option<Digest32>,
 }
 
 /// The log of one run, verified.
@@ -170,6 +172,11 @@ impl CustodyLog {
         self.entries().iter().rev().find_map(|entry| member(&entry["report"], "sha256"))
     }
 
+    /// Whether the folder was once made of the snapshot with that digest.
+    pub(super) fn was_restored_from(&self, archive: Digest32) -> bool {
+        self.entries().iter().any(|entry| entry["action"] == Deed::Restore.name() && archive_of(entry) == Some(archive))
+    }
+
     /// Adds a line, durably.
     ///
     /// # Errors
@@ -190,7 +197,10 @@ impl CustodyLog {
             "expected_root": handled.expected_root.map(|root| root.to_hex()),
             "interrupted": self.interrupted.take(), "cut_bytes": self.links.torn(),
         });
-        let own = line.as_object().cloned().unwrap_or_else(Map::new);
+        let mut own = line.as_object().cloned().unwrap_or_else(Map::new);
+        if let Some(archive) = handled.archive_sha256 {
+            own.insert("archive_sha256".to_owned(), archive.to_hex().into());
+        }
         self.links.add(&self.path, own)
     }
 
@@ -202,6 +212,10 @@ impl CustodyLog {
         let count = if entries.len() == 1 { "1 entry".to_owned() } else { format!("{} entries", entries.len()) };
         format!("custody log: {count} that hold on to each other, seals among them: {seals}; last: {last}")
     }
+}
+
+fn archive_of(entry: &Value) -> Option<Digest32> {
+    member(entry, "archive_sha256")
 }
 
 /// One entry for people, on one line.
@@ -224,6 +238,9 @@ pub fn entry_text(entry: &Value) -> String {
         text(&entry["tool"]["version"]),
         entry["evidence"]["items"],
     );
+    if let Some(archive) = archive_of(entry) {
+        line.push_str(&format!(", from the snapshot {archive}"));
+    }
     if let Some(outcome) = entry["report"]["outcome"].as_str() {
         line.push_str(&format!(", {}", inert_limited(outcome, 40)));
     }

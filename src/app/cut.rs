@@ -1,32 +1,15 @@
 //! From a signed snapshot to the instant that a replay begins at (docs/adr/0014-cursors-and-replay.md).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
-use std::path::Path;
 
 use super::error::AppError;
-use super::observer::Cancel;
-use super::plan::{Plan, config_error};
-use super::snapshots::checked_snapshot;
-use crate::domain::{Digest32, EvidenceId, Media, UnixSeconds, sha256};
+use crate::domain::{Digest32, EvidenceId, Media, PublicKey32, UnixSeconds, sha256};
 use crate::evidence::checkpoint::CheckpointClaim;
 use crate::evidence::snapshot::{SnapshotManifest, SnapshotOutline};
 use crate::evidence::{Claim, Decoded, decode};
 use crate::seal::{SealJudge, SealTrust};
 use crate::store::EvidenceStore;
-
-/// Reads and verifies a snapshot, whole, before anything is written.
-///
-/// # Errors
-/// [`AppError::Untrusted`] with `signature_mismatch` or `checksum_error`; [`AppError::Refused`] for an unsafe archive;
-/// [`AppError::Config`] when no key is trusted or the file is not there; [`AppError::Interrupted`].
-pub(super) fn verified_snapshot(path: &Path, plan: &Plan, cancel: &Cancel) -> Result<SnapshotOutline, AppError> {
-    if plan.policy.seal_keys.is_empty() {
-        let what = "`seal.trusted_keys` is empty, so no snapshot could be believed";
-        return Err(config_error(what.to_owned(), "name the Ed25519 keys that seal, in hex"));
-    }
-    checked_snapshot(path, &plan.policy.seal_keys, cancel)
-}
 
 /// What is known about when a snapshot was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +25,11 @@ pub(super) enum Cut {
 ///
 /// # Errors
 /// [`AppError::Store`].
-pub(super) fn cut(store: &dyn EvidenceStore, plan: &Plan, outline: &SnapshotOutline) -> Result<Cut, AppError> {
+pub(super) fn cut(
+    store: &dyn EvidenceStore,
+    keys: &BTreeSet<PublicKey32>,
+    outline: &SnapshotOutline,
+) -> Result<Cut, AppError> {
     let manifest = outline.manifest().and_then(|bytes| SnapshotManifest::parse(&bytes).ok());
     let members: Vec<Digest32> = manifest.iter().flat_map(|manifest| &manifest.members).map(|m| m.sha256).collect();
     let mut lines: BTreeMap<EvidenceId, CheckpointClaim> = BTreeMap::new();
@@ -58,7 +45,7 @@ pub(super) fn cut(store: &dyn EvidenceStore, plan: &Plan, outline: &SnapshotOutl
         ControlFlow::Continue(())
     })?;
     let sealed = lines.into_iter().filter(|(id, claim)| {
-        let mut judge = SealJudge::new(SealTrust::of(&plan.policy.seal_keys));
+        let mut judge = SealJudge::new(SealTrust::of(keys));
         judge.checkpoint(*id, claim);
         judge.finish().checkpoints.accepted > 0
     });

@@ -1,5 +1,6 @@
 //! The main job: from an empty folder to a verdict. Also its halves, `capture` and `rebuild`.
 
+mod budgets;
 mod handled;
 
 use std::path::PathBuf;
@@ -32,11 +33,13 @@ use super::sample;
 use super::sources::{SourceKit, first_sources, upgrade_sources};
 use super::takedowns::{d_tags, read_logs};
 use crate::domain::UnixSeconds;
-use crate::ingest::Ingest;
+use crate::ingest::{Ingest, IngestTotals};
 use crate::seal::evidence_root;
 use crate::store::{Engine, EvidenceStore, LogStore};
 use crate::substrate::EvidenceSource;
 use crate::verify::{Genuine, VerifiedSet};
+
+pub use self::budgets::{Course, StageTime};
 
 /// How often proofs are upgraded and named headers fetched: a reply can name another header or calendar once (OTS 8).
 const UPGRADE_ROUNDS_MAX: usize = 3;
@@ -52,6 +55,8 @@ pub struct Finished {
     pub report: PathBuf,
     /// The state root held against the expected one, where one was given.
     pub expected: Option<Expected>,
+    /// How long it took against what it may take, and what it brought.
+    pub course: Course,
 }
 
 /// From empty: capture, verify, ingest, rebuild, reconcile, report.
@@ -118,6 +123,10 @@ pub(super) struct Session<'a> {
     began: Clock,
     limit: Limit,
     time_boxed: bool,
+    /// What was taken in so far.
+    taken: IngestTotals,
+    /// Milliseconds of work that this session goes on from.
+    prior_millis: u64,
 }
 
 impl<'a> Session<'a> {
@@ -183,25 +192,23 @@ impl<'a> Session<'a> {
         // Before anything is fetched: to go on over a log that was tampered with would bury that.
         let log = CustodyLog::open(&folder, before.as_deref())?;
         let before = before.map(|before| *before);
+        let finished_before = match &before {
+            Some(record) if record.is_finished() => Some(Box::new(record.clone())),
+            Some(record) => record.finished_before.clone(),
+            None => None,
+        };
         let record = RunRecord {
-            status: "running".to_owned(),
-            command: options.command.to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            started_at: options.clock.0,
-            finished_at: None,
-            stages: Vec::new(),
             resumed: before.as_ref().map_or(0, |before| before.resumed + 1),
-            exit_code: None,
-            host: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             jobs: options.jobs,
-            peak_memory_kib: None,
-            signature_checks: 0,
             custody_head: log.head(),
-            ended: Some(false),
-            rto_budget_seconds: plan.rto_seconds,
-            rpo_budget_seconds: plan.rpo_seconds,
+            rto_budget_seconds: plan.budgets.rto_seconds,
+            rpo_budget_seconds: plan.budgets.rpo_seconds,
+            stage_budget_seconds: plan.budgets.stages.clone(),
+            restore_millis: before.as_ref().and_then(|before| before.restore_millis),
             captured: before.as_ref().map(|before| before.captured.clone()).unwrap_or_default(),
             documents: before.map(|before| before.documents).unwrap_or_default(),
+            finished_before,
+            ..RunRecord::running(options.command, options.clock)
         };
         folder.write_record(&record)?;
         let threads = worker_threads(options.jobs)?;
@@ -224,6 +231,8 @@ impl<'a> Session<'a> {
             began,
             limit,
             time_boxed,
+            taken: IngestTotals::default(),
+            prior_millis: 0,
         })
     }
 
@@ -287,7 +296,8 @@ impl<'a> Session<'a> {
         self.timed(stage, |session| {
             let checking = Checking { genuine: &mut session.genuine, threads: &session.threads };
             let store = &mut session.store;
-            session.time_boxed |= capture(stage, sources, store, checking, session.observer, &session.limit)?;
+            let taken = capture(stage, sources, store, checking, session.observer, &session.limit)?;
+            session.took(taken);
             session.record.signature_checks = session.genuine.checks();
             Ok(())
         })
@@ -327,9 +337,7 @@ impl<'a> Session<'a> {
         tables.d_tags = d_tags(&self.store, &judged.declared)?;
         judged.declared.beacon = beacon(&self.store, &judged.policy.headers, &judged.declared, judged.as_of)?;
         let root = evidence_root(&self.store.ids()?);
-        let conclusion = self.timed("rebuild", |session| {
-            Ok(session.threads.install(|| Conclusion::draw(set, &tables, &judged, root)))
-        })?;
+        let conclusion = self.draw(set, &tables, &mut judged, root)?;
         self.cancel.check()?;
         let (reached, coverage) = (self.book.receipts(), &conclusion.reconciliation().coverage);
         advance(&mut self.store, &reached, coverage, (conclusion.set(), &tables), self.options.clock)?;
@@ -340,12 +348,14 @@ impl<'a> Session<'a> {
         let exit_code = expected.as_ref().map_or(own, Expected::exit_code).0;
         self.handled(Deed::Seal, (root, self.store.len()), Some(sealed), Some(exit_code))?;
         "finished".clone_into(&mut self.record.status);
+        (self.record.finished_before, self.record.restore_millis) = (None, None);
         self.record.exit_code = Some(exit_code);
         self.record.finished_at = Some(self.now().0);
         self.record.peak_memory_kib = peak_memory_kib();
         let summary = write_renderings(&self.folder, &self.record)?;
         self.folder.write_record(&self.record)?;
-        Ok(Finished { conclusion, summary, report: self.folder.report(), expected })
+        let course = self.course(&conclusion, judged.rto_missed);
+        Ok(Finished { conclusion, summary, report: self.folder.report(), expected, course })
     }
 
     fn as_of(&self, set: &VerifiedSet) -> Result<UnixSeconds, AppError> {
@@ -375,8 +385,9 @@ impl<'a> Session<'a> {
             fail_on: self.options.fail_on,
             fail_on_invalid: self.options.fail_on_invalid,
             reveal_users: self.options.reveal_users,
-            rpo_seconds: self.plan.rpo_seconds,
-            rto_missed: self.plan.rto_seconds.is_some_and(|limit| self.began.elapsed() > Duration::from_secs(limit)),
+            rpo_seconds: self.plan.budgets.rpo_seconds,
+            rto_missed: false,
+            stages_missed: Vec::new(),
             time_boxed: self.time_boxed,
         })
     }

@@ -28,6 +28,11 @@ impl Expected {
         self.root == self.found
     }
 
+    /// The conditions of the whole: of the conclusion and of the expectation.
+    pub fn outcome(&self) -> &Outcome {
+        &self.outcome
+    }
+
     /// The exit code of the whole: of the conclusion and of the expectation.
     pub fn exit_code(&self) -> ExitCode {
         self.outcome.exit_code()

@@ -13,6 +13,7 @@ mod attest;
 mod audit;
 mod balance_proofs;
 mod beacon;
+mod budgets;
 mod bundle;
 mod caps;
 mod capture;
@@ -82,6 +83,7 @@ pub use as_of::AsOfWanted;
 pub use attest::*;
 pub use audit::{Audited, audit, custody_of};
 pub use balance_proofs::JudgedBalanceProof;
+pub use budgets::{Budgets, BudgetsSection, Stage};
 pub use bundle::{
     BUNDLE_BYTES_MAX, ExportWanted, Exported, HeldBack, JudgedBundle, Made, OwnTrust, export_bundles,
     looks_like_bundle, verify_bundle,
@@ -111,8 +113,10 @@ pub use diff::{
 pub use divergences::{DivergenceFilter, Draft, ReportedDivergence, ReportedRun};
 pub use doctor::{Check, Health, Patient, diagnose, exit_condition};
 pub use documents::SeenDocument;
-pub use drill::{Finished, capture_only, drill, rebuild_only};
-pub use drills::{DrillProfile, Past, ToldDrill, history_beside, may_drill, record_drill};
+pub use drill::{Course, Finished, StageTime, capture_only, drill, rebuild_only};
+pub use drills::{
+    BegunFrom, DrillProfile, Past, ToldDrill, history_beside, may_drill, newest_snapshot, record_drill, schema_drift,
+};
 pub use error::AppError;
 pub use expected::Expected;
 pub use explain::*;
@@ -137,7 +141,7 @@ pub use pen::{KeySource, Pen};
 pub use plan::{PaymentLogPlan, Plan};
 pub use relay_terms::{RelayAnswer, RelayTerms};
 pub use render::{render, with_report, with_run};
-pub use replay::{ReplayOptions, Replayed, WouldReplay, replay, would_replay};
+pub use replay::{ReplayOptions, Replayed, RestoredFrom, WouldReplay, replay, would_replay};
 pub use run::{Found, RunFolder, RunRecord, write_atomic, write_private, write_result, write_result_by};
 pub use snapshots::{
     CreatedSnapshot, InspectedSnapshot, JudgedSnapshot, KeptFor, PruneOptions, PrunedSnapshot, RestoreOptions,

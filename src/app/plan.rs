@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::beacon::Seed;
+use super::budgets::Budgets;
 use super::config::{BalancesSection, Config};
 use super::drift::drift;
 use super::error::AppError;
@@ -56,10 +57,8 @@ pub struct Plan {
     pub esplora: Option<String>,
     /// Index engine, for example `redb:`.
     pub store: String,
-    /// Recovery time objective in seconds.
-    pub rto_seconds: Option<u64>,
-    /// Recovery point objective in seconds.
-    pub rpo_seconds: Option<u64>,
+    /// What a recovery may take.
+    pub budgets: Budgets,
     /// Digest of the configuration without local paths: what two parties share.
     pub config_sha256: Digest32,
 }
@@ -131,8 +130,7 @@ impl Plan {
             bitcoin_rest: headers.bitcoin_rest,
             esplora: headers.esplora,
             store: config.store.clone().unwrap_or_default().url.unwrap_or_else(|| "redb:".to_owned()),
-            rto_seconds: config.budgets.as_ref().and_then(|budgets| budgets.rto).map(|span| span.0),
-            rpo_seconds: config.budgets.as_ref().and_then(|budgets| budgets.rpo).map(|span| span.0),
+            budgets: Budgets::of(config.budgets.as_ref()),
             config_sha256: shared_digest(config),
         };
         plan.declared = plan.declare(config);
@@ -193,23 +191,11 @@ impl Plan {
             unread_takedowns: Vec::new(),
             earlier: Vec::new(),
             acknowledgements: Vec::new(),
-            not_rebuilt: not_rebuilt(config),
+            not_rebuilt: LostStore::beside_the_profile(&config.not_rebuilt),
             checkpoints: has(Media::Checkpoint) || config.seal.is_some() && !has(Media::Snapshot),
             snapshots: has(Media::Snapshot),
         }
     }
-}
-
-/// The profile's, each in the configuration's words where it has any, and then those that only the configuration names.
-fn not_rebuilt(config: &Config) -> Vec<LostStore> {
-    let mut stores = LostStore::of_profile();
-    for own in &config.not_rebuilt {
-        match stores.iter_mut().find(|store| store.store == own.store) {
-            Some(known) => known.clone_from(own),
-            None => stores.push(own.clone()),
-        }
-    }
-    stores
 }
 
 /// What stands in `balances.api` for the user where single users are asked for.

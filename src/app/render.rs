@@ -75,6 +75,7 @@ fn measurements(record: &RunRecord) -> Measurements {
         stages: record.stages.clone(),
         rto_seconds: record.rto_budget_seconds,
         rpo_seconds: record.rpo_budget_seconds,
+        stage_seconds: record.stage_budget_seconds.clone(),
         peak_memory_kib: record.peak_memory_kib,
         resumed: record.resumed,
     }

@@ -1,33 +1,43 @@
 //! Gap replay into a run that is there already: what its sources hold since an instant, a snapshot's cut, or the cursors.
 //! It fetches, takes in, judges and reports like a drill, and reaches nobody else: nothing is published or sent.
 
+mod whole;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::again::{Canary, KindAsk, RelayAsk, Window};
 use super::coverage::required;
-use super::cut::{Cut, cut, verified_snapshot};
+use super::cut::{Cut, cut};
 use super::drill::{Finished, Session};
 use super::error::AppError;
 use super::ground::Ground;
 use super::judge::{SideTables, side_tables};
-use super::observer::{Cancel, Event, Observer};
+use super::observer::{Cancel, Event, Observer, Silent};
 use super::options::RunOptions;
 use super::plan::Plan;
 use super::run::{Found, RunFolder};
 use super::standing::{Held, Origin, Standing, standings};
 use super::unfreeze::Unfreeze;
-use crate::domain::{FetchReceipt, Media, SourceId, UnixSeconds};
+use crate::domain::{FetchReceipt, Media, Outcome, PublicKey32, SourceId, UnixSeconds};
 use crate::ingest::Ingest;
 use crate::store::{EvidenceStore, LogStore};
+
+pub use self::whole::RestoredFrom;
+use self::whole::{Way, is_absent, keys, way};
+
+/// What a dry run can't know of a run that is still packed.
+const UNREAD_CURSORS: &str = "relays would be asked from the cursors that the snapshot holds, less the overlap";
 
 /// Where a replay begins and ends.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ReplayOptions {
     /// Relays are asked from this instant on; without it and a snapshot, from their cursors.
     pub since: Option<UnixSeconds>,
-    /// A signed snapshot whose cut is the instant.
+    /// A signed snapshot: a run that is not there is restored from it, one that is there is asked for from its cut on.
     pub from_snapshot: Option<PathBuf>,
+    /// Whose snapshots count; empty: those of the configuration's keys.
+    pub keys: BTreeSet<PublicKey32>,
     /// The last instant asked for.
     pub until: Option<UnixSeconds>,
     /// Seconds before the beginning that are asked for once more: records arrive late.
@@ -43,6 +53,18 @@ pub struct Replayed {
     pub notes: Vec<String>,
     /// Whether writes may go on.
     pub unfreeze: Unfreeze,
+    /// What the run was made of, where that is the snapshot that was named.
+    pub origin: Option<RestoredFrom>,
+    /// From when until when relays were asked, all kinds together.
+    pub window: Window,
+}
+
+impl Replayed {
+    /// How the run ended, a state root that was expected included.
+    pub fn outcome(&self) -> Outcome {
+        let Finished { conclusion, expected, .. } = &self.finished;
+        expected.as_ref().map_or_else(|| conclusion.outcome().clone(), |expected| expected.outcome().clone())
+    }
 }
 
 /// What a replay would do.
@@ -52,6 +74,8 @@ pub struct WouldReplay {
     pub asks: Vec<(SourceId, String, Window)>,
     /// As in [`Replayed::notes`].
     pub notes: Vec<String>,
+    /// The snapshot that the run would be made of.
+    pub origin: Option<RestoredFrom>,
 }
 
 /// Replays.
@@ -68,24 +92,33 @@ pub fn replay(
 ) -> Result<Replayed, AppError> {
     may_replay(options, replay)?;
     let mut plan = plan.clone();
-    let snapshot = match &replay.from_snapshot {
+    let way = match &replay.from_snapshot {
         None => None,
-        Some(path) => {
-            let outline = verified_snapshot(path, &plan, cancel)?;
-            // Its outline is evidence like that of any other snapshot, and is judged with them.
-            plan.files.entry(Media::Snapshot).or_default().push(path.clone());
-            plan.declared.snapshots = true;
-            Some(outline)
-        }
+        Some(path) => Some(way(&plan, (options, replay), path, false, (observer, cancel))?),
     };
+    if let (Some(Way::Compared(_)), Some(path), true) = (&way, &replay.from_snapshot, replay.keys.is_empty()) {
+        // Its outline is evidence like that of any other snapshot, and is judged with them: by the configuration's keys.
+        plan.files.entry(Media::Snapshot).or_default().push(path.clone());
+        plan.declared.snapshots = true;
+    }
     // Going on in a finished folder is what a replay is for.
     let options = RunOptions { yes: true, ..options.clone() };
     let mut session = Session::open(&plan, &options, observer, cancel)?;
     let tables = side_tables(&session.store)?;
-    let cut = snapshot.as_ref().map(|outline| cut(&session.store, &plan, outline)).transpose()?;
+    let (cut, origin) = match way {
+        Some(Way::Compared(outline)) => (Some(cut(&session.store, keys(&plan, replay), &outline)?), None),
+        Some(Way::Restored(origin, millis)) => {
+            if let Some(millis) = millis {
+                session.goes_on_from(millis);
+            }
+            (None, Some(origin))
+        }
+        Some(Way::Would(_)) | None => (None, None),
+    };
     let scene = Scene { plan: &plan, captured: &session.record.captured, clock: options.clock };
     let agenda = scene.agenda(&session.store, &tables, replay, cut)?;
     drop(tables);
+    let window = agenda.window();
     for note in &agenda.notes {
         observer.event(Event::Note(note.clone()));
     }
@@ -95,7 +128,7 @@ pub fn replay(
     let judged = session.capture_all(Some(agenda.relays))?;
     let finished = session.conclude(judged)?;
     let unfreeze = Unfreeze::of(&finished.conclusion);
-    Ok(Replayed { finished, notes: agenda.notes, unfreeze })
+    Ok(Replayed { finished, notes: agenda.notes, unfreeze, origin, window })
 }
 
 /// What [`replay`] would ask; contacts nobody and writes nothing.
@@ -108,21 +141,36 @@ pub fn would_replay(
     replay: &ReplayOptions,
     cancel: &Cancel,
 ) -> Result<WouldReplay, AppError> {
-    let found = may_replay(options, replay)?;
-    let outline = replay.from_snapshot.as_ref().map(|path| verified_snapshot(path, plan, cancel)).transpose()?;
+    may_replay(options, replay)?;
+    let way = match &replay.from_snapshot {
+        None => None,
+        Some(path) => Some(way(plan, (options, replay), path, true, (&Silent, cancel))?),
+    };
+    if let Some(Way::Would(origin)) = way {
+        return Ok(WouldReplay { asks: rest(plan), notes: vec![UNREAD_CURSORS.to_owned()], origin: Some(origin) });
+    }
+    let found = held_run(options)?;
     let store = LogStore::open_read_only(&RunFolder::at(&options.run).evidence())?;
     let tables = side_tables(&store)?;
-    let cut = outline.as_ref().map(|outline| cut(&store, plan, outline)).transpose()?;
+    let cut = match &way {
+        Some(Way::Compared(outline)) => Some(cut(&store, keys(plan, replay), outline)?),
+        _ => None,
+    };
     let captured = captured(&found);
     let agenda = Scene { plan, captured: &captured, clock: options.clock }.agenda(&store, &tables, replay, cut)?;
     let mut asks: Vec<(SourceId, String, Window)> = Vec::new();
     for ask in &agenda.relays {
         asks.extend(ask.kinds.iter().map(|(kind, of)| (SourceId(ask.url.clone()), kind.to_string(), of.window)));
     }
+    asks.extend(rest(plan));
+    Ok(WouldReplay { asks, notes: agenda.notes, origin: None })
+}
+
+/// What is read whole: everything but relays.
+fn rest(plan: &Plan) -> Vec<(SourceId, String, Window)> {
     let relays: BTreeSet<&String> = plan.relays.iter().collect();
     let others = plan.declared.sources.iter().filter(|source| !relays.contains(&source.0));
-    asks.extend(others.map(|source| (source.clone(), "*".to_owned(), (None, None))));
-    Ok(WouldReplay { asks, notes: agenda.notes })
+    others.map(|source| (source.clone(), "*".to_owned(), (None, None))).collect()
 }
 
 /// By source, when the last capture began that it answered completely.
@@ -133,7 +181,7 @@ pub(super) fn captured(found: &Found) -> BTreeMap<String, i64> {
     }
 }
 
-fn may_replay(options: &RunOptions, replay: &ReplayOptions) -> Result<Found, AppError> {
+fn may_replay(options: &RunOptions, replay: &ReplayOptions) -> Result<(), AppError> {
     if let (Some(since), Some(until)) = (replay.since, replay.until)
         && since > until
     {
@@ -142,7 +190,10 @@ fn may_replay(options: &RunOptions, replay: &ReplayOptions) -> Result<Found, App
             hint: "a replay asks for what lies between them".to_owned(),
         });
     }
-    held_run(options)
+    if replay.from_snapshot.is_some() && is_absent(&options.run)? {
+        return Ok(());
+    }
+    held_run(options).map(drop)
 }
 
 /// How the run's folder was found, when it holds evidence.
@@ -167,6 +218,17 @@ struct Agenda {
     relays: Vec<RelayAsk>,
     holes: Vec<FetchReceipt>,
     notes: Vec<String>,
+}
+
+impl Agenda {
+    /// From the earliest beginning to the latest end; open where one of them is.
+    fn window(&self) -> Window {
+        let windows = || self.relays.iter().flat_map(|ask| ask.kinds.values().map(|kind| kind.window));
+        // Without a beginning sorts before every instant; without an end is after every one.
+        let from = windows().map(|(from, _)| from).min().flatten();
+        let until = windows().map(|(_, until)| until).collect::<Option<Vec<UnixSeconds>>>();
+        (from, until.and_then(|ends| ends.into_iter().max()))
+    }
 }
 
 struct Scene<'a> {

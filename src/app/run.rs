@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::documents::SeenDocument;
 use super::error::AppError;
-use crate::domain::Digest32;
+use crate::domain::{Digest32, UnixSeconds};
 
 /// The folder of one run.
 #[derive(Debug, Clone)]
@@ -64,6 +64,57 @@ pub struct RunRecord {
     /// The budget for what may be lost, in seconds; `None` where none was set.
     #[serde(default)]
     pub rpo_budget_seconds: Option<u64>,
+    /// The budgets of single stages, in seconds.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub stage_budget_seconds: BTreeMap<String, u64>,
+    /// Milliseconds of the restore that this run goes on from, until it is finished again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore_millis: Option<u64>,
+    /// The record of the last run that was finished here, while another one is on or never came to its end: a snapshot
+    /// packs that state, whose sealed files stand until the next one is finished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_before: Option<Box<RunRecord>>,
+}
+
+impl RunRecord {
+    /// The record of a command that begins at that instant and has not ended.
+    pub(super) fn running(command: &str, clock: UnixSeconds) -> Self {
+        Self {
+            status: "running".to_owned(),
+            command: command.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at: clock.0,
+            finished_at: None,
+            stages: Vec::new(),
+            resumed: 0,
+            exit_code: None,
+            host: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+            jobs: 0,
+            peak_memory_kib: None,
+            signature_checks: 0,
+            captured: BTreeMap::new(),
+            documents: Vec::new(),
+            custody_head: None,
+            ended: Some(false),
+            rto_budget_seconds: None,
+            rpo_budget_seconds: None,
+            stage_budget_seconds: BTreeMap::new(),
+            restore_millis: None,
+            finished_before: None,
+        }
+    }
+
+    /// True for a run that came to its end.
+    pub(super) fn is_finished(&self) -> bool {
+        self.status == "finished"
+    }
+
+    /// What stands in `run.json`.
+    pub(super) fn to_bytes(&self) -> Result<Vec<u8>, AppError> {
+        let mut bytes = serde_json::to_vec_pretty(self).map_err(|error| AppError::Internal(error.to_string()))?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
 }
 
 /// How a folder was found.
@@ -107,7 +158,7 @@ impl RunFolder {
                     hint: "choose another folder with --run".to_owned(),
                 })?;
                 let record = Box::new(record);
-                Ok(if record.status == "finished" { Found::Finished(record) } else { Found::Unfinished(record) })
+                Ok(if record.is_finished() { Found::Finished(record) } else { Found::Unfinished(record) })
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => self.look_without_record(),
             Err(error) => Err(AppError::io("read", &record)(error)),
@@ -162,9 +213,7 @@ impl RunFolder {
     /// # Errors
     /// [`AppError::Io`].
     pub fn write_record(&self, record: &RunRecord) -> Result<(), AppError> {
-        let mut text = serde_json::to_string_pretty(record).map_err(|error| AppError::Internal(error.to_string()))?;
-        text.push('\n');
-        write_atomic(&self.root.join("run.json"), text.as_bytes())
+        write_atomic(&self.root.join("run.json"), &record.to_bytes()?)
     }
 
     /// Writes a file of the run atomically, by whoever writes it piece by piece.

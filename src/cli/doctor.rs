@@ -46,6 +46,15 @@ pub(crate) fn doctor(global: &Global, output: &Output) -> Result<ExitCode, AppEr
     Ok(ExitCode::from(code))
 }
 
+/// Says on stderr what is not as it should be, and the sum.
+pub(crate) fn tell(checks: &[Check]) {
+    for check in checks.iter().filter(|check| check.health != Health::Ok) {
+        say(line(check).trim_end());
+    }
+    let code = app::exit_condition(checks).map_or(0, |condition| condition.exit_code().0);
+    say(&format!("drift: {}", sentence(checks, code)));
+}
+
 fn line(check: &Check) -> String {
     let about =
         if check.about.is_empty() { String::new() } else { format!(" {}", inert_limited(&check.about, LINE_CHARS)) };

@@ -48,12 +48,19 @@ pub(crate) struct TrustArgs {
 impl TrustArgs {
     /// The keys given here and no other, else those that the configuration names.
     fn keys(&self, global: &Global) -> Result<BTreeSet<PublicKey32>, AppError> {
+        if self.names_any() { self.named() } else { Ok(ots::plan(global)?.policy.seal_keys) }
+    }
+
+    /// True when somebody was named here.
+    pub(crate) fn names_any(&self) -> bool {
+        !self.key.is_empty() || self.trusted_keys.is_some()
+    }
+
+    /// The keys given here; none where none were.
+    pub(crate) fn named(&self) -> Result<BTreeSet<PublicKey32>, AppError> {
         let mut keys: BTreeSet<PublicKey32> = self.key.iter().copied().collect();
         if let Some(file) = &self.trusted_keys {
             keys.extend(attest::keys_in(file)?);
-        }
-        if self.key.is_empty() && self.trusted_keys.is_none() {
-            keys.clone_from(&ots::plan(global)?.policy.seal_keys);
         }
         Ok(keys)
     }

@@ -15,7 +15,7 @@ pub struct LostStore {
 impl LostStore {
     /// Those of the profile `orangecheck-2026-10`: its recovery page (FORMATS appendix B, S000) names the list of revoked session
     /// tokens; which identities an account joins is session data (FORMATS 4.1), of which custody files may hold a part.
-    pub fn of_profile() -> Vec<Self> {
+    fn of_profile() -> Vec<Self> {
         let lost =
             |store: &str, consequence: &str| Self { store: store.to_owned(), consequence: consequence.to_owned() };
         vec![
@@ -30,5 +30,17 @@ impl LostStore {
                  histories are joined only where custody files record the merge.",
             ),
         ]
+    }
+
+    /// Those of the profile, each in the operator's words where there are any, then those that only the operator names.
+    pub fn beside_the_profile(own: &[Self]) -> Vec<Self> {
+        let mut stores = Self::of_profile();
+        for one in own {
+            match stores.iter_mut().find(|store| store.store == one.store) {
+                Some(known) => known.clone_from(one),
+                None => stores.push(one.clone()),
+            }
+        }
+        stores
     }
 }

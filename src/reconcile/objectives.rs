@@ -10,11 +10,13 @@ use super::recovery;
 
 /// The objectives that a run is held to. That a duration was exceeded is recorded, since durations are not reproducible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Objectives {
+pub struct Objectives<'a> {
     /// Recovery point objective: the newest envelope may be so many seconds older than the as-of.
     pub rpo_seconds: Option<u64>,
     /// The recovery time objective was missed.
     pub rto_missed: bool,
+    /// Stages that took longer than theirs.
+    pub stages_missed: &'a [String],
 }
 
 pub(super) fn check(input: &Input<'_>, audit: &mut Audit) {
@@ -22,6 +24,12 @@ pub(super) fn check(input: &Input<'_>, audit: &mut Audit) {
         audit.findings.push(
             Finding::new(Code::BudgetRto, Subject::new("objective", "rto"))
                 .with_explanation("The run took longer than the recovery time objective allows."),
+        );
+    }
+    for stage in input.objectives.stages_missed {
+        audit.findings.push(
+            Finding::new(Code::BudgetRto, Subject::new("objective", "rto").and("stage", stage))
+                .with_explanation("The stage took longer than its budget allows."),
         );
     }
     let Some(limit) = input.objectives.rpo_seconds else { return };

@@ -38,7 +38,7 @@ pub struct Input<'a> {
     /// Fetching was ended by a time limit before every source had been heard.
     pub time_boxed: bool,
     /// What the run is held to.
-    pub objectives: Objectives,
+    pub objectives: Objectives<'a>,
 }
 
 /// Reconciles. A pure function: neither the order of receipts nor that of findings matters.

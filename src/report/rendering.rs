@@ -1,5 +1,6 @@
 //! The one door to every rendering of a report that is not the report itself.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use super::document::{Document, DocumentError};
@@ -84,6 +85,8 @@ pub struct Measurements {
     pub rto_seconds: Option<u64>,
     /// The recovery point objective in seconds, where one is set.
     pub rpo_seconds: Option<u64>,
+    /// The budgets of single stages in seconds, by name.
+    pub stage_seconds: BTreeMap<String, u64>,
     /// Peak resident memory in KiB, where the system tells.
     pub peak_memory_kib: Option<u64>,
     /// How often the run was resumed: its stages are those of the last session.
@@ -91,6 +94,11 @@ pub struct Measurements {
 }
 
 impl Measurements {
+    /// All times of one stage together, in milliseconds.
+    pub fn stage_millis(&self, name: &str) -> u64 {
+        self.stages.iter().filter(|(own, _)| own == name).map(|(_, millis)| millis).sum()
+    }
+
     /// All stages together, in milliseconds.
     pub fn total_millis(&self) -> u64 {
         self.stages.iter().map(|(_, millis)| millis).sum()

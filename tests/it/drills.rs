@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 
+use crate::checkpoints::desk::{Desk, NOW};
 use crate::schemas::{faults, schema};
-use crate::support::{arg, code, run, shown, stderr, write_world};
+use crate::support::{arg, code, parsed, report_bytes, run, shown, stderr, write_world};
 
 /// An honest world, and runs beside each other.
 struct Calendar {
@@ -162,4 +163,77 @@ fn a_drill_that_was_interrupted_is_recorded_as_such_and_its_time_is_compared_wit
     assert_eq!(calendar.history()[0]["drill"]["resumed"], 1);
     let next = calendar.drill("q2", &[]);
     assert!(stderr(&next).contains("before it: interrupted, time unknown"), "{}", shown(&next));
+}
+
+/// A desk with a snapshot of the first half of its world; the arguments of a monthly drill over the whole of it.
+fn from_snapshot(desk: &Desk, config: &str, name: &str) -> Vec<String> {
+    let (key, shots) = (desk.text("one"), desk.text("shots"));
+    let made = desk.json(&["snapshot", "create", "--sign-with", &key, "--out", &shots], 0);
+    let key = made["key_id"].as_str().unwrap();
+    let run = desk.text(&format!("runs/{name}"));
+    fs::create_dir_all(desk.path("runs")).unwrap();
+    let fixed = ["drill", "--offline", "--profile", "monthly", "--from-snapshot", &shots, "--key", key, "-c", config];
+    fixed.into_iter().chain(["--now", NOW, "--run", &run]).map(str::to_owned).collect()
+}
+
+fn ran(args: &[String], more: &[&str]) -> std::process::Output {
+    run(&[args.iter().map(String::as_str).collect::<Vec<_>>(), more.to_vec()].concat())
+}
+
+#[test]
+fn a_monthly_drill_restores_the_newest_snapshot_replays_the_rest_and_comes_to_the_whole_state() {
+    let desk = Desk::new();
+    let args = from_snapshot(&desk, &Desk::config(), "m1");
+    let output = ran(&args, &[]);
+    let told = stderr(&output);
+    assert!(told.contains("drift: ") && told.contains("recorded as line 1"), "{}", shown(&output));
+    desk.grow();
+    let root = |run: &std::path::Path| parsed(&report_bytes(run))["state_root"].clone();
+    assert_eq!(root(&desk.path("runs/m1")), root(&desk.path("run")));
+    let line = parsed(&fs::read(desk.path("runs/drills.jsonl")).unwrap());
+    assert_eq!(faults(&schema("drill"), &line), Vec::<String>::new());
+    assert_eq!(line["drill"]["profile"], "monthly");
+    assert_eq!(line["drill"]["from_snapshot"].as_str().map(str::len), Some(64));
+    assert_eq!(line["drill"]["stages"][0]["stage"], "restore");
+    assert_eq!(line["drill"]["drift"]["drifted"], serde_json::json!([]));
+    // It is over: the same folder is no place for another.
+    assert_eq!(code(&ran(&args, &["--yes"])), 6);
+}
+
+#[test]
+fn a_list_that_drifted_since_is_named_and_makes_a_monthly_drill_divergent() {
+    let desk = Desk::new();
+    // The configuration leaves out kinds that the profile has.
+    let text = fs::read_to_string(Desk::config()).unwrap();
+    let world = std::path::Path::new(&Desk::config()).parent().unwrap().to_owned();
+    let config = world.join("drifted.toml");
+    fs::write(&config, text.replacen("[nostr]\n", "[nostr]\nkinds = [{ kind = 30087 }]\n", 1)).unwrap();
+    let output = ran(&from_snapshot(&desk, arg(&config), "m1"), &[]);
+    assert_eq!(code(&output), 1, "{}", shown(&output));
+    assert!(stderr(&output).contains("drift.kinds.profile"), "{}", shown(&output));
+    let line = parsed(&fs::read(desk.path("runs/drills.jsonl")).unwrap());
+    assert_eq!(line["drill"]["drift"]["drifted"][0], "drift.kinds.profile");
+    assert_eq!(faults(&schema("drill"), &line), Vec::<String>::new());
+}
+
+#[test]
+fn a_monthly_drill_without_a_snapshot_that_holds_begins_nothing() {
+    let desk = Desk::new();
+    let args = from_snapshot(&desk, &Desk::config(), "m1");
+    let others = |more: &[&str], name: &str| {
+        let mut args = args.clone();
+        let place = args.iter().position(|one| one == name).unwrap();
+        args[place + 1] = more[0].to_owned();
+        ran(&args, &[])
+    };
+    let stranger = "11".repeat(32);
+    for (output, exit) in [
+        (others(&[&stranger], "--key"), 5),
+        (others(&[&desk.text("runs")], "--from-snapshot"), 2),
+        (others(&[&desk.text("nothing")], "--from-snapshot"), 2),
+        (others(&["quarterly"], "--profile"), 2),
+    ] {
+        assert_eq!(code(&output), exit, "{}", shown(&output));
+        assert_eq!(fs::read_dir(desk.path("runs")).unwrap().count(), 0);
+    }
 }

@@ -6,3 +6,4 @@ mod kills;
 mod outage;
 mod snapshots;
 mod stage;
+mod whole_way;

@@ -55,7 +55,7 @@ pub(super) fn assemble(court: Court<'_>, case: &Case, judged: &Judged, told: &To
         fingerprint: divergence.fingerprint,
         first_failing_prefix: prefix,
         id: Digest32::default(),
-        limits: case.limits,
+        limits: case.limits.clone(),
         meaning: divergence.code.meaning().to_owned(),
         observed: shown.observed,
         policy: case.policy.clone(),

@@ -29,11 +29,13 @@ pub(super) struct Case {
 }
 
 /// What the run was held to, and what it recorded of its own course.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Limits {
     pub(super) rpo_seconds: Option<u64>,
     pub(super) rto_missed: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) stages_missed: Vec<String>,
     pub(super) time_boxed: bool,
 }
 
@@ -87,7 +89,11 @@ impl Court<'_> {
             declared: &case.declared,
             d_tags: &tables.d_tags,
             time_boxed: case.limits.time_boxed,
-            objectives: Objectives { rpo_seconds: case.limits.rpo_seconds, rto_missed: case.limits.rto_missed },
+            objectives: Objectives {
+                rpo_seconds: case.limits.rpo_seconds,
+                rto_missed: case.limits.rto_missed,
+                stages_missed: &case.limits.stages_missed,
+            },
         });
         let rebuilt = ledgers.findings.iter().map(|found| Divergence::fingerprint_of(found.code, &found.subject));
         Ok(Judged {

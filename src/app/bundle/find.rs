@@ -89,6 +89,7 @@ impl Ground {
             case.limits = Limits {
                 rpo_seconds: judged.rpo_seconds,
                 rto_missed: judged.rto_missed,
+                stages_missed: judged.stages_missed.clone(),
                 time_boxed: judged.time_boxed,
             };
         } else {

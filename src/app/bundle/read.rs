@@ -146,7 +146,7 @@ fn case(bundle: &Bundle) -> Result<Case, Unread> {
         policy: bundle.policy.clone(),
         declared: bundle.declared.clone(),
         as_of: UnixSeconds(bundle.as_of),
-        limits: bundle.limits,
+        limits: bundle.limits.clone(),
         pieces,
     })
 }

@@ -114,7 +114,7 @@ impl Survey {
             declared: &self.declared,
             d_tags: &self.tables.d_tags,
             time_boxed: self.time_boxed,
-            objectives: Objectives { rpo_seconds: None, rto_missed: false },
+            objectives: Objectives::default(),
         }
     }
 }

@@ -49,25 +49,30 @@ impl Check {
         Self { name, about: about.into(), health, found: found.into(), hint: String::new(), owed: false }
     }
 
-    pub(super) fn ok(name: &'static str, about: impl Into<String>, found: impl Into<String>) -> Self {
+    pub(in crate::app) fn ok(name: &'static str, about: impl Into<String>, found: impl Into<String>) -> Self {
         Self::new(name, about, Health::Ok, found)
     }
 
-    pub(super) fn warned(name: &'static str, about: impl Into<String>, found: impl Into<String>) -> Self {
+    pub(in crate::app) fn warned(name: &'static str, about: impl Into<String>, found: impl Into<String>) -> Self {
         Self::new(name, about, Health::Warn, found)
     }
 
-    pub(super) fn failed(name: &'static str, about: impl Into<String>, found: impl Into<String>) -> Self {
+    pub(in crate::app) fn failed(name: &'static str, about: impl Into<String>, found: impl Into<String>) -> Self {
         Self::new(name, about, Health::Fail, found)
     }
 
     /// Not checked; `owed` when the configuration declares what could not be looked at.
-    pub(super) fn skipped(name: &'static str, about: impl Into<String>, reason: impl Into<String>, owed: bool) -> Self {
+    pub(in crate::app) fn skipped(
+        name: &'static str,
+        about: impl Into<String>,
+        reason: impl Into<String>,
+        owed: bool,
+    ) -> Self {
         Self { owed, ..Self::new(name, about, Health::Skipped, reason) }
     }
 
     #[must_use]
-    pub(super) fn with_hint(self, hint: impl Into<String>) -> Self {
+    pub(in crate::app) fn with_hint(self, hint: impl Into<String>) -> Self {
         Self { hint: hint.into(), ..self }
     }
 }

@@ -45,6 +45,7 @@ impl Session<'_> {
             report: sealed.map(|sealed| sealed.report),
             expected_root: self.options.expect_root.filter(|_| deed == Deed::Seal),
             exit_code,
+            archive_sha256: None,
         })?;
         self.record.custody_head = Some(head);
         self.record.ended = Some(true);

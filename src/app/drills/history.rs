@@ -8,6 +8,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::DrillProfile;
+use crate::app::doctor::{Check, Health};
 use crate::app::error::AppError;
 use crate::app::feed;
 use crate::app::finished::FinishedRun;
@@ -47,6 +48,15 @@ pub struct ToldDrill {
     pub before: Vec<Past>,
 }
 
+/// What a monthly drill began from, and what had drifted since.
+#[derive(Debug, Clone, Copy)]
+pub struct BegunFrom<'a> {
+    /// sha256 of the archive.
+    pub snapshot: Digest32,
+    /// Every check on what should not have changed.
+    pub drift: &'a [Check],
+}
+
 /// Adds a finished drill to the history.
 ///
 /// # Errors
@@ -55,7 +65,7 @@ pub fn record_drill(
     root: &Path,
     history: &Path,
     profile: DrillProfile,
-    snapshot: Option<Digest32>,
+    origin: Option<BegunFrom<'_>>,
 ) -> Result<ToldDrill, AppError> {
     let run = FinishedRun::verified(root)?;
     let (entry, record) = (feed::entry(&run)?, run.record()?);
@@ -68,7 +78,8 @@ pub fn record_drill(
     }
     let drill = json!({
         "profile": profile.name(), "started_at": record.started_at, "finished_at": record.finished_at,
-        "resumed": record.resumed, "from_snapshot": snapshot.map(|snapshot| snapshot.to_hex()),
+        "resumed": record.resumed, "from_snapshot": origin.map(|origin| origin.snapshot.to_hex()),
+        "drift": origin.map(|origin| drift(origin.drift)),
         "stages": stages.iter().map(|(stage, millis)| json!({"stage": stage, "milliseconds": millis})).collect::<Vec<_>>(),
     });
     let (own, budget_seconds) = (past(&drill, &entry), record.rto_budget_seconds);
@@ -81,6 +92,19 @@ pub fn record_drill(
     let before = same.map(|line| past(&line["drill"], &line["entry"])).collect();
     let slowest = stages.into_iter().max_by_key(|(_, millis)| *millis);
     Ok(ToldDrill { appended, own, budget_seconds, slowest, before })
+}
+
+/// Names alone: what was found there can be anybody's text.
+fn drift(checks: &[Check]) -> Value {
+    let named = |is_own: &dyn Fn(&Check) -> bool| -> Vec<&str> {
+        let mut names: Vec<&str> = checks.iter().filter(|check| is_own(check)).map(|check| check.name).collect();
+        names.dedup();
+        names
+    };
+    json!({
+        "checks": checks.len(), "drifted": named(&|check| check.health >= Health::Warn),
+        "not_checked": named(&|check| check.health == Health::Skipped),
+    })
 }
 
 /// The lines of a history, oldest first: what was drilled, and what a feed tells of the run. One that is not there has none.

@@ -1,10 +1,12 @@
 //! Drills by the calendar: what each kind demands before it begins, and the history of all of them with how long they took
 //! (docs/runbook.md).
 
+mod drift;
 mod history;
 
+pub use drift::schema_drift;
 use history::can_go_on;
-pub use history::{Past, ToldDrill, record_drill};
+pub use history::{BegunFrom, Past, ToldDrill, record_drill};
 pub(super) use history::{drills_in, is_history};
 
 use std::path::{Path, PathBuf};
@@ -13,6 +15,7 @@ use super::error::AppError;
 use super::options::RunOptions;
 use super::plan::{Plan, config_error};
 use super::run::{Found, RunFolder};
+use super::snapshots::snapshots_in;
 
 /// Name of the history beside the runs.
 const HISTORY: &str = "drills.jsonl";
@@ -34,6 +37,20 @@ impl DrillProfile {
             Self::Quarterly => "quarterly",
         }
     }
+}
+
+/// The snapshot itself, or the newest of a folder by its name.
+///
+/// # Errors
+/// [`AppError::Config`] for a folder without one, or what is not there.
+pub fn newest_snapshot(named: &Path) -> Result<PathBuf, AppError> {
+    if !named.is_dir() {
+        return Ok(named.to_owned());
+    }
+    let newest = snapshots_in(named)?.pop();
+    newest.map(|(_, path)| path).ok_or_else(|| {
+        config_error(format!("{} holds no snapshot", named.display()), "`reledger snapshot create --out` makes one")
+    })
 }
 
 /// Where the history of a run's drills stands, unless somebody says otherwise: beside the run.
@@ -65,6 +82,8 @@ pub fn may_drill(profile: DrillProfile, plan: &Plan, options: &RunOptions, histo
         Found::Fresh => Ok(()),
         // Whoever was interrupted goes on with what it has fetched itself.
         Found::Unfinished(record) if record.command == options.command => Ok(()),
+        // Also where the snapshot was restored and nothing came after it.
+        Found::Finished(record) if profile == DrillProfile::Monthly && record.restore_millis.is_some() => Ok(()),
         Found::Unfinished(record) => Err(config_error(
             format!("{} holds what `{}` fetched: that is no {name} drill", options.run.display(), record.command),
             "name a new folder with --run",

@@ -9,7 +9,7 @@ use crate::domain::Sha256Stream;
 use crate::evidence::snapshot::SnapshotMember;
 
 /// The number of the last change to how a run's folder is laid out: 1 is the first layout. A restore refuses a later one.
-pub(super) const SCHEMA_CURSOR: u64 = 1;
+pub(in crate::app) const SCHEMA_CURSOR: u64 = 1;
 /// What a finished run has beside its evidence, or may have. Other files in the folder are nobody's.
 const FILES: [&str; 18] = [
     "attestation.json",

@@ -16,4 +16,6 @@ pub use judge::{
 pub use prune::{KeptFor, PruneOptions, PrunedSnapshot, Retention, prune_snapshots};
 pub use restore::{RestoreOptions, RestoreTrust, Restored, restore_snapshot};
 
+pub(super) use contents::SCHEMA_CURSOR;
 pub(super) use judge::checked_snapshot;
+pub(super) use restore::restore_by;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::PathBuf;
+use std::time::Instant as Clock;
 
 use super::contents::SCHEMA_CURSOR;
 use super::judge::{is_whole, outline_of, sound};
@@ -62,6 +63,8 @@ pub struct Restored {
     pub kept: Option<PathBuf>,
     /// False for a forced one: it holds evidence, and no report until it is rebuilt.
     pub is_finished: bool,
+    /// How long it took.
+    pub millis: u64,
 }
 
 /// Restores. The run's folder is the old one or the restored one at every moment, never a mixture.
@@ -71,6 +74,20 @@ pub struct Restored {
 /// that no run has, a folder that is no run, or one that is and `yes` was not said; [`AppError::Config`] for an archive of a
 /// newer version; [`AppError::Store`] when the run is held by another process; [`AppError::Io`]. Nothing is changed then.
 pub fn restore_snapshot(options: &RestoreOptions, cancel: &Cancel) -> Result<Restored, AppError> {
+    restore_by("snapshot restore", options, cancel)
+}
+
+/// As [`restore_snapshot`], for a command of that name.
+///
+/// # Errors
+/// As [`restore_snapshot`].
+#[expect(clippy::disallowed_methods, reason = "how long it took goes into run.json only")]
+pub(in crate::app) fn restore_by(
+    command: &str,
+    options: &RestoreOptions,
+    cancel: &Cancel,
+) -> Result<Restored, AppError> {
+    let began = Clock::now();
     let keys = match &options.trust {
         RestoreTrust::Keys(keys) => keys.clone(),
         RestoreTrust::OwnKey | RestoreTrust::Forced => BTreeSet::new(),
@@ -79,7 +96,7 @@ pub fn restore_snapshot(options: &RestoreOptions, cancel: &Cancel) -> Result<Res
     let is_forced = options.trust == RestoreTrust::Forced;
     may_replace(options)?;
     let (manifest, file_sha256) = verified(options, trust, is_forced, cancel)?;
-    let mut restored = Restored { manifest, file_sha256, kept: None, is_finished: !is_forced };
+    let mut restored = Restored { manifest, file_sha256, kept: None, is_finished: !is_forced, millis: 0 };
     if options.dry_run {
         return Ok(restored);
     }
@@ -94,13 +111,14 @@ pub fn restore_snapshot(options: &RestoreOptions, cancel: &Cancel) -> Result<Res
         mark(options, &staging, file_sha256)?;
     } else {
         sound(&options.archive, &outline, trust)?;
-        note(options, &staging)?;
+        note(options, (command, file_sha256, began), &staging)?;
     }
     cancel.check()?;
     // Nobody writes into the old run between here and its new name: the lock moves with its folder.
     let state = RunFolder::at(&options.run).state();
     let _held = if state.is_dir() { Some(RunLock::take(&state)?) } else { None };
     restored.kept = staging.place(&options.run)?;
+    restored.millis = millis_since(began);
     Ok(restored)
 }
 
@@ -186,7 +204,11 @@ fn unpack(
 }
 
 /// Holds the unpacked run against itself, and tells in its custody log where it comes from.
-fn note(options: &RestoreOptions, staging: &Staging) -> Result<(), AppError> {
+fn note(
+    options: &RestoreOptions,
+    (command, archive, began): (&str, Digest32, Clock),
+    staging: &Staging,
+) -> Result<(), AppError> {
     let root = staging.root();
     let finished = FinishedRun::verified(root)?;
     let record = finished.record()?.clone();
@@ -200,23 +222,29 @@ fn note(options: &RestoreOptions, staging: &Staging) -> Result<(), AppError> {
     let store = LogStore::open_read_only(&folder.evidence())?;
     let mut log = CustodyLog::open(&folder, Some(&record))?;
     let command = match options.trust {
-        RestoreTrust::Keys(_) => "snapshot restore",
-        RestoreTrust::OwnKey | RestoreTrust::Forced => "snapshot restore --own-key",
+        RestoreTrust::Keys(_) => command.to_owned(),
+        RestoreTrust::OwnKey | RestoreTrust::Forced => format!("{command} --own-key"),
     };
     let head = log.add(&Handled {
         deed: Deed::Restore,
         actor: &options.actor,
         at: options.clock,
-        command,
+        command: &command,
         resumed: record.resumed,
         evidence: (evidence_root(&store.ids()?), store.len()),
         manifest_sha256: Some(finished.manifest_sha256),
         report: None,
         expected_root: None,
         exit_code: Some(0),
+        archive_sha256: Some(archive),
     })?;
     folder.create()?;
-    folder.write_record(&RunRecord { custody_head: Some(head), ended: Some(true), ..record })
+    let restore_millis = Some(millis_since(began));
+    folder.write_record(&RunRecord { custody_head: Some(head), ended: Some(true), restore_millis, ..record })
+}
+
+fn millis_since(began: Clock) -> u64 {
+    u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Writes into the log itself that nobody vouches for it. Every report of this evidence tells of it, and so does every
@@ -250,29 +278,8 @@ fn mark(options: &RestoreOptions, staging: &Staging, archive: Digest32) -> Resul
         report: None,
         expected_root: None,
         exit_code: Some(Condition::Incomplete.exit_code().0),
+        archive_sha256: Some(archive),
     })?;
-    folder.write_record(&unfinished(options, command, head))
-}
-
-fn unfinished(options: &RestoreOptions, command: &str, head: Digest32) -> RunRecord {
-    RunRecord {
-        status: "running".to_owned(),
-        command: command.to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        started_at: options.clock.0,
-        finished_at: None,
-        stages: Vec::new(),
-        resumed: 0,
-        exit_code: None,
-        host: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
-        jobs: 0,
-        peak_memory_kib: None,
-        signature_checks: 0,
-        captured: std::collections::BTreeMap::new(),
-        documents: Vec::new(),
-        custody_head: Some(head),
-        ended: Some(true),
-        rto_budget_seconds: None,
-        rpo_budget_seconds: None,
-    }
+    let record = RunRecord::running(command, options.clock);
+    folder.write_record(&RunRecord { custody_head: Some(head), ended: Some(true), ..record })
 }

@@ -42,7 +42,9 @@ impl Staging {
     /// [`AppError::Io`]; the old run stands in its place then.
     pub(super) fn place(mut self, run: &Path) -> Result<Option<PathBuf>, AppError> {
         sync_folders(&self.root).map_err(AppError::io("sync", &self.root))?;
-        let before = if run.exists() { Some(free(run, "before-restore")?) } else { None };
+        // An empty folder is nothing to keep: the rename takes its place.
+        let is_empty = fs::read_dir(run).is_ok_and(|mut entries| entries.next().is_none());
+        let before = if run.exists() && !is_empty { Some(free(run, "before-restore")?) } else { None };
         let swap = || -> io::Result<()> {
             match &before {
                 None => fs::rename(&self.root, run)?,

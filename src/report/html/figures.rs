@@ -79,6 +79,7 @@ fn stages(measured: &Measurements) -> String {
     let rows = measured.stages.iter().map(|(name, took)| vec![text(name), millis(*took)]);
     let table = table("Stages of the last session", &["stage", "#took"], rows);
     out.push_str(&format!("<details><summary>stages as a table</summary>{table}</details>\n"));
+    out.push_str(&budgets(measured));
     if measured.resumed > 0 {
         out.push_str(&format!(
             "<p>The run was resumed {} times; earlier sessions are not counted.</p>\n",
@@ -86,6 +87,19 @@ fn stages(measured: &Measurements) -> String {
         ));
     }
     out
+}
+
+/// Stages that have a budget of their own: all times of one together.
+fn budgets(measured: &Measurements) -> String {
+    if measured.stage_seconds.is_empty() {
+        return String::new();
+    }
+    let rows = measured.stage_seconds.iter().map(|(name, seconds)| {
+        let (took, budget) = (measured.stage_millis(name), seconds.saturating_mul(1_000));
+        let verdict = if took > budget { badge("over budget", "bad") } else { badge("within budget", "good") };
+        vec![text(name), millis(took), millis(budget), verdict]
+    });
+    table("Budgets of single stages", &["stage", "#took", "#budget", "verdict"], rows)
 }
 
 fn millis(millis: u64) -> String {

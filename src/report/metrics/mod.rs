@@ -102,6 +102,13 @@ fn run(metrics: &mut Metrics, head: &Head, measured: &Measurements) {
     for family in budgets.iter().flatten() {
         metrics.family(family);
     }
+    if !measured.stage_seconds.is_empty() {
+        let mut stages = Family::new("stage_budget_seconds", "What single stages may take.").in_unit("seconds");
+        for (stage, seconds) in measured.stage_seconds.iter().take(NAMES_MAX) {
+            stages.add(&[("stage", stage)], *seconds);
+        }
+        metrics.family(&stages);
+    }
     if let Some(kib) = measured.peak_memory_kib {
         let memory = Family::new("peak_memory_bytes", "Peak resident memory of the run.").in_unit("bytes");
         metrics.family(&memory.with(&[], u128::from(kib).saturating_mul(1024).try_into().unwrap_or(i128::MAX)));
