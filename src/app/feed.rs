@@ -103,7 +103,11 @@ pub(super) fn entry(run: &FinishedRun) -> Result<Value, AppError> {
     let steps: Vec<Value> = (steps.iter())
         .map(|step| json!({"step": step["step"], "name": step["name"], "verdict": step["verdict"]}))
         .collect();
-    let seconds = record.finished_at.map(|end| end.saturating_sub(record.started_at));
+    // The session began when the snapshot had been restored.
+    let restored: u64 =
+        record.stages.iter().filter(|(stage, _)| stage == "restore").map(|(_, millis)| millis / 1_000).sum();
+    let restored = i64::try_from(restored).unwrap_or(i64::MAX);
+    let seconds = record.finished_at.map(|end| end.saturating_sub(record.started_at).saturating_add(restored));
     let (inputs, verdict, recovery) = (&report["inputs"], &report["verdict"], &report["recovery"]);
     Ok(json!({
         "as_of": report["as_of"],

@@ -39,8 +39,8 @@ pub struct Told {
     pub quarter: u8,
     /// What a feed tells of it.
     pub entry: Value,
-    /// As which drill it was made, and how long its stages took; `None` when no history of drills was given that has it.
-    pub drill: Option<Value>,
+    /// The drills that came to it, and how long their stages took; none when no history was given that has them.
+    pub drills: Vec<Value>,
     /// What its report says beyond that; `None` when only a feed knows of it.
     pub more: Option<More>,
     /// What changed since the run before; `None` when none came before.
@@ -71,16 +71,15 @@ pub struct Skipped {
 struct One {
     as_of: UnixSeconds,
     entry: Value,
-    drill: Option<Value>,
+    drills: Vec<Value>,
     details: Option<Details>,
 }
 
 impl One {
     /// The same run from two inputs: a folder knows more of it than a feed does, and only a history how it was drilled.
-    fn with(self, other: Self) -> Self {
-        let drill = self.drill.or(other.drill);
-        let details = self.details.or(other.details);
-        Self { as_of: self.as_of, entry: self.entry, drill, details }
+    fn with(mut self, other: Self) -> Self {
+        self.drills.extend(other.drills);
+        Self { details: self.details.or(other.details), ..self }
     }
 }
 
@@ -90,28 +89,31 @@ impl One {
 /// # Errors
 /// As [`FinishedRun::verified`] for a folder, as [`super::feed::verify_feed`] for a file.
 pub fn page_of_year(year: i64, inputs: &[PathBuf]) -> Result<Page, AppError> {
-    let mut given = 0_usize;
+    let mut repeated = 0_usize;
     let mut runs: BTreeMap<(UnixSeconds, String), One> = BTreeMap::new();
     for input in inputs {
         for one in read(input)? {
-            given += 1;
             let name = one.entry["report_sha256"].as_str().unwrap_or_default().to_owned();
             let key = (one.as_of, name);
             let whole = match runs.remove(&key) {
-                Some(known) => known.with(one),
+                Some(known) => {
+                    // Two drills of one state have one report.
+                    repeated += usize::from(one.drills.is_empty() && known.drills.is_empty());
+                    known.with(one)
+                }
                 None => one,
             };
             runs.insert(key, whole);
         }
     }
-    let mut page = Page { year, told: Vec::new(), skipped: Vec::new(), repeated: given - runs.len() };
+    let mut page = Page { year, told: Vec::new(), skipped: Vec::new(), repeated };
     let mut history = History::default();
-    for ((as_of, report_sha256), One { entry, drill, details, .. }) in runs {
+    for ((as_of, report_sha256), One { entry, drills, details, .. }) in runs {
         let changes = history.changes(&entry, details.as_ref());
         let more = details.map(|details| history.more(as_of, details));
         let (own, month, _) = as_of.civil_date();
         if own == year {
-            page.told.push(Told { quarter: month.saturating_sub(1) / 3 + 1, entry, drill, more, changes });
+            page.told.push(Told { quarter: month.saturating_sub(1) / 3 + 1, entry, drills, more, changes });
         } else {
             page.skipped.push(Skipped { as_of, report_sha256 });
         }
@@ -133,7 +135,7 @@ fn read(input: &Path) -> Result<Vec<One>, AppError> {
     let one = |(entry, drill, details): (Value, Option<Value>, Option<Details>)| {
         let as_of = entry["as_of"]["time"].as_i64().map(UnixSeconds).ok_or_else(unreadable)?;
         super::links::member::<Digest32>(&entry, "report_sha256").ok_or_else(unreadable)?;
-        Ok(One { as_of, entry, drill, details })
+        Ok(One { as_of, entry, drills: drill.into_iter().collect(), details })
     };
     entries.into_iter().map(one).collect()
 }

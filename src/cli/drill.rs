@@ -109,7 +109,7 @@ fn monthly(
     };
     let checks = app::schema_drift(&patient, origin, observer.as_ref(), &cancel)?;
     drop(observer);
-    let drifted = BegunFrom { snapshot: origin.sha256, drift: &checks };
+    let drifted = BegunFrom { snapshot: origin.sha256, was_interrupted: !origin.is_new, drift: &checks };
     let told = app::record_drill(&global.run, history, profile, Some(drifted))?;
     let mut outcome = replayed.outcome();
     if let Some(condition) = app::exit_condition(&checks) {

@@ -90,11 +90,11 @@ fn every_quarterly_drill_is_recorded_with_its_durations_red_ones_too() {
     // A run of which the folder is given as well is told once, with what either knows.
     let both = page(&["--json", arg(&calendar.path("q1"))]);
     let both: Value = serde_json::from_str(both.lines().find(|line| line.starts_with('{')).unwrap()).unwrap();
-    assert_eq!(both["repeated"], 1);
+    assert_eq!(both["repeated"], 0);
     let runs: Vec<&Value> =
         both["quarters"].as_array().unwrap().iter().flat_map(|quarter| quarter["runs"].as_array().unwrap()).collect();
     assert_eq!(runs.len(), 2);
-    assert!(runs.iter().all(|run| run["drill"]["profile"] == "quarterly"));
+    assert!(runs.iter().all(|run| run["drills"][0]["profile"] == "quarterly"));
     assert_eq!(runs.iter().filter(|run| run["more"].is_object()).count(), 1);
 }
 
@@ -196,6 +196,15 @@ fn a_monthly_drill_restores_the_newest_snapshot_replays_the_rest_and_comes_to_th
     assert_eq!(line["drill"]["from_snapshot"].as_str().map(str::len), Some(64));
     assert_eq!(line["drill"]["stages"][0]["stage"], "restore");
     assert_eq!(line["drill"]["drift"]["drifted"], serde_json::json!([]));
+    assert_eq!(line["drill"]["resumed"], 0);
+    // Another one of the same state is another drill.
+    let again: Vec<String> = args.iter().map(|arg| arg.replace("/m1", "/m2")).collect();
+    assert!(stderr(&ran(&again, &[])).contains("recorded as line 2"));
+    let history = desk.text("runs/drills.jsonl");
+    let page = parsed(&run(&["transparency", "--year", "2026", &history, "--json", "-q"]).stdout);
+    let quarters = page["quarters"].as_array().unwrap();
+    let runs: Vec<&Value> = quarters.iter().flat_map(|quarter| quarter["runs"].as_array().unwrap()).collect();
+    assert_eq!(runs.iter().map(|run| run["drills"].as_array().unwrap().len()).collect::<Vec<_>>(), [2]);
     // It is over: the same folder is no place for another.
     assert_eq!(code(&ran(&args, &["--yes"])), 6);
 }

@@ -53,6 +53,8 @@ pub struct ToldDrill {
 pub struct BegunFrom<'a> {
     /// sha256 of the archive.
     pub snapshot: Digest32,
+    /// It was restored by an earlier command, which was interrupted.
+    pub was_interrupted: bool,
     /// Every check on what should not have changed.
     pub drift: &'a [Check],
 }
@@ -69,6 +71,8 @@ pub fn record_drill(
 ) -> Result<ToldDrill, AppError> {
     let run = FinishedRun::verified(root)?;
     let (entry, record) = (feed::entry(&run)?, run.record()?);
+    // A restored run has been resumed as often as the one that was packed, and once more.
+    let resumed = origin.map_or(record.resumed, |origin| u32::from(origin.was_interrupted));
     let mut stages: Vec<(String, u64)> = Vec::new();
     for (stage, millis) in &record.stages {
         match stages.iter_mut().find(|(name, _)| name == stage) {
@@ -78,7 +82,7 @@ pub fn record_drill(
     }
     let drill = json!({
         "profile": profile.name(), "started_at": record.started_at, "finished_at": record.finished_at,
-        "resumed": record.resumed, "from_snapshot": origin.map(|origin| origin.snapshot.to_hex()),
+        "resumed": resumed, "from_snapshot": origin.map(|origin| origin.snapshot.to_hex()),
         "drift": origin.map(|origin| drift(origin.drift)),
         "stages": stages.iter().map(|(stage, millis)| json!({"stage": stage, "milliseconds": millis})).collect::<Vec<_>>(),
     });

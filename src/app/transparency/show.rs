@@ -78,13 +78,13 @@ fn table(runs: &[&Told], text: &mut String) {
 
 /// Everything about one run.
 fn one(run: &Told, text: &mut String) {
-    let Told { entry, drill, more, changes, .. } = run;
+    let Told { entry, drills, more, changes, .. } = run;
     text.push_str(&format!("\n### As of {}\n\n{}\n\n", at(entry), word(&entry["verdict"]["sentence"])));
     for name in ["report_sha256", "state_root", "manifest_sha256"] {
         let digest = entry[name].as_str().map_or_else(|| "unknown".to_owned(), markdown_text);
         text.push_str(&format!("- {}: {digest}\n", name.replace('_', " ")));
     }
-    if let Some(drill) = drill {
+    for drill in drills {
         text.push_str(&format!("- {}\n", drilled(drill)));
     }
     let steps = || entry["runbook"].as_array().into_iter().flatten();
@@ -272,5 +272,5 @@ fn run_value(run: &Told) -> Value {
         let one = |change: &Change| json!({"what": change.what, "before": change.before, "after": change.after});
         changes.iter().map(one).collect()
     });
-    json!({"run": run.entry, "drill": run.drill, "more": more, "changes": changes})
+    json!({"run": run.entry, "drills": run.drills, "more": more, "changes": changes})
 }
