@@ -4,7 +4,7 @@ SHELL := /bin/sh
 # Many tests wait for sockets and for processes that they killed: two for each core keep it busy.
 TEST_THREADS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 2))))
 
-.PHONY: help drill test test-peers test-browser test-renderings check bench bench-balances bench-capture bench-page bench-project bench-treasury relay-worlds timelines fuzz fuzz-targets kills laws acknowledged bundles checkpoints pages mutants worlds balances identity variations coverage relays hand-mutants docs clean
+.PHONY: help drill test test-peers test-browser test-renderings check bench bench-balances bench-capture bench-page bench-project bench-redis bench-treasury redis-kills relay-worlds timelines fuzz fuzz-targets kills laws acknowledged bundles checkpoints pages mutants worlds balances identity variations coverage relays hand-mutants docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -51,6 +51,12 @@ bench-page: ## the page of a report with many divergences at three sizes beside 
 
 bench-capture: ## capture from four loopback relays beside its two floors (RELEDGER_BENCH_EVENTS=n, RELEDGER_BENCH_MODE=pages|lists)
 	$(CARGO) bench --locked --bench capture
+
+bench-redis: ## a restore into Redis and its comparison beside bare pipelined writes, time and memory (RELEDGER_BENCH_ENVELOPES=n)
+	RELEDGER_BENCH_ENVELOPES=$${RELEDGER_BENCH_ENVELOPES:-1000000} $(CARGO) bench --locked --bench redis
+
+redis-kills: ## loads into Redis ended at RELEDGER_REDIS_KILLS bytes each way, by killing the server and by cutting the connection
+	RELEDGER_REDIS_KILLS=$${RELEDGER_REDIS_KILLS:-60} RELEDGER_REQUIRE_SERVICES=1 $(CARGO) test --locked --test it restore_redis::cut -- --nocapture
 
 kills: ## captures, restores, snapshots and seals killed at random moments, RELEDGER_KILLS of each
 	RELEDGER_KILLS=$${RELEDGER_KILLS:-30} $(CARGO) test --locked --test it replay::kills -- --nocapture

@@ -8,6 +8,8 @@ use super::acknowledgements::AcknowledgementsSection;
 use super::error::AppError;
 use super::gateway::InvoicesSection;
 use super::limits::CapsSection;
+use super::restore::RestoreSection;
+use super::seals::SealSection;
 use super::values::{Instant, Span};
 
 /// The whole file. A missing section means that its substrate is not declared.
@@ -55,6 +57,9 @@ pub struct Config {
     pub seal: Option<SealSection>,
     /// Where the evidence index lives.
     pub store: Option<StoreSection>,
+    /// How the keys of a restored store are named. Changes no digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restore: Option<RestoreSection>,
 }
 
 /// `[nostr]`.
@@ -345,18 +350,6 @@ pub struct GapSection {
 pub struct HistorySection {
     /// Folders of finished runs, with which sources that must only grow are compared.
     pub runs: Vec<String>,
-}
-
-/// `[seal]`.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SealSection {
-    /// Checkpoint chains: one checkpoint a line.
-    pub checkpoints: Vec<String>,
-    /// Snapshot archives, and folders of `*.tar.zst`.
-    pub snapshots: Vec<String>,
-    /// Who may sign them: hex Ed25519 keys.
-    pub trusted_keys: Vec<String>,
 }
 
 /// `[store]`.

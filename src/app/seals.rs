@@ -6,7 +6,8 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use super::config::SealSection;
+use serde::{Deserialize, Serialize};
+
 use super::error::AppError;
 use super::inspect::JudgedRecord;
 use super::observer::Cancel;
@@ -22,6 +23,18 @@ use crate::seal::{SealJudge, SealTrust, is_signature_failure, is_snapshot, read_
 use crate::store::EvidenceStore;
 use crate::substrate::{Captured, EvidenceSource, Sink, SourceError};
 use crate::verify::VerifiedSet;
+
+/// `[seal]`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SealSection {
+    /// Checkpoint chains: one checkpoint a line.
+    pub checkpoints: Vec<String>,
+    /// Snapshot archives, and folders of `*.tar.zst`.
+    pub snapshots: Vec<String>,
+    /// Who may sign them: hex Ed25519 keys.
+    pub trusted_keys: Vec<String>,
+}
 
 /// The keys that may seal.
 ///

@@ -33,6 +33,8 @@ mod relay_worlds;
 mod renderings;
 mod replay;
 mod report;
+#[cfg(feature = "redis")]
+mod restore_redis;
 mod scenarios;
 mod schemas;
 mod seals;
