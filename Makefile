@@ -55,6 +55,12 @@ bench-page: ## the page of a report with many divergences at three sizes beside 
 bench-capture: ## capture from four loopback relays beside its two floors (RELEDGER_BENCH_EVENTS=n, RELEDGER_BENCH_MODE=pages|lists)
 	$(CARGO) bench --locked --bench capture
 
+bench-redis: ## a restore into Redis and its comparison beside bare pipelined writes, time and memory (RELEDGER_BENCH_ENVELOPES=n)
+	RELEDGER_BENCH_ENVELOPES=$${RELEDGER_BENCH_ENVELOPES:-1000000} $(CARGO) bench --locked --bench redis
+
+redis-kills: ## loads into Redis ended at RELEDGER_REDIS_KILLS bytes each way, by killing the server and by cutting the connection
+	RELEDGER_REDIS_KILLS=$${RELEDGER_REDIS_KILLS:-60} RELEDGER_REQUIRE_SERVICES=1 $(CARGO) test --locked --test it restore_redis::cut -- --nocapture
+
 kills: ## captures, restores, snapshots and seals killed at random moments, RELEDGER_KILLS of each
 	RELEDGER_KILLS=$${RELEDGER_KILLS:-30} $(CARGO) test --locked --test it replay::kills -- --nocapture
 	RELEDGER_KILLS=$${RELEDGER_KILLS:-30} $(CARGO) test --locked --test it snapshots::killed -- --nocapture

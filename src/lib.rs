@@ -13,7 +13,7 @@
 //! ```
 //!
 //! Rooms in floor order: [`domain`], [`evidence`], [`verify`], [`store`], [`ingest`], [`ledger`], [`reconcile`], [`seal`],
-//! [`report`]; on the porch `substrate`; in the yard `sim`; on the roof [`app`]; at the door `cli`. Each room's charter
+//! [`report`]; on the porch `substrate` and [`target`]; in the yard `sim`; on the roof [`app`]; at the door `cli`. Each room's charter
 //! stands in the first lines of its `mod.rs`, and `tests/it/architecture.rs` holds it to them.
 
 pub mod app;
@@ -30,4 +30,5 @@ pub mod seal;
 pub mod sim;
 pub mod store;
 pub mod substrate;
+pub mod target;
 pub mod verify;

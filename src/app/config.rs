@@ -9,6 +9,7 @@ use super::budgets::BudgetsSection;
 use super::error::AppError;
 use super::gateway::InvoicesSection;
 use super::limits::CapsSection;
+use super::restore::RestoreSection;
 use super::seals::SealSection;
 use super::values::{Instant, Span};
 use crate::domain::LostStore;
@@ -61,6 +62,9 @@ pub struct Config {
     pub seal: Option<SealSection>,
     /// Where the evidence index lives.
     pub store: Option<StoreSection>,
+    /// How the keys of a restored store are named. Changes no digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restore: Option<RestoreSection>,
 }
 
 /// `[nostr]`.

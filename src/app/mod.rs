@@ -1,7 +1,7 @@
 //! # app: use-cases, and the one seam between threads and rooms
 //!
 //! Purpose: drill, capture, rebuild, audit, verify, explain, proofs and headers by themselves: orders the rooms about; reads the configuration.
-//! May import: domain, evidence, verify, store, ingest, ledger, reconcile, seal, report, substrate, sim
+//! May import: domain, evidence, verify, store, ingest, ledger, reconcile, seal, report, substrate, target, sim
 //! External crates: base64, ed25519_dalek, rayon, rustix, serde, serde_json, thiserror, tokio, toml, tracing
 //! Never: print; read the environment
 //! Invariants: INV-11; what a report says depends only on evidence, configuration, as-of and version.
@@ -64,6 +64,7 @@ mod register;
 mod relay_terms;
 mod render;
 mod replay;
+mod restore;
 mod run;
 mod sample;
 mod schedule;
@@ -142,6 +143,12 @@ pub use plan::{PaymentLogPlan, Plan};
 pub use relay_terms::{RelayAnswer, RelayTerms};
 pub use render::{render, with_report, with_run};
 pub use replay::{ReplayOptions, Replayed, RestoredFrom, WouldReplay, replay, would_replay};
+pub use restore::RestoreSection;
+#[cfg(feature = "redis")]
+pub use restore::{
+    IntoOptions, IntoPlan, RestoredInto, plan_restore, restore_into, restored_lines, restored_sentence, restored_text,
+    restored_value,
+};
 pub use run::{Found, RunFolder, RunRecord, write_atomic, write_private, write_result, write_result_by};
 pub use snapshots::{
     CreatedSnapshot, InspectedSnapshot, JudgedSnapshot, KeptFor, PruneOptions, PrunedSnapshot, RestoreOptions,

@@ -75,6 +75,29 @@ pub(super) fn secret(source: &KeySource, flag: &str, form: &str) -> Result<Diges
     })
 }
 
+/// A password: a line of text, whose end is not part of it.
+///
+/// # Errors
+/// As [`Pen::of`].
+#[cfg(feature = "redis")]
+pub(super) fn password(source: &KeySource) -> Result<String, AppError> {
+    let text = match source {
+        KeySource::File(path) => of_file(path)?,
+        KeySource::Command(command) => of_command(command, "--password-command")?,
+    };
+    let text = String::from_utf8(text).ok();
+    let line = text.as_deref().map(|text| text.strip_suffix('\n').unwrap_or(text));
+    let line = line.map(|line| line.strip_suffix('\r').unwrap_or(line));
+    let line = line.filter(|line| !line.is_empty() && !line.contains(char::is_control)).map(str::to_owned);
+    line.ok_or_else(|| {
+        let place = match source {
+            KeySource::File(path) => path.display().to_string(),
+            KeySource::Command(_) => "the output of --password-command".to_owned(),
+        };
+        config_error(format!("{place} is no password"), "it holds one line of text")
+    })
+}
+
 fn bounded(from: impl Read) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     from.take(SECRET_BYTES_MAX).read_to_end(&mut bytes)?;

@@ -320,7 +320,7 @@ pub(super) fn config_error(what: String, hint: &str) -> AppError {
 /// Digest of what two parties share: local paths count only as present, because their content is pinned by the evidence root.
 fn shared_digest(config: &Config) -> Digest32 {
     let mut shared = config.clone();
-    shared.store = None;
+    (shared.store, shared.restore) = (None, None);
     // What the register says is among the gaps.
     shared.gaps_file = None;
     federations::share(&mut shared.federations);

@@ -201,6 +201,9 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: SnapshotCommand,
     },
+    /// Load a run's ledgers into a store beside what is there, switch in one step, and compare record by record.
+    #[cfg(feature = "redis")]
+    Restore(super::restore::RestoreArgs),
     /// The page of a year from finished runs: passed, failed, open, accepted, and what changed; red runs too.
     Transparency(TransparencyArgs),
     /// OpenTimestamps proofs: show, judge, upgrade, and list those that wait too long.

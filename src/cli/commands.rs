@@ -87,6 +87,8 @@ fn run(cli: &Cli, matches: &clap::ArgMatches, output: &Output) -> Result<ExitCod
         Command::Attest { command } => attest::run(global, output, matches, command),
         Command::Checkpoint { command } => checkpoint::run(global, output, command),
         Command::Snapshot { command } => snapshot::run(global, output, command),
+        #[cfg(feature = "redis")]
+        Command::Restore(args) => super::restore::restore(global, output, args),
         Command::Transparency(args) => transparency::transparency(global, output, args),
         Command::Ots { command } => ots::run(global, output, command),
         Command::Headers { command } => headers::run(global, output, command),

@@ -1,7 +1,7 @@
 //! # cli: the door
 //!
 //! Purpose: arguments and environment become a plan; events become progress; outcomes become exit codes and hints.
-//! May import: app, report, substrate, store, sim, domain
+//! May import: app, report, substrate, store, target, sim, domain
 //! External crates: clap, clap_complete, clap_mangen, indicatif, serde_json, tokio, toml, tracing, tracing_subscriber
 //! Never: hold logic worth a unit test
 //! Invariants: stdout is the result only; progress and log go to stderr; every run ends with one sentence and a
@@ -33,6 +33,8 @@ mod output;
 mod progress;
 mod replay;
 mod report;
+#[cfg(feature = "redis")]
+mod restore;
 mod settings;
 mod show;
 mod signals;

@@ -40,4 +40,4 @@ pub use treasury::{
     Account, Asked, Entry, EntryKey, Fact, Funding, Holding, Invariants, Journal, Movement, Posting, Rule, Shortage,
     Tier, TreasuryLedger, Unposted, allowed_direction, discharged, is_explained, is_wrong_way, movement,
 };
-pub use view::{LedgerLeaves, LedgerView};
+pub use view::{LeafKind, LedgerLeaves, LedgerView, NamedLeaf};

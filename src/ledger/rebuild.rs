@@ -1,5 +1,7 @@
 //! The room's entry: all ledgers and registers out of one verified set.
 
+use std::collections::BTreeMap;
+
 use crate::domain::{AsOf, Finding, TrustPolicy};
 use crate::verify::VerifiedSet;
 
@@ -9,7 +11,7 @@ use super::rebind::RebindLedger;
 use super::registers::{AttestationRegister, ProjectRegister};
 use super::scope::Scope;
 use super::treasury::{Journal, TreasuryLedger};
-use super::view::{LedgerLeaves, LedgerView};
+use super::view::{LeafKind, LedgerLeaves, LedgerView, NamedLeaf};
 
 /// Three ledgers and two registers as of one instant.
 #[derive(Debug, Clone)]
@@ -46,6 +48,28 @@ impl Ledgers {
             LedgerLeaves { name: "attestations", leaves: self.attestations.leaves().collect() },
             LedgerLeaves { name: "projects", leaves: self.projects.leaves().collect() },
         ]
+    }
+
+    /// The leaves behind the five views, in their order, named; made one by one as they are asked for.
+    pub fn named_leaves<'a>(&'a self, journal: &'a Journal<'a>) -> impl Iterator<Item = NamedLeaf> + 'a {
+        let entries = journal.entries().map(|entry| NamedLeaf::new(LeafKind::Treasury, &entry.name(), entry.leaf()));
+        let signed = self.envelope.named_leaves().chain(self.rebind.named_leaves());
+        signed.chain(entries).chain(self.attestations.named_leaves()).chain(self.projects.named_leaves())
+    }
+
+    /// How many leaves there are of each kind.
+    pub fn leaf_counts(&self) -> BTreeMap<LeafKind, u64> {
+        let count = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
+        let mut counts = BTreeMap::from([
+            (LeafKind::Envelope, count(self.envelope.entries.len())),
+            (LeafKind::Treasury, self.treasury.view().entries),
+            (LeafKind::Attestation, count(self.attestations.entries.len())),
+            (LeafKind::Project, count(self.projects.entries.len())),
+        ]);
+        for leaf in self.rebind.named_leaves() {
+            *counts.entry(leaf.kind).or_insert(0) += 1;
+        }
+        counts
     }
 
     /// The five views in the order envelope, rebind, treasury, attestations, projects.

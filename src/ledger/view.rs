@@ -37,3 +37,43 @@ pub struct LedgerLeaves {
     /// Canonical JSON of each entry, in canonical order.
     pub leaves: Vec<Vec<u8>>,
 }
+
+/// What a leaf is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LeafKind {
+    /// An envelope that is no rebind.
+    Envelope,
+    /// A custody transition envelope.
+    Rebind,
+    /// A graduation.
+    Graduation,
+    /// A rotation.
+    Rotation,
+    /// A guardian descriptor.
+    Descriptor,
+    /// An entry of the treasury's journal.
+    Treasury,
+    /// An attestation.
+    Attestation,
+    /// A price config.
+    Project,
+}
+
+/// One leaf with the name that no other leaf of its kind has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedLeaf {
+    /// What it is about.
+    pub kind: LeafKind,
+    /// Its id; of a treasury entry the fact behind it, of a price config the evidence id.
+    pub name: String,
+    /// The project of a price config.
+    pub project: Option<String>,
+    /// Canonical JSON.
+    pub bytes: Vec<u8>,
+}
+
+impl NamedLeaf {
+    pub(super) fn new(kind: LeafKind, name: &impl ToString, bytes: Vec<u8>) -> Self {
+        Self { kind, name: name.to_string(), project: None, bytes }
+    }
+}

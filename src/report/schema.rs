@@ -1,7 +1,7 @@
 //! The published JSON Schemas (2020-12). The same files stand in `docs/schema/`.
 
 /// Name and text of every schema.
-pub const SCHEMAS: [(&str, &str); 28] = [
+pub const SCHEMAS: [(&str, &str); 29] = [
     ("report", include_str!("../../docs/schema/report.schema.json")),
     ("divergence", include_str!("../../docs/schema/divergence.schema.json")),
     ("divergences", include_str!("../../docs/schema/divergences.schema.json")),
@@ -22,6 +22,7 @@ pub const SCHEMAS: [(&str, &str); 28] = [
     ("diff", include_str!("../../docs/schema/diff.schema.json")),
     ("custody-log", include_str!("../../docs/schema/custody-log.schema.json")),
     ("drill", include_str!("../../docs/schema/drill.schema.json")),
+    ("restore-verdict", include_str!("../../docs/schema/restore-verdict.schema.json")),
     ("feed", include_str!("../../docs/schema/feed.schema.json")),
     ("transparency", include_str!("../../docs/schema/transparency.schema.json")),
     ("caps", include_str!("../../docs/schema/caps.schema.json")),

@@ -34,7 +34,10 @@ mod relay_worlds;
 mod renderings;
 mod replay;
 mod report;
+#[cfg(feature = "redis")]
+mod restore_redis;
 mod scenarios;
+mod runbook;
 mod schemas;
 mod seals;
 mod sim_faults;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::evidence::OcMeBody;
 use crate::ledger::canonical::Leaf;
-use crate::ledger::view::LedgerView;
+use crate::ledger::view::{LeafKind, LedgerView, NamedLeaf};
 
 use super::roll::{EnvelopeEntry, EnvelopeLedger};
 use super::standing::{Exclusion, Standing};
@@ -18,6 +18,11 @@ impl EnvelopeLedger {
     /// The ledger's leaves in order of envelope id.
     pub(in crate::ledger) fn leaves(&self) -> impl Iterator<Item = Vec<u8>> {
         self.entries.values().map(|entry| self.leaf(entry))
+    }
+
+    /// As [`Self::leaves`], named by id.
+    pub(in crate::ledger) fn named_leaves(&self) -> impl Iterator<Item = NamedLeaf> {
+        self.entries.values().map(|entry| NamedLeaf::new(LeafKind::Envelope, &entry.id, self.leaf(entry)))
     }
 
     fn leaf(&self, entry: &EnvelopeEntry) -> Vec<u8> {

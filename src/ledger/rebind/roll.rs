@@ -9,7 +9,7 @@ use crate::evidence::{CustodyState, DescriptorForm, OcMeBody, OcMeKind, Rebind};
 use crate::ledger::canonical::Leaf;
 use crate::ledger::envelope::{Exclusion, Standing, Standings};
 use crate::ledger::scope::Scope;
-use crate::ledger::view::LedgerView;
+use crate::ledger::view::{LeafKind, LedgerView, NamedLeaf};
 use crate::verify::KnownDescriptor;
 
 use super::chain::{self, Chains};
@@ -110,8 +110,13 @@ impl RebindLedger {
 
     /// The ledger's leaves: rebinds, then graduations and rotations, then descriptors, each in order of id.
     pub(in crate::ledger) fn leaves(&self) -> impl Iterator<Item = Vec<u8>> {
+        self.named_leaves().map(|leaf| leaf.bytes)
+    }
+
+    /// As [`Self::leaves`], named by id.
+    pub(in crate::ledger) fn named_leaves(&self) -> impl Iterator<Item = NamedLeaf> {
         let rebinds = self.entries.values().map(|entry| {
-            Leaf::new("rebind")
+            let leaf = Leaf::new("rebind")
                 .text("id", entry.id)
                 .text("kid", &entry.kid)
                 .text("standing", entry.standing.name())
@@ -123,18 +128,22 @@ impl RebindLedger {
                 .text_or_null("prev", entry.rebind.prev)
                 .int("claimed_micros", entry.rebind.at.0)
                 .int_or_null("anchor_height", entry.anchor.map(|height| height.0))
-                .flag("gap", self.gaps.contains(&entry.id))
-                .bytes()
+                .flag("gap", self.gaps.contains(&entry.id));
+            NamedLeaf::new(LeafKind::Rebind, &entry.id, leaf.bytes())
+        });
+        let steps = self.steps_by_kind().into_values().map(|step| {
+            let kind = if step.graduates_to.is_some() { LeafKind::Graduation } else { LeafKind::Rotation };
+            NamedLeaf::new(kind, &step.id, step.leaf())
         });
         let descriptors = self.descriptors.values().map(|descriptor| {
-            Leaf::new("descriptor")
+            let leaf = Leaf::new("descriptor")
                 .text("id", descriptor.id)
                 .text_or_null("address", descriptor.address.as_ref())
                 .int("threshold", descriptor.threshold)
-                .texts("guardians", &descriptor.guardians)
-                .bytes()
+                .texts("guardians", &descriptor.guardians);
+            NamedLeaf::new(LeafKind::Descriptor, &descriptor.id, leaf.bytes())
         });
-        rebinds.chain(self.steps_by_kind().into_values().map(Step::leaf)).chain(descriptors)
+        rebinds.chain(steps).chain(descriptors)
     }
 
     fn steps_by_kind(&self) -> BTreeMap<(&str, Digest32), &Step> {

@@ -6,7 +6,7 @@ use crate::domain::{AttestationId, BlockHeight, Code, Sats, UnixMicros};
 use crate::evidence::AttestationMessage;
 use crate::ledger::canonical::Leaf;
 use crate::ledger::scope::Scope;
-use crate::ledger::view::LedgerView;
+use crate::ledger::view::{LeafKind, LedgerView, NamedLeaf};
 use crate::verify::{ClaimedAttestation, Verified};
 
 /// What is established about an attestation, weakest first. Each level holds all that the one before it holds.
@@ -123,6 +123,11 @@ impl AttestationRegister {
     /// The register's leaves in order of id.
     pub(in crate::ledger) fn leaves(&self) -> impl Iterator<Item = Vec<u8>> {
         self.entries.iter().map(|(id, entry)| leaf(id, entry))
+    }
+
+    /// As [`Self::leaves`], named by id.
+    pub(in crate::ledger) fn named_leaves(&self) -> impl Iterator<Item = NamedLeaf> {
+        self.entries.iter().map(|(id, entry)| NamedLeaf::new(LeafKind::Attestation, id, leaf(id, entry)))
     }
 
     /// The root over the leaves, and totals.

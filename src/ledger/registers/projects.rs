@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::domain::{EvidenceId, ProjectKey, UnixMicros};
 use crate::ledger::canonical::Leaf;
 use crate::ledger::scope::Scope;
-use crate::ledger::view::LedgerView;
+use crate::ledger::view::{LeafKind, LedgerView, NamedLeaf};
 
 /// One version of a project's price config.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,16 +51,15 @@ impl ProjectRegister {
 
     /// The register's leaves in canonical order.
     pub(in crate::ledger) fn leaves(&self) -> impl Iterator<Item = Vec<u8>> {
-        let leaf = |entry: &ProjectEntry| {
-            Leaf::new("project-config")
-                .text("project", &entry.project)
-                .text("domain", &entry.domain)
-                .int_or_null("updated_at_micros", entry.updated_at.map(|at| at.0))
-                .text("config", entry.config)
-                .int("events", i128::try_from(entry.events).unwrap_or(i128::MAX))
-                .bytes()
-        };
         self.entries.iter().map(leaf)
+    }
+
+    /// As [`Self::leaves`], named by the evidence id of the config, with its project.
+    pub(in crate::ledger) fn named_leaves(&self) -> impl Iterator<Item = NamedLeaf> {
+        self.entries.iter().map(|entry| NamedLeaf {
+            project: Some(entry.project.to_string()),
+            ..NamedLeaf::new(LeafKind::Project, &entry.config, leaf(entry))
+        })
     }
 
     /// The root over the leaves, and totals.
@@ -76,4 +75,14 @@ impl ProjectRegister {
             ..LedgerView::of("projects", self.leaves())
         }
     }
+}
+
+fn leaf(entry: &ProjectEntry) -> Vec<u8> {
+    Leaf::new("project-config")
+        .text("project", &entry.project)
+        .text("domain", &entry.domain)
+        .int_or_null("updated_at_micros", entry.updated_at.map(|at| at.0))
+        .text("config", entry.config)
+        .int("events", i128::try_from(entry.events).unwrap_or(i128::MAX))
+        .bytes()
 }

@@ -81,6 +81,20 @@ impl Entry {
         leaf.pairs("postings", self.postings.iter().map(|posting| (&posting.account, posting.delta))).bytes()
     }
 
+    /// The fact behind it as one text, which no other entry of a journal has.
+    pub(in crate::ledger) fn name(&self) -> String {
+        match &self.key.fact {
+            Fact::Envelope(id) => format!("envelope:{id}"),
+            // A window may hold a colon; escaped, the first one ends it.
+            Fact::Vesting(window, user) => {
+                let window = window.as_str().replace('%', "%25").replace(':', "%3A");
+                format!("vesting:{window}:{user}")
+            }
+            Fact::Settlement(digest) => format!("settlement:{digest}"),
+            Fact::Claim(digest) => format!("claim:{digest}"),
+        }
+    }
+
     pub(super) fn subject(&self) -> Subject {
         match &self.key.fact {
             Fact::Envelope(id) => Subject::new("envelope", id),

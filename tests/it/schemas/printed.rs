@@ -11,9 +11,10 @@ use super::{faults, schema};
 use crate::support::{arg, code, drill, fixtures, report, run, shown, stdout, write_world};
 
 /// Forms that no command prints, and where they are specified.
-const NOT_PRINTED: [(&str, &str); 7] = [
+const NOT_PRINTED: [(&str, &str); 8] = [
     ("checkpoint", "docs/checkpoint.md: a line of a chain, which is evidence"),
     ("snapshot", "docs/snapshot.md: a member of an archive, which is evidence"),
+    ("restore", "docs/restore.md: a record in the store"),
     ("snapshot-outline", "docs/snapshot.md: made of an archive while it is read"),
     ("evidence-manifest", "docs/state-root.md: a file of the run's folder"),
     ("inputs", "a file of the run's own state"),
