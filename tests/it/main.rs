@@ -13,6 +13,7 @@ mod chain_of_custody;
 mod checkpoints;
 mod cli;
 mod coverage;
+mod crash;
 mod custody_timelines;
 mod diff;
 mod doctor;
