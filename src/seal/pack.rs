@@ -2,6 +2,9 @@
 //! (docs/snapshot.md, section 1).
 
 use std::io::{self, Read, Write};
+use std::panic::resume_unwind;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
 
 use zstd::Encoder;
 
@@ -11,7 +14,9 @@ use crate::evidence::snapshot::{MANIFEST_NAME, SIGNATURE_NAME, SNAPSHOT_SCHEMA, 
 
 const BLOCK: usize = 512;
 /// Bytes copied at a time.
-const PIECE: usize = 64 * 1024;
+const PIECE: usize = 256 * 1024;
+/// Pieces that wait to be compressed.
+const PIECES: usize = 8;
 /// Evidence is text in segments: the default level is within some percent of the best, at ten times its speed.
 const LEVEL: i32 = 3;
 /// Lengths of the header's name fields.
@@ -28,26 +33,86 @@ pub fn signature_bytes(key: &PublicKey32, sig: &Signature64) -> Vec<u8> {
     format!("{{\"key_id\":\"{key}\",\"sig\":\"{}\"}}", faster_hex::hex_string(&sig.0)).into_bytes()
 }
 
-/// Writes the archive of a manifest with its signature. Memory holds one piece, whatever the members have.
+/// Writes the archive of a manifest with its signature. Memory holds some pieces, whatever the members have: they are read and
+/// measured on this thread while another compresses what came before. The archive depends on neither.
 ///
 /// # Errors
 /// A failure of the writer or of a member's reader, and [`io::ErrorKind::InvalidData`] for a member that is not what the
 /// manifest says: somebody is writing to it.
-pub fn pack_snapshot<W: Write>(
+pub fn pack_snapshot<W: Write + Send>(
     out: W,
     manifest: &SnapshotManifest,
     signature: &[u8],
     open: &mut dyn FnMut(&SnapshotMember) -> io::Result<Box<dyn Read>>,
 ) -> io::Result<W> {
-    let mut encoder = Encoder::new(out, LEVEL)?;
+    let encoder = Encoder::new(out, LEVEL)?;
+    let (sender, receiver) = sync_channel(PIECES);
+    thread::scope(|scope| {
+        let compressing = scope.spawn(move || compress(encoder, &receiver));
+        let mut belt = Belt(sender);
+        let told = members(&mut belt, manifest, signature, open).and_then(|()| belt.send(Piece::End));
+        // Whoever still waits for more sees that none comes.
+        drop(belt);
+        let compressed = compressing.join().unwrap_or_else(|panic| resume_unwind(panic));
+        match told {
+            // It stopped taking because of a failure of its own, which says more.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+            _ => compressed,
+        }
+    })
+}
+
+/// What goes from the thread that reads to the one that compresses.
+enum Piece {
+    Bytes(Vec<u8>),
+    /// Everything was read, and is what the manifest says.
+    End,
+}
+
+/// The end of it on which pieces are laid.
+struct Belt(SyncSender<Piece>);
+
+impl Belt {
+    fn send(&mut self, piece: Piece) -> io::Result<()> {
+        self.0.send(piece).map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+impl Write for Belt {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.send(Piece::Bytes(bytes.to_vec())).map(|()| bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Compresses what comes. What breaks off is never ended, so that it is no archive.
+fn compress<W: Write>(mut encoder: Encoder<'_, W>, pieces: &Receiver<Piece>) -> io::Result<W> {
+    loop {
+        match pieces.recv() {
+            Ok(Piece::Bytes(bytes)) => encoder.write_all(&bytes)?,
+            Ok(Piece::End) => return encoder.finish(),
+            Err(_) => return Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+}
+
+fn members(
+    out: &mut impl Write,
+    manifest: &SnapshotManifest,
+    signature: &[u8],
+    open: &mut dyn FnMut(&SnapshotMember) -> io::Result<Box<dyn Read>>,
+) -> io::Result<()> {
     for (name, content) in [(MANIFEST_NAME, manifest.to_bytes().as_slice()), (SIGNATURE_NAME, signature)] {
         // A slice's length always fits 64 bits.
-        member(&mut encoder, name, content.len() as u64, content)?;
+        member(out, name, content.len() as u64, content)?;
     }
     for wanted in &manifest.members {
         let (measured, more) = {
             let mut reader = open(wanted)?;
-            let measured = member(&mut encoder, &wanted.name, wanted.size, &mut reader)?;
+            let measured = member(out, &wanted.name, wanted.size, &mut reader)?;
             (measured, reader.read(&mut [0])? > 0)
         };
         if measured != wanted.sha256 || more {
@@ -55,8 +120,7 @@ pub fn pack_snapshot<W: Write>(
             return Err(io::Error::new(io::ErrorKind::InvalidData, what));
         }
     }
-    encoder.write_all(&[0; 2 * BLOCK])?;
-    encoder.finish()
+    out.write_all(&[0; 2 * BLOCK])
 }
 
 /// Header, content, padding; the content's digest.
