@@ -2,9 +2,6 @@
 //! (docs/snapshot.md, section 1).
 
 use std::io::{self, Read, Write};
-use std::panic::resume_unwind;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread;
 
 use zstd::Encoder;
 
@@ -15,10 +12,11 @@ use crate::evidence::snapshot::{MANIFEST_NAME, SIGNATURE_NAME, SNAPSHOT_SCHEMA, 
 const BLOCK: usize = 512;
 /// Bytes copied at a time.
 const PIECE: usize = 256 * 1024;
-/// Pieces that wait to be compressed.
-const PIECES: usize = 8;
 /// Evidence is text in segments: the default level is within some percent of the best, at ten times its speed.
 const LEVEL: i32 = 3;
+/// Threads that compress while this one reads and hashes. The bytes do not depend on how many they are, as long as there is one:
+/// the stream is cut into jobs by its settings alone.
+const WORKERS: u32 = 2;
 /// Lengths of the header's name fields.
 const NAME: usize = 100;
 const PREFIX: usize = 155;
@@ -33,86 +31,37 @@ pub fn signature_bytes(key: &PublicKey32, sig: &Signature64) -> Vec<u8> {
     format!("{{\"key_id\":\"{key}\",\"sig\":\"{}\"}}", faster_hex::hex_string(&sig.0)).into_bytes()
 }
 
-/// Writes the archive of a manifest with its signature. Memory holds some pieces, whatever the members have: they are read and
-/// measured on this thread while another compresses what came before. The archive depends on neither.
+/// Writes the archive of a manifest with its signature. Memory holds some jobs of a few megabytes, whatever the members have.
 ///
 /// # Errors
 /// A failure of the writer or of a member's reader, and [`io::ErrorKind::InvalidData`] for a member that is not what the
 /// manifest says: somebody is writing to it.
-pub fn pack_snapshot<W: Write + Send>(
+pub fn pack_snapshot<W: Write>(
     out: W,
     manifest: &SnapshotManifest,
     signature: &[u8],
     open: &mut dyn FnMut(&SnapshotMember) -> io::Result<Box<dyn Read>>,
 ) -> io::Result<W> {
-    let encoder = Encoder::new(out, LEVEL)?;
-    let (sender, receiver) = sync_channel(PIECES);
-    thread::scope(|scope| {
-        let compressing = scope.spawn(move || compress(encoder, &receiver));
-        let mut belt = Belt(sender);
-        let told = members(&mut belt, manifest, signature, open).and_then(|()| belt.send(Piece::End));
-        // Whoever still waits for more sees that none comes.
-        drop(belt);
-        let compressed = compressing.join().unwrap_or_else(|panic| resume_unwind(panic));
-        match told {
-            // It stopped taking because of a failure of its own, which says more.
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
-            _ => compressed,
-        }
-    })
+    pack_by(WORKERS, out, manifest, signature, open)
 }
 
-/// What goes from the thread that reads to the one that compresses.
-enum Piece {
-    Bytes(Vec<u8>),
-    /// Everything was read, and is what the manifest says.
-    End,
-}
-
-/// The end of it on which pieces are laid.
-struct Belt(SyncSender<Piece>);
-
-impl Belt {
-    fn send(&mut self, piece: Piece) -> io::Result<()> {
-        self.0.send(piece).map_err(|_| io::ErrorKind::BrokenPipe.into())
-    }
-}
-
-impl Write for Belt {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.send(Piece::Bytes(bytes.to_vec())).map(|()| bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Compresses what comes. What breaks off is never ended, so that it is no archive.
-fn compress<W: Write>(mut encoder: Encoder<'_, W>, pieces: &Receiver<Piece>) -> io::Result<W> {
-    loop {
-        match pieces.recv() {
-            Ok(Piece::Bytes(bytes)) => encoder.write_all(&bytes)?,
-            Ok(Piece::End) => return encoder.finish(),
-            Err(_) => return Err(io::ErrorKind::BrokenPipe.into()),
-        }
-    }
-}
-
-fn members(
-    out: &mut impl Write,
+fn pack_by<W: Write>(
+    workers: u32,
+    out: W,
     manifest: &SnapshotManifest,
     signature: &[u8],
     open: &mut dyn FnMut(&SnapshotMember) -> io::Result<Box<dyn Read>>,
-) -> io::Result<()> {
+) -> io::Result<W> {
+    let mut encoder = Encoder::new(out, LEVEL)?;
+    encoder.multithread(workers)?;
     for (name, content) in [(MANIFEST_NAME, manifest.to_bytes().as_slice()), (SIGNATURE_NAME, signature)] {
         // A slice's length always fits 64 bits.
-        member(out, name, content.len() as u64, content)?;
+        member(&mut encoder, name, content.len() as u64, content)?;
     }
     for wanted in &manifest.members {
         let (measured, more) = {
             let mut reader = open(wanted)?;
-            let measured = member(out, &wanted.name, wanted.size, &mut reader)?;
+            let measured = member(&mut encoder, &wanted.name, wanted.size, &mut reader)?;
             (measured, reader.read(&mut [0])? > 0)
         };
         if measured != wanted.sha256 || more {
@@ -120,7 +69,8 @@ fn members(
             return Err(io::Error::new(io::ErrorKind::InvalidData, what));
         }
     }
-    out.write_all(&[0; 2 * BLOCK])
+    encoder.write_all(&[0; 2 * BLOCK])?;
+    encoder.finish()
 }
 
 /// Header, content, padding; the content's digest.
@@ -215,6 +165,32 @@ mod tests {
                 names.push(member.name);
             }
             assert_eq!(names, [MANIFEST_NAME, SIGNATURE_NAME, "a", &long]);
+        }
+    }
+
+    #[test]
+    fn how_many_threads_compress_changes_no_byte() {
+        // Some jobs long, and not of one byte: words in an order that does not repeat.
+        let mut state = 7_u64;
+        let mut content = Vec::new();
+        while content.len() < 20 << 20 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            content.extend(format!("{:04x} ", state >> 48).into_bytes());
+        }
+        let manifest = SnapshotManifest {
+            sequence: 1,
+            entries: 2,
+            schema_cursor: 3,
+            members: vec![member_of("evidence/segments/00000001.seg", &content)],
+        };
+        let by = |workers| {
+            let mut open =
+                |_: &SnapshotMember| -> io::Result<Box<dyn Read>> { Ok(Box::new(io::Cursor::new(content.clone()))) };
+            pack_by(workers, Vec::new(), &manifest, b"sig", &mut open).unwrap()
+        };
+        let two = by(WORKERS);
+        for workers in [1, 3] {
+            assert!(by(workers) == two, "{workers}");
         }
     }
 
