@@ -52,6 +52,9 @@ bench-balances: ## all balances and their sum tree on one thread at three sizes,
 bench-page: ## the page of a report with many divergences at three sizes beside its floor (RELEDGER_PAGE=n, RELEDGER_PAGE_OUT=folder)
 	$(CARGO) bench --locked --bench page
 
+bench-snapshot: ## making and verifying a snapshot of RELEDGER_BENCH_MB of evidence beside zstd and sha256 over the same bytes
+	$(CARGO) bench --locked --bench snapshot
+
 bench-capture: ## capture from four loopback relays beside its two floors (RELEDGER_BENCH_EVENTS=n, RELEDGER_BENCH_MODE=pages|lists)
 	$(CARGO) bench --locked --bench capture
 
@@ -64,6 +67,9 @@ redis-kills: ## loads into Redis ended at RELEDGER_REDIS_KILLS bytes each way, b
 kills: ## captures, restores, snapshots and seals killed at random moments, RELEDGER_KILLS of each
 	RELEDGER_KILLS=$${RELEDGER_KILLS:-30} $(CARGO) test --locked --test it replay::kills -- --nocapture
 	RELEDGER_KILLS=$${RELEDGER_KILLS:-30} $(CARGO) test --locked --test it snapshots::killed -- --nocapture
+
+crash: ## every point of the crash matrix: snapshots, restores, checkpoints and runs killed, without room and without power (needs cc)
+	RELEDGER_CRASH=all $(CARGO) test --locked --test it crash:: -- --nocapture
 
 fuzz: ## a long campaign of mutated inputs against every decoder and the verifier (RELEDGER_FUZZ_CASES=n)
 	RELEDGER_FUZZ_CASES=$${RELEDGER_FUZZ_CASES:-2000000} $(CARGO) test --locked --test it fuzz -- --nocapture

@@ -140,7 +140,7 @@ impl RunFolder {
     /// [`AppError::Io`].
     pub fn create(&self) -> Result<(), AppError> {
         for folder in [self.evidence(), self.state(), self.root.join("queues")] {
-            fs::create_dir_all(&folder).map_err(AppError::io("create", &folder))?;
+            create_folders(&folder)?;
         }
         Ok(())
     }
@@ -285,7 +285,7 @@ fn buffered<T>(file: File, by: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> 
 /// [`AppError::Io`]; the old file stands then.
 pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), AppError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::create_dir_all(folder).map_err(AppError::io("create", folder))?;
+        create_folders(folder)?;
     }
     let create = |beside: &Path| {
         let mut options = fs::OpenOptions::new();
@@ -295,6 +295,35 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), AppError> {
         options.open(beside)
     };
     write_beside(path, create, |out| out.write_all(bytes))
+}
+
+/// Makes a folder, and those above it that are missing, so that a power cut takes none of their names: whatever is made durable in
+/// a folder is lost with the folder's own name.
+///
+/// # Errors
+/// [`AppError::Io`].
+pub(super) fn create_folders(folder: &Path) -> Result<(), AppError> {
+    let missing = folder.ancestors().take_while(|one| !one.as_os_str().is_empty() && !one.exists()).count();
+    fs::create_dir_all(folder).map_err(AppError::io("create", folder))?;
+    // One that is there may have been made by a process that was killed before it came to this.
+    for (at, one) in folder.ancestors().take(missing.max(1)).enumerate() {
+        match sync_folder(parent_of(one)) {
+            // Whose names may not be listed is not ours, and was there before us.
+            Err(error) if at >= missing && error.kind() == io::ErrorKind::PermissionDenied => {}
+            synced => synced.map_err(AppError::io("sync the folder of", one))?,
+        }
+    }
+    Ok(())
+}
+
+/// Makes the names in a folder durable. Where folders can't be opened as files, the system keeps names by itself.
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+/// The folder in which a name stands.
+pub(super) fn parent_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Writes beside, syncs, renames, syncs the folder: a reader sees the old file or the new one, never half of it.
@@ -314,14 +343,14 @@ fn write_beside<T>(
     create: impl FnOnce(&Path) -> io::Result<File>,
     by: impl FnOnce(&mut dyn Write) -> io::Result<T>,
 ) -> Result<T, AppError> {
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = parent_of(path);
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let beside = folder.join(format!(".{name}.tmp"));
     let write = || -> io::Result<T> {
         let (file, done) = buffered(create(&beside)?, by)?;
         file.sync_all()?;
         fs::rename(&beside, path)?;
-        File::open(folder)?.sync_all()?;
+        sync_folder(folder)?;
         Ok(done)
     };
     write().map_err(|error| {

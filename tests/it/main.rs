@@ -13,6 +13,7 @@ mod chain_of_custody;
 mod checkpoints;
 mod cli;
 mod coverage;
+mod crash;
 mod custody_timelines;
 mod diff;
 mod doctor;
@@ -36,8 +37,8 @@ mod replay;
 mod report;
 #[cfg(feature = "redis")]
 mod restore_redis;
-mod scenarios;
 mod runbook;
+mod scenarios;
 mod schemas;
 mod seals;
 mod sim_faults;

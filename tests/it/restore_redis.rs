@@ -6,6 +6,6 @@ mod cut;
 mod odd_servers;
 mod refusals;
 mod runs;
-mod server;
+pub(crate) mod server;
 mod switched;
 mod tls;

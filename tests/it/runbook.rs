@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::tempdir;
 
-use crate::restore_redis::Server;
+use crate::restore_redis::server::Server;
 use crate::support::{code, parsed, shown, write_world};
 
 const NOW: &str = "2026-11-22T12:00:00Z";
@@ -29,7 +29,11 @@ fn blocks(page: &str) -> Vec<Block> {
         } else if let Some(said) = paragraph.strip_prefix("Prints ") {
             let spans = said.split('`').skip(1).step_by(2).map(str::to_owned);
             // A file that the text points to is not printed.
-            found.last_mut().unwrap().prints.extend(spans.filter(|span| !span.starts_with("runs/") && !span.starts_with("reledger ")));
+            found
+                .last_mut()
+                .unwrap()
+                .prints
+                .extend(spans.filter(|span| !span.starts_with("runs/") && !span.starts_with("reledger ")));
         }
     }
     found
@@ -51,10 +55,19 @@ fn every_command_of_the_runbook_runs_and_prints_what_the_page_says() {
     let key = folder.path().join("operator.key");
     fs::write(&key, "2a".repeat(32)).unwrap();
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
-    for line in ["reledger drill --run old -q", "reledger snapshot create --run old --sign-with operator.key --out snapshots -q --json"] {
+    for line in [
+        "reledger drill --run old -q",
+        "reledger snapshot create --run old --sign-with operator.key --out snapshots -q --json",
+    ] {
         let output = bash(folder.path(), line);
         assert_eq!(code(&output), 0, "{line} {}", shown(&output));
-        if let Some(key) = output.stdout.starts_with(b"{").then(|| parsed(&output.stdout)).as_ref().and_then(|told: &Value| told["key_id"].as_str()) {
+        if let Some(key) = output
+            .stdout
+            .starts_with(b"{")
+            .then(|| parsed(&output.stdout))
+            .as_ref()
+            .and_then(|told: &Value| told["key_id"].as_str())
+        {
             fs::write(folder.path().join("keys.txt"), format!("{key}\n")).unwrap();
         }
     }
@@ -64,7 +77,8 @@ fn every_command_of_the_runbook_runs_and_prints_what_the_page_says() {
     for block in blocks {
         let mut said = String::new();
         for line in &block.commands {
-            let (line, exit) = line.split_once(" # exit ").map_or((line.as_str(), 0), |(line, exit)| (line, exit.parse().unwrap()));
+            let (line, exit) =
+                line.split_once(" # exit ").map_or((line.as_str(), 0), |(line, exit)| (line, exit.parse().unwrap()));
             let output = bash(folder.path(), &line.replace("redis://127.0.0.1:6379/0", &format!("{}/0", server.url())));
             assert_eq!(code(&output), exit, "{line} {}", shown(&output));
             said.push_str(&shown(&output));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use super::file::{ADMITTED_FILE, Admitted, CHAIN_FILE, ChainFile, Line, write};
+use super::file::{ADMITTED_FILE, Admitted, CHAIN_FILE, ChainFile, Line, write, write_latest};
 use super::judge::{SealTerms, judged, sound};
 use crate::app::audit::{audit, sealed_store};
 use crate::app::error::AppError;
@@ -85,6 +85,9 @@ pub fn create_checkpoint(
     let body = body(&finished, &admitted, last)?;
     may_seal(options, &chain, &body, pen.key())?;
     if let Some(last) = last.filter(|last| is_same(&chain, last, &body, added, pen.key())) {
+        if !options.dry_run {
+            write_latest(run, &chain)?;
+        }
         return Ok(CreatedCheckpoint {
             line: last.bytes.clone(),
             claim: last.claim.clone(),

@@ -6,7 +6,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::app::error::AppError;
-use crate::app::run::write_atomic;
+use crate::app::run::{create_folders, write_atomic};
 use crate::domain::{Digest32, EvidenceId, Media, RawEvidence, sha256};
 use crate::evidence::checkpoint::CheckpointClaim;
 
@@ -148,13 +148,21 @@ impl Admitted {
 pub(super) fn write(run: &Path, chain: &ChainFile, admitted: &Admitted) -> Result<(), AppError> {
     let path = |name: &str| -> PathBuf { run.join(name) };
     let folder = path("checkpoints");
-    std::fs::create_dir_all(&folder).map_err(AppError::io("create", &folder))?;
+    create_folders(&folder)?;
     write_atomic(&path(ADMITTED_FILE), &admitted.to_bytes())?;
     write_atomic(&path(CHAIN_FILE), &chain.to_bytes())?;
-    match chain.last() {
-        Some(last) => write_atomic(&path(LATEST_FILE), &[last.bytes.as_slice(), b"\n"].concat()),
-        None => Ok(()),
-    }
+    write_latest(run, chain)
+}
+
+/// Writes the newest line alone, unless it stands there. Whoever was killed may have come to the chain and not to it.
+///
+/// # Errors
+/// [`AppError::Io`]; what stood there stands then.
+pub(super) fn write_latest(run: &Path, chain: &ChainFile) -> Result<(), AppError> {
+    let Some(last) = chain.last() else { return Ok(()) };
+    let (path, line) = (run.join(LATEST_FILE), [last.bytes.as_slice(), b"\n"].concat());
+    let is_there = std::fs::read(&path).is_ok_and(|found| found == line);
+    if is_there { Ok(()) } else { write_atomic(&path, &line) }
 }
 
 fn bounded(path: &Path, limit: u64) -> Result<Vec<u8>, AppError> {

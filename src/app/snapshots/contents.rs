@@ -4,9 +4,11 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use crate::app::audit::{MANIFEST, manifest_of, read};
 use crate::app::error::AppError;
 use crate::domain::Sha256Stream;
 use crate::evidence::snapshot::SnapshotMember;
+use crate::seal::Member;
 
 /// The number of the last change to how a run's folder is laid out: 1 is the first layout. A restore refuses a later one.
 pub(in crate::app) const SCHEMA_CURSOR: u64 = 1;
@@ -34,7 +36,7 @@ const FILES: [&str; 18] = [
 /// Where the evidence's segments are.
 const SEGMENTS: &str = "evidence/segments/";
 /// Bytes read at a time.
-const PIECE: usize = 64 * 1024;
+const PIECE: usize = 256 * 1024;
 
 /// True for a name that a file of a run has: nothing is written under any other.
 pub(super) fn belongs(name: &str) -> bool {
@@ -47,10 +49,11 @@ pub(super) fn is_segment(name: &str) -> bool {
     number.is_some_and(|number| number.len() == 8 && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Every file of the run that a snapshot holds, measured, in order of name.
+/// Every file of the run that a snapshot holds, in order of name, as it was measured: here, or where the evidence's manifest tells
+/// of it, against which the caller has just held the bytes, and against which packing holds them once more.
 ///
 /// # Errors
-/// [`AppError::Io`]; [`AppError::Untrusted`] for a link or folder in the place of a file.
+/// [`AppError::Io`]; [`AppError::Untrusted`] for a link or folder in the place of a file, or a manifest that can't be read.
 pub(super) fn members(run: &Path) -> Result<Vec<SnapshotMember>, AppError> {
     let mut names: Vec<String> =
         FILES.iter().filter(|name| run.join(name).exists()).map(|name| (*name).to_owned()).collect();
@@ -63,14 +66,22 @@ pub(super) fn members(run: &Path) -> Result<Vec<SnapshotMember>, AppError> {
         }
     }
     names.sort();
-    names.iter().map(|name| member(run, name)).collect()
+    let sealed = manifest_of(&read(run, MANIFEST)?)?;
+    let told = |name: &str| {
+        let inner = name.strip_prefix("evidence/")?;
+        sealed.members.iter().find(|member| member.name == inner)
+    };
+    names.iter().map(|name| member(run, name, told(name))).collect()
 }
 
-fn member(run: &Path, name: &str) -> Result<SnapshotMember, AppError> {
+fn member(run: &Path, name: &str, told: Option<&Member>) -> Result<SnapshotMember, AppError> {
     let path = run.join(name);
     let kind = path.symlink_metadata().map_err(AppError::io("read", &path))?;
     if !kind.is_file() {
         return Err(AppError::Untrusted { what: format!("checksum_error: {name} is no regular file") });
+    }
+    if let Some(Member { sha256, size, .. }) = told {
+        return Ok(SnapshotMember { name: name.to_owned(), sha256: *sha256, size: *size });
     }
     let measured = || -> io::Result<SnapshotMember> {
         let (mut file, mut digest, mut size) = (File::open(&path)?, Sha256Stream::default(), 0_u64);

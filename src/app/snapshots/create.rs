@@ -12,6 +12,7 @@ use crate::app::error::AppError;
 use crate::app::finished::FinishedRun;
 use crate::app::observer::Cancel;
 use crate::app::pen::Pen;
+use crate::app::run::{create_folders, sync_folder};
 use crate::domain::{Digest32, PublicKey32, UnixSeconds};
 use crate::evidence::snapshot::{SnapshotManifest, SnapshotMember};
 use crate::seal::{is_sealed_by, manifest_message, pack_snapshot, signature_bytes, snapshot_head};
@@ -91,7 +92,7 @@ pub fn create_snapshot(options: &SnapshotOptions, pen: &Pen, cancel: &Cancel) ->
     let path = options.out.join(SnapshotName::of(options.clock, &manifest_sha256(&manifest)).to_file_name());
     let mut made = CreatedSnapshot { path, manifest, key: pen.key(), file: None, is_new: true };
     if !options.dry_run {
-        fs::create_dir_all(&options.out).map_err(AppError::io("create", &options.out))?;
+        create_folders(&options.out)?;
         made.file = Some(write(options, &made, pen, cancel)?);
     }
     Ok(made)
@@ -171,7 +172,7 @@ fn write(
         let outline = checked_snapshot(&beside, &BTreeSet::from([made.key]), cancel)?;
         let placed = || -> io::Result<()> {
             fs::rename(&beside, &made.path)?;
-            File::open(&options.out)?.sync_all()
+            sync_folder(&options.out)
         };
         placed().map_err(AppError::io("write", &made.path))?;
         Ok((outline.file_sha256, outline.file_bytes))

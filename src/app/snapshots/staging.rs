@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::contents::{belongs, is_segment};
 use crate::app::error::AppError;
+use crate::app::run::{create_folders, parent_of, sync_folder};
 use crate::domain::Digest32;
 use crate::seal::MemberSink;
 
@@ -24,9 +25,7 @@ impl Staging {
     /// # Errors
     /// [`AppError::Io`].
     pub(super) fn beside(run: &Path) -> Result<Self, AppError> {
-        if let Some(parent) = run.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            fs::create_dir_all(parent).map_err(AppError::io("create", parent))?;
-        }
+        create_folders(parent_of(run))?;
         let root = free(run, "restoring")?;
         fs::create_dir(&root).map_err(AppError::io("create", &root))?;
         Ok(Self { root, placed: false })
@@ -45,26 +44,35 @@ impl Staging {
         // An empty folder is nothing to keep: the rename takes its place.
         let is_empty = fs::read_dir(run).is_ok_and(|mut entries| entries.next().is_none());
         let before = if run.exists() && !is_empty { Some(free(run, "before-restore")?) } else { None };
-        let swap = || -> io::Result<()> {
-            match &before {
-                None => fs::rename(&self.root, run)?,
-                // One step where the system has it: there is no moment without a run.
-                Some(before) if exchange(&self.root, run)? => fs::rename(&self.root, before)?,
-                Some(before) => {
-                    fs::rename(run, before)?;
-                    if let Err(error) = fs::rename(&self.root, run) {
-                        fs::rename(before, run)?;
-                        return Err(error);
-                    }
-                }
-            }
-            let parent = run.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            File::open(parent)?.sync_all()
+        let in_place = "put the restored run in place at";
+        match &before {
+            None => fs::rename(&self.root, run).inspect(|()| self.placed = true),
+            Some(before) => self.change_places(run, before),
+        }
+        .map_err(AppError::io(in_place, run))?;
+        sync_folder(parent_of(run)).map_err(AppError::io(in_place, run))?;
+        Ok(before)
+    }
+
+    /// The folder stands at `run` afterwards, and what stood there at `before`; on an error all stands as it did, or the error
+    /// says where.
+    fn change_places(&mut self, run: &Path, before: &Path) -> io::Result<()> {
+        let told = |error: io::Error, place: &Path| {
+            io::Error::new(error.kind(), format!("{error}; what stood there is in {}", place.display()))
         };
-        let done = swap().map_err(AppError::io("put the restored run in place at", run));
-        // After an exchange the folder of that name is the old run: it is nobody's to remove.
+        // One step where the system has it: there is no moment without a run.
+        if exchange(&self.root, run)? {
+            // From here on the folder of our name is the old run: it is nobody's to remove.
+            self.placed = true;
+            let Err(error) = fs::rename(&self.root, before) else { return Ok(()) };
+            self.placed = !exchange(&self.root, run).unwrap_or(false);
+            return Err(if self.placed { told(error, &self.root) } else { error });
+        }
+        fs::rename(run, before)?;
         self.placed = true;
-        done.map(|()| before)
+        let Err(error) = fs::rename(&self.root, run) else { return Ok(()) };
+        self.placed = fs::rename(before, run).is_err();
+        Err(if self.placed { told(error, before) } else { error })
     }
 }
 

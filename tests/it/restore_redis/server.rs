@@ -10,23 +10,23 @@ use redis::{Cmd, Connection, Value};
 use tempfile::{TempDir, tempdir};
 
 /// What a store holds, by key: the bytes of a `DUMP`.
-pub(super) type Held = BTreeMap<String, Vec<u8>>;
+pub(crate) type Held = BTreeMap<String, Vec<u8>>;
 
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Child,
-    pub(super) port: u16,
+    pub(crate) port: u16,
     folder: TempDir,
     more: Vec<String>,
     password: Option<String>,
 }
 
 /// A port that nobody listens on now.
-pub(super) fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// True when there is a server to start; else says so, and fails where services are required.
-pub(super) fn is_here() -> bool {
+pub(crate) fn is_here() -> bool {
     if Command::new("redis-server").arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success())
     {
         return true;
@@ -59,7 +59,7 @@ fn listens(told: BufReader<ChildStdout>) -> bool {
 
 impl Server {
     /// Started with these settings; `None` where there is none to start.
-    pub(super) fn start(more: &[&str]) -> Option<Self> {
+    pub(crate) fn start(more: &[&str]) -> Option<Self> {
         if !is_here() {
             return None;
         }
@@ -78,16 +78,16 @@ impl Server {
     }
 
     /// From now on our own questions name this password.
-    pub(super) fn with_password(mut self, password: &str) -> Self {
+    pub(crate) fn with_password(mut self, password: &str) -> Self {
         self.password = Some(password.to_owned());
         self
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    pub(super) fn connection(&self) -> Connection {
+    pub(crate) fn connection(&self) -> Connection {
         let client = redis::Client::open(self.url()).unwrap();
         let mut connection = client.get_connection().unwrap();
         if let Some(password) = &self.password {
@@ -96,19 +96,19 @@ impl Server {
         connection
     }
 
-    pub(super) fn ask(&self, words: &[&str]) -> Value {
+    pub(crate) fn ask(&self, words: &[&str]) -> Value {
         command(words).query(&mut self.connection()).unwrap()
     }
 
     /// The first key of that pattern, in order of names.
-    pub(super) fn first(&self, pattern: &str) -> String {
+    pub(crate) fn first(&self, pattern: &str) -> String {
         let mut keys: Vec<String> = command(&["KEYS", pattern]).query(&mut self.connection()).unwrap();
         keys.sort();
         keys.into_iter().next().unwrap_or_else(|| panic!("no key is like {pattern}"))
     }
 
     /// Everything that it holds but what a restore keeps for itself.
-    pub(super) fn held(&self) -> Held {
+    pub(crate) fn held(&self) -> Held {
         let mut connection = self.connection();
         let keys: Vec<String> = command(&["KEYS", "*"]).query(&mut connection).unwrap();
         let shown = keys.into_iter().filter(|key| !key.starts_with("oc:reledger:"));
@@ -116,20 +116,20 @@ impl Server {
     }
 
     /// What a restore keeps for itself.
-    pub(super) fn own(&self) -> Vec<String> {
+    pub(crate) fn own(&self) -> Vec<String> {
         let mut keys: Vec<String> = command(&["KEYS", "oc:reledger:*"]).query(&mut self.connection()).unwrap();
         keys.sort();
         keys
     }
 
     /// SIGKILL, at once.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Started again on the files that it left.
-    pub(super) fn again(&mut self) {
+    pub(crate) fn again(&mut self) {
         for _ in 0..50 {
             let (child, told) = launch(self.port, self.folder.path(), &self.more);
             self.child = child;
