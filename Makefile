@@ -4,7 +4,7 @@ SHELL := /bin/sh
 # Many tests wait for sockets and for processes that they killed: two for each core keep it busy.
 TEST_THREADS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 2))))
 
-.PHONY: help drill test test-peers test-browser test-renderings check bench bench-balances bench-capture bench-page bench-project bench-treasury relay-worlds timelines fuzz fuzz-targets kills laws acknowledged bundles checkpoints pages mutants worlds balances identity variations coverage relays hand-mutants docs clean
+.PHONY: help drill test test-peers test-browser test-renderings check bench bench-balances bench-capture bench-page bench-project bench-treasury relay-worlds timelines cuts fuzz fuzz-targets kills laws acknowledged bundles checkpoints pages mutants worlds balances identity variations coverage relays hand-mutants docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ bench-capture: ## capture from four loopback relays beside its two floors (RELED
 kills: ## captures, restores, snapshots and seals killed at random moments, RELEDGER_KILLS of each
 	RELEDGER_KILLS=$${RELEDGER_KILLS:-30} $(CARGO) test --locked --test it replay::kills -- --nocapture
 	RELEDGER_KILLS=$${RELEDGER_KILLS:-30} $(CARGO) test --locked --test it snapshots::killed -- --nocapture
+
+cuts: ## RELEDGER_CUTS drawn cuts: snapshot, restore, replay the rest; equal state root and report (RELEDGER_CUTS_SEED=n)
+	RELEDGER_CUTS=$${RELEDGER_CUTS:-1000} $(CARGO) test --locked --test it cuts:: -- --nocapture
 
 fuzz: ## a long campaign of mutated inputs against every decoder and the verifier (RELEDGER_FUZZ_CASES=n)
 	RELEDGER_FUZZ_CASES=$${RELEDGER_FUZZ_CASES:-2000000} $(CARGO) test --locked --test it fuzz -- --nocapture

@@ -14,6 +14,7 @@ mod checkpoints;
 mod cli;
 mod coverage;
 mod custody_timelines;
+mod cuts;
 mod diff;
 mod doctor;
 mod drill;

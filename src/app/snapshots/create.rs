@@ -5,11 +5,13 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::contents::{SCHEMA_CURSOR, members};
-use super::folder::{SnapshotName, snapshots_in};
+use serde_json::Value;
+
+use super::contents::SCHEMA_CURSOR;
+use super::folder::{FolderLock, SnapshotName, snapshots_in};
+use super::frozen::{Frozen, busy};
 use super::judge::{checked_snapshot, manifest_sha256};
 use crate::app::error::AppError;
-use crate::app::finished::FinishedRun;
 use crate::app::observer::Cancel;
 use crate::app::pen::Pen;
 use crate::domain::{Digest32, PublicKey32, UnixSeconds};
@@ -44,30 +46,28 @@ pub struct CreatedSnapshot {
     pub file: Option<(Digest32, u64)>,
     /// False when the newest one of the folder holds the same, which this is then.
     pub is_new: bool,
+    /// True when another run is on in the folder, or was and never came to its end: this is the state that was finished before.
+    pub is_live: bool,
 }
 
-/// Packs and signs a finished run. The same run, sequence number and key give the same bytes.
+/// Packs and signs the last finished state of a run, also while another run is on in the folder. The same state, sequence number
+/// and key give the same bytes.
 ///
 /// # Errors
 /// [`AppError::Config`] for a folder without a finished run; [`AppError::Untrusted`] when a member of it is not what its manifest
-/// says; [`AppError::Busy`] when somebody wrote into it meanwhile; [`AppError::Refused`] for fewer entries than before without
+/// says; [`AppError::Busy`] when it turned over each time it was looked at, or another process makes a snapshot into the folder; [`AppError::Refused`] for fewer entries than before without
 /// `yes`, or more than an archive may hold; [`AppError::Io`]. Nothing is left behind then.
 pub fn create_snapshot(options: &SnapshotOptions, pen: &Pen, cancel: &Cancel) -> Result<CreatedSnapshot, AppError> {
-    let finished = FinishedRun::verified(&options.run)?;
-    let members = members(&options.run)?;
+    let frozen = Frozen::of(&options.run, cancel)?;
     cancel.check()?;
-    // Whoever wrote meanwhile has changed the record, and with it one of these.
-    let again = FinishedRun::read(&options.run)?;
-    let same = |name: &str, digest: Digest32| members.iter().any(|one| one.name == name && one.sha256 == digest);
-    let is_one_state = (finished.report_sha256, finished.manifest_sha256)
-        == (again.report_sha256, again.manifest_sha256)
-        && same("report.json", again.report_sha256)
-        && same("evidence/manifest.json", again.manifest_sha256);
-    if !is_one_state {
-        return Err(busy(&options.run));
-    }
+    let entries = entries(&frozen.report)?;
+    let _one = if options.dry_run {
+        None
+    } else {
+        fs::create_dir_all(&options.out).map_err(AppError::io("create", &options.out))?;
+        Some(FolderLock::take(&options.out, cancel)?)
+    };
     let before = Before::of(&options.out, &pen.key())?;
-    let entries = entries(&finished)?;
     if entries < before.entries && !options.yes {
         return Err(AppError::Refused {
             what: format!("the run has {entries} entries, and an earlier snapshot has {}", before.entries),
@@ -75,13 +75,14 @@ pub fn create_snapshot(options: &SnapshotOptions, pen: &Pen, cancel: &Cancel) ->
                 .to_owned(),
         });
     }
-    if let Some((path, manifest)) = before.newest.filter(|(_, manifest)| manifest.members == members) {
-        return Ok(CreatedSnapshot { path, manifest, key: pen.key(), file: None, is_new: false });
+    if let Some((path, manifest)) = before.newest.filter(|(_, manifest)| manifest.members == frozen.members) {
+        let is_live = frozen.is_live;
+        return Ok(CreatedSnapshot { path, manifest, key: pen.key(), file: None, is_new: false, is_live });
     }
     let sequence = before.sequence.map_or(Ok(0), |last| {
         last.checked_add(1).ok_or_else(|| AppError::Internal("the last sequence number is used up".to_owned()))
     })?;
-    let manifest = SnapshotManifest { sequence, entries, schema_cursor: SCHEMA_CURSOR, members };
+    let manifest = SnapshotManifest { sequence, entries, schema_cursor: SCHEMA_CURSOR, members: frozen.members.clone() };
     if let Some((problem, name)) = manifest.problem() {
         return Err(AppError::Refused {
             what: format!("the run does not fit into a snapshot: {} at {name}", problem.name()),
@@ -89,23 +90,16 @@ pub fn create_snapshot(options: &SnapshotOptions, pen: &Pen, cancel: &Cancel) ->
         });
     }
     let path = options.out.join(SnapshotName::of(options.clock, &manifest_sha256(&manifest)).to_file_name());
-    let mut made = CreatedSnapshot { path, manifest, key: pen.key(), file: None, is_new: true };
+    let is_live = frozen.is_live;
+    let mut made = CreatedSnapshot { path, manifest, key: pen.key(), file: None, is_new: true, is_live };
     if !options.dry_run {
-        fs::create_dir_all(&options.out).map_err(AppError::io("create", &options.out))?;
-        made.file = Some(write(options, &made, pen, cancel)?);
+        made.file = Some(write(options, (&made, &frozen), pen, cancel)?);
     }
     Ok(made)
 }
 
-fn busy(run: &Path) -> AppError {
-    AppError::Busy {
-        what: format!("{} was written while it was read; no snapshot was made", run.display()),
-        hint: "wait for the other process, and make it again".to_owned(),
-    }
-}
-
-fn entries(finished: &FinishedRun) -> Result<u64, AppError> {
-    let ledgers = finished.report()["ledgers"].as_object();
+fn entries(report: &Value) -> Result<u64, AppError> {
+    let ledgers = report["ledgers"].as_object();
     let counts =
         ledgers.and_then(|ledgers| ledgers.values().map(|one| one["entries"].as_u64()).collect::<Option<Vec<u64>>>());
     let total = counts.and_then(|counts| counts.into_iter().try_fold(0_u64, u64::checked_add));
@@ -146,7 +140,7 @@ impl Before {
 /// Beside, synced, read back as a stranger would, renamed, and the folder synced.
 fn write(
     options: &SnapshotOptions,
-    made: &CreatedSnapshot,
+    (made, frozen): (&CreatedSnapshot, &Frozen),
     pen: &Pen,
     cancel: &Cancel,
 ) -> Result<(Digest32, u64), AppError> {
@@ -158,7 +152,7 @@ fn write(
             if cancel.is_cancelled() {
                 return Err(io::Error::other("interrupted"));
             }
-            Ok(Box::new(File::open(options.run.join(&member.name))?))
+            frozen.open(&member.name)
         };
         let mut written = || -> io::Result<()> {
             let out = BufWriter::new(File::create(&beside)?);

@@ -1,14 +1,22 @@
 //! A folder of snapshots: names that say when and what, and the archives that have them.
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::app::error::AppError;
+use crate::app::observer::Cancel;
 use crate::domain::{Digest32, UnixSeconds};
 
 /// Digits of the manifest's digest in a name.
 const DIGITS: usize = 16;
 /// How a name ends.
 const SUFFIX: &str = ".tar.zst";
+/// The lock's name. It stays: a name that goes away could be locked twice.
+const LOCK: &str = ".lock";
+/// How often the lock is tried, and how long is waited between.
+const TRIES: u32 = 30;
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What a snapshot's name says.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,6 +77,34 @@ pub fn snapshots_in(folder: &Path) -> Result<Vec<(SnapshotName, PathBuf)>, AppEr
     }
     found.sort();
     Ok(found)
+}
+
+/// One maker at a time: two would give two archives one number.
+pub(super) struct FolderLock(#[expect(dead_code, reason = "held until it is dropped")] File);
+
+impl FolderLock {
+    /// Waits for the folder, and takes it.
+    ///
+    /// # Errors
+    /// [`AppError::Busy`] when somebody holds it longer than a moment; [`AppError::Io`].
+    pub(super) fn take(folder: &Path, cancel: &Cancel) -> Result<Self, AppError> {
+        let path = folder.join(LOCK);
+        let file = File::options().write(true).create(true).truncate(false).open(&path);
+        let file = file.map_err(AppError::io("open", &path))?;
+        for _ in 0..TRIES {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self(file)),
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => return Err(AppError::io("lock", &path)(error)),
+            }
+            cancel.check()?;
+            std::thread::sleep(PAUSE);
+        }
+        Err(AppError::Busy {
+            what: format!("another process is at the snapshots in {}", folder.display()),
+            hint: "wait for it, and try again".to_owned(),
+        })
+    }
 }
 
 #[cfg(test)]

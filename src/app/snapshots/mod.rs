@@ -3,6 +3,7 @@
 mod contents;
 mod create;
 mod folder;
+mod frozen;
 mod judge;
 mod prune;
 mod restore;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::folder::{SnapshotName, snapshots_in};
+use super::folder::{FolderLock, SnapshotName, snapshots_in};
 use super::judge::{JudgedSnapshot, verify_snapshots};
 use crate::app::error::AppError;
 use crate::app::observer::Cancel;
@@ -83,7 +83,7 @@ pub struct PrunedSnapshot {
 ///
 /// # Errors
 /// [`AppError::Config`] for a folder that is not there or a retention of nothing; [`AppError::Refused`] when no snapshot of
-/// the folder holds; [`AppError::Io`].
+/// the folder holds; [`AppError::Busy`] while one is made; [`AppError::Io`].
 pub fn prune_snapshots(options: &PruneOptions, cancel: &Cancel) -> Result<Vec<PrunedSnapshot>, AppError> {
     if options.keep == Retention::default() {
         return Err(AppError::Config {
@@ -91,6 +91,10 @@ pub fn prune_snapshots(options: &PruneOptions, cancel: &Cancel) -> Result<Vec<Pr
             hint: "say --keep-last, --keep-hourly, --keep-daily or --keep-monthly".to_owned(),
         });
     }
+    let _one = match (options.dry_run, options.folder.is_dir()) {
+        (false, true) => Some(FolderLock::take(&options.folder, cancel)?),
+        _ => None,
+    };
     let found = snapshots_in(&options.folder)?;
     let files: Vec<PathBuf> = found.iter().map(|(_, path)| path.clone()).collect();
     let verdict = verify_snapshots(&files, &options.keys, cancel)?;

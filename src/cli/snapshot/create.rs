@@ -18,9 +18,11 @@ use crate::domain::inert;
 #[command(
     after_help = "Written as TIME-DIGEST.tar.zst into the folder, under that name only when it was read back and found good. The \
     same run, sequence number and key give the same bytes; when the newest snapshot of the folder holds the same, nothing is \
-    written. It holds evidence, report, custody log and checkpoints, and no index: that is drawn again.\n\nExit 0: made, or there \
+    written. It holds evidence, report, custody log and checkpoints, and no index: that is drawn again. While \
+    a replay or drill is on in a finished run, the state that was finished before it is packed.\n\nExit 0: made, or there \
     already; 2: no finished run; 5: a member of the run was changed; 6: the key file is readable by others, the run has fewer \
-    entries than an earlier snapshot (without --yes), or does not fit; 7: somebody wrote into the run meanwhile; 74: disk full."
+    entries than an earlier snapshot (without --yes), or does not fit; 7: the run turned over each time it was looked at, or \
+    another process makes a snapshot into the folder; 74: disk full."
 )]
 pub(crate) struct CreateArgs {
     /// The folder of snapshots (default: the run's name with .snapshots).
@@ -86,8 +88,10 @@ pub(super) fn create(global: &Global, output: &Output, args: &CreateArgs) -> Res
         manifest.entries,
         made.key
     );
+    let live = "a run is on in the folder, or never ended: this is the state that was finished before it\n";
+    let text = if made.is_live { format!("{text}{live}") } else { text };
     let value = json!({
-        "is_new": made.is_new, "file": place, "sequence": manifest.sequence, "entries": manifest.entries,
+        "is_new": made.is_new, "live": made.is_live, "file": place, "sequence": manifest.sequence, "entries": manifest.entries,
         "schema_cursor": manifest.schema_cursor, "members": manifest.members.len(), "key_id": made.key.to_string(),
         "sha256": made.file.map(|(digest, _)| digest.to_hex()), "bytes": made.file.map(|(_, bytes)| bytes),
         "dry_run": global.dry_run, "exit_code": 0,
