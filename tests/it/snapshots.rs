@@ -2,6 +2,7 @@
 //! The archive's format, read out of bytes that nobody made from a run, is tested in the room `seal`.
 
 mod at_once;
+mod encrypted;
 mod forced;
 mod hostile;
 mod killed;

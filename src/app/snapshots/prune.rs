@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::cover::Identities;
 use super::folder::{FolderLock, SnapshotName, snapshots_in};
-use super::judge::{JudgedSnapshot, verify_snapshots};
+use super::judge::{JudgedSnapshot, verify_snapshots_with};
 use crate::app::error::AppError;
 use crate::app::observer::Cancel;
 use crate::domain::{PublicKey32, UnixSeconds};
@@ -63,6 +64,8 @@ pub struct PruneOptions {
     pub keep: Retention,
     /// Whose signature makes one good; empty: the archive's own key.
     pub keys: BTreeSet<PublicKey32>,
+    /// Who opens encrypted ones.
+    pub identities: Identities,
     /// Say what would be removed, and remove nothing.
     pub dry_run: bool,
 }
@@ -97,7 +100,7 @@ pub fn prune_snapshots(options: &PruneOptions, cancel: &Cancel) -> Result<Vec<Pr
     };
     let found = snapshots_in(&options.folder)?;
     let files: Vec<PathBuf> = found.iter().map(|(_, path)| path.clone()).collect();
-    let verdict = verify_snapshots(&files, &options.keys, cancel)?;
+    let verdict = verify_snapshots_with(&files, &options.keys, &options.identities, cancel)?;
     let good: BTreeMap<&Path, bool> =
         verdict.snapshots.iter().map(|one: &JudgedSnapshot| (one.path.as_path(), one.faults.is_empty())).collect();
     let mut pruned = plan(&found, &|path| good.get(path).copied().unwrap_or_default(), options.keep);
