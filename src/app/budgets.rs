@@ -108,7 +108,9 @@ mod tests {
     #[test]
     fn a_stage_is_over_its_budget_with_all_of_its_times_together_and_exactly_on_it_is_not() {
         let budgets = budgets("[budgets]\nrto = \"10s\"\n[budgets.stages]\nverify = \"1s\"\nrestore = \"2s\"\n");
-        let stages = |verify: u64| vec![("verify".to_owned(), 400), ("capture".to_owned(), 9_000), ("verify".to_owned(), verify)];
+        let stages = |verify: u64| {
+            vec![("verify".to_owned(), 400), ("capture".to_owned(), 9_000), ("verify".to_owned(), verify)]
+        };
         assert_eq!(budgets.missed(10_000, &stages(600)), Missed::default());
         let late = budgets.missed(10_001, &stages(601));
         assert!(late.rto);

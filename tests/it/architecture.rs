@@ -227,9 +227,18 @@ fn the_core_builds_without_runtime_sockets_databases_or_terminal() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let tree = String::from_utf8(output.stdout).unwrap();
     assert!(tree.contains("bitcoin v"), "the tree was not read");
-    for banned in
-        ["tokio", "tokio-tungstenite", "tungstenite", "nostr-sdk", "reqwest", "redb", "sled", "clap", "indicatif"]
-    {
+    for banned in [
+        "tokio",
+        "tokio-tungstenite",
+        "tungstenite",
+        "nostr-sdk",
+        "reqwest",
+        "redb",
+        "sled",
+        "clap",
+        "indicatif",
+        "age",
+    ] {
         assert!(!tree.lines().any(|line| line.split(' ').next() == Some(banned)), "the core depends on {banned}");
     }
     // `lightning-invoice` and `bip322` judge with the curve library of `bitcoin`; a second one would be a second judgement.

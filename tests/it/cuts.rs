@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use reledger::app::{
-    Cancel, Config, Identities, KeySource, Pen, Plan, ReplayOptions, RunOptions, Silent, SnapshotOptions, create_snapshot, drill,
-    replay,
+    Cancel, Config, Identities, KeySource, Pen, Plan, ReplayOptions, RunOptions, Silent, SnapshotOptions,
+    create_snapshot, drill, replay,
 };
 use reledger::domain::{NostrEventId, UnixSeconds};
 use reledger::sim::{Holds, Proven, RelayRules, Scene, Services, Serving, World, serve_with};

@@ -77,7 +77,8 @@ pub(super) fn way(
             clock: options.clock,
             actor: options.actor.clone(),
         };
-        let Restored { manifest, file_sha256, millis, .. } = restore_by(COMMAND, (&wanted, &replay.identities), cancel)?;
+        let Restored { manifest, file_sha256, millis, .. } =
+            restore_by(COMMAND, (&wanted, &replay.identities), cancel)?;
         let origin = origin(file_sha256, &manifest, true);
         return Ok(if dry { Way::Would(origin) } else { Way::Restored(origin, Some(millis)) });
     }

@@ -134,7 +134,10 @@ fn decrypted(path: &Path, file: File, identities: &Identities, bytes: Option<u64
     match decryptor.decrypt(all) {
         Ok(stream) => Ok(Plain { reader: Box::new(Covered(stream)), bytes }),
         Err(age::DecryptError::NoMatchingKeys) => Err(AppError::Untrusted {
-            what: format!("checksum_error: {} is encrypted for others than the identity that was named", path.display()),
+            what: format!(
+                "checksum_error: {} is encrypted for others than the identity that was named",
+                path.display()
+            ),
         }),
         Err(_) => Ok(damaged()),
     }

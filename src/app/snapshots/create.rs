@@ -102,7 +102,8 @@ pub fn create_snapshot_for(
     let sequence = before.sequence.map_or(Ok(0), |last| {
         last.checked_add(1).ok_or_else(|| AppError::Internal("the last sequence number is used up".to_owned()))
     })?;
-    let manifest = SnapshotManifest { sequence, entries, schema_cursor: SCHEMA_CURSOR, members: frozen.members.clone() };
+    let manifest =
+        SnapshotManifest { sequence, entries, schema_cursor: SCHEMA_CURSOR, members: frozen.members.clone() };
     if let Some((problem, name)) = manifest.problem() {
         return Err(AppError::Refused {
             what: format!("the run does not fit into a snapshot: {} at {name}", problem.name()),

@@ -29,6 +29,8 @@ const LOOKS: u32 = 25;
 const PAUSE: Duration = Duration::from_millis(200);
 /// The record's name in the run's folder.
 const RECORD: &str = "run.json";
+/// What the report is a function of besides the evidence.
+const INPUTS: &str = "evidence/inputs.json";
 
 /// The state.
 pub(super) struct Frozen {
@@ -156,7 +158,9 @@ impl Held {
             };
             sources.extend(source.map(|source| (name.to_owned(), source)));
         }
-        if Mark::of(run)? != mark {
+        // The next state's inputs are written before its manifest.
+        let is_next = is_live && !fits(&manifest, &sources, run)?;
+        if is_next || Mark::of(run)? != mark {
             return Ok(None);
         }
         let report_told = log.as_ref().and_then(CustodyLog::report_sha256);
@@ -199,6 +203,14 @@ impl Held {
         }
         Ok(Frozen { members, report, is_live: self.is_live, sources: self.sources })
     }
+}
+
+/// Whether the inputs are those of the manifest.
+fn fits(manifest: &Manifest, sources: &BTreeMap<String, Source>, run: &Path) -> Result<bool, AppError> {
+    let sealed = manifest.members.iter().find(|member| format!("evidence/{}", member.name) == INPUTS);
+    let (Some(sealed), Some(source)) = (sealed, sources.get(INPUTS)) else { return Ok(false) };
+    let found = measure(INPUTS, || source.open()).map_err(AppError::io("read", &run.join(INPUTS)))?;
+    Ok(found.sha256 == sealed.sha256)
 }
 
 /// The record of the last finished state, and whether something began after it.

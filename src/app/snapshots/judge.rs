@@ -122,8 +122,7 @@ pub(super) fn outline_of(
     cancel: &Cancel,
 ) -> Result<SnapshotOutline, AppError> {
     let Plain { reader, bytes } = open(path, identities)?;
-    let outline =
-        read_snapshot(reader, bytes, trust, &|| cancel.is_cancelled()).map_err(AppError::io("read", path))?;
+    let outline = read_snapshot(reader, bytes, trust, &|| cancel.is_cancelled()).map_err(AppError::io("read", path))?;
     if outline.is_none() {
         cancel.check()?;
     }

@@ -64,7 +64,8 @@ fn one_command_restores_replays_and_says_whether_writes_may_go_on() {
     assert!(!stage.run_dir("run").exists());
     let said = packed.replay("run", &[], 0);
     assert_eq!((&said["safe_to_unfreeze"], &said["restored"]["now"]), (&true.into(), &true.into()), "{said:#}");
-    let stages: Vec<&str> = said["stages"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    let stages: Vec<&str> =
+        said["stages"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
     assert_eq!(stages[0], "restore", "{said:#}");
     assert!(["capture", "verify", "rebuild"].iter().all(|name| stages.contains(name)), "{stages:?}");
     let held = said["evidence"]["new"].as_u64().unwrap();

@@ -136,17 +136,22 @@ fn a_ciphertext_that_was_altered_cut_off_or_made_to_hurt_is_refused_and_nothing_
     let chunk = 64 * 1024 + 16;
     let payload = header + 1 + bytes[header + 1..].iter().position(|byte| *byte == b'\n').unwrap() + 1;
     // In the header, in the nonce, in each part of the payload; at the ends of chunks and between them.
-    for at in [10, header - 3, header + 7, payload + 3, payload + 20, payload + (bytes.len() - payload) / 2, bytes.len() - 1] {
+    for at in
+        [10, header - 3, header + 7, payload + 3, payload + 20, payload + (bytes.len() - payload) / 2, bytes.len() - 1]
+    {
         let mut changed = bytes.clone();
         changed[at] ^= 1;
         refused(&changed, &[5]);
     }
-    for length in [0, 10, header, payload, payload + 16, payload + 40, payload + 16 + chunk, bytes.len() - 17, bytes.len() - 1] {
+    for length in
+        [0, 10, header, payload, payload + 16, payload + 40, payload + 16 + chunk, bytes.len() - 17, bytes.len() - 1]
+    {
         refused(&bytes[..length.min(bytes.len() - 1)], &[5]);
     }
     refused(&[bytes.as_slice(), b"x"].concat(), &[5]);
     // Scrypt is as much work as the file says.
-    let scrypt = b"age-encryption.org/v1\n-> scrypt c2FsdHNhbHRzYWx0c2FsdA 30\nYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFh\n--- bWFj\n";
+    let scrypt =
+        b"age-encryption.org/v1\n-> scrypt c2FsdHNhbHRzYWx0c2FsdA 30\nYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFh\n--- bWFj\n";
     assert!(refused(scrypt, &[6]).contains("passphrase"));
     assert!(refused(b"-----BEGIN AGE ENCRYPTED FILE-----\n", &[2]).contains("text form"));
     refused(&[b"age-encryption.org/v1\n-> X25519 ".as_slice(), &[b'a'; 200_000]].concat(), &[5]);
@@ -160,6 +165,7 @@ fn a_ciphertext_that_was_altered_cut_off_or_made_to_hurt_is_refused_and_nothing_
     let bomb = zstd::encode_all(std::io::Read::take(std::io::repeat(0), 64 << 20), 3).unwrap();
     refused(&encrypted(&sealed.recipient, &bomb), &[5, 6]);
     // And an archive that is not encrypted needs no identity, and is not harmed by one.
+    fs::create_dir(desk.path("run")).unwrap();
     desk.grow();
     let plain = make(desk, "2026-10-04T00:00:00Z", &[]);
     desk.ends(&["snapshot", "verify", &file(&plain), "--key", &key, "--identity", &own], 0);
@@ -170,7 +176,9 @@ fn the_reference_reads_what_we_write_and_we_read_what_it_writes() {
     let sealed = Sealed::new();
     let desk = &sealed.desk;
     if Command::new("age").arg("--version").output().is_err() {
-        eprintln!("SKIPPED: no `age` here (Debian package age): what we encrypt was not read by another implementation");
+        eprintln!(
+            "SKIPPED: no `age` here (Debian package age): what we encrypt was not read by another implementation"
+        );
         return;
     }
     let made = sealed.make(NOW);
