@@ -229,7 +229,7 @@ mod tests {
         let threads = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         let mut genuine = Genuine::default();
         let checking = Checking { genuine: &mut genuine, threads: &threads };
-        assert!(!capture("capture", sources, &mut store, checking, &Silent, &limit).unwrap());
+        assert!(!capture("capture", sources, &mut store, checking, &Silent, &limit).unwrap().stopped);
         assert_eq!(store.len(), 9);
     }
 

@@ -105,7 +105,9 @@ pub fn replay(
     let (cut, origin) = match way {
         Some(Way::Compared(outline)) => (Some(cut(&session.store, keys(&plan, replay), &outline)?), None),
         Some(Way::Restored(origin, millis)) => {
-            millis.into_iter().for_each(|millis| session.goes_on_from(millis));
+            if let Some(millis) = millis {
+                session.goes_on_from(millis);
+            }
             (None, Some(origin))
         }
         Some(Way::Would(_)) | None => (None, None),

@@ -211,13 +211,12 @@ fn write(
         let mut written = || -> io::Result<Identities> {
             let out = BufWriter::new(File::create(&beside)?);
             let mut pack = |out: &mut dyn Write| pack_snapshot(out, &made.manifest, &signature, &mut open).map(drop);
-            let (mut out, once) = match recipients {
-                Some(recipients) => recipients.write(out, &mut pack)?,
-                None => {
-                    let mut out = out;
-                    pack(&mut out)?;
-                    (out, Identities::default())
-                }
+            let (mut out, once) = if let Some(recipients) = recipients {
+                recipients.write(out, &mut pack)?
+            } else {
+                let mut out = out;
+                pack(&mut out)?;
+                (out, Identities::default())
             };
             out.flush()?;
             out.get_ref().sync_all()?;

@@ -20,7 +20,7 @@ pub(super) fn course_text(replayed: &Replayed) -> String {
         "evidence: {} new, {} already present; {} without an anchor",
         course.inserted, course.already_present, course.needs_anchor
     ));
-    lines.iter().map(|line| format!("{}\n", inert(line))).collect()
+    lines.into_iter().fold(String::new(), |text, line| text + &inert(&line) + "\n")
 }
 
 fn origin_text(origin: &RestoredFrom) -> String {

@@ -98,7 +98,7 @@ pub(super) fn create(global: &Global, output: &Output, args: &CreateArgs) -> Res
     let live = "a run is on in the folder, or never ended: this is the state that was finished before it\n";
     let text = if made.is_live { format!("{text}{live}") } else { text };
     let value = json!({
-        "is_new": made.is_new, "live": made.is_live, "encrypted": place.ends_with(".age"), "file": place, "sequence": manifest.sequence, "entries": manifest.entries,
+        "is_new": made.is_new, "live": made.is_live, "encrypted": recipients.is_some(), "file": place, "sequence": manifest.sequence, "entries": manifest.entries,
         "schema_cursor": manifest.schema_cursor, "members": manifest.members.len(), "key_id": made.key.to_string(),
         "sha256": made.file.map(|(digest, _)| digest.to_hex()), "bytes": made.file.map(|(_, bytes)| bytes),
         "dry_run": global.dry_run, "exit_code": 0,
