@@ -446,8 +446,6 @@ seed = "beacon"
 [budgets]
 rto = "60m"
 rpo = "15m"
-[budgets.stages]
-restore = "5m"
 [[gaps]]
 source = "wss://relay.ochk.io"
 from = 2026-05-08T00:00:00Z

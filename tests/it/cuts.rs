@@ -58,7 +58,7 @@ impl Cut {
         let events = &town.world.events;
         let (first, last) = (town.times[0], town.times[town.times.len() - 1]);
         let any = events[chance.below(events.len())].clone();
-        let overlap = if case % 2 == 0 { 0 } else { 900 };
+        let overlap = if case.is_multiple_of(2) { 0 } else { 900 };
         let at = |at| Self { at, late: None, overlap };
         match case % SORTS {
             0 => at(first - 1),

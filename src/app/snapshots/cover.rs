@@ -233,6 +233,7 @@ impl Recipients {
     /// # Errors
     /// Always.
     #[cfg(not(feature = "age"))]
+    #[expect(clippy::unused_self, reason = "the form of the other one")]
     pub(super) fn write<W: Write>(
         &self,
         _: W,
