@@ -11,13 +11,14 @@ use super::error::AppError;
 use super::links::{Form, Links, member};
 use super::run::{RunFolder, RunRecord};
 use crate::domain::{Digest32, Sha256Stream, UnixSeconds, inert, inert_limited};
+use crate::report::canonical_json;
 
 /// The schema name of a line.
 const SCHEMA: &str = "reledger/custody-log/1";
 /// The log's name in the evidence folder.
 pub(super) const CUSTODY_FILE: &str = "custody.jsonl";
 /// The log's name in the run's folder.
-const CUSTODY_PATH: &str = "evidence/custody.jsonl";
+pub(super) const CUSTODY_PATH: &str = "evidence/custody.jsonl";
 /// What is read at once of an executable.
 const PIECE: usize = 1 << 16;
 
@@ -155,6 +156,32 @@ impl CustodyLog {
             return Err(untrusted(format!("line {number} tells of another evidence/manifest.json than stands there")));
         }
         Ok(Some(log))
+    }
+
+    /// The log up to the line of that digest, whatever somebody adds behind it; `None` where there is no log and none is told of.
+    ///
+    /// # Errors
+    /// [`AppError::Untrusted`] when it is broken, or has no such line.
+    pub(super) fn until(folder: &RunFolder, head: Option<Digest32>) -> Result<Option<Self>, AppError> {
+        let mut log = Self::read(folder)?;
+        match head {
+            None if !log.path.exists() => Ok(None),
+            None => Ok(Some(log)),
+            Some(head) => {
+                log.links.cut_behind(&head)?;
+                Ok(Some(log))
+            }
+        }
+    }
+
+    /// The bytes of its lines.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        self.entries().iter().flat_map(canonical_json).collect()
+    }
+
+    /// The manifest that the last line tells of.
+    pub(super) fn manifest_sha256(&self) -> Option<Digest32> {
+        member(&self.entries().last()?["evidence"], "manifest_sha256")
     }
 
     /// Every line, in order.

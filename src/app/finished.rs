@@ -98,11 +98,8 @@ impl Frame {
     /// Reads record, manifest and custody log, which fit together.
     pub(super) fn read(root: &Path) -> Result<Self, AppError> {
         let record = record(root)?;
-        if record.as_ref().is_some_and(|record| record.status != "finished") {
-            return Err(config_error(
-                format!("the run in {} is not finished", root.display()),
-                "wait for it, or resume it with the command that began it",
-            ));
+        if record.as_ref().is_some_and(|record| !record.is_finished()) {
+            return Err(not_finished(root));
         }
         let sealed = read(root, MANIFEST)?;
         let (manifest, manifest_sha256) = (manifest_of(&sealed)?, sha256(&sealed));
@@ -123,11 +120,27 @@ impl Frame {
 }
 
 fn record(root: &Path) -> Result<Option<RunRecord>, AppError> {
+    record_bytes(root)?.map(|bytes| record_of(&bytes)).transpose()
+}
+
+/// A record out of its bytes.
+pub(super) fn record_of(bytes: &[u8]) -> Result<RunRecord, AppError> {
+    serde_json::from_slice(bytes).map_err(|_| untrusted(RECORD, "is not the record of a run"))
+}
+
+/// A folder in which a run is on, or was and did not end.
+pub(super) fn not_finished(root: &Path) -> AppError {
+    config_error(
+        format!("the run in {} is not finished", root.display()),
+        "wait for it, or resume it with the command that began it",
+    )
+}
+
+/// What stands in `run.json`; `None` when it is not there.
+pub(super) fn record_bytes(root: &Path) -> Result<Option<Vec<u8>>, AppError> {
     let path = root.join(RECORD);
     match std::fs::read(&path) {
-        Ok(bytes) => {
-            serde_json::from_slice(&bytes).map(Some).map_err(|_| untrusted(RECORD, "is not the record of a run"))
-        }
+        Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
             Err(config_error(format!("{} is no folder", root.display()), "give the folder that was named by --run"))

@@ -166,6 +166,18 @@ impl Links {
         })
     }
 
+    /// Leaves out what stands behind the line of that digest. For reading only: the file itself goes on.
+    ///
+    /// # Errors
+    /// As [`Self::ends_with`], for a file that has no such line.
+    pub(super) fn cut_behind(&mut self, head: &Digest32) -> Result<(), AppError> {
+        if let Some(place) = self.lines.iter().position(|line| member::<Digest32>(line, "sha256") == Some(*head)) {
+            self.lines.truncate(place + 1);
+            (self.head, self.torn) = (Some(*head), 0);
+        }
+        self.ends_with(head)
+    }
+
     /// True when a line of that digest stands in it.
     pub(super) fn has(&self, digest: &Digest32) -> bool {
         self.lines.iter().any(|line| member::<Digest32>(line, "sha256") == Some(*digest))

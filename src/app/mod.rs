@@ -2,7 +2,7 @@
 //!
 //! Purpose: drill, capture, rebuild, audit, verify, explain, proofs and headers by themselves: orders the rooms about; reads the configuration.
 //! May import: domain, evidence, verify, store, ingest, ledger, reconcile, seal, report, substrate, target, sim
-//! External crates: base64, ed25519_dalek, rayon, rustix, serde, serde_json, thiserror, tokio, toml, tracing
+//! External crates: age, base64, ed25519_dalek, rayon, rustix, serde, serde_json, thiserror, tokio, toml, tracing
 //! Never: print; read the environment
 //! Invariants: INV-11; what a report says depends only on evidence, configuration, as-of and version.
 
@@ -151,9 +151,10 @@ pub use restore::{
 };
 pub use run::{Found, RunFolder, RunRecord, write_atomic, write_private, write_result, write_result_by};
 pub use snapshots::{
-    CreatedSnapshot, InspectedSnapshot, JudgedSnapshot, KeptFor, PruneOptions, PrunedSnapshot, RestoreOptions,
-    RestoreTrust, Restored, Retention, SnapshotFault, SnapshotName, SnapshotOptions, SnapshotVerdict, create_snapshot,
-    inspect_snapshot, prune_snapshots, restore_snapshot, snapshots_in, verify_snapshots,
+    CreatedSnapshot, Identities, InspectedSnapshot, JudgedSnapshot, KeptFor, PruneOptions, PrunedSnapshot, Recipients,
+    RestoreOptions, RestoreTrust, Restored, Retention, SnapshotFault, SnapshotName, SnapshotOptions, SnapshotVerdict,
+    create_snapshot, create_snapshot_for, inspect_snapshot, prune_snapshots, restore_snapshot, restore_snapshot_with,
+    snapshots_in, verify_snapshots, verify_snapshots_with,
 };
 pub use standing::{Origin, Standing};
 pub use transparency::{Accepted, Change, More, OpenCode, Page, Skipped, Told, page_of_year, page_text, page_value};

@@ -62,7 +62,7 @@ impl Pen {
 /// As [`Pen::of`].
 pub(super) fn secret(source: &KeySource, flag: &str, form: &str) -> Result<Digest32, AppError> {
     let text = match source {
-        KeySource::File(path) => of_file(path)?,
+        KeySource::File(path) => of_file(path, SECRET_BYTES_MAX)?,
         KeySource::Command(command) => of_command(command, flag)?,
     };
     let seed = std::str::from_utf8(&text).ok().and_then(|text| Digest32::from_hex(text.trim()).ok());
@@ -82,7 +82,7 @@ pub(super) fn secret(source: &KeySource, flag: &str, form: &str) -> Result<Diges
 #[cfg(feature = "redis")]
 pub(super) fn password(source: &KeySource) -> Result<String, AppError> {
     let text = match source {
-        KeySource::File(path) => of_file(path)?,
+        KeySource::File(path) => of_file(path, SECRET_BYTES_MAX)?,
         KeySource::Command(command) => of_command(command, "--password-command")?,
     };
     let text = String::from_utf8(text).ok();
@@ -98,13 +98,17 @@ pub(super) fn password(source: &KeySource) -> Result<String, AppError> {
     })
 }
 
-fn bounded(from: impl Read) -> std::io::Result<Vec<u8>> {
+fn bounded(from: impl Read, limit: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    from.take(SECRET_BYTES_MAX).read_to_end(&mut bytes)?;
+    from.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-fn of_file(path: &Path) -> Result<Vec<u8>, AppError> {
+/// So many bytes of a file that only its owner can read.
+///
+/// # Errors
+/// [`AppError::Source`] for one that others can read (exit 6); [`AppError::Config`] when it can't be read.
+pub(super) fn of_file(path: &Path, limit: u64) -> Result<Vec<u8>, AppError> {
     let told =
         |error| config_error(format!("the key file {} can't be read: {error}", path.display()), "check the path");
     let file = File::open(path).map_err(told)?;
@@ -116,7 +120,7 @@ fn of_file(path: &Path) -> Result<Vec<u8>, AppError> {
             return Err(SourceError::Exposed { file: path.display().to_string() }.into());
         }
     }
-    bounded(file).map_err(told)
+    bounded(file, limit).map_err(told)
 }
 
 fn of_command(command: &str, flag: &str) -> Result<Vec<u8>, AppError> {
@@ -127,7 +131,7 @@ fn of_command(command: &str, flag: &str) -> Result<Vec<u8>, AppError> {
         .stdout(Stdio::piped())
         .spawn()
         .map_err(|error| told(format!("can't be started: {error}")))?;
-    let text = child.stdout.take().map_or(Ok(Vec::new()), bounded);
+    let text = child.stdout.take().map_or(Ok(Vec::new()), |output| bounded(output, SECRET_BYTES_MAX));
     // A command that says more than a key finds its pipe closed here.
     let status = child.wait().map_err(|error| told(format!("can't be waited for: {error}")))?;
     if !status.success() {

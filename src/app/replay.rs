@@ -4,7 +4,7 @@
 mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::again::{Canary, KindAsk, RelayAsk, Window};
 use super::coverage::required;
@@ -17,6 +17,7 @@ use super::observer::{Cancel, Event, Observer, Silent};
 use super::options::RunOptions;
 use super::plan::Plan;
 use super::run::{Found, RunFolder};
+use super::snapshots::{Identities, SnapshotName};
 use super::standing::{Held, Origin, Standing, standings};
 use super::unfreeze::Unfreeze;
 use crate::domain::{FetchReceipt, Media, Outcome, PublicKey32, SourceId, UnixSeconds};
@@ -30,7 +31,7 @@ use self::whole::{Way, is_absent, keys, way};
 const UNREAD_CURSORS: &str = "relays would be asked from the cursors that the snapshot holds, less the overlap";
 
 /// Where a replay begins and ends.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ReplayOptions {
     /// Relays are asked from this instant on; without it and a snapshot, from their cursors.
     pub since: Option<UnixSeconds>,
@@ -38,6 +39,8 @@ pub struct ReplayOptions {
     pub from_snapshot: Option<PathBuf>,
     /// Whose snapshots count; empty: those of the configuration's keys.
     pub keys: BTreeSet<PublicKey32>,
+    /// Who opens it where it is encrypted.
+    pub identities: Identities,
     /// The last instant asked for.
     pub until: Option<UnixSeconds>,
     /// Seconds before the beginning that are asked for once more: records arrive late.
@@ -96,7 +99,9 @@ pub fn replay(
         None => None,
         Some(path) => Some(way(&plan, (options, replay), path, false, (observer, cancel))?),
     };
-    if let (Some(Way::Compared(_)), Some(path), true) = (&way, &replay.from_snapshot, replay.keys.is_empty()) {
+    if let (Some(Way::Compared(_)), Some(path), true) = (&way, &replay.from_snapshot, replay.keys.is_empty())
+        && !is_encrypted(path)
+    {
         // Its outline is evidence like that of any other snapshot, and is judged with them: by the configuration's keys.
         plan.files.entry(Media::Snapshot).or_default().push(path.clone());
         plan.declared.snapshots = true;
@@ -164,6 +169,12 @@ pub fn would_replay(
     }
     asks.extend(rest(plan));
     Ok(WouldReplay { asks, notes: agenda.notes, origin: None })
+}
+
+/// True for a name of an encrypted snapshot: a source of files has nobody to open it.
+fn is_encrypted(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| SnapshotName::parse(&name.to_string_lossy()));
+    name.is_some_and(|name| name.is_encrypted)
 }
 
 /// What is read whole: everything but relays.

@@ -49,6 +49,7 @@ pub(crate) fn version(output: &Output, verbose: bool) -> Result<ExitCode, AppErr
             ("net", cfg!(feature = "net")),
             ("redb", cfg!(feature = "redb")),
             ("sled", cfg!(feature = "sled")),
+            ("age", cfg!(feature = "age")),
         ]
         .into_iter()
         .filter_map(|(name, on)| on.then_some(name))

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::args::{Format, Global};
 use super::expect::{self, JudgedArgs};
 use super::output::{Output, say};
-use super::snapshot::TrustArgs;
+use super::snapshot::{IdentityArgs, TrustArgs};
 use super::{progress, settings, signals};
 use crate::app::{self, AppError, Cancel, ReplayOptions, Replayed, Span};
 use crate::domain::{UnixSeconds, inert};
@@ -43,6 +43,8 @@ pub(crate) struct ReplayArgs {
     pub(crate) from_snapshot: Option<PathBuf>,
     #[command(flatten)]
     trust: TrustArgs,
+    #[command(flatten)]
+    identity: IdentityArgs,
     /// Ask relays for nothing dated after this instant.
     #[arg(long, env = "RELEDGER_UNTIL", value_name = "TIME")]
     pub(crate) until: Option<String>,
@@ -105,8 +107,8 @@ pub(crate) fn show(global: &Global, output: &Output, replayed: &Replayed) -> Res
 fn wanted(args: &ReplayArgs, clock: UnixSeconds) -> Result<ReplayOptions, AppError> {
     let instant =
         |flag, text: &Option<String>| text.as_deref().map(|text| settings::instant(flag, text, clock)).transpose();
-    if args.from_snapshot.is_none() && args.trust.names_any() {
-        return Err(settings::usage("--key and --trusted-keys are for --from-snapshot".to_owned()));
+    if args.from_snapshot.is_none() && (args.trust.names_any() || args.identity.names_any()) {
+        return Err(settings::usage("--key, --trusted-keys and --identity are for --from-snapshot".to_owned()));
     }
     let keys = args.trust.named()?;
     if args.trust.names_any() && keys.is_empty() {
@@ -116,6 +118,7 @@ fn wanted(args: &ReplayArgs, clock: UnixSeconds) -> Result<ReplayOptions, AppErr
         since: instant("--since", &args.since)?,
         from_snapshot: args.from_snapshot.clone(),
         keys,
+        identities: args.identity.read()?,
         until: instant("--until", &args.until)?,
         overlap: Span::from_str(&args.overlap).map_err(|what| settings::usage(format!("--overlap: {what}")))?.0,
     })

@@ -13,7 +13,7 @@ use clap::{Args, Subcommand};
 use super::args::Global;
 use super::output::Output;
 use super::{attest, ots};
-use crate::app::AppError;
+use crate::app::{AppError, Identities};
 use crate::domain::PublicKey32;
 
 /// What to do with snapshots.
@@ -29,6 +29,8 @@ pub(crate) enum SnapshotCommand {
     Inspect {
         /// The archive.
         file: PathBuf,
+        #[command(flatten)]
+        identity: IdentityArgs,
     },
     /// Remove what a retention policy does not keep.
     Prune(create::PruneArgs),
@@ -66,13 +68,34 @@ impl TrustArgs {
     }
 }
 
+/// Who opens what is encrypted.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct IdentityArgs {
+    /// A file with an age identity (AGE-SECRET-KEY-1...) that opens encrypted snapshots; only its owner may be able to read it
+    /// (repeatable).
+    #[arg(long, value_name = "FILE")]
+    identity: Vec<PathBuf>,
+}
+
+impl IdentityArgs {
+    /// The identities.
+    pub(crate) fn read(&self) -> Result<Identities, AppError> {
+        Identities::of(&self.identity)
+    }
+
+    /// True when somebody was named.
+    pub(crate) fn names_any(&self) -> bool {
+        !self.identity.is_empty()
+    }
+}
+
 /// Runs one of them.
 pub(crate) fn run(global: &Global, output: &Output, command: &SnapshotCommand) -> Result<ExitCode, AppError> {
     match command {
         SnapshotCommand::Create(args) => create::create(global, output, args),
         SnapshotCommand::Verify(args) => verify::verify(global, output, args),
         SnapshotCommand::Restore(args) => restore::restore(global, output, args),
-        SnapshotCommand::Inspect { file } => verify::inspect(output, file),
+        SnapshotCommand::Inspect { file, identity } => verify::inspect(output, file, &identity.read()?),
         SnapshotCommand::Prune(args) => create::prune(global, output, args),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::document::{Document, Head, RunbookMember};
-use crate::domain::{Counts, Divergence, Severity, State, inert, inert_limited};
+use crate::domain::{Counts, Divergence, Severity, SourceId, State, inert, inert_limited};
 use crate::reconcile::StatementState;
 
 /// Most lines of a summary.
@@ -79,7 +79,9 @@ fn coverage(head: &Head) -> Vec<String> {
     let all = &head.coverage;
     let complete = all.iter().filter(|row| row.complete).count();
     let mut lines = vec![format!("coverage: {complete} of {} slices complete", all.len())];
-    if let Some(worst) = all.iter().find(|row| !row.complete) {
+    // What was restored by force comes before everything else that is open.
+    let forced = SourceId::unverified_restore();
+    if let Some(worst) = all.iter().filter(|row| !row.complete).min_by_key(|row| *row.source != *forced.0) {
         lines.push(format!(
             "  first open slice: {} kind {} basis {} {}",
             inert_limited(&worst.source, 60),

@@ -35,6 +35,8 @@ pub(super) const BOUNDS: Bounds = Bounds { ratio: SNAPSHOT_RATIO_MAX, expanded: 
 /// Reads a snapshot of `file_bytes` bytes to its end, or to where it must not be read on. Memory holds one block, the
 /// manifest, and a digest a member. `None` when `stop` said so.
 ///
+/// A reader that fails with [`ErrorKind::InvalidData`] gives what was damaged: it is the archive's cover that does not hold.
+///
 /// # Errors
 /// A failure of the reader itself, and a file whose size is not `file_bytes`: somebody is writing to it.
 pub fn read_snapshot(
@@ -138,6 +140,13 @@ fn read_all(
     match source.failed {
         Some(Failure::Stopped) => return Ok(None),
         Some(Failure::Reader(error)) => return Err(error),
+        Some(Failure::Cover) => {
+            if outline.end == ReadEnd::Whole {
+                outline.end = ReadEnd::Damaged;
+            }
+            outline.file_sha256 = source.digest.finish();
+            return Ok(Some(outline));
+        }
         None => {}
     }
     if source.taken != file_bytes {
@@ -164,6 +173,8 @@ fn decoder<R: Read>(reader: R) -> Option<Decoder<'static, BufReader<R>>> {
 /// Why the file itself could not be read on.
 enum Failure {
     Stopped,
+    /// What the archive is wrapped in does not hold: an altered or cut-off ciphertext.
+    Cover,
     Reader(io::Error),
 }
 
@@ -193,6 +204,11 @@ impl<R: Read> Read for Source<'_, R> {
                     return Ok(length);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // No file fails so.
+                Err(error) if error.kind() == ErrorKind::InvalidData => {
+                    self.failed = Some(Failure::Cover);
+                    return Err(io::Error::other("damaged"));
+                }
                 Err(error) => {
                     self.failed = Some(Failure::Reader(error));
                     return Err(io::Error::other("unreadable"));

@@ -238,6 +238,7 @@ fn the_core_builds_without_runtime_sockets_databases_or_terminal() {
         "sled",
         "clap",
         "indicatif",
+        "age",
     ] {
         assert!(!tree.lines().any(|line| line.split(' ').next() == Some(banned)), "the core depends on {banned}");
     }

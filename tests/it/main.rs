@@ -15,6 +15,7 @@ mod cli;
 mod coverage;
 mod crash;
 mod custody_timelines;
+mod cuts;
 mod diff;
 mod doctor;
 mod drill;

@@ -3,7 +3,8 @@
 
 mod cursors;
 mod kills;
+mod live;
 mod outage;
 mod snapshots;
-mod stage;
+pub(crate) mod stage;
 mod whole_way;

@@ -79,12 +79,13 @@ pub(super) fn way(
             clock: options.clock,
             actor: options.actor.clone(),
         };
-        let Restored { manifest, file_sha256, millis, .. } = restore_by(COMMAND, &wanted, cancel)?;
+        let Restored { manifest, file_sha256, millis, .. } =
+            restore_by(COMMAND, (&wanted, &replay.identities), cancel)?;
         let origin = origin(file_sha256, &manifest, true);
         return Ok(if dry { Way::Would(origin) } else { Way::Restored(origin, Some(millis)) });
     }
     may_believe(keys(plan, replay))?;
-    let outline = checked_snapshot(archive, keys(plan, replay), cancel)?;
+    let outline = checked_snapshot((archive, &replay.identities), keys(plan, replay), cancel)?;
     let record = match folder.look()? {
         Found::Fresh => None,
         Found::Unfinished(record) | Found::Finished(record) => Some(record),

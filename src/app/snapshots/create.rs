@@ -2,20 +2,27 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Read, Write as _};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::contents::{SCHEMA_CURSOR, members};
-use super::folder::{SnapshotName, snapshots_in};
+use serde_json::Value;
+
+use super::contents::SCHEMA_CURSOR;
+use super::cover::{Identities, Recipients};
+use super::folder::{FolderLock, SnapshotName, snapshots_in};
+use super::frozen::{Frozen, busy};
 use super::judge::{checked_snapshot, manifest_sha256};
 use crate::app::error::AppError;
-use crate::app::finished::FinishedRun;
 use crate::app::observer::Cancel;
 use crate::app::pen::Pen;
-use crate::app::run::{create_folders, sync_folder};
+use crate::app::plan::config_error;
+use crate::app::run::{create_folders, sync_folder, write_private};
 use crate::domain::{Digest32, PublicKey32, UnixSeconds};
 use crate::evidence::snapshot::{SnapshotManifest, SnapshotMember};
 use crate::seal::{is_sealed_by, manifest_message, pack_snapshot, signature_bytes, snapshot_head};
+
+/// What the newest encrypted snapshot of a folder holds: its manifest and signature, a line each.
+const NEWEST: &str = ".newest";
 
 /// What the caller decides.
 #[derive(Debug, Clone)]
@@ -45,30 +52,42 @@ pub struct CreatedSnapshot {
     pub file: Option<(Digest32, u64)>,
     /// False when the newest one of the folder holds the same, which this is then.
     pub is_new: bool,
+    /// True when another run is on in the folder, or was and never came to its end: this is the state that was finished before.
+    pub is_live: bool,
 }
 
-/// Packs and signs a finished run. The same run, sequence number and key give the same bytes.
+/// Packs and signs the last finished state of a run, also while another run is on in the folder. The same state, sequence number
+/// and key give the same bytes.
 ///
 /// # Errors
 /// [`AppError::Config`] for a folder without a finished run; [`AppError::Untrusted`] when a member of it is not what its manifest
-/// says; [`AppError::Busy`] when somebody wrote into it meanwhile; [`AppError::Refused`] for fewer entries than before without
+/// says; [`AppError::Busy`] when it turned over each time it was looked at, or another process makes a snapshot into the folder; [`AppError::Refused`] for fewer entries than before without
 /// `yes`, or more than an archive may hold; [`AppError::Io`]. Nothing is left behind then.
 pub fn create_snapshot(options: &SnapshotOptions, pen: &Pen, cancel: &Cancel) -> Result<CreatedSnapshot, AppError> {
-    let finished = FinishedRun::verified(&options.run)?;
-    let members = members(&options.run)?;
+    create_snapshot_for(options, None, pen, cancel)
+}
+
+/// As [`create_snapshot`], encrypted for recipients where there are any. Beside the archives `.newest` tells what the newest
+/// encrypted one holds, by its signed manifest: who makes the next one need not be able to open it.
+///
+/// # Errors
+/// As [`create_snapshot`]; [`AppError::Config`] when the folder has encrypted ones, and `.newest` does not tell of them.
+pub fn create_snapshot_for(
+    options: &SnapshotOptions,
+    recipients: Option<&Recipients>,
+    pen: &Pen,
+    cancel: &Cancel,
+) -> Result<CreatedSnapshot, AppError> {
+    let frozen = Frozen::of(&options.run, cancel)?;
     cancel.check()?;
-    // Whoever wrote meanwhile has changed the record, and with it one of these.
-    let again = FinishedRun::read(&options.run)?;
-    let same = |name: &str, digest: Digest32| members.iter().any(|one| one.name == name && one.sha256 == digest);
-    let is_one_state = (finished.report_sha256, finished.manifest_sha256)
-        == (again.report_sha256, again.manifest_sha256)
-        && same("report.json", again.report_sha256)
-        && same("evidence/manifest.json", again.manifest_sha256);
-    if !is_one_state {
-        return Err(busy(&options.run));
-    }
+    let entries = entries(&frozen.report)?;
+    let _one = if options.dry_run {
+        None
+    } else {
+        create_folders(&options.out)?;
+        Some(FolderLock::take(&options.out, cancel)?)
+    };
     let before = Before::of(&options.out, &pen.key())?;
-    let entries = entries(&finished)?;
     if entries < before.entries && !options.yes {
         return Err(AppError::Refused {
             what: format!("the run has {entries} entries, and an earlier snapshot has {}", before.entries),
@@ -76,37 +95,34 @@ pub fn create_snapshot(options: &SnapshotOptions, pen: &Pen, cancel: &Cancel) ->
                 .to_owned(),
         });
     }
-    if let Some((path, manifest)) = before.newest.filter(|(_, manifest)| manifest.members == members) {
-        return Ok(CreatedSnapshot { path, manifest, key: pen.key(), file: None, is_new: false });
+    if let Some((path, manifest)) = before.newest.filter(|(_, manifest)| manifest.members == frozen.members) {
+        let is_live = frozen.is_live;
+        return Ok(CreatedSnapshot { path, manifest, key: pen.key(), file: None, is_new: false, is_live });
     }
     let sequence = before.sequence.map_or(Ok(0), |last| {
         last.checked_add(1).ok_or_else(|| AppError::Internal("the last sequence number is used up".to_owned()))
     })?;
-    let manifest = SnapshotManifest { sequence, entries, schema_cursor: SCHEMA_CURSOR, members };
+    let manifest =
+        SnapshotManifest { sequence, entries, schema_cursor: SCHEMA_CURSOR, members: frozen.members.clone() };
     if let Some((problem, name)) = manifest.problem() {
         return Err(AppError::Refused {
             what: format!("the run does not fit into a snapshot: {} at {name}", problem.name()),
             hint: "a snapshot has at most 10,000 members and 4 GiB".to_owned(),
         });
     }
-    let path = options.out.join(SnapshotName::of(options.clock, &manifest_sha256(&manifest)).to_file_name());
-    let mut made = CreatedSnapshot { path, manifest, key: pen.key(), file: None, is_new: true };
+    let is_encrypted = recipients.is_some();
+    let name = SnapshotName { is_encrypted, ..SnapshotName::of(options.clock, &manifest_sha256(&manifest)) };
+    let path = options.out.join(name.to_file_name());
+    let is_live = frozen.is_live;
+    let mut made = CreatedSnapshot { path, manifest, key: pen.key(), file: None, is_new: true, is_live };
     if !options.dry_run {
-        create_folders(&options.out)?;
-        made.file = Some(write(options, &made, pen, cancel)?);
+        made.file = Some(write(options, (&made, &frozen, recipients), pen, cancel)?);
     }
     Ok(made)
 }
 
-fn busy(run: &Path) -> AppError {
-    AppError::Busy {
-        what: format!("{} was written while it was read; no snapshot was made", run.display()),
-        hint: "wait for the other process, and make it again".to_owned(),
-    }
-}
-
-fn entries(finished: &FinishedRun) -> Result<u64, AppError> {
-    let ledgers = finished.report()["ledgers"].as_object();
+fn entries(report: &Value) -> Result<u64, AppError> {
+    let ledgers = report["ledgers"].as_object();
     let counts =
         ledgers.and_then(|ledgers| ledgers.values().map(|one| one["entries"].as_u64()).collect::<Option<Vec<u64>>>());
     let total = counts.and_then(|counts| counts.into_iter().try_fold(0_u64, u64::checked_add));
@@ -127,9 +143,21 @@ impl Before {
         if !folder.exists() {
             return Ok(before);
         }
-        for (_, path) in snapshots_in(folder)? {
+        let mut heads = Vec::new();
+        let mut encrypted = None;
+        for (name, path) in snapshots_in(folder)? {
+            if name.is_encrypted {
+                // By the names the newest comes last.
+                encrypted = Some(path);
+                continue;
+            }
             let file = File::open(&path).map_err(AppError::io("open", &path))?;
-            let Some((manifest, signature)) = snapshot_head(file) else { continue };
+            heads.extend(snapshot_head(file).map(|head| (path, head)));
+        }
+        if let Some(path) = encrypted {
+            heads.push((path, newest_head(folder)?));
+        }
+        for (path, (manifest, signature)) in heads {
             if !is_sealed_by(&manifest, &signature, key) {
                 continue;
             }
@@ -137,17 +165,36 @@ impl Before {
             before.entries = before.entries.max(manifest.entries);
             if before.sequence.is_none_or(|last| manifest.sequence >= last) {
                 before.sequence = Some(manifest.sequence);
-                before.newest = Some((path, manifest));
+                // A number that was told of beside the archives, and never used: its archive is not there.
+                before.newest = is_of(&path, &manifest).then_some((path, manifest));
             }
         }
         Ok(before)
     }
 }
 
+/// False for an encrypted snapshot whose name says that it has another manifest.
+fn is_of(path: &Path, manifest: &SnapshotManifest) -> bool {
+    let name = path.file_name().and_then(|name| SnapshotName::parse(&name.to_string_lossy()));
+    let own = |name: &SnapshotName| SnapshotName::of(name.at, &manifest_sha256(manifest)).content == name.content;
+    name.is_none_or(|name| !name.is_encrypted || own(&name))
+}
+
+/// Manifest and signature of the newest encrypted snapshot, as they stand in clear beside it.
+fn newest_head(folder: &Path) -> Result<(Vec<u8>, Vec<u8>), AppError> {
+    let path = folder.join(NEWEST);
+    let told = fs::read(&path).map_err(|error| {
+        let what = format!("{} has encrypted snapshots, and {} can't be read: {error}", folder.display(), NEWEST);
+        config_error(what, "it says which number comes next: bring it back, or name another folder by --out")
+    })?;
+    let mut parts = told.splitn(2, |byte| *byte == b'\n').map(|part| part.trim_ascii().to_vec());
+    Ok((parts.next().unwrap_or_default(), parts.next().unwrap_or_default()))
+}
+
 /// Beside, synced, read back as a stranger would, renamed, and the folder synced.
 fn write(
     options: &SnapshotOptions,
-    made: &CreatedSnapshot,
+    (made, frozen, recipients): (&CreatedSnapshot, &Frozen, Option<&Recipients>),
     pen: &Pen,
     cancel: &Cancel,
 ) -> Result<(Digest32, u64), AppError> {
@@ -159,17 +206,30 @@ fn write(
             if cancel.is_cancelled() {
                 return Err(io::Error::other("interrupted"));
             }
-            Ok(Box::new(File::open(options.run.join(&member.name))?))
+            frozen.open(&member.name)
         };
-        let mut written = || -> io::Result<()> {
+        let mut written = || -> io::Result<Identities> {
             let out = BufWriter::new(File::create(&beside)?);
-            let mut out = pack_snapshot(out, &made.manifest, &signature, &mut open)?;
+            let mut pack = |out: &mut dyn Write| pack_snapshot(out, &made.manifest, &signature, &mut open).map(drop);
+            let (mut out, once) = if let Some(recipients) = recipients {
+                recipients.write(out, &mut pack)?
+            } else {
+                let mut out = out;
+                pack(&mut out)?;
+                (out, Identities::default())
+            };
             out.flush()?;
-            out.get_ref().sync_all()
+            out.get_ref().sync_all()?;
+            Ok(once)
         };
-        written().map_err(|error| failed(options, &beside, cancel, error))?;
+        let once = written().map_err(|error| failed(options, &beside, cancel, error))?;
         // What a stranger would refuse is no snapshot, whatever we meant to write.
-        let outline = checked_snapshot(&beside, &BTreeSet::from([made.key]), cancel)?;
+        let outline = checked_snapshot((&beside, &once), &BTreeSet::from([made.key]), cancel)?;
+        if recipients.is_some() {
+            // Before the archive has its name: a number that is told of and was not used does no harm.
+            let told = [made.manifest.to_bytes().as_slice(), b"\n", &signature, b"\n"].concat();
+            write_private(&options.out.join(NEWEST), &told)?;
+        }
         let placed = || -> io::Result<()> {
             fs::rename(&beside, &made.path)?;
             sync_folder(&options.out)

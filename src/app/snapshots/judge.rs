@@ -1,9 +1,9 @@
 //! Judging archives: under the keys that somebody named, or under their own; and looking into one without believing it.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use super::cover::{Identities, Plain, open};
 use crate::app::error::AppError;
 use crate::app::observer::Cancel;
 use crate::app::seals;
@@ -68,11 +68,25 @@ pub fn verify_snapshots(
     keys: &BTreeSet<PublicKey32>,
     cancel: &Cancel,
 ) -> Result<SnapshotVerdict, AppError> {
+    verify_snapshots_with(files, keys, &Identities::default(), cancel)
+}
+
+/// As [`verify_snapshots`], also of archives that the identities open.
+///
+/// # Errors
+/// As [`verify_snapshots`]; [`AppError::Config`], [`AppError::Refused`] or [`AppError::Untrusted`] for an encrypted archive that
+/// they do not open.
+pub fn verify_snapshots_with(
+    files: &[PathBuf],
+    keys: &BTreeSet<PublicKey32>,
+    identities: &Identities,
+    cancel: &Cancel,
+) -> Result<SnapshotVerdict, AppError> {
     let trust = SealTrust::of(keys);
     let mut judge = SealJudge::new(trust);
     let mut snapshots = Vec::new();
     for path in files {
-        let outline = outline_of(path, trust, cancel)?;
+        let outline = outline_of((path, identities), trust, cancel)?;
         judge.snapshot(EvidenceId(outline.file_sha256), &outline);
         snapshots.push(JudgedSnapshot::of(path, outline));
     }
@@ -101,18 +115,14 @@ fn fault(finding: &Finding) -> SnapshotFault {
     SnapshotFault { code: *code, condition, what }
 }
 
-/// What is read of an archive.
-pub(super) fn outline_of(path: &Path, trust: SealTrust<'_>, cancel: &Cancel) -> Result<SnapshotOutline, AppError> {
-    let file = File::open(path).map_err(AppError::missing(path))?;
-    let found = file.metadata().map_err(AppError::io("read", path))?;
-    if !found.is_file() {
-        return Err(AppError::Config {
-            what: format!("{} is no regular file", path.display()),
-            hint: "a snapshot is read from a file".to_owned(),
-        });
-    }
-    let outline =
-        read_snapshot(file, found.len(), trust, &|| cancel.is_cancelled()).map_err(AppError::io("read", path))?;
+/// What is read of an archive, and who opens it where it is encrypted.
+pub(super) fn outline_of(
+    (path, identities): (&Path, &Identities),
+    trust: SealTrust<'_>,
+    cancel: &Cancel,
+) -> Result<SnapshotOutline, AppError> {
+    let Plain { reader, bytes } = open(path, identities)?;
+    let outline = read_snapshot(reader, bytes, trust, &|| cancel.is_cancelled()).map_err(AppError::io("read", path))?;
     if outline.is_none() {
         cancel.check()?;
     }
@@ -125,12 +135,12 @@ pub(super) fn outline_of(path: &Path, trust: SealTrust<'_>, cancel: &Cancel) -> 
 /// [`AppError::Untrusted`] with `signature_mismatch` or `checksum_error`; [`AppError::Refused`] for an unsafe archive;
 /// [`AppError::Config`] for a file that is not there; [`AppError::Interrupted`].
 pub(in crate::app) fn checked_snapshot(
-    path: &Path,
+    (path, identities): (&Path, &Identities),
     keys: &BTreeSet<PublicKey32>,
     cancel: &Cancel,
 ) -> Result<SnapshotOutline, AppError> {
     let trust = SealTrust::of(keys);
-    let outline = outline_of(path, trust, cancel)?;
+    let outline = outline_of((path, identities), trust, cancel)?;
     sound(path, &outline, trust)?;
     Ok(outline)
 }
@@ -157,7 +167,7 @@ pub struct InspectedSnapshot {
     pub manifest: SnapshotManifest,
     /// The key that it names; `None` when its signature can't be read.
     pub key: Option<PublicKey32>,
-    /// Bytes of the file.
+    /// Bytes of the archive, without what it is encrypted in.
     pub file_bytes: u64,
 }
 
@@ -166,12 +176,11 @@ pub struct InspectedSnapshot {
 /// # Errors
 /// [`AppError::Untrusted`] for what is no snapshot, or one whose manifest can't be read; [`AppError::Refused`] when its
 /// manifest names what is unsafe; [`AppError::Config`] for a file that is not there.
-pub fn inspect_snapshot(path: &Path) -> Result<InspectedSnapshot, AppError> {
-    let file = File::open(path).map_err(AppError::missing(path))?;
-    let file_bytes = file.metadata().map_err(AppError::io("read", path))?.len();
+pub fn inspect_snapshot(path: &Path, identities: &Identities) -> Result<InspectedSnapshot, AppError> {
+    let Plain { reader, bytes: file_bytes } = open(path, identities)?;
     let untrusted = |what: String| AppError::Untrusted { what: format!("checksum_error: {} {what}", path.display()) };
     let (manifest, signature) =
-        snapshot_head(file).ok_or_else(|| untrusted("does not begin as a snapshot".to_owned()))?;
+        snapshot_head(reader).ok_or_else(|| untrusted("does not begin as a snapshot".to_owned()))?;
     let manifest = SnapshotManifest::parse(&manifest)
         .map_err(|why| untrusted(format!("has a manifest that can't be read: {why}")))?;
     if let Some((problem, name)) = manifest.problem() {

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::folder::{SnapshotName, snapshots_in};
-use super::judge::{JudgedSnapshot, verify_snapshots};
+use super::cover::Identities;
+use super::folder::{FolderLock, SnapshotName, snapshots_in};
+use super::judge::{JudgedSnapshot, verify_snapshots_with};
 use crate::app::error::AppError;
 use crate::app::observer::Cancel;
 use crate::domain::{PublicKey32, UnixSeconds};
@@ -63,6 +64,8 @@ pub struct PruneOptions {
     pub keep: Retention,
     /// Whose signature makes one good; empty: the archive's own key.
     pub keys: BTreeSet<PublicKey32>,
+    /// Who opens encrypted ones.
+    pub identities: Identities,
     /// Say what would be removed, and remove nothing.
     pub dry_run: bool,
 }
@@ -83,7 +86,7 @@ pub struct PrunedSnapshot {
 ///
 /// # Errors
 /// [`AppError::Config`] for a folder that is not there or a retention of nothing; [`AppError::Refused`] when no snapshot of
-/// the folder holds; [`AppError::Io`].
+/// the folder holds; [`AppError::Busy`] while one is made; [`AppError::Io`].
 pub fn prune_snapshots(options: &PruneOptions, cancel: &Cancel) -> Result<Vec<PrunedSnapshot>, AppError> {
     if options.keep == Retention::default() {
         return Err(AppError::Config {
@@ -91,9 +94,13 @@ pub fn prune_snapshots(options: &PruneOptions, cancel: &Cancel) -> Result<Vec<Pr
             hint: "say --keep-last, --keep-hourly, --keep-daily or --keep-monthly".to_owned(),
         });
     }
+    let _one = match (options.dry_run, options.folder.is_dir()) {
+        (false, true) => Some(FolderLock::take(&options.folder, cancel)?),
+        _ => None,
+    };
     let found = snapshots_in(&options.folder)?;
     let files: Vec<PathBuf> = found.iter().map(|(_, path)| path.clone()).collect();
-    let verdict = verify_snapshots(&files, &options.keys, cancel)?;
+    let verdict = verify_snapshots_with(&files, &options.keys, &options.identities, cancel)?;
     let good: BTreeMap<&Path, bool> =
         verdict.snapshots.iter().map(|one: &JudgedSnapshot| (one.path.as_path(), one.faults.is_empty())).collect();
     let mut pruned = plan(&found, &|path| good.get(path).copied().unwrap_or_default(), options.keep);

@@ -1,11 +1,11 @@
 //! Restoring a run from a snapshot: verified first, unpacked beside, verified again where it lies, then put in place.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::path::PathBuf;
 use std::time::Instant as Clock;
 
 use super::contents::SCHEMA_CURSOR;
+use super::cover::{Identities, Plain, open};
 use super::judge::{is_whole, outline_of, sound};
 use super::staging::{Staging, Unpacking};
 use crate::app::custody_log::{Actor, CustodyLog, Deed, Handled};
@@ -74,7 +74,19 @@ pub struct Restored {
 /// that no run has, a folder that is no run, or one that is and `yes` was not said; [`AppError::Config`] for an archive of a
 /// newer version; [`AppError::Store`] when the run is held by another process; [`AppError::Io`]. Nothing is changed then.
 pub fn restore_snapshot(options: &RestoreOptions, cancel: &Cancel) -> Result<Restored, AppError> {
-    restore_by("snapshot restore", options, cancel)
+    restore_snapshot_with(options, &Identities::default(), cancel)
+}
+
+/// As [`restore_snapshot`], also of an archive that the identities open.
+///
+/// # Errors
+/// As [`restore_snapshot`]; [`AppError::Config`] or [`AppError::Refused`] for an encrypted archive that they do not open.
+pub fn restore_snapshot_with(
+    options: &RestoreOptions,
+    identities: &Identities,
+    cancel: &Cancel,
+) -> Result<Restored, AppError> {
+    restore_by("snapshot restore", (options, identities), cancel)
 }
 
 /// As [`restore_snapshot`], for a command of that name.
@@ -84,7 +96,7 @@ pub fn restore_snapshot(options: &RestoreOptions, cancel: &Cancel) -> Result<Res
 #[expect(clippy::disallowed_methods, reason = "how long it took goes into run.json only")]
 pub(in crate::app) fn restore_by(
     command: &str,
-    options: &RestoreOptions,
+    (options, identities): (&RestoreOptions, &Identities),
     cancel: &Cancel,
 ) -> Result<Restored, AppError> {
     let began = Clock::now();
@@ -95,13 +107,13 @@ pub(in crate::app) fn restore_by(
     let trust = SealTrust::of(&keys);
     let is_forced = options.trust == RestoreTrust::Forced;
     may_replace(options)?;
-    let (manifest, file_sha256) = verified(options, trust, is_forced, cancel)?;
+    let (manifest, file_sha256) = verified((options, identities), trust, is_forced, cancel)?;
     let mut restored = Restored { manifest, file_sha256, kept: None, is_finished: !is_forced, millis: 0 };
     if options.dry_run {
         return Ok(restored);
     }
     let staging = Staging::beside(&options.run)?;
-    let outline = unpack(options, (trust, is_forced), &staging, cancel)?;
+    let outline = unpack((options, identities), (trust, is_forced), &staging, cancel)?;
     if outline.file_sha256 != file_sha256 {
         return Err(AppError::Untrusted {
             what: format!("checksum_error: {} changed while it was read", options.archive.display()),
@@ -136,12 +148,12 @@ fn may_replace(options: &RestoreOptions) -> Result<(), AppError> {
 
 /// The manifest and the file's digest, after everything was verified that is asked for. Nothing is written.
 fn verified(
-    options: &RestoreOptions,
+    (options, identities): (&RestoreOptions, &Identities),
     trust: SealTrust<'_>,
     is_forced: bool,
     cancel: &Cancel,
 ) -> Result<(SnapshotManifest, Digest32), AppError> {
-    let outline = outline_of(&options.archive, trust, cancel)?;
+    let outline = outline_of((&options.archive, identities), trust, cancel)?;
     if let Some(problem) = outline.problem {
         return Err(AppError::Refused {
             what: format!(
@@ -170,17 +182,16 @@ fn verified(
 }
 
 fn unpack(
-    options: &RestoreOptions,
+    (options, identities): (&RestoreOptions, &Identities),
     (trust, is_forced): (SealTrust<'_>, bool),
     staging: &Staging,
     cancel: &Cancel,
 ) -> Result<SnapshotOutline, AppError> {
     let archive = &options.archive;
     let demand = if is_forced { Demand::Any } else { Demand::Vouched };
-    let file = File::open(archive).map_err(AppError::missing(archive))?;
-    let size = file.metadata().map_err(AppError::io("read", archive))?.len();
+    let Plain { reader, bytes } = open(archive, identities)?;
     let mut sink = Unpacking::into(staging.root(), is_forced);
-    let read = unpack_snapshot(file, size, (trust, demand), &mut sink, &|| cancel.is_cancelled());
+    let read = unpack_snapshot(reader, bytes, (trust, demand), &mut sink, &|| cancel.is_cancelled());
     if let Some(name) = &sink.stranger {
         return Err(AppError::Refused {
             what: format!("{} holds {}, which no run has", archive.display(), inert_limited(name, 200)),

@@ -20,9 +20,7 @@ pub(super) fn course_text(replayed: &Replayed) -> String {
         "evidence: {} new, {} already present; {} without an anchor",
         course.inserted, course.already_present, course.needs_anchor
     ));
-    let mut text = lines.iter().map(|line| inert(line)).collect::<Vec<_>>().join("\n");
-    text.push('\n');
-    text
+    lines.into_iter().fold(String::new(), |text, line| text + &inert(&line) + "\n")
 }
 
 fn origin_text(origin: &RestoredFrom) -> String {

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::TrustArgs;
-use crate::app::{self, AppError, Cancel, KeySource, Pen, PruneOptions, Retention, SnapshotOptions};
+use super::{IdentityArgs, TrustArgs};
+use crate::app::{self, AppError, Cancel, KeySource, Pen, PruneOptions, Recipients, Retention, SnapshotOptions};
 use crate::cli::args::Global;
 use crate::cli::output::{Output, counted, say};
 use crate::cli::{documents, settings, signals};
@@ -18,9 +18,11 @@ use crate::domain::inert;
 #[command(
     after_help = "Written as TIME-DIGEST.tar.zst into the folder, under that name only when it was read back and found good. The \
     same run, sequence number and key give the same bytes; when the newest snapshot of the folder holds the same, nothing is \
-    written. It holds evidence, report, custody log and checkpoints, and no index: that is drawn again.\n\nExit 0: made, or there \
+    written. It holds evidence, report, custody log and checkpoints, and no index: that is drawn again. While \
+    a replay or drill is on in a finished run, the state that was finished before it is packed.\n\nExit 0: made, or there \
     already; 2: no finished run; 5: a member of the run was changed; 6: the key file is readable by others, the run has fewer \
-    entries than an earlier snapshot (without --yes), or does not fit; 7: somebody wrote into the run meanwhile; 74: disk full."
+    entries than an earlier snapshot (without --yes), or does not fit; 7: the run turned over each time it was looked at, or \
+    another process makes a snapshot into the folder; 74: disk full."
 )]
 pub(crate) struct CreateArgs {
     /// The folder of snapshots (default: the run's name with .snapshots).
@@ -38,6 +40,12 @@ pub(crate) struct CreateArgs {
     /// A command of the shell that prints the key.
     #[arg(long, value_name = "COMMAND")]
     key_command: Option<String>,
+    /// Encrypt for this recipient of the age format (age1...; repeatable).
+    #[arg(long, value_name = "RECIPIENT")]
+    encrypt_to: Vec<String>,
+    /// Encrypt for the recipients in this file, one a line; lines that begin with # are passed over (repeatable).
+    #[arg(long, value_name = "FILE")]
+    recipients_file: Vec<PathBuf>,
 }
 
 /// The folder beside the run.
@@ -60,6 +68,7 @@ pub(super) fn create(global: &Global, output: &Output, args: &CreateArgs) -> Res
         let what = format!("pack {} into {}", global.run.display(), out.display());
         return documents::would(output, &what);
     }
+    let recipients = Recipients::of(&args.encrypt_to, &args.recipients_file)?;
     let pen = Pen::of(&source)?;
     let options = SnapshotOptions {
         run: global.run.clone(),
@@ -70,7 +79,7 @@ pub(super) fn create(global: &Global, output: &Output, args: &CreateArgs) -> Res
     };
     let cancel = Cancel::default();
     signals::listen(cancel.clone());
-    let made = app::create_snapshot(&options, &pen, &cancel)?;
+    let made = app::create_snapshot_for(&options, recipients.as_ref(), &pen, &cancel)?;
     let place = made.path.display().to_string();
     let did = match (made.is_new, global.dry_run) {
         (true, false) => "made",
@@ -86,8 +95,10 @@ pub(super) fn create(global: &Global, output: &Output, args: &CreateArgs) -> Res
         manifest.entries,
         made.key
     );
+    let live = "a run is on in the folder, or never ended: this is the state that was finished before it\n";
+    let text = if made.is_live { format!("{text}{live}") } else { text };
     let value = json!({
-        "is_new": made.is_new, "file": place, "sequence": manifest.sequence, "entries": manifest.entries,
+        "is_new": made.is_new, "live": made.is_live, "encrypted": recipients.is_some(), "file": place, "sequence": manifest.sequence, "entries": manifest.entries,
         "schema_cursor": manifest.schema_cursor, "members": manifest.members.len(), "key_id": made.key.to_string(),
         "sha256": made.file.map(|(digest, _)| digest.to_hex()), "bytes": made.file.map(|(_, bytes)| bytes),
         "dry_run": global.dry_run, "exit_code": 0,
@@ -121,6 +132,8 @@ pub(crate) struct PruneArgs {
     keep_monthly: u64,
     #[command(flatten)]
     trust: TrustArgs,
+    #[command(flatten)]
+    identity: IdentityArgs,
 }
 
 pub(super) fn prune(global: &Global, output: &Output, args: &PruneArgs) -> Result<ExitCode, AppError> {
@@ -133,6 +146,7 @@ pub(super) fn prune(global: &Global, output: &Output, args: &PruneArgs) -> Resul
             monthly: args.keep_monthly,
         },
         keys: args.trust.keys(global)?,
+        identities: args.identity.read()?,
         dry_run: global.dry_run,
     };
     let cancel = Cancel::default();

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::TrustArgs;
+use super::{IdentityArgs, TrustArgs};
 use crate::app::{self, AppError, Cancel, RestoreOptions, RestoreTrust};
 use crate::cli::args::Global;
 use crate::cli::output::{Output, counted, say};
@@ -21,7 +21,7 @@ use crate::domain::inert;
     Only names that a run's files have are ever written. `replay` fetches what came since; a published chain of checkpoints goes \
     on with `checkpoint stitch`.\n\n--force-unverified takes the evidence of an archive whose signature or checksums do not hold, \
     never of one that is unsafe or damaged. It takes no report: `rebuild` draws one. The evidence carries a mark for ever: \
-    every report of it is incomplete (exit 3) and says why.\n\nExit 0: restored; 2: no key, no such file, or an archive of a newer \
+    every report of it is incomplete (exit 3) and says why.\n\nExit 0: restored; 2: no key, no such file, an encrypted archive without --identity, or one of a newer \
     version; 5: signature_mismatch or checksum_error; 6: the archive is unsafe, the folder holds a run (without --yes) or \
     something else, or the snapshot is from later than now; 7: the run is held by another process; 74: disk full. Nothing is \
     changed unless it is 0."
@@ -31,6 +31,8 @@ pub(crate) struct RestoreArgs {
     file: PathBuf,
     #[command(flatten)]
     trust: TrustArgs,
+    #[command(flatten)]
+    identity: IdentityArgs,
     /// Nobody's key is given: believe the one that the archive names. Shows that it is whole, not whose it is.
     #[arg(long, conflicts_with_all = ["key", "trusted_keys", "force_unverified"])]
     own_key: bool,
@@ -70,7 +72,7 @@ pub(super) fn restore(global: &Global, output: &Output, args: &RestoreArgs) -> R
     };
     let cancel = Cancel::default();
     signals::listen(cancel.clone());
-    let done = app::restore_snapshot(&options, &cancel)?;
+    let done = app::restore_snapshot_with(&options, &args.identity.read()?, &cancel)?;
     let (run, manifest) = (global.run.display().to_string(), &done.manifest);
     let did = if global.dry_run { "would restore" } else { "restored" };
     let members = counted(manifest.members.len() as u64, "member");

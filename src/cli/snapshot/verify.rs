@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::TrustArgs;
-use crate::app::{self, AppError, Cancel, JudgedSnapshot};
+use super::{IdentityArgs, TrustArgs};
+use crate::app::{self, AppError, Cancel, Identities, JudgedSnapshot};
 use crate::cli::args::Global;
 use crate::cli::output::{Output, counted, say};
 use crate::cli::signals;
@@ -19,7 +19,7 @@ use crate::domain::{inert, inert_limited};
     after_help = "With --key or --trusted-keys the verdict is strict: those keys count and no other, whatever the configuration \
     or the archive says. Without them the keys of `seal.trusted_keys` count; without those, each archive is judged by the key that it \
     names, which shows that nothing was changed since and not who made it: exit 3.\n\nExit 0: all hold; 1: one has fewer \
-    entries than an earlier one; 2: usage; 3: nobody's key was given; 5: signature_mismatch or checksum_error; 6: an archive that \
+    entries than an earlier one; 2: usage, or an encrypted archive without --identity; 3: nobody's key was given; 5: signature_mismatch or checksum_error; 6: an archive that \
     is unsafe to open."
 )]
 pub(crate) struct VerifyArgs {
@@ -28,13 +28,15 @@ pub(crate) struct VerifyArgs {
     files: Vec<PathBuf>,
     #[command(flatten)]
     trust: TrustArgs,
+    #[command(flatten)]
+    identity: IdentityArgs,
 }
 
 pub(super) fn verify(global: &Global, output: &Output, args: &VerifyArgs) -> Result<ExitCode, AppError> {
     let keys = args.trust.keys(global)?;
     let cancel = Cancel::default();
     signals::listen(cancel.clone());
-    let verdict = app::verify_snapshots(&args.files, &keys, &cancel)?;
+    let verdict = app::verify_snapshots_with(&args.files, &keys, &args.identity.read()?, &cancel)?;
     let code = verdict.exit_code();
     let text: String = verdict.snapshots.iter().map(|one| text(one, verdict.strict)).collect();
     let rows: Vec<Value> = verdict.snapshots.iter().map(value).collect();
@@ -79,8 +81,8 @@ fn value(one: &JudgedSnapshot) -> Value {
     })
 }
 
-pub(super) fn inspect(output: &Output, file: &Path) -> Result<ExitCode, AppError> {
-    let found = app::inspect_snapshot(file)?;
+pub(super) fn inspect(output: &Output, file: &Path, identities: &Identities) -> Result<ExitCode, AppError> {
+    let found = app::inspect_snapshot(file, identities)?;
     let manifest = &found.manifest;
     let key = found.key.map(|key| key.to_string());
     let mut text = format!(

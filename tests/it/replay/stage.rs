@@ -28,13 +28,13 @@ static SERVERS: LazyLock<Runtime> =
     LazyLock::new(|| Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap());
 
 /// An address that stays while what answers there changes; nobody answers when it is closed.
-struct Gate {
-    address: SocketAddr,
-    behind: Arc<Mutex<Option<SocketAddr>>>,
+pub(crate) struct Gate {
+    pub(crate) address: SocketAddr,
+    pub(crate) behind: Arc<Mutex<Option<SocketAddr>>>,
 }
 
 impl Gate {
-    fn open() -> Self {
+    pub(crate) fn open() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let behind: Arc<Mutex<Option<SocketAddr>>> = Arc::default();
@@ -235,6 +235,13 @@ impl Stage {
     /// From now on nobody answers for that relay.
     pub(super) fn close(&self, index: usize) {
         *self.house().gates[index].behind.lock().unwrap() = None;
+    }
+
+    /// From now on who asks that relay reaches the listener, which says nothing.
+    pub(super) fn silence(&self, index: usize) -> TcpListener {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        *self.house().gates[index].behind.lock().unwrap() = Some(silent.local_addr().unwrap());
+        silent
     }
 
     /// An instant with events on both sides of it, and none in the quarter of an hour around it.
