@@ -38,8 +38,8 @@ pub(crate) struct ReplayArgs {
     /// Ask relays for what is dated from this instant on (UTC time, date, Unix seconds), less the overlap.
     #[arg(long, env = "RELEDGER_SINCE", value_name = "TIME", conflicts_with = "from_snapshot")]
     pub(crate) since: Option<String>,
-    /// Restore this signed snapshot where no run is yet, else ask relays from its cut on; less the overlap.
-    #[arg(long, env = "RELEDGER_FROM_SNAPSHOT", value_name = "FILE")]
+    /// Restore this signed snapshot (of a folder the newest) where no run is yet, else ask relays from its cut on; less the overlap.
+    #[arg(long, env = "RELEDGER_FROM_SNAPSHOT", value_name = "FILE|DIR")]
     pub(crate) from_snapshot: Option<PathBuf>,
     #[command(flatten)]
     trust: TrustArgs,
@@ -116,7 +116,7 @@ fn wanted(args: &ReplayArgs, clock: UnixSeconds) -> Result<ReplayOptions, AppErr
     }
     Ok(ReplayOptions {
         since: instant("--since", &args.since)?,
-        from_snapshot: args.from_snapshot.clone(),
+        from_snapshot: args.from_snapshot.as_deref().map(app::newest_snapshot).transpose()?,
         keys,
         identities: args.identity.read()?,
         until: instant("--until", &args.until)?,

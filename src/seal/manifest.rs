@@ -35,7 +35,7 @@ pub struct Member {
 #[non_exhaustive]
 pub enum ManifestError {
     /// Not a manifest.
-    #[error("the evidence manifest can't be read: {0}")]
+    #[error("evidence member manifest.json can't be read: {0}")]
     Unreadable(String),
     /// A member differs, is missing, or is not listed.
     #[error("evidence member {name} {what}")]

@@ -7,6 +7,7 @@
 mod desk;
 mod disk;
 mod matrix;
+mod redis;
 mod runs;
 mod seals;
 mod shim;

@@ -2,10 +2,10 @@
 //! installed these tests say so and pass, unless RELEDGER_REQUIRE_SERVICES=1.
 
 mod compared;
-mod cut;
+pub(crate) mod cut;
 mod odd_servers;
 mod refusals;
-mod runs;
+pub(crate) mod runs;
 pub(crate) mod server;
 mod switched;
 mod tls;

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use serde_json::Value;
 
@@ -61,8 +63,9 @@ pub struct CreatedSnapshot {
 ///
 /// # Errors
 /// [`AppError::Config`] for a folder without a finished run; [`AppError::Untrusted`] when a member of it is not what its manifest
-/// says; [`AppError::Busy`] when it turned over each time it was looked at, or another process makes a snapshot into the folder; [`AppError::Refused`] for fewer entries than before without
-/// `yes`, or more than an archive may hold; [`AppError::Io`]. Nothing is left behind then.
+/// says; [`AppError::Busy`] when it turned over each time it was looked at, or another process makes a snapshot into the folder;
+/// [`AppError::Refused`] for fewer entries than before without `yes`, or more than an archive may hold; [`AppError::Io`]. Nothing is
+/// left behind then.
 pub fn create_snapshot(options: &SnapshotOptions, pen: &Pen, cancel: &Cancel) -> Result<CreatedSnapshot, AppError> {
     create_snapshot_for(options, None, pen, cancel)
 }
@@ -96,6 +99,7 @@ pub fn create_snapshot_for(
         });
     }
     if let Some((path, manifest)) = before.newest.filter(|(_, manifest)| manifest.members == frozen.members) {
+        frozen.verify(&options.run)?;
         let is_live = frozen.is_live;
         return Ok(CreatedSnapshot { path, manifest, key: pen.key(), file: None, is_new: false, is_live });
     }
@@ -115,7 +119,9 @@ pub fn create_snapshot_for(
     let path = options.out.join(name.to_file_name());
     let is_live = frozen.is_live;
     let mut made = CreatedSnapshot { path, manifest, key: pen.key(), file: None, is_new: true, is_live };
-    if !options.dry_run {
+    if options.dry_run {
+        frozen.verify(&options.run)?;
+    } else {
         made.file = Some(write(options, (&made, &frozen, recipients), pen, cancel)?);
     }
     Ok(made)
@@ -222,7 +228,15 @@ fn write(
             out.get_ref().sync_all()?;
             Ok(once)
         };
-        let once = written().map_err(|error| failed(options, &beside, cancel, error))?;
+        // Side by side: what the run is worth, and its archive, which has no name before both are known.
+        let (verified, written) = thread::scope(|scope| {
+            let verified = scope.spawn(|| frozen.verify(&options.run));
+            let written = written();
+            (verified.join().unwrap_or_else(|panic| resume_unwind(panic)), written)
+        });
+        cancel.check()?;
+        verified?;
+        let once = written.map_err(|error| failed(options, &beside, cancel, error))?;
         // What a stranger would refuse is no snapshot, whatever we meant to write.
         let outline = checked_snapshot((&beside, &once), &BTreeSet::from([made.key]), cancel)?;
         if recipients.is_some() {

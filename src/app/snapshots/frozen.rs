@@ -40,6 +40,7 @@ pub(super) struct Frozen {
     pub(super) report: Value,
     /// True when another run is on in the folder, or was and never came to its end.
     pub(super) is_live: bool,
+    mark: Mark,
     sources: BTreeMap<String, Source>,
 }
 
@@ -83,6 +84,21 @@ impl Frozen {
         Err(busy(run))
     }
 
+    /// Holds every byte of the evidence against the manifest, and every record against its id. Of a state that another run goes on
+    /// from the members were measured when it was held.
+    ///
+    /// # Errors
+    /// [`AppError::Untrusted`] naming the member; [`AppError::Busy`] when somebody began to write meanwhile; [`AppError::Io`].
+    pub(super) fn verify(&self, run: &Path) -> Result<(), AppError> {
+        if self.is_live {
+            return Ok(());
+        }
+        FinishedRun::verified(run).map(drop).map_err(|error| {
+            // Somebody may have begun, or ended, while everything was read.
+            if Mark::of(run).is_ok_and(|now| now == self.mark) { error } else { busy(run) }
+        })
+    }
+
     /// The content of a member, as it was when the state was held.
     ///
     /// # Errors
@@ -122,6 +138,7 @@ impl Mark {
 struct Held {
     record: RunRecord,
     manifest: Manifest,
+    mark: Mark,
     sources: BTreeMap<String, Source>,
     report_told: Option<Digest32>,
     is_live: bool,
@@ -136,7 +153,7 @@ impl Held {
         if mark.record != first {
             return Ok(None);
         }
-        if !is_live && let Err(error) = FinishedRun::verified(run) {
+        if !is_live && let Err(error) = FinishedRun::read(run) {
             // Somebody may have begun, or ended, while everything was read.
             return if Mark::of(run).is_ok_and(|now| now == mark) { Err(error) } else { Ok(None) };
         }
@@ -164,7 +181,7 @@ impl Held {
             return Ok(None);
         }
         let report_told = log.as_ref().and_then(CustodyLog::report_sha256);
-        Ok(Some(Self { record, manifest, sources, report_told, is_live }))
+        Ok(Some(Self { record, manifest, mark, sources, report_told, is_live }))
     }
 
     /// Measures them, and holds what the manifest and the log tell against that.
@@ -183,7 +200,7 @@ impl Held {
         for (name, source) in &self.sources {
             let sealed = name.strip_prefix("evidence/").and_then(|inner| told.get(inner));
             members.push(match (source, sealed) {
-                // Held against the manifest a moment ago with everything else, and once more while it is packed.
+                // Held against the manifest with everything else before the archive has a name, and while it is packed.
                 (Source::Segment(_), Some(sealed)) if !self.is_live => {
                     SnapshotMember { name: name.clone(), sha256: sealed.sha256, size: sealed.size }
                 }
@@ -210,7 +227,7 @@ impl Held {
         if self.report_told.is_some_and(|told| Some(told) != digest) {
             return Err(untrusted(format!("{REPORT} is not the report that {CUSTODY_PATH} tells of")));
         }
-        Ok(Frozen { members, report, is_live: self.is_live, sources: self.sources })
+        Ok(Frozen { members, report, is_live: self.is_live, mark: self.mark, sources: self.sources })
     }
 }
 

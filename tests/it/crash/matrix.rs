@@ -69,7 +69,7 @@ pub(crate) struct Figures {
 }
 
 /// True when every case is asked for, and not a share.
-fn is_all() -> bool {
+pub(crate) fn is_all() -> bool {
     #[expect(clippy::disallowed_methods, reason = "the campaign's size is the caller's")]
     let asked = std::env::var("RELEDGER_CRASH");
     asked.is_ok_and(|word| word == "all")

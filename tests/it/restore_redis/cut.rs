@@ -21,7 +21,7 @@ fn moments() -> u64 {
     asked.ok().and_then(|text| text.parse().ok()).unwrap_or(5)
 }
 
-fn options(run: &Path) -> IntoOptions {
+pub(crate) fn options(run: &Path) -> IntoOptions {
     IntoOptions {
         address: "redis://127.0.0.1".parse().unwrap(),
         password: None,
@@ -35,9 +35,14 @@ fn options(run: &Path) -> IntoOptions {
     }
 }
 
+/// What a restore of that run would load.
+pub(crate) fn plan(options: &IntoOptions) -> IntoPlan<'_> {
+    plan_restore(options, &Silent, &Cancel::default()).unwrap()
+}
+
 const QUIET: Watch<'static> = Watch { stop: &|| false, stage: &|_, _| {}, done: &|_| {} };
 
-fn load_at(port: u16, plan: &IntoPlan<'_>) -> Result<Loaded, TargetError> {
+pub(crate) fn load_at(port: u16, plan: &IntoPlan<'_>) -> Result<Loaded, TargetError> {
     let address = format!("redis://127.0.0.1:{port}").parse().unwrap();
     load(&mut Link::open(&address, &Access::default())?, &plan.content(), &QUIET)
 }
@@ -101,7 +106,6 @@ struct Stage<'o> {
 impl<'o> Stage<'o> {
     fn new(options: &'o [IntoOptions; 2], more: &[&str]) -> Option<Self> {
         let server = Server::start(more)?;
-        let plan = |options| plan_restore(options, &Silent, &Cancel::default()).unwrap();
         let [old, new] = [plan(&options[0]), plan(&options[1])];
         load_at(server.port, &old).unwrap();
         let before = server.held();

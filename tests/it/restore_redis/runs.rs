@@ -27,13 +27,13 @@ fn made(cell: &'static OnceLock<PathBuf>, (seed, events): (u64, u32)) -> &'stati
 }
 
 /// A run whose state has thousands of units.
-pub(super) fn large() -> &'static Path {
+pub(crate) fn large() -> &'static Path {
     static CELL: OnceLock<PathBuf> = OnceLock::new();
     made(&CELL, LARGE)
 }
 
 /// A run of another state with some hundred.
-pub(super) fn small() -> &'static Path {
+pub(crate) fn small() -> &'static Path {
     static CELL: OnceLock<PathBuf> = OnceLock::new();
     made(&CELL, SMALL)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use redis::{Cmd, Connection, Value};
@@ -15,7 +15,9 @@ pub(crate) type Held = BTreeMap<String, Vec<u8>>;
 pub(crate) struct Server {
     child: Child,
     pub(crate) port: u16,
-    folder: TempDir,
+    folder: PathBuf,
+    /// Removed with the server.
+    own: Option<TempDir>,
     more: Vec<String>,
     password: Option<String>,
 }
@@ -39,10 +41,16 @@ pub(crate) fn is_here() -> bool {
     false
 }
 
-fn launch(port: u16, folder: &Path, more: &[String]) -> (Child, BufReader<ChildStdout>) {
+fn launch(
+    port: u16,
+    folder: &Path,
+    more: &[String],
+    surroundings: &[(&str, String)],
+) -> (Child, BufReader<ChildStdout>) {
     let mut command = Command::new("redis-server");
     command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--daemonize", "no"]);
     command.arg("--dir").arg(folder).args(more);
+    command.envs(surroundings.iter().map(|(name, value)| (name, value)));
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let told = BufReader::new(child.stdout.take().unwrap());
     (child, told)
@@ -64,17 +72,30 @@ impl Server {
             return None;
         }
         let folder = tempdir().unwrap();
+        let mut started = Self::on(folder.path(), more, &[]).expect("redis-server does not start");
+        started.own = Some(folder);
+        Some(started)
+    }
+
+    /// Started on what stands in that folder; `None` when it ended before it listened.
+    pub(crate) fn on(folder: &Path, more: &[&str], surroundings: &[(&str, String)]) -> Option<Self> {
         let more: Vec<String> = more.iter().map(|word| (*word).to_owned()).collect();
         for _ in 0..10 {
             // Between its choice and its use somebody else may take a port.
             let port = free_port();
-            let (mut child, told) = launch(port, folder.path(), &more);
+            let (mut child, told) = launch(port, folder, &more, surroundings);
             if listens(told) {
-                return Some(Self { child, port, folder, more, password: None });
+                return Some(Self { child, port, folder: folder.to_owned(), own: None, more, password: None });
             }
-            child.wait().unwrap();
+            // Another port helps nobody who was killed.
+            child.wait().unwrap().code()?;
         }
-        panic!("redis-server does not start");
+        None
+    }
+
+    /// False when it has ended.
+    pub(crate) fn is_up(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
     }
 
     /// From now on our own questions name this password.
@@ -131,7 +152,7 @@ impl Server {
     /// Started again on the files that it left.
     pub(crate) fn again(&mut self) {
         for _ in 0..50 {
-            let (child, told) = launch(self.port, self.folder.path(), &self.more);
+            let (child, told) = launch(self.port, &self.folder, &self.more, &[]);
             self.child = child;
             if listens(told) {
                 return;
