@@ -30,7 +30,9 @@ fn shots(root: &Path, must: Must, old: &Tree, (new, bytes): (&str, &[u8])) -> Re
     let folder = root.join("shots");
     for name in names(&folder) {
         let is_half = name == format!(".{new}.tmp") && must == Must::Either;
-        holds(is_half || name == new || old.contains_key(&name), || format!("{name} stands there"))?;
+        // Empty, and kept: who makes the next one takes it.
+        let is_lock = name == ".lock";
+        holds(is_half || is_lock || name == new || old.contains_key(&name), || format!("{name} stands there"))?;
     }
     let now = if folder.exists() { tree_of(&folder) } else { Tree::new() };
     for (name, content) in old {
@@ -56,8 +58,9 @@ fn whole(root: &Path, key: &str) -> Result<usize, String> {
 }
 
 fn making(name: &str, template: &Template, share: usize) {
-    let old =
+    let mut old =
         if template.root().join("shots").exists() { tree_of(&template.root().join("shots")) } else { Tree::new() };
+    old.retain(|name, _| name != ".lock");
     let run = tree(&template.root().join("run"));
     let scratch = Template::of(&[]);
     crate::support::copy_folder(template.root(), &scratch.root().join("all"));
