@@ -55,7 +55,7 @@ fn a_folder_that_is_no_whole_run_is_refused_with_the_member_and_nothing_is_writt
     };
     let damages: [(&str, Option<String>, i32, &str); 12] = [
         ("evidence/manifest.json", None, 2, "evidence/manifest.json is missing"),
-        ("evidence/manifest.json", Some("{}".to_owned()), 5, "evidence manifest"),
+        ("evidence/manifest.json", Some("{}".to_owned()), 5, "evidence member manifest.json"),
         ("evidence/custody.jsonl", None, 5, "evidence/custody.jsonl is missing"),
         ("report.json", None, 2, "report.json is missing"),
         ("run.json", None, 2, "run.json is missing"),
