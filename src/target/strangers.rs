@@ -54,17 +54,18 @@ pub(super) fn strangers(
     watch: &Watch<'_>,
 ) -> Result<(u64, Strangers), TargetError> {
     (watch.stage)("look for other keys", 0);
-    let (mut cursor, mut seen, mut found) = (b"0".to_vec(), 0, BTreeSet::new());
+    let (mut seen, mut found) = (0, BTreeSet::new());
+    link.send(&question(layout, b"0"))?;
     loop {
-        let mut scan = redis::cmd("SCAN");
-        scan.arg(&cursor).arg("COUNT").arg(COUNT);
-        if !layout.prefix().is_empty() {
-            scan.arg("MATCH").arg(format!("{}*", escaped(layout.prefix())));
-        }
-        let Value::Array(answer) = link.ask(&scan)? else { return Err(link.nonsense("SCAN")) };
+        let Value::Array(answer) = link.answer()? else { return Err(link.nonsense("SCAN")) };
         let [Value::BulkString(next), Value::Array(keys)] = answer.as_slice() else {
             return Err(link.nonsense("SCAN"));
         };
+        let is_last = next == b"0";
+        if !is_last {
+            // While these are looked at, the server looks for the next.
+            link.send(&question(layout, next))?;
+        }
         for key in keys {
             let Value::BulkString(key) = key else { return Err(link.nonsense("SCAN")) };
             let Some(kind) = layout.kind_of(key) else { continue };
@@ -73,12 +74,20 @@ pub(super) fn strangers(
                 found.insert((kind, key.clone()));
             }
         }
-        if next == b"0" {
+        if is_last {
             return Ok((seen, found));
         }
-        cursor.clone_from(next);
         watch.check(seen)?;
     }
+}
+
+fn question(layout: &Layout, cursor: &[u8]) -> Vec<u8> {
+    let mut scan = redis::cmd("SCAN");
+    scan.arg(cursor).arg("COUNT").arg(COUNT);
+    if !layout.prefix().is_empty() {
+        scan.arg("MATCH").arg(format!("{}*", escaped(layout.prefix())));
+    }
+    scan.get_packed_command()
 }
 
 /// A text that a pattern of the server matches as it stands.

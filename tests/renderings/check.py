@@ -259,8 +259,8 @@ def written(value):
 
 # Members that came later (docs/report-schema.md): an earlier report lacks them, and has no other difference.
 LATER = {
-    "acknowledgements", "coverage_by_month", "custody", "gaps", "matching", "runbook", "acknowledged", "by_age_sats", "by_code_sats",
-    "by_project", "negative_sats", "negative_users", "excluded_sats", "excluded_users", "at", "at_stake_msat", "values_sha256", "codes",
+    "acknowledgements", "coverage_by_month", "custody", "gaps", "matching", "not_rebuilt", "runbook", "acknowledged",
+    "by_age_sats", "by_code_sats", "by_project", "negative_sats", "negative_users", "excluded_sats", "excluded_users", "at", "at_stake_msat", "values_sha256", "codes",
 }
 
 
