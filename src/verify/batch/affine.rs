@@ -96,10 +96,15 @@ impl Adder {
             std::mem::swap(&mut points, &mut halved);
         }
         let mut sums = points.into_iter();
-        Some(filled.into_iter().map(|filled| if filled { sums.next() } else { None }.unwrap_or(Point::INFINITY)).collect())
+        Some(
+            filled
+                .into_iter()
+                .map(|filled| if filled { sums.next() } else { None }.unwrap_or(Point::INFINITY))
+                .collect(),
+        )
     }
 
-    /// Adds to each point of `lower` one of `upper`; both are places in `points`.
+    /// Adds to the point at the first place of each pair the one at the second. No place may be in two pairs.
     pub(super) fn fold(&mut self, points: &mut [Point], pairs: impl Iterator<Item = (u32, u32)>) -> Option<()> {
         self.pairs.clear();
         self.pairs.extend(pairs);
@@ -237,7 +242,8 @@ mod tests {
         }
         // Alone, and with others that need no care.
         for repeat in [1, 40] {
-            let all: Vec<(ProjectivePoint, ProjectivePoint)> = pairs.iter().copied().cycle().take(36 * repeat).collect();
+            let all: Vec<(ProjectivePoint, ProjectivePoint)> =
+                pairs.iter().copied().cycle().take(36 * repeat).collect();
             let points: Vec<Point> = all.iter().flat_map(|(left, right)| [point(*left), point(*right)]).collect();
             let sums = Adder::default().segments(vec![2; all.len()], |at| points[at as usize]).unwrap();
             for ((left, right), sum) in all.iter().zip(sums) {

@@ -7,13 +7,12 @@ use k256::elliptic_curve::ff::PrimeField;
 use k256::elliptic_curve::ops::Reduce;
 use k256::elliptic_curve::sec1::ToEncodedPoint;
 use k256::{AffinePoint, FieldBytes, Scalar, U256};
-use rayon::prelude::*;
 
 use super::affine::Point;
 use super::coefficients::Coefficients;
 use super::endomorphism::{Endomorphism, Half};
 use super::multiply::{Term, vanishes};
-use super::sift::sift;
+use super::sift::{answers, sift};
 use crate::domain::{Sha256Stream, sha256};
 use crate::verify::nostr::bip340_holds;
 
@@ -38,16 +37,7 @@ pub struct SchnorrCheck {
 /// A `false` always is libsecp256k1's own. A `true` may be that of a batch, which is wrong with probability 2^-128
 /// (docs/adr/0028). The cost falls with the size of the batch and with the number of authors; from 1,000 on it pays well.
 pub fn schnorr(items: &[SchnorrCheck]) -> Vec<bool> {
-    // Signatures by one author lie side by side: they need the multiple of one key only.
-    let mut order: Vec<usize> = (0..items.len()).collect();
-    order.par_sort_unstable_by_key(|at| (&items[*at].key, *at));
-    let size = items.len().div_ceil(rayon::current_num_threads()).clamp(LEAST, MOST);
-    let judged: Vec<(usize, bool)> = order.par_chunks(size).flat_map_iter(|places| judge(items, places)).collect();
-    let mut answers = vec![false; items.len()];
-    for (at, holds) in judged {
-        answers[at] = holds;
-    }
-    answers
+    answers(items.len(), MOST, |at| &items[at].key, |places| judge(items, places))
 }
 
 /// One signature whose parts are what they should be.
@@ -61,7 +51,7 @@ struct Prepared<'a> {
 }
 
 fn judge(items: &[SchnorrCheck], places: &[usize]) -> Vec<(usize, bool)> {
-    let mut answers = Vec::with_capacity(places.len());
+    let mut judged = Vec::with_capacity(places.len());
     let (Some(endomorphism), true) = (Endomorphism::new(), places.len() >= LEAST) else {
         return places.iter().map(|at| (*at, single(&items[*at]))).collect();
     };
@@ -77,14 +67,14 @@ fn judge(items: &[SchnorrCheck], places: &[usize]) -> Vec<(usize, bool)> {
         author = Some((item.key, key));
         match prepare(*at, item, key, &tag) {
             Some(good) => prepared.push(good),
-            None => answers.push((*at, single(item))),
+            None => judged.push((*at, single(item))),
         }
     }
     // Used again by each batch: allocating it costs more than filling it.
     let terms = RefCell::new(Vec::with_capacity(2 * places.len()));
     let holds = |batch: &[Prepared]| equation(batch, &endomorphism, &mut terms.borrow_mut()) == Some(true);
-    sift(&prepared, LEAST, &holds, &|it: &Prepared| single(it.item), &mut |it, good| answers.push((it.at, good)));
-    answers
+    sift(&prepared, LEAST, &holds, &|it: &Prepared| single(it.item), &mut |it, good| judged.push((it.at, good)));
+    judged
 }
 
 /// The judge of every rejection.

@@ -2,13 +2,11 @@
 
 use crate::domain::{Sha256Stream, TaggedHasher};
 
-/// Bytes of a block of the stream: the digest of the batch, and a counter.
-const SEED: usize = 32;
-
 /// Takes in a batch, and gives 128-bit numbers that depend on every byte of it.
 #[derive(Debug)]
 pub(super) struct Coefficients {
-    seed: [u8; SEED],
+    /// The digest of the whole batch.
+    seed: [u8; 32],
     counter: u64,
     spare: Option<u128>,
 }

@@ -9,11 +9,10 @@ use curve25519_dalek::constants::ED25519_BASEPOINT_POINT;
 use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
 use curve25519_dalek::traits::{IsIdentity, VartimeMultiscalarMul};
 use ed25519_dalek::{Signature, VerifyingKey};
-use rayon::prelude::*;
 use sha2::{Digest, Sha512};
 
 use super::coefficients::Coefficients;
-use super::sift::sift;
+use super::sift::{answers, sift};
 use super::subset_sums::{multiples, subset_sums, torsion_free};
 
 /// Fewer are quicker judged one by one: what shows the absence of small orders costs the same for any batch.
@@ -38,16 +37,7 @@ pub struct Ed25519Check<'a> {
 /// A `false` always is that of `verify_strict`. A `true` may be that of a batch, which is wrong with probability 2^-128
 /// (docs/adr/0028). From some 500 on it pays.
 pub fn ed25519(items: &[Ed25519Check]) -> Vec<bool> {
-    // Signatures under one key lie side by side: they need the multiple of one key only.
-    let mut order: Vec<usize> = (0..items.len()).collect();
-    order.par_sort_unstable_by_key(|at| (&items[*at].key, *at));
-    let size = items.len().div_ceil(rayon::current_num_threads()).clamp(LEAST, MOST);
-    let judged: Vec<(usize, bool)> = order.par_chunks(size).flat_map_iter(|places| judge(items, places)).collect();
-    let mut answers = vec![false; items.len()];
-    for (at, holds) in judged {
-        answers[at] = holds;
-    }
-    answers
+    answers(items.len(), MOST, |at| &items[at].key, |places| judge(items, places))
 }
 
 /// One signature whose parts are what they should be.
@@ -64,7 +54,7 @@ fn judge(items: &[Ed25519Check], places: &[usize]) -> Vec<(usize, bool)> {
     if places.len() < LEAST {
         return places.iter().map(|at| (*at, single(&items[*at]))).collect();
     }
-    let mut answers = Vec::with_capacity(places.len());
+    let mut judged = Vec::with_capacity(places.len());
     let mut prepared: Vec<Prepared> = Vec::with_capacity(places.len());
     let mut signer: Option<([u8; 32], Option<EdwardsPoint>)> = None;
     for at in places {
@@ -76,12 +66,12 @@ fn judge(items: &[Ed25519Check], places: &[usize]) -> Vec<(usize, bool)> {
         signer = Some((item.key, key));
         match prepare(*at, item, key) {
             Some(good) => prepared.push(good),
-            None => answers.push((*at, single(item))),
+            None => judged.push((*at, single(item))),
         }
     }
     let holds = |batch: &[Prepared]| holds(batch);
-    sift(&prepared, LEAST, &holds, &|it: &Prepared| single(it.item), &mut |it, good| answers.push((it.at, good)));
-    answers
+    sift(&prepared, LEAST, &holds, &|it: &Prepared| single(it.item), &mut |it, good| judged.push((it.at, good)));
+    judged
 }
 
 /// The judge of every rejection.
@@ -139,10 +129,8 @@ fn holds(batch: &[Prepared]) -> bool {
     }
     let sums = subset_sums(&points, &coefficients);
     keys.push((ED25519_BASEPOINT_POINT, -base));
-    let rest = EdwardsPoint::vartime_multiscalar_mul(
-        keys.iter().map(|(_, factor)| factor),
-        keys.iter().map(|(key, _)| key),
-    );
+    let rest =
+        EdwardsPoint::vartime_multiscalar_mul(keys.iter().map(|(_, factor)| factor), keys.iter().map(|(key, _)| key));
     // The cheap half first: a batch with a bad signature stops here.
     (multiples(&sums) + rest).is_identity() && torsion_free(&sums)
 }

@@ -114,7 +114,6 @@ fn limbs(bytes: &FieldBytes) -> [u64; 4] {
 
 #[cfg(test)]
 mod tests {
-    use k256::elliptic_curve::ff::Field;
     use k256::elliptic_curve::sec1::ToEncodedPoint;
     use k256::{ProjectivePoint, Scalar};
 

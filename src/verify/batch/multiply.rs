@@ -28,7 +28,7 @@ pub(super) fn vanishes(terms: &[Term]) -> bool {
 /// The sum of all multiples. `None` is impossible; were it not, nothing would be accepted because of it.
 fn sum(terms: &[Term]) -> Option<ProjectivePoint> {
     let width = width(terms.len());
-    let windows = BITS / width + 1;
+    let windows = windows(width);
     let digits = digits(terms, width, windows);
     let mut adder = Adder::default();
     // What stands at each bit: two points at most.
@@ -47,9 +47,14 @@ fn sum(terms: &[Term]) -> Option<ProjectivePoint> {
     Some(bits.iter().rev().fold(ProjectivePoint::IDENTITY, |sum, bit| sum.double() + bit))
 }
 
+/// How many digits a factor has. The highest keeps two bits free: one for its sign, one for what is carried.
+const fn windows(width: usize) -> usize {
+    (BITS + 1) / width + 1
+}
+
 /// The width of digits that takes the fewest additions: in each window one a term, and one a bucket to add up the buckets.
 fn width(terms: usize) -> usize {
-    (2..=WIDEST).min_by_key(|width| (BITS / width + 1) * (terms + (1 << (width - 1)))).unwrap_or(2)
+    (2..=WIDEST).min_by_key(|width| windows(*width) * (terms + (1 << (width - 1)))).unwrap_or(2)
 }
 
 /// The digits of all factors from the lowest on, window by window: from -2^(width-1) to 2^(width-1) - 1.
@@ -182,7 +187,7 @@ mod tests {
         let factors = [0, 1, u128::MAX, u128::MAX / 3, 1 << 127, 0x0123_4567_89ab_cdef_0011_2233_4455_6677];
         let terms: Vec<Term> = factors.map(|factor| Term { point: Point::INFINITY, factor }).to_vec();
         for width in 2..=WIDEST {
-            let windows = BITS / width + 1;
+            let windows = windows(width);
             let digits = digits(&terms, width, windows);
             for (at, factor) in factors.iter().enumerate() {
                 // Modulo 2^128 from the highest window down, which has its sum beyond that range.

@@ -1,8 +1,32 @@
-//! What becomes of a batch that does not hold: it is cut into parts, and what is left is judged one by one.
+//! How items become batches, and what becomes of a batch that does not hold: it is cut into parts, and what is left is judged one by
+//! one.
+
+use rayon::prelude::*;
 
 /// Into how many parts a batch is cut that does not hold. More than two, because looking at all halves of halves costs as much
 /// as looking at all eighths three times.
 const PARTS: usize = 8;
+
+/// Gives each of `count` items an answer: `judge` has some of their places at a time, on all cores, those with equal keys side by
+/// side and at most `most` at once.
+pub(super) fn answers<'a>(
+    count: usize,
+    most: usize,
+    key: impl Fn(usize) -> &'a [u8; 32] + Sync,
+    judge: impl Fn(&[usize]) -> Vec<(usize, bool)> + Sync,
+) -> Vec<bool> {
+    let mut order: Vec<usize> = (0..count).collect();
+    order.par_sort_unstable_by_key(|at| (key(*at), *at));
+    // As many batches for each core, and none that is a small rest.
+    let batches = count.div_ceil(most).next_multiple_of(rayon::current_num_threads()).max(1);
+    let size = count.div_ceil(batches).max(1);
+    let judged: Vec<(usize, bool)> = order.par_chunks(size).flat_map_iter(&judge).collect();
+    let mut answers = vec![false; count];
+    for (at, holds) in judged {
+        answers[at] = holds;
+    }
+    answers
+}
 
 /// Says of each item whether it is good: `holds` speaks for all of a batch at once and is believed when it says yes, `single`
 /// speaks for one. Fewer than `least` are never asked of `holds`.
@@ -16,11 +40,17 @@ pub(super) fn sift<T>(
     verdict: &mut impl FnMut(&T, bool),
 ) {
     if items.len() >= least && holds(items) {
-        items.iter().for_each(|item| verdict(item, true));
+        each(items, &|_| true, verdict);
     } else if items.len() <= 2 * least {
-        items.iter().for_each(|item| verdict(item, single(item)));
+        each(items, single, verdict);
     } else {
         cut(items, least, holds, single, verdict);
+    }
+}
+
+fn each<T>(items: &[T], good: &impl Fn(&T) -> bool, verdict: &mut impl FnMut(&T, bool)) {
+    for item in items {
+        verdict(item, good(item));
     }
 }
 
@@ -36,7 +66,7 @@ fn cut<T>(
     let mut bad = Vec::new();
     for part in parts {
         if part.len() >= least && holds(part) {
-            part.iter().for_each(|item| verdict(item, true));
+            each(part, &|_| true, verdict);
         } else {
             bad.push(part);
         }
@@ -44,7 +74,7 @@ fn cut<T>(
     let hopeless = bad.len() * 2 > all;
     for part in bad {
         if hopeless || part.len() <= 2 * least {
-            part.iter().for_each(|item| verdict(item, single(item)));
+            each(part, single, verdict);
         } else {
             cut(part, least, holds, single, verdict);
         }

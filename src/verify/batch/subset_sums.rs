@@ -11,9 +11,7 @@ const WIDEST: usize = 13;
 
 /// For each bit from the lowest on, the sum of the points whose coefficient has it.
 pub(super) fn subset_sums(points: &[EdwardsPoint], coefficients: &[u128]) -> Vec<EdwardsPoint> {
-    let width = (2..=WIDEST)
-        .min_by_key(|width| BITS.div_ceil(*width) * (points.len() + (2 << *width)))
-        .unwrap_or(2);
+    let width = (2..=WIDEST).min_by_key(|width| BITS.div_ceil(*width) * (points.len() + (2 << *width))).unwrap_or(2);
     let mut sums = Vec::with_capacity(BITS);
     for lowest in (0..BITS).step_by(width) {
         let width = width.min(BITS - lowest);
@@ -94,7 +92,9 @@ mod tests {
     #[test]
     fn a_part_of_any_small_order_shows_and_nothing_else_does() {
         for (order, torsion) in EIGHT_TORSION.iter().enumerate() {
-            for good in [EdwardsPoint::identity(), ED25519_BASEPOINT_POINT, -ED25519_BASEPOINT_POINT * Scalar::from(9_u8)] {
+            for good in
+                [EdwardsPoint::identity(), ED25519_BASEPOINT_POINT, -ED25519_BASEPOINT_POINT * Scalar::from(9_u8)]
+            {
                 let point = good + torsion;
                 assert_eq!(point.is_torsion_free(), order == 0);
                 assert_eq!(torsion_free(&[ED25519_BASEPOINT_POINT, point]), order == 0, "{order}");

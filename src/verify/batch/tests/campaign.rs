@@ -5,11 +5,10 @@
 use curve25519_dalek::constants::EIGHT_TORSION;
 use curve25519_dalek::edwards::EdwardsPoint;
 use curve25519_dalek::traits::Identity;
-use rayon::prelude::*;
 
 use super::makers::{
-    Chance, Owned, cancelling, ed25519_cancelling, ed25519_pool, ed25519_signed, joined, schnorr_pool, schnorr_turned,
-    single,
+    Chance, Owned, cancelling, ed25519_cancelling, ed25519_pool, ed25519_signed, joined, on_one_core, schnorr_pool,
+    schnorr_turned, single,
 };
 use crate::verify::batch::{Ed25519Check, SchnorrCheck, ed25519, schnorr};
 
@@ -67,8 +66,8 @@ const fn first(mut bytes: [u8; 32], value: u8) -> [u8; 32] {
 
 /// The order of the Ed25519 group, the lowest byte first.
 const ORDER: [u8; 32] = [
-    0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0, 0, 0, 0,
-    0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+    0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
 ];
 
 #[test]
@@ -77,14 +76,18 @@ fn batches_answer_what_single_verifiers_answer() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let checks = number("RELEDGER_BATCH_CHECKS").unwrap_or(CHECKS);
     let seed = number("RELEDGER_SEED").unwrap_or(20_261_122);
-    let schnorr = campaign(checks / 2, &mut Schnorr::new(u64::try_from(seed).unwrap()));
-    let ed25519 = campaign(checks / 2, &mut Ed25519::new(u64::try_from(seed).unwrap()));
-    println!("seed {seed}: BIP-340 {schnorr}; Ed25519 {ed25519}; 0 disagreements");
+    let started = u64::try_from(seed).unwrap();
+    std::thread::scope(|scope| {
+        let schnorr = scope.spawn(|| on_one_core(|| campaign(checks / 2, &mut Schnorr::new(started))));
+        let ed25519 = on_one_core(|| campaign(checks / 2, &mut Ed25519::new(started)));
+        let schnorr = schnorr.join().unwrap();
+        println!("seed {seed}: BIP-340 {schnorr}; Ed25519 {ed25519}; 0 disagreements");
+    });
 }
 
 /// A scheme with its good signatures and what can be done to them.
 trait Scheme {
-    type Item: Clone + Sync;
+    type Item: Clone;
 
     fn chance(&mut self) -> &mut Chance;
     /// Some good item.
@@ -108,14 +111,14 @@ fn campaign<S: Scheme>(checks: usize, scheme: &mut S) -> String {
             scheme.mutate(&mut items, at);
         }
         let answers = S::batch(&items);
-        let singles: Vec<bool> = items.par_iter().map(S::single).collect();
+        let singles: Vec<bool> = items.iter().map(S::single).collect();
         let wrong = (0..size).find(|at| answers[*at] != singles[*at]);
         assert_eq!(wrong, None, "batch {batches}, {size} items: the batch says otherwise");
         assert_eq!(answers.len(), size);
         refused += singles.iter().filter(|good| !**good).count();
         (done, batches) = (done + size, batches + 1);
     }
-    assert!(checks < 1_000 || refused > 0 && refused < done);
+    assert!(refused > 0 && refused < done, "{refused} of {done}");
     format!("{done} checks in {batches} batches, {refused} refused")
 }
 

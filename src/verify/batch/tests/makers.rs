@@ -35,6 +35,11 @@ impl Chance {
     }
 }
 
+/// Batches are as large as can be on one core: however many this machine has, the same is tested.
+pub(super) fn on_one_core<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap().install(work)
+}
+
 /// An Ed25519 signature with a message of its own.
 #[derive(Debug, Clone)]
 pub(super) struct Owned {

@@ -6,9 +6,17 @@ use curve25519_dalek::traits::Identity;
 use serde_json::Value;
 
 use super::makers::{
-    Chance, Owned, cancelling, ed25519_pool, ed25519_signed, joined, schnorr_pool, schnorr_turned, single,
+    Chance, Owned, cancelling, ed25519_pool, ed25519_signed, joined, on_one_core, schnorr_pool, schnorr_turned, single,
 };
-use crate::verify::batch::{SchnorrCheck, bip340, ed25519, eddsa, schnorr};
+use crate::verify::batch::{Ed25519Check, SchnorrCheck, bip340, eddsa};
+
+fn schnorr(items: &[SchnorrCheck]) -> Vec<bool> {
+    on_one_core(|| crate::verify::batch::schnorr(items))
+}
+
+fn ed25519(items: &[Ed25519Check]) -> Vec<bool> {
+    on_one_core(|| crate::verify::batch::ed25519(items))
+}
 
 fn fixture(name: &str) -> String {
     std::fs::read_to_string(format!("{}/fixtures/vectors/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
@@ -174,5 +182,18 @@ fn few_items_none_and_equal_ones_are_answered_too() {
     for count in [1, 255, 256, 600] {
         assert_eq!(ed25519(&vec![good.check(); count]), vec![true; count]);
         assert_eq!(ed25519(&vec![bad.check(); count]), vec![false; count]);
+    }
+}
+
+#[test]
+fn the_number_of_cores_changes_no_answer() {
+    let mut items = schnorr_pool(500, 20, &mut Chance::new(8));
+    for at in [0, 77, 78, 400] {
+        items[at].message[3] ^= 4;
+    }
+    let expected: Vec<bool> = items.iter().map(single).collect();
+    for cores in [1, 2, 3, 8, 64] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(cores).build().unwrap();
+        assert_eq!(pool.install(|| crate::verify::batch::schnorr(&items)), expected, "{cores}");
     }
 }
