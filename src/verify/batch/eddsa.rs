@@ -1,0 +1,142 @@
+//! Ed25519 in batches that say what `verify_strict` says.
+//!
+//! A batch may hold although strict verification refuses one of its signatures: where a nonce or a key has a part of small order,
+//! that part vanishes for one coefficient in eight, or against another's. So a batch is believed only when it is shown beside that
+//! no nonce and no key in it has such a part. What is left is a group of prime order, where a batch is as good as BIP-340's.
+
+use curve25519_dalek::Scalar;
+use curve25519_dalek::constants::ED25519_BASEPOINT_POINT;
+use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
+use curve25519_dalek::traits::{IsIdentity, VartimeMultiscalarMul};
+use ed25519_dalek::{Signature, VerifyingKey};
+use sha2::{Digest, Sha512};
+
+use super::coefficients::Coefficients;
+use super::sift::{answers, sift};
+use super::subset_sums::{multiples, subset_sums, torsion_free};
+
+/// Fewer are quicker judged one by one: what shows the absence of small orders costs the same for any batch.
+const LEAST: usize = 256;
+/// More in one batch gain little, and leave the caches.
+const MOST: usize = 16_384;
+
+/// An Ed25519 signature that is to be judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ed25519Check<'a> {
+    /// The signer's compressed point.
+    pub key: [u8; 32],
+    /// What was signed.
+    pub message: &'a [u8],
+    /// The compressed nonce, then `s`.
+    pub signature: [u8; 64],
+}
+
+/// Judges signatures on all cores: one answer for each, in their order, the one that `verify_strict` of `ed25519-dalek` gives, and
+/// `false` for a key that is no point.
+///
+/// A `false` always is that of `verify_strict`. A `true` may be that of a batch, which is wrong with probability 2^-128
+/// (docs/adr/0028). From some 500 on it pays.
+pub fn ed25519(items: &[Ed25519Check]) -> Vec<bool> {
+    answers(items.len(), MOST, |at| &items[at].key, |places| judge(items, places))
+}
+
+/// One signature whose parts are what they should be.
+struct Prepared<'a> {
+    at: usize,
+    item: &'a Ed25519Check<'a>,
+    key: EdwardsPoint,
+    nonce: EdwardsPoint,
+    challenge: Scalar,
+    s: Scalar,
+}
+
+fn judge(items: &[Ed25519Check], places: &[usize]) -> Vec<(usize, bool)> {
+    if places.len() < LEAST {
+        return places.iter().map(|at| (*at, single(&items[*at]))).collect();
+    }
+    let mut judged = Vec::with_capacity(places.len());
+    let mut prepared: Vec<Prepared> = Vec::with_capacity(places.len());
+    let mut signer: Option<([u8; 32], Option<EdwardsPoint>)> = None;
+    for at in places {
+        let item = &items[*at];
+        let key = match &signer {
+            Some((bytes, key)) if *bytes == item.key => *key,
+            _ => point(item.key),
+        };
+        signer = Some((item.key, key));
+        match prepare(*at, item, key) {
+            Some(good) => prepared.push(good),
+            None => judged.push((*at, single(item))),
+        }
+    }
+    let holds = |batch: &[Prepared]| holds(batch);
+    sift(&prepared, LEAST, &holds, &|it: &Prepared| single(it.item), &mut |it, good| judged.push((it.at, good)));
+    judged
+}
+
+/// The judge of every rejection.
+fn single(item: &Ed25519Check) -> bool {
+    VerifyingKey::from_bytes(&item.key)
+        .is_ok_and(|key| key.verify_strict(item.message, &Signature::from_bytes(&item.signature)).is_ok())
+}
+
+/// `None` where strict verification refuses, or where it should say what it thinks.
+fn prepare<'a>(at: usize, item: &'a Ed25519Check<'a>, key: Option<EdwardsPoint>) -> Option<Prepared<'a>> {
+    let key = key?;
+    let (nonce, s) = item.signature.split_at(32);
+    let s: Option<Scalar> = Scalar::from_canonical_bytes(s.try_into().ok()?).into();
+    let hash = Sha512::new().chain_update(nonce).chain_update(item.key).chain_update(item.message);
+    let challenge = Scalar::from_bytes_mod_order_wide(&hash.finalize().into());
+    Some(Prepared { at, item, key, nonce: point(nonce.try_into().ok()?)?, challenge, s: s? })
+}
+
+/// The point, unless its order is small or its encoding is not the only one. Strict verification compares encoded nonces.
+fn point(bytes: [u8; 32]) -> Option<EdwardsPoint> {
+    let canonical = is_canonical(&bytes);
+    let point = CompressedEdwardsY(bytes).decompress().filter(|_| canonical)?;
+    (!point.is_small_order()).then_some(point)
+}
+
+/// True when the ordinate is below 2^255 - 19. The other encoding that is not the only one, a sign for x = 0, belongs to points
+/// of small order.
+fn is_canonical(bytes: &[u8; 32]) -> bool {
+    let [low, middle @ .., high] = bytes;
+    !(*low >= 0xed && middle.iter().all(|byte| *byte == 0xff) && high & 0x7f == 0x7f)
+}
+
+/// True when the sum of z (s B - R - k A) over all items vanishes, each with its own z, and no R and no A has a part of small
+/// order. Items under one key lie side by side.
+fn holds(batch: &[Prepared]) -> bool {
+    let parts = batch.iter().flat_map(|it| [&it.item.key[..], it.item.message, &it.item.signature]);
+    let mut drawn = Coefficients::of("reledger/batch/ed25519/1", parts);
+    let mut points: Vec<EdwardsPoint> = batch.iter().map(|it| it.nonce).collect();
+    let mut coefficients: Vec<u128> = batch.iter().map(|_| drawn.draw()).collect();
+    let mut base = Scalar::ZERO;
+    let mut multiple = Scalar::ZERO;
+    let mut keys = Vec::new();
+    for (at, it) in batch.iter().enumerate() {
+        let factor = Scalar::from(coefficients[at]);
+        base += factor * it.s;
+        multiple += factor * it.challenge;
+        if batch.get(at + 1).is_none_or(|next| next.item.key != it.item.key) {
+            // The key stands in the subsets too, under a coefficient of its own, which its multiple is relieved of.
+            let own = drawn.draw();
+            points.push(it.key);
+            coefficients.push(own);
+            keys.push((it.key, multiple - Scalar::from(own)));
+            multiple = Scalar::ZERO;
+        }
+    }
+    let sums = subset_sums(&points, &coefficients);
+    keys.push((ED25519_BASEPOINT_POINT, -base));
+    let rest =
+        EdwardsPoint::vartime_multiscalar_mul(keys.iter().map(|(_, factor)| factor), keys.iter().map(|(key, _)| key));
+    // The cheap half first: a batch with a bad signature stops here.
+    (multiples(&sums) + rest).is_identity() && torsion_free(&sums)
+}
+
+/// True when a batch of this one item holds: what no single verifier corrects.
+#[cfg(test)]
+pub(super) fn holds_alone(item: &Ed25519Check) -> bool {
+    prepare(0, item, point(item.key)).is_some_and(|it| holds(&[it]))
+}

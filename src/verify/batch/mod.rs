@@ -1,0 +1,19 @@
+//! Many signatures at once: the sum of many verification equations, each times a coefficient that nobody could choose.
+//!
+//! A sum that vanishes accepts its signatures; one that does not is split, and the single verifier (libsecp256k1,
+//! `verify_strict`) judges what is left. So every `false` is the single verifier's, and every `true` is one that it would
+//! give too, except with probability 2^-128 (docs/adr/0028). Nothing here keeps state: the same items give the same answers.
+
+mod affine;
+mod bip340;
+mod coefficients;
+mod eddsa;
+mod endomorphism;
+mod multiply;
+mod sift;
+mod subset_sums;
+#[cfg(test)]
+mod tests;
+
+pub use bip340::{SchnorrCheck, schnorr};
+pub use eddsa::{Ed25519Check, ed25519};
