@@ -58,6 +58,9 @@ pub struct CreatedSnapshot {
     pub is_live: bool,
 }
 
+/// How many states are held before a maker gives up.
+const TRIES: u32 = 3;
+
 /// Packs and signs the last finished state of a run, also while another run is on in the folder. The same state, sequence number
 /// and key give the same bytes.
 ///
@@ -81,7 +84,24 @@ pub fn create_snapshot_for(
     pen: &Pen,
     cancel: &Cancel,
 ) -> Result<CreatedSnapshot, AppError> {
-    let frozen = Frozen::of(&options.run, cancel)?;
+    for _ in 1..TRIES {
+        let frozen = Frozen::of(&options.run, cancel)?;
+        match create_of(&frozen, options, recipients, pen, cancel) {
+            // A run that began while this one was verified: it is held beside that now.
+            Err(AppError::Busy { .. }) if frozen.is_over(&options.run) => {}
+            made => return made,
+        }
+    }
+    create_of(&Frozen::of(&options.run, cancel)?, options, recipients, pen, cancel)
+}
+
+fn create_of(
+    frozen: &Frozen,
+    options: &SnapshotOptions,
+    recipients: Option<&Recipients>,
+    pen: &Pen,
+    cancel: &Cancel,
+) -> Result<CreatedSnapshot, AppError> {
     cancel.check()?;
     let entries = entries(&frozen.report)?;
     let _one = if options.dry_run {
@@ -122,7 +142,7 @@ pub fn create_snapshot_for(
     if options.dry_run {
         frozen.verify(&options.run)?;
     } else {
-        made.file = Some(write(options, (&made, &frozen, recipients), pen, cancel)?);
+        made.file = Some(write(options, (&made, frozen, recipients), pen, cancel)?);
     }
     Ok(made)
 }

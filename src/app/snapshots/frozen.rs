@@ -25,7 +25,7 @@ use crate::evidence::snapshot::SnapshotMember;
 use crate::seal::{Manifest, Member};
 
 /// How often it is looked again at a run that turns over, and how long is waited before.
-const LOOKS: u32 = 25;
+const LOOKS: u32 = 150;
 const PAUSE: Duration = Duration::from_millis(200);
 /// The record's name in the run's folder.
 const RECORD: &str = "run.json";
@@ -97,6 +97,11 @@ impl Frozen {
             // Somebody may have begun, or ended, while everything was read.
             if Mark::of(run).is_ok_and(|now| now == self.mark) { error } else { busy(run) }
         })
+    }
+
+    /// True when the run is at another state, or on the way to one.
+    pub(super) fn is_over(&self, run: &Path) -> bool {
+        Mark::of(run).is_ok_and(|now| now != self.mark)
     }
 
     /// The content of a member, as it was when the state was held.
