@@ -42,6 +42,9 @@ bench: ## speed as ratios to the bare cryptographic floor, in one process
 bench-project: ## envelope and rebind projections on one thread at three sizes, and how they grow (RELEDGER_BENCH_ENVELOPES=n)
 	$(CARGO) bench --locked --bench project
 
+bench-pipeline: ## what each step of the pipeline costs an event, beside the floor of its signatures (RELEDGER_BENCH_ENVELOPES=n)
+	$(CARGO) bench --locked --bench pipeline
+
 bench-treasury: ## all ledgers and the whole reconciliation at three sizes, time, memory and growth (RELEDGER_BENCH_ENVELOPES=n, RELEDGER_TREASURY=n)
 	$(CARGO) bench --locked --bench treasury
 	RELEDGER_TREASURY=$${RELEDGER_TREASURY:-1000000} $(CARGO) test --locked --release --lib reconcile::tests::large -- --nocapture

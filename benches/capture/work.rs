@@ -99,6 +99,7 @@ pub(crate) fn capture(urls: &str) {
         offline: false,
         yes: false,
         jobs: 0,
+        checks: reledger::verify::Checks::Single,
         max_seconds: None,
         actor: reledger::app::Actor::default(),
         expect_root: None,

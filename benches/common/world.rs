@@ -15,25 +15,49 @@ const JUDGED_BY: [(Media, &str); 3] =
 /// The world of that many billable events, verified.
 pub(crate) fn verified(events: u32, judged: &[(Media, &str)]) -> (VerifiedSet, AsOf, Plan) {
     let folder = world(events);
-    let text = std::fs::read_to_string(folder.join("reledger.toml")).expect("the world has a configuration");
-    let config = Config::from_toml(&text).expect("a configuration");
-    let plan = Plan::resolve(&config, &folder).expect("a plan");
+    let plan = plan(&folder);
     let mut verifier = Verifier::new(&plan.policy);
-    for (media, place) in JUDGED_BY {
-        feed(media, &folder.join(place), &mut |batch| verifier.first_pass(batch));
-    }
+    verifier.first_pass(&judged_by(&folder));
     verifier.begin_second_pass();
     for (media, place) in judged {
         feed(*media, &folder.join(place), &mut |batch| verifier.second_pass(batch));
     }
     let set = verifier.finish();
-    let as_of = text.split("as of ").nth(1).and_then(|rest| rest.split_whitespace().next()).expect("an as-of");
-    let as_of = AsOf { time: as_of.trim_end_matches('.').parse().expect("a time"), tip: set.tip };
+    let as_of = as_of(&folder, &set);
     (set, as_of, plan)
 }
 
+/// What the world's configuration comes to.
+pub(crate) fn plan(folder: &Path) -> Plan {
+    let config = Config::from_toml(&configuration(folder)).expect("a configuration");
+    Plan::resolve(&config, folder).expect("a plan")
+}
+
+/// The instant that the world is made for.
+pub(crate) fn as_of(folder: &Path, set: &VerifiedSet) -> AsOf {
+    let text = configuration(folder);
+    let as_of = text.split("as of ").nth(1).and_then(|rest| rest.split_whitespace().next()).expect("an as-of");
+    AsOf { time: as_of.trim_end_matches('.').parse().expect("a time"), tip: set.tip }
+}
+
+/// Keys and headers.
+pub(crate) fn judged_by(folder: &Path) -> Vec<(EvidenceId, RawEvidence)> {
+    JUDGED_BY.iter().flat_map(|(media, place)| records(*media, &folder.join(place))).collect()
+}
+
+/// Every record of a file or folder.
+pub(crate) fn records(media: Media, place: &Path) -> Vec<(EvidenceId, RawEvidence)> {
+    let mut all = Vec::new();
+    feed(media, place, &mut |batch| all.extend_from_slice(batch));
+    all
+}
+
+fn configuration(folder: &Path) -> String {
+    std::fs::read_to_string(folder.join("reledger.toml")).expect("the world has a configuration")
+}
+
 /// The written world; a folder with its configuration is whole.
-fn world(events: u32) -> PathBuf {
+pub(crate) fn world(events: u32) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("worlds").join(events.to_string());
     if !folder.join("reledger.toml").exists() {
         let above = folder.parent().expect("a folder above");

@@ -11,7 +11,7 @@ use super::custody_log::{CUSTODY_FILE, CustodyLog};
 use super::error::AppError;
 use super::finish::evidence_members;
 use super::finished::{newer_version, too_new};
-use super::judge::{judge, side_tables, worker_threads};
+use super::judge::{Known, judge_knowing, side_tables, worker_threads};
 use super::observer::{Cancel, Observer};
 use super::render::with_report_bytes;
 use super::run::{Found, RunFolder};
@@ -20,6 +20,7 @@ use crate::domain::{inert_limited, sha256};
 use crate::report::{report_json, summary_text};
 use crate::seal::{MANIFEST_SCHEMA, Manifest, evidence_root};
 use crate::store::{EvidenceStore, LogStore};
+use crate::verify::{Checks, Genuine};
 
 /// The manifest's name in the run's folder.
 pub(super) const MANIFEST: &str = "evidence/manifest.json";
@@ -41,12 +42,17 @@ pub struct Audited {
     pub custody: Option<CustodyLog>,
 }
 
-/// Judges a finished run's evidence again on `jobs` threads (0 is one per core), with the policy, as-of and threshold that
+/// Judges a finished run's evidence again on so many threads (0 is one per core) and with such checks, with the policy, as-of and threshold that
 /// the run recorded. Writes nothing.
 ///
 /// # Errors
 /// [`AppError::Untrusted`] when a member does not match the manifest; [`AppError`] for local failures.
-pub fn audit(root: &Path, jobs: usize, observer: &dyn Observer, cancel: &Cancel) -> Result<Audited, AppError> {
+pub fn audit(
+    root: &Path,
+    (jobs, checks): (usize, Checks),
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<Audited, AppError> {
     let (store, manifest, custody) = sealed_run(root)?;
     let mut judged = recorded_inputs(root)?;
     let found = read(root, "report.json")?;
@@ -55,7 +61,8 @@ pub fn audit(root: &Path, jobs: usize, observer: &dyn Observer, cancel: &Cancel)
     tables.d_tags = d_tags(&store, &judged.declared)?;
     judged.declared.beacon = beacon(&store, &judged.policy.headers, &judged.declared, judged.as_of)?;
     let threads = worker_threads(jobs)?;
-    let set = judge(&store, &judged.policy, &tables, &threads, observer, cancel)?;
+    let known = Known { policy: &judged.policy, genuine: &Genuine::checking(checks), tables: &tables };
+    let set = judge_knowing(&store, &known, &threads, observer, cancel)?;
     let conclusion = threads.install(|| Conclusion::draw(set, &tables, &judged, root));
     let report = report_json(&conclusion.model());
     let reproduced = report == found;

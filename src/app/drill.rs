@@ -227,7 +227,7 @@ impl<'a> Session<'a> {
             book: Book::default(),
             log,
             threads,
-            genuine: Genuine::default(),
+            genuine: Genuine::checking(options.checks),
             began,
             limit,
             time_boxed,

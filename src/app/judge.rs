@@ -15,10 +15,8 @@ type Batch = Vec<(EvidenceId, RawEvidence)>;
 /// A pass of the verifier over one batch.
 type VerifyBatch<'a> = dyn FnMut(&[(EvidenceId, RawEvidence)]) + 'a;
 
-/// Records verified together: enough to keep every core busy, few enough to stay in cache.
-const BATCH_ITEMS: usize = 2_048;
 /// Bytes of one batch: bounds memory when records are large.
-const BATCH_BYTES: usize = 16 * 1024 * 1024;
+const BATCH_BYTES: usize = 32 * 1024 * 1024;
 
 /// What the side records say.
 #[derive(Debug, Default)]
@@ -150,7 +148,8 @@ pub(super) fn judge_knowing(
 ) -> Result<VerifiedSet, AppError> {
     observer.event(Event::Stage { name: "verify", total: Some(store.len()) });
     let mut verifier = Verifier::knowing(known.policy, known.genuine);
-    let mut pass = Pass { done: 0, received: BTreeMap::new(), tables: known.tables, observer, cancel };
+    let items = known.genuine.checks_by().batch_items();
+    let mut pass = Pass { items, done: 0, received: BTreeMap::new(), tables: known.tables, observer, cancel };
     pass.run(store, FIRST_PASS, &mut |batch| threads.install(|| verifier.first_pass(batch)))?;
     verifier.begin_second_pass();
     pass.run(store, SECOND_PASS, &mut |batch| threads.install(|| verifier.second_pass(batch)))?;
@@ -165,6 +164,8 @@ pub(super) fn judge_knowing(
 }
 
 struct Pass<'a> {
+    /// How many records are verified together.
+    items: usize,
     done: u64,
     /// Distinct items per source, summed, by population.
     received: BTreeMap<&'static str, u64>,
@@ -180,12 +181,12 @@ impl Pass<'_> {
         media: &[Media],
         verify: &mut VerifyBatch<'_>,
     ) -> Result<(), AppError> {
-        let mut batch = Vec::with_capacity(BATCH_ITEMS);
+        let mut batch = Vec::with_capacity(self.items);
         let mut bytes = 0;
         let scanned: Result<(), StoreError> = store.scan(media, &mut |id, evidence| {
             bytes += evidence.bytes.len();
             batch.push((id, evidence));
-            if batch.len() >= BATCH_ITEMS || bytes >= BATCH_BYTES {
+            if batch.len() >= self.items || bytes >= BATCH_BYTES {
                 self.hand_over(&mut batch, verify);
                 bytes = 0;
             }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::as_of::AsOfWanted;
 use super::custody_log::Actor;
 use crate::domain::{Digest32, Severity, UnixSeconds};
+use crate::verify::Checks;
 
 /// What the caller decides about a run.
 #[derive(Debug, Clone)]
@@ -30,6 +31,8 @@ pub struct RunOptions {
     pub yes: bool,
     /// Worker threads; 0 is one per core.
     pub jobs: usize,
+    /// How signatures are checked. No verdict depends on it.
+    pub checks: Checks,
     /// Stop fetching after so many seconds; the run is then incomplete.
     pub max_seconds: Option<u64>,
     /// Who acts, for the custody log.

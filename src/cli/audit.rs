@@ -38,7 +38,7 @@ pub(crate) fn audit(global: &Global, output: &Output, args: &AuditArgs) -> Resul
     let cancel = Cancel::default();
     signals::listen(cancel.clone());
     let observer = progress::observer(global);
-    let audited = app::audit(&args.dir, global.jobs, observer.as_ref(), &cancel)?;
+    let audited = app::audit(&args.dir, (global.jobs, global.verify.checks()), observer.as_ref(), &cancel)?;
     drop(observer);
     if !global.quiet {
         say(&audited.custody.as_ref().map_or_else(|| NO_LOG.to_owned(), CustodyLog::sentence));

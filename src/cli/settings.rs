@@ -67,6 +67,7 @@ pub(crate) fn run_options(global: &Global, command: &'static str) -> Result<RunO
         offline: global.offline,
         yes: global.yes,
         jobs: global.jobs,
+        checks: global.verify.checks(),
         max_seconds: global
             .max_duration
             .as_deref()

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::json::{self, Json, JsonError, Member};
 use super::limits::RECORD_BYTES_MAX;
 use super::{CandidateRule, EnvelopeCarrier, NostrEvent, OcMeKind, decode::Fault, ots_member};
-use crate::domain::{EnvelopeId, KeyId};
+use crate::domain::{EnvelopeId, KeyId, sha256};
 
 /// Members of a wrapper that never belong to the canonical bytes (FORMATS 3.1, step 1.4).
 const WRAPPER_MEMBERS: [&str; 12] = [
@@ -32,13 +32,15 @@ const SIGNATURE_MEMBERS: [&str; 3] = ["sig", "signature", "sig_hex"];
 
 type Members<'a> = [(Cow<'a, str>, Member<'a>)];
 
-/// The carrier inside an event's content; signature and key id may stand in the tags `sig` and `kid`.
+/// The carrier inside an event's content; signature and key id may stand in the tags `sig` and `kid`. `content` is what reading
+/// the event's content came to.
 pub(super) fn from_event(
     kind: OcMeKind,
     declared_id: EnvelopeId,
     event: &NostrEvent,
+    content: Result<Json<'_>, JsonError>,
 ) -> Result<EnvelopeCarrier, Fault> {
-    let mut carrier = record(kind, declared_id, event.content.as_bytes())?;
+    let mut carrier = read(kind, declared_id, event.content.as_bytes(), content)?;
     carrier.sig = carrier.sig.or_else(|| event.tag("sig").and_then(signature));
     carrier.kid = carrier.kid.or_else(|| event.tag("kid").map(KeyId::from));
     Ok(carrier)
@@ -49,6 +51,15 @@ pub(super) fn from_event(
 /// # Errors
 /// [`Fault`] when the bytes are not a JSON object. A duplicate key is not an error here: the carrier names it.
 pub fn record(kind: OcMeKind, declared_id: EnvelopeId, bytes: &[u8]) -> Result<EnvelopeCarrier, Fault> {
+    read(kind, declared_id, bytes, json::parse(bytes))
+}
+
+fn read(
+    kind: OcMeKind,
+    declared_id: EnvelopeId,
+    bytes: &[u8],
+    json: Result<Json<'_>, JsonError>,
+) -> Result<EnvelopeCarrier, Fault> {
     if bytes.len() > RECORD_BYTES_MAX {
         return Err(Fault::new(format!("a record of {} bytes, above the limit", bytes.len())));
     }
@@ -63,25 +74,30 @@ pub fn record(kind: OcMeKind, declared_id: EnvelopeId, bytes: &[u8]) -> Result<E
         ots: None,
         duplicate_key: None,
     };
-    let json = match json::parse(bytes) {
+    let json = match json {
         Ok(json) => json,
         Err(JsonError { duplicate_key: Some(key), .. }) => {
             carrier.duplicate_key = Some(key);
-            add_verbatim(&mut carrier, bytes);
+            Search::of(&mut carrier).verbatim(bytes);
             return Ok(carrier);
         }
         Err(error) => return Err(error.into()),
     };
     let members = json.members().ok_or_else(|| Fault::new("not a JSON object"))?;
     let nested = nested(&json);
-    add_candidates(&mut carrier, bytes, members, nested);
+    let is_addressed = add_candidates(&mut carrier, bytes, members, nested);
     let places = [Some(&json), nested.map(|(_, member)| &member.value)];
     let find = |name: &str| places.iter().flatten().find_map(|place| place.get_some(name));
     carrier.sig = SIGNATURE_MEMBERS.into_iter().find_map(find).and_then(Json::as_str).and_then(signature);
     carrier.kid = find("kid").and_then(Json::as_str).map(KeyId::from);
     carrier.alg = offered_algorithm(&json);
     carrier.ots = places.iter().flatten().find_map(|place| ots_member::read(place));
-    carrier.wrapper = wrapper(members, nested);
+    // Where nothing is what the id names, there is nothing that a wrapper could contradict.
+    if let (true, Some((rule, signed))) = (is_addressed, carrier.candidates.last())
+        && !rule.is_carrier_itself()
+    {
+        carrier.wrapper = wrapper(members, nested, signed, declared_id);
+    }
     Ok(carrier)
 }
 
@@ -121,49 +137,61 @@ fn nested<'j, 'a>(json: &'j Json<'a>) -> Option<(&'static str, &'j Member<'a>)> 
     })
 }
 
-// FORMATS 3.1, step 1, in its order; then the readings of FORMATS 13 rows 3 and 4 that the step leaves out.
+/// FORMATS 3.1, step 1, in its order; then the readings of FORMATS 13 rows 3 and 4 that the step leaves out. True when the last
+/// one hashes to the id: nothing after it is asked for.
 fn add_candidates(
     carrier: &mut EnvelopeCarrier,
     bytes: &[u8],
     members: &Members<'_>,
     nested: Option<(&'static str, &Member<'_>)>,
-) {
-    if let Some(canonical) = canonical_member(members) {
-        add(carrier, CandidateRule::CanonicalMember, canonical);
-    }
-    add_verbatim(carrier, bytes);
-    if let Some((_, member)) = nested {
-        add(carrier, CandidateRule::MemberSlice, member.slice.as_bytes().to_vec());
-    }
-    add_stripped(carrier, members);
-    if let Some(inner) = nested.and_then(|(_, member)| member.value.members()) {
-        add_stripped(carrier, inner);
-    }
-    if bytes.last() != Some(&b'\n') {
-        let mut longer = bytes.to_vec();
-        longer.push(b'\n');
-        add(carrier, CandidateRule::VerbatimWithLf, longer);
-    }
+) -> bool {
+    let mut search = Search::of(carrier);
+    search.offer(CandidateRule::CanonicalMember, || canonical_member(members));
+    search.verbatim(bytes);
+    search.offer(CandidateRule::MemberSlice, || nested.map(|(_, member)| member.slice.as_bytes().to_vec()));
+    search.stripped(Some(members));
+    search.stripped(nested.and_then(|(_, member)| member.value.members()));
+    search.offer(CandidateRule::VerbatimWithLf, || {
+        (bytes.last() != Some(&b'\n')).then(|| [bytes, b"\n".as_slice()].concat())
+    });
+    search.is_over
 }
 
-fn add(carrier: &mut EnvelopeCarrier, rule: CandidateRule, bytes: Vec<u8>) {
-    if !carrier.candidates.iter().any(|(_, held)| *held == bytes) {
-        carrier.candidates.push((rule, bytes));
-    }
+/// The search for the bytes that the declared id is the hash of.
+struct Search<'c> {
+    carrier: &'c mut EnvelopeCarrier,
+    is_over: bool,
 }
 
-fn add_verbatim(carrier: &mut EnvelopeCarrier, bytes: &[u8]) {
-    add(carrier, CandidateRule::Verbatim, bytes.to_vec());
-    if let Some(shorter) = bytes.strip_suffix(b"\n") {
-        add(carrier, CandidateRule::VerbatimWithoutLf, shorter.to_vec());
+impl<'c> Search<'c> {
+    fn of(carrier: &'c mut EnvelopeCarrier) -> Self {
+        Self { carrier, is_over: false }
     }
-}
 
-fn add_stripped(carrier: &mut EnvelopeCarrier, members: &Members<'_>) {
-    let kept = members.iter().filter(|(name, _)| !WRAPPER_MEMBERS.contains(&&**name)).cloned().collect();
-    let object = Json::Object(kept);
-    add(carrier, CandidateRule::StrippedReceivedOrder, object.to_compact().into_bytes());
-    add(carrier, CandidateRule::StrippedJcs, object.to_jcs().into_bytes());
+    /// Makes and keeps a candidate, unless an earlier one was found or has the same bytes.
+    fn offer(&mut self, rule: CandidateRule, make: impl FnOnce() -> Option<Vec<u8>>) {
+        if self.is_over {
+            return;
+        }
+        let Some(bytes) = make() else { return };
+        if !self.carrier.candidates.iter().any(|(_, held)| *held == bytes) {
+            self.is_over = sha256(&bytes) == self.carrier.declared_id.0;
+            self.carrier.candidates.push((rule, bytes));
+        }
+    }
+
+    fn verbatim(&mut self, bytes: &[u8]) {
+        self.offer(CandidateRule::Verbatim, || Some(bytes.to_vec()));
+        self.offer(CandidateRule::VerbatimWithoutLf, || bytes.strip_suffix(b"\n").map(<[u8]>::to_vec));
+    }
+
+    fn stripped(&mut self, members: Option<&Members<'_>>) {
+        let Some(members) = members.filter(|_| !self.is_over) else { return };
+        let kept = members.iter().filter(|(name, _)| !WRAPPER_MEMBERS.contains(&&**name)).cloned().collect();
+        let object = Json::Object(kept);
+        self.offer(CandidateRule::StrippedReceivedOrder, || Some(object.to_compact().into_bytes()));
+        self.offer(CandidateRule::StrippedJcs, || Some(object.to_jcs().into_bytes()));
+    }
 }
 
 /// The first canonical member: base64, or the JSON text itself, which no base64 starts like.
@@ -188,22 +216,36 @@ fn offered_algorithm(json: &Json<'_>) -> Option<String> {
     (!offers.is_empty()).then(|| offers.join("/"))
 }
 
-fn wrapper(members: &Members<'_>, nested: Option<(&'static str, &Member<'_>)>) -> BTreeMap<String, String> {
-    let is_inner = |name: &str| nested.is_some_and(|(inner, _)| inner == name);
-    let mut out: BTreeMap<String, String> = members
-        .iter()
-        .filter(|(name, _)| !is_inner(name) && !name.starts_with("canonical"))
-        .map(|(name, member)| (name.to_string(), member.value.to_jcs()))
-        .collect();
+/// What stands beside the signed bytes under a name that stands in them too, and says something else. An `id` that they do not
+/// have is compared with the declared one.
+fn wrapper(
+    members: &Members<'_>,
+    nested: Option<(&'static str, &Member<'_>)>,
+    signed: &[u8],
+    declared: EnvelopeId,
+) -> BTreeMap<String, String> {
+    let signed = json::parse(signed).ok();
+    let declared = format!("\"{declared}\"");
+    // `None` where it says the same, or where nothing is signed under that name.
+    let contradiction = |name: &str, member: &Member<'_>| {
+        let shown = || member.value.to_jcs();
+        match signed.as_ref().and_then(|json| json.member(name)) {
+            Some(truth) if truth.value == member.value => None,
+            Some(truth) => Some(shown()).filter(|shown| *shown != truth.value.to_jcs()),
+            None if name == "id" => Some(shown()).filter(|shown| *shown != declared),
+            None => None,
+        }
+    };
+    let is_outer = |name: &str| nested.is_none_or(|(inner, _)| inner != name) && !name.starts_with("canonical");
+    let outer = || members.iter().filter(|(name, _)| is_outer(name));
+    let mut out: BTreeMap<String, String> =
+        outer().filter_map(|(name, member)| Some((name.to_string(), contradiction(name, member)?))).collect();
     let Some((inner, member)) = nested else { return out };
     for (name, member) in member.value.members().unwrap_or_default() {
-        let value = member.value.to_jcs();
+        let Some(value) = contradiction(name, member) else { continue };
         // A name that stands in both places with two values keeps both, so that neither escapes the comparison.
-        let name = if out.get(&**name).is_some_and(|outer| *outer != value) {
-            format!("{inner}.{name}")
-        } else {
-            name.to_string()
-        };
+        let differs = |(outer, it): &(Cow<'_, str>, Member<'_>)| outer == name && it.value.to_jcs() != value;
+        let name = if outer().any(differs) { format!("{inner}.{name}") } else { name.to_string() };
         out.insert(name, value);
     }
     out

@@ -2,7 +2,7 @@
 
 use super::decode::Fault;
 use super::envelope::{NESTED_MEMBERS, content_id};
-use super::json::{self, Json};
+use super::json::{self, Json, JsonError};
 use super::{CarrierBody, NostrCarrier, NostrEvent, OcMeKind, attest, binding, custody, envelope};
 use crate::domain::{AttestationId, BindingId, Digest32};
 
@@ -105,7 +105,7 @@ fn body(event: &NostrEvent, d: &str) -> CarrierBody {
             if content.as_ref().is_ok_and(|json| json.get("probe").is_some()) {
                 return CarrierBody::NotEnvelope("a probe: its content has a member probe".to_owned());
             }
-            owned_body(event, owner, suffix)
+            owned_body(event, content, owner, suffix)
         }
     }
 }
@@ -136,7 +136,7 @@ pub(super) fn is_kind_of(kind: OcMeKind, content_kind: &str) -> bool {
     content_kind == kind.name() || (kind == OcMeKind::Event && content_kind == "oc-billable-event")
 }
 
-fn owned_body(event: &NostrEvent, owner: Owner, suffix: &str) -> CarrierBody {
+fn owned_body(event: &NostrEvent, json: Result<Json<'_>, JsonError>, owner: Owner, suffix: &str) -> CarrierBody {
     let content = event.content.as_str();
     match owner {
         Owner::Attest => addressed(content, suffix, |id| {
@@ -148,10 +148,10 @@ fn owned_body(event: &NostrEvent, owner: Owner, suffix: &str) -> CarrierBody {
             Ok(CarrierBody::Binding(Box::new(claim)))
         }),
         Owner::OcMe(kind) => addressed(content, suffix, |id| {
-            let carrier = envelope::from_event(kind, crate::domain::EnvelopeId(id), event)?;
+            let carrier = envelope::from_event(kind, crate::domain::EnvelopeId(id), event, json)?;
             Ok(CarrierBody::Envelope(Box::new(carrier)))
         }),
-        Owner::Json(name) => match json::parse(content.as_bytes()) {
+        Owner::Json(name) => match json {
             Ok(Json::Object(_)) => CarrierBody::Stored(name),
             _ if content.trim().is_empty() => CarrierBody::NotEnvelope("no content".to_owned()),
             _ => CarrierBody::NotEnvelope("the content is not a JSON object".to_owned()),

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use ed25519_dalek::{Signature, VerifyingKey};
 
+use super::batch::Ed25519Check;
 use super::keys::{KeyLookup, KeyRing};
 use super::{Fate, KnownKey, SignedEnvelope};
-use crate::domain::{Code, EvidenceId, Finding, KeyId, NostrEventId, PublicKey32, Subject, sha256};
+use crate::domain::{Code, EvidenceId, Finding, KeyId, NostrEventId, Subject, sha256};
 use crate::evidence::{BodyError, CandidateRule, EnvelopeCarrier, parse_body, signed_members};
 
 /// An envelope that is not counted: what became of it, and why.
@@ -19,7 +20,7 @@ pub struct Refusal {
     pub finding: Finding,
 }
 
-/// Judges one carrier. `event` names the Nostr event that it came in, if any.
+/// Judges one carrier. `event` names the Nostr event that it came in, if any; `signed` tells that its [`signature`] holds.
 ///
 /// # Errors
 /// [`Refusal`] with the first step that fails. Nothing beside the signed bytes makes an envelope acceptable.
@@ -28,13 +29,14 @@ pub fn judge(
     ring: &KeyRing,
     evidence: EvidenceId,
     event: Option<NostrEventId>,
+    signed: bool,
 ) -> Result<SignedEnvelope, Box<Refusal>> {
-    let subject = Subject::new("envelope", carrier.declared_id);
-    let subject = match event {
-        Some(event) => subject.and("event", event),
-        None => subject.and("evidence", evidence),
-    };
-    accept(carrier, ring).map_err(|no| {
+    accept(carrier, ring, signed).map_err(|no| {
+        let subject = Subject::new("envelope", carrier.declared_id);
+        let subject = match event {
+            Some(event) => subject.and("event", event),
+            None => subject.and("evidence", evidence),
+        };
         let finding = Finding::new(no.code, subject).with_values(no.expected, no.observed);
         Box::new(Refusal {
             fate: no.fate,
@@ -70,7 +72,14 @@ impl No {
     }
 }
 
-fn accept(carrier: &EnvelopeCarrier, ring: &KeyRing) -> Result<SignedEnvelope, No> {
+/// The one signature that decides over a carrier: key, signed bytes, signature. `None` where another step or more than one key does.
+pub(super) fn signature<'c>(carrier: &'c EnvelopeCarrier, ring: &KeyRing) -> Option<Ed25519Check<'c>> {
+    let (_, bytes) = addressed(carrier).ok()?;
+    let [key] = keys(carrier, carrier.kid.as_ref()?, ring).ok()? else { return None };
+    Some(Ed25519Check { key: key.to_bytes(), message: bytes, signature: carrier.sig? })
+}
+
+fn accept(carrier: &EnvelopeCarrier, ring: &KeyRing, signed: bool) -> Result<SignedEnvelope, No> {
     if let Some(key) = &carrier.duplicate_key {
         return Err(No::new(Code::EnvDuplicateKey, "distinct keys", key, "the carrier can be read two ways"));
     }
@@ -82,7 +91,7 @@ fn accept(carrier: &EnvelopeCarrier, ring: &KeyRing) -> Result<SignedEnvelope, N
     let keys = keys(carrier, kid, ring)?;
     let signature = Signature::from_bytes(sig);
     // verify_strict: one signature has one reading, whatever library the signer used.
-    if !keys.iter().any(|key| key.verify_strict(bytes, &signature).is_ok()) {
+    if !signed && !keys.iter().any(|key| key.verify_strict(bytes, &signature).is_ok()) {
         return Err(No::new(
             Code::EnvSigBad,
             format!("a signature under {kid}"),
@@ -119,19 +128,15 @@ fn addressed(carrier: &EnvelopeCarrier) -> Result<(CandidateRule, &[u8]), No> {
 }
 
 /// Step 3, the key: one or more keys that the envelope host published under this kid.
-fn keys(carrier: &EnvelopeCarrier, kid: &KeyId, ring: &KeyRing) -> Result<Vec<VerifyingKey>, No> {
+fn keys<'r>(carrier: &EnvelopeCarrier, kid: &KeyId, ring: &'r KeyRing) -> Result<&'r [VerifyingKey], No> {
     const EXPECTED: &str = "Ed25519";
     if let Some(offer) = &carrier.alg
         && !offer.split('/').all(|part| part == "EdDSA" || part == EXPECTED)
     {
         return Err(No::new(Code::KeyAlg, EXPECTED, offer, "the carrier offers another algorithm"));
     }
-    let usable = |keys: Vec<&PublicKey32>| -> Vec<VerifyingKey> {
-        keys.into_iter().filter_map(|key| VerifyingKey::from_bytes(key.as_bytes()).ok()).collect()
-    };
     match ring.lookup(kid) {
-        KeyLookup::Envelope(published) => {
-            let keys = usable(published);
+        KeyLookup::Envelope(keys) => {
             let none = || unknown(kid, "the published key is not a point of the curve");
             if keys.is_empty() { Err(none()) } else { Ok(keys) }
         }
@@ -155,13 +160,8 @@ fn unknown(kid: &KeyId, explanation: &'static str) -> No {
 
 /// Step 4: an unsigned member that also stands in the signed bytes must say the same.
 fn wrapper_agrees(carrier: &EnvelopeCarrier, rule: CandidateRule, bytes: &[u8]) -> Result<(), No> {
-    match rule {
-        // The carrier is the signed bytes: there is no wrapper.
-        CandidateRule::Verbatim | CandidateRule::VerbatimWithoutLf | CandidateRule::VerbatimWithLf => return Ok(()),
-        CandidateRule::CanonicalMember
-        | CandidateRule::MemberSlice
-        | CandidateRule::StrippedReceivedOrder
-        | CandidateRule::StrippedJcs => {}
+    if carrier.wrapper.is_empty() || rule.is_carrier_itself() {
+        return Ok(());
     }
     let signed = signed_members(bytes).unwrap_or_default();
     let declared = format!("\"{}\"", carrier.declared_id);

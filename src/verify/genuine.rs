@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use rayon::prelude::*;
 
+use super::batch::{SchnorrCheck, schnorr};
+use super::checks::Checks;
 use super::nostr::{id_holds, signature_holds};
 use crate::domain::{Digest32, Media, RawEvidence, TaggedHasher};
 use crate::evidence::{NostrEvent, nostr_event};
@@ -16,9 +18,20 @@ use crate::evidence::{NostrEvent, nostr_event};
 pub struct Genuine {
     events: BTreeSet<Digest32>,
     checks: u64,
+    by: Checks,
 }
 
 impl Genuine {
+    /// Knows nothing yet, and checks in that way.
+    pub fn checking(by: Checks) -> Self {
+        Self { by, ..Self::default() }
+    }
+
+    /// How signatures are checked, those that are not known yet among them.
+    pub fn checks_by(&self) -> Checks {
+        self.by
+    }
+
     /// Checks the events among some evidence, in parallel, and remembers the genuine ones. The key of a Schnorr signature
     /// is committed to by the id, so one check stands for every copy of the event.
     pub fn check(&mut self, batch: &[RawEvidence]) {
@@ -32,10 +45,13 @@ impl Genuine {
             .collect();
         fresh.par_sort_unstable_by_key(|(mark, _)| *mark);
         fresh.dedup_by_key(|(mark, _)| *mark);
-        let genuine: Vec<Digest32> =
-            fresh.par_iter().filter(|(_, event)| signature_holds(event)).map(|(mark, _)| *mark).collect();
-        self.checks += fresh.len() as u64;
+        let good = match self.by {
+            Checks::Single => fresh.par_iter().map(|(_, event)| signature_holds(event)).collect(),
+            Checks::Batch => schnorr(&fresh.iter().map(|(_, event)| SchnorrCheck::of(event)).collect::<Vec<_>>()),
+        };
+        let genuine = fresh.iter().zip(good).filter(|(_, good)| *good).map(|((mark, _), _)| *mark);
         self.events.extend(genuine);
+        self.checks += fresh.len() as u64;
     }
 
     /// True when this very event was found genuine. The caller has recomputed its id.

@@ -19,7 +19,6 @@ use crate::evidence::{
     AttestationClaim, CarrierBody, Claim, CustodyClaim, Decoded, DescriptorClaim, EnvelopeCarrier, NostrCarrier,
     OtsClaim, OtsMember, SettlementClaim,
     attest::{FEDERATION_SCHEME, federated_proof},
-    decode,
     sniff::is_merge_record,
 };
 
@@ -29,6 +28,15 @@ pub(super) struct Bench<'a> {
     pub(super) ring: &'a KeyRing,
     pub(super) headers: &'a HeaderChain,
     pub(super) genuine: &'a Genuine,
+}
+
+/// Which signatures of one piece of evidence are known to be good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Good {
+    /// The event's own, and its id is that of its serialisation.
+    pub(super) event: bool,
+    /// The envelope's, by the one key that its kid names.
+    pub(super) envelope: bool,
 }
 
 /// The population that undecodable bytes of this media are counted in.
@@ -53,9 +61,9 @@ pub(super) const fn population(media: Media) -> &'static str {
 }
 
 impl Bench<'_> {
-    /// Judges one piece of evidence.
-    pub(super) fn judge(&self, evidence: EvidenceId, raw: &RawEvidence) -> Judged {
-        let (claim, findings) = match decode(raw) {
+    /// Judges one piece of evidence that decodes to this. Signatures that are `good` already are not checked again.
+    pub(super) fn judge(&self, evidence: EvidenceId, raw: &RawEvidence, decoded: Decoded, good: Good) -> Judged {
+        let (claim, findings) = match decoded {
             Decoded::Claim(claim, findings) => (claim, findings.into_iter().map(|it| cited(it, evidence)).collect()),
             Decoded::Undecodable(findings) => {
                 let findings = findings.into_iter().map(|finding| finding.with_evidence(evidence, "carrier"));
@@ -68,7 +76,7 @@ impl Bench<'_> {
         };
         let mut judged = Judged::new(evidence, findings);
         match *claim {
-            Claim::Nostr(carrier) => self.event(&mut judged, &carrier),
+            Claim::Nostr(carrier) => self.event(&mut judged, &carrier, good),
             Claim::Ots(claim) => self.loose_proof(&mut judged, claim),
             Claim::Settlement(claim) => self.settlement(&mut judged, &claim),
             Claim::PaymentLogEntry(entry) => judged.unsigned("payment_log", Fact::PaymentLogEntry(entry)),
@@ -86,7 +94,7 @@ impl Bench<'_> {
                 custody_claim(&mut judged, claim, false);
             }
             Claim::Activity(carrier) => {
-                self.envelope(&mut judged, &carrier, None);
+                self.envelope(&mut judged, &carrier, None, good);
             }
             // The first two belong to the first pass, which took them before any judging; the others are judged together, by
             // `seal`: a chain is no property of one line.
@@ -95,9 +103,10 @@ impl Bench<'_> {
         judged
     }
 
-    fn event(&self, judged: &mut Judged, carrier: &NostrCarrier) {
+    fn event(&self, judged: &mut Judged, carrier: &NostrCarrier, good: Good) {
         let event = &carrier.event;
-        if let Err(finding) = nostr::judge(event, judged.evidence, self.genuine) {
+        let judge = || nostr::judge(event, judged.evidence, self.genuine);
+        if let Err(finding) = if good.event { Ok(()) } else { judge() } {
             // What an unsigned event says about itself is nobody's word.
             judged.findings = vec![*finding];
             judged.fate("events", judged.evidence.0, Fate::Rejected);
@@ -109,7 +118,7 @@ impl Bench<'_> {
             id: event.id,
             place: nostr::place(event),
         }));
-        if let Some(fate) = self.body(judged, carrier) {
+        if let Some(fate) = self.body(judged, carrier, good) {
             judged.fate("events", judged.evidence.0, fate);
             if ["oc-lock:device:", "oc-chat:device:"].iter().any(|prefix| carrier.d.starts_with(prefix)) {
                 judged.fate("device_records", judged.evidence.0, fate);
@@ -118,10 +127,10 @@ impl Bench<'_> {
     }
 
     /// The fate of a genuine event; `None` when it waits for all descriptors to be known.
-    fn body(&self, judged: &mut Judged, carrier: &NostrCarrier) -> Option<Fate> {
+    fn body(&self, judged: &mut Judged, carrier: &NostrCarrier, good: Good) -> Option<Fate> {
         let event = carrier.event.id;
         match &carrier.body {
-            CarrierBody::Envelope(envelope) => Some(self.envelope(judged, envelope, Some(event))),
+            CarrierBody::Envelope(envelope) => Some(self.envelope(judged, envelope, Some(event), good)),
             CarrierBody::Attestation(claim) => self.attestation(judged, claim),
             CarrierBody::Binding(claim) => {
                 let result = binding::judge(claim, &carrier.event.pubkey, judged.evidence);
@@ -150,9 +159,15 @@ impl Bench<'_> {
         }
     }
 
-    fn envelope(&self, judged: &mut Judged, carrier: &EnvelopeCarrier, event: Option<NostrEventId>) -> Fate {
+    fn envelope(
+        &self,
+        judged: &mut Judged,
+        carrier: &EnvelopeCarrier,
+        event: Option<NostrEventId>,
+        good: Good,
+    ) -> Fate {
         let id = carrier.declared_id.0;
-        let result = envelope::judge(carrier, self.ring, judged.evidence, event);
+        let result = envelope::judge(carrier, self.ring, judged.evidence, event, good.envelope);
         if result.is_ok() {
             self.member_proof(judged, id, carrier.ots.as_ref());
         }
@@ -352,13 +367,14 @@ impl Judged {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::decode;
 
     fn findings(media: Media, text: &str) -> (EvidenceId, Vec<Finding>) {
         let policy = TrustPolicy::orangecheck_2026_10();
         let (ring, headers) = (KeyRing::default(), HeaderChain::empty(&policy.headers));
         let bench = Bench { policy: &policy, ring: &ring, headers: &headers, genuine: &Genuine::default() };
         let raw = RawEvidence { media, about: String::new(), bytes: text.as_bytes().to_vec() };
-        (raw.id(), bench.judge(raw.id(), &raw).findings)
+        (raw.id(), bench.judge(raw.id(), &raw, decode(&raw), Good::default()).findings)
     }
 
     #[test]
@@ -371,7 +387,7 @@ mod tests {
             let (ring, headers) = (KeyRing::default(), HeaderChain::empty(&policy.headers));
             let bench = Bench { policy: &policy, ring: &ring, headers: &headers, genuine: &Genuine::default() };
             let raw = RawEvidence { media: Media::Settlement, about: String::new(), bytes: text.as_bytes().to_vec() };
-            let judged = bench.judge(raw.id(), &raw);
+            let judged = bench.judge(raw.id(), &raw, decode(&raw), Good::default());
             let codes: Vec<Code> = judged.findings.iter().map(|finding| finding.code).collect();
             (codes, judged.fates.into_iter().map(|(_, _, fate)| fate).collect::<Vec<_>>())
         };
@@ -408,7 +424,7 @@ mod tests {
             ("{", "descriptors", Fate::Quarantined),
         ] {
             let raw = RawEvidence { media: Media::Custody, about: String::new(), bytes: text.as_bytes().to_vec() };
-            let judged = bench.judge(raw.id(), &raw);
+            let judged = bench.judge(raw.id(), &raw, decode(&raw), Good::default());
             assert_eq!(judged.fates, [(population, raw.id().0, fate)], "{text}");
             let named = judged.findings.iter().any(|finding| finding.observed.starts_with("a merge record that"));
             assert_eq!(named, population == "merges" && fate == Fate::Quarantined, "{text}");

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ed25519_dalek::VerifyingKey;
+
 use super::KnownKey;
 use crate::domain::{Code, EvidenceId, Finding, KeyId, PublicKey32, Subject};
 use crate::evidence::KeySet;
@@ -15,13 +17,15 @@ pub struct KeyRing {
     envelope: Published,
     auth: Published,
     other: BTreeMap<KeyId, BTreeSet<String>>,
+    /// Those of the envelope host's keys that are points of the curve, in order of their bytes: parsed once, for all envelopes.
+    points: BTreeMap<KeyId, Vec<VerifyingKey>>,
 }
 
 /// What the ring knows about a kid that an envelope names.
 #[derive(Debug, PartialEq, Eq)]
 pub enum KeyLookup<'r> {
-    /// Keys of the envelope host; more than one only after a `KEY_SET_REWRITTEN`.
-    Envelope(Vec<&'r PublicKey32>),
+    /// Those of the envelope host's keys that are points of the curve; more than one only after a `KEY_SET_REWRITTEN`.
+    Envelope(&'r [VerifyingKey]),
     /// Published by the auth host only (KEY_WRONG_SET).
     AuthOnly,
     /// Published by the envelope host with another algorithm or curve only (KEY_ALG).
@@ -41,13 +45,18 @@ impl KeyRing {
             for (kid, offer) in &set.other {
                 self.other.entry(kid.clone()).or_default().insert(offer.clone());
             }
+            for kid in set.keys.iter().map(|(kid, _)| kid) {
+                let keys = self.envelope.get(kid).into_iter().flat_map(BTreeMap::keys);
+                let points = keys.filter_map(|key| VerifyingKey::from_bytes(key.as_bytes()).ok()).collect();
+                self.points.insert(kid.clone(), points);
+            }
         }
     }
 
     /// Looks a kid up for an envelope.
     pub fn lookup(&self, kid: &KeyId) -> KeyLookup<'_> {
-        if let Some(keys) = self.envelope.get(kid) {
-            return KeyLookup::Envelope(keys.keys().collect());
+        if let Some(keys) = self.points.get(kid) {
+            return KeyLookup::Envelope(keys);
         }
         if let Some(offers) = self.other.get(kid) {
             return KeyLookup::Other(offers);

@@ -1,7 +1,10 @@
 //! Merging what single pieces of evidence come to. Every step is commutative and idempotent: order decides nothing.
 
 use std::cmp::Reverse;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+
+use rayon::prelude::*;
 
 use super::names::Names;
 use super::unread::Unread;
@@ -9,11 +12,16 @@ use super::{
     AcceptedGraduation, AcceptedRotation, AnchorState, ClaimedAttestation, Fate, HeldEvent, KnownDescriptor,
     SignedAttestation, SignedBinding, SignedEnvelope, SignedSettlement, Verified, VerifiedSet, ots,
 };
-use crate::domain::{AttestationId, Code, Counts, Digest32, EvidenceId, Finding, NostrEventId, Subject, TrustPolicy};
+use crate::domain::{
+    AttestationId, Code, Counts, Digest32, EnvelopeId, EvidenceId, Finding, NostrEventId, Subject, TrustPolicy,
+};
 use crate::evidence::{
     AttestationClaim, BalanceLine, Charter, GraduationClaim, InvoiceRecord, ListedFederation, MergeRecord, OtsClaim,
     PaymentLogEntry, ProjectConfig, RotationClaim, StatementClaim,
 };
+
+/// The population of signed OC Me artifacts.
+const ENVELOPES: &str = "envelopes";
 
 /// What one piece of evidence comes to.
 pub(super) struct Judged {
@@ -72,8 +80,11 @@ pub(super) struct Merge {
     pub(super) set: VerifiedSet,
     pub(super) waiting: BTreeMap<EvidenceId, Vec<Waiting>>,
     pub(super) replies: BTreeMap<EvidenceId, OtsClaim>,
-    /// The one proof that a carrier brings, as the population counts it.
+    /// The one proof that a carrier brings, as the population counts it, while a calendar's reply can still make it better.
     proofs: BTreeMap<EvidenceId, Digest32>,
+    /// Every accepted envelope by every carrier, and every genuine event: what comes in millions is sorted once, at the end.
+    envelopes: Vec<(EnvelopeId, Verified<SignedEnvelope>)>,
+    events: Vec<(EvidenceId, HeldEvent)>,
     unread: Unread,
     names: Names,
     fates: BTreeMap<&'static str, BTreeMap<Digest32, Fate>>,
@@ -83,17 +94,26 @@ pub(super) struct Merge {
 
 impl Merge {
     /// Takes what one piece of evidence came to. Each piece must be given once.
-    pub(super) fn take(&mut self, judged: Judged, policy: &TrustPolicy) {
+    pub(super) fn take(&mut self, judged: Judged) {
         let Judged { evidence, fates, facts, findings } = judged;
         self.findings(evidence, findings);
         for (population, item, fate) in fates {
-            if population == "proofs" {
+            if population == "proofs" && fate != Fate::Accepted {
                 self.proofs.insert(evidence, item);
             }
-            self.fate(population, item, fate);
+            if population == ENVELOPES && fate == Fate::Accepted {
+                // Counted with the envelopes themselves.
+                continue;
+            }
+            if item == evidence.0 {
+                // It is an item of its own: each piece comes once, so nothing else has a say in its fate.
+                count(self.set.population.of(population), fate);
+            } else {
+                self.fate(population, item, fate);
+            }
         }
         for fact in facts {
-            self.fact(evidence, fact, policy);
+            self.fact(evidence, fact);
         }
     }
 
@@ -115,12 +135,10 @@ impl Merge {
         }
     }
 
-    fn fact(&mut self, carrier: EvidenceId, fact: Fact, policy: &TrustPolicy) {
+    fn fact(&mut self, carrier: EvidenceId, fact: Fact) {
         let set = &mut self.set;
         match fact {
-            Fact::Event(event) => {
-                set.events.insert(carrier, event);
-            }
+            Fact::Event(event) => self.events.push((carrier, event)),
             Fact::Foreign(kind) => *self.foreign.entry(kind).or_default() += 1,
             Fact::Blank(id, event) => {
                 set.blanks.insert((id, carrier));
@@ -128,13 +146,7 @@ impl Merge {
             }
             Fact::Envelope(mut envelope) => {
                 self.names.share(&mut envelope);
-                // Of several keys that signed the same bytes one that never leaked speaks for them, else the one that held
-                // longest: whoever stole another key can add a carrier, and must not take one away by it.
-                let rank = |it: &SignedEnvelope| {
-                    let leaked_at = policy.leaked_at(&it.kid);
-                    (leaked_at.is_some(), Reverse(leaked_at), it.kid.clone(), it.rule, it.kind)
-                };
-                keep(&mut set.envelopes, envelope.id, envelope, carrier, rank);
+                self.envelopes.push((envelope.id, Verified::new(envelope, carrier)));
             }
             Fact::Attestation(it) => keep(&mut set.attestations, it.id, it, carrier, |it| it.scheme.clone()),
             Fact::Claimed(it) => keep_claimed(&mut set.claimed_attestations, it, carrier),
@@ -152,7 +164,12 @@ impl Merge {
             Fact::Directory(listed) => set.directories.push((carrier, listed)),
             Fact::Charter(charter) => set.charters.push((carrier, charter)),
             Fact::Statement(claim) => set.statements.push((carrier, claim)),
-            Fact::Anchors(subject, state) => ots::merge(set.anchors.entry(subject).or_default(), *state),
+            Fact::Anchors(subject, state) => match set.anchors.entry(subject) {
+                Entry::Vacant(place) => {
+                    place.insert(*state);
+                }
+                Entry::Occupied(mut held) => ots::merge(held.get_mut(), *state),
+            },
             Fact::Reply(reply) => {
                 self.replies.insert(carrier, reply);
             }
@@ -161,7 +178,10 @@ impl Merge {
     }
 
     /// Brings everything into canonical order and counts the populations.
-    pub(super) fn finish(mut self) -> VerifiedSet {
+    pub(super) fn finish(mut self, policy: &TrustPolicy) -> VerifiedSet {
+        self.sort_envelopes(policy);
+        self.events.par_sort_unstable_by_key(|(evidence, _)| *evidence);
+        self.set.events = std::mem::take(&mut self.events).into_iter().collect();
         let blanked = self.blank_findings();
         let set = &mut self.set;
         set.findings.extend(blanked);
@@ -177,18 +197,46 @@ impl Merge {
         set.statements.sort_by_key(|(evidence, _)| *evidence);
         set.balances.sort_by(|(a, x), (b, y)| (&x.user, a).cmp(&(&y.user, b)));
         for (population, items) in &self.fates {
-            let counts = set.population.of(population);
-            for fate in items.values() {
-                count(counts, *fate);
-            }
+            let is_accepted =
+                |item: &Digest32| *population == ENVELOPES && set.envelopes.contains_key(&EnvelopeId(*item));
+            let others: Vec<Fate> =
+                items.iter().filter(|(item, _)| !is_accepted(item)).map(|(_, fate)| *fate).collect();
+            others.into_iter().for_each(|fate| count(set.population.of(population), fate));
+        }
+        for _ in 0..set.envelopes.len() {
+            count(set.population.of(ENVELOPES), Fate::Accepted);
         }
         self.set
+    }
+
+    /// One envelope for each id, with all its carriers.
+    fn sort_envelopes(&mut self, policy: &TrustPolicy) {
+        // Of several keys that signed the same bytes one that never leaked speaks for them, else the one that held longest:
+        // whoever stole another key can add a carrier, and must not take one away by it.
+        let rank = |it: &SignedEnvelope| {
+            let leaked_at = policy.leaked_at(&it.kid);
+            (leaked_at.is_some(), Reverse(leaked_at), it.kid.clone(), it.rule, it.kind)
+        };
+        let mut all = std::mem::take(&mut self.envelopes);
+        all.par_sort_unstable_by_key(|(id, it)| (*id, it.first_carrier()));
+        all.dedup_by(|(id, it), (held_id, held)| {
+            let is_same = id == held_id;
+            if is_same {
+                if rank(it.fact()) < rank(held.fact()) {
+                    std::mem::swap(it, held);
+                }
+                it.carriers().iter().for_each(|carrier| held.add_carrier(carrier));
+            }
+            is_same
+        });
+        // A map is built of what is sorted without asking for any place in it.
+        self.set.envelopes = all.into_iter().collect();
     }
 
     /// A blank replacement never removes what is held (FORMATS 2.4); when nothing is held it is mere noise.
     fn blank_findings(&self) -> Vec<Finding> {
         let held = |id: &Digest32| {
-            let envelope = self.set.envelopes.contains_key(&crate::domain::EnvelopeId(*id));
+            let envelope = self.set.envelopes.contains_key(&EnvelopeId(*id));
             envelope || self.set.attestations.contains_key(&AttestationId(*id))
         };
         let finding = |((id, carrier), event): (&(Digest32, EvidenceId), &NostrEventId)| {
@@ -221,15 +269,15 @@ fn keep<K: Ord, T, R: Ord>(
     carrier: EvidenceId,
     rank: impl Fn(&T) -> R,
 ) {
-    let mut merged = Verified::new(fact, carrier);
-    match map.get_mut(&id) {
-        Some(held) if rank(held.fact()) <= rank(merged.fact()) => held.add_carrier(carrier),
-        Some(held) => {
-            held.carriers().iter().for_each(|carrier| merged.add_carrier(carrier));
-            *held = merged;
+    match map.entry(id) {
+        Entry::Vacant(place) => {
+            place.insert(Verified::new(fact, carrier));
         }
-        None => {
-            map.insert(id, merged);
+        Entry::Occupied(mut held) if rank(held.get().fact()) <= rank(&fact) => held.get_mut().add_carrier(carrier),
+        Entry::Occupied(mut held) => {
+            let mut merged = Verified::new(fact, carrier);
+            held.get().carriers().iter().for_each(|carrier| merged.add_carrier(carrier));
+            held.insert(merged);
         }
     }
 }

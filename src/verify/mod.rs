@@ -14,6 +14,7 @@ pub mod batch;
 pub mod binding;
 pub mod bip322;
 mod carriers;
+mod checks;
 pub mod custody;
 pub mod envelope;
 mod epochs;
@@ -33,6 +34,7 @@ pub mod settlement;
 mod unread;
 
 pub use carriers::Carriers;
+pub use checks::Checks;
 pub use genuine::Genuine;
 pub use run::{FIRST_PASS, SECOND_PASS, Verifier};
 pub use set::*;

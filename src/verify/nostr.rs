@@ -19,11 +19,11 @@ fn context() -> &'static Secp256k1<VerifyOnly> {
 /// # Errors
 /// The finding, `EVT_BAD_ID` or `EVT_BAD_SIG`. The signature over a wrong id is not looked at.
 pub fn judge(event: &NostrEvent, carrier: EvidenceId, genuine: &Genuine) -> Result<(), Box<Finding>> {
-    let subject = Subject::new("event", event.id).and("evidence", carrier);
+    let subject = || Subject::new("event", event.id).and("evidence", carrier);
     if let Err(id) = id_holds(event) {
         let explanation = if escapes_del(event, &serialize_for_id(event)) { ESCAPED_DEL } else { WRONG_ID };
         return Err(Box::new(
-            Finding::new(Code::EvtBadId, subject)
+            Finding::new(Code::EvtBadId, subject())
                 .with_values(id, event.id)
                 .with_evidence(carrier, "carrier")
                 .with_explanation(explanation),
@@ -33,7 +33,7 @@ pub fn judge(event: &NostrEvent, carrier: EvidenceId, genuine: &Genuine) -> Resu
         return Ok(());
     }
     Err(Box::new(
-        Finding::new(Code::EvtBadSig, subject)
+        Finding::new(Code::EvtBadSig, subject())
             .with_values("a BIP-340 signature by the author", "one that does not verify")
             .with_evidence(carrier, "carrier")
             .with_explanation(format!("the signature by {} over the id fails", event.pubkey)),

@@ -21,11 +21,11 @@ pub use tree::messages;
 
 use super::headers::HeaderChain;
 use super::set::{AnchorState, Fate};
-use crate::domain::{Code, Digest32, EvidenceId, Finding, Subject, TrustPolicy, sha256};
+use crate::domain::{Code, Digest32, EvidenceId, Finding, TrustPolicy, sha256};
 use crate::evidence::OtsMember;
 use crate::evidence::ots::{Attestation, FileHash, Op, Proof, Root, Step};
 
-use judge::{About, Weighed, check_member, weigh};
+use judge::{About, Topic, Weighed, check_member, weigh};
 use walk::{Leaf, Walked, walk};
 
 /// What a proof shows about a digest.
@@ -55,8 +55,7 @@ pub fn judge(
     let parsed = Proof::parse(proof);
     let embedded = parsed.as_ref().ok().and_then(embedded_digest);
     let digest = subject.or(embedded);
-    let named = digest.map_or_else(|| "unknown".to_owned(), |digest| digest.to_hex());
-    let about = About { digest, subject: Subject::new("digest", named).and("proof", sha256(proof)), evidence };
+    let about = About { digest, topic: Topic::Proof(proof), evidence };
     let parsed = match parsed {
         Ok(parsed) => parsed,
         Err(refusal) => {
@@ -99,7 +98,7 @@ fn embedded_digest(proof: &Proof<'_>) -> Option<Digest32> {
 }
 
 /// The message that the walk starts from, or why the proof is about something else (FORMATS 9.3).
-fn start_of(proof: &Proof<'_>, subject: Option<Digest32>, about: &About) -> Result<Vec<u8>, Box<Finding>> {
+fn start_of(proof: &Proof<'_>, subject: Option<Digest32>, about: &About<'_>) -> Result<Vec<u8>, Box<Finding>> {
     let refuse = |expected: String, observed: String, explanation: &str| {
         let finding = about.finding(Code::OtsDigest);
         Box::new(finding.with_values(expected, observed).with_explanation(explanation))

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
+use super::checks::Checks;
 use super::headers::HeaderChain;
 use super::judge::{Bench, population};
 use super::keys::KeyRing;
@@ -42,12 +43,15 @@ pub const SECOND_PASS: &[Media] = &[
 pub struct Verifier<'p> {
     policy: &'p TrustPolicy,
     genuine: &'p Genuine,
+    checks: Checks,
     ring: KeyRing,
     runs: Vec<(EvidenceId, HeaderRun)>,
     headers: HeaderChain,
     header_counts: Counts,
     undecodable_keys: u64,
     merge: Merge,
+    /// What the batch before came to: merged while the next one is judged.
+    judged: Vec<Judged>,
     seen: BTreeSet<EvidenceId>,
 }
 
@@ -58,17 +62,19 @@ impl<'p> Verifier<'p> {
         Self::knowing(policy, NOTHING.get_or_init(Genuine::default))
     }
 
-    /// Starts with signatures that need no second check.
+    /// Starts with signatures that need no second check; others are checked in the same way.
     pub fn knowing(policy: &'p TrustPolicy, genuine: &'p Genuine) -> Self {
         Self {
             policy,
             genuine,
+            checks: genuine.checks_by(),
             ring: KeyRing::default(),
             runs: Vec::new(),
             headers: HeaderChain::empty(&policy.headers),
             header_counts: Counts::default(),
             undecodable_keys: 0,
             merge: Merge::default(),
+            judged: Vec::new(),
             seen: BTreeSet::new(),
         }
     }
@@ -117,19 +123,22 @@ impl<'p> Verifier<'p> {
         self.merge.set.findings.extend(self.ring.findings());
     }
 
-    /// Decodes and judges a batch in parallel, then merges it in order of evidence id.
+    /// Decodes and judges a batch in parallel, and merges the one before it, each in order of evidence id.
     pub fn second_pass(&mut self, batch: &[(EvidenceId, RawEvidence)]) {
         let batch = self.unseen(batch, SECOND_PASS);
         let bench = Bench { policy: self.policy, ring: &self.ring, headers: &self.headers, genuine: self.genuine };
-        // An indexed parallel map keeps the order of its input, whatever the number of threads.
-        let judged: Vec<Judged> = batch.par_iter().map(|(evidence, raw)| bench.judge(*evidence, raw)).collect();
-        for judged in judged {
-            self.merge.take(judged, self.policy);
-        }
+        let before = std::mem::take(&mut self.judged);
+        let merge = &mut self.merge;
+        let checks = self.checks;
+        ((), self.judged) =
+            rayon::join(|| before.into_iter().for_each(|it| merge.take(it)), || checks.judge(&bench, &batch));
     }
 
     /// Judges what had to wait for all descriptors, completes pending proofs, counts, and brings all into order.
     pub fn finish(mut self) -> VerifiedSet {
+        for judged in std::mem::take(&mut self.judged) {
+            self.merge.take(judged);
+        }
         self.judge_waiting();
         self.graft_replies();
         let set = &mut self.merge.set;
@@ -141,7 +150,7 @@ impl<'p> Verifier<'p> {
         self.ring.known().iter().for_each(|_| count(keys, Fate::Accepted));
         self.ring.unusable().for_each(|_: &KeyId| count(keys, Fate::Quarantined));
         (0..self.undecodable_keys).for_each(|_| count(keys, Fate::Quarantined));
-        self.merge.finish()
+        self.merge.finish(self.policy)
     }
 
     /// The batch's evidence of these media that was not given before, in order of id.
@@ -164,7 +173,7 @@ impl<'p> Verifier<'p> {
         let judged: Vec<Judged> =
             pieces.into_par_iter().map(|(id, claim)| bench.judge_waiting(id, claim, descriptors)).collect();
         for judged in judged {
-            self.merge.take(judged, self.policy);
+            self.merge.take(judged);
         }
     }
 

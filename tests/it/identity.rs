@@ -43,14 +43,14 @@ fn judged(mut command: Command, run_dir: &Path) -> Vec<u8> {
 }
 
 /// A world with faults, as files. Earlier runs stay out: they have folders of their own.
-fn faulty(seed: u64, dir: &Path) -> Scene {
+fn faulty(seed: u64, (events, faults): (u32, usize), dir: &Path) -> Scene {
     let left_out = [Code::SrcShrank, Code::SrcEquivocation];
     let all: Vec<Selection> = generators_over(Transport::Files)
         .filter(|generator| !left_out.contains(&generator.code))
         .map(|generator| Selection { generator, near: false })
         .collect();
-    let mut scene = Scene::of(World::generate_with(seed, EVENTS, &Noise::seeded(seed)));
-    plant(&mut scene, &deal(1, seed, FAULTS, &all));
+    let mut scene = Scene::of(World::generate_with(seed, events, &Noise::seeded(seed)));
+    plant(&mut scene, &deal(1, seed, faults, &all));
     scene.write(dir).unwrap();
     scene
 }
@@ -127,7 +127,7 @@ fn ways(seed: u64) -> Vec<String> {
     let folder = tempdir().unwrap();
     let dir = |name: &str| folder.path().join(name);
     let mut chance = Lcg(seed);
-    let scene = faulty(seed, &dir("world"));
+    let scene = faulty(seed, (EVENTS, FAULTS), &dir("world"));
     let config = dir("world").join("reledger.toml");
     let began = Instant::now();
     let reference = judged(drill_of(&config, &dir("run")), &dir("run"));
@@ -183,6 +183,26 @@ fn over_sockets(world: World, dir: &Path, whole: Duration, chance: &mut Lcg) -> 
     }
     let resumed = killed(&config, &dir.join("killed"), whole, chance);
     (resumed != reference).then(|| "killed and resumed over sockets".to_owned())
+}
+
+#[test]
+fn signatures_checked_in_batches_come_to_the_report_of_single_ones() {
+    let folder = tempdir().unwrap();
+    let dir = |name: &str| folder.path().join(name);
+    // Enough for batches of both kinds, with forged events and envelopes among them.
+    faulty(3, (400, 60), &dir("world"));
+    let [single, batch] = ["single", "batch"].map(|how| {
+        let mut command = drill_of(&dir("world").join("reledger.toml"), &dir(how));
+        command.args(["--verify", how]);
+        judged(command, &dir(how))
+    });
+    let report: serde_json::Value = serde_json::from_slice(&single).unwrap();
+    let codes: Vec<&str> =
+        report["divergences"].as_array().unwrap().iter().map(|it| it["code"].as_str().unwrap()).collect();
+    assert!(codes.contains(&"EVT_BAD_SIG") || codes.contains(&"ENV_SIG_BAD"), "{codes:?}");
+    assert_eq!(single, batch);
+    let audited = reledger().args(["audit", "--offline", "--verify", "batch", arg(&dir("single"))]).output().unwrap();
+    assert!(audited.status.code().is_some_and(|code| code < 5), "{audited:?}");
 }
 
 #[test]

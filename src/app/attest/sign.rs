@@ -13,6 +13,7 @@ use crate::seal::{
     ENVELOPE_BYTES_MAX, Envelope, EnvelopeError, IN_TOTO_PAYLOAD, ReportHead, RunStatement, SealTrust,
     SignatureStanding,
 };
+use crate::verify::Checks;
 
 /// What the caller decides.
 #[derive(Debug, Clone)]
@@ -92,7 +93,7 @@ pub fn sign_run(
         });
     }
     if options.audit {
-        let audited = audit(&options.run, options.jobs, observer, cancel)?;
+        let audited = audit(&options.run, (options.jobs, Checks::default()), observer, cancel)?;
         if let Some(place) = audited.first_difference {
             let place = inert_limited(&place, 200);
             return Err(untrusted(&format!(

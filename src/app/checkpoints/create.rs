@@ -16,6 +16,7 @@ use crate::domain::{Digest32, EvidenceId, MerkleTree, PublicKey32, UnixSeconds, 
 use crate::evidence::checkpoint::CheckpointClaim;
 use crate::seal::{CheckpointBody, checkpoint_line};
 use crate::store::{EvidenceStore as _, RunLock};
+use crate::verify::Checks;
 
 /// What the caller decides.
 #[derive(Debug, Clone)]
@@ -110,7 +111,7 @@ pub fn create_checkpoint(
 }
 
 fn follows(options: &CheckpointOptions, observer: &dyn Observer, cancel: &Cancel) -> Result<(), AppError> {
-    match audit(&options.run, options.jobs, observer, cancel)?.first_difference {
+    match audit(&options.run, (options.jobs, Checks::default()), observer, cancel)?.first_difference {
         None => Ok(()),
         Some(place) => {
             let place = inert_limited(&place, 200);

@@ -15,7 +15,7 @@ use crate::target::{
     Access, Address, Compared, Content, Layout, Link, Loaded, Origin, TargetError, Watch, What, compare, is_loaded,
     load,
 };
-use crate::verify::VerifiedSet;
+use crate::verify::{Checks, VerifiedSet};
 
 /// More than any file of authorities.
 const AUTHORITY_BYTES_MAX: u64 = 4 << 20;
@@ -88,7 +88,7 @@ pub fn plan_restore<'o>(
     observer: &dyn Observer,
     cancel: &Cancel,
 ) -> Result<IntoPlan<'o>, AppError> {
-    let audited = audit(&options.run, options.jobs, observer, cancel)?;
+    let audited = audit(&options.run, (options.jobs, Checks::default()), observer, cancel)?;
     if let Some(at) = audited.first_difference {
         let at = inert_limited(&at, 200);
         return Err(AppError::Untrusted {

@@ -12,6 +12,7 @@ use crate::app::options::RunOptions;
 use crate::app::plan::Plan;
 use crate::domain::{Severity, UnixSeconds};
 use crate::sim::Scene;
+use crate::verify::Checks;
 
 impl RunOptions {
     /// Options of a run whose report is to be compared: `as_of` is the clock too, users stand in clear, one thread.
@@ -27,6 +28,7 @@ impl RunOptions {
             offline,
             yes: false,
             jobs: 1,
+            checks: Checks::Single,
             max_seconds: None,
             actor: Actor::default(),
             expect_root: None,

@@ -79,6 +79,16 @@ pub enum CandidateRule {
     VerbatimWithLf,
 }
 
+impl CandidateRule {
+    /// True when the carrier is the signed bytes, so that nothing stands beside them.
+    pub(crate) const fn is_carrier_itself(self) -> bool {
+        match self {
+            Self::Verbatim | Self::VerbatimWithoutLf | Self::VerbatimWithLf => true,
+            Self::CanonicalMember | Self::MemberSlice | Self::StrippedReceivedOrder | Self::StrippedJcs => false,
+        }
+    }
+}
+
 /// A carrier of an OC Me artifact before any judgement.
 #[derive(Debug, Clone)]
 pub struct EnvelopeCarrier {
@@ -86,7 +96,7 @@ pub struct EnvelopeCarrier {
     pub kind: OcMeKind,
     /// The declared id: the `d` suffix; or the bundle's `id`.
     pub declared_id: EnvelopeId,
-    /// Byte candidates in the order of FORMATS 3.1. At most eight; verify takes the first that hashes to the id.
+    /// Byte candidates in the order of FORMATS 3.1, at most eight, up to the first that hashes to the id: the one that verify takes.
     pub candidates: Vec<(CandidateRule, Vec<u8>)>,
     /// Ed25519 signature, 64 bytes; `None` when absent or unreadable.
     pub sig: Option<[u8; 64]>,
@@ -94,7 +104,8 @@ pub struct EnvelopeCarrier {
     pub kid: Option<KeyId>,
     /// Algorithm members seen (`alg`, `crv`), for KEY_ALG.
     pub alg: Option<String>,
-    /// Unsigned wrapper members that may also stand inside the signed bytes: name and compact JSON text.
+    /// Unsigned wrapper members that say something else than the signed bytes do under their names, and an `id` that is not the
+    /// declared one: name and compact JSON text. Empty when no candidate hashes to the id.
     /// For a bundle with an `attestation`/`envelope` object beside `canonical_b64`: that object's members.
     pub wrapper: BTreeMap<String, String>,
     /// The `ots` member.

@@ -24,6 +24,8 @@ pub(super) const NOTARY_BITCOIN: [u8; 8] = [0x05, 0x88, 0x96, 0x0d, 0x73, 0xd7, 
 pub(super) const NOTARY_PENDING: [u8; 8] = [0x83, 0xdf, 0xe3, 0x0d, 0x2e, 0xf9, 0x0c, 0x8e];
 
 const DIGEST_LEN: usize = 32;
+/// What a step of calendars' proofs takes: now a digest beside a tag and its length, now a tag alone.
+const STEP_BYTES_USUAL: usize = 16;
 
 /// Detached when the magic stands there, else bare from a 32-byte digest.
 pub(super) fn proof(bytes: &[u8]) -> Result<Proof<'_>, Refusal> {
@@ -66,7 +68,8 @@ struct Parser<'a> {
 }
 
 fn timestamp<'a>(mut reader: Reader<'a>, root: Root<'a>, start_len: usize) -> Result<Proof<'a>, Refusal> {
-    let mut parser = Parser { steps: Vec::new(), counted: 0, branches: 1, work: 0 };
+    let mut parser =
+        Parser { steps: Vec::with_capacity(reader.bytes.len() / STEP_BYTES_USUAL), counted: 0, branches: 1, work: 0 };
     let mut place = Place { message_len: start_len, depth: 0 };
     let mut kept: Vec<Place> = Vec::new();
     let mut after_fork = false;

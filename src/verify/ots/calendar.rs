@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::judge::{About, weigh};
+use super::judge::{About, Topic, weigh};
 use super::walk::{is_commitment, walk};
 use super::{ProofVerdict, merge};
 use crate::domain::{BlockHeight, Code, EvidenceId, Finding, Subject, TrustPolicy, UnixSeconds, sha256};
@@ -93,7 +93,7 @@ pub fn graft(
 ) -> ProofVerdict {
     let subject =
         Subject::new("commitment", faster_hex::hex_string(&pending.commitment)).and("proof", sha256(&reply.proof));
-    let about = About { digest: None, subject, evidence };
+    let about = About { digest: None, topic: Topic::Named(subject), evidence };
     if reply.commitment.as_ref() != Some(&pending.commitment) {
         let asked = reply.commitment.as_deref().map_or_else(String::new, faster_hex::hex_string);
         let finding = about

@@ -5,31 +5,49 @@ use std::collections::BTreeSet;
 use super::ProofVerdict;
 use super::calendar::{allowed_host, submitted_at};
 use super::walk::Walked;
-use crate::domain::{BlockHeight, Code, Digest32, EvidenceId, Finding, MerkleRootHash, Subject, TrustPolicy};
+use crate::domain::{BlockHeight, Code, Digest32, EvidenceId, Finding, MerkleRootHash, Subject, TrustPolicy, sha256};
 use crate::evidence::OtsMember;
 use crate::evidence::ots::{Attestation, Refusal};
 use crate::verify::headers::{HeaderChain, KnownHeader};
 use crate::verify::set::{Anchor, AnchorState, Fate, PendingAnchor, StaleAnchor};
 
 /// What a proof is about: goes into every finding and verdict.
-pub(super) struct About {
+pub(super) struct About<'p> {
     pub(super) digest: Option<Digest32>,
-    pub(super) subject: Subject,
+    pub(super) topic: Topic<'p>,
     pub(super) evidence: EvidenceId,
 }
 
-impl About {
+/// What a finding's subject is made of, when there is a finding.
+pub(super) enum Topic<'p> {
+    /// These bytes of a proof, about the digest.
+    Proof(&'p [u8]),
+    /// Something else, which is named already.
+    Named(Subject),
+}
+
+impl About<'_> {
+    fn subject(&self) -> Subject {
+        match &self.topic {
+            Topic::Named(subject) => subject.clone(),
+            Topic::Proof(proof) => {
+                let named = self.digest.map_or_else(|| "unknown".to_owned(), |digest| digest.to_hex());
+                Subject::new("digest", named).and("proof", sha256(proof))
+            }
+        }
+    }
+
     pub(super) fn finding(&self, code: Code) -> Finding {
-        Finding::new(code, self.subject.clone()).with_evidence(self.evidence, "proof")
+        Finding::new(code, self.subject()).with_evidence(self.evidence, "proof")
     }
 
     /// The finding for a proof that parsing refused.
     pub(super) fn unreadable(&self, refusal: &Refusal) -> Finding {
-        refusal.finding(self.subject.clone()).with_evidence(self.evidence, "proof")
+        refusal.finding(self.subject()).with_evidence(self.evidence, "proof")
     }
 
     fn finding_at(&self, code: Code, height: BlockHeight) -> Finding {
-        Finding::new(code, self.subject.clone().and("height", height)).with_evidence(self.evidence, "proof")
+        Finding::new(code, self.subject().and("height", height)).with_evidence(self.evidence, "proof")
     }
 
     /// The verdict on a proof that shows nothing.
@@ -79,7 +97,7 @@ pub(super) struct Weighed {
 }
 
 /// Judges every branch's end.
-pub(super) fn weigh(walked: &Walked<'_>, about: &About, headers: &HeaderChain, policy: &TrustPolicy) -> Weighed {
+pub(super) fn weigh(walked: &Walked<'_>, about: &About<'_>, headers: &HeaderChain, policy: &TrustPolicy) -> Weighed {
     let mut weighed = Weighed::default();
     let mut leading = Vec::new();
     for leaf in &walked.leaves {
@@ -109,7 +127,7 @@ impl Weighed {
     }
 
     /// True unless the attestation leads nowhere: a block that is not the one named, or is no longer in the chain.
-    fn bitcoin(&mut self, height: BlockHeight, message: &[u8], about: &About, headers: &HeaderChain) -> bool {
+    fn bitcoin(&mut self, height: BlockHeight, message: &[u8], about: &About<'_>, headers: &HeaderChain) -> bool {
         // Internal byte order only: the reversed order is what people read, not what a block commits to (FORMATS 9.5).
         let root = <[u8; 32]>::try_from(message).ok().map(MerkleRootHash);
         let known = headers.at(height);
@@ -140,9 +158,9 @@ impl Weighed {
         false
     }
 
-    fn pending(&mut self, uri: &str, message: &[u8], about: &About, policy: &TrustPolicy) {
+    fn pending(&mut self, uri: &str, message: &[u8], about: &About<'_>, policy: &TrustPolicy) {
         if allowed_host(uri, policy).is_none() {
-            let subject = about.subject.clone().and("calendar", uri);
+            let subject = about.subject().and("calendar", uri);
             self.findings.push(
                 Finding::new(Code::OtsCalendar, subject)
                     .with_values("a calendar of the allow-list", uri)
@@ -170,7 +188,7 @@ fn anchor(header: &KnownHeader, proof: EvidenceId, headers: &HeaderChain) -> Anc
     }
 }
 
-fn mismatch(header: &KnownHeader, root: Option<MerkleRootHash>, len: usize, about: &About) -> Finding {
+fn mismatch(header: &KnownHeader, root: Option<MerkleRootHash>, len: usize, about: &About<'_>) -> Finding {
     let observed = root.map_or_else(|| format!("a message of {len} bytes"), |root| root.to_string());
     let reversed = root.is_some_and(|mut root| {
         root.0.reverse();
@@ -189,11 +207,11 @@ fn mismatch(header: &KnownHeader, root: Option<MerkleRootHash>, len: usize, abou
 }
 
 /// What an `ots` member declares beside its proof (FORMATS 9.2, 9.5): never believed, only compared.
-pub(super) fn check_member(member: &OtsMember, state: &AnchorState, about: &About) -> Vec<Finding> {
+pub(super) fn check_member(member: &OtsMember, state: &AnchorState, about: &About<'_>) -> Vec<Finding> {
     let named: BTreeSet<BlockHeight> =
         state.confirmed.iter().map(|anchor| anchor.height).chain(state.header_missing.iter().copied()).collect();
     let claim = |what: &str, expected: String, observed: String| {
-        let subject = about.subject.clone().and("member", what);
+        let subject = about.subject().and("member", what);
         Finding::new(Code::OtsClaim, subject)
             .with_values(expected, observed)
             .with_evidence(about.evidence, "proof")

@@ -9,7 +9,11 @@ pub fn messages(tree: &Tree<'_>, start: &[u8]) -> Vec<Vec<u8>> {
     for node in tree.nodes() {
         messages.push(match node.parent() {
             // A parent stands before its children.
-            Some((parent, op)) => apply(op, messages[parent].clone()),
+            Some((parent, op)) => {
+                let mut message = messages[parent].clone();
+                apply(op, &mut message);
+                message
+            }
             None => start.to_vec(),
         });
     }

@@ -13,6 +13,7 @@ use reledger::domain::{
 };
 use reledger::sim::{Expected, Scene, Selection, Transport, World, deal, expect, generators_over, plant};
 use reledger::store::StoreError;
+use reledger::verify::Checks;
 use serde_json::Value;
 
 use crate::laws;
@@ -124,7 +125,7 @@ fn judged(seed: u64) -> usize {
     assert_eq!(after["summary"]["by_code_sats"], before["summary"]["by_code_sats"], "world {seed}");
     let blocks = after["divergences"].as_array().unwrap().iter().any(|one| one["blocks"] == true);
     assert!(!(blocks && after["runbook"]["ready_to_unfreeze"] == true), "world {seed}");
-    assert!(audit(&run, 1, &Silent, &Cancel::default()).unwrap().reproduced, "world {seed}");
+    assert!(audit(&run, (1, Checks::Batch), &Silent, &Cancel::default()).unwrap().reproduced, "world {seed}");
     acceptable.len()
 }
 

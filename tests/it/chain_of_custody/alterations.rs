@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use reledger::app::{Cancel, Silent, audit as judge_again};
+use reledger::verify::Checks;
 
 use super::{Bench, audit};
 
@@ -25,7 +26,8 @@ type Alter = fn(&Path);
 
 /// As the command, without a process: what went wrong, and its exit code.
 fn audited(run_dir: &Path) -> (u8, String) {
-    let error = judge_again(run_dir, 1, &Silent, &Cancel::default()).expect_err("something was altered");
+    let error =
+        judge_again(run_dir, (1, Checks::Single), &Silent, &Cancel::default()).expect_err("something was altered");
     (error.condition().exit_code().0, format!("{error}: {:?}", std::error::Error::source(&error)))
 }
 

@@ -1,0 +1,102 @@
+//! How signatures are checked: one by one, or all of a batch at once.
+
+use rayon::prelude::*;
+
+use super::batch::{Ed25519Check, SchnorrCheck, ed25519, schnorr};
+use super::judge::{Bench, Good};
+use super::merge::Judged;
+use super::{envelope, nostr};
+use crate::domain::{EvidenceId, RawEvidence};
+use crate::evidence::{CarrierBody, Claim, Decoded, EnvelopeCarrier, NostrEvent, decode};
+
+/// How signatures are checked. No verdict depends on it (docs/adr/0028).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Checks {
+    /// Each by itself.
+    #[default]
+    Single,
+    /// Many at once; what does not hold so is judged by itself.
+    Batch,
+}
+
+type Batch<'b> = [(EvidenceId, &'b RawEvidence)];
+
+impl Checks {
+    /// How many pieces of evidence should be judged together.
+    pub const fn batch_items(self) -> usize {
+        match self {
+            // Enough to keep every core busy, few enough to stay in cache.
+            Self::Single => 2_048,
+            // A batch of signatures costs less the larger it is.
+            Self::Batch => 16_384,
+        }
+    }
+
+    /// Decodes and judges in parallel, in the order of the input.
+    pub(super) fn judge(self, bench: &Bench<'_>, batch: &Batch<'_>) -> Vec<Judged> {
+        // An indexed parallel map keeps the order of its input, whatever the number of threads.
+        match self {
+            Self::Single => {
+                batch.par_iter().map(|(id, raw)| bench.judge(*id, raw, decode(raw), Good::default())).collect()
+            }
+            Self::Batch => {
+                let decoded: Vec<Decoded> = batch.par_iter().map(|(_, raw)| decode(raw)).collect();
+                let good = good(bench, &decoded);
+                let all = batch.par_iter().zip(decoded).zip(good);
+                all.map(|(((id, raw), decoded), good)| bench.judge(*id, raw, decoded, good)).collect()
+            }
+        }
+    }
+}
+
+/// Which signatures are good, found all at once.
+fn good(bench: &Bench<'_>, decoded: &[Decoded]) -> Vec<Good> {
+    let wanted: Vec<Wanted<'_>> = decoded.par_iter().map(|decoded| wanted(bench, decoded)).collect();
+    let mut good: Vec<Good> = wanted.iter().map(|wanted| Good { event: wanted.is_known, envelope: false }).collect();
+    let (places, checks): (Vec<usize>, Vec<SchnorrCheck>) =
+        wanted.iter().enumerate().filter_map(|(at, wanted)| Some((at, wanted.event?))).unzip();
+    for (at, holds) in places.into_iter().zip(schnorr(&checks)) {
+        good[at].event = holds;
+    }
+    let (places, checks): (Vec<usize>, Vec<Ed25519Check<'_>>) =
+        wanted.iter().enumerate().filter_map(|(at, wanted)| Some((at, wanted.envelope?))).unzip();
+    for (at, holds) in places.into_iter().zip(ed25519(&checks)) {
+        good[at].envelope = holds;
+    }
+    good
+}
+
+/// The signatures that decide over one piece of evidence.
+#[derive(Default)]
+struct Wanted<'d> {
+    /// The event's was checked before.
+    is_known: bool,
+    event: Option<SchnorrCheck>,
+    envelope: Option<Ed25519Check<'d>>,
+}
+
+fn wanted<'d>(bench: &Bench<'_>, decoded: &'d Decoded) -> Wanted<'d> {
+    let Decoded::Claim(claim, _) = decoded else { return Wanted::default() };
+    let envelope = |carrier: &'d EnvelopeCarrier| envelope::signature(carrier, bench.ring);
+    match claim.as_ref() {
+        Claim::Activity(carrier) => Wanted { envelope: envelope(carrier), ..Wanted::default() },
+        // The signature over a wrong id is not looked at, nor anything that such an event carries.
+        Claim::Nostr(carrier) if nostr::id_holds(&carrier.event).is_ok() => {
+            let is_known = bench.genuine.knows(&carrier.event);
+            let event = (!is_known).then(|| SchnorrCheck::of(&carrier.event));
+            let envelope = match &carrier.body {
+                CarrierBody::Envelope(carrier) => envelope(carrier),
+                _ => None,
+            };
+            Wanted { is_known, event, envelope }
+        }
+        _ => Wanted::default(),
+    }
+}
+
+impl SchnorrCheck {
+    /// Of an event whose id is that of its serialisation.
+    pub(super) fn of(event: &NostrEvent) -> Self {
+        Self { key: *event.pubkey.as_bytes(), message: *event.id.as_bytes(), signature: event.sig }
+    }
+}
