@@ -55,6 +55,9 @@ bench-balances: ## all balances and their sum tree on one thread at three sizes,
 bench-page: ## the page of a report with many divergences at three sizes beside its floor (RELEDGER_PAGE=n, RELEDGER_PAGE_OUT=folder)
 	$(CARGO) bench --locked --bench page
 
+bench-batch: ## batches of signatures beside the single verifiers, by size and number of authors (RELEDGER_BENCH_SIGNATURES=n)
+	$(CARGO) bench --locked --bench batch
+
 bench-snapshot: ## making and verifying a snapshot of RELEDGER_BENCH_MB of evidence beside zstd and sha256 over the same bytes
 	$(CARGO) bench --locked --bench snapshot
 
@@ -73,6 +76,10 @@ kills: ## captures, restores, snapshots and seals killed at random moments, RELE
 
 crash: ## every point of the crash matrix: snapshots, restores, checkpoints and runs killed, without room and without power (needs cc)
 	RELEDGER_CRASH=all $(CARGO) test --locked --test it crash:: -- --nocapture
+
+batch-diff: ## batches of good and of mutated signatures against single verification (RELEDGER_BATCH_CHECKS=n, RELEDGER_SEED=n)
+	RELEDGER_BATCH_CHECKS=$${RELEDGER_BATCH_CHECKS:-10000000} \
+		$(CARGO) test --locked --release --lib verify::batch::tests::campaign -- --nocapture
 
 fuzz: ## a long campaign of mutated inputs against every decoder and the verifier (RELEDGER_FUZZ_CASES=n)
 	RELEDGER_FUZZ_CASES=$${RELEDGER_FUZZ_CASES:-2000000} $(CARGO) test --locked --test it fuzz -- --nocapture
