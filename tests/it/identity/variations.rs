@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tempfile::tempdir;
 
-use super::{AS_OF, faulty, shuffled};
+use super::{AS_OF, EVENTS, FAULTS, faulty, shuffled};
 use crate::support::{Lcg, arg, copy_folder, parsed, reledger};
 
 /// What `report render` makes of a report.
@@ -88,7 +88,7 @@ fn turned(from: &Path, to: &Path) {
 fn differing(seed: u64) -> (Vec<String>, u64) {
     let folder = tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    faulty(seed, &at("world"));
+    faulty(seed, (EVENTS, FAULTS), &at("world"));
     turned(&at("world"), &at("turned"));
     copy_folder(&at("world"), &at("elsewhere/world"));
     let shuffled = shuffled(&at("world"), &at("shuffled"), &mut Lcg(seed));
