@@ -136,7 +136,7 @@ pub use judged_by::JudgedBy;
 pub use keys::{HeldKey, KeyRow, KeySetRow, KeyStatus, KeyTable, Leak, LeakRegister, Signed, keys_of_run, named_kids};
 pub use links::Appended;
 pub use observer::{Cancel, Event, Observer, Silent};
-pub use options::RunOptions;
+pub use options::{Checks, RunOptions};
 pub use ots::*;
 pub use pen::{KeySource, Pen};
 pub use plan::{PaymentLogPlan, Plan};

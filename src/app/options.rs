@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::as_of::AsOfWanted;
 use super::custody_log::Actor;
 use crate::domain::{Digest32, Severity, UnixSeconds};
-use crate::verify::Checks;
+pub use crate::verify::Checks;
 
 /// What the caller decides about a run.
 #[derive(Debug, Clone)]

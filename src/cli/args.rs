@@ -19,8 +19,8 @@ use super::replay::ReplayArgs;
 use super::snapshot::SnapshotCommand;
 use super::transparency::TransparencyArgs;
 use super::worlds::SimCommand;
+use crate::app::Checks;
 use crate::report::SCHEMAS;
-use crate::verify::Checks;
 
 /// Rebuild three ledgers from public substrates, prove every line, and report where they disagree.
 #[derive(Debug, Parser)]
