@@ -67,14 +67,14 @@ impl LogStore {
         segment_bytes: u64,
     ) -> Result<Self, StoreError> {
         let lock = RunLock::take(state_dir)?;
-        let (mut index, mut mark) = index::open(engine, state_dir, &disk)?;
+        let (mut index, mut mark) = index::open(&engine, state_dir, &disk)?;
         let acknowledged = mark.map(|mark| mark.end());
         let log = Log::open(segments_dir(evidence_dir), Arc::clone(&disk), segment_bytes, acknowledged)?;
         if let Some(why) = replay::disagreement(&log, &*index, mark)? {
             tracing::warn!(engine = engine.name(), why, "the index is not that of the log and is rebuilt from it");
             drop(index);
-            index::set_aside(engine, state_dir, &*disk)?;
-            (index, mark) = index::open(engine, state_dir, &disk)?;
+            index::set_aside(&engine, state_dir, &*disk)?;
+            (index, mark) = index::open(&engine, state_dir, &disk)?;
         }
         replay::replay(&log, &mut *index, &mut mark, &*disk)?;
         Ok(Self { log, index, mark, disk, poisoned: false, lock: Some(lock) })
@@ -106,6 +106,11 @@ impl LogStore {
         self.log.seal()?;
         self.poisoned = false;
         Ok(())
+    }
+
+    /// The number of this run among those that share the store; `None` where none is shared.
+    pub fn shared_run(&self) -> Option<i64> {
+        self.index.run()
     }
 
     fn readable(&self) -> Result<(), StoreError> {
@@ -256,10 +261,16 @@ impl EvidenceStore for LogStore {
         }
         let entry = |position: &usize| Entry { id: ids[*position].0, body: Body::Evidence(&batch[*position]) };
         let entries: Vec<Entry<'_>> = fresh.iter().map(entry).collect();
+        let keeps_bytes = self.index.keeps_bytes();
         self.acknowledge(&entries, |locations| {
             let mut group = Group::of_new_evidence();
-            for (entry, at) in entries.iter().zip(locations) {
+            for ((entry, position), at) in entries.iter().zip(&fresh).zip(locations) {
                 group.evidence(entry.id, *at);
+                if keeps_bytes {
+                    let mut payload = Vec::with_capacity(record::evidence_len(&batch[*position]));
+                    record::write_evidence(&mut payload, &batch[*position]);
+                    group.bytes(entry.id, payload);
+                }
             }
             group
         })?;
