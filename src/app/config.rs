@@ -351,7 +351,7 @@ pub struct HistorySection {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StoreSection {
-    /// `redb:`, `sled:` or `memory:`.
+    /// `redb:`, `sled:`, `memory:` or `postgres://user@host/database`.
     pub url: Option<String>,
 }
 

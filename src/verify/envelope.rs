@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use ed25519_dalek::{Signature, VerifyingKey};
 
+use super::genuine::envelope_mark;
 use super::keys::{KeyLookup, KeyRing};
-use super::{Fate, KnownKey, SignedEnvelope};
-use crate::domain::{Code, EvidenceId, Finding, KeyId, NostrEventId, PublicKey32, Subject, sha256};
+use super::{Fate, Genuine, KnownKey, SignedEnvelope};
+use crate::domain::{Code, Digest32, EvidenceId, Finding, KeyId, NostrEventId, PublicKey32, Subject, sha256};
 use crate::evidence::{BodyError, CandidateRule, EnvelopeCarrier, parse_body, signed_members};
 
 /// An envelope that is not counted: what became of it, and why.
@@ -25,7 +26,7 @@ pub struct Refusal {
 /// [`Refusal`] with the first step that fails. Nothing beside the signed bytes makes an envelope acceptable.
 pub fn judge(
     carrier: &EnvelopeCarrier,
-    ring: &KeyRing,
+    (ring, genuine): (&KeyRing, &Genuine),
     evidence: EvidenceId,
     event: Option<NostrEventId>,
 ) -> Result<SignedEnvelope, Box<Refusal>> {
@@ -34,7 +35,7 @@ pub fn judge(
         Some(event) => subject.and("event", event),
         None => subject.and("evidence", evidence),
     };
-    accept(carrier, ring).map_err(|no| {
+    accept(carrier, ring, genuine).map_err(|no| {
         let finding = Finding::new(no.code, subject).with_values(no.expected, no.observed);
         Box::new(Refusal {
             fate: no.fate,
@@ -50,6 +51,25 @@ pub fn signer(carrier: &EnvelopeCarrier, keys: &BTreeMap<KeyId, KnownKey>) -> Op
     let published = keys.get(kid).filter(|known| known.envelope)?;
     let key = VerifyingKey::from_bytes(published.key.as_bytes()).ok()?;
     key.verify_strict(bytes, &Signature::from_bytes(sig)).is_ok().then(|| kid.clone())
+}
+
+/// The mark of a carrier's signature and whether it holds under a key of the ring; `None` where there is nothing to check, or
+/// it is known already.
+pub(super) fn checked(
+    carrier: &EnvelopeCarrier,
+    ring: &KeyRing,
+    is_known: impl Fn(Digest32) -> bool,
+) -> Option<(Digest32, bool)> {
+    let (_, bytes) = addressed(carrier).ok()?;
+    let (sig, kid) = (carrier.sig.as_ref()?, carrier.kid.as_ref()?);
+    let keys = keys(carrier, kid, ring).ok()?;
+    let mark = |key: &VerifyingKey| envelope_mark(key.as_bytes(), carrier, sig);
+    if keys.iter().any(|key| is_known(mark(key))) {
+        return None;
+    }
+    let signature = Signature::from_bytes(sig);
+    let good = keys.iter().find(|key| key.verify_strict(bytes, &signature).is_ok());
+    good.or(keys.first()).map(|key| (mark(key), good.is_some()))
 }
 
 struct No {
@@ -70,7 +90,7 @@ impl No {
     }
 }
 
-fn accept(carrier: &EnvelopeCarrier, ring: &KeyRing) -> Result<SignedEnvelope, No> {
+fn accept(carrier: &EnvelopeCarrier, ring: &KeyRing, genuine: &Genuine) -> Result<SignedEnvelope, No> {
     if let Some(key) = &carrier.duplicate_key {
         return Err(No::new(Code::EnvDuplicateKey, "distinct keys", key, "the carrier can be read two ways"));
     }
@@ -82,7 +102,10 @@ fn accept(carrier: &EnvelopeCarrier, ring: &KeyRing) -> Result<SignedEnvelope, N
     let keys = keys(carrier, kid, ring)?;
     let signature = Signature::from_bytes(sig);
     // verify_strict: one signature has one reading, whatever library the signer used.
-    if !keys.iter().any(|key| key.verify_strict(bytes, &signature).is_ok()) {
+    let holds = |key: &VerifyingKey| {
+        genuine.knows_envelope(key.as_bytes(), carrier, sig) || key.verify_strict(bytes, &signature).is_ok()
+    };
+    if !keys.iter().any(holds) {
         return Err(No::new(
             Code::EnvSigBad,
             format!("a signature under {kid}"),

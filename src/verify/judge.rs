@@ -152,7 +152,7 @@ impl Bench<'_> {
 
     fn envelope(&self, judged: &mut Judged, carrier: &EnvelopeCarrier, event: Option<NostrEventId>) -> Fate {
         let id = carrier.declared_id.0;
-        let result = envelope::judge(carrier, self.ring, judged.evidence, event);
+        let result = envelope::judge(carrier, (self.ring, self.genuine), judged.evidence, event);
         if result.is_ok() {
             self.member_proof(judged, id, carrier.ots.as_ref());
         }
