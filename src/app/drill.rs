@@ -325,8 +325,8 @@ impl<'a> Session<'a> {
         self.timed("verify", |session| {
             let share = session.share.take();
             let known = Known { policy: &session.plan.policy, genuine: &session.genuine, tables, share };
-            let (threads, store) = (&session.threads, &session.store);
-            let (set, learned) = judge_knowing(store, known, threads, session.observer, session.cancel)?;
+            let (set, learned) =
+                judge_knowing(&session.store, known, &session.threads, session.observer, session.cancel)?;
             if let Some(learned) = learned {
                 session.genuine = learned;
             }

@@ -171,10 +171,15 @@ impl AppError {
                 vec!["start the server or mend the way to it; the run resumes where it stopped".to_owned()]
             }
             Self::Store(StoreError::Server { .. }) => {
-                vec!["give the role the right to write, or the server room; the run resumes where it stopped".to_owned()]
+                vec![
+                    "give the role the right to write, or the server room; the run resumes where it stopped".to_owned(),
+                ]
             }
             Self::Store(StoreError::Unusable { .. }) => {
-                vec!["look at `store.url`: user, password, database, and a schema of its own (docs/scaling.md)".to_owned()]
+                vec![
+                    "look at `store.url`: user, password, database, and a schema of its own (docs/scaling.md)"
+                        .to_owned(),
+                ]
             }
             Self::Store(StoreError::Locked | StoreError::Superseded) => {
                 vec!["wait for the other process, or use another --run folder".to_owned()]

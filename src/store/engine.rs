@@ -70,7 +70,7 @@ mod tests {
         let run = tempfile::tempdir().unwrap();
         let index = run.path().join(format!("index.{}", left_out.name()));
         std::fs::write(&index, "of another build").unwrap();
-        let opened = crate::store::LogStore::open(&run.path().join("evidence"), run.path(), left_out.clone());
+        let opened = crate::store::LogStore::open(&run.path().join("evidence"), run.path(), &left_out);
         assert!(matches!(opened, Err(StoreError::EngineMissing { engine }) if engine == left_out.name()));
         assert!(index.exists());
     }

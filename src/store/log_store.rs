@@ -42,7 +42,7 @@ impl LogStore {
     /// # Errors
     /// [`StoreError::Locked`]; [`StoreError::Damaged`] when acknowledged or sealed bytes do not check or are gone;
     /// [`StoreError::EngineMissing`]; [`StoreError::Io`]; [`StoreError::Index`].
-    pub fn open(evidence_dir: &Path, state_dir: &Path, engine: Engine) -> Result<Self, StoreError> {
+    pub fn open(evidence_dir: &Path, state_dir: &Path, engine: &Engine) -> Result<Self, StoreError> {
         Self::open_with(evidence_dir, state_dir, engine, Self::SEGMENT_BYTES)
     }
 
@@ -53,7 +53,7 @@ impl LogStore {
     pub fn open_with(
         evidence_dir: &Path,
         state_dir: &Path,
-        engine: Engine,
+        engine: &Engine,
         segment_bytes: u64,
     ) -> Result<Self, StoreError> {
         Self::open_on(Arc::new(RealDisk), evidence_dir, state_dir, engine, segment_bytes)
@@ -63,18 +63,18 @@ impl LogStore {
         disk: Arc<dyn Disk>,
         evidence_dir: &Path,
         state_dir: &Path,
-        engine: Engine,
+        engine: &Engine,
         segment_bytes: u64,
     ) -> Result<Self, StoreError> {
         let lock = RunLock::take(state_dir)?;
-        let (mut index, mut mark) = index::open(&engine, state_dir, &disk)?;
+        let (mut index, mut mark) = index::open(engine, state_dir, &disk)?;
         let acknowledged = mark.map(|mark| mark.end());
         let log = Log::open(segments_dir(evidence_dir), Arc::clone(&disk), segment_bytes, acknowledged)?;
         if let Some(why) = replay::disagreement(&log, &*index, mark)? {
             tracing::warn!(engine = engine.name(), why, "the index is not that of the log and is rebuilt from it");
             drop(index);
-            index::set_aside(&engine, state_dir, &*disk)?;
-            (index, mark) = index::open(&engine, state_dir, &disk)?;
+            index::set_aside(engine, state_dir, &*disk)?;
+            (index, mark) = index::open(engine, state_dir, &disk)?;
         }
         replay::replay(&log, &mut *index, &mut mark, &*disk)?;
         Ok(Self { log, index, mark, disk, poisoned: false, lock: Some(lock) })

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 
 use rayon::prelude::*;
 
+use super::envelope;
 use super::keys::KeyRing;
 use super::nostr::{id_holds, signature_holds};
-use super::envelope;
 use crate::domain::{Digest32, Media, RawEvidence, TaggedHasher};
 use crate::evidence::{CarrierBody, Claim, Decoded, EnvelopeCarrier, NostrEvent, decode, nostr_event};
 

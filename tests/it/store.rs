@@ -36,7 +36,7 @@ impl Run {
     }
 
     fn open_at_once(&self, engine: &Engine) -> Result<LogStore, StoreError> {
-        LogStore::open_with(&self.evidence(), &self.state(), engine.clone(), SEGMENT_BYTES)
+        LogStore::open_with(&self.evidence(), &self.state(), engine, SEGMENT_BYTES)
     }
 
     /// What a killed process leaves: the files as they are, while the store still lives.

@@ -39,7 +39,7 @@ impl Coordinator {
     /// # Errors
     /// [`AppError::Store`].
     pub(super) fn open(address: &Arc<Address>, run: i64, options: &RunOptions) -> Result<Self, AppError> {
-        Ok(Self { queue: Queue::open(address)?, run, tool: Tool::own(options.actor.tool_sha256) })
+        Ok(Self { queue: Queue::open(address, "coordinator")?, run, tool: Tool::own(options.actor.tool_sha256) })
     }
 
     fn work(&self, policy: &TrustPolicy, ring: &KeyRing, root: Digest32) -> Work {
@@ -64,10 +64,9 @@ impl Coordinator {
         cancel: &Cancel,
     ) -> Result<u64, AppError> {
         let (mut checks, mut done, mut wait) = (0, 0, WAIT);
-        let name = format!("coordinator {}", std::process::id());
         loop {
             cancel.check()?;
-            if let Some(lease) = self.queue.lease(work, &name)? {
+            if let Some(lease) = self.queue.lease(work)? {
                 let found = vouch(&mut self.queue, &lease, ring, threads, cancel)?;
                 checks += found.checks;
                 self.queue.finish(&lease, &found.vouched.to_bytes())?;

@@ -140,11 +140,8 @@ pub(super) fn vouch(
         cancel.check()?;
     }
     threads.install(|| reading.flush(ring));
-    let vouched = Vouched {
-        root: reading.tree.root(),
-        items: reading.tree.count(),
-        marks: reading.genuine.marks().collect(),
-    };
+    let vouched =
+        Vouched { root: reading.tree.root(), items: reading.tree.count(), marks: reading.genuine.marks().collect() };
     Ok(Done { vouched, checks: reading.genuine.checks() })
 }
 
@@ -166,7 +163,8 @@ mod tests {
     #[test]
     fn keys_are_read_as_they_were_written_with_whatever_name() {
         let key = |byte| PublicKey32::from_bytes([byte; 32]);
-        let signers = vec![(KeyId::from("a b"), key(1)), (KeyId::from("env-2026"), key(2)), (KeyId::from("env-2026"), key(3))];
+        let signers =
+            vec![(KeyId::from("a b"), key(1)), (KeyId::from("env-2026"), key(2)), (KeyId::from("env-2026"), key(3))];
         let ring = KeyRing::of_signers(signers.clone());
         assert_eq!(keys_of_bytes(&keys_to_bytes(&ring)).signers(), signers);
         // A name with a line break in it is another name then: what it signs is checked by whoever asked.

@@ -44,7 +44,7 @@ pub struct Worked {
 /// the program; [`AppError::Interrupted`], with the slice given back.
 pub fn work(options: &WorkerOptions, observer: &dyn Observer, cancel: &Cancel) -> Result<Worked, AppError> {
     let threads = worker_threads(options.jobs)?;
-    let mut queue = Queue::open(&options.store)?;
+    let mut queue = Queue::open(&options.store, "worker")?;
     let own = Tool::own(options.tool_sha256);
     let (mut worked, mut wait) = (Worked::default(), WAIT);
     observer.event(Event::Stage { name: "work", total: None });
@@ -84,10 +84,9 @@ fn on_one(
     cancel: &Cancel,
 ) -> Result<(), AppError> {
     let ring = keys_of_bytes(&work.keys);
-    let name = format!("worker {}", std::process::id());
     loop {
         cancel.check()?;
-        let Some(lease) = queue.lease(work, &name)? else { return Ok(()) };
+        let Some(lease) = queue.lease(work)? else { return Ok(()) };
         let done = vouch(queue, &lease, &ring, threads, cancel)?;
         worked.checks += done.checks;
         if queue.finish(&lease, &done.vouched.to_bytes())? {

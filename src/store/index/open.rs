@@ -92,9 +92,7 @@ fn make(engine: &Engine, state_dir: &Path, disk: &Arc<dyn Disk>) -> Result<Box<d
         #[cfg(feature = "sled")]
         Engine::Sled => Ok(Box::new(super::sled::SledIndex::open(state_dir.join(SLED), Arc::clone(disk))?)),
         #[cfg(feature = "postgres")]
-        Engine::Postgres(address) => {
-            Ok(Box::new(PostgresIndex::open(address, &state_dir.join(POSTGRES))?))
-        }
+        Engine::Postgres(address) => Ok(Box::new(PostgresIndex::open(address, &state_dir.join(POSTGRES))?)),
         #[allow(unreachable_patterns, reason = "reached when an engine's feature is off")]
         missing => Err(StoreError::EngineMissing { engine: missing.name() }),
     }

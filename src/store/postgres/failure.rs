@@ -18,9 +18,9 @@ pub(super) fn is_lost(error: &Error) -> bool {
 
 /// A statement that lost against another one, as distributed servers have it: asked again it may win.
 pub(super) fn is_retried(error: &Error) -> bool {
-    error.code().is_some_and(|code| {
-        [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED].contains(code)
-    })
+    error
+        .code()
+        .is_some_and(|code| [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED].contains(code))
 }
 
 /// Two processes made the tables at once: whoever came second looks again.

@@ -86,10 +86,7 @@ impl Link {
         }
     }
 
-    fn once<T>(
-        &mut self,
-        work: &mut dyn FnMut(&mut Transaction<'_>) -> Result<T, Failed>,
-    ) -> Result<T, Failed> {
+    fn once<T>(&mut self, work: &mut dyn FnMut(&mut Transaction<'_>) -> Result<T, Failed>) -> Result<T, Failed> {
         let mut transaction = self.client.transaction()?;
         let done = work(&mut transaction)?;
         transaction.commit()?;

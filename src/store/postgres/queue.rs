@@ -59,19 +59,23 @@ pub struct Lease {
 /// A connection to the queue of a shared store.
 pub struct Queue {
     link: Link,
-    lease_seconds: i64,
+    /// Ours alone, so that a lease whose grant was lost on its way is known again.
+    name: String,
 }
 
 impl Queue {
     /// How long a slice may take before others take it too: a thousand times what one takes.
     pub const LEASE_SECONDS: i64 = 60;
 
-    /// Connects.
+    /// Connects; `role` starts the name under which slices are taken.
     ///
     /// # Errors
     /// [`StoreError::Unreachable`], [`StoreError::Unusable`], [`StoreError::Server`]; so do all others.
-    pub fn open(address: &Arc<Address>) -> Result<Self, StoreError> {
-        Ok(Self { link: Link::open(address)?, lease_seconds: Self::LEASE_SECONDS })
+    pub fn open(address: &Arc<Address>, role: &str) -> Result<Self, StoreError> {
+        let mut link = Link::open(address)?;
+        let drawn: String =
+            link.within(&mut |transaction| Ok(transaction.query_one("SELECT gen_random_uuid()::text", &[])?.get(0)))?;
+        Ok(Self { link, name: format!("{role} {drawn}") })
     }
 
     /// The server, without a password.
@@ -88,7 +92,8 @@ impl Queue {
     /// # Errors
     /// As [`Self::open`].
     pub fn offer(&mut self, work: &Work, slices: &[Slice]) -> Result<(), StoreError> {
-        let forget = ["slice", "work"].map(|it| self.sql(&format!("DELETE FROM SCHEMA.{it} WHERE run = $1 AND work <> $2")));
+        let forget =
+            ["slice", "work"].map(|it| self.sql(&format!("DELETE FROM SCHEMA.{it} WHERE run = $1 AND work <> $2")));
         let offer = self.sql(
             "INSERT INTO SCHEMA.work (run, work, tool, build, keys, done) VALUES ($1, $2, $3, $4, $5, false) \
              ON CONFLICT (run, work) DO UPDATE SET done = false",
@@ -119,24 +124,32 @@ impl Queue {
     /// As [`Self::open`].
     pub fn works(&mut self) -> Result<Vec<Work>, StoreError> {
         let sql = self.sql("SELECT run, work, tool, build, keys FROM SCHEMA.work WHERE NOT done ORDER BY run, work");
-        let of = |row: &Row| Work { run: row.get(0), work: row.get(1), tool: row.get(2), build: row.get(3), keys: row.get(4) };
+        let of = |row: &Row| Work {
+            run: row.get(0),
+            work: row.get(1),
+            tool: row.get(2),
+            build: row.get(3),
+            keys: row.get(4),
+        };
         self.link.within(&mut |transaction| Ok(transaction.query(&sql, &[])?.iter().map(of).collect()))
     }
 
-    /// Takes the first slice that nobody holds, or whose holder's time is over.
+    /// Takes the first slice that nobody holds, or whose holder's time is over. One at a time: a slice that we hold already is
+    /// one whose grant we did not hear of, and is the one that is taken.
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub fn lease(&mut self, work: &Work, worker: &str) -> Result<Option<Lease>, StoreError> {
+    pub fn lease(&mut self, work: &Work) -> Result<Option<Lease>, StoreError> {
         let sql = self.sql(&format!(
             "UPDATE SCHEMA.slice SET attempt = attempt + 1, worker = $3, expires = now() + interval '{} seconds' \
              WHERE run = $1 AND work = $2 AND number = (SELECT number FROM SCHEMA.slice WHERE run = $1 AND work = $2 \
-             AND result IS NULL AND (expires IS NULL OR expires < now()) ORDER BY number LIMIT 1 FOR UPDATE SKIP LOCKED) \
+             AND result IS NULL AND (expires IS NULL OR expires < now() OR worker = $3) ORDER BY number LIMIT 1 FOR UPDATE SKIP LOCKED) \
              RETURNING number, first, last, items, attempt",
-            self.lease_seconds
+            Self::LEASE_SECONDS
         ));
+        let name = self.name.clone();
         self.link.within(&mut |transaction| {
-            let row = transaction.query_opt(&sql, &[&work.run, &work.work, &worker])?;
+            let row = transaction.query_opt(&sql, &[&work.run, &work.work, &name])?;
             Ok(row.map(|row| lease_of(work, &row).ok_or_else(unreadable)).transpose()?)
         })
     }

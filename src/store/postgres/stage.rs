@@ -47,9 +47,8 @@ fn evidence(transaction: &mut Transaction<'_>, change: &Change) -> Result<(), Er
         let place = location.to_bytes();
         let payload = change.bytes.get(id).map(Vec::as_slice).unwrap_or_default();
         // Our own log wrote it, so it reads; should it not, a worker sees bytes that are not those of their id.
-        let (media, about, bytes) = parse_evidence(payload).map_or(("", "", payload), |(media, about, bytes)| {
-            (media.name(), about, bytes)
-        });
+        let (media, about, bytes) =
+            parse_evidence(payload).map_or(("", "", payload), |(media, about, bytes)| (media.name(), about, bytes));
         let row: [&(dyn ToSql + Sync); 5] = [&id.as_slice(), &place.as_slice(), &media, &about.as_bytes(), &bytes];
         rows.write(&row)?;
     }

@@ -68,9 +68,14 @@ fn create(client: &mut Client, schema: &str) -> Result<(), Error> {
     let mut transaction = client.transaction()?;
     let text: String = SCHEMA.lines().filter(|line| !line.starts_with("--")).flat_map(|line| [line, "\n"]).collect();
     // A schema that stands may belong to somebody who lets us make tables in it, and no schemas.
-    let held = transaction.query("SELECT 1 FROM information_schema.schemata WHERE schema_name::text = $1", &[&schema])?;
+    let held =
+        transaction.query("SELECT 1 FROM information_schema.schemata WHERE schema_name::text = $1", &[&schema])?;
     let text = if held.is_empty() { text } else { text.replace("CREATE SCHEMA IF NOT EXISTS SCHEMA;", "") };
-    transaction.batch_execute(&text.replace("IF NOT EXISTS SCHEMA", &format!("IF NOT EXISTS {schema}")).replace("SCHEMA.", &format!("{schema}.")))?;
+    transaction.batch_execute(
+        &text
+            .replace("IF NOT EXISTS SCHEMA", &format!("IF NOT EXISTS {schema}"))
+            .replace("SCHEMA.", &format!("{schema}.")),
+    )?;
     transaction.commit()
 }
 

@@ -101,7 +101,7 @@ fn one_fault(engine: &Engine, at: u64, mode: Mode) -> bool {
     let undisturbed = &model[model.len() - 1];
     let run = Run::new();
     let disk = FaultyDisk::new(at, mode);
-    let opened = LogStore::open_on(disk.clone(), &run.evidence(), &run.state(), engine.clone(), SEGMENT_BYTES);
+    let opened = LogStore::open_on(disk.clone(), &run.evidence(), &run.state(), engine, SEGMENT_BYTES);
     let mut acknowledged = 0;
     match opened {
         Err(error) => assert!(matches!(error, StoreError::Io { .. }), "{what}: {error}"),
@@ -125,7 +125,7 @@ fn one_fault(engine: &Engine, at: u64, mode: Mode) -> bool {
     let stateless = run.copy();
     std::fs::remove_dir_all(stateless.state()).unwrap();
     for run in [run, stateless] {
-        let mut store = LogStore::open_with(&run.evidence(), &run.state(), engine.clone(), SEGMENT_BYTES).expect(&what);
+        let mut store = LogStore::open_with(&run.evidence(), &run.state(), engine, SEGMENT_BYTES).expect(&what);
         let held = Contents::of(&store).expect(&what);
         assert!(held.keeps(&model[acknowledged]), "{what}: {acknowledged} steps were acknowledged");
         let made_up = held.evidence.iter().any(|(id, evidence)| undisturbed.evidence.get(id) != Some(evidence));

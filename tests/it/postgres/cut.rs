@@ -25,10 +25,23 @@ pub(crate) enum Then {
     GoOn,
 }
 
-/// Between clients and a server: after so many bytes of either side, of all connections together, something happens, once.
+/// When it has come.
+#[derive(Clone, Copy)]
+pub(crate) enum When {
+    /// Never.
+    Never,
+    /// After so many bytes of clients, of all connections together.
+    Asked(u64),
+    /// After so many bytes of the server.
+    Answered(u64),
+    /// When the server says this.
+    Said(&'static [u8]),
+}
+
+/// Between clients and a server: when its moment has come, something happens, once.
 pub(crate) struct Between<'t> {
     server: u16,
-    limits: [u64; 2],
+    when: When,
     then: &'t (dyn Fn() -> Then + Sync),
     passed: [AtomicU64; 2],
     done: AtomicBool,
@@ -36,10 +49,9 @@ pub(crate) struct Between<'t> {
 }
 
 impl<'t> Between<'t> {
-    /// Limits are for bytes of clients and of the server.
-    pub(crate) fn new(server: u16, limits: (u64, u64), then: &'t (dyn Fn() -> Then + Sync)) -> Self {
+    pub(crate) fn new(server: u16, when: When, then: &'t (dyn Fn() -> Then + Sync)) -> Self {
         let (done, over) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { server, limits: limits.into(), then, passed: [AtomicU64::new(0), AtomicU64::new(0)], done, over }
+        Self { server, when, then, passed: [AtomicU64::new(0), AtomicU64::new(0)], done, over }
     }
 
     /// Runs clients against the port that stands for the server's. Returns how many bytes passed from each side.
@@ -73,12 +85,16 @@ impl<'t> Between<'t> {
         let mut piece = vec![0; 4 << 10];
         while let Ok(size) = from.read(&mut piece) {
             let before = self.passed[side].fetch_add(size as u64, Ordering::SeqCst);
-            let limit = self.limits[side];
+            let limit = match (self.when, side) {
+                (When::Asked(limit), 0) | (When::Answered(limit), 1) => limit,
+                (When::Said(word), 1) if piece[..size].windows(word.len()).any(|it| it == word) => before,
+                _ => u64::MAX,
+            };
             let first = usize::try_from(limit.saturating_sub(before)).unwrap_or(usize::MAX).min(size);
             if size == 0 || to.write_all(&piece[..first]).is_err() {
                 break;
             }
-            let is_here = before + size as u64 >= limit && !self.done.swap(true, Ordering::SeqCst);
+            let is_here = before + size as u64 >= limit && limit != u64::MAX && !self.done.swap(true, Ordering::SeqCst);
             if is_here && (self.then)() == Then::Cut {
                 break;
             }
@@ -96,7 +112,7 @@ fn measured(server: u16) -> [u64; 2] {
     let store = own_schema().unwrap();
     let (_, schema) = store.split_once("schema=").unwrap();
     let never = || Then::GoOn;
-    Between::new(server, (u64::MAX, u64::MAX), &never).run(|port| {
+    Between::new(server, When::Never, &never).run(|port| {
         let run = folder.path().join("run");
         let output = command("drill", world(), &url(port, schema), &run).output().unwrap();
         assert!(reported(&run) == reference(), "{}", shown(&output));
@@ -111,7 +127,7 @@ fn a_connection_cut_at_any_byte_is_made_again_and_the_report_is_the_same() {
         for number in 1..=cuts() {
             // The last bytes are those of goodbyes.
             let limit = bytes[side] * number / (cuts() + 1);
-            let limits = if side == 0 { (limit, u64::MAX) } else { (u64::MAX, limit) };
+            let when = if side == 0 { When::Asked(limit) } else { When::Answered(limit) };
             let (folder, store) = (tempdir().unwrap(), own_schema().unwrap());
             let (_, schema) = store.split_once("schema=").unwrap();
             let cut = AtomicBool::new(false);
@@ -119,7 +135,7 @@ fn a_connection_cut_at_any_byte_is_made_again_and_the_report_is_the_same() {
                 cut.store(true, Ordering::SeqCst);
                 Then::Cut
             };
-            Between::new(server, limits, &then).run(|port| {
+            Between::new(server, when, &then).run(|port| {
                 let run = folder.path().join("run");
                 let output = command("drill", world(), &url(port, schema), &run).output().unwrap();
                 assert!(reported(&run) == reference(), "byte {limit} of side {side}: {}", shown(&output));
@@ -145,7 +161,7 @@ fn a_server_restarted_between_and_during_runs_changes_no_byte_of_the_report() {
         Then::Cut
     };
     let during = folder.path().join("during");
-    Between::new(port, (bytes / 3, u64::MAX), &restart).run(|port| {
+    Between::new(port, When::Asked(bytes / 3), &restart).run(|port| {
         let output = command("drill", world(), &url(port, "during"), &during).output().unwrap();
         assert!(during.join("report.json").exists(), "{}", shown(&output));
     });

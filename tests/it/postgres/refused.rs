@@ -14,7 +14,7 @@ fn refused(store: &str, expected: i32) -> String {
     assert_eq!(code(&output), expected, "{}", shown(&output));
     assert!(!run.join("report.json").exists());
     let errors = shown(&output);
-    assert_eq!(errors.lines().filter(|line| line.starts_with("error")).count(), 1, "one line: {errors}");
+    assert_eq!(errors.lines().filter(|line| line.starts_with("reledger: ")).count(), 1, "one line: {errors}");
     assert!(!errors.contains("secret"), "{errors}");
     errors
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use ::postgres::Client;
 use reledger::domain::Code;
@@ -48,11 +49,12 @@ pub(crate) fn faulty(seed: u64, dir: &Path) {
 }
 
 /// The configuration of a world with that store, beside the others.
-fn config(world: &Path, store: &str, run: &Path) -> PathBuf {
+fn config(world: &Path, store: &str) -> PathBuf {
     let text = fs::read_to_string(world.join("reledger.toml")).unwrap();
     assert!(text.contains("url = \"memory:\""));
-    let name = format!("{}.toml", run.file_name().unwrap().to_str().unwrap());
-    let config = world.join(name);
+    // Tests at work at once have one each.
+    static CONFIGS: AtomicU32 = AtomicU32::new(0);
+    let config = world.join(format!("own-{}.toml", CONFIGS.fetch_add(1, Ordering::Relaxed)));
     fs::write(&config, text.replace("url = \"memory:\"", &format!("url = \"{store}\""))).unwrap();
     config
 }
@@ -60,7 +62,7 @@ fn config(world: &Path, store: &str, run: &Path) -> PathBuf {
 /// A command on that run, not started.
 pub(crate) fn command(name: &str, world: &Path, store: &str, run: &Path) -> Command {
     let mut command = reledger();
-    command.args([name, "-c", arg(&config(world, store, run)), "--run", arg(run)]);
+    command.args([name, "-c", arg(&config(world, store)), "--run", arg(run)]);
     command.args(["--progress", "none", "--jobs", "1", "--yes"]);
     if name != "capture" {
         command.args(["--as-of", AS_OF]);
@@ -152,6 +154,13 @@ impl Gate {
             self.schema
         );
         self.client.execute(&sql, &[]).unwrap()
+    }
+
+    /// Returns when work is on offer.
+    pub(crate) fn wait_for_work(&mut self) {
+        while self.number("SELECT count(*) FROM S.slice") == 0 {
+            std::thread::yield_now();
+        }
     }
 
     /// One number out of the tables of the schema, which `S` stands for.

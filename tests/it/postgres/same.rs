@@ -57,10 +57,14 @@ fn one_two_and_four_workers_give_the_report_of_one_process() {
                 assert_eq!(code(&output), 130, "{}", shown(&output));
             }
             assert!(reported(&run) == expected, "world {seed}, {workers} workers");
-            let helped = "SELECT count(DISTINCT worker) FROM S.slice WHERE worker LIKE 'worker %' AND result IS NOT NULL";
+            let helped =
+                "SELECT count(DISTINCT worker) FROM S.slice WHERE worker LIKE 'worker %' AND result IS NOT NULL";
             assert_eq!(gate.number(helped), i64::try_from(workers).unwrap());
             assert_eq!(gate.number("SELECT count(*) FROM S.slice WHERE result IS NULL"), 0);
-            assert!(gate.number("SELECT sum(octet_length(result) - 40) FROM S.slice") > 0, "signatures were vouched for");
+            assert!(
+                gate.number("SELECT sum(octet_length(result) - 40) FROM S.slice") > 0,
+                "signatures were vouched for"
+            );
             assert_eq!(gate.number("SELECT count(*) FROM S.work WHERE NOT done"), 0);
         }
     }
@@ -81,8 +85,7 @@ fn what_is_vouched_for_over_other_evidence_counts_for_nothing() {
          ORDER BY id DESC LIMIT 1 RETURNING run) SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM more)",
     );
     assert_eq!(changed, 2);
-    let rewritten =
-        "WITH new AS (UPDATE S.evidence SET bytes = bytes || ' ' WHERE media = 'nostr-event' RETURNING 1) SELECT count(*) FROM new";
+    let rewritten = "WITH new AS (UPDATE S.evidence SET bytes = bytes || ' ' WHERE media = 'nostr-event' RETURNING 1) SELECT count(*) FROM new";
     assert!(gate.number(rewritten) > 10);
     command("rebuild", world(), &store, &run).output().unwrap();
     assert!(reported(&run) == reference());

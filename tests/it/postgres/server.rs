@@ -185,6 +185,11 @@ impl Server {
         Some(Self { child, port, folder, bin: template.bin.clone() })
     }
 
+    /// The first of its processes.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGQUIT: at once, as if the power went.
     pub(crate) fn kill(&mut self) {
         let sent = Command::new("kill").args(["-QUIT", &self.child.id().to_string()]).status().unwrap();

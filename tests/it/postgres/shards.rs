@@ -18,7 +18,9 @@ fn tables(schema: &str) -> String {
     let text: String = text.lines().filter(|line| !line.starts_with("--")).flat_map(|line| [line, "\n"]).collect();
     let (before, rest) = text.split_once("CREATE TABLE SCHEMA.evidence").unwrap();
     let (_, after) = rest.split_once(");").unwrap();
-    format!("{before}{after}").replace("SCHEMA.", &format!("{schema}.")).replace("EXISTS SCHEMA", &format!("EXISTS {schema}"))
+    format!("{before}{after}")
+        .replace("SCHEMA.", &format!("{schema}."))
+        .replace("EXISTS SCHEMA", &format!("EXISTS {schema}"))
 }
 
 /// Three servers; the first also holds everything that is not spread.
