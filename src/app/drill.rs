@@ -325,11 +325,9 @@ impl<'a> Session<'a> {
         self.timed("verify", |session| {
             let share = session.share.take();
             let known = Known { policy: &session.plan.policy, genuine: &session.genuine, tables, share };
-            let (set, learned) =
-                judge_knowing(&session.store, known, &session.threads, session.observer, session.cancel)?;
-            if let Some(learned) = learned {
-                session.genuine = learned;
-            }
+            let judged = judge_knowing(&session.store, known, &session.threads, session.observer, session.cancel);
+            let (set, learned) = judged?;
+            session.genuine = learned.unwrap_or_else(|| std::mem::take(&mut session.genuine));
             Ok(set)
         })
     }

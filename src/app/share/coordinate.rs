@@ -86,21 +86,18 @@ impl Coordinator {
     fn merge(&mut self, work: &Work, ids: &[EvidenceId], size: usize) -> Result<(Genuine, Digest32), AppError> {
         let (mut genuine, mut tree) = (Genuine::default(), MerkleTree::new());
         for (slice, own) in slices(ids, size).zip(ids.chunks(size)) {
-            let root = merkle_root(own.iter().map(|id| id.as_bytes()));
+            let root = merkle_root(own.iter().map(EvidenceId::as_bytes));
             let told = self.queue.result(work, slice.number)?.and_then(|(bytes, _)| Vouched::of_bytes(&bytes));
-            match told.filter(|told| told.root == root && told.items == own.len() as u64) {
-                Some(told) => {
-                    tree.push_hash(told.root);
-                    genuine.learn(told.marks);
-                }
-                None => {
-                    tracing::warn!(
-                        slice = slice.number,
-                        "the shared store holds other evidence than the run: checked here"
-                    );
-                    tree.push_hash(root);
-                    self.queue.forget(work, slice.number)?;
-                }
+            if let Some(told) = told.filter(|told| told.root == root && told.items == own.len() as u64) {
+                tree.push_hash(told.root);
+                genuine.learn(told.marks);
+            } else {
+                tracing::warn!(
+                    slice = slice.number,
+                    "the shared store holds other evidence than the run: checked here"
+                );
+                tree.push_hash(root);
+                self.queue.forget(work, slice.number)?;
             }
         }
         Ok((genuine, tree.root()))
@@ -154,7 +151,7 @@ mod tests {
                 let ids = &ids[..count];
                 let mut tree = MerkleTree::new();
                 for own in ids.chunks(size) {
-                    tree.push_hash(merkle_root(own.iter().map(|id| id.as_bytes())));
+                    tree.push_hash(merkle_root(own.iter().map(EvidenceId::as_bytes)));
                 }
                 assert_eq!(tree.root(), evidence_root(ids), "{count} ids in slices of {size}");
                 assert_eq!(slices(ids, size).map(|slice| slice.items as usize).sum::<usize>(), count);

@@ -37,7 +37,7 @@ pub(super) fn open(
             hint: "leave out --offline, or judge the same evidence with `store.url = \"redb:\"`".to_owned(),
         });
     }
-    let store = LogStore::open(&folder.evidence(), &folder.state(), engine)?;
+    let store = LogStore::open(&folder.evidence(), &folder.state(), &engine)?;
     let share = sharing(&store, &engine, options)?;
     Ok((store, share))
 }
