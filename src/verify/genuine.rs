@@ -142,6 +142,28 @@ mod tests {
     }
 
     #[test]
+    fn an_envelope_is_vouched_for_under_its_key_alone() {
+        let of = |name: &str| {
+            let path = format!("{}/fixtures/real/{name}", env!("CARGO_MANIFEST_DIR"));
+            std::fs::read_to_string(path).unwrap()
+        };
+        let batch: Vec<RawEvidence> = of("nostr/events.jsonl").lines().map(raw).collect();
+        let carriers: Vec<EnvelopeCarrier> = batch.iter().filter_map(envelope_in).collect();
+        assert!(!carriers.is_empty(), "real events carry envelopes");
+        let kids = carriers.iter().filter_map(|carrier| carrier.kid.clone());
+        // Keys of nobody: whatever is signed, it is not by these.
+        let strangers = KeyRing::of_signers(kids.map(|kid| {
+            let key = ed25519_dalek::SigningKey::from_bytes(&[7; 32]).verifying_key();
+            (kid, crate::domain::PublicKey32::from_bytes(key.to_bytes()))
+        }));
+        let mut genuine = Genuine::default();
+        genuine.check_envelopes(&batch, &strangers);
+        assert_eq!(genuine.marks().len(), 0);
+        genuine.check_envelopes(&batch, &KeyRing::default());
+        assert_eq!(genuine.marks().len(), 0);
+    }
+
+    #[test]
     fn a_known_signature_vouches_for_no_other_content_and_no_other_signature() {
         let lines = real();
         let line = &lines[0];

@@ -66,6 +66,8 @@ impl<'t> Between<'t> {
                         return;
                     }
                     let Ok(upstream) = TcpStream::connect(("127.0.0.1", self.server)) else { continue };
+                    // Whoever waits for an answer after each question would wait for two timers too.
+                    client.set_nodelay(true).and_then(|()| upstream.set_nodelay(true)).unwrap();
                     let (back, forth) = (client.try_clone().unwrap(), upstream.try_clone().unwrap());
                     scope.spawn(move || self.pass(forth, back, 1));
                     scope.spawn(move || self.pass(client, upstream, 0));

@@ -151,7 +151,7 @@ fn a_worker_whose_lease_expires_while_it_lives_is_refused_and_the_report_is_the_
         assert_eq!(gate.expire(), 1, "it holds one slice");
         gate.lift();
         ended(coordinator);
-        let before = gate.number("SELECT sum(hashtext(encode(result, 'hex'))::bigint) FROM S.slice");
+        let before = gate.number("SELECT sum(hashtext(encode(result, 'hex')))::bigint FROM S.slice");
         drop(go);
         let output = late.wait_with_output().unwrap();
         assert_eq!(code(&output), 0, "{}", shown(&output));
@@ -159,7 +159,7 @@ fn a_worker_whose_lease_expires_while_it_lives_is_refused_and_the_report_is_the_
             (parsed(&output.stdout)["late"].as_u64(), parsed(&output.stdout)["slices"].as_u64()),
             (Some(1), Some(0))
         );
-        assert_eq!(gate.number("SELECT sum(hashtext(encode(result, 'hex'))::bigint) FROM S.slice"), before);
+        assert_eq!(gate.number("SELECT sum(hashtext(encode(result, 'hex')))::bigint FROM S.slice"), before);
     });
     assert!(reported(&run) == reference());
     assert_eq!(gate.number("SELECT max(attempt) FROM S.slice"), 2);

@@ -193,7 +193,7 @@ impl Server {
 
     /// SIGQUIT: at once, as if the power went.
     pub(crate) fn kill(&mut self) {
-        let sent = Command::new("kill").args(["-QUIT", &self.child.id().to_string()]).status().unwrap();
+        let sent = Command::new("kill").args(["-QUIT", &self.pid().to_string()]).status().unwrap();
         assert!(sent.success());
         self.child.wait().unwrap();
     }
@@ -215,7 +215,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         // Its processes end with it; a SIGKILL would leave them to find out.
-        let _ = Command::new("kill").args(["-QUIT", &self.child.id().to_string()]).status();
+        let _ = Command::new("kill").args(["-QUIT", &self.pid().to_string()]).status();
         let _ = self.child.wait();
     }
 }
