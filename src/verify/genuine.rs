@@ -141,26 +141,39 @@ mod tests {
         assert_eq!(genuine.checks(), distinct);
     }
 
+    #[cfg(feature = "net")]
     #[test]
-    fn an_envelope_is_vouched_for_under_its_key_alone() {
-        let of = |name: &str| {
-            let path = format!("{}/fixtures/real/{name}", env!("CARGO_MANIFEST_DIR"));
-            std::fs::read_to_string(path).unwrap()
-        };
-        let batch: Vec<RawEvidence> = of("nostr/events.jsonl").lines().map(raw).collect();
-        let carriers: Vec<EnvelopeCarrier> = batch.iter().filter_map(envelope_in).collect();
-        assert!(!carriers.is_empty(), "real events carry envelopes");
-        let kids = carriers.iter().filter_map(|carrier| carrier.kid.clone());
-        // Keys of nobody: whatever is signed, it is not by these.
-        let strangers = KeyRing::of_signers(kids.map(|kid| {
-            let key = ed25519_dalek::SigningKey::from_bytes(&[7; 32]).verifying_key();
-            (kid, crate::domain::PublicKey32::from_bytes(key.to_bytes()))
-        }));
+    fn an_envelope_is_vouched_for_under_its_own_key_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        crate::sim::write(&crate::sim::World::generate(3, 12), folder.path()).unwrap();
+        let text = std::fs::read_to_string(folder.path().join("nostr/events.jsonl")).unwrap();
+        let batch: Vec<RawEvidence> = text.lines().map(raw).collect();
+        let mut ring = KeyRing::default();
+        for entry in std::fs::read_dir(folder.path().join("keys")).unwrap() {
+            let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+            let raw = RawEvidence { media: Media::Jwks, about: String::new(), bytes };
+            let Decoded::Claim(claim, _) = decode(&raw) else { continue };
+            let Claim::Jwks(set) = *claim else { continue };
+            ring.add(&set, raw.id());
+        }
         let mut genuine = Genuine::default();
-        genuine.check_envelopes(&batch, &strangers);
-        assert_eq!(genuine.marks().len(), 0);
-        genuine.check_envelopes(&batch, &KeyRing::default());
-        assert_eq!(genuine.marks().len(), 0);
+        genuine.check_envelopes(&batch, &ring);
+        assert!(genuine.marks().len() > 5, "every honest envelope is");
+        let checks = genuine.checks();
+        genuine.check_envelopes(&batch, &KeyRing::of_signers(ring.signers()));
+        assert_eq!(genuine.checks(), checks, "and is checked once");
+        // The same names with a key of nobody.
+        let nobody = ed25519_dalek::SigningKey::from_bytes(&[7; 32]).verifying_key().to_bytes();
+        let nobody = crate::domain::PublicKey32::from_bytes(nobody);
+        let strangers = KeyRing::of_signers(ring.signers().into_iter().map(|(kid, _)| (kid, nobody)));
+        let mut none = Genuine::default();
+        none.check_envelopes(&batch, &strangers);
+        none.check_envelopes(&batch, &KeyRing::default());
+        assert_eq!(none.marks().len(), 0);
+        for carrier in batch.iter().filter_map(envelope_in) {
+            let Some(sig) = &carrier.sig else { continue };
+            assert!(!genuine.knows_envelope(nobody.as_bytes(), &carrier, sig));
+        }
     }
 
     #[test]
