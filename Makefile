@@ -70,6 +70,12 @@ bench-redis: ## a restore into Redis and its comparison beside bare pipelined wr
 redis-kills: ## loads into Redis ended at RELEDGER_REDIS_KILLS bytes each way, by killing the server and by cutting the connection
 	RELEDGER_REDIS_KILLS=$${RELEDGER_REDIS_KILLS:-60} RELEDGER_REQUIRE_SERVICES=1 $(CARGO) test --locked --test it restore_redis::cut -- --nocapture
 
+workers: ## worlds with 1, 2 and 4 workers, and drills cut at bytes (RELEDGER_WORKER_WORLDS=n, RELEDGER_WORKER_CUTS=n)
+	RELEDGER_WORKER_WORLDS=$${RELEDGER_WORKER_WORLDS:-20} RELEDGER_WORKER_CUTS=$${RELEDGER_WORKER_CUTS:-60} RELEDGER_REQUIRE_SERVICES=1 $(CARGO) test --locked --test it postgres:: -- --nocapture
+
+bench-workers: ## CPU time an event of 0, 1, 2 and 4 workers and their server beside one process (RELEDGER_BENCH_EVENTS=n, RELEDGER_BENCH_ROUNDS=n)
+	$(CARGO) bench --locked --bench workers
+
 kills: ## captures, restores, snapshots and seals killed at random moments, RELEDGER_KILLS of each
 	RELEDGER_KILLS=$${RELEDGER_KILLS:-30} $(CARGO) test --locked --test it replay::kills -- --nocapture
 	RELEDGER_KILLS=$${RELEDGER_KILLS:-30} $(CARGO) test --locked --test it snapshots::killed -- --nocapture

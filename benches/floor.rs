@@ -104,7 +104,7 @@ fn ingest(evidence: &[(EvidenceId, RawEvidence)], engine: &str) -> (f64, f64) {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let engine = Engine::from_url(engine).expect("a known engine");
         let mut store =
-            LogStore::open(&folder.path().join("evidence"), &folder.path().join("state"), engine).expect("a store");
+            LogStore::open(&folder.path().join("evidence"), &folder.path().join("state"), &engine).expect("a store");
         let mut put = || {
             let began = Instant::now();
             for batch in records.chunks(1_000) {

@@ -157,7 +157,7 @@ fn put(events: &Batch, engine: &str) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let engine = Engine::from_url(engine).expect("a known engine");
     let (evidence, state) = (folder.path().join("evidence"), folder.path().join("state"));
-    let mut store = LogStore::open(&evidence, &state, engine).expect("a store");
+    let mut store = LogStore::open(&evidence, &state, &engine).expect("a store");
     let mut batch = Vec::with_capacity(8_192);
     for (_, raw) in events {
         batch.push(raw.clone());

@@ -61,8 +61,8 @@ pub fn audit(
     tables.d_tags = d_tags(&store, &judged.declared)?;
     judged.declared.beacon = beacon(&store, &judged.policy.headers, &judged.declared, judged.as_of)?;
     let threads = worker_threads(jobs)?;
-    let known = Known { policy: &judged.policy, genuine: &Genuine::checking(checks), tables: &tables };
-    let set = judge_knowing(&store, &known, &threads, observer, cancel)?;
+    let known = Known { policy: &judged.policy, genuine: &Genuine::checking(checks), tables: &tables, share: None };
+    let (set, _) = judge_knowing(&store, known, &threads, observer, cancel)?;
     let conclusion = threads.install(|| Conclusion::draw(set, &tables, &judged, root));
     let report = report_json(&conclusion.model());
     let reproduced = report == found;

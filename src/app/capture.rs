@@ -31,6 +31,8 @@ pub(super) struct Checking<'a> {
     pub(super) genuine: &'a mut Genuine,
     /// Does the work.
     pub(super) threads: &'a rayon::ThreadPool,
+    /// False where all who share the store do it later.
+    pub(super) at_once: bool,
 }
 
 /// When fetching ends although sources have more to say.
@@ -110,8 +112,8 @@ pub(super) fn capture(
     let (fresh, unchecked) = sync_channel::<Vec<RawEvidence>>(CHECK_BATCHES);
     thread::scope(|scope| {
         let checker = scope.spawn(move || {
-            let Checking { genuine, threads } = checking;
-            for batch in unchecked {
+            let Checking { genuine, threads, at_once } = checking;
+            for batch in unchecked.into_iter().filter(|_| at_once) {
                 threads.install(|| genuine.check(&batch));
             }
         });
@@ -228,7 +230,7 @@ mod tests {
         let sources: Vec<Box<dyn EvidenceSource>> = vec![Box::new(Large(9)), Box::new(Large(5))];
         let threads = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         let mut genuine = Genuine::default();
-        let checking = Checking { genuine: &mut genuine, threads: &threads };
+        let checking = Checking { genuine: &mut genuine, threads: &threads, at_once: true };
         assert!(!capture("capture", sources, &mut store, checking, &Silent, &limit).unwrap().stopped);
         assert_eq!(store.len(), 9);
     }

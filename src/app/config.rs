@@ -13,6 +13,7 @@ use super::restore::RestoreSection;
 use super::seals::SealSection;
 use super::values::{Instant, Span};
 use crate::domain::LostStore;
+use crate::store::Address;
 
 /// The whole file. A missing section means that its substrate is not declared.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
@@ -351,11 +352,21 @@ pub struct HistorySection {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StoreSection {
-    /// `redb:`, `sled:` or `memory:`.
+    /// `redb:`, `sled:`, `memory:` or `postgres://user@host/database`.
     pub url: Option<String>,
 }
 
 impl Config {
+    /// As it may be shown: without a password in the store's address.
+    #[must_use]
+    pub fn shown(&self) -> Self {
+        let mut shown = self.clone();
+        if let Some(url) = shown.store.as_mut().and_then(|store| store.url.as_mut()).filter(|url| url.contains("://")) {
+            *url = url.parse::<Address>().map_or_else(|why| format!("({why})"), |address| address.to_string());
+        }
+        shown
+    }
+
     /// Reads the file's text.
     ///
     /// # Errors
@@ -460,6 +471,17 @@ url = "redb:"
         let config = Config::from_toml(text).unwrap();
         assert_eq!(config.nostr.unwrap().relays.len(), 2);
         assert_eq!(config.gaps[0].expires.0.to_string(), "2027-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn a_password_in_the_store_s_address_is_never_shown() {
+        for url in ["postgres://ann:secret@db.example/books", "postgres://ann:secret@/", "mysql://ann:secret@h/b"] {
+            let config = Config::from_toml(&format!("[store]\nurl = \"{url}\"\n")).unwrap();
+            let shown = serde_json::to_string(&config.shown()).unwrap();
+            assert!(!shown.contains("secret"), "{shown}");
+        }
+        let config = Config::from_toml("[store]\nurl = \"redb:\"\n").unwrap();
+        assert_eq!(config.shown(), config);
     }
 
     #[test]

@@ -12,11 +12,12 @@ use super::options::RunOptions;
 use super::plan::Plan;
 use super::replay::{captured, held_run};
 use super::run::{Found, RunFolder, RunRecord};
+use super::share;
 use super::standing::{Held, Origin, Standing, standings};
 use crate::domain::{Digest32, SourceId, sha256};
 use crate::report::canonical_json;
 use crate::seal::evidence_root;
-use crate::store::{Engine, EvidenceStore as _, LogStore};
+use crate::store::{EvidenceStore as _, LogStore};
 
 /// The form of an export.
 const EXPORT_SCHEMA: &str = "reledger/cursors/1";
@@ -199,11 +200,7 @@ fn write(plan: &Plan, options: &RunOptions, cursors: &[&Cursor]) -> Result<(), A
         Found::Fresh => None,
         Found::Finished(record) | Found::Unfinished(record) => Some(*record),
     };
-    let engine = Engine::from_url(&plan.store).map_err(|error| AppError::Config {
-        what: format!("`store.url`: {error}"),
-        hint: "use redb:, sled: or memory:".to_owned(),
-    })?;
-    let mut store = LogStore::open(&folder.evidence(), &folder.state(), engine)?;
+    let (mut store, _) = share::open(plan, options, &folder)?;
     let mut log = CustodyLog::open(&folder, found.as_ref())?;
     let is_sealed = found.as_ref().is_some_and(RunRecord::is_finished);
     if let Some(record) = found.as_ref().filter(|_| is_sealed) {

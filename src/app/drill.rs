@@ -22,7 +22,7 @@ use super::error::AppError;
 use super::expected::Expected;
 use super::finish::finish;
 use super::ground::{suffices, superseded};
-use super::judge::{Known, SideTables, judge_knowing, receipts, side_tables, worker_threads};
+use super::judge::{Known, Share, SideTables, judge_knowing, receipts, side_tables, worker_threads};
 use super::observer::{Cancel, Observer};
 use super::options::RunOptions;
 use super::plan::Plan;
@@ -30,12 +30,13 @@ use super::recorded::Book;
 use super::render::write_renderings;
 use super::run::{Found, RunFolder, RunRecord, peak_memory_kib};
 use super::sample;
+use super::share;
 use super::sources::{SourceKit, first_sources, upgrade_sources};
 use super::takedowns::{d_tags, read_logs};
 use crate::domain::UnixSeconds;
 use crate::ingest::{Ingest, IngestTotals};
 use crate::seal::evidence_root;
-use crate::store::{Engine, EvidenceStore, LogStore};
+use crate::store::{EvidenceStore, LogStore};
 use crate::substrate::EvidenceSource;
 use crate::verify::{Genuine, VerifiedSet};
 
@@ -120,6 +121,8 @@ pub(super) struct Session<'a> {
     log: CustodyLog,
     threads: rayon::ThreadPool,
     genuine: Genuine,
+    /// Those who check signatures too, until they were asked.
+    share: Option<Box<dyn Share>>,
     began: Clock,
     limit: Limit,
     time_boxed: bool,
@@ -184,11 +187,7 @@ impl<'a> Session<'a> {
         acknowledgements::recorded(plan)?;
         plan.history.iter().try_for_each(|run| sealed_store(run).map(drop))?;
         folder.create()?;
-        let engine = Engine::from_url(&plan.store).map_err(|error| AppError::Config {
-            what: format!("`store.url`: {error}"),
-            hint: "use redb:, sled: or memory:".to_owned(),
-        })?;
-        let store = LogStore::open(&folder.evidence(), &folder.state(), engine)?;
+        let (store, share) = share::open(plan, options, &folder)?;
         // Before anything is fetched: to go on over a log that was tampered with would bury that.
         let log = CustodyLog::open(&folder, before.as_deref())?;
         let before = before.map(|before| *before);
@@ -228,6 +227,7 @@ impl<'a> Session<'a> {
             log,
             threads,
             genuine: Genuine::checking(options.checks),
+            share,
             began,
             limit,
             time_boxed,
@@ -294,7 +294,8 @@ impl<'a> Session<'a> {
     fn fetch(&mut self, stage: &'static str, sources: Vec<Box<dyn EvidenceSource>>) -> Result<(), AppError> {
         let sources = sources.into_iter().map(|source| self.book.keeps(source)).collect();
         self.timed(stage, |session| {
-            let checking = Checking { genuine: &mut session.genuine, threads: &session.threads };
+            let at_once = session.store.shared_run().is_none();
+            let checking = Checking { genuine: &mut session.genuine, threads: &session.threads, at_once };
             let store = &mut session.store;
             let taken = capture(stage, sources, store, checking, session.observer, &session.limit)?;
             session.took(taken);
@@ -322,8 +323,12 @@ impl<'a> Session<'a> {
 
     fn judge(&mut self, tables: &SideTables) -> Result<VerifiedSet, AppError> {
         self.timed("verify", |session| {
-            let known = Known { policy: &session.plan.policy, genuine: &session.genuine, tables };
-            judge_knowing(&session.store, &known, &session.threads, session.observer, session.cancel)
+            let share = session.share.take();
+            let known = Known { policy: &session.plan.policy, genuine: &session.genuine, tables, share };
+            let judged = judge_knowing(&session.store, known, &session.threads, session.observer, session.cancel);
+            let (set, learned) = judged?;
+            session.genuine = learned.unwrap_or_else(|| std::mem::take(&mut session.genuine));
+            Ok(set)
         })
     }
 

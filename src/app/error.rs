@@ -103,8 +103,11 @@ pub enum AppError {
 
 fn of_store(error: &StoreError) -> Condition {
     match error {
-        StoreError::Locked => Condition::Locked,
-        StoreError::UnknownEngine { .. } | StoreError::EngineMissing { .. } => Condition::Usage,
+        StoreError::Locked | StoreError::Superseded => Condition::Locked,
+        StoreError::UnknownEngine { .. } | StoreError::EngineMissing { .. } | StoreError::Unusable { .. } => {
+            Condition::Usage
+        }
+        StoreError::Unreachable { .. } => Condition::Unreachable,
         StoreError::Damaged { .. } | StoreError::Conflict { .. } => Condition::UntrustedInput,
         _ => Condition::Io,
     }
@@ -164,7 +167,21 @@ impl AppError {
                         .to_owned(),
                 ]
             }
-            Self::Store(StoreError::Locked) => {
+            Self::Store(StoreError::Unreachable { .. }) => {
+                vec!["start the server or mend the way to it; the run resumes where it stopped".to_owned()]
+            }
+            Self::Store(StoreError::Server { .. }) => {
+                vec![
+                    "give the role the right to write, or the server room; the run resumes where it stopped".to_owned(),
+                ]
+            }
+            Self::Store(StoreError::Unusable { .. }) => {
+                vec![
+                    "look at `store.url`: user, password, database, and a schema of its own (docs/scaling.md)"
+                        .to_owned(),
+                ]
+            }
+            Self::Store(StoreError::Locked | StoreError::Superseded) => {
                 vec!["wait for the other process, or use another --run folder".to_owned()]
             }
             Self::Store(StoreError::Damaged { .. }) => {

@@ -8,6 +8,7 @@ use super::observer::{Cancel, Event, Observer};
 use super::seals;
 use crate::domain::{EvidenceId, FetchReceipt, Media, RawEvidence, Sightings, SliceEnd, SourceId, TrustPolicy};
 use crate::store::{EvidenceStore, SideRecord, StoreError};
+use crate::verify::keys::KeyRing;
 use crate::verify::{FIRST_PASS, Genuine, SECOND_PASS, VerifiedSet, Verifier};
 
 /// What is verified together.
@@ -118,6 +119,24 @@ pub(super) struct Known<'a> {
     pub(super) genuine: &'a Genuine,
     /// What the side records say.
     pub(super) tables: &'a SideTables,
+    /// Has the signatures checked by all who share the store, once the keys are known.
+    pub(super) share: Option<Box<dyn Share>>,
+}
+
+/// Signatures that others check too.
+pub(super) trait Share: Send {
+    /// What is found good under these keys.
+    ///
+    /// # Errors
+    /// [`AppError`].
+    fn learn(
+        &mut self,
+        store: &dyn EvidenceStore,
+        known: (&TrustPolicy, &KeyRing),
+        threads: &rayon::ThreadPool,
+        observer: &dyn Observer,
+        cancel: &Cancel,
+    ) -> Result<Genuine, AppError>;
 }
 
 /// Verifies everything the store holds. The result does not depend on thread count or storage order.
@@ -132,26 +151,33 @@ pub(super) fn judge(
     observer: &dyn Observer,
     cancel: &Cancel,
 ) -> Result<VerifiedSet, AppError> {
-    judge_knowing(store, &Known { policy, genuine: &Genuine::default(), tables }, threads, observer, cancel)
+    let known = Known { policy, genuine: &Genuine::default(), tables, share: None };
+    judge_knowing(store, known, threads, observer, cancel).map(|(set, _)| set)
 }
 
-/// [`judge`], with signatures that were checked already.
+/// [`judge`], with signatures that were checked already. Gives back what was learned from others, who are asked after the
+/// first pass.
 ///
 /// # Errors
 /// As [`judge`].
 pub(super) fn judge_knowing(
     store: &dyn EvidenceStore,
-    known: &Known<'_>,
+    known: Known<'_>,
     threads: &rayon::ThreadPool,
     observer: &dyn Observer,
     cancel: &Cancel,
-) -> Result<VerifiedSet, AppError> {
+) -> Result<(VerifiedSet, Option<Genuine>), AppError> {
     observer.event(Event::Stage { name: "verify", total: Some(store.len()) });
+    let mut learned = None;
     let mut verifier = Verifier::knowing(known.policy, known.genuine);
     let items = known.genuine.checks_by().batch_items();
     let mut pass = Pass { items, done: 0, received: BTreeMap::new(), tables: known.tables, observer, cancel };
     pass.run(store, FIRST_PASS, &mut |batch| threads.install(|| verifier.first_pass(batch)))?;
     verifier.begin_second_pass();
+    if let Some(mut share) = known.share {
+        let found = share.learn(store, (known.policy, verifier.ring()), threads, observer, cancel)?;
+        verifier.know(learned.insert(found));
+    }
     pass.run(store, SECOND_PASS, &mut |batch| threads.install(|| verifier.second_pass(batch)))?;
     let received = pass.received;
     let mut set = verifier.finish();
@@ -160,7 +186,7 @@ pub(super) fn judge_knowing(
         // A population found inside another (an envelope in an event) was received as often as it is distinct.
         counts.received = received.get(name.as_str()).copied().unwrap_or(counts.unique).max(counts.unique);
     }
-    Ok(set)
+    Ok((set, learned))
 }
 
 struct Pass<'a> {

@@ -69,6 +69,7 @@ mod run;
 mod sample;
 mod schedule;
 mod seals;
+mod share;
 mod snapshots;
 mod sources;
 mod standing;
@@ -150,6 +151,8 @@ pub use restore::{
     restored_value,
 };
 pub use run::{Found, RunFolder, RunRecord, write_atomic, write_private, write_result, write_result_by};
+#[cfg(feature = "postgres")]
+pub use share::{Worked, WorkerOptions, work};
 pub use snapshots::{
     CreatedSnapshot, Identities, InspectedSnapshot, JudgedSnapshot, KeptFor, PruneOptions, PrunedSnapshot, Recipients,
     RestoreOptions, RestoreTrust, Restored, Retention, SnapshotFault, SnapshotName, SnapshotOptions, SnapshotVerdict,

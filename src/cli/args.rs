@@ -208,6 +208,9 @@ pub(crate) enum Command {
     /// Load a run's ledgers into a store beside what is there, switch in one step, and compare record by record.
     #[cfg(feature = "redis")]
     Restore(super::restore::RestoreArgs),
+    /// Check signatures for runs whose store is shared (`store.url = "postgres://..."`), on as many machines as there are.
+    #[cfg(feature = "postgres")]
+    Worker(super::worker::WorkerArgs),
     /// The page of a year from finished runs: passed, failed, open, accepted, and what changed; red runs too.
     Transparency(TransparencyArgs),
     /// OpenTimestamps proofs: show, judge, upgrade, and list those that wait too long.

@@ -89,6 +89,8 @@ fn run(cli: &Cli, matches: &clap::ArgMatches, output: &Output) -> Result<ExitCod
         Command::Snapshot { command } => snapshot::run(global, output, command),
         #[cfg(feature = "redis")]
         Command::Restore(args) => super::restore::restore(global, output, args),
+        #[cfg(feature = "postgres")]
+        Command::Worker(args) => super::worker::worker(global, output, args),
         Command::Transparency(args) => transparency::transparency(global, output, args),
         Command::Ots { command } => ots::run(global, output, command),
         Command::Headers { command } => headers::run(global, output, command),

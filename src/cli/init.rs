@@ -47,7 +47,7 @@ pub(crate) fn show(
     let (config, base, path) = settings::config(global)?;
     let plan = Plan::resolve(&config, &base)?;
     let mut rows = Vec::new();
-    let file = serde_json::to_value(&config).map_err(|error| AppError::Internal(error.to_string()))?;
+    let file = serde_json::to_value(config.shown()).map_err(|error| AppError::Internal(error.to_string()))?;
     flatten("", &file, &format!("file {}", path.display()), &mut rows);
     let policy = serde_json::to_value(&plan.policy).map_err(|error| AppError::Internal(error.to_string()))?;
     flatten("policy", &policy, "profile and file", &mut rows);

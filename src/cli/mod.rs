@@ -42,6 +42,8 @@ mod sim;
 mod snapshot;
 mod transparency;
 mod trial;
+#[cfg(feature = "postgres")]
+mod worker;
 mod worlds;
 
 pub use commands::main;

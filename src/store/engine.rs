@@ -1,9 +1,12 @@
 //! Which engine holds the index.
 
+use std::sync::Arc;
+
 use super::StoreError;
+use super::postgres::Address;
 
 /// An engine of the index. All hold the same and give the same answers; they differ in speed and in what they need.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Engine {
     /// redb, the default: one file.
     Redb,
@@ -11,29 +14,35 @@ pub enum Engine {
     Sled,
     /// In memory, built from the log at each open.
     Memory,
+    /// Tables that several machines share: PostgreSQL, or what speaks its protocol.
+    Postgres(Arc<Address>),
 }
 
 impl Engine {
-    /// Reads `store.url` of the config (CONTRACT 3): `redb:`, `sled:` or `memory:`.
+    /// Reads `store.url` of the config (CONTRACT 3): `redb:`, `sled:`, `memory:` or `postgres://...`.
     ///
     /// # Errors
-    /// [`StoreError::UnknownEngine`]. An engine that this build leaves out is refused on opening, not here.
+    /// [`StoreError::UnknownEngine`], [`StoreError::Unusable`]. An engine that this build leaves out is refused on opening, not here.
     pub fn from_url(url: &str) -> Result<Self, StoreError> {
         match url {
             "redb:" => Ok(Self::Redb),
             "sled:" => Ok(Self::Sled),
             "memory:" => Ok(Self::Memory),
+            url if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+                Ok(Self::Postgres(Arc::new(url.parse().map_err(|what| StoreError::Unusable { what })?)))
+            }
             // Only the scheme is kept: the rest of a database URL may hold a password.
             other => Err(StoreError::UnknownEngine { scheme: other.split(':').next().unwrap_or_default().to_owned() }),
         }
     }
 
     /// The name, which is also that of the cargo feature.
-    pub const fn name(self) -> &'static str {
+    pub const fn name(&self) -> &'static str {
         match self {
             Self::Redb => "redb",
             Self::Sled => "sled",
             Self::Memory => "memory",
+            Self::Postgres(_) => "postgres",
         }
     }
 }
@@ -43,9 +52,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_three_urls_of_the_contract_are_read() {
+    fn the_urls_of_the_contract_are_read() {
         for engine in [Engine::Redb, Engine::Sled, Engine::Memory] {
             assert_eq!(Engine::from_url(&format!("{}:", engine.name())).unwrap(), engine);
+        }
+        for url in ["postgres://ann:secret@db.example/books", "postgresql://ann@localhost:7/books?schema=a"] {
+            let engine = Engine::from_url(url).unwrap();
+            assert_eq!(engine.name(), "postgres");
+            assert!(!format!("{engine:?}").contains("secret"));
         }
     }
 
@@ -56,14 +70,14 @@ mod tests {
         let run = tempfile::tempdir().unwrap();
         let index = run.path().join(format!("index.{}", left_out.name()));
         std::fs::write(&index, "of another build").unwrap();
-        let opened = crate::store::LogStore::open(&run.path().join("evidence"), run.path(), left_out);
+        let opened = crate::store::LogStore::open(&run.path().join("evidence"), run.path(), &left_out);
         assert!(matches!(opened, Err(StoreError::EngineMissing { engine }) if engine == left_out.name()));
         assert!(index.exists());
     }
 
     #[test]
     fn an_unknown_url_is_refused_without_repeating_its_password() {
-        for url in ["", "redb", "REDB:", "redb:/elsewhere", "postgres://user:secret@host/db"] {
+        for url in ["", "redb", "REDB:", "redb:/elsewhere", "mysql://user:secret@host/db"] {
             let error = Engine::from_url(url).unwrap_err();
             assert!(matches!(error, StoreError::UnknownEngine { .. }), "{url}");
             assert!(!error.to_string().contains("secret"));

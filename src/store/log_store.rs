@@ -42,7 +42,7 @@ impl LogStore {
     /// # Errors
     /// [`StoreError::Locked`]; [`StoreError::Damaged`] when acknowledged or sealed bytes do not check or are gone;
     /// [`StoreError::EngineMissing`]; [`StoreError::Io`]; [`StoreError::Index`].
-    pub fn open(evidence_dir: &Path, state_dir: &Path, engine: Engine) -> Result<Self, StoreError> {
+    pub fn open(evidence_dir: &Path, state_dir: &Path, engine: &Engine) -> Result<Self, StoreError> {
         Self::open_with(evidence_dir, state_dir, engine, Self::SEGMENT_BYTES)
     }
 
@@ -53,7 +53,7 @@ impl LogStore {
     pub fn open_with(
         evidence_dir: &Path,
         state_dir: &Path,
-        engine: Engine,
+        engine: &Engine,
         segment_bytes: u64,
     ) -> Result<Self, StoreError> {
         Self::open_on(Arc::new(RealDisk), evidence_dir, state_dir, engine, segment_bytes)
@@ -63,7 +63,7 @@ impl LogStore {
         disk: Arc<dyn Disk>,
         evidence_dir: &Path,
         state_dir: &Path,
-        engine: Engine,
+        engine: &Engine,
         segment_bytes: u64,
     ) -> Result<Self, StoreError> {
         let lock = RunLock::take(state_dir)?;
@@ -106,6 +106,11 @@ impl LogStore {
         self.log.seal()?;
         self.poisoned = false;
         Ok(())
+    }
+
+    /// The number of this run among those that share the store; `None` where none is shared.
+    pub fn shared_run(&self) -> Option<i64> {
+        self.index.run()
     }
 
     fn readable(&self) -> Result<(), StoreError> {
@@ -256,10 +261,16 @@ impl EvidenceStore for LogStore {
         }
         let entry = |position: &usize| Entry { id: ids[*position].0, body: Body::Evidence(&batch[*position]) };
         let entries: Vec<Entry<'_>> = fresh.iter().map(entry).collect();
+        let keeps_bytes = self.index.keeps_bytes();
         self.acknowledge(&entries, |locations| {
             let mut group = Group::of_new_evidence();
-            for (entry, at) in entries.iter().zip(locations) {
+            for ((entry, position), at) in entries.iter().zip(&fresh).zip(locations) {
                 group.evidence(entry.id, *at);
+                if keeps_bytes {
+                    let mut payload = Vec::with_capacity(record::evidence_len(&batch[*position]));
+                    record::write_evidence(&mut payload, &batch[*position]);
+                    group.bytes(entry.id, payload);
+                }
             }
             group
         })?;

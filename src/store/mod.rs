@@ -2,7 +2,7 @@
 //!
 //! Purpose: the append-only evidence log (the truth) and its index (a cache): put-if-absent, scan, side records, durability.
 //! May import: domain
-//! External crates: faster_hex, redb, serde, serde_json, sled, thiserror, tracing, zstd
+//! External crates: faster_hex, postgres, redb, rustls, serde, serde_json, sled, thiserror, tokio, tokio_rustls, tracing, webpki_roots, zstd
 //! Never: decode bytes; know what they mean
 //! Invariants: INV-1 id == digest(bytes) on write and on read; INV-2 putting twice changes nothing; INV-3 what was
 //! acknowledged survives `kill -9`; write order is evidence, then index, then receipt and cursor.
@@ -16,6 +16,7 @@ mod log;
 mod log_store;
 mod members;
 mod memory_store;
+mod postgres;
 mod record;
 mod replay;
 mod segment;
@@ -31,6 +32,9 @@ pub use lock::RunLock;
 pub use log_store::LogStore;
 pub use members::members;
 pub use memory_store::MemoryStore;
+pub use postgres::Address;
+#[cfg(feature = "postgres")]
+pub use postgres::{Lease, Queue, Slice, Work};
 
 use crate::domain::{EvidenceId, FetchReceipt, Media, RawEvidence, Sighting};
 
@@ -91,6 +95,27 @@ pub enum StoreError {
         /// The scheme of the store's URL; the rest may hold a password and is not kept.
         scheme: String,
     },
+    /// A shared store gives no answer; nothing was half done, and the run can be gone on with.
+    #[error("{what}")]
+    Unreachable {
+        /// Which one, and what came instead.
+        what: String,
+    },
+    /// A shared store takes no writes: read-only, full, or it failed.
+    #[error("{what}")]
+    Server {
+        /// Which one, and what it says.
+        what: String,
+    },
+    /// A shared store that is not ours to use: another program's tables, another version's, a wrong password or address.
+    #[error("{what}")]
+    Unusable {
+        /// Which one, and why not.
+        what: String,
+    },
+    /// Another process has opened the run's rows since.
+    #[error("another process has taken over this run's rows in the shared store")]
+    Superseded,
     /// The engine exists, and this build leaves it out.
     #[error("this build has no {engine} engine")]
     EngineMissing {

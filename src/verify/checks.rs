@@ -77,7 +77,7 @@ struct Wanted<'d> {
 
 fn wanted<'d>(bench: &Bench<'_>, decoded: &'d Decoded) -> Wanted<'d> {
     let Decoded::Claim(claim, _) = decoded else { return Wanted::default() };
-    let envelope = |carrier: &'d EnvelopeCarrier| envelope::signature(carrier, bench.ring);
+    let envelope = |carrier: &'d EnvelopeCarrier| envelope::signature(carrier, (bench.ring, bench.genuine));
     match claim.as_ref() {
         Claim::Activity(carrier) => Wanted { envelope: envelope(carrier), ..Wanted::default() },
         // The signature over a wrong id is not looked at, nor anything that such an event carries.

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use ed25519_dalek::{Signature, VerifyingKey};
 
 use super::batch::Ed25519Check;
+use super::genuine::envelope_mark;
 use super::keys::{KeyLookup, KeyRing};
-use super::{Fate, KnownKey, SignedEnvelope};
-use crate::domain::{Code, EvidenceId, Finding, KeyId, NostrEventId, Subject, sha256};
+use super::{Fate, Genuine, KnownKey, SignedEnvelope};
+use crate::domain::{Code, Digest32, EvidenceId, Finding, KeyId, NostrEventId, Subject, sha256};
 use crate::evidence::{BodyError, CandidateRule, EnvelopeCarrier, parse_body, signed_members};
 
 /// An envelope that is not counted: what became of it, and why.
@@ -26,12 +27,12 @@ pub struct Refusal {
 /// [`Refusal`] with the first step that fails. Nothing beside the signed bytes makes an envelope acceptable.
 pub fn judge(
     carrier: &EnvelopeCarrier,
-    ring: &KeyRing,
+    (ring, genuine): (&KeyRing, &Genuine),
     evidence: EvidenceId,
     event: Option<NostrEventId>,
     signed: bool,
 ) -> Result<SignedEnvelope, Box<Refusal>> {
-    accept(carrier, ring, signed).map_err(|no| {
+    accept(carrier, (ring, genuine), signed).map_err(|no| {
         let subject = Subject::new("envelope", carrier.declared_id);
         let subject = match event {
             Some(event) => subject.and("event", event),
@@ -54,6 +55,25 @@ pub fn signer(carrier: &EnvelopeCarrier, keys: &BTreeMap<KeyId, KnownKey>) -> Op
     key.verify_strict(bytes, &Signature::from_bytes(sig)).is_ok().then(|| kid.clone())
 }
 
+/// The mark of a carrier's signature and whether it holds under a key of the ring; `None` where there is nothing to check, or
+/// it is known already.
+pub(super) fn checked(
+    carrier: &EnvelopeCarrier,
+    ring: &KeyRing,
+    is_known: impl Fn(Digest32) -> bool,
+) -> Option<(Digest32, bool)> {
+    let (_, bytes) = addressed(carrier).ok()?;
+    let (sig, kid) = (carrier.sig.as_ref()?, carrier.kid.as_ref()?);
+    let keys = keys(carrier, kid, ring).ok()?;
+    let mark = |key: &VerifyingKey| envelope_mark(key.as_bytes(), carrier, sig);
+    if keys.iter().any(|key| is_known(mark(key))) {
+        return None;
+    }
+    let signature = Signature::from_bytes(sig);
+    let good = keys.iter().find(|key| key.verify_strict(bytes, &signature).is_ok());
+    good.or(keys.first()).map(|key| (mark(key), good.is_some()))
+}
+
 struct No {
     code: Code,
     fate: Fate,
@@ -72,14 +92,24 @@ impl No {
     }
 }
 
-/// The one signature that decides over a carrier: key, signed bytes, signature. `None` where another step or more than one key does.
-pub(super) fn signature<'c>(carrier: &'c EnvelopeCarrier, ring: &KeyRing) -> Option<Ed25519Check<'c>> {
-    let (_, bytes) = addressed(carrier).ok()?;
+/// The one signature that decides over a carrier: key, signed bytes, signature. `None` where another step or more than one key does,
+/// and where it is known already.
+pub(super) fn signature<'c>(
+    carrier: &'c EnvelopeCarrier,
+    (ring, genuine): (&KeyRing, &Genuine),
+) -> Option<Ed25519Check<'c>> {
+    let (_, message) = addressed(carrier).ok()?;
+    let signature = carrier.sig?;
     let [key] = keys(carrier, carrier.kid.as_ref()?, ring).ok()? else { return None };
-    Some(Ed25519Check { key: key.to_bytes(), message: bytes, signature: carrier.sig? })
+    let is_known = genuine.knows_envelope(key.as_bytes(), carrier, &signature);
+    (!is_known).then(|| Ed25519Check { key: key.to_bytes(), message, signature })
 }
 
-fn accept(carrier: &EnvelopeCarrier, ring: &KeyRing, signed: bool) -> Result<SignedEnvelope, No> {
+fn accept(
+    carrier: &EnvelopeCarrier,
+    (ring, genuine): (&KeyRing, &Genuine),
+    signed: bool,
+) -> Result<SignedEnvelope, No> {
     if let Some(key) = &carrier.duplicate_key {
         return Err(No::new(Code::EnvDuplicateKey, "distinct keys", key, "the carrier can be read two ways"));
     }
@@ -91,7 +121,10 @@ fn accept(carrier: &EnvelopeCarrier, ring: &KeyRing, signed: bool) -> Result<Sig
     let keys = keys(carrier, kid, ring)?;
     let signature = Signature::from_bytes(sig);
     // verify_strict: one signature has one reading, whatever library the signer used.
-    if !signed && !keys.iter().any(|key| key.verify_strict(bytes, &signature).is_ok()) {
+    let holds = |key: &VerifyingKey| {
+        genuine.knows_envelope(key.as_bytes(), carrier, sig) || key.verify_strict(bytes, &signature).is_ok()
+    };
+    if !signed && !keys.iter().any(holds) {
         return Err(No::new(
             Code::EnvSigBad,
             format!("a signature under {kid}"),

@@ -1,5 +1,5 @@
-//! Events whose id and signature were checked already: while the rest is still being fetched, and once each, however many
-//! relays give them in however many spellings.
+//! Signatures that were checked already: while the rest is still being fetched, by other processes, and once each, however
+//! many relays give an event in however many spellings.
 
 use std::collections::BTreeSet;
 
@@ -7,16 +7,19 @@ use rayon::prelude::*;
 
 use super::batch::{SchnorrCheck, schnorr};
 use super::checks::Checks;
+use super::envelope;
+use super::keys::KeyRing;
 use super::nostr::{id_holds, signature_holds};
 use crate::domain::{Digest32, Media, RawEvidence, TaggedHasher};
-use crate::evidence::{NostrEvent, nostr_event};
+use crate::evidence::{CarrierBody, Claim, Decoded, EnvelopeCarrier, NostrEvent, decode, nostr_event};
 
 /// A memory of good signatures. It shortens judging and changes no verdict: what it does not know is checked.
 ///
-/// About 45 bytes an event.
+/// About 45 bytes a signature.
 #[derive(Debug, Default)]
 pub struct Genuine {
-    events: BTreeSet<Digest32>,
+    /// Each stands for one signature by one key over one message, so none vouches for anything else.
+    marks: BTreeSet<Digest32>,
     checks: u64,
     by: Checks,
 }
@@ -35,7 +38,7 @@ impl Genuine {
     /// Checks the events among some evidence, in parallel, and remembers the genuine ones. The key of a Schnorr signature
     /// is committed to by the id, so one check stands for every copy of the event.
     pub fn check(&mut self, batch: &[RawEvidence]) {
-        let known = &self.events;
+        let known = &self.marks;
         let mut fresh: Vec<(Digest32, NostrEvent)> = (batch.par_iter())
             .filter(|raw| raw.media == Media::NostrEvent)
             .filter_map(|raw| nostr_event(&raw.bytes))
@@ -50,13 +53,40 @@ impl Genuine {
             Checks::Batch => schnorr(&fresh.iter().map(|(_, event)| SchnorrCheck::of(event)).collect::<Vec<_>>()),
         };
         let genuine = fresh.iter().zip(good).filter(|(_, good)| *good).map(|((mark, _), _)| *mark);
-        self.events.extend(genuine);
+        self.marks.extend(genuine);
         self.checks += fresh.len() as u64;
+    }
+
+    /// Checks the signatures of the envelopes among some evidence under these keys, in parallel, and remembers those that
+    /// hold. The key is part of what is remembered: under another ring the same kid may name another one.
+    pub fn check_envelopes(&mut self, batch: &[RawEvidence], ring: &KeyRing) {
+        let known = &self.marks;
+        let fresh: Vec<(Digest32, bool)> = (batch.par_iter())
+            .filter_map(envelope_in)
+            .filter_map(|carrier| envelope::checked(&carrier, ring, |mark| known.contains(&mark)))
+            .collect();
+        self.checks += fresh.len() as u64;
+        self.marks.extend(fresh.into_iter().filter(|(_, holds)| *holds).map(|(mark, _)| mark));
+    }
+
+    /// What is remembered, ascending: for whoever judges elsewhere.
+    pub fn marks(&self) -> impl ExactSizeIterator<Item = Digest32> + '_ {
+        self.marks.iter().copied()
+    }
+
+    /// Takes over what another memory found. Whoever calls this answers for it.
+    pub fn learn(&mut self, marks: impl IntoIterator<Item = Digest32>) {
+        self.marks.extend(marks);
     }
 
     /// True when this very event was found genuine. The caller has recomputed its id.
     pub(super) fn knows(&self, event: &NostrEvent) -> bool {
-        !self.events.is_empty() && self.events.contains(&mark(event))
+        !self.marks.is_empty() && self.marks.contains(&mark(event))
+    }
+
+    /// True when this very signature by that key over the carrier's id was found good. The caller has recomputed the id.
+    pub(super) fn knows_envelope(&self, key: &[u8; 32], carrier: &EnvelopeCarrier, sig: &[u8; 64]) -> bool {
+        !self.marks.is_empty() && self.marks.contains(&envelope_mark(key, carrier, sig))
     }
 
     /// How many signatures were checked.
@@ -68,6 +98,28 @@ impl Genuine {
 fn mark(event: &NostrEvent) -> Digest32 {
     let mut hasher = TaggedHasher::new("reledger/genuine/1");
     hasher.field(event.id.as_bytes()).field(event.pubkey.as_bytes()).field(&event.sig);
+    hasher.finish()
+}
+
+fn envelope_in(raw: &RawEvidence) -> Option<EnvelopeCarrier> {
+    if ![Media::NostrEvent, Media::Activity].contains(&raw.media) {
+        return None;
+    }
+    let Decoded::Claim(claim, _) = decode(raw) else { return None };
+    match *claim {
+        Claim::Activity(carrier) => Some(carrier),
+        Claim::Nostr(carrier) => match carrier.body {
+            CarrierBody::Envelope(envelope) => Some(*envelope),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Stands for one signature by one key over one content address.
+pub(super) fn envelope_mark(key: &[u8; 32], carrier: &EnvelopeCarrier, sig: &[u8; 64]) -> Digest32 {
+    let mut hasher = TaggedHasher::new("reledger/genuine-envelope/1");
+    hasher.field(key).field(carrier.declared_id.as_bytes()).field(sig);
     hasher.finish()
 }
 
@@ -103,6 +155,41 @@ mod tests {
         genuine.check(&spaced);
         genuine.check(&plain);
         assert_eq!(genuine.checks(), distinct);
+    }
+
+    #[cfg(feature = "net")]
+    #[test]
+    fn an_envelope_is_vouched_for_under_its_own_key_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        crate::sim::write(&crate::sim::World::generate(3, 12), folder.path()).unwrap();
+        let text = std::fs::read_to_string(folder.path().join("nostr/events.jsonl")).unwrap();
+        let batch: Vec<RawEvidence> = text.lines().map(raw).collect();
+        let mut ring = KeyRing::default();
+        for entry in std::fs::read_dir(folder.path().join("keys")).unwrap() {
+            let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+            let raw = RawEvidence { media: Media::Jwks, about: String::new(), bytes };
+            let Decoded::Claim(claim, _) = decode(&raw) else { continue };
+            let Claim::Jwks(set) = *claim else { continue };
+            ring.add(&set, raw.id());
+        }
+        let mut genuine = Genuine::default();
+        genuine.check_envelopes(&batch, &ring);
+        assert!(genuine.marks().len() > 5, "every honest envelope is");
+        let checks = genuine.checks();
+        genuine.check_envelopes(&batch, &KeyRing::of_signers(ring.signers()));
+        assert_eq!(genuine.checks(), checks, "and is checked once");
+        // The same names with a key of nobody.
+        let nobody = ed25519_dalek::SigningKey::from_bytes(&[7; 32]).verifying_key().to_bytes();
+        let nobody = crate::domain::PublicKey32::from_bytes(nobody);
+        let strangers = KeyRing::of_signers(ring.signers().into_iter().map(|(kid, _)| (kid, nobody)));
+        let mut none = Genuine::default();
+        none.check_envelopes(&batch, &strangers);
+        none.check_envelopes(&batch, &KeyRing::default());
+        assert_eq!(none.marks().len(), 0);
+        for carrier in batch.iter().filter_map(envelope_in) {
+            let Some(sig) = &carrier.sig else { continue };
+            assert!(!genuine.knows_envelope(nobody.as_bytes(), &carrier, sig));
+        }
     }
 
     #[test]

@@ -167,7 +167,7 @@ impl Bench<'_> {
         good: Good,
     ) -> Fate {
         let id = carrier.declared_id.0;
-        let result = envelope::judge(carrier, self.ring, judged.evidence, event, good.envelope);
+        let result = envelope::judge(carrier, (self.ring, self.genuine), judged.evidence, event, good.envelope);
         if result.is_ok() {
             self.member_proof(judged, id, carrier.ots.as_ref());
         }

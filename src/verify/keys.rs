@@ -53,6 +53,23 @@ impl KeyRing {
         }
     }
 
+    /// The keys that sign envelopes, and nothing else of the ring: enough to check signatures, too little to judge.
+    pub fn signers(&self) -> Vec<(KeyId, PublicKey32)> {
+        let of = |(kid, keys): (&KeyId, &BTreeMap<PublicKey32, BTreeSet<EvidenceId>>)| {
+            keys.keys().map(|key| (kid.clone(), *key)).collect::<Vec<_>>()
+        };
+        self.envelope.iter().flat_map(of).collect()
+    }
+
+    /// A ring of [`Self::signers`].
+    pub fn of_signers(signers: impl IntoIterator<Item = (KeyId, PublicKey32)>) -> Self {
+        let mut ring = Self::default();
+        for (kid, key) in signers {
+            ring.envelope.entry(kid).or_default().entry(key).or_default();
+        }
+        ring
+    }
+
     /// Looks a kid up for an envelope.
     pub fn lookup(&self, kid: &KeyId) -> KeyLookup<'_> {
         if let Some(keys) = self.points.get(kid) {

@@ -79,6 +79,16 @@ impl<'p> Verifier<'p> {
         }
     }
 
+    /// Knows these signatures from now on.
+    pub fn know(&mut self, genuine: &'p Genuine) {
+        self.genuine = genuine;
+    }
+
+    /// The keys of the first pass.
+    pub fn ring(&self) -> &KeyRing {
+        &self.ring
+    }
+
     /// Takes key sets and headers. Evidence of other media is left alone.
     pub fn first_pass(&mut self, batch: &[(EvidenceId, RawEvidence)]) {
         for (evidence, raw) in self.unseen(batch, FIRST_PASS) {

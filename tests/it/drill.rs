@@ -287,7 +287,7 @@ fn a_second_process_on_the_same_run_is_refused() {
     let run_dir = folder.path().join("run");
     let engine = reledger::store::Engine::from_url("memory:").unwrap();
     fs::create_dir_all(&run_dir).unwrap();
-    let held = reledger::store::LogStore::open(&run_dir.join("evidence"), &run_dir.join("state"), engine).unwrap();
+    let held = reledger::store::LogStore::open(&run_dir.join("evidence"), &run_dir.join("state"), &engine).unwrap();
     let output = drill(&config, &run_dir, &[]);
     assert_eq!(code(&output), 7, "{}", shown(&output));
     drop(held);

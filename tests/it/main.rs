@@ -32,6 +32,8 @@ mod journals;
 mod laws;
 mod leaked_keys;
 mod peers;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod relay_worlds;
 mod renderings;
 mod replay;

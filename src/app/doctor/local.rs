@@ -80,7 +80,7 @@ fn is_exposed(_: &fs::Metadata) -> bool {
 
 fn engine(patient: &Patient<'_>) -> Check {
     const NAME: &str = "store.engine";
-    let hint = "set store.url to redb:, sled: or memory:";
+    let hint = "set store.url to redb:, sled:, memory: or postgres://user@host/database";
     match Engine::from_url(&patient.plan.store) {
         Err(error) => Check::failed(NAME, "", error.to_string()).with_hint(hint),
         Ok(Engine::Redb) if !cfg!(feature = "redb") => {
@@ -89,6 +89,10 @@ fn engine(patient: &Patient<'_>) -> Check {
         Ok(Engine::Sled) if !cfg!(feature = "sled") => {
             Check::failed(NAME, "", "this build has no sled").with_hint(hint)
         }
+        Ok(Engine::Postgres(_)) if !cfg!(feature = "postgres") => {
+            Check::failed(NAME, "", "this build has no postgres").with_hint(hint)
+        }
+        Ok(Engine::Postgres(address)) => Check::ok(NAME, address.to_string(), "shared; a run connects to it"),
         Ok(engine) => Check::ok(NAME, "", engine.name()),
     }
 }

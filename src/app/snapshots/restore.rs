@@ -264,7 +264,7 @@ fn mark(options: &RestoreOptions, staging: &Staging, archive: Digest32) -> Resul
     let folder = RunFolder::at(staging.root());
     folder.create()?;
     let engine = Engine::from_url("memory:").map_err(|error| AppError::Internal(error.to_string()))?;
-    let mut store = LogStore::open(&folder.evidence(), &folder.state(), engine)?;
+    let mut store = LogStore::open(&folder.evidence(), &folder.state(), &engine)?;
     let receipt = FetchReceipt {
         end: SliceEnd::Refused,
         basis: CompletenessBasis::None,

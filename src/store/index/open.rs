@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use super::{Change, Index, Mark, MemoryIndex, Table};
 use crate::store::disk::{Disk, io_error};
+#[cfg(feature = "postgres")]
+use crate::store::postgres::PostgresIndex;
 use crate::store::record::Location;
 use crate::store::{Engine, StoreError};
 
@@ -14,13 +16,15 @@ use crate::store::{Engine, StoreError};
 /// # Errors
 /// [`StoreError::EngineMissing`]; [`StoreError::Index`] or [`StoreError::Io`] when an empty one can't be made either.
 pub(in crate::store) fn open(
-    engine: Engine,
+    engine: &Engine,
     state_dir: &Path,
     disk: &Arc<dyn Disk>,
 ) -> Result<(Box<dyn Index>, Option<Mark>), StoreError> {
     match attempt(engine, state_dir, disk) {
         // Files of an engine that this build leaves out are not bad: another build may still want them.
         Err(error @ StoreError::EngineMissing { .. }) => Err(error),
+        // Nor is a cache bad because its server is not there, or lets nobody in.
+        Err(error) if is_of_the_server(&error) => Err(error),
         Err(error) if path(engine, state_dir).is_some_and(|path| path.exists()) => {
             tracing::warn!(engine = engine.name(), %error, "the index does not open and is rebuilt from the log");
             set_aside(engine, state_dir, &**disk)?;
@@ -30,8 +34,12 @@ pub(in crate::store) fn open(
     }
 }
 
+fn is_of_the_server(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unreachable { .. } | StoreError::Server { .. } | StoreError::Unusable { .. })
+}
+
 fn attempt(
-    engine: Engine,
+    engine: &Engine,
     state_dir: &Path,
     disk: &Arc<dyn Disk>,
 ) -> Result<(Box<dyn Index>, Option<Mark>), StoreError> {
@@ -65,16 +73,26 @@ impl Index for Guarded {
     fn held(&self) -> Result<(u64, u64), StoreError> {
         guard(|| self.0.held())
     }
+
+    fn keeps_bytes(&self) -> bool {
+        self.0.keeps_bytes()
+    }
+
+    fn run(&self) -> Option<i64> {
+        self.0.run()
+    }
 }
 
 #[cfg_attr(not(feature = "sled"), expect(unused_variables, reason = "only sled is synced by us"))]
-fn make(engine: Engine, state_dir: &Path, disk: &Arc<dyn Disk>) -> Result<Box<dyn Index>, StoreError> {
+fn make(engine: &Engine, state_dir: &Path, disk: &Arc<dyn Disk>) -> Result<Box<dyn Index>, StoreError> {
     match engine {
         Engine::Memory => Ok(Box::new(MemoryIndex::default())),
         #[cfg(feature = "redb")]
         Engine::Redb => Ok(Box::new(super::redb::RedbIndex::open(&state_dir.join(REDB))?)),
         #[cfg(feature = "sled")]
         Engine::Sled => Ok(Box::new(super::sled::SledIndex::open(state_dir.join(SLED), Arc::clone(disk))?)),
+        #[cfg(feature = "postgres")]
+        Engine::Postgres(address) => Ok(Box::new(PostgresIndex::open(address, &state_dir.join(POSTGRES))?)),
         #[allow(unreachable_patterns, reason = "reached when an engine's feature is off")]
         missing => Err(StoreError::EngineMissing { engine: missing.name() }),
     }
@@ -82,17 +100,19 @@ fn make(engine: Engine, state_dir: &Path, disk: &Arc<dyn Disk>) -> Result<Box<dy
 
 const REDB: &str = "index.redb";
 const SLED: &str = "index.sled";
+const POSTGRES: &str = "index.postgres";
 
-fn path(engine: Engine, state_dir: &Path) -> Option<PathBuf> {
+fn path(engine: &Engine, state_dir: &Path) -> Option<PathBuf> {
     match engine {
         Engine::Memory => None,
         Engine::Redb => Some(state_dir.join(REDB)),
         Engine::Sled => Some(state_dir.join(SLED)),
+        Engine::Postgres(_) => Some(state_dir.join(POSTGRES)),
     }
 }
 
 /// Renames the engine's files to the first free `*.set-aside-N`. The engine must be closed.
-pub(in crate::store) fn set_aside(engine: Engine, state_dir: &Path, disk: &dyn Disk) -> Result<(), StoreError> {
+pub(in crate::store) fn set_aside(engine: &Engine, state_dir: &Path, disk: &dyn Disk) -> Result<(), StoreError> {
     let Some(path) = path(engine, state_dir).filter(|path| path.exists()) else { return Ok(()) };
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let free = (1..=u32::MAX)

@@ -135,7 +135,7 @@ fn a_record_copied_to_another_place_does_not_check() {
 #[test]
 fn a_flipped_byte_in_a_sealed_segment_is_never_silent() {
     let run = Run::new();
-    let mut store = LogStore::open(&run.evidence(), &run.state(), Engine::Memory).unwrap();
+    let mut store = LogStore::open(&run.evidence(), &run.state(), &Engine::Memory).unwrap();
     store.put(&[evidence(1), evidence(2)]).unwrap();
     store.put_side(&[sighting(1, "a"), cursor("1")]).unwrap();
     store.seal_segments().unwrap();
@@ -146,13 +146,13 @@ fn a_flipped_byte_in_a_sealed_segment_is_never_silent() {
         let mut bytes = whole.clone();
         bytes[offset] ^= 1;
         std::fs::write(&path, bytes).unwrap();
-        let opened = LogStore::open(&run.evidence(), &run.state(), Engine::Memory);
+        let opened = LogStore::open(&run.evidence(), &run.state(), &Engine::Memory);
         assert!(matches!(opened, Err(StoreError::Damaged { .. })), "byte {offset}");
         assert!(matches!(LogStore::open_read_only(&run.evidence()), Err(StoreError::Damaged { .. })), "byte {offset}");
     }
     for len in 0..whole.len() {
         std::fs::write(&path, &whole[..len]).unwrap();
-        let opened = LogStore::open(&run.evidence(), &run.state(), Engine::Memory);
+        let opened = LogStore::open(&run.evidence(), &run.state(), &Engine::Memory);
         assert!(matches!(opened, Err(StoreError::Damaged { .. })), "length {len}");
     }
     std::fs::write(&path, &whole).unwrap();
@@ -163,7 +163,7 @@ fn a_flipped_byte_in_a_sealed_segment_is_never_silent() {
 #[test]
 fn a_flipped_byte_in_a_sealed_segment_shows_on_opening_or_on_the_first_scan_with_an_intact_index() {
     let run = Run::new();
-    let mut store = LogStore::open(&run.evidence(), &run.state(), Engine::Redb).unwrap();
+    let mut store = LogStore::open(&run.evidence(), &run.state(), &Engine::Redb).unwrap();
     store.put(&[evidence(1), evidence(2)]).unwrap();
     store.seal_segments().unwrap();
     drop(store);
@@ -173,25 +173,25 @@ fn a_flipped_byte_in_a_sealed_segment_shows_on_opening_or_on_the_first_scan_with
         let mut bytes = whole.clone();
         bytes[offset] ^= 0x80;
         std::fs::write(&path, bytes).unwrap();
-        let seen = LogStore::open(&run.evidence(), &run.state(), Engine::Redb).and_then(|store| Contents::of(&store));
+        let seen = LogStore::open(&run.evidence(), &run.state(), &Engine::Redb).and_then(|store| Contents::of(&store));
         assert!(matches!(seen, Err(StoreError::Damaged { .. })), "byte {offset}");
     }
     std::fs::write(&path, whole).unwrap();
-    let store = LogStore::open(&run.evidence(), &run.state(), Engine::Redb).unwrap();
+    let store = LogStore::open(&run.evidence(), &run.state(), &Engine::Redb).unwrap();
     assert_eq!(Contents::of(&store).unwrap().evidence.len(), 2);
 }
 
 #[test]
 fn a_missing_segment_is_damage() {
     let run = Run::new();
-    let mut store = LogStore::open(&run.evidence(), &run.state(), Engine::Memory).unwrap();
+    let mut store = LogStore::open(&run.evidence(), &run.state(), &Engine::Memory).unwrap();
     for number in 1..4 {
         store.put(&[evidence(number)]).unwrap();
         store.seal_segments().unwrap();
     }
     drop(store);
     std::fs::remove_file(sealed_path(&run.segments(), 2)).unwrap();
-    let opened = LogStore::open(&run.evidence(), &run.state(), Engine::Memory);
+    let opened = LogStore::open(&run.evidence(), &run.state(), &Engine::Memory);
     assert!(matches!(opened, Err(StoreError::Damaged { file, .. }) if file == "00000002.seg"));
 }
 

@@ -95,7 +95,7 @@ fn run_script(store: &mut LogStore) -> (usize, Option<StoreError>) {
 }
 
 /// True when the fault fired, false when the run was over before its turn.
-fn one_fault(engine: Engine, at: u64, mode: Mode) -> bool {
+fn one_fault(engine: &Engine, at: u64, mode: Mode) -> bool {
     let what = format!("{engine:?}, operation {at}, {mode:?}");
     let model = model();
     let undisturbed = &model[model.len() - 1];
@@ -141,7 +141,7 @@ fn one_fault(engine: Engine, at: u64, mode: Mode) -> bool {
     true
 }
 
-fn every_fault(engine: Engine, least: u64) {
+fn every_fault(engine: &Engine, least: u64) {
     for mode in [Mode::NoSpace, Mode::Failed, Mode::Torn] {
         let mut count = 0;
         while one_fault(engine, count, mode) {
@@ -153,18 +153,18 @@ fn every_fault(engine: Engine, least: u64) {
 
 #[test]
 fn no_failed_operation_loses_acknowledged_evidence_with_the_memory_index() {
-    every_fault(Engine::Memory, 40);
+    every_fault(&Engine::Memory, 40);
 }
 
 #[cfg(feature = "redb")]
 #[test]
 fn no_failed_operation_loses_acknowledged_evidence_with_the_redb_index() {
-    every_fault(Engine::Redb, 40);
+    every_fault(&Engine::Redb, 40);
 }
 
 #[cfg(feature = "sled")]
 #[test]
 fn no_failed_operation_loses_acknowledged_evidence_with_the_sled_index() {
     // More operations: its files are synced by the store after each flush.
-    every_fault(Engine::Sled, 60);
+    every_fault(&Engine::Sled, 60);
 }

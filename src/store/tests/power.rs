@@ -142,7 +142,7 @@ fn record() -> Vec<Operation> {
     let run = Run::new();
     let disk = Arc::new(Recorder::default());
     let mut store =
-        LogStore::open_on(disk.clone(), &run.evidence(), &run.state(), Engine::Memory, SEGMENT_BYTES).unwrap();
+        LogStore::open_on(disk.clone(), &run.evidence(), &run.state(), &Engine::Memory, SEGMENT_BYTES).unwrap();
     for (done, act) in script().iter().enumerate() {
         act.on(&mut store).unwrap();
         disk.note(Operation::Acknowledged(done + 1));
@@ -177,7 +177,7 @@ fn no_cut_of_power_loses_acknowledged_evidence() {
                 let what = format!("cut after operation {cut}, {unsynced:?}, names kept: {names_kept}");
                 let run = restore(&after_cut(before, unsynced, names_kept));
                 let mut store =
-                    LogStore::open_with(&run.evidence(), &run.state(), Engine::Memory, SEGMENT_BYTES).expect(&what);
+                    LogStore::open_with(&run.evidence(), &run.state(), &Engine::Memory, SEGMENT_BYTES).expect(&what);
                 let held = Contents::of(&store).expect(&what);
                 assert!(held.keeps(&model[acknowledged.unwrap_or(0)]), "{what}");
                 for act in script() {

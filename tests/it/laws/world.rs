@@ -115,7 +115,7 @@ impl Held {
     pub(super) fn open(run: &Path) -> LogStore {
         let folder = RunFolder::at(run);
         folder.create().unwrap();
-        let open = || LogStore::open(&folder.evidence(), &folder.state(), Engine::Memory);
+        let open = || LogStore::open(&folder.evidence(), &folder.state(), &Engine::Memory);
         unlocked(open, |error| matches!(error, StoreError::Locked)).unwrap()
     }
 

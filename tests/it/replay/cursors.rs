@@ -59,7 +59,7 @@ type Spoiler<'a> = &'a dyn Fn(&str) -> String;
 fn spoil(stage: &Stage, name: &str, value: impl Fn(&str) -> String) {
     let run_dir = stage.run_dir(name);
     let engine = Engine::from_url("memory:").unwrap();
-    let mut store = LogStore::open(&run_dir.join("evidence"), &run_dir.join("state"), engine).unwrap();
+    let mut store = LogStore::open(&run_dir.join("evidence"), &run_dir.join("state"), &engine).unwrap();
     let names = [0, 1].map(|index| format!("30087 {}", stage.relay(index)));
     let spoiled = names.map(|name| {
         let held = store.cursor(&name).unwrap().expect("the drill committed it");

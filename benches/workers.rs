@@ -1,0 +1,173 @@
+//! What it costs to share a run: CPU time of one local process beside that of a coordinator, workers and server, over the same
+//! events. CPU time and not the clock: on one machine all of them share its cores.
+//!
+//! `make bench-workers`; `RELEDGER_BENCH_EVENTS=n` sets how many events, `RELEDGER_BENCH_ROUNDS=n` how often.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::float_arithmetic,
+    clippy::cast_precision_loss,
+    clippy::unwrap_used,
+    reason = "a benchmark measures time and divides, and fails loudly"
+)]
+#![allow(dead_code, reason = "the server of the tests does more than this needs")]
+
+#[path = "../tests/it/postgres/server.rs"]
+mod server;
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use reledger::sim::World;
+use server::{Server, client, url};
+
+/// Ticks of /proc in a second: what every Linux has told programs since 2.6.
+const TICKS: f64 = 100.0;
+
+fn main() {
+    let events: usize = asked("RELEDGER_BENCH_EVENTS", 100_000);
+    let rounds = asked("RELEDGER_BENCH_ROUNDS", 3);
+    let folder = tempfile::tempdir().unwrap();
+    let events = world(folder.path(), events);
+    let Some(server) = Server::start() else { return };
+    println!("{events} events, {} cores, PostgreSQL durable (fsync on), medians of {rounds}", cores());
+    println!("{:<28}{:>12}{:>12}{:>12}{:>14}", "", "clients us", "server us", "over one", "events/s");
+    let mut alone: Vec<Cost> = Vec::new();
+    let mut shared: [Vec<Cost>; 4] = Default::default();
+    let mut reports: Vec<Vec<u8>> = Vec::new();
+    for round in 0..rounds {
+        let (cost, report) = run(folder.path(), None, 0, round);
+        alone.push(cost);
+        reports.push(report);
+        for (at, workers) in [0, 1, 2, 4].into_iter().enumerate() {
+            let (cost, report) = run(folder.path(), Some(&server), workers, round);
+            shared[at].push(cost);
+            reports.push(report);
+        }
+    }
+    assert!(reports.windows(2).all(|pair| pair[0] == pair[1]), "one report whoever does the work");
+    let alone = median(alone);
+    row("one process, redb:", alone, alone, events);
+    for (costs, workers) in shared.into_iter().zip([0, 1, 2, 4]) {
+        row(&format!("shared, {workers} workers beside"), median(costs), alone, events);
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Cost {
+    clients: f64,
+    server: f64,
+    elapsed: f64,
+}
+
+fn median(mut costs: Vec<Cost>) -> Cost {
+    costs.sort_by(|a, b| (a.clients + a.server).total_cmp(&(b.clients + b.server)));
+    costs[costs.len() / 2]
+}
+
+fn row(name: &str, cost: Cost, alone: Cost, events: usize) {
+    let each = |seconds: f64| seconds * 1e6 / events as f64;
+    println!(
+        "{name:<28}{:>12.1}{:>12.1}{:>12.1}{:>14.0}",
+        each(cost.clients),
+        each(cost.server),
+        each(cost.clients + cost.server - alone.clients),
+        events as f64 / cost.elapsed
+    );
+}
+
+fn asked(name: &str, otherwise: usize) -> usize {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Nostr events with signed envelopes in them and the keys of those; how many.
+fn world(folder: &Path, events: usize) -> usize {
+    let world = World::generate(11, u32::try_from(events).unwrap() * 7 / 10);
+    reledger::sim::write(&world, &folder.join("world")).unwrap();
+    let text = fs::read_to_string(folder.join("world/nostr/events.jsonl")).unwrap();
+    let lines: Vec<&str> = text.lines().take(events).collect();
+    fs::write(folder.join("events.jsonl"), lines.join("\n") + "\n").unwrap();
+    lines.len()
+}
+
+/// Drills from empty.
+fn run(folder: &Path, server: Option<&Server>, workers: usize, round: usize) -> (Cost, Vec<u8>) {
+    let name = format!("run_{round}_{workers}{}", if server.is_some() { "_shared" } else { "" });
+    let store = server.map_or_else(|| "redb:".to_owned(), |server| url(server.port, &name));
+    let config = folder.join(format!("{name}.toml"));
+    let keys: Vec<String> = fs::read_dir(folder.join("world/keys"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| !name.contains("auth"))
+        .map(|name| format!("\"world/keys/{name}\""))
+        .collect();
+    let mut file = fs::File::create(&config).unwrap();
+    writeln!(
+        file,
+        "[nostr]\nfiles = [\"events.jsonl\"]\n[keys]\njwks = [{}]\n[store]\nurl = \"{store}\"",
+        keys.join(", ")
+    )
+    .unwrap();
+    let jobs = if server.is_some() { "1" } else { "0" };
+    let (own, theirs, began) = (children(), server.map_or(0.0, |server| family(server.pid())), Instant::now());
+    let started: Vec<Child> = (0..workers)
+        .map(|_| command(&["worker", "--store", &store, "--jobs", "1"]).stdout(Stdio::null()).spawn().unwrap())
+        .collect();
+    let run = folder.join(&name);
+    let (config, run_dir) = (config.to_str().unwrap(), run.to_str().unwrap());
+    command(&["drill", "-c", config, "--run", run_dir, "--jobs", jobs]).stdout(Stdio::null()).status().unwrap();
+    let elapsed = began.elapsed().as_secs_f64();
+    for mut child in started {
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        child.wait().unwrap();
+    }
+    let report = fs::read(run.join("report.json")).unwrap();
+    fs::remove_dir_all(&run).unwrap();
+    if let Some(server) = server {
+        client(server.port).batch_execute("CHECKPOINT").unwrap();
+    }
+    // A backend is counted once the server has waited for it.
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let theirs = server.map_or(0.0, |server| family(server.pid())) - theirs;
+    if let Some(server) = server {
+        client(server.port).batch_execute(&format!("DROP SCHEMA {name} CASCADE")).unwrap();
+    }
+    (Cost { clients: children() - own, server: theirs, elapsed }, report)
+}
+
+fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reledger"));
+    command.args(args).args(["--progress", "none", "--quiet", "--as-of", "2026-10-01T00:00:00Z"]);
+    command.stdin(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+/// The numbers of a process from its fourth on, and its name's bracket passed.
+fn stat(pid: &str) -> Option<Vec<f64>> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, numbers) = text.rsplit_once(") ")?;
+    Some(numbers.split(' ').skip(1).map_while(|number| number.trim().parse().ok()).collect())
+}
+
+/// CPU seconds of those of our children that have ended.
+fn children() -> f64 {
+    stat("self").map_or(0.0, |numbers| (numbers[12] + numbers[13]) / TICKS)
+}
+
+/// CPU seconds of a server with all of its processes, the ended ones included.
+fn family(server: u32) -> f64 {
+    let own = stat(&server.to_string()).map_or(0.0, |it| it[10] + it[11] + it[12] + it[13]);
+    let live = fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        let numbers =
+            stat(entry.ok()?.file_name().to_str().filter(|name| name.bytes().all(|it| it.is_ascii_digit()))?)?;
+        ((numbers[0] - f64::from(server)).abs() < 0.5).then(|| numbers[10] + numbers[11])
+    });
+    (own + live.sum::<f64>()) / TICKS
+}

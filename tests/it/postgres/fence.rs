@@ -1,0 +1,220 @@
+//! A slice has one answer: from whoever holds it. A worker that dies costs time, and one that comes too late changes nothing.
+
+use std::process::Stdio;
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
+
+use reledger::domain::EvidenceId;
+use reledger::store::{Engine, Queue, Slice, Work};
+use tempfile::tempdir;
+
+use super::cut::{Between, Then, When};
+use super::runs::{Gate, captured, command, reference, reported, worker, world};
+use super::server::{common_port, own_schema, url};
+use crate::support::{code, parsed, shown};
+
+fn queue(store: &str) -> Queue {
+    let Engine::Postgres(address) = Engine::from_url(store).unwrap() else { panic!("a shared store") };
+    Queue::open(&address, "worker").unwrap()
+}
+
+fn slice(number: u32) -> Slice {
+    let id = |byte| EvidenceId::from_bytes([byte; 32]);
+    let byte = u8::try_from(number).unwrap();
+    Slice { number, first: id(2 * byte), last: id(2 * byte + 1), items: 2 }
+}
+
+fn work(number: i64) -> Work {
+    Work { run: 5, work: number, tool: "1".to_owned(), build: "b".to_owned(), keys: b"keys".to_vec() }
+}
+
+#[test]
+fn a_result_is_taken_from_the_attempt_that_holds_the_lease_and_from_no_other() {
+    let Some(store) = own_schema() else { return };
+    let (mut early, mut late) = (queue(&store), queue(&store));
+    let mut gate = Gate::for_workers_only(common_port().unwrap(), &store);
+    early.offer(&work(1), &[slice(0), slice(1)]).unwrap();
+    assert_eq!(late.works().unwrap(), [work(1)]);
+    let first = early.lease(&work(1)).unwrap().unwrap();
+    let second = late.lease(&work(1)).unwrap().unwrap();
+    assert_eq!((first.slice, second.slice, first.attempt), (slice(0), slice(1), 1));
+    assert_eq!(queue(&store).lease(&work(1)).unwrap(), None, "both are held");
+
+    assert_eq!(gate.expire(), 2);
+    let again = late.lease(&work(1)).unwrap().unwrap();
+    assert_eq!((again.slice, again.attempt), (slice(0), 2));
+    assert!(!early.finish(&first, b"late").unwrap(), "its slice is somebody else's");
+    assert_eq!(late.result(&work(1), 0).unwrap(), None);
+    assert!(late.finish(&again, b"good").unwrap());
+    assert!(!early.finish(&first, b"late").unwrap(), "done is done");
+    assert!(late.finish(&again, b"good").unwrap(), "said twice, as over a broken connection, it is one");
+    assert!(!late.finish(&again, b"other").unwrap(), "and nothing else is taken after it");
+    assert_eq!(late.result(&work(1), 0).unwrap(), Some((b"good".to_vec(), 2)));
+
+    // Over its time and not taken by anybody: the work counts.
+    assert!(late.finish(&second, b"slow").unwrap());
+    assert_eq!(late.open_slices(&work(1)).unwrap(), 0);
+    late.close(&work(1)).unwrap();
+    assert_eq!(early.works().unwrap(), []);
+}
+
+#[test]
+fn a_slice_that_is_given_back_is_taken_at_once_and_other_work_of_the_run_is_forgotten() {
+    let Some(store) = own_schema() else { return };
+    let (mut queue, mut other) = (queue(&store), queue(&store));
+    queue.offer(&work(1), &[slice(0)]).unwrap();
+    let lease = queue.lease(&work(1)).unwrap().unwrap();
+    queue.give_back(&lease).unwrap();
+    let again = queue.lease(&work(1)).unwrap().unwrap();
+    assert_eq!(again.attempt, 2);
+    queue.give_back(&lease).unwrap();
+    assert_eq!(other.lease(&work(1)).unwrap(), None, "what is not held can't be given back");
+    // What stands of equal work stays; of other work nothing does.
+    assert!(queue.finish(&again, b"good").unwrap());
+    queue.offer(&work(1), &[slice(0)]).unwrap();
+    assert_eq!(queue.open_slices(&work(1)).unwrap(), 0);
+    queue.offer(&work(2), &[slice(0), slice(1)]).unwrap();
+    assert_eq!(queue.result(&work(1), 0).unwrap(), None);
+    assert!(!queue.finish(&again, b"good").unwrap());
+    assert_eq!(queue.open_slices(&work(2)).unwrap(), 2);
+}
+
+/// Judges what was captured, and says nothing.
+fn coordinating(store: &str, run: &std::path::Path) -> std::process::Child {
+    let mut command = command("rebuild", world(), store, run);
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+/// Divergent, as its world is.
+fn ended(mut coordinator: std::process::Child) {
+    assert_eq!(coordinator.wait().unwrap().code(), Some(1));
+}
+
+/// The server says this in the middle of a slice, and nowhere else.
+const MIDDLE: When = When::Said(b"nostr-event");
+
+#[test]
+fn a_worker_that_is_killed_in_the_middle_of_a_slice_costs_a_second_attempt() {
+    let Some(port) = common_port() else { return };
+    let folder = tempdir().unwrap();
+    let (store, run) = (own_schema().unwrap(), folder.path().join("run"));
+    captured(world(), &store, &run);
+    let mut gate = Gate::for_workers_only(port, &store);
+    let (_, schema) = store.split_once("schema=").unwrap();
+    let coordinator = coordinating(&store, &run);
+    gate.wait_for_work();
+    let child = Mutex::new(None::<std::process::Child>);
+    let (killed, is_killed) = channel();
+    let kill = || {
+        child.lock().unwrap().as_mut().unwrap().kill().unwrap();
+        killed.send(()).unwrap();
+        Then::Cut
+    };
+    Between::new(port, MIDDLE, &kill).run(|port| {
+        let mut held = child.lock().unwrap();
+        *held = Some(worker(&url(port, schema), &[]));
+        drop(held);
+        is_killed.recv().unwrap();
+        assert_eq!(child.lock().unwrap().as_mut().unwrap().wait().unwrap().code(), None);
+    });
+    assert_eq!(gate.expire(), 1, "it held one slice");
+    gate.lift();
+    ended(coordinator);
+    assert!(reported(&run) == reference());
+    assert_eq!(gate.number("SELECT max(attempt) FROM S.slice"), 2);
+    assert_eq!(gate.number("SELECT count(*) FROM S.slice WHERE attempt > 1"), 1);
+    assert_eq!(gate.number("SELECT count(*) FROM S.slice WHERE result IS NULL"), 0);
+}
+
+#[test]
+fn a_worker_whose_lease_expires_while_it_lives_is_refused_and_the_report_is_the_same() {
+    let Some(port) = common_port() else { return };
+    let folder = tempdir().unwrap();
+    let (store, run) = (own_schema().unwrap(), folder.path().join("run"));
+    captured(world(), &store, &run);
+    let mut gate = Gate::for_workers_only(port, &store);
+    let (_, schema) = store.split_once("schema=").unwrap();
+    let coordinator = coordinating(&store, &run);
+    gate.wait_for_work();
+    let (reached, is_reached) = channel();
+    let (go, may_go) = channel::<()>();
+    let (may_go, reached) = (Mutex::new(may_go), Mutex::new(reached));
+    // It hears nothing more until the run is over.
+    let hold = || {
+        reached.lock().unwrap().send(()).unwrap();
+        let _ = may_go.lock().unwrap().recv();
+        Then::GoOn
+    };
+    Between::new(port, MIDDLE, &hold).run(|port| {
+        let late = worker(&url(port, schema), &["--once", "--json"]);
+        is_reached.recv().unwrap();
+        assert_eq!(gate.expire(), 1, "it holds one slice");
+        gate.lift();
+        ended(coordinator);
+        let before = gate.number("SELECT sum(hashtext(encode(result, 'hex')))::bigint FROM S.slice");
+        drop(go);
+        let output = late.wait_with_output().unwrap();
+        assert_eq!(code(&output), 0, "{}", shown(&output));
+        assert_eq!(
+            (parsed(&output.stdout)["late"].as_u64(), parsed(&output.stdout)["slices"].as_u64()),
+            (Some(1), Some(0))
+        );
+        assert_eq!(gate.number("SELECT sum(hashtext(encode(result, 'hex')))::bigint FROM S.slice"), before);
+    });
+    assert!(reported(&run) == reference());
+    assert_eq!(gate.number("SELECT max(attempt) FROM S.slice"), 2);
+}
+
+#[test]
+fn a_worker_that_is_told_to_stop_gives_its_slice_back() {
+    let Some(port) = common_port() else { return };
+    let folder = tempdir().unwrap();
+    let (store, run) = (own_schema().unwrap(), folder.path().join("run"));
+    captured(world(), &store, &run);
+    let mut gate = Gate::for_workers_only(port, &store);
+    let (_, schema) = store.split_once("schema=").unwrap();
+    let coordinator = coordinating(&store, &run);
+    gate.wait_for_work();
+    let (reached, is_reached) = channel();
+    let (go, may_go) = channel::<()>();
+    let (may_go, reached) = (Mutex::new(may_go), Mutex::new(reached));
+    let hold = || {
+        reached.lock().unwrap().send(()).unwrap();
+        let _ = may_go.lock().unwrap().recv();
+        Then::GoOn
+    };
+    Between::new(port, MIDDLE, &hold).run(|port| {
+        let mut child = worker(&url(port, schema), &[]);
+        is_reached.recv().unwrap();
+        let told = child.stderr.take().unwrap();
+        let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        let mut lines = std::io::BufRead::lines(std::io::BufReader::new(told)).map_while(Result::ok);
+        assert!(lines.any(|line| line.contains("stopping at the next batch")));
+        drop(go);
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+    });
+    assert_eq!(gate.number("SELECT count(*) FROM S.slice WHERE attempt = 1 AND expires IS NULL AND result IS NULL"), 1);
+    gate.lift();
+    ended(coordinator);
+    assert!(reported(&run) == reference());
+}
+
+#[test]
+fn a_worker_of_another_version_is_refused_by_name() {
+    let Some(port) = common_port() else { return };
+    let store = own_schema().unwrap();
+    let mut queue = queue(&store);
+    let mut gate = Gate::for_workers_only(port, &store);
+    let other = Work { tool: "9.9.9".to_owned(), build: "0123456789abcdef".to_owned(), ..work(1) };
+    queue.offer(&other, &[slice(0)]).unwrap();
+    let output = worker(&store, &["--once"]).wait_with_output().unwrap();
+    assert_eq!(code(&output), 2, "{}", shown(&output));
+    let own =
+        format!("worker {} (unnamed build) can't work for a run of 9.9.9 (0123456789ab)", env!("CARGO_PKG_VERSION"));
+    assert!(shown(&output).contains(&own), "{}", shown(&output));
+    assert_eq!(gate.number("SELECT max(attempt) FROM S.slice"), 0, "nothing was taken");
+    // The near miss: the same version and build find nothing to do here, and that is no mistake.
+    queue.close(&other).unwrap();
+    assert_eq!(code(&worker(&store, &["--once"]).wait_with_output().unwrap()), 0);
+}
