@@ -201,7 +201,9 @@ impl Merge {
                 |item: &Digest32| *population == ENVELOPES && set.envelopes.contains_key(&EnvelopeId(*item));
             let others: Vec<Fate> =
                 items.iter().filter(|(item, _)| !is_accepted(item)).map(|(_, fate)| *fate).collect();
-            others.into_iter().for_each(|fate| count(set.population.of(population), fate));
+            for fate in others {
+                count(set.population.of(population), fate);
+            }
         }
         for _ in 0..set.envelopes.len() {
             count(set.population.of(ENVELOPES), Fate::Accepted);

@@ -84,6 +84,7 @@ pub(in crate::store) struct Change {
     pub(in crate::store) side: Vec<([u8; 32], Location)>,
     pub(in crate::store) mark: Mark,
     /// The payloads of the evidence, for an engine that keeps them; else empty.
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "no other engine keeps bytes"))]
     pub(in crate::store) bytes: BTreeMap<[u8; 32], Vec<u8>>,
 }
 

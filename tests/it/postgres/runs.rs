@@ -50,10 +50,10 @@ pub(crate) fn faulty(seed: u64, dir: &Path) {
 
 /// The configuration of a world with that store, beside the others.
 fn config(world: &Path, store: &str) -> PathBuf {
-    let text = fs::read_to_string(world.join("reledger.toml")).unwrap();
-    assert!(text.contains("url = \"memory:\""));
     // Tests at work at once have one each.
     static CONFIGS: AtomicU32 = AtomicU32::new(0);
+    let text = fs::read_to_string(world.join("reledger.toml")).unwrap();
+    assert!(text.contains("url = \"memory:\""));
     let config = world.join(format!("own-{}.toml", CONFIGS.fetch_add(1, Ordering::Relaxed)));
     fs::write(&config, text.replace("url = \"memory:\"", &format!("url = \"{store}\""))).unwrap();
     config
