@@ -13,13 +13,12 @@ use super::cursor::CursorCommand;
 use super::custody::CustodyCommand;
 use super::diff::DiffArgs;
 use super::drill::DrillArgs;
-use super::expect::{ByArgs, JudgedArgs};
+use super::expect::{ByArgs, JudgedArgs, VerifyArgs};
 use super::gaps::GapsCommand;
 use super::replay::ReplayArgs;
 use super::snapshot::SnapshotCommand;
 use super::transparency::TransparencyArgs;
 use super::worlds::SimCommand;
-use crate::app::Checks;
 use crate::report::SCHEMAS;
 
 /// Rebuild three ledgers from public substrates, prove every line, and report where they disagree.
@@ -92,9 +91,6 @@ pub(crate) struct Global {
     #[arg(short, long, global = true, env = "RELEDGER_JOBS", value_name = "N", default_value_t = 0,
         value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(0..=1024))]
     pub(crate) jobs: usize,
-    /// Check signatures one by one, or many at once: the same verdicts, and less work for much evidence.
-    #[arg(long, global = true, env = "RELEDGER_VERIFY", value_name = "HOW", default_value = "single")]
-    pub(crate) verify: VerifyBy,
     /// Stop fetching after this long (90s, 15m, 2h); the run is then incomplete.
     #[arg(long, global = true, env = "RELEDGER_MAX_DURATION", value_name = "D")]
     pub(crate) max_duration: Option<String>,
@@ -129,6 +125,8 @@ pub(crate) enum Command {
     Capture {
         #[command(flatten)]
         by: ByArgs,
+        #[command(flatten)]
+        verify: VerifyArgs,
     },
     /// How far each source of a run is accounted for.
     Cursor {
@@ -319,25 +317,6 @@ pub(crate) enum FailOn {
     Error,
     /// Only critical.
     Critical,
-}
-
-/// `--verify`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum VerifyBy {
-    /// Each signature by itself, by libsecp256k1 and strict Ed25519.
-    Single,
-    /// All signatures of a batch at once; what does not hold so is judged by itself.
-    Batch,
-}
-
-impl VerifyBy {
-    /// What the library calls it.
-    pub(crate) fn checks(self) -> Checks {
-        match self {
-            Self::Single => Checks::Single,
-            Self::Batch => Checks::Batch,
-        }
-    }
 }
 
 /// `--on-invalid`.

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::args::{Format, Global};
 use super::commands::conclude;
-use super::expect::{self, ExpectArgs};
+use super::expect::{self, ExpectArgs, VerifyArgs};
 use super::output::{Output, say};
 use super::{progress, signals};
 use crate::app::{self, AppError, Cancel, CustodyLog, Expected};
@@ -29,6 +29,8 @@ pub(crate) struct AuditArgs {
     pub(crate) dir: PathBuf,
     #[command(flatten)]
     pub(crate) expect: ExpectArgs,
+    #[command(flatten)]
+    pub(crate) verify: VerifyArgs,
     /// List the verified custody log and judge nothing.
     #[arg(long)]
     pub(crate) custody: bool,
@@ -38,7 +40,7 @@ pub(crate) fn audit(global: &Global, output: &Output, args: &AuditArgs) -> Resul
     let cancel = Cancel::default();
     signals::listen(cancel.clone());
     let observer = progress::observer(global);
-    let audited = app::audit(&args.dir, (global.jobs, global.verify.checks()), observer.as_ref(), &cancel)?;
+    let audited = app::audit(&args.dir, (global.jobs, args.verify.checks()), observer.as_ref(), &cancel)?;
     drop(observer);
     if !global.quiet {
         say(&audited.custody.as_ref().map_or_else(|| NO_LOG.to_owned(), CustodyLog::sentence));

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _};
 
 use super::args::{Cli, Command, ConfigCommand, Format, Global};
-use super::expect::{ByArgs, JudgedArgs};
+use super::expect::{ByArgs, JudgedArgs, VerifyArgs};
 use super::output::{Output, fatal, say};
 use super::worlds::{ServeArgs, SimCommand};
 use super::{
@@ -69,7 +69,7 @@ fn run(cli: &Cli, matches: &clap::ArgMatches, output: &Output) -> Result<ExitCod
         Command::Drill(args) => drill::drill(global, output, args),
         Command::Rebuild(args) => judged(global, output, ("rebuild", args), app::rebuild_only),
         Command::Replay(args) => replay::replay(global, output, args),
-        Command::Capture { by } => capture(global, output, by),
+        Command::Capture { by, verify } => capture(global, output, (by, *verify)),
         Command::Cursor { command } => cursor::cursor(global, output, command),
         Command::Audit(args) if args.custody => audit::custody(output, args),
         Command::Audit(args) => audit::audit(global, output, args),
@@ -169,10 +169,11 @@ pub(crate) fn conclude(
     Ok(ExitCode::from(code))
 }
 
-fn capture(global: &Global, output: &Output, by: &ByArgs) -> Result<ExitCode, AppError> {
+fn capture(global: &Global, output: &Output, (by, verify): (&ByArgs, VerifyArgs)) -> Result<ExitCode, AppError> {
     let plan = settings::plan(global)?;
     let actor = settings::actor(by.by.as_deref())?;
-    let options = app::RunOptions { actor, ..settings::run_options(global, "capture")? };
+    let checks = verify.checks();
+    let options = app::RunOptions { actor, checks, ..settings::run_options(global, "capture")? };
     let cancel = Cancel::default();
     signals::listen(cancel.clone());
     let observer = progress::observer(global);

@@ -1,10 +1,10 @@
 //! What commands that judge into a folder are told beside the configuration: who acts, and what has to come out.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::args::Global;
 use super::output::{Output, say};
-use crate::app::Expected;
+use crate::app::{Checks, Expected};
 use crate::domain::Digest32;
 use crate::report::canonical_json;
 
@@ -31,6 +31,35 @@ pub(crate) struct JudgedArgs {
     pub(crate) by: ByArgs,
     #[command(flatten)]
     pub(crate) expect: ExpectArgs,
+    #[command(flatten)]
+    pub(crate) verify: VerifyArgs,
+}
+
+/// How a command that judges checks signatures.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct VerifyArgs {
+    /// Check signatures one by one, or many at once: the same verdicts, and less work for much evidence.
+    #[arg(long, env = "RELEDGER_VERIFY", value_name = "HOW", default_value = "single")]
+    pub(crate) verify: VerifyBy,
+}
+
+impl VerifyArgs {
+    /// What the library calls it.
+    pub(crate) fn checks(self) -> Checks {
+        match self.verify {
+            VerifyBy::Single => Checks::Single,
+            VerifyBy::Batch => Checks::Batch,
+        }
+    }
+}
+
+/// `--verify`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum VerifyBy {
+    /// Each signature by itself, by libsecp256k1 and strict Ed25519.
+    Single,
+    /// All signatures of a batch at once; what does not hold so is judged by itself.
+    Batch,
 }
 
 /// The last line of a human result about a state root that was expected; empty when none was.

@@ -8,7 +8,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::args::{FailOn, Global, OnInvalid};
 use super::coverage;
 use super::expect::JudgedArgs;
-use crate::app::{Actor, AppError, AsOfWanted, Config, Instant, JudgedBy, Plan, RunOptions, Span, executable_sha256};
+use crate::app::{
+    Actor, AppError, AsOfWanted, Checks, Config, Instant, JudgedBy, Plan, RunOptions, Span, executable_sha256,
+};
 use crate::domain::{Severity, UnixSeconds};
 
 /// The configuration file's default name.
@@ -67,7 +69,7 @@ pub(crate) fn run_options(global: &Global, command: &'static str) -> Result<RunO
         offline: global.offline,
         yes: global.yes,
         jobs: global.jobs,
-        checks: global.verify.checks(),
+        checks: Checks::Single,
         max_seconds: global
             .max_duration
             .as_deref()
@@ -105,7 +107,8 @@ pub(crate) fn judged_options(
     args: &JudgedArgs,
 ) -> Result<RunOptions, AppError> {
     let actor = actor(args.by.by.as_deref())?;
-    Ok(RunOptions { actor, expect_root: args.expect.expect_root, ..run_options(global, command)? })
+    let (expect_root, checks) = (args.expect.expect_root, args.verify.checks());
+    Ok(RunOptions { actor, expect_root, checks, ..run_options(global, command)? })
 }
 
 /// The severity that a word names.
