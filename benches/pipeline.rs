@@ -26,7 +26,7 @@ use reledger::domain::{EvidenceId, Media, RawEvidence, TrustPolicy, sha256};
 use reledger::evidence::{CarrierBody, Claim, Decoded, EnvelopeCarrier, decode};
 use reledger::ledger::rebuild;
 use reledger::store::{Engine, EvidenceStore, LogStore};
-use reledger::verify::{VerifiedSet, Verifier};
+use reledger::verify::{Checks, Genuine, VerifiedSet, Verifier};
 
 type Batch = Vec<(EvidenceId, RawEvidence)>;
 
@@ -46,18 +46,20 @@ fn main() {
     );
     println!("{:<44}{:>14}{:>12}{:>12}", "", "processor, us", "clock, us", "of floor");
 
-    let checks = Checks::of(&events, &judged_by);
+    let checks = Signatures::of(&events, &judged_by);
     println!("{} BIP-340 and {} Ed25519 signatures", checks.schnorr.len(), checks.ed25519.len());
     let table = Table { rounds, events: events.len(), floor: None };
     let floor = table.row("floor: each signature, keys parsed before", || checks.hold());
     let table = Table { floor: Some(floor), ..table };
     table.row("decode", || events.par_iter().map(|(_, raw)| decode(raw)).filter(is_claim).count());
     table.row("content address", || events.par_iter().filter(|(id, raw)| raw.id() == *id).count());
-    table.row("verify", || verify(&plan.policy, &judged_by, &events));
+    for (name, checks) in [("verify, one by one", Checks::Single), ("verify, in batches", Checks::Batch)] {
+        table.row(name, || verify(&plan.policy, &judged_by, &events, checks));
+    }
     for engine in ["redb:", "sled:", "memory:"] {
         table.row(&format!("log and index, {engine}"), || put(&events, engine));
     }
-    let set = verify(&plan.policy, &judged_by, &events);
+    let set = verify(&plan.policy, &judged_by, &events, Checks::Batch);
     let as_of = world::as_of(&folder, &set);
     table.row("project", || rebuild(&set, &plan.policy, as_of));
 }
@@ -98,12 +100,12 @@ fn median(mut figures: Vec<f64>) -> f64 {
 }
 
 /// The signatures that the events bring: each carrier's, and each envelope's.
-struct Checks {
+struct Signatures {
     schnorr: Vec<(XOnlyPublicKey, schnorr::Signature, Message)>,
     ed25519: Vec<(VerifyingKey, Signature, Vec<u8>)>,
 }
 
-impl Checks {
+impl Signatures {
     fn of(events: &Batch, judged_by: &Batch) -> Self {
         let keys: Vec<_> = judged_by.iter().filter_map(|(_, raw)| key_set(raw)).flat_map(|set| set.keys).collect();
         let (mut schnorr, mut ed25519) = (Vec::new(), Vec::new());
@@ -143,11 +145,12 @@ fn key_set(raw: &RawEvidence) -> Option<reledger::evidence::KeySet> {
     }
 }
 
-fn verify(policy: &TrustPolicy, judged_by: &Batch, events: &Batch) -> VerifiedSet {
-    let mut verifier = Verifier::new(policy);
+fn verify(policy: &TrustPolicy, judged_by: &Batch, events: &Batch, checks: Checks) -> VerifiedSet {
+    let genuine = Genuine::checking(checks);
+    let mut verifier = Verifier::knowing(policy, &genuine);
     verifier.first_pass(judged_by);
     verifier.begin_second_pass();
-    for batch in events.chunks(2_048) {
+    for batch in events.chunks(checks.batch_items()) {
         verifier.second_pass(batch);
     }
     verifier.finish()
