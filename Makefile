@@ -67,6 +67,9 @@ bench-capture: ## capture from four loopback relays beside its two floors (RELED
 bench-redis: ## a restore into Redis and its comparison beside bare pipelined writes, time and memory (RELEDGER_BENCH_ENVELOPES=n)
 	RELEDGER_BENCH_ENVELOPES=$${RELEDGER_BENCH_ENVELOPES:-1000000} $(CARGO) bench --locked --bench redis
 
+cuts: ## snapshots at RELEDGER_CUTS (1,000) drawn instants, restored and replayed, beside the run that was never away (RELEDGER_CUTS_SEED=n)
+	RELEDGER_CUTS=$${RELEDGER_CUTS:-1000} $(CARGO) test --locked --test it cuts:: -- --nocapture
+
 redis-kills: ## loads into Redis ended at RELEDGER_REDIS_KILLS bytes each way, by killing the server and by cutting the connection
 	RELEDGER_REDIS_KILLS=$${RELEDGER_REDIS_KILLS:-60} RELEDGER_REQUIRE_SERVICES=1 $(CARGO) test --locked --test it restore_redis::cut -- --nocapture
 
