@@ -173,7 +173,7 @@ fn capture(global: &Global, output: &Output, (by, verify): (&ByArgs, VerifyArgs)
     let plan = settings::plan(global)?;
     let actor = settings::actor(by.by.as_deref())?;
     let checks = verify.checks();
-    let options = app::RunOptions { actor, checks, ..settings::run_options(global, "capture")? };
+    let options = app::RunOptions { checks, actor, ..settings::run_options(global, "capture")? };
     let cancel = Cancel::default();
     signals::listen(cancel.clone());
     let observer = progress::observer(global);

@@ -108,7 +108,7 @@ pub(crate) fn judged_options(
 ) -> Result<RunOptions, AppError> {
     let actor = actor(args.by.by.as_deref())?;
     let (expect_root, checks) = (args.expect.expect_root, args.verify.checks());
-    Ok(RunOptions { actor, expect_root, checks, ..run_options(global, command)? })
+    Ok(RunOptions { checks, actor, expect_root, ..run_options(global, command)? })
 }
 
 /// The severity that a word names.
