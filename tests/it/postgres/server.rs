@@ -60,6 +60,11 @@ fn bin() -> Option<PathBuf> {
     found.into_iter().rfind(|path| path.join("initdb").exists() && path.join("postgres").exists())
 }
 
+/// A folder for a server's files. Another user may not come through to where ours are.
+fn place() -> TempDir {
+    if runner().is_some() { tempfile::tempdir_in("/tmp") } else { tempdir() }.unwrap()
+}
+
 fn own(folder: &Path) {
     fs::create_dir_all(folder).unwrap();
     fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).unwrap();
@@ -79,7 +84,7 @@ fn common() -> Option<Common> {
         return None;
     };
     // Kept until this process has ended: nothing static is ever dropped.
-    let base = tempdir().unwrap().keep();
+    let base = place().keep();
     fs::set_permissions(&base, fs::Permissions::from_mode(0o755)).unwrap();
     let template = Template { folder: base.join("template"), bin };
     own(&template.folder);
@@ -180,7 +185,7 @@ impl Server {
     /// Started, durable; `None` where there is none to start.
     pub(crate) fn start() -> Option<Self> {
         let template = &COMMON.as_ref()?.template;
-        let folder = tempdir().unwrap();
+        let folder = place();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let (child, port) = launch_somewhere(template, &folder.path().join("data"), &[]);
         Some(Self { child, port, folder, bin: template.bin.clone() })
