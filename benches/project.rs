@@ -18,20 +18,9 @@ mod world;
 use std::hint::black_box;
 use std::time::Instant;
 
-use reledger::domain::Media;
 use reledger::ledger::project;
 
 const ROUNDS: usize = 5;
-/// What the two ledgers are made of, and what their folds look things up in.
-const JUDGED: [(Media, &str); 6] = [
-    (Media::NostrEvent, "nostr"),
-    (Media::Activity, "activity"),
-    (Media::OtsProof, "ots"),
-    (Media::ProjectConfig, "configs"),
-    (Media::Settlement, "gateway/settlements.jsonl"),
-    (Media::Custody, "custody"),
-];
-
 fn main() {
     let largest = std::env::var("RELEDGER_BENCH_ENVELOPES").ok().and_then(|text| text.parse().ok()).unwrap_or(100_000);
     println!(
@@ -40,7 +29,7 @@ fn main() {
     );
     let mut before: Option<(f64, f64)> = None;
     for size in [largest / 100, largest / 10, largest] {
-        let (set, as_of, plan) = world::verified(size, &JUDGED);
+        let (set, as_of, plan) = world::verified(size, &world::JUDGED);
         let mut clock = f64::INFINITY;
         let spent = processor::seconds();
         let (mut envelopes, mut rebinds) = (0, 0);

@@ -16,18 +16,9 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use reledger::domain::{Digest32, Media};
+use reledger::domain::Digest32;
 use reledger::ledger::rebuild;
 use reledger::target::{Access, Content, Layout, Link, Origin, Unit, Watch, compare, load};
-
-const JUDGED: [(Media, &str); 6] = [
-    (Media::NostrEvent, "nostr"),
-    (Media::Activity, "activity"),
-    (Media::OtsProof, "ots"),
-    (Media::ProjectConfig, "configs"),
-    (Media::Settlement, "gateway/settlements.jsonl"),
-    (Media::Custody, "custody"),
-];
 
 struct Server(Child, u16);
 
@@ -80,7 +71,7 @@ fn main() {
         println!("skipped: redis-server is not installed");
         return;
     };
-    let (set, as_of, plan) = world::verified(size, &JUDGED);
+    let (set, as_of, plan) = world::verified(size, &world::JUDGED);
     let ledgers = rebuild(&set, &plan.policy, as_of);
     let layout = Layout::new(Layout::PREFIX, &BTreeMap::new()).expect("the usual layout");
     let origin = Origin { state_root: Digest32::default(), report_sha256: Digest32::default(), as_of: as_of.time };

@@ -12,6 +12,16 @@ const BATCH: usize = 2_048;
 /// What everything else is judged by.
 const JUDGED_BY: [(Media, &str); 3] =
     [(Media::Jwks, "keys/envelope-jwks*"), (Media::AuthJwks, "keys/auth-jwks.json"), (Media::Headers, "headers")];
+/// What the envelope and rebind ledgers are made of, and what their folds look things up in.
+pub(crate) const JUDGED: [(Media, &str); 6] = [
+    (Media::NostrEvent, "nostr"),
+    (Media::Activity, "activity"),
+    (Media::OtsProof, "ots"),
+    (Media::ProjectConfig, "configs"),
+    (Media::Settlement, "gateway/settlements.jsonl"),
+    (Media::Custody, "custody"),
+];
+
 /// The world of that many billable events, verified.
 pub(crate) fn verified(events: u32, judged: &[(Media, &str)]) -> (VerifiedSet, AsOf, Plan) {
     let folder = world(events);

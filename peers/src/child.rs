@@ -81,6 +81,7 @@ async fn run(
             let log = fs::read_to_string(running._folder.path().join("log")).unwrap_or_default();
             return Err(format!("it ended at once ({status}): {}", log.lines().last().unwrap_or_default()));
         }
+        // Programs of others say in no common way that they listen.
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     Err("it does not listen".to_owned())

@@ -173,8 +173,7 @@ pub fn would_replay(
 
 /// True for a name of an encrypted snapshot: a source of files has nobody to open it.
 fn is_encrypted(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| SnapshotName::parse(&name.to_string_lossy()));
-    name.is_some_and(|name| name.is_encrypted)
+    SnapshotName::of_path(path).is_some_and(|name| name.is_encrypted)
 }
 
 /// What is read whole: everything but relays.

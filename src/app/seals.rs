@@ -89,12 +89,7 @@ pub(super) fn judge(
     set.findings.extend(judgement.findings);
     for (name, counts) in [("checkpoints", judgement.checkpoints), ("snapshots", judgement.snapshots)] {
         if counts.unique > 0 {
-            let all = set.population.of(name);
-            all.unique += counts.unique;
-            all.accepted += counts.accepted;
-            all.pending += counts.pending;
-            all.rejected += counts.rejected;
-            all.quarantined += counts.quarantined;
+            *set.population.of(name) += counts;
         }
     }
     Ok(())

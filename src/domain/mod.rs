@@ -24,6 +24,7 @@ mod merkle;
 mod merkle_proof;
 mod month;
 mod outcome;
+mod place;
 mod policy;
 mod population;
 mod profile;
@@ -58,6 +59,7 @@ pub use merkle::{MerkleTree, leaf_hash, merkle_root};
 pub use merkle_proof::{MERKLE_PATH_MAX, TreeHead, consistency_path, inclusion_path, is_consistent, is_included};
 pub use month::Month;
 pub use outcome::{Condition, ExitCode, Outcome};
+pub use place::{PlaceError, bracketed, host_and_port, percent_decoded};
 pub use policy::{
     Checkpoint, CompromisedKey, Direction, FederationAudit, FeeBearer, HeaderPolicy, KnownGap, ObservedCustody,
     PinnedKey, Requirement, SettlementKind, TrustPolicy,

@@ -19,6 +19,17 @@ pub struct Counts {
     pub quarantined: u64,
 }
 
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.received += other.received;
+        self.unique += other.unique;
+        self.accepted += other.accepted;
+        self.pending += other.pending;
+        self.rejected += other.rejected;
+        self.quarantined += other.quarantined;
+    }
+}
+
 /// Counts by population name (`events`, `envelopes`, `proofs`, `settlements`, `headers`, ...).
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
 #[serde(transparent)]

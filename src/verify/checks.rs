@@ -53,17 +53,23 @@ impl Checks {
 fn good(bench: &Bench<'_>, decoded: &[Decoded]) -> Vec<Good> {
     let wanted: Vec<Wanted<'_>> = decoded.par_iter().map(|decoded| wanted(bench, decoded)).collect();
     let mut good: Vec<Good> = wanted.iter().map(|wanted| Good { event: wanted.is_known, envelope: false }).collect();
-    let (places, checks): (Vec<usize>, Vec<SchnorrCheck>) =
-        wanted.iter().enumerate().filter_map(|(at, wanted)| Some((at, wanted.event?))).unzip();
-    for (at, holds) in places.into_iter().zip(schnorr(&checks)) {
-        good[at].event = holds;
+    for at in holding(wanted.iter().map(|wanted| wanted.event), schnorr) {
+        good[at].event = true;
     }
-    let (places, checks): (Vec<usize>, Vec<Ed25519Check<'_>>) =
-        wanted.iter().enumerate().filter_map(|(at, wanted)| Some((at, wanted.envelope?))).unzip();
-    for (at, holds) in places.into_iter().zip(ed25519(&checks)) {
-        good[at].envelope = holds;
+    for at in holding(wanted.iter().map(|wanted| wanted.envelope), ed25519) {
+        good[at].envelope = true;
     }
     good
+}
+
+/// The places of those that hold, judged all at once.
+fn holding<C>(
+    checks: impl Iterator<Item = Option<C>>,
+    judge: impl Fn(&[C]) -> Vec<bool>,
+) -> impl Iterator<Item = usize> {
+    let (places, checks): (Vec<usize>, Vec<C>) =
+        checks.enumerate().filter_map(|(at, check)| Some((at, check?))).unzip();
+    places.into_iter().zip(judge(&checks)).filter(|(_, holds)| *holds).map(|(at, _)| at)
 }
 
 /// The signatures that decide over one piece of evidence.

@@ -55,6 +55,15 @@ pub fn signer(carrier: &EnvelopeCarrier, keys: &BTreeMap<KeyId, KnownKey>) -> Op
     key.verify_strict(bytes, &Signature::from_bytes(sig)).is_ok().then(|| kid.clone())
 }
 
+/// The bytes of a carrier's id, its signature, and the keys that it may be by; `None` where one of them is not to be had.
+fn offered<'c, 'r>(
+    carrier: &'c EnvelopeCarrier,
+    ring: &'r KeyRing,
+) -> Option<(&'c [u8], &'c [u8; 64], &'r [VerifyingKey])> {
+    let (_, bytes) = addressed(carrier).ok()?;
+    Some((bytes, carrier.sig.as_ref()?, keys(carrier, carrier.kid.as_ref()?, ring).ok()?))
+}
+
 /// The mark of a carrier's signature and whether it holds under a key of the ring; `None` where there is nothing to check, or
 /// it is known already.
 pub(super) fn checked(
@@ -62,9 +71,7 @@ pub(super) fn checked(
     ring: &KeyRing,
     is_known: impl Fn(Digest32) -> bool,
 ) -> Option<(Digest32, bool)> {
-    let (_, bytes) = addressed(carrier).ok()?;
-    let (sig, kid) = (carrier.sig.as_ref()?, carrier.kid.as_ref()?);
-    let keys = keys(carrier, kid, ring).ok()?;
+    let (bytes, sig, keys) = offered(carrier, ring)?;
     let mark = |key: &VerifyingKey| envelope_mark(key.as_bytes(), carrier, sig);
     if keys.iter().any(|key| is_known(mark(key))) {
         return None;
@@ -98,11 +105,10 @@ pub(super) fn signature<'c>(
     carrier: &'c EnvelopeCarrier,
     (ring, genuine): (&KeyRing, &Genuine),
 ) -> Option<Ed25519Check<'c>> {
-    let (_, message) = addressed(carrier).ok()?;
-    let signature = carrier.sig?;
-    let [key] = keys(carrier, carrier.kid.as_ref()?, ring).ok()? else { return None };
-    let is_known = genuine.knows_envelope(key.as_bytes(), carrier, &signature);
-    (!is_known).then(|| Ed25519Check { key: key.to_bytes(), message, signature })
+    let (message, signature, keys) = offered(carrier, ring)?;
+    let [key] = keys else { return None };
+    let is_known = genuine.knows_envelope(key.as_bytes(), carrier, signature);
+    (!is_known).then(|| Ed25519Check { key: key.to_bytes(), message, signature: *signature })
 }
 
 fn accept(

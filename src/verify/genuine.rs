@@ -20,6 +20,8 @@ use crate::evidence::{CarrierBody, Claim, Decoded, EnvelopeCarrier, NostrEvent, 
 pub struct Genuine {
     /// Each stands for one signature by one key over one message, so none vouches for anything else.
     marks: BTreeSet<Digest32>,
+    /// False while there are none of envelopes: then nobody need ask for them.
+    knows_envelopes: bool,
     checks: u64,
     by: Checks,
 }
@@ -38,10 +40,31 @@ impl Genuine {
     /// Checks the events among some evidence, in parallel, and remembers the genuine ones. The key of a Schnorr signature
     /// is committed to by the id, so one check stands for every copy of the event.
     pub fn check(&mut self, batch: &[RawEvidence]) {
+        let events = batch.par_iter().filter(|raw| raw.media == Media::NostrEvent);
+        self.check_events(events.filter_map(|raw| nostr_event(&raw.bytes)).collect());
+    }
+
+    /// As [`Self::check`], and the signatures of envelopes under these keys too. The key is part of what is remembered: under
+    /// another ring the same kid may name another one.
+    pub fn check_all(&mut self, batch: &[RawEvidence], ring: &KeyRing) {
+        let (events, envelopes): (Vec<_>, Vec<_>) = batch.par_iter().map(signed).unzip();
+        self.check_events(events.into_iter().flatten().collect());
+        self.check_envelopes(&envelopes.into_iter().flatten().collect::<Vec<_>>(), ring);
+    }
+
+    fn check_envelopes(&mut self, carriers: &[EnvelopeCarrier], ring: &KeyRing) {
         let known = &self.marks;
-        let mut fresh: Vec<(Digest32, NostrEvent)> = (batch.par_iter())
-            .filter(|raw| raw.media == Media::NostrEvent)
-            .filter_map(|raw| nostr_event(&raw.bytes))
+        let fresh: Vec<(Digest32, bool)> = (carriers.par_iter())
+            .filter_map(|carrier| envelope::checked(carrier, ring, |mark| known.contains(&mark)))
+            .collect();
+        self.checks += fresh.len() as u64;
+        self.marks.extend(fresh.into_iter().filter(|(_, holds)| *holds).map(|(mark, _)| mark));
+        self.knows_envelopes = true;
+    }
+
+    fn check_events(&mut self, events: Vec<NostrEvent>) {
+        let known = &self.marks;
+        let mut fresh: Vec<(Digest32, NostrEvent)> = (events.into_par_iter())
             .filter(|event| id_holds(event).is_ok())
             .map(|event| (mark(&event), event))
             .filter(|(mark, _)| !known.contains(mark))
@@ -57,18 +80,6 @@ impl Genuine {
         self.checks += fresh.len() as u64;
     }
 
-    /// Checks the signatures of the envelopes among some evidence under these keys, in parallel, and remembers those that
-    /// hold. The key is part of what is remembered: under another ring the same kid may name another one.
-    pub fn check_envelopes(&mut self, batch: &[RawEvidence], ring: &KeyRing) {
-        let known = &self.marks;
-        let fresh: Vec<(Digest32, bool)> = (batch.par_iter())
-            .filter_map(envelope_in)
-            .filter_map(|carrier| envelope::checked(&carrier, ring, |mark| known.contains(&mark)))
-            .collect();
-        self.checks += fresh.len() as u64;
-        self.marks.extend(fresh.into_iter().filter(|(_, holds)| *holds).map(|(mark, _)| mark));
-    }
-
     /// What is remembered, ascending: for whoever judges elsewhere.
     pub fn marks(&self) -> impl ExactSizeIterator<Item = Digest32> + '_ {
         self.marks.iter().copied()
@@ -77,6 +88,7 @@ impl Genuine {
     /// Takes over what another memory found. Whoever calls this answers for it.
     pub fn learn(&mut self, marks: impl IntoIterator<Item = Digest32>) {
         self.marks.extend(marks);
+        self.knows_envelopes = true;
     }
 
     /// True when this very event was found genuine. The caller has recomputed its id.
@@ -86,7 +98,7 @@ impl Genuine {
 
     /// True when this very signature by that key over the carrier's id was found good. The caller has recomputed the id.
     pub(super) fn knows_envelope(&self, key: &[u8; 32], carrier: &EnvelopeCarrier, sig: &[u8; 64]) -> bool {
-        !self.marks.is_empty() && self.marks.contains(&envelope_mark(key, carrier, sig))
+        self.knows_envelopes && self.marks.contains(&envelope_mark(key, carrier, sig))
     }
 
     /// How many signatures were checked.
@@ -101,18 +113,22 @@ fn mark(event: &NostrEvent) -> Digest32 {
     hasher.finish()
 }
 
-fn envelope_in(raw: &RawEvidence) -> Option<EnvelopeCarrier> {
+/// What is signed in a piece of evidence: the event, and the envelope in it or by itself.
+fn signed(raw: &RawEvidence) -> (Option<NostrEvent>, Option<EnvelopeCarrier>) {
     if ![Media::NostrEvent, Media::Activity].contains(&raw.media) {
-        return None;
+        return (None, None);
     }
-    let Decoded::Claim(claim, _) = decode(raw) else { return None };
+    let Decoded::Claim(claim, _) = decode(raw) else { return (None, None) };
     match *claim {
-        Claim::Activity(carrier) => Some(carrier),
-        Claim::Nostr(carrier) => match carrier.body {
-            CarrierBody::Envelope(envelope) => Some(*envelope),
-            _ => None,
-        },
-        _ => None,
+        Claim::Activity(carrier) => (None, Some(carrier)),
+        Claim::Nostr(carrier) => {
+            let envelope = match carrier.body {
+                CarrierBody::Envelope(envelope) => Some(*envelope),
+                _ => None,
+            };
+            (Some(carrier.event), envelope)
+        }
+        _ => (None, None),
     }
 }
 
@@ -163,7 +179,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         crate::sim::write(&crate::sim::World::generate(3, 12), folder.path()).unwrap();
         let text = std::fs::read_to_string(folder.path().join("nostr/events.jsonl")).unwrap();
-        let batch: Vec<RawEvidence> = text.lines().map(raw).collect();
+        let carriers: Vec<EnvelopeCarrier> = text.lines().filter_map(|line| signed(&raw(line)).1).collect();
         let mut ring = KeyRing::default();
         for entry in std::fs::read_dir(folder.path().join("keys")).unwrap() {
             let bytes = std::fs::read(entry.unwrap().path()).unwrap();
@@ -173,22 +189,22 @@ mod tests {
             ring.add(&set, raw.id());
         }
         let mut genuine = Genuine::default();
-        genuine.check_envelopes(&batch, &ring);
+        genuine.check_envelopes(&carriers, &ring);
         assert!(genuine.marks().len() > 5, "every honest envelope is");
         let checks = genuine.checks();
-        genuine.check_envelopes(&batch, &KeyRing::of_signers(ring.signers()));
+        genuine.check_envelopes(&carriers, &KeyRing::of_signers(ring.signers()));
         assert_eq!(genuine.checks(), checks, "and is checked once");
         // The same names with a key of nobody.
         let nobody = ed25519_dalek::SigningKey::from_bytes(&[7; 32]).verifying_key().to_bytes();
         let nobody = crate::domain::PublicKey32::from_bytes(nobody);
         let strangers = KeyRing::of_signers(ring.signers().into_iter().map(|(kid, _)| (kid, nobody)));
         let mut none = Genuine::default();
-        none.check_envelopes(&batch, &strangers);
-        none.check_envelopes(&batch, &KeyRing::default());
+        none.check_envelopes(&carriers, &strangers);
+        none.check_envelopes(&carriers, &KeyRing::default());
         assert_eq!(none.marks().len(), 0);
-        for carrier in batch.iter().filter_map(envelope_in) {
+        for carrier in &carriers {
             let Some(sig) = &carrier.sig else { continue };
-            assert!(!genuine.knows_envelope(nobody.as_bytes(), &carrier, sig));
+            assert!(!genuine.knows_envelope(nobody.as_bytes(), carrier, sig));
         }
     }
 

@@ -88,6 +88,8 @@ pub(super) struct Merge {
     unread: Unread,
     names: Names,
     fates: BTreeMap<&'static str, BTreeMap<Digest32, Fate>>,
+    /// Pieces of evidence that are items of their own.
+    alone: BTreeMap<&'static str, Counts>,
     foreign: BTreeMap<u16, u64>,
     blanks: BTreeMap<(Digest32, EvidenceId), NostrEventId>,
 }
@@ -107,7 +109,7 @@ impl Merge {
             }
             if item == evidence.0 {
                 // It is an item of its own: each piece comes once, so nothing else has a say in its fate.
-                count(self.set.population.of(population), fate);
+                count(self.alone.entry(population).or_default(), fate);
             } else {
                 self.fate(population, item, fate);
             }
@@ -196,17 +198,20 @@ impl Merge {
         set.charters.sort_by_key(|(evidence, _)| *evidence);
         set.statements.sort_by_key(|(evidence, _)| *evidence);
         set.balances.sort_by(|(a, x), (b, y)| (&x.user, a).cmp(&(&y.user, b)));
-        for (population, items) in &self.fates {
-            let is_accepted =
-                |item: &Digest32| *population == ENVELOPES && set.envelopes.contains_key(&EnvelopeId(*item));
-            let others: Vec<Fate> =
-                items.iter().filter(|(item, _)| !is_accepted(item)).map(|(_, fate)| *fate).collect();
-            for fate in others {
-                count(set.population.of(population), fate);
+        let VerifiedSet { envelopes, population, .. } = set;
+        for (name, items) in &self.fates {
+            let counts = population.of(name);
+            let is_accepted = |item: &Digest32| *name == ENVELOPES && envelopes.contains_key(&EnvelopeId(*item));
+            for (_, fate) in items.iter().filter(|(item, _)| !is_accepted(item)) {
+                count(counts, *fate);
             }
         }
-        for _ in 0..set.envelopes.len() {
-            count(set.population.of(ENVELOPES), Fate::Accepted);
+        for (name, counts) in &self.alone {
+            *population.of(name) += *counts;
+        }
+        let accepted = u64::try_from(envelopes.len()).unwrap_or(u64::MAX);
+        if accepted > 0 {
+            *population.of(ENVELOPES) += Counts { unique: accepted, accepted, ..Counts::default() };
         }
         self.set
     }

@@ -5,7 +5,6 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
-use super::checks::Checks;
 use super::headers::HeaderChain;
 use super::judge::{Bench, population};
 use super::keys::KeyRing;
@@ -43,7 +42,6 @@ pub const SECOND_PASS: &[Media] = &[
 pub struct Verifier<'p> {
     policy: &'p TrustPolicy,
     genuine: &'p Genuine,
-    checks: Checks,
     ring: KeyRing,
     runs: Vec<(EvidenceId, HeaderRun)>,
     headers: HeaderChain,
@@ -67,7 +65,6 @@ impl<'p> Verifier<'p> {
         Self {
             policy,
             genuine,
-            checks: genuine.checks_by(),
             ring: KeyRing::default(),
             runs: Vec::new(),
             headers: HeaderChain::empty(&policy.headers),
@@ -124,11 +121,7 @@ impl<'p> Verifier<'p> {
         runs.sort_by_key(|(evidence, _)| *evidence);
         let (headers, findings, counts) = HeaderChain::build(runs, &self.policy.headers);
         self.headers = headers;
-        self.header_counts.unique += counts.unique;
-        self.header_counts.accepted += counts.accepted;
-        self.header_counts.pending += counts.pending;
-        self.header_counts.rejected += counts.rejected;
-        self.header_counts.quarantined += counts.quarantined;
+        self.header_counts += counts;
         self.merge.set.findings.extend(findings);
         self.merge.set.findings.extend(self.ring.findings());
     }
@@ -139,7 +132,7 @@ impl<'p> Verifier<'p> {
         let bench = Bench { policy: self.policy, ring: &self.ring, headers: &self.headers, genuine: self.genuine };
         let before = std::mem::take(&mut self.judged);
         let merge = &mut self.merge;
-        let checks = self.checks;
+        let checks = self.genuine.checks_by();
         ((), self.judged) =
             rayon::join(|| before.into_iter().for_each(|it| merge.take(it)), || checks.judge(&bench, &batch));
     }

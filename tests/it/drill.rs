@@ -272,6 +272,7 @@ fn an_interrupted_drill_says_so_and_resumes() {
     while !run_dir.join("run.json").exists() {
         std::thread::yield_now();
     }
+    // Somewhere in the middle: wherever it is by then, the promise is the same.
     std::thread::sleep(Duration::from_millis(30));
     assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     let output = child.wait_with_output().unwrap();

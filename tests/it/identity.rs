@@ -43,7 +43,7 @@ fn judged(mut command: Command, run_dir: &Path) -> Vec<u8> {
 }
 
 /// A world with faults, as files. Earlier runs stay out: they have folders of their own.
-fn faulty(seed: u64, (events, faults): (u32, usize), dir: &Path) -> Scene {
+pub(crate) fn faulty(seed: u64, (events, faults): (u32, usize), dir: &Path) -> Scene {
     let left_out = [Code::SrcShrank, Code::SrcEquivocation];
     let all: Vec<Selection> = generators_over(Transport::Files)
         .filter(|generator| !left_out.contains(&generator.code))

@@ -12,8 +12,8 @@ use crate::app::options::RunOptions;
 use crate::domain::{Digest32, EvidenceId, MerkleTree, TaggedHasher, TrustPolicy, merkle_root};
 use crate::seal::evidence_root;
 use crate::store::{Address, EvidenceStore, Queue, Slice, Work};
-use crate::verify::Genuine;
 use crate::verify::keys::KeyRing;
+use crate::verify::{Checks, Genuine};
 
 /// Pieces of evidence in a slice, a power of two so that slices are whole subtrees: the least that is worth a lease.
 const SLICE_MIN: usize = 16;
@@ -31,6 +31,8 @@ pub(super) struct Coordinator {
     queue: Queue,
     run: i64,
     tool: Tool,
+    /// How what nobody vouched for is checked.
+    checks: Checks,
 }
 
 impl Coordinator {
@@ -39,7 +41,8 @@ impl Coordinator {
     /// # Errors
     /// [`AppError::Store`].
     pub(super) fn open(address: &Arc<Address>, run: i64, options: &RunOptions) -> Result<Self, AppError> {
-        Ok(Self { queue: Queue::open(address, "coordinator")?, run, tool: Tool::own(options.actor.tool_sha256) })
+        let (tool, checks) = (Tool::own(options.actor.tool_sha256), options.checks);
+        Ok(Self { queue: Queue::open(address, "coordinator")?, run, tool, checks })
     }
 
     fn work(&self, policy: &TrustPolicy, ring: &KeyRing, root: Digest32) -> Work {
@@ -84,7 +87,7 @@ impl Coordinator {
 
     /// Takes over what holds together: what was read must be exactly the evidence of our own log.
     fn merge(&mut self, work: &Work, ids: &[EvidenceId], size: usize) -> Result<(Genuine, Digest32), AppError> {
-        let (mut genuine, mut tree) = (Genuine::default(), MerkleTree::new());
+        let (mut genuine, mut tree) = (Genuine::checking(self.checks), MerkleTree::new());
         for (slice, own) in slices(ids, size).zip(ids.chunks(size)) {
             let root = merkle_root(own.iter().map(EvidenceId::as_bytes));
             let told = self.queue.result(work, slice.number)?.and_then(|(bytes, _)| Vouched::of_bytes(&bytes));

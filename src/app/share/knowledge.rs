@@ -104,8 +104,7 @@ impl Reading {
         let batch = std::mem::take(&mut self.batch);
         let whole: Vec<RawEvidence> =
             batch.into_par_iter().filter(|(id, raw)| raw.id() == *id).map(|(_, raw)| raw).collect();
-        self.genuine.check(&whole);
-        self.genuine.check_envelopes(&whole, ring);
+        self.genuine.check_all(&whole, ring);
         self.bytes = 0;
     }
 }

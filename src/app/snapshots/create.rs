@@ -201,9 +201,8 @@ impl Before {
 
 /// False for an encrypted snapshot whose name says that it has another manifest.
 fn is_of(path: &Path, manifest: &SnapshotManifest) -> bool {
-    let name = path.file_name().and_then(|name| SnapshotName::parse(&name.to_string_lossy()));
     let own = |name: &SnapshotName| SnapshotName::of(name.at, &manifest_sha256(manifest)).content == name.content;
-    name.is_none_or(|name| !name.is_encrypted || own(&name))
+    SnapshotName::of_path(path).is_none_or(|name| !name.is_encrypted || own(&name))
 }
 
 /// Manifest and signature of the newest encrypted snapshot, as they stand in clear beside it.

@@ -44,6 +44,11 @@ impl SnapshotName {
         format!("{at}-{}{SUFFIX}{}", self.content, if self.is_encrypted { ENCRYPTED } else { "" })
     }
 
+    /// The name of that file, read as [`Self::parse`] does.
+    pub(in crate::app) fn of_path(path: &Path) -> Option<Self> {
+        Self::parse(&path.file_name()?.to_string_lossy())
+    }
+
     /// Reads a name; `None` for one that we do not give.
     pub fn parse(name: &str) -> Option<Self> {
         let plain = name.strip_suffix(ENCRYPTED);
@@ -76,7 +81,7 @@ pub fn snapshots_in(folder: &Path) -> Result<Vec<(SnapshotName, PathBuf)>, AppEr
     for entry in std::fs::read_dir(folder).map_err(AppError::missing(folder))? {
         let entry = entry.map_err(AppError::io("read", folder))?;
         let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-        if let Some(name) = SnapshotName::parse(&entry.file_name().to_string_lossy()).filter(|_| is_file) {
+        if let Some(name) = SnapshotName::of_path(&entry.path()).filter(|_| is_file) {
             found.push((name, entry.path()));
         }
     }

@@ -93,15 +93,13 @@ impl Frozen {
         if self.is_live {
             return Ok(());
         }
-        FinishedRun::verified(run).map(drop).map_err(|error| {
-            // Somebody may have begun, or ended, while everything was read.
-            if Mark::of(run).is_ok_and(|now| now == self.mark) { error } else { busy(run) }
-        })
+        // Somebody may have begun, or ended, while everything was read.
+        FinishedRun::verified(run).map(drop).map_err(|error| if self.mark.stands(run) { error } else { busy(run) })
     }
 
     /// True when the run is at another state, or on the way to one.
     pub(super) fn is_over(&self, run: &Path) -> bool {
-        Mark::of(run).is_ok_and(|now| now != self.mark)
+        !self.mark.stands(run)
     }
 
     /// The content of a member, as it was when the state was held.
@@ -137,6 +135,11 @@ impl Mark {
         let custody = if path.exists() { Some(read(run, CUSTODY_PATH)?) } else { None };
         Ok(Self { record, manifest: read(run, MANIFEST)?, custody })
     }
+
+    /// True when the run is still where it was.
+    fn stands(&self, run: &Path) -> bool {
+        Self::of(run).is_ok_and(|now| now == *self)
+    }
 }
 
 /// Files of one state, opened.
@@ -160,7 +163,7 @@ impl Held {
         }
         if !is_live && let Err(error) = FinishedRun::read(run) {
             // Somebody may have begun, or ended, while everything was read.
-            return if Mark::of(run).is_ok_and(|now| now == mark) { Err(error) } else { Ok(None) };
+            return if mark.stands(run) { Err(error) } else { Ok(None) };
         }
         let manifest = manifest_of(&mark.manifest)?;
         let log = CustodyLog::until(&RunFolder::at(run), record.custody_head)?;

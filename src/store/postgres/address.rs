@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::domain::inert_limited;
+use crate::domain::{PlaceError, bracketed, host_and_port, inert_limited, percent_decoded};
 
 /// The port where none is named.
 const PORT: u16 = 5432;
@@ -38,7 +38,7 @@ pub struct Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        let host = bracketed(&self.host);
         let text = format!("postgres://{}@{host}:{}/{}?schema={}", self.user, self.port, self.database, self.schema);
         out.write_str(&inert_limited(&text, 200))
     }
@@ -61,7 +61,11 @@ impl FromStr for Address {
         let (rest, database) = rest.split_once('/').ok_or("the address names no database")?;
         let (who, place) = rest.rsplit_once('@').unwrap_or(("", rest));
         let (user, password) = who.split_once(':').map_or((who, None), |(user, password)| (user, Some(password)));
-        let (host, port) = place_of(place)?;
+        let place = host_and_port(place, PORT).and_then(|(host, port)| {
+            // Others read a list of hosts here.
+            if host.contains(',') { Err(PlaceError::NoHost) } else { Ok((host, port)) }
+        });
+        let (host, port) = place.map_err(|error| error.told("the address"))?;
         let mut address = Self {
             tls: !is_loopback(&host),
             host,
@@ -122,33 +126,8 @@ fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-fn place_of(place: &str) -> Result<(String, u16), String> {
-    let (host, port) = match place.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
-        Some((host, rest)) => (host, rest.strip_prefix(':')),
-        None => place.rsplit_once(':').map_or((place, None), |(host, port)| (host, Some(port))),
-    };
-    if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c.is_control() || "@[],/".contains(c)) {
-        return Err("the address names no host".to_owned());
-    }
-    let port = port.map_or(Ok(PORT), |port| port.parse().map_err(|_| "the address's port is no number".to_owned()))?;
-    Ok((host.to_owned(), port))
-}
-
-/// RFC 3986, section 2.1.
 fn decoded(text: &str) -> Result<String, String> {
-    let bad = || "the address has a broken percent escape".to_owned();
-    let (mut bytes, mut rest) = (Vec::with_capacity(text.len()), text.as_bytes());
-    while let Some((first, after)) = rest.split_first() {
-        if *first != b'%' {
-            bytes.push(*first);
-            rest = after;
-            continue;
-        }
-        let digits = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok()).ok_or_else(bad)?;
-        bytes.push(u8::from_str_radix(digits, 16).map_err(|_| bad())?);
-        rest = &after[2..];
-    }
-    String::from_utf8(bytes).map_err(|_| bad())
+    percent_decoded(text).ok_or_else(|| "the address has a broken percent escape".to_owned())
 }
 
 #[cfg(test)]

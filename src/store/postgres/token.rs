@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use crate::store::StoreError;
-use crate::store::disk::io_error;
+use crate::store::disk::{Disk as _, RealDisk, io_error};
 
 /// What stands in the file. It names the file that it stands in: a copy of the folder is another folder, and two must not
 /// write the same rows.
@@ -39,7 +39,8 @@ pub(super) fn write(path: &Path, run: i64) -> Result<(), StoreError> {
     let token = Token { run, file: number_of(&file.metadata().map_err(io_error("read", &temporary))?) };
     let text = serde_json::to_vec(&token).map_err(|error| io_error("write", path)(error.into()))?;
     file.write_all(&text).and_then(|()| file.sync_all()).map_err(io_error("write", &temporary))?;
-    fs::rename(&temporary, path).map_err(io_error("rename", path))
+    fs::rename(&temporary, path).map_err(io_error("rename", path))?;
+    path.parent().map_or(Ok(()), |folder| RealDisk.sync_dir(folder).map_err(io_error("sync", folder)))
 }
 
 #[cfg(unix)]

@@ -1,12 +1,13 @@
 //! A slice has one answer: from whoever holds it. A worker that dies costs time, and one that comes too late changes nothing.
 
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
 use std::sync::Mutex;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use reledger::domain::EvidenceId;
 use reledger::store::{Engine, Queue, Slice, Work};
-use tempfile::tempdir;
+use tempfile::{TempDir, tempdir};
 
 use super::cut::{Between, Then, When};
 use super::runs::{Gate, captured, command, reference, reported, worker, world};
@@ -80,14 +81,65 @@ fn a_slice_that_is_given_back_is_taken_at_once_and_other_work_of_the_run_is_forg
 }
 
 /// Judges what was captured, and says nothing.
-fn coordinating(store: &str, run: &std::path::Path) -> std::process::Child {
+fn coordinating(store: &str, run: &Path) -> Child {
     let mut command = command("rebuild", world(), store, run);
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
-/// Divergent, as its world is.
-fn ended(mut coordinator: std::process::Child) {
-    assert_eq!(coordinator.wait().unwrap().code(), Some(1));
+/// A run whose work is on offer, for workers only.
+struct Offered {
+    _folder: TempDir,
+    run: PathBuf,
+    port: u16,
+    schema: String,
+    gate: Gate,
+    coordinator: Child,
+}
+
+impl Offered {
+    /// `None` where there is no server.
+    fn begin() -> Option<Self> {
+        let (port, folder) = (common_port()?, tempdir().unwrap());
+        let (store, run) = (own_schema()?, folder.path().join("run"));
+        captured(world(), &store, &run);
+        let mut gate = Gate::for_workers_only(port, &store);
+        let (_, schema) = store.split_once("schema=").unwrap();
+        let coordinator = coordinating(&store, &run);
+        gate.wait_for_work();
+        Some(Self { _folder: folder, run, port, schema: schema.to_owned(), gate, coordinator })
+    }
+
+    fn worker(&self, port: u16, more: &[&str]) -> Child {
+        worker(&url(port, &self.schema), more)
+    }
+
+    /// Lets everybody work, to the end: divergent, as its world is, and the report of any other store.
+    fn finish(&mut self) {
+        self.gate.lift();
+        assert_eq!(self.coordinator.wait().unwrap().code(), Some(1));
+        assert!(reported(&self.run) == reference());
+    }
+}
+
+/// Holds a worker's connection in the middle of a slice.
+struct Pause {
+    reached: Mutex<Sender<()>>,
+    may_go: Mutex<Receiver<()>>,
+}
+
+impl Pause {
+    /// With what tells that it holds one, and what it holds on to until that is dropped.
+    fn new() -> (Self, Receiver<()>, Sender<()>) {
+        let (reached, is_reached) = channel();
+        let (go, may_go) = channel();
+        (Self { reached: Mutex::new(reached), may_go: Mutex::new(may_go) }, is_reached, go)
+    }
+
+    fn hold(&self) -> Then {
+        self.reached.lock().unwrap().send(()).unwrap();
+        let _ = self.may_go.lock().unwrap().recv();
+        Then::GoOn
+    }
 }
 
 /// The server says this in the middle of a slice, and nowhere else.
@@ -95,32 +147,24 @@ const MIDDLE: When = When::Said(b"nostr-event");
 
 #[test]
 fn a_worker_that_is_killed_in_the_middle_of_a_slice_costs_a_second_attempt() {
-    let Some(port) = common_port() else { return };
-    let folder = tempdir().unwrap();
-    let (store, run) = (own_schema().unwrap(), folder.path().join("run"));
-    captured(world(), &store, &run);
-    let mut gate = Gate::for_workers_only(port, &store);
-    let (_, schema) = store.split_once("schema=").unwrap();
-    let coordinator = coordinating(&store, &run);
-    gate.wait_for_work();
-    let child = Mutex::new(None::<std::process::Child>);
+    let Some(mut offered) = Offered::begin() else { return };
+    let child = Mutex::new(None::<Child>);
     let (killed, is_killed) = channel();
     let kill = || {
         child.lock().unwrap().as_mut().unwrap().kill().unwrap();
         killed.send(()).unwrap();
         Then::Cut
     };
-    Between::new(port, MIDDLE, &kill).run(|port| {
+    Between::new(offered.port, MIDDLE, &kill).run(|port| {
         let mut held = child.lock().unwrap();
-        *held = Some(worker(&url(port, schema), &[]));
+        *held = Some(offered.worker(port, &[]));
         drop(held);
         is_killed.recv().unwrap();
         assert_eq!(child.lock().unwrap().as_mut().unwrap().wait().unwrap().code(), None);
     });
-    assert_eq!(gate.expire(), 1, "it held one slice");
-    gate.lift();
-    ended(coordinator);
-    assert!(reported(&run) == reference());
+    assert_eq!(offered.gate.expire(), 1, "it held one slice");
+    offered.finish();
+    let mut gate = offered.gate;
     assert_eq!(gate.number("SELECT max(attempt) FROM S.slice"), 2);
     assert_eq!(gate.number("SELECT count(*) FROM S.slice WHERE attempt > 1"), 1);
     assert_eq!(gate.number("SELECT count(*) FROM S.slice WHERE result IS NULL"), 0);
@@ -128,30 +172,16 @@ fn a_worker_that_is_killed_in_the_middle_of_a_slice_costs_a_second_attempt() {
 
 #[test]
 fn a_worker_whose_lease_expires_while_it_lives_is_refused_and_the_report_is_the_same() {
-    let Some(port) = common_port() else { return };
-    let folder = tempdir().unwrap();
-    let (store, run) = (own_schema().unwrap(), folder.path().join("run"));
-    captured(world(), &store, &run);
-    let mut gate = Gate::for_workers_only(port, &store);
-    let (_, schema) = store.split_once("schema=").unwrap();
-    let coordinator = coordinating(&store, &run);
-    gate.wait_for_work();
-    let (reached, is_reached) = channel();
-    let (go, may_go) = channel::<()>();
-    let (may_go, reached) = (Mutex::new(may_go), Mutex::new(reached));
+    const RESULTS: &str = "SELECT sum(hashtext(encode(result, 'hex')))::bigint FROM S.slice";
+    let Some(mut offered) = Offered::begin() else { return };
     // It hears nothing more until the run is over.
-    let hold = || {
-        reached.lock().unwrap().send(()).unwrap();
-        let _ = may_go.lock().unwrap().recv();
-        Then::GoOn
-    };
-    Between::new(port, MIDDLE, &hold).run(|port| {
-        let late = worker(&url(port, schema), &["--once", "--json"]);
+    let (pause, is_reached, go) = Pause::new();
+    Between::new(offered.port, MIDDLE, &|| pause.hold()).run(|port| {
+        let late = offered.worker(port, &["--once", "--json"]);
         is_reached.recv().unwrap();
-        assert_eq!(gate.expire(), 1, "it holds one slice");
-        gate.lift();
-        ended(coordinator);
-        let before = gate.number("SELECT sum(hashtext(encode(result, 'hex')))::bigint FROM S.slice");
+        assert_eq!(offered.gate.expire(), 1, "it holds one slice");
+        offered.finish();
+        let before = offered.gate.number(RESULTS);
         drop(go);
         let output = late.wait_with_output().unwrap();
         assert_eq!(code(&output), 0, "{}", shown(&output));
@@ -159,32 +189,18 @@ fn a_worker_whose_lease_expires_while_it_lives_is_refused_and_the_report_is_the_
             (parsed(&output.stdout)["late"].as_u64(), parsed(&output.stdout)["slices"].as_u64()),
             (Some(1), Some(0))
         );
-        assert_eq!(gate.number("SELECT sum(hashtext(encode(result, 'hex')))::bigint FROM S.slice"), before);
+        assert_eq!(offered.gate.number(RESULTS), before);
     });
-    assert!(reported(&run) == reference());
-    assert_eq!(gate.number("SELECT max(attempt) FROM S.slice"), 2);
+    assert!(reported(&offered.run) == reference());
+    assert_eq!(offered.gate.number("SELECT max(attempt) FROM S.slice"), 2);
 }
 
 #[test]
 fn a_worker_that_is_told_to_stop_gives_its_slice_back() {
-    let Some(port) = common_port() else { return };
-    let folder = tempdir().unwrap();
-    let (store, run) = (own_schema().unwrap(), folder.path().join("run"));
-    captured(world(), &store, &run);
-    let mut gate = Gate::for_workers_only(port, &store);
-    let (_, schema) = store.split_once("schema=").unwrap();
-    let coordinator = coordinating(&store, &run);
-    gate.wait_for_work();
-    let (reached, is_reached) = channel();
-    let (go, may_go) = channel::<()>();
-    let (may_go, reached) = (Mutex::new(may_go), Mutex::new(reached));
-    let hold = || {
-        reached.lock().unwrap().send(()).unwrap();
-        let _ = may_go.lock().unwrap().recv();
-        Then::GoOn
-    };
-    Between::new(port, MIDDLE, &hold).run(|port| {
-        let mut child = worker(&url(port, schema), &[]);
+    let Some(mut offered) = Offered::begin() else { return };
+    let (pause, is_reached, go) = Pause::new();
+    Between::new(offered.port, MIDDLE, &|| pause.hold()).run(|port| {
+        let mut child = offered.worker(port, &[]);
         is_reached.recv().unwrap();
         let told = child.stderr.take().unwrap();
         let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
@@ -194,10 +210,9 @@ fn a_worker_that_is_told_to_stop_gives_its_slice_back() {
         drop(go);
         assert_eq!(child.wait().unwrap().code(), Some(130));
     });
-    assert_eq!(gate.number("SELECT count(*) FROM S.slice WHERE attempt = 1 AND expires IS NULL AND result IS NULL"), 1);
-    gate.lift();
-    ended(coordinator);
-    assert!(reported(&run) == reference());
+    let given_back = "SELECT count(*) FROM S.slice WHERE attempt = 1 AND expires IS NULL AND result IS NULL";
+    assert_eq!(offered.gate.number(given_back), 1);
+    offered.finish();
 }
 
 #[test]

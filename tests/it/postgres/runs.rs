@@ -7,11 +7,10 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use ::postgres::Client;
-use reledger::domain::Code;
-use reledger::sim::{Noise, Scene, Selection, Transport, World, deal, generators_over, plant};
 use tempfile::{TempDir, tempdir};
 
 use super::server::client;
+use crate::identity;
 use crate::support::{arg, code, reledger, report_bytes, shown};
 
 const EVENTS: u32 = 24;
@@ -38,14 +37,7 @@ pub(crate) fn reference() -> &'static [u8] {
 
 /// A world with faults, as files. Earlier runs stay out: they have folders of their own.
 pub(crate) fn faulty(seed: u64, dir: &Path) {
-    let left_out = [Code::SrcShrank, Code::SrcEquivocation];
-    let all: Vec<Selection> = generators_over(Transport::Files)
-        .filter(|generator| !left_out.contains(&generator.code))
-        .map(|generator| Selection { generator, near: false })
-        .collect();
-    let mut scene = Scene::of(World::generate_with(seed, EVENTS, &Noise::seeded(seed)));
-    plant(&mut scene, &deal(1, seed, FAULTS, &all));
-    scene.write(dir).unwrap();
+    identity::faulty(seed, (EVENTS, FAULTS), dir);
 }
 
 /// The configuration of a world with that store, beside the others.

@@ -103,6 +103,7 @@ impl Visit {
                     Act::Text(text) => socket.feed(Message::text(text)).await.is_err(),
                     Act::Pause(ms) => {
                         let failed = socket.flush().await.is_err();
+                        // A relay that makes its clients wait is one of those that are tried.
                         tokio::time::sleep(Duration::from_millis(ms)).await;
                         failed
                     }

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use redis::Value;
 
 use super::error::TargetError;
-use super::layout::{Kind, Layout};
 use super::link::Link;
 use super::watch::Watch;
 use crate::domain::sha256;
+use crate::target::{Kind, Layout};
 
 /// Keys that the server looks at for one answer.
 const COUNT: usize = 2_000;

@@ -1,7 +1,7 @@
 //! One thing in which a store is not what the ledgers say.
 
 use super::error::shown;
-use super::layout::Kind;
+use crate::target::Kind;
 
 /// How they differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

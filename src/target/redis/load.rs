@@ -3,11 +3,11 @@
 use redis::Value;
 
 use super::batch::{Batch, Packed};
-use super::content::Content;
 use super::error::{TargetError, shown};
 use super::link::Link;
 use super::stage::Stage;
 use super::watch::Watch;
+use crate::target::Content;
 
 /// What a load did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use redis::Cmd;
 
-use super::content::Unit;
 use super::stage::Stage;
+use crate::target::Unit;
 
 /// Units of one transaction, and bytes of their values: a server is busy with it for some milliseconds, and at most two are
 /// held.

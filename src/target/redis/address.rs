@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::domain::{bracketed, host_and_port, inert_limited, percent_decoded};
+
 /// The port where none is named.
 const PORT: u16 = 6379;
 
@@ -27,9 +29,9 @@ impl fmt::Display for Address {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.tls { "rediss" } else { "redis" };
         let user = self.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        let host = bracketed(&self.host);
         let text = format!("{scheme}://{user}{host}:{}/{}", self.port, self.db);
-        out.write_str(&crate::domain::inert_limited(&text, 200))
+        out.write_str(&inert_limited(&text, 200))
     }
 }
 
@@ -63,39 +65,14 @@ impl FromStr for Address {
                 Some((user, password)) => (Some(decoded(user)?), Some(decoded(password)?)),
             },
         };
-        let (host, port) = place_of(place)?;
+        let (host, port) = host_and_port(place, PORT).map_err(|error| error.told("the target"))?;
         let user = user.filter(|user| !user.is_empty());
         Ok(Self { tls, host, port, db, user, password })
     }
 }
 
-fn place_of(place: &str) -> Result<(String, u16), String> {
-    let (host, port) = match place.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
-        Some((host, rest)) => (host, rest.strip_prefix(':')),
-        None => place.rsplit_once(':').map_or((place, None), |(host, port)| (host, Some(port))),
-    };
-    if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c.is_control() || "@[]".contains(c)) {
-        return Err("the target names no host".to_owned());
-    }
-    let port = port.map_or(Ok(PORT), |port| port.parse().map_err(|_| "the target's port is no number".to_owned()))?;
-    Ok((host.to_owned(), port))
-}
-
-/// RFC 3986, section 2.1.
 fn decoded(text: &str) -> Result<String, String> {
-    let bad = || "the target's user or password has a broken percent escape".to_owned();
-    let (mut bytes, mut rest) = (Vec::with_capacity(text.len()), text.as_bytes());
-    while let Some((first, after)) = rest.split_first() {
-        if *first != b'%' {
-            bytes.push(*first);
-            rest = after;
-            continue;
-        }
-        let digits = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok()).ok_or_else(bad)?;
-        bytes.push(u8::from_str_radix(digits, 16).map_err(|_| bad())?);
-        rest = &after[2..];
-    }
-    String::from_utf8(bytes).map_err(|_| bad())
+    percent_decoded(text).ok_or_else(|| "the target's user or password has a broken percent escape".to_owned())
 }
 
 #[cfg(test)]

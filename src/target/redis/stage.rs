@@ -2,12 +2,11 @@
 
 use redis::Value;
 
-use super::content::Content;
 use super::error::{TargetError, shown};
-use super::layout::Layout;
 use super::link::Link;
 use super::watch::Watch;
 use crate::domain::sha256;
+use crate::target::{Content, Layout};
 
 /// The switch, as the server runs it.
 const SWITCH: &str = include_str!("switch.lua");
