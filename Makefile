@@ -36,14 +36,14 @@ check: ## formatting, lints, feature sets, spelling, licences; installs nothing
 	@scripts/optional.sh typos typos
 	@scripts/optional.sh cargo-deny $(CARGO) deny check bans licenses sources
 
-bench: ## speed as ratios to the bare cryptographic floor, in one process
-	$(CARGO) bench --locked --bench floor --bench headers
+bench: ## every step and a whole drill beside the bare signatures of the same events; figures as JSON in target/bench (RELEDGER_BENCH_ENVELOPES=n)
+	$(CARGO) bench --locked --bench pipeline
+
+instructions: ## instructions of verification and projection under callgrind, within 3 % of those known (INSTRUCTIONS=--write)
+	@CARGO="$(CARGO)" scripts/instructions.sh $(INSTRUCTIONS)
 
 bench-project: ## envelope and rebind projections on one thread at three sizes, and how they grow (RELEDGER_BENCH_ENVELOPES=n)
 	$(CARGO) bench --locked --bench project
-
-bench-pipeline: ## what each step of the pipeline costs an event, beside the floor of its signatures (RELEDGER_BENCH_ENVELOPES=n)
-	$(CARGO) bench --locked --bench pipeline
 
 bench-treasury: ## all ledgers and the whole reconciliation at three sizes, time, memory and growth (RELEDGER_BENCH_ENVELOPES=n, RELEDGER_TREASURY=n)
 	$(CARGO) bench --locked --bench treasury
@@ -54,6 +54,9 @@ bench-balances: ## all balances and their sum tree on one thread at three sizes,
 
 bench-page: ## the page of a report with many divergences at three sizes beside its floor (RELEDGER_PAGE=n, RELEDGER_PAGE_OUT=folder)
 	$(CARGO) bench --locked --bench page
+
+bench-evidence: ## proofs of a block, BIP-322 signatures and 900,000 headers on one core, beside their bare cryptography
+	$(CARGO) bench --locked --bench evidence --bench headers
 
 bench-batch: ## batches of signatures beside the single verifiers, by size and number of authors (RELEDGER_BENCH_SIGNATURES=n)
 	$(CARGO) bench --locked --bench batch

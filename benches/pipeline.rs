@@ -1,30 +1,41 @@
-//! What each step of the pipeline costs an event, beside the bare floor of its signatures, measured in the same process.
+//! What each step of the pipeline costs an event, beside the bare floor of its signatures, measured in the same process: the steps
+//! alone, and a whole drill from a file to the verdict.
 //!
-//! The evidence is the Nostr events of a verified world. Processor time is what counts: load that others cause does not show in it.
-//! `make bench-pipeline`; `RELEDGER_BENCH_ENVELOPES=n` sets the size of the world, `RELEDGER_BENCH_ROUNDS=n` the rounds.
+//! The evidence is the Nostr events of an honest world. Processor time is what counts: load that others cause does not show in it.
+//! Figures also go to `target/bench/pipeline.json`.
+//! `make bench`; `RELEDGER_BENCH_ENVELOPES=n` sets the size of the world, `RELEDGER_BENCH_ROUNDS=n` the rounds.
 
 #![expect(
     clippy::disallowed_methods,
     clippy::float_arithmetic,
     clippy::cast_precision_loss,
-    reason = "a benchmark measures time and divides"
+    clippy::unwrap_used,
+    reason = "a benchmark measures time and divides, and fails loudly"
 )]
 
+#[path = "common/figures.rs"]
+mod figures;
 #[path = "common/processor.rs"]
 mod processor;
 #[expect(dead_code, reason = "others take the whole verified world")]
 #[path = "common/world.rs"]
 mod world;
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 use std::time::Instant;
 
 use bitcoin::secp256k1::{Message, Secp256k1, XOnlyPublicKey, schnorr};
 use ed25519_dalek::{Signature, VerifyingKey};
+use figures::Figures;
 use rayon::prelude::*;
-use reledger::domain::{EvidenceId, Media, RawEvidence, TrustPolicy, sha256};
+use reledger::domain::{Addressed, AsOf, EvidenceId, Media, RawEvidence, Sightings, TrustPolicy, sha256};
 use reledger::evidence::{CarrierBody, Claim, Decoded, EnvelopeCarrier, decode};
-use reledger::ledger::rebuild;
+use reledger::ledger::{Ledgers, rebuild};
+use reledger::reconcile::{Declared, Input, Objectives, reconcile};
 use reledger::store::{Engine, EvidenceStore, LogStore};
 use reledger::verify::{Checks, Genuine, VerifiedSet, Verifier};
 
@@ -37,31 +48,82 @@ fn main() {
     let folder = world::world(number("RELEDGER_BENCH_ENVELOPES", 20_000));
     let plan = world::plan(&folder);
     let (judged_by, events) = (world::judged_by(&folder), world::records(Media::NostrEvent, &folder.join("nostr")));
-    let bytes: usize = events.iter().map(|(_, raw)| raw.bytes.len()).sum();
-    println!(
-        "{} events of {} bytes, {} cores, medians of {rounds}",
-        events.len(),
-        bytes / events.len(),
-        rayon::current_num_threads()
-    );
+    let bytes = events.iter().map(|(_, raw)| raw.bytes.len()).sum::<usize>() / events.len();
+    let cores = rayon::current_num_threads();
+    println!("{} events of {bytes} bytes, {cores} cores, medians of {rounds}", events.len());
     println!("{:<44}{:>14}{:>12}{:>12}", "", "processor, us", "clock, us", "of floor");
 
     let checks = Signatures::of(&events, &judged_by);
     println!("{} BIP-340 and {} Ed25519 signatures", checks.schnorr.len(), checks.ed25519.len());
-    let table = Table { rounds, events: events.len(), floor: None };
-    let floor = table.row("floor: each signature, keys parsed before", || checks.hold());
-    let table = Table { floor: Some(floor), ..table };
+    let mut table = Table { rounds, events: events.len(), floor: None, figures: Figures::new("pipeline") };
+    for (name, value) in [("events", events.len()), ("bytes_an_event", bytes), ("rounds", rounds as usize)] {
+        table.figures.about(name, value);
+    }
+    table.floor = Some(table.row("floor: each signature, keys parsed before", || checks.hold()));
     table.row("decode", || events.par_iter().map(|(_, raw)| decode(raw)).filter(is_claim).count());
     table.row("content address", || events.par_iter().filter(|(id, raw)| raw.id() == *id).count());
     for (name, checks) in [("verify, one by one", Checks::Single), ("verify, in batches", Checks::Batch)] {
         table.row(name, || verify(&plan.policy, &judged_by, &events, checks));
     }
     for engine in ["redb:", "sled:", "memory:"] {
-        table.row(&format!("log and index, {engine}"), || put(&events, engine));
+        table.row(&format!("ingest fresh, {engine}"), || Ingested::fresh(&events, engine));
+        let mut held = Ingested::fresh(&events, engine);
+        table.row(&format!("ingest duplicates, {engine}"), || held.put(&events));
     }
     let set = verify(&plan.policy, &judged_by, &events, Checks::Batch);
     let as_of = world::as_of(&folder, &set);
     table.row("project", || rebuild(&set, &plan.policy, as_of));
+    let ledgers = rebuild(&set, &plan.policy, as_of);
+    table.row("reconcile", || reconcile(&input(&set, &ledgers, &plan.policy, as_of)));
+    for checks in ["single", "batch"] {
+        end_to_end(&mut table, &folder, checks);
+    }
+    table.figures.write();
+}
+
+/// The command over the whole world, from its files to the verdict, then once more over what the run holds by then.
+fn end_to_end(table: &mut Table, folder: &Path, checks: &str) {
+    let run = tempfile::tempdir().unwrap();
+    let drill = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_reledger"));
+        command.args([
+            "drill",
+            "--yes",
+            "--quiet",
+            "--progress",
+            "none",
+            "--verify",
+            checks,
+            "--as-of",
+            "2026-10-01T00:00:00Z",
+        ]);
+        command.arg("-c").arg(folder.join("reledger.toml")).arg("--run").arg(run.path().join("run"));
+        let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+        assert!(status.success(), "an honest world: {status}");
+    };
+    table.row_after(
+        &format!("drill, --verify {checks}"),
+        || drop(std::fs::remove_dir_all(run.path().join("run"))),
+        drill,
+    );
+    table.row(&format!("drill again, --verify {checks}"), drill);
+}
+
+fn input<'a>(set: &'a VerifiedSet, ledgers: &'a Ledgers, policy: &'a TrustPolicy, as_of: AsOf) -> Input<'a> {
+    static NOTHING: LazyLock<(Sightings, Declared, BTreeMap<EvidenceId, String>)> = LazyLock::new(Default::default);
+    let (sightings, declared, d_tags) = &*NOTHING;
+    Input {
+        set,
+        ledgers,
+        policy,
+        as_of,
+        receipts: &[],
+        sightings,
+        declared,
+        d_tags,
+        time_boxed: false,
+        objectives: Objectives { rpo_seconds: None, rto_missed: false, stages_missed: &[] },
+    }
 }
 
 fn is_claim(decoded: &Decoded) -> bool {
@@ -74,23 +136,31 @@ fn is_claim(decoded: &Decoded) -> bool {
 struct Table {
     rounds: u32,
     events: usize,
-    floor: Option<(f64, f64)>,
+    floor: Option<f64>,
+    figures: Figures,
 }
 
 impl Table {
-    /// Medians by the processor and by the clock, in microseconds an event.
-    fn row<T>(&self, name: &str, mut work: impl FnMut() -> T) -> (f64, f64) {
+    /// The median by the processor, in microseconds an event; told with that by the clock.
+    fn row<T>(&mut self, name: &str, work: impl FnMut() -> T) -> f64 {
+        self.row_after(name, || (), work)
+    }
+
+    /// As [`Self::row`], with something before each round that is not measured.
+    fn row_after<T>(&mut self, name: &str, mut before: impl FnMut(), mut work: impl FnMut() -> T) -> f64 {
         let (mut by_processor, mut by_clock) = (Vec::new(), Vec::new());
         for _ in 0..self.rounds {
+            before();
             let (spent, began) = (processor::seconds(), Instant::now());
             black_box(work());
             by_clock.push(began.elapsed().as_secs_f64() * 1e6 / self.events as f64);
             by_processor.push((processor::seconds() - spent) * 1e6 / self.events as f64);
         }
         let (processor, clock) = (median(by_processor), median(by_clock));
-        let (floor, _) = self.floor.unwrap_or((processor, clock));
-        println!("{name:<44}{processor:>14.2}{clock:>12.2}{:>12.3}", processor / floor);
-        (processor, clock)
+        let ratio = processor / self.floor.unwrap_or(processor);
+        println!("{name:<44}{processor:>14.2}{clock:>12.2}{ratio:>12.3}");
+        self.figures.row(name, &[("processor_us", processor), ("clock_us", clock), ("of_floor", ratio)]);
+        processor
     }
 }
 
@@ -156,18 +226,26 @@ fn verify(policy: &TrustPolicy, judged_by: &Batch, events: &Batch, checks: Check
     verifier.finish()
 }
 
-fn put(events: &Batch, engine: &str) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let engine = Engine::from_url(engine).expect("a known engine");
-    let (evidence, state) = (folder.path().join("evidence"), folder.path().join("state"));
-    let mut store = LogStore::open(&evidence, &state, &engine).expect("a store");
-    let mut batch = Vec::with_capacity(8_192);
-    for (_, raw) in events {
-        batch.push(raw.clone());
-        if batch.len() == 8_192 {
-            store.put(&batch).expect("it is put");
-            batch.clear();
+/// A store in a folder of its own.
+struct Ingested {
+    store: LogStore,
+    _folder: tempfile::TempDir,
+}
+
+impl Ingested {
+    fn fresh(events: &Batch, engine: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = Engine::from_url(engine).unwrap();
+        let store = LogStore::open(&folder.path().join("evidence"), &folder.path().join("state"), &engine).unwrap();
+        let mut ingested = Self { store, _folder: folder };
+        ingested.put(events);
+        ingested
+    }
+
+    fn put(&mut self, events: &Batch) {
+        for batch in events.chunks(8_192) {
+            let batch: Vec<Addressed> = batch.iter().map(|(_, raw)| raw.clone().into()).collect();
+            self.store.put_addressed(&batch).unwrap();
         }
     }
-    store.put(&batch).expect("it is put");
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::error::AppError;
 use super::observer::{Cancel, Event, Observer};
-use crate::domain::{FetchReceipt, RawEvidence, Sighting, SliceEnd, SourceId};
+use crate::domain::{Addressed, FetchReceipt, RawEvidence, Sighting, SliceEnd, SourceId};
 use crate::ingest::{Ingest, IngestTotals};
 use crate::store::EvidenceStore;
 use crate::substrate::{Captured, EvidenceSource, Sink, SourceError, Stopped};
@@ -21,7 +21,7 @@ const CHECK_BATCHES: usize = 2;
 
 enum Message {
     /// The sender of a large item is dropped when the item is taken, or with the queue.
-    Item(RawEvidence, Sighting, Option<SyncSender<()>>),
+    Item(Addressed, Sighting, Option<SyncSender<()>>),
     Ended(SourceId, Result<Vec<FetchReceipt>, SourceError>),
 }
 
@@ -74,14 +74,14 @@ impl Sink for QueueSink {
         if self.limit.stops() {
             return Err(Stopped);
         }
-        let sighting = captured.sighting();
-        let (held, taken) = if captured.evidence.bytes.len() > LARGE_BYTES {
+        let (evidence, sighting) = captured.addressed();
+        let (held, taken) = if evidence.evidence().bytes.len() > LARGE_BYTES {
             let (held, taken) = sync_channel(0);
             (Some(held), Some(taken))
         } else {
             (None, None)
         };
-        self.queue.send(Message::Item(captured.evidence, sighting, held)).map_err(|_| Stopped)?;
+        self.queue.send(Message::Item(evidence, sighting, held)).map_err(|_| Stopped)?;
         if let Some(taken) = taken {
             // Nothing is ever sent: this ends when the other side lets go.
             let _ = taken.recv();

@@ -247,8 +247,8 @@ mod sync {
     impl Sink for Syncing<'_> {
         fn accept(&mut self, captured: Captured) -> Result<(), Stopped> {
             let headers = captured.evidence.bytes.len() / HEADER_BYTES;
-            let sighting = captured.sighting();
-            if let Err(error) = self.ingest.accept(captured.evidence, sighting) {
+            let (evidence, sighting) = captured.addressed();
+            if let Err(error) = self.ingest.accept(evidence, sighting) {
                 self.failure = Some(error.into());
                 return Err(Stopped);
             }

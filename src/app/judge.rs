@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
 
 use super::error::AppError;
 use super::observer::{Cancel, Event, Observer};
@@ -14,10 +16,12 @@ use crate::verify::{FIRST_PASS, Genuine, SECOND_PASS, VerifiedSet, Verifier};
 /// What is verified together.
 type Batch = Vec<(EvidenceId, RawEvidence)>;
 /// A pass of the verifier over one batch.
-type VerifyBatch<'a> = dyn FnMut(&[(EvidenceId, RawEvidence)]) + 'a;
+type VerifyBatch<'a> = dyn FnMut(&[(EvidenceId, RawEvidence)]) + Send + 'a;
 
 /// Bytes of one batch: bounds memory when records are large.
 const BATCH_BYTES: usize = 32 * 1024 * 1024;
+/// Batches that are read ahead of the one that is verified.
+const BATCHES_AHEAD: usize = 1;
 
 /// What the side records say.
 #[derive(Debug, Default)]
@@ -178,9 +182,9 @@ pub(super) fn judge_knowing(
         let found = share.learn(store, (known.policy, verifier.ring()), threads, observer, cancel)?;
         verifier.know(learned.insert(found));
     }
-    pass.run(store, SECOND_PASS, &mut |batch| threads.install(|| verifier.second_pass(batch)))?;
+    pass.run(store, SECOND_PASS, &mut |batch| verifier.second_pass_on(threads, batch))?;
     let received = pass.received;
-    let mut set = verifier.finish();
+    let mut set = threads.install(|| verifier.finish());
     seals::judge(store, known.policy, &mut set, cancel)?;
     for (name, counts) in &mut set.population.0 {
         // A population found inside another (an envelope in an event) was received as often as it is distinct.
@@ -201,38 +205,50 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
+    /// Reads here and verifies on a thread of its own, which asks the workers.
     fn run(
         &mut self,
         store: &dyn EvidenceStore,
         media: &[Media],
         verify: &mut VerifyBatch<'_>,
     ) -> Result<(), AppError> {
+        let (sender, batches) = sync_channel::<Batch>(BATCHES_AHEAD);
+        thread::scope(|scope| {
+            let verifier = scope.spawn(move || batches.into_iter().for_each(|batch| verify(&batch)));
+            let read = self.read(store, media, &sender);
+            drop(sender);
+            verifier.join().map_err(|_| AppError::Internal("the verifier panicked".to_owned()))?;
+            read
+        })
+    }
+
+    fn read(&mut self, store: &dyn EvidenceStore, media: &[Media], queue: &SyncSender<Batch>) -> Result<(), AppError> {
         let mut batch = Vec::with_capacity(self.items);
         let mut bytes = 0;
         let scanned: Result<(), StoreError> = store.scan(media, &mut |id, evidence| {
             bytes += evidence.bytes.len();
             batch.push((id, evidence));
             if batch.len() >= self.items || bytes >= BATCH_BYTES {
-                self.hand_over(&mut batch, verify);
+                self.hand_over(std::mem::replace(&mut batch, Vec::with_capacity(self.items)), queue);
                 bytes = 0;
             }
             if self.cancel.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         scanned?;
-        self.hand_over(&mut batch, verify);
+        self.hand_over(batch, queue);
         self.cancel.check()
     }
 
-    fn hand_over(&mut self, batch: &mut Batch, verify: &mut VerifyBatch<'_>) {
-        verify(batch);
-        for (id, evidence) in batch.iter() {
+    fn hand_over(&mut self, batch: Batch, queue: &SyncSender<Batch>) {
+        for (id, evidence) in &batch {
             if let Some((_, name)) = POPULATIONS.iter().find(|(media, _)| *media == evidence.media) {
                 let sources = self.tables.sightings.get(id).map_or(1, BTreeSet::len);
                 *self.received.entry(name).or_default() += sources as u64;
             }
         }
         self.done += batch.len() as u64;
-        batch.clear();
+        // The verifier is gone only when it panicked, which is told when it is joined.
+        let _ = queue.send(batch);
         self.observer.event(Event::Progress { done: self.done });
     }
 }

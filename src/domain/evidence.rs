@@ -131,6 +131,36 @@ impl RawEvidence {
     }
 }
 
+/// Evidence with its content address, which was computed here: whoever holds one need not hash the bytes again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addressed {
+    id: EvidenceId,
+    evidence: RawEvidence,
+}
+
+impl Addressed {
+    /// The content address.
+    pub const fn id(&self) -> EvidenceId {
+        self.id
+    }
+
+    /// What it addresses.
+    pub const fn evidence(&self) -> &RawEvidence {
+        &self.evidence
+    }
+
+    /// Gives up the address.
+    pub fn into_evidence(self) -> RawEvidence {
+        self.evidence
+    }
+}
+
+impl From<RawEvidence> for Addressed {
+    fn from(evidence: RawEvidence) -> Self {
+        Self { id: evidence.id(), evidence }
+    }
+}
+
 /// Where one piece of evidence was seen. A side table: never part of an id, a ledger or an ordering.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Sighting {

@@ -23,6 +23,7 @@ mod lost_store;
 mod merkle;
 mod merkle_proof;
 mod month;
+mod ordered;
 mod outcome;
 mod place;
 mod policy;
@@ -48,7 +49,7 @@ pub use code::{Code, Severity, Step};
 pub use coverage::{CompletenessBasis, Coverage, FetchReceipt, Sign, Slice, SliceEnd, SourceId, relay_spelling};
 pub use detection::{Ratio, detection_by_money, detection_by_users};
 pub use digest::{Digest32, Sha256Stream, TaggedHasher, sha256};
-pub use evidence::{Media, RawEvidence, Sighting};
+pub use evidence::{Addressed, Media, RawEvidence, Sighting};
 pub use finding::{Divergence, EvidenceRef, Finding, State, Subject};
 pub use id::{
     AttestationId, BindingId, DescriptorId, EnvelopeId, EvidenceId, FederationSlug, HexError, KeyId, NostrEventId,
@@ -58,6 +59,7 @@ pub use lost_store::LostStore;
 pub use merkle::{MerkleTree, leaf_hash, merkle_root};
 pub use merkle_proof::{MERKLE_PATH_MAX, TreeHead, consistency_path, inclusion_path, is_consistent, is_included};
 pub use month::Month;
+pub use ordered::{Ordered, Pairs};
 pub use outcome::{Condition, ExitCode, Outcome};
 pub use place::{PlaceError, bracketed, host_and_port, percent_decoded};
 pub use policy::{

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::{Ingest, IngestError, IngestTotals};
-use crate::domain::{EvidenceId, FetchReceipt, Media, RawEvidence, Sighting, Slice, SourceId};
+use crate::domain::{Addressed, EvidenceId, FetchReceipt, Media, RawEvidence, Sighting, Slice, SourceId};
 use crate::store::{EvidenceStore, MemoryStore, PutOutcome, SideRecord, StoreError};
 
 /// A store that crashes at its n-th write: nothing of that write is kept, and nothing is accepted after it.
@@ -20,9 +20,9 @@ impl Crashing {
 }
 
 impl EvidenceStore for Crashing {
-    fn put(&mut self, batch: &[RawEvidence]) -> Result<Vec<PutOutcome>, StoreError> {
+    fn put_addressed(&mut self, batch: &[Addressed]) -> Result<Vec<PutOutcome>, StoreError> {
         self.spend()?;
-        self.inner.put(batch)
+        self.inner.put_addressed(batch)
     }
 
     fn put_side(&mut self, records: &[SideRecord]) -> Result<(), StoreError> {

@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::SyncSender;
 
-use crate::domain::{EvidenceId, FetchReceipt, RawEvidence, Sighting};
+use crate::domain::{Addressed, EvidenceId, FetchReceipt, RawEvidence, Sighting};
 use crate::store::{EvidenceStore, PutOutcome, SideRecord, StoreError};
 
 /// Records that may wait for one flush.
@@ -44,7 +44,7 @@ pub struct IngestTotals {
 /// writer is dropped was never acknowledged; call [`Ingest::flush`] first.
 pub struct Ingest<'s> {
     store: &'s mut dyn EvidenceStore,
-    evidence: Vec<RawEvidence>,
+    evidence: Vec<Addressed>,
     sightings: Vec<SideRecord>,
     bytes: usize,
     totals: IngestTotals,
@@ -75,12 +75,13 @@ impl<'s> Ingest<'s> {
     ///
     /// # Errors
     /// [`IngestError::StraySighting`], and nothing is taken; [`IngestError::Store`].
-    pub fn accept(&mut self, evidence: RawEvidence, sighting: Sighting) -> Result<(), IngestError> {
-        let id = evidence.id();
-        if sighting.evidence != id {
-            return Err(IngestError::StraySighting { evidence: id, sighted: sighting.evidence });
+    pub fn accept(&mut self, evidence: impl Into<Addressed>, sighting: Sighting) -> Result<(), IngestError> {
+        let evidence = evidence.into();
+        if sighting.evidence != evidence.id() {
+            return Err(IngestError::StraySighting { evidence: evidence.id(), sighted: sighting.evidence });
         }
-        self.bytes = self.bytes.saturating_add(evidence.bytes.len()).saturating_add(evidence.about.len());
+        let RawEvidence { bytes, about, .. } = evidence.evidence();
+        self.bytes = self.bytes.saturating_add(bytes.len()).saturating_add(about.len());
         self.evidence.push(evidence);
         self.sightings.push(SideRecord::Sighting(sighting));
         if self.evidence.len() >= PENDING_RECORDS_MAX || self.bytes >= PENDING_BYTES_MAX {
@@ -118,7 +119,7 @@ impl<'s> Ingest<'s> {
         if self.evidence.is_empty() {
             return Ok(());
         }
-        let outcomes = self.store.put(&self.evidence)?;
+        let outcomes = self.store.put_addressed(&self.evidence)?;
         self.store.put_side(&self.sightings)?;
         let inserted = outcomes.iter().filter(|outcome| **outcome == PutOutcome::Inserted).count();
         self.totals.inserted += inserted as u64;
@@ -127,7 +128,7 @@ impl<'s> Ingest<'s> {
         let taken = std::mem::take(&mut self.evidence);
         if let Some(next) = &self.next {
             let fresh = taken.into_iter().zip(&outcomes).filter(|(_, outcome)| **outcome == PutOutcome::Inserted);
-            let _ = next.send(fresh.map(|(evidence, _)| evidence).collect());
+            let _ = next.send(fresh.map(|(evidence, _)| evidence.into_evidence()).collect());
         }
         self.sightings.clear();
         self.bytes = 0;

@@ -98,7 +98,9 @@ impl Scene {
 
     fn see_all(&mut self, name: &str) {
         for carrier in self.world.carriers() {
-            self.world.set.events.entry(carrier).or_insert(held(carrier, 30_087, time("2026-05-04T12:00:00Z")));
+            if !self.world.set.events.contains_key(&carrier) {
+                self.world.set.events.insert(carrier, held(carrier, 30_087, time("2026-05-04T12:00:00Z")));
+            }
             self.sightings.entry(carrier).or_default().insert(source(name));
         }
     }

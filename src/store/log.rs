@@ -1,5 +1,6 @@
 //! The evidence log: sealed segments, then one that grows. The truth; everything else is a cache of it.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -10,10 +11,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::StoreError;
 use super::disk::{Disk, io_error};
 use super::footer::{self, Row, Trailer};
+use super::media_set::MediaSet;
 use super::record::{self, HEAD_LEN, Head, Kind, Location, Place};
 use super::segment::{self, HEADER_LEN, Step, Walker, damaged, open_path, sealed_path};
 use super::tail::{Survey, Tail};
-use crate::domain::{Digest32, EvidenceId, RawEvidence};
+use crate::domain::{Digest32, EvidenceId, Media, RawEvidence};
 
 /// Bytes gathered before they are handed to the system.
 const WRITE_BUFFER: usize = 4 << 20;
@@ -22,6 +24,30 @@ const READERS_MAX: usize = 64;
 
 /// What a visitor of records answers.
 pub(super) type Visited = Result<ControlFlow<()>, StoreError>;
+
+/// Which records a walk is for. Their bytes are checked; the others are passed.
+#[derive(Clone, Copy)]
+pub(super) enum Wanted<'a> {
+    All,
+    Side,
+    /// Evidence of these media.
+    Of(&'a [Media]),
+}
+
+impl Wanted<'_> {
+    /// True for a record that is wanted; notes which media are met, where media decide.
+    fn takes(self, head: &Head, payload: &[u8], met: &Cell<MediaSet>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Side => head.kind == Kind::Side,
+            Self::Of(_) if head.kind == Kind::Side => false,
+            Self::Of(wanted) => record::media_of(payload).is_none_or(|media| {
+                met.set(met.get().with(media));
+                wanted.contains(&media)
+            }),
+        }
+    }
+}
 
 /// What one record holds.
 pub(super) enum Body<'a> {
@@ -44,6 +70,8 @@ pub(super) struct Log {
     sealed: Vec<Trailer>,
     tail: Option<Tail>,
     readers: Mutex<BTreeMap<u32, File>>,
+    /// What sealed segments hold, as far as we wrote them or walked over them.
+    media: Mutex<BTreeMap<u32, MediaSet>>,
 }
 
 impl Log {
@@ -72,7 +100,7 @@ impl Log {
         for folder in dir.ancestors().take(3).filter(|folder| !folder.as_os_str().is_empty()) {
             disk.sync_dir(folder).map_err(io_error("sync", folder))?;
         }
-        Ok(Self { dir, disk, segment_bytes, sealed, tail, readers: Mutex::default() })
+        Ok(Self { dir, disk, segment_bytes, sealed, tail, readers: Mutex::default(), media: Mutex::default() })
     }
 
     /// Opens for reading and checks every byte: records, footers, digests. Changes nothing.
@@ -91,9 +119,9 @@ impl Log {
             let file = File::open(&path).map_err(io_error("open", &path))?;
             let len = file.metadata().map_err(io_error("read", &path))?.len();
             let Survey { rows, side, len, .. } = whole(&path, segment, len.max(HEADER_LEN))?;
-            tail = Some(Tail { segment, path, file, len, durable: len, rows, side });
+            tail = Some(Tail { segment, path, file, len, durable: len, rows, side, media: None });
         }
-        Ok(Self { dir, disk, segment_bytes: 0, sealed, tail, readers: Mutex::default() })
+        Ok(Self { dir, disk, segment_bytes: 0, sealed, tail, readers: Mutex::default(), media: Mutex::default() })
     }
 
     /// Appends all entries and syncs. On an error the end of the log is unknown and the log must be opened again.
@@ -114,6 +142,7 @@ impl Log {
                 Body::Evidence(evidence) => {
                     record::write_evidence(&mut buffer, evidence);
                     tail.rows.push(Row { id: entry.id, offset: place.offset, len: head.len });
+                    tail.media = tail.media.map(|media| media.with(evidence.media));
                 }
                 Body::Side(json) => {
                     buffer.extend_from_slice(json);
@@ -167,6 +196,9 @@ impl Log {
         self.disk.rename(&tail.path, &sealed).map_err(io_error("rename", &tail.path))?;
         self.disk.sync_dir(&self.dir).map_err(io_error("sync", &self.dir))?;
         self.sealed.push(trailer);
+        if let Some(media) = tail.media {
+            self.learn(tail.segment, media);
+        }
         Ok(())
     }
 
@@ -202,30 +234,59 @@ impl Log {
         }
     }
 
-    /// Visits all records from a place on, in log order, each checked. The visitor may stop early.
+    /// Visits the wanted records from a place on, in log order, each checked. The visitor may stop early. Returns how many records
+    /// of evidence lie there, wanted or not, unless it was stopped.
     pub(super) fn walk(
         &self,
         from: Option<Place>,
+        wanted: Wanted<'_>,
         visit: &mut dyn FnMut(&Head, Location, &[u8]) -> Visited,
-    ) -> Result<(), StoreError> {
+    ) -> Result<u64, StoreError> {
         let first = from.map_or(1, |place| place.segment);
+        let mut evidence = 0_u64;
         for (segment, end) in self.ends().skip_while(|(segment, _)| *segment < first) {
+            if let Some(held) = self.without(segment, wanted) {
+                evidence = evidence.saturating_add(held);
+                continue;
+            }
             let offset = from.filter(|place| place.segment == segment).map_or(HEADER_LEN, |place| place.offset);
+            let met = Cell::new(MediaSet::default());
             let path = self.path(segment);
             let mut walker = Walker::open(&path, Place { segment, offset }, end)?;
             loop {
-                match walker.step()? {
-                    Step::End => break self.check_table(segment, &path)?,
+                match walker.step_for(&|head, payload| wanted.takes(head, payload, &met))? {
+                    Step::End => break,
                     Step::Bad(offset, what) => return Err(damaged(&path, offset, what)),
                     Step::Record(head, place) => {
-                        if visit(&head, Location { place, len: head.len }, walker.payload())?.is_break() {
-                            return Ok(());
+                        evidence = evidence.saturating_add(u64::from(head.kind == Kind::Evidence));
+                        let Some(payload) = walker.payload() else { continue };
+                        if visit(&head, Location { place, len: head.len }, payload)?.is_break() {
+                            return Ok(evidence);
                         }
                     }
                 }
             }
+            self.check_table(segment, &path)?;
+            if let Wanted::Of(_) = wanted
+                && offset == HEADER_LEN
+                && trailer_of(&self.sealed, segment).is_some()
+            {
+                self.learn(segment, met.get());
+            }
         }
-        Ok(())
+        Ok(evidence)
+    }
+
+    /// How much evidence a sealed segment holds that has nothing of what is wanted, as far as is known.
+    fn without(&self, segment: u32, wanted: Wanted<'_>) -> Option<u64> {
+        let Wanted::Of(media) = wanted else { return None };
+        let known = self.media.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&segment).filter(|held| !held.has_any(media))?;
+        trailer_of(&self.sealed, segment).map(|trailer| trailer.evidence)
+    }
+
+    fn learn(&self, segment: u32, media: MediaSet) {
+        self.media.lock().unwrap_or_else(PoisonError::into_inner).insert(segment, media);
     }
 
     /// So that a walk over a sealed segment has checked all of it: header, records, table; the trailer at opening.

@@ -8,13 +8,16 @@ use std::sync::Arc;
 use super::disk::{Disk, RealDisk};
 use super::index::{self, Index, Mark, MemoryIndex, Table};
 use super::lock::RunLock;
-use super::log::{Body, Entry, Log, damaged_payload};
+use super::log::{Body, Entry, Log, Wanted, damaged_payload};
 use super::memory_store::same_or_conflict;
 use super::record::{self, Head, Kind, Location};
 use super::replay::{self, Group};
 use super::segment::segments_dir;
 use super::{Engine, EvidenceStore, PutOutcome, SideRecord, StoreError, side};
-use crate::domain::{Digest32, EvidenceId, Media, RawEvidence};
+use crate::domain::{Addressed, Digest32, EvidenceId, Media, RawEvidence};
+
+/// Side records that are asked for together while they are walked.
+const SIDE_BATCH: usize = 4_096;
 
 /// Evidence in append-only segments, found through an index that can be rebuilt from them.
 ///
@@ -159,12 +162,12 @@ impl LogStore {
     }
 
     /// Positions in the batch of what is not held yet, in order of arrival. Duplicates are told by their full bytes.
-    fn fresh(&self, batch: &[RawEvidence], ids: &[EvidenceId]) -> Result<Vec<usize>, StoreError> {
+    fn fresh(&self, batch: &[Addressed]) -> Result<Vec<usize>, StoreError> {
         let mut first: BTreeMap<EvidenceId, usize> = BTreeMap::new();
-        for (position, (id, evidence)) in ids.iter().zip(batch).enumerate() {
-            let earlier = *first.entry(*id).or_insert(position);
+        for (position, one) in batch.iter().enumerate() {
+            let earlier = *first.entry(one.id()).or_insert(position);
             if earlier != position {
-                same_or_conflict(*id, &batch[earlier], evidence)?;
+                same_or_conflict(one.id(), batch[earlier].evidence(), one.evidence())?;
             }
         }
         let keys: Vec<[u8; 32]> = first.keys().map(|id| *id.as_bytes()).collect();
@@ -172,7 +175,7 @@ impl LogStore {
         let mut fresh = Vec::new();
         for ((id, position), found) in first.into_iter().zip(found) {
             match found {
-                Some(at) => self.same(id, at, &batch[position])?,
+                Some(at) => self.same(id, at, batch[position].evidence())?,
                 None => fresh.push(position),
             }
         }
@@ -188,6 +191,26 @@ impl LogStore {
             return Ok(());
         }
         same_or_conflict(id, &self.evidence_at(id, at)?, offered)
+    }
+
+    /// Visits those that hold: the log keeps superseded receipts and cursors too, and the index names the one that counts.
+    fn visit_side(
+        &self,
+        waiting: &mut Vec<(Digest32, Location, SideRecord)>,
+        seen: &mut u64,
+        visit: &mut dyn FnMut(SideRecord) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, StoreError> {
+        let keys: Vec<[u8; 32]> = waiting.iter().map(|(key, ..)| key.0).collect();
+        for ((_, at, record), named) in waiting.drain(..).zip(self.index.find(Table::Side, &keys)?) {
+            if named != Some(at) {
+                continue;
+            }
+            *seen += 1;
+            if visit(record).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
     }
 
     /// The side records that would change something, with key, id and JSON.
@@ -249,17 +272,18 @@ fn too_large(bytes: usize) -> Result<(), StoreError> {
 }
 
 impl EvidenceStore for LogStore {
-    fn put(&mut self, batch: &[RawEvidence]) -> Result<Vec<PutOutcome>, StoreError> {
+    fn put_addressed(&mut self, batch: &[Addressed]) -> Result<Vec<PutOutcome>, StoreError> {
         self.writable()?;
-        batch.iter().try_for_each(|evidence| too_large(record::evidence_len(evidence)))?;
-        // INV-1 on write: the ids are ours, never the caller's.
-        let ids: Vec<EvidenceId> = batch.iter().map(RawEvidence::id).collect();
-        let fresh = self.fresh(batch, &ids)?;
+        batch.iter().try_for_each(|one| too_large(record::evidence_len(one.evidence())))?;
+        let fresh = self.fresh(batch)?;
         let mut outcomes = vec![PutOutcome::AlreadyPresent; batch.len()];
         if fresh.is_empty() {
             return Ok(outcomes);
         }
-        let entry = |position: &usize| Entry { id: ids[*position].0, body: Body::Evidence(&batch[*position]) };
+        let entry = |position: &usize| {
+            let one = &batch[*position];
+            Entry { id: one.id().0, body: Body::Evidence(one.evidence()) }
+        };
         let entries: Vec<Entry<'_>> = fresh.iter().map(entry).collect();
         let keeps_bytes = self.index.keeps_bytes();
         self.acknowledge(&entries, |locations| {
@@ -267,8 +291,9 @@ impl EvidenceStore for LogStore {
             for ((entry, position), at) in entries.iter().zip(&fresh).zip(locations) {
                 group.evidence(entry.id, *at);
                 if keeps_bytes {
-                    let mut payload = Vec::with_capacity(record::evidence_len(&batch[*position]));
-                    record::write_evidence(&mut payload, &batch[*position]);
+                    let evidence = batch[*position].evidence();
+                    let mut payload = Vec::with_capacity(record::evidence_len(evidence));
+                    record::write_evidence(&mut payload, evidence);
                     group.bytes(entry.id, payload);
                 }
             }
@@ -316,12 +341,13 @@ impl EvidenceStore for LogStore {
         self.readable()?;
         // A log may hold a record twice when an index lost it; the copy that the index names is the one that is visited.
         let copies = self.mark.is_some_and(|mark| mark.records != mark.evidence);
-        let (mut seen, mut stopped) = (0_u64, false);
-        self.log.walk(None, &mut |head, at, payload| {
+        let (mut named, mut stopped) = (0_u64, false);
+        let wanted = if copies { Wanted::All } else { Wanted::Of(media) };
+        let held = self.log.walk(None, wanted, &mut |head, at, payload| {
             if head.kind == Kind::Side || (copies && self.find(Table::Evidence, head.id)? != Some(at)) {
                 return Ok(ControlFlow::Continue(()));
             }
-            seen += 1;
+            named += 1;
             let parts = record::parse_evidence(payload).ok_or_else(|| damaged_payload(&self.log, at.place))?;
             if !media.contains(&parts.0) {
                 return Ok(ControlFlow::Continue(()));
@@ -330,27 +356,25 @@ impl EvidenceStore for LogStore {
             stopped = flow.is_break();
             Ok(flow)
         })?;
-        agree(stopped || seen == self.len())
+        agree(stopped || if copies { named } else { held } == self.len())
     }
 
     fn scan_side(&self, visit: &mut dyn FnMut(SideRecord) -> ControlFlow<()>) -> Result<(), StoreError> {
         self.readable()?;
-        let (mut seen, mut stopped) = (0_u64, false);
-        self.log.walk(None, &mut |head, at, payload| {
-            if head.kind == Kind::Evidence {
-                return Ok(ControlFlow::Continue(()));
-            }
+        let (mut seen, mut waiting) = (0_u64, Vec::with_capacity(SIDE_BATCH));
+        let mut flow = ControlFlow::Continue(());
+        self.log.walk(None, Wanted::Side, &mut |_, at, payload| {
             let record = side::from_json(payload).ok_or_else(|| damaged_payload(&self.log, at.place))?;
-            // The log keeps superseded receipts and cursors; the index names the one that holds.
-            if self.find(Table::Side, side::key(&record))? != Some(at) {
-                return Ok(ControlFlow::Continue(()));
+            waiting.push((side::key(&record), at, record));
+            if waiting.len() == SIDE_BATCH {
+                flow = self.visit_side(&mut waiting, &mut seen, visit)?;
             }
-            seen += 1;
-            let flow = visit(record);
-            stopped = flow.is_break();
             Ok(flow)
         })?;
-        agree(stopped || seen == self.mark.map_or(0, |mark| mark.side))
+        if flow.is_continue() {
+            flow = self.visit_side(&mut waiting, &mut seen, visit)?;
+        }
+        agree(flow.is_break() || seen == self.mark.map_or(0, |mark| mark.side))
     }
 
     fn cursor(&self, name: &str) -> Result<Option<String>, StoreError> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use super::{EvidenceStore, PutOutcome, SideRecord, StoreError, side};
-use crate::domain::{Digest32, EvidenceId, Media, RawEvidence};
+use crate::domain::{Addressed, Digest32, EvidenceId, Media, RawEvidence};
 
 /// Evidence and side records in ordered maps. Nothing is durable.
 #[derive(Debug, Clone, Default)]
@@ -26,11 +26,10 @@ pub(super) fn same_or_conflict(id: EvidenceId, held: &RawEvidence, offered: &Raw
 }
 
 impl EvidenceStore for MemoryStore {
-    fn put(&mut self, batch: &[RawEvidence]) -> Result<Vec<PutOutcome>, StoreError> {
+    fn put_addressed(&mut self, batch: &[Addressed]) -> Result<Vec<PutOutcome>, StoreError> {
         let mut outcomes = Vec::with_capacity(batch.len());
         let mut fresh = BTreeMap::new();
-        for evidence in batch {
-            let id = evidence.id();
+        for (id, evidence) in batch.iter().map(|one| (one.id(), one.evidence())) {
             if let Some(held) = self.evidence.get(&id).or_else(|| fresh.get(&id).copied()) {
                 same_or_conflict(id, held, evidence)?;
                 outcomes.push(PutOutcome::AlreadyPresent);

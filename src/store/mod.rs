@@ -14,6 +14,7 @@ mod index;
 mod lock;
 mod log;
 mod log_store;
+mod media_set;
 mod members;
 mod memory_store;
 mod postgres;
@@ -36,7 +37,7 @@ pub use postgres::Address;
 #[cfg(feature = "postgres")]
 pub use postgres::{Lease, Queue, Slice, Work};
 
-use crate::domain::{EvidenceId, FetchReceipt, Media, RawEvidence, Sighting};
+use crate::domain::{Addressed, EvidenceId, FetchReceipt, Media, RawEvidence, Sighting};
 
 /// What became of a record that was put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,7 +131,15 @@ pub trait EvidenceStore: Send {
     ///
     /// # Errors
     /// [`StoreError`]; nothing of the batch is acknowledged then.
-    fn put(&mut self, batch: &[RawEvidence]) -> Result<Vec<PutOutcome>, StoreError>;
+    fn put_addressed(&mut self, batch: &[Addressed]) -> Result<Vec<PutOutcome>, StoreError>;
+
+    /// As [`Self::put_addressed`], for evidence whose address nobody has computed yet.
+    ///
+    /// # Errors
+    /// As [`Self::put_addressed`].
+    fn put(&mut self, batch: &[RawEvidence]) -> Result<Vec<PutOutcome>, StoreError> {
+        self.put_addressed(&batch.iter().cloned().map(Addressed::from).collect::<Vec<_>>())
+    }
 
     /// Adds sightings, receipts and cursors. Call it only after the evidence they speak of was put. Durable on return.
     /// Repeated equal side records are kept once. A cursor replaces the one of the same name.

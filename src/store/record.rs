@@ -168,6 +168,12 @@ pub(super) fn parse_evidence(payload: &[u8]) -> Option<(Media, &str, &[u8])> {
     Some((media, std::str::from_utf8(about).ok()?, bytes))
 }
 
+/// The media of an evidence payload, unchecked; `None` as of [`parse_evidence`].
+pub(super) fn media_of(payload: &[u8]) -> Option<Media> {
+    let (len, rest) = payload.split_first()?;
+    std::str::from_utf8(rest.get(..usize::from(*len))?).ok()?.parse().ok()
+}
+
 /// INV-1: true when the payload is what the head's id names.
 pub(super) fn payload_checks(head: &Head, payload: &[u8]) -> bool {
     match head.kind {

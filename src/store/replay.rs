@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use super::StoreError;
 use super::disk::Disk;
 use super::index::{Change, Index, Mark, Table};
-use super::log::{Log, damaged_payload};
+use super::log::{Log, Wanted, damaged_payload};
 use super::record::{Head, Kind, Location, Place};
 use super::segment::HEADER_LEN;
 use super::side;
@@ -119,7 +119,7 @@ pub(super) fn replay(
 ) -> Result<(), StoreError> {
     let mut group = Group::default();
     let keeps_bytes = index.keeps_bytes();
-    log.walk(mark.map(|mark| mark.end()), &mut |head: &Head, at, payload: &[u8]| {
+    log.walk(mark.map(|mark| mark.end()), Wanted::All, &mut |head: &Head, at, payload: &[u8]| {
         match head.kind {
             Kind::Evidence => {
                 group.evidence(head.id, at);
@@ -162,7 +162,7 @@ pub(super) fn disagreement(
             let stop = |_: &Head, at: Location, _: &[u8]| {
                 Ok(if at.place.segment == segment { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
             };
-            log.walk(Some(Place { segment, offset: HEADER_LEN }), &mut { stop })?;
+            log.walk(Some(Place { segment, offset: HEADER_LEN }), Wanted::All, &mut { stop })?;
             return Ok(Some("its last record is not in the log"));
         }
         Err(other) => return Err(other),

@@ -87,7 +87,7 @@ pub(super) fn damaged(path: &Path, offset: u64, what: &str) -> StoreError {
 
 /// What the walker found next.
 pub(super) enum Step {
-    /// A record that checks; its payload is in [`Walker::payload`].
+    /// A record whose head checks; its payload is in [`Walker::payload`].
     Record(Head, Place),
     /// The end, exactly after a record.
     End,
@@ -95,13 +95,14 @@ pub(super) enum Step {
     Bad(u64, &'static str),
 }
 
-/// Reads the records of one segment in order and checks each. Memory: the largest record.
+/// Reads the records of one segment in order and checks what is wanted of them. Memory: the largest record.
 pub(super) struct Walker {
     reader: BufReader<File>,
     path: PathBuf,
     place: Place,
     end: u64,
     payload: Vec<u8>,
+    is_checked: bool,
 }
 
 impl Walker {
@@ -116,16 +117,22 @@ impl Walker {
             Ok(()) | Err(_) => return Err(damaged(path, 0, "the header is not that of this segment")),
         }
         reader.seek(SeekFrom::Start(from.offset)).map_err(io_error("read", path))?;
-        Ok(Self { reader, path: path.to_owned(), place: from, end, payload: Vec::new() })
+        Ok(Self { reader, path: path.to_owned(), place: from, end, payload: Vec::new(), is_checked: false })
     }
 
-    /// The payload of the record that [`Walker::step`] returned last.
-    pub(super) fn payload(&self) -> &[u8] {
-        &self.payload
+    /// The payload of the record that was read last; `None` when it was not wanted, and therefore not checked.
+    pub(super) fn payload(&self) -> Option<&[u8]> {
+        self.is_checked.then_some(&self.payload)
     }
 
-    /// Reads one record. After [`Step::Bad`] the walker must not be used.
+    /// Reads one record and checks it. After [`Step::Bad`] the walker must not be used.
     pub(super) fn step(&mut self) -> Result<Step, StoreError> {
+        self.step_for(&|_, _| true)
+    }
+
+    /// As [`Self::step`]; what is not wanted, by its head and unchecked payload, is passed. Whoever takes a record has it checked:
+    /// hashing what is passed would cost a walk most of its time.
+    pub(super) fn step_for(&mut self, wants: &dyn Fn(&Head, &[u8]) -> bool) -> Result<Step, StoreError> {
         let start = self.place.offset;
         let bad = |what| Ok(Step::Bad(start, what));
         let left = self.end.saturating_sub(start);
@@ -144,11 +151,13 @@ impl Walker {
         payload.resize(usize::try_from(head.len).unwrap_or(usize::MAX), 0);
         let whole = self.fill(&mut payload)?;
         self.payload = payload;
-        if !whole || !payload_checks(&head, &self.payload) {
+        let wanted = wants(&head, &self.payload);
+        if !whole || wanted && !payload_checks(&head, &self.payload) {
             return bad("a record's bytes are not those of its id");
         }
         let place = self.place;
         self.place.offset = start + HEAD_LEN as u64 + u64::from(head.len);
+        self.is_checked = wanted;
         Ok(Step::Record(head, place))
     }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::StoreError;
 use super::disk::{Disk, io_error};
 use super::footer::Row;
+use super::media_set::MediaSet;
 use super::record::{HEAD_LEN, Head, Kind, MARKER, Place};
 use super::segment::{HEADER_LEN, Step, Walker, damaged, header, open_path};
 
@@ -23,6 +24,8 @@ pub(super) struct Tail {
     pub(super) durable: u64,
     pub(super) rows: Vec<Row>,
     pub(super) side: u64,
+    /// Which media its evidence is of; `None` when it was begun by another process.
+    pub(super) media: Option<MediaSet>,
 }
 
 impl Tail {
@@ -32,7 +35,12 @@ impl Tail {
         let file = disk.create(&path).map_err(io_error("create", &path))?;
         write_header(disk, &file, &path, segment)?;
         disk.sync_dir(dir).map_err(io_error("sync", dir))?;
-        Ok(Self { segment, path, file, len: HEADER_LEN, durable: HEADER_LEN, rows: Vec::new(), side: 0 })
+        Ok(Self::empty(segment, path, file))
+    }
+
+    fn empty(segment: u32, path: PathBuf, file: File) -> Self {
+        let media = Some(MediaSet::default());
+        Self { segment, path, file, len: HEADER_LEN, durable: HEADER_LEN, rows: Vec::new(), side: 0, media }
     }
 
     /// Opens the segment to go on writing. `acknowledged` is the end of what was acknowledged in it, as far as an index
@@ -45,7 +53,7 @@ impl Tail {
             // Killed while the segment was being made: no record can stand in it yet.
             disk.truncate(&file, 0).map_err(io_error("truncate", &path))?;
             write_header(disk, &file, &path, segment)?;
-            return Ok(Self { segment, path, file, len: HEADER_LEN, durable: HEADER_LEN, rows: Vec::new(), side: 0 });
+            return Ok(Self::empty(segment, path, file));
         }
         let survey = Survey::of(&path, segment, size)?;
         if let Some((offset, what)) = survey.bad {
@@ -63,9 +71,9 @@ impl Tail {
         } else if survey.len < acknowledged {
             return Err(damaged(&path, survey.len, "the log ends before what was acknowledged"));
         }
-        let tail =
-            Self { segment, file, len: survey.len, durable: survey.len, rows: survey.rows, side: survey.side, path };
-        tail.rewrite(disk, survey.durable)?;
+        let Survey { len, durable, rows, side, .. } = survey;
+        let tail = Self { segment, path, file, len, durable: len, rows, side, media: None };
+        tail.rewrite(disk, durable)?;
         Ok(tail)
     }
 

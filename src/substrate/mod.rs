@@ -62,7 +62,7 @@ pub use stamp::{Submission, stamp_nonce, submit_digest};
 #[cfg(feature = "net")]
 pub use wellknown::{WellKnownPlan, WellKnownSource};
 
-use crate::domain::{FetchReceipt, RawEvidence, Sighting, SourceId};
+use crate::domain::{Addressed, FetchReceipt, RawEvidence, Sighting, SourceId};
 
 /// A piece of evidence on its way in, with the place it was seen at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,14 +78,12 @@ pub struct Captured {
 }
 
 impl Captured {
-    /// The side record that says where this was seen.
-    pub fn sighting(&self) -> Sighting {
-        Sighting {
-            evidence: self.evidence.id(),
-            source: self.source.clone(),
-            place: self.place.clone(),
-            offset: self.offset,
-        }
+    /// The evidence with its address, and the side record that says where it was seen.
+    pub fn addressed(self) -> (Addressed, Sighting) {
+        let evidence = Addressed::from(self.evidence);
+        let sighting =
+            Sighting { evidence: evidence.id(), source: self.source, place: self.place, offset: self.offset };
+        (evidence, sighting)
     }
 }
 

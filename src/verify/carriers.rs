@@ -50,6 +50,39 @@ impl Carriers {
     }
 }
 
+/// Pieces of evidence, in ascending order: mostly one, which costs no allocation, or none.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Pieces(Option<Carriers>);
+
+impl Pieces {
+    pub(crate) fn insert(&mut self, piece: EvidenceId) {
+        match &mut self.0 {
+            Some(held) => held.insert(piece),
+            None => self.0 = Some(piece.into()),
+        }
+    }
+
+    /// All, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = EvidenceId> {
+        self.0.iter().flat_map(Carriers::iter)
+    }
+
+    /// True when this is one of them.
+    pub fn contains(&self, piece: EvidenceId) -> bool {
+        self.0.as_ref().is_some_and(|held| held.contains(piece))
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.0.as_ref().map_or(0, Carriers::len)
+    }
+
+    /// True when there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,5 +97,18 @@ mod tests {
             assert_eq!((carriers.first(), carriers.len()), (id(1), 3));
             assert!(carriers.contains(id(1)) && carriers.contains(id(3)) && !carriers.contains(id(4)));
         }
+    }
+
+    #[test]
+    fn pieces_may_be_none_one_or_many() {
+        let id = |n| EvidenceId::from_bytes([n; 32]);
+        let mut pieces = Pieces::default();
+        assert!(pieces.is_empty() && pieces.iter().count() == 0 && !pieces.contains(id(1)));
+        for (at, n) in [2, 1, 2].into_iter().enumerate() {
+            pieces.insert(id(n));
+            assert_eq!((pieces.is_empty(), pieces.len()), (false, 1 + at.min(1)));
+        }
+        assert_eq!(pieces.iter().collect::<Vec<_>>(), [id(1), id(2)]);
+        assert!(pieces.contains(id(1)) && !pieces.contains(id(3)));
     }
 }

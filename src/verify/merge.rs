@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -13,11 +14,11 @@ use super::{
     SignedAttestation, SignedBinding, SignedEnvelope, SignedSettlement, Verified, VerifiedSet, ots,
 };
 use crate::domain::{
-    AttestationId, Code, Counts, Digest32, EnvelopeId, EvidenceId, Finding, NostrEventId, Subject, TrustPolicy,
+    AttestationId, Code, Counts, Digest32, EnvelopeId, EvidenceId, Finding, NostrEventId, Ordered, Subject, TrustPolicy,
 };
 use crate::evidence::{
-    AttestationClaim, BalanceLine, Charter, GraduationClaim, InvoiceRecord, ListedFederation, MergeRecord, OtsClaim,
-    PaymentLogEntry, ProjectConfig, RotationClaim, StatementClaim,
+    AttestationClaim, BalanceLine, Charter, GraduationClaim, InvoiceRecord, ListedFederation, MergeRecord, OcMeBody,
+    OtsClaim, PaymentLogEntry, ProjectConfig, RotationClaim, StatementClaim,
 };
 
 /// The population of signed OC Me artifacts.
@@ -75,6 +76,9 @@ pub(super) enum Waiting {
 }
 
 /// Everything established so far.
+///
+/// What comes in millions is copied on the way in, and merging has a thread of its own: facts that lay where they were made, among
+/// everything else that judging a record allocates and drops, would hold twice their size in memory.
 #[derive(Default)]
 pub(super) struct Merge {
     pub(super) set: VerifiedSet,
@@ -148,6 +152,7 @@ impl Merge {
             }
             Fact::Envelope(mut envelope) => {
                 self.names.share(&mut envelope);
+                envelope.body = Arc::new(OcMeBody::clone(&envelope.body));
                 self.envelopes.push((envelope.id, Verified::new(envelope, carrier)));
             }
             Fact::Attestation(it) => keep(&mut set.attestations, it.id, it, carrier, |it| it.scheme.clone()),
@@ -168,7 +173,7 @@ impl Merge {
             Fact::Statement(claim) => set.statements.push((carrier, claim)),
             Fact::Anchors(subject, state) => match set.anchors.entry(subject) {
                 Entry::Vacant(place) => {
-                    place.insert(*state);
+                    place.insert(AnchorState::clone(&state));
                 }
                 Entry::Occupied(mut held) => ots::merge(held.get_mut(), *state),
             },
@@ -183,7 +188,7 @@ impl Merge {
     pub(super) fn finish(mut self, policy: &TrustPolicy) -> VerifiedSet {
         self.sort_envelopes(policy);
         self.events.par_sort_unstable_by_key(|(evidence, _)| *evidence);
-        self.set.events = std::mem::take(&mut self.events).into_iter().collect();
+        self.set.events = Ordered::from_sorted(std::mem::take(&mut self.events));
         let blanked = self.blank_findings();
         let set = &mut self.set;
         set.findings.extend(blanked);
@@ -236,8 +241,7 @@ impl Merge {
             }
             is_same
         });
-        // A map is built of what is sorted without asking for any place in it.
-        self.set.envelopes = all.into_iter().collect();
+        self.set.envelopes = Ordered::from_sorted(all);
     }
 
     /// A blank replacement never removes what is held (FORMATS 2.4); when nothing is held it is mere noise.

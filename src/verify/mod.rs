@@ -33,7 +33,7 @@ mod set;
 pub mod settlement;
 mod unread;
 
-pub use carriers::Carriers;
+pub use carriers::{Carriers, Pieces};
 pub use checks::Checks;
 pub use genuine::Genuine;
 pub use run::{FIRST_PASS, SECOND_PASS, Verifier};

@@ -9,7 +9,7 @@ use crate::domain::{Code, Digest32, EvidenceId, Finding, Subject, TaggedHasher, 
 use crate::evidence::{NostrEvent, serialize_for_id};
 
 /// One context for all verifications: making it is cheap, but sharing it is cheaper still (CAPTURE 4.1).
-fn context() -> &'static Secp256k1<VerifyOnly> {
+pub(super) fn context() -> &'static Secp256k1<VerifyOnly> {
     static CONTEXT: OnceLock<Secp256k1<VerifyOnly>> = OnceLock::new();
     CONTEXT.get_or_init(Secp256k1::verification_only)
 }

@@ -86,8 +86,8 @@ pub fn merge(into: &mut AnchorState, from: AnchorState) {
     into.stale.extend(from.stale);
     into.pending.extend(from.pending);
     into.answered.extend(from.answered);
-    into.refused.extend(from.refused);
-    into.proofs.extend(from.proofs);
+    from.refused.iter().for_each(|proof| into.refused.insert(proof));
+    from.proofs.iter().for_each(|proof| into.proofs.insert(proof));
 }
 
 fn embedded_digest(proof: &Proof<'_>) -> Option<Digest32> {

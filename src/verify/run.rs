@@ -129,12 +129,24 @@ impl<'p> Verifier<'p> {
     /// Decodes and judges a batch in parallel, and merges the one before it, each in order of evidence id.
     pub fn second_pass(&mut self, batch: &[(EvidenceId, RawEvidence)]) {
         let batch = self.unseen(batch, SECOND_PASS);
+        rayon::in_place_scope(|scope| self.judge_and_merge(scope, &batch));
+    }
+
+    /// As [`Self::second_pass`]: judges in these threads, and merges in the one that asks, which should do nothing else.
+    pub fn second_pass_on(&mut self, threads: &rayon::ThreadPool, batch: &[(EvidenceId, RawEvidence)]) {
+        let batch = self.unseen(batch, SECOND_PASS);
+        threads.in_place_scope(|scope| self.judge_and_merge(scope, &batch));
+    }
+
+    fn judge_and_merge<'s>(&'s mut self, scope: &rayon::Scope<'s>, batch: &'s [(EvidenceId, &'s RawEvidence)]) {
         let bench = Bench { policy: self.policy, ring: &self.ring, headers: &self.headers, genuine: self.genuine };
-        let before = std::mem::take(&mut self.judged);
-        let merge = &mut self.merge;
         let checks = self.genuine.checks_by();
-        ((), self.judged) =
-            rayon::join(|| before.into_iter().for_each(|it| merge.take(it)), || checks.judge(&bench, &batch));
+        let before = std::mem::take(&mut self.judged);
+        let (merge, judged) = (&mut self.merge, &mut self.judged);
+        scope.spawn(move |_| *judged = checks.judge(&bench, batch));
+        for judged in before {
+            merge.take(judged);
+        }
     }
 
     /// Judges what had to wait for all descriptors, completes pending proofs, counts, and brings all into order.

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::carriers::Carriers;
+use super::carriers::{Carriers, Pieces};
 use crate::domain::{
     AttestationId, BindingId, BlockHash, BlockHeight, Code, DescriptorId, Digest32, EnvelopeId, EvidenceId, Finding,
-    KeyId, NostrEventId, Population, PublicKey32, Tip, UnixSeconds,
+    KeyId, NostrEventId, Ordered, Population, PublicKey32, Tip, UnixSeconds,
 };
 use crate::evidence::{
     AttestationMessage, BalanceLine, BindingMessage, CandidateRule, Changed, Charter, DescriptorForm, InvoiceRecord,
@@ -263,9 +263,9 @@ pub struct AnchorState {
     /// one whose header is missing.
     pub answered: BTreeSet<Vec<u8>>,
     /// Proofs that were refused.
-    pub refused: BTreeSet<EvidenceId>,
+    pub refused: Pieces,
     /// Every proof seen about this digest.
-    pub proofs: BTreeSet<EvidenceId>,
+    pub proofs: Pieces,
 }
 
 impl AnchorState {
@@ -308,7 +308,7 @@ pub struct HeldEvent {
 #[derive(Debug, Clone, Default)]
 pub struct VerifiedSet {
     /// Signed OC Me artifacts, all kinds.
-    pub envelopes: BTreeMap<EnvelopeId, Verified<SignedEnvelope>>,
+    pub envelopes: Ordered<EnvelopeId, Verified<SignedEnvelope>>,
     /// Attestations.
     pub attestations: BTreeMap<AttestationId, Verified<SignedAttestation>>,
     /// Attestations that only their carriers' Nostr signatures speak for, by declared id. An id may stand among the
@@ -352,7 +352,7 @@ pub struct VerifiedSet {
     pub tip: Option<Tip>,
     /// Every event whose id and signature hold, by evidence: for coverage. A forged event is nothing that an honest
     /// relay could omit.
-    pub events: BTreeMap<EvidenceId, HeldEvent>,
+    pub events: Ordered<EvidenceId, HeldEvent>,
     /// Everything that was found wrong so far, sorted; equal findings of several carriers are one with all their evidence.
     pub findings: Vec<Finding>,
     /// Fates; `received` is filled in by the caller from the sightings.

@@ -161,7 +161,7 @@ fn epoch(number: u32) -> (u32, u32) {
 
 /// The blocks that proofs among these pieces lead to.
 pub(super) fn heights(set: &VerifiedSet, pieces: &BTreeSet<EvidenceId>) -> BTreeSet<u32> {
-    let concerned = set.anchors.values().filter(|state| state.proofs.iter().any(|proof| pieces.contains(proof)));
+    let concerned = set.anchors.values().filter(|state| state.proofs.iter().any(|proof| pieces.contains(&proof)));
     concerned
         .flat_map(|state| {
             let confirmed = state.confirmed.iter().map(|anchor| anchor.height.0);

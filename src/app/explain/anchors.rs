@@ -36,7 +36,7 @@ pub(super) fn told(known: &Known, class: Class, digest: Digest32) -> Option<Anch
             })
             .collect(),
         header_missing: state.header_missing.iter().map(|height| height.0).collect(),
-        refused: state.refused.iter().map(|proof| refused(known, *proof)).collect(),
+        refused: state.refused.iter().map(|proof| refused(known, proof)).collect(),
     })
 }
 

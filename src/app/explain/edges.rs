@@ -48,7 +48,7 @@ pub(in crate::app) fn visit<'a>(set: &'a VerifiedSet, visit: &mut Visit<'_, 'a>)
         state.confirmed.iter().for_each(|anchor| visit(node, "anchor", Node::Block(anchor.height.0)));
         state.stale.iter().for_each(|stale| visit(node, "stale-anchor", Node::Block(stale.height.0)));
         state.header_missing.iter().for_each(|height| visit(node, "unchecked-anchor", Node::Block(height.0)));
-        state.proofs.iter().for_each(|proof| visit(node, "proof", evidence(*proof)));
+        state.proofs.iter().for_each(|proof| visit(node, "proof", evidence(proof)));
     }
     for (id, event) in &set.events {
         visit(evidence(*id), "event", Node::Digest(Class::Event, event.id.0));

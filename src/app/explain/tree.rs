@@ -152,7 +152,7 @@ fn brought_by(known: &Known, name: &Name) -> BTreeSet<EvidenceId> {
             events.map(|(id, _)| *id).collect()
         }
         Class::Evidence => BTreeSet::from([EvidenceId(digest)]),
-        Class::Digest => set.anchors.get(&digest).map(|state| state.proofs.clone()).unwrap_or_default(),
+        Class::Digest => set.anchors.get(&digest).map(|state| state.proofs.iter().collect()).unwrap_or_default(),
         Class::Divergence => {
             let held = known.divergences.get(&digest);
             held.into_iter().flat_map(|held| &held.divergence.evidence).map(|evidence| evidence.id).collect()

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::domain::{EnvelopeId, EvidenceId, Finding, KeyId, UnixMicros, UnixSeconds, WindowId};
+use crate::domain::{BlockHeight, EnvelopeId, EvidenceId, Finding, KeyId, Ordered, UnixMicros, UnixSeconds, WindowId};
 use crate::evidence::{BillableEvent, Distribution, DropManifest, OcMeBody, OcMeKind};
 use crate::ledger::scope::Scope;
-use crate::verify::Anchor;
 
 use super::standing::{Standing, Standings, claimed_time};
 use super::survey::Surveyor;
@@ -27,8 +26,8 @@ pub struct EnvelopeEntry {
     pub body: Arc<OcMeBody>,
     /// Whether it enters the sums.
     pub standing: Standing,
-    /// Lowest verified anchor.
-    pub anchor: Option<Anchor>,
+    /// The height of its lowest verified anchor.
+    pub anchor_height: Option<BlockHeight>,
     /// A carrier, for findings. Never part of a leaf.
     pub carrier: EvidenceId,
 }
@@ -44,7 +43,7 @@ impl EnvelopeEntry {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EnvelopeLedger {
     /// Every verified envelope, counted or not.
-    pub entries: BTreeMap<EnvelopeId, EnvelopeEntry>,
+    pub entries: Ordered<EnvelopeId, EnvelopeEntry>,
     /// Drop windows with at least one counted member or manifest.
     pub windows: BTreeMap<WindowId, drops::Window>,
     /// The Merkle rule that reproduces a manifest's root, by manifest.
@@ -71,7 +70,7 @@ impl EnvelopeLedger {
                 claimed: claimed_time(&envelope.body),
                 body: Arc::clone(&envelope.body),
                 standing,
-                anchor: anchors.of(&id.0).copied(),
+                anchor_height: anchors.of(&id.0).map(|anchor| anchor.height),
                 carrier: verified.first_carrier(),
             };
             if entry.counts() {
@@ -79,8 +78,7 @@ impl EnvelopeLedger {
             }
             entries.push((*id, entry));
         }
-        // They are in order already: a tree is built of a sorted list in one pass.
-        let entries = BTreeMap::from_iter(entries);
+        let entries = Ordered::from_sorted(entries);
         let blocks = anchors.known_blocks();
         let survey = surveyor.finish();
         let windows = drops::windows(scope, &survey, &blocks);

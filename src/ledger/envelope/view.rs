@@ -31,7 +31,7 @@ impl EnvelopeLedger {
             .text("kid", &entry.kid)
             .text("standing", entry.standing.name())
             .int_or_null("claimed_micros", entry.claimed.map(|at| at.0))
-            .int_or_null("anchor_height", entry.anchor.map(|anchor| anchor.height.0));
+            .int_or_null("anchor_height", entry.anchor_height.map(|height| height.0));
         match &*entry.body {
             OcMeBody::Event(event) => leaf
                 .int("v", event.v)

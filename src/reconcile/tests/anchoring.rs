@@ -3,7 +3,7 @@
 
 use super::*;
 
-use crate::domain::AttestationId;
+use crate::domain::{AttestationId, Ordered};
 use crate::evidence::AttestationMessage;
 use crate::verify::{HeaderTrust, SignedAttestation};
 
@@ -113,6 +113,6 @@ fn the_provable_recovery_point_rests_on_checked_headers_and_on_what_counts() {
     block(&mut scene, as_of, HeaderTrust::Isolated);
     assert_eq!(recovery(&scene).1, before);
     // Nothing at all is no number.
-    scene.world.set.envelopes.clear();
+    scene.world.set.envelopes = Ordered::default();
     assert_eq!(recovery(&scene), (None, None));
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::super::disk::RealDisk;
-use super::super::log::{Body, Entry, Log};
+use super::super::log::{Body, Entry, Log, Wanted};
 use super::super::record::Place;
 use super::super::segment::{open_path, sealed_path};
 use super::super::{Engine, EvidenceStore as _, LogStore, StoreError};
@@ -26,7 +26,7 @@ fn append(log: &mut Log, batch: &[RawEvidence]) -> Place {
 
 fn held(log: &Log) -> Result<Vec<EvidenceId>, StoreError> {
     let mut ids = Vec::new();
-    log.walk(None, &mut |head, _, _| {
+    log.walk(None, Wanted::All, &mut |head, _, _| {
         ids.push(EvidenceId(head.id));
         Ok(std::ops::ControlFlow::Continue(()))
     })?;

@@ -98,6 +98,8 @@ impl Forest {
             node_offences: BTreeMap::new(),
             worthless: BTreeSet::new(),
         };
+        // Hundreds of thousands of headers: a list that grows would be copied again and again.
+        forest.nodes.reserve_exact(cuts.iter().flat_map(|cut| &cut.pieces).map(|piece| piece.headers.len()).sum());
         for (run, cut) in cuts.into_iter().enumerate() {
             forest.plant(run, cut);
         }
@@ -285,7 +287,7 @@ struct Cut {
 impl Cut {
     fn of(run: &HeaderRun, limit: Option<Target>) -> Self {
         let mut cut = Self { pieces: Vec::new(), offence: None, worthless: Vec::new() };
-        let mut joined = false;
+        let (mut joined, mut targets) = (false, Targets { limit, last: None });
         for (offset, raw) in (0_u32..).zip(&run.headers) {
             let height = run.start.and_then(|start| start.0.checked_add(offset));
             if run.start.is_some() && height.is_none() {
@@ -293,7 +295,7 @@ impl Cut {
                 break;
             }
             let (prev, node) = read(raw);
-            if let Err(observed) = own_work(&node, limit) {
+            if let Err(observed) = targets.own_work(&node) {
                 cut.offend(height, "proof of work", "a hash that meets an allowed target", observed);
                 cut.worthless.push(node.hash);
                 joined = false;
@@ -305,13 +307,20 @@ impl Cut {
                 Some(piece) => {
                     let expected = piece.headers.last().map_or_else(String::new, |last| text(last.hash));
                     cut.offend(height, "previous hash", &expected, &text(prev));
-                    cut.pieces.push(LoosePiece { headers: vec![node], prev, claimed: height });
+                    cut.begin(node, prev, height, run);
                 }
-                None => cut.pieces.push(LoosePiece { headers: vec![node], prev, claimed: height }),
+                None => cut.begin(node, prev, height, run),
             }
             joined = true;
         }
         cut
+    }
+
+    fn begin(&mut self, first: Node, prev: [u8; 32], claimed: Option<u32>, run: &HeaderRun) {
+        // Most runs are one piece; of one that is cut, the others take no more room than they need.
+        let mut headers = Vec::with_capacity(if self.pieces.is_empty() { run.headers.len() } else { 1 });
+        headers.push(first);
+        self.pieces.push(LoosePiece { headers, prev, claimed });
     }
 
     fn offend(&mut self, height: Option<u32>, rule: &'static str, expected: &str, observed: &str) {
@@ -352,12 +361,28 @@ fn read(raw: &[u8; 80]) -> ([u8; 32], Node) {
     (prev, node)
 }
 
-fn own_work(node: &Node, limit: Option<Target>) -> Result<(), &'static str> {
-    match (pow::target(node.bits), limit) {
-        (None, _) => Err("bits that are no target"),
-        (_, None) => Err("no target is allowed by the policy"),
-        (Some(target), Some(limit)) if target > limit => Err("a target easier than the limit"),
-        (Some(target), _) if !pow::is_met(target, node.hash) => Err("a hash above its target"),
-        _ => Ok(()),
+/// The targets that headers name, of which thousands in a row name the same.
+struct Targets {
+    limit: Option<Target>,
+    last: Option<(u32, Target)>,
+}
+
+impl Targets {
+    fn own_work(&mut self, node: &Node) -> Result<(), &'static str> {
+        let target = match self.last {
+            Some((bits, target)) if bits == node.bits => target,
+            _ => self.allowed(node.bits)?,
+        };
+        self.last = Some((node.bits, target));
+        if pow::is_met(target, node.hash) { Ok(()) } else { Err("a hash above its target") }
+    }
+
+    fn allowed(&self, bits: u32) -> Result<Target, &'static str> {
+        match (pow::target(bits), self.limit) {
+            (None, _) => Err("bits that are no target"),
+            (_, None) => Err("no target is allowed by the policy"),
+            (Some(target), Some(limit)) if target > limit => Err("a target easier than the limit"),
+            (Some(target), Some(_)) => Ok(target),
+        }
     }
 }

@@ -111,10 +111,12 @@ pub(super) fn weigh(walked: &Walked<'_>, about: &About<'_>, headers: &HeaderChai
             Attestation::Unknown { .. } => {}
         }
     }
-    let on_way = walked.ways_to(leading.into_iter());
-    let pending = |attestation| matches!(attestation, Attestation::Pending(_));
-    let answered = walked.leaves.iter().filter(|leaf| pending(leaf.attestation) && on_way[leaf.place]);
-    weighed.state.answered = answered.map(|leaf| leaf.message.clone()).collect();
+    if !weighed.state.pending.is_empty() {
+        let on_way = walked.ways_to(leading.into_iter());
+        let pending = |attestation| matches!(attestation, Attestation::Pending(_));
+        let answered = walked.leaves.iter().filter(|leaf| pending(leaf.attestation) && on_way[leaf.place]);
+        weighed.state.answered = answered.map(|leaf| leaf.message.clone()).collect();
+    }
     weighed.state.confirmed.sort();
     weighed.state.confirmed.dedup();
     weighed

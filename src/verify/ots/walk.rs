@@ -5,6 +5,9 @@ use sha3::{Digest as _, Keccak256};
 
 use crate::evidence::ots::{Attestation, Op, Proof, Step};
 
+/// What messages of calendars' proofs fit into: two digests, or a transaction.
+const MESSAGE_BYTES_USUAL: usize = 256;
+
 /// The end of one branch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Leaf<'a> {
@@ -52,7 +55,8 @@ pub(super) fn walk<'a>(proof: &Proof<'a>, start: &[u8]) -> Option<Walked<'a>> {
     let mut walked = Walked { parents: Vec::with_capacity(1 + proof.steps().len()), ..Walked::default() };
     walked.parents.push(0);
     let mut kept = Vec::new();
-    let (mut message, mut through_commitment, mut place) = (start.to_vec(), false, 0);
+    let (mut message, mut through_commitment, mut place) = (Vec::with_capacity(MESSAGE_BYTES_USUAL), false, 0);
+    message.extend_from_slice(start);
     for step in proof.steps() {
         walked.work += message.len();
         match step {
@@ -86,7 +90,12 @@ pub(super) fn apply(op: Op<'_>, message: &mut Vec<u8>) {
         Op::Sha256 => becomes(message, &sha256::Hash::hash(message).to_byte_array()),
         Op::Keccak256 => becomes(message, &Keccak256::digest(&message)),
         Op::Append(more) => message.extend_from_slice(more),
-        Op::Prepend(more) => drop(message.splice(..0, more.iter().copied())),
+        Op::Prepend(more) => {
+            let len = message.len();
+            message.resize(len + more.len(), 0);
+            message.copy_within(..len, more.len());
+            message[..more.len()].copy_from_slice(more);
+        }
         Op::Reverse => message.reverse(),
         Op::Hexlify => *message = faster_hex::hex_string(message).into_bytes(),
     }
