@@ -80,7 +80,7 @@ workers: ## worlds with 1, 2 and 4 workers, and drills cut at bytes (RELEDGER_WO
 	RELEDGER_WORKER_WORLDS=$${RELEDGER_WORKER_WORLDS:-20} RELEDGER_WORKER_CUTS=$${RELEDGER_WORKER_CUTS:-60} RELEDGER_REQUIRE_SERVICES=1 $(CARGO) test --locked --test it postgres:: -- --nocapture
 
 bench-workers: ## CPU time an event of 0, 1, 2 and 4 workers and their server beside one process (RELEDGER_BENCH_EVENTS=n, RELEDGER_BENCH_ROUNDS=n)
-	$(CARGO) bench --locked --bench workers
+	CARGO_PROFILE_BENCH_STRIP=symbols $(CARGO) bench --locked --bench workers
 
 kills: ## captures, restores, snapshots and seals killed at random moments, RELEDGER_KILLS of each
 	RELEDGER_KILLS=$${RELEDGER_KILLS:-30} $(CARGO) test --locked --test it replay::kills -- --nocapture

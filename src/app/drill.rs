@@ -294,7 +294,7 @@ impl<'a> Session<'a> {
     fn fetch(&mut self, stage: &'static str, sources: Vec<Box<dyn EvidenceSource>>) -> Result<(), AppError> {
         let sources = sources.into_iter().map(|source| self.book.keeps(source)).collect();
         self.timed(stage, |session| {
-            let at_once = session.store.shared_run().is_none();
+            let at_once = session.share.is_none();
             let checking = Checking { genuine: &mut session.genuine, threads: &session.threads, at_once };
             let store = &mut session.store;
             let taken = capture(stage, sources, store, checking, session.observer, &session.limit)?;

@@ -8,6 +8,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::args::Global;
+use super::expect::VerifyArgs;
 use super::output::{Output, say};
 use super::{documents, progress, settings, signals};
 use crate::app::{self, AppError, Cancel, WorkerOptions};
@@ -32,6 +33,8 @@ pub(crate) struct WorkerArgs {
     /// End when nothing is left to do, instead of waiting for more.
     #[arg(long)]
     once: bool,
+    #[command(flatten)]
+    verify: VerifyArgs,
 }
 
 pub(crate) fn worker(global: &Global, output: &Output, args: &WorkerArgs) -> Result<ExitCode, AppError> {
@@ -55,6 +58,7 @@ pub(crate) fn worker(global: &Global, output: &Output, args: &WorkerArgs) -> Res
     let options = WorkerOptions {
         store: Arc::new(address),
         jobs: global.jobs,
+        checks: args.verify.checks(),
         once: args.once,
         tool_sha256: settings::actor(None)?.tool_sha256,
     };

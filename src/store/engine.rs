@@ -14,7 +14,8 @@ pub enum Engine {
     Sled,
     /// In memory, built from the log at each open.
     Memory,
-    /// Tables that several machines share: PostgreSQL, or what speaks its protocol.
+    /// Tables that several machines share: PostgreSQL, or what speaks its protocol. They hold a copy of the log; the index is
+    /// the best one that this build has.
     Postgres(Arc<Address>),
 }
 
@@ -33,6 +34,17 @@ impl Engine {
             }
             // Only the scheme is kept: the rest of a database URL may hold a password.
             other => Err(StoreError::UnknownEngine { scheme: other.split(':').next().unwrap_or_default().to_owned() }),
+        }
+    }
+
+    /// The engine that holds the index: a shared store has none, and one that this build leaves out stays what it is.
+    pub(super) fn of_the_index(&self) -> Self {
+        match self {
+            Self::Postgres(_) if cfg!(not(feature = "postgres")) => self.clone(),
+            Self::Postgres(_) if cfg!(feature = "redb") => Self::Redb,
+            Self::Postgres(_) if cfg!(feature = "sled") => Self::Sled,
+            Self::Postgres(_) => Self::Memory,
+            Self::Redb | Self::Sled | Self::Memory => self.clone(),
         }
     }
 

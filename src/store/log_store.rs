@@ -70,6 +70,7 @@ impl LogStore {
         segment_bytes: u64,
     ) -> Result<Self, StoreError> {
         let lock = RunLock::take(state_dir)?;
+        let engine = &engine.of_the_index();
         let (mut index, mut mark) = index::open(engine, state_dir, &disk)?;
         let acknowledged = mark.map(|mark| mark.end());
         let log = Log::open(segments_dir(evidence_dir), Arc::clone(&disk), segment_bytes, acknowledged)?;
@@ -109,11 +110,6 @@ impl LogStore {
         self.log.seal()?;
         self.poisoned = false;
         Ok(())
-    }
-
-    /// The number of this run among those that share the store; `None` where none is shared.
-    pub fn shared_run(&self) -> Option<i64> {
-        self.index.run()
     }
 
     fn readable(&self) -> Result<(), StoreError> {
@@ -285,17 +281,10 @@ impl EvidenceStore for LogStore {
             Entry { id: one.id().0, body: Body::Evidence(one.evidence()) }
         };
         let entries: Vec<Entry<'_>> = fresh.iter().map(entry).collect();
-        let keeps_bytes = self.index.keeps_bytes();
         self.acknowledge(&entries, |locations| {
             let mut group = Group::of_new_evidence();
-            for ((entry, position), at) in entries.iter().zip(&fresh).zip(locations) {
+            for (entry, at) in entries.iter().zip(locations) {
                 group.evidence(entry.id, *at);
-                if keeps_bytes {
-                    let evidence = batch[*position].evidence();
-                    let mut payload = Vec::with_capacity(record::evidence_len(evidence));
-                    record::write_evidence(&mut payload, evidence);
-                    group.bytes(entry.id, payload);
-                }
             }
             group
         })?;

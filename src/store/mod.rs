@@ -35,7 +35,7 @@ pub use members::members;
 pub use memory_store::MemoryStore;
 pub use postgres::Address;
 #[cfg(feature = "postgres")]
-pub use postgres::{Lease, Queue, Slice, Work};
+pub use postgres::{Lease, Parcel, Queue, SharedCopy, Slice, Work};
 
 use crate::domain::{Addressed, EvidenceId, FetchReceipt, Media, RawEvidence, Sighting};
 
@@ -161,7 +161,7 @@ pub trait EvidenceStore: Send {
     fn get(&self, id: &EvidenceId) -> Result<Option<RawEvidence>, StoreError>;
 
     /// Visits all evidence of these media in unspecified order, each digest checked. The visitor may stop early.
-    /// Streams: memory does not grow with the store.
+    /// Streams: memory does not grow with the store. A store on disk has one order, which more evidence only adds to.
     ///
     /// # Errors
     /// [`StoreError`].

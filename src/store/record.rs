@@ -50,7 +50,7 @@ impl Location {
     }
 }
 
-#[cfg(any(feature = "postgres", feature = "redb", feature = "sled"))]
+#[cfg(any(feature = "redb", feature = "sled"))]
 impl Location {
     /// The fixed form kept by an index.
     pub(super) fn to_bytes(self) -> [u8; 16] {

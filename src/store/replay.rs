@@ -14,8 +14,6 @@ use crate::domain::Digest32;
 
 /// Records per commit while a log is replayed: bounds memory, and the work lost when the replay is killed.
 const GROUP: usize = 16_384;
-/// Bytes per commit, where the index keeps the evidence too.
-const GROUP_BYTES: usize = 16 << 20;
 
 /// Records of the log that the index does not cover yet.
 #[derive(Default)]
@@ -23,9 +21,6 @@ pub(super) struct Group {
     evidence: BTreeMap<[u8; 32], Location>,
     /// With true where the record replaces an earlier one of its key.
     side: BTreeMap<[u8; 32], (Location, bool)>,
-    /// Payloads of the evidence, for an index that keeps them.
-    bytes: BTreeMap<[u8; 32], Vec<u8>>,
-    weight: usize,
     records: u64,
     /// True when the caller has looked already and the index holds none of the evidence.
     looked: bool,
@@ -45,12 +40,6 @@ impl Group {
         self.last = Some((at, id));
     }
 
-    /// Adds the payload of a record of evidence.
-    pub(super) fn bytes(&mut self, id: Digest32, payload: Vec<u8>) {
-        self.weight = self.weight.saturating_add(payload.len());
-        self.bytes.entry(id.0).or_insert(payload);
-    }
-
     /// Adds a side record.
     pub(super) fn side(&mut self, key: Digest32, replaces: bool, id: Digest32, at: Location) {
         if replaces {
@@ -62,7 +51,7 @@ impl Group {
     }
 
     fn is_full(&self) -> bool {
-        self.evidence.len() + self.side.len() >= GROUP || self.weight >= GROUP_BYTES
+        self.evidence.len() + self.side.len() >= GROUP
     }
 
     /// Commits the group to the index and moves the watermark.
@@ -106,7 +95,7 @@ impl Group {
             evidence: distinct.saturating_add(evidence.len() as u64),
             side: keys.saturating_add(fresh),
         };
-        Ok(Some(Change { evidence, side, mark, bytes: self.bytes }))
+        Ok(Some(Change { evidence, side, mark }))
     }
 }
 
@@ -118,15 +107,9 @@ pub(super) fn replay(
     disk: &dyn Disk,
 ) -> Result<(), StoreError> {
     let mut group = Group::default();
-    let keeps_bytes = index.keeps_bytes();
     log.walk(mark.map(|mark| mark.end()), Wanted::All, &mut |head: &Head, at, payload: &[u8]| {
         match head.kind {
-            Kind::Evidence => {
-                group.evidence(head.id, at);
-                if keeps_bytes {
-                    group.bytes(head.id, payload.to_vec());
-                }
-            }
+            Kind::Evidence => group.evidence(head.id, at),
             Kind::Side => {
                 let record = side::from_json(payload).ok_or_else(|| damaged_payload(log, at.place))?;
                 group.side(side::key(&record), side::replaces(&record), head.id, at);

@@ -13,6 +13,9 @@ use super::nostr::{id_holds, signature_holds};
 use crate::domain::{Digest32, Media, RawEvidence, TaggedHasher};
 use crate::evidence::{CarrierBody, Claim, Decoded, EnvelopeCarrier, NostrEvent, decode, nostr_event};
 
+/// The media whose signatures are remembered.
+pub const SIGNED: [Media; 2] = [Media::NostrEvent, Media::Activity];
+
 /// A memory of good signatures. It shortens judging and changes no verdict: what it does not know is checked.
 ///
 /// About 45 bytes a signature.
@@ -115,7 +118,7 @@ fn mark(event: &NostrEvent) -> Digest32 {
 
 /// What is signed in a piece of evidence: the event, and the envelope in it or by itself.
 fn signed(raw: &RawEvidence) -> (Option<NostrEvent>, Option<EnvelopeCarrier>) {
-    if ![Media::NostrEvent, Media::Activity].contains(&raw.media) {
+    if !SIGNED.contains(&raw.media) {
         return (None, None);
     }
     let Decoded::Claim(claim, _) = decode(raw) else { return (None, None) };

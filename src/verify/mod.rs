@@ -35,6 +35,6 @@ mod unread;
 
 pub use carriers::{Carriers, Pieces};
 pub use checks::Checks;
-pub use genuine::Genuine;
+pub use genuine::{Genuine, SIGNED};
 pub use run::{FIRST_PASS, SECOND_PASS, Verifier};
 pub use set::*;

@@ -2,6 +2,7 @@
 //! What belongs here: what needs a server, and is skipped loudly where there is none. `RELEDGER_WORKER_WORLDS=n` sets how many
 //! worlds are tried, `RELEDGER_WORKER_CUTS=n` at how many bytes a connection is cut.
 
+mod copies;
 mod cut;
 mod fence;
 mod refused;

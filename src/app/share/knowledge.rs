@@ -1,20 +1,13 @@
 //! What one process tells another of a slice: which signatures hold, and what the ids in it come to.
 
-use std::ops::ControlFlow;
-
 use rayon::prelude::*;
 
 use crate::app::error::AppError;
 use crate::app::observer::Cancel;
-use crate::domain::{Digest32, EvidenceId, KeyId, MerkleTree, PublicKey32, RawEvidence};
+use crate::domain::{Digest32, EvidenceId, KeyId, PublicKey32, RawEvidence, merkle_root};
 use crate::store::{Lease, Queue};
-use crate::verify::Genuine;
 use crate::verify::keys::KeyRing;
-
-/// Records checked together.
-const BATCH_ITEMS: usize = 2_048;
-/// Bytes of one batch: bounds memory when records are large.
-const BATCH_BYTES: usize = 16 << 20;
+use crate::verify::{Checks, Genuine};
 
 /// A program, by version and by the digest of its executable where that is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +50,7 @@ pub(super) fn keys_of_bytes(bytes: &[u8]) -> KeyRing {
 /// What is known of a slice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Vouched {
-    /// The Merkle root over the ids, which is the node over them in the tree of all: slices are aligned.
+    /// The Merkle root over the ids of what was read, in its order. They are digests over its bytes, so no other bytes have it.
     pub(super) root: Digest32,
     pub(super) items: u64,
     /// What [`Genuine`] remembers of it.
@@ -90,25 +83,6 @@ pub(super) struct Done {
     pub(super) checks: u64,
 }
 
-#[derive(Default)]
-struct Reading {
-    tree: MerkleTree,
-    genuine: Genuine,
-    batch: Vec<(EvidenceId, RawEvidence)>,
-    bytes: usize,
-}
-
-impl Reading {
-    fn flush(&mut self, ring: &KeyRing) {
-        // INV-1: bytes that are not those of their id are vouched for by nobody.
-        let batch = std::mem::take(&mut self.batch);
-        let whole: Vec<RawEvidence> =
-            batch.into_par_iter().filter(|(id, raw)| raw.id() == *id).map(|(_, raw)| raw).collect();
-        self.genuine.check_all(&whole, ring);
-        self.bytes = 0;
-    }
-}
-
 /// Reads a slice out of the shared store and checks its signatures.
 ///
 /// # Errors
@@ -116,32 +90,25 @@ impl Reading {
 pub(super) fn vouch(
     queue: &mut Queue,
     lease: &Lease,
-    ring: &KeyRing,
+    (ring, checks): (&KeyRing, Checks),
     threads: &rayon::ThreadPool,
     cancel: &Cancel,
 ) -> Result<Done, AppError> {
-    let mut reading = Reading::default();
-    let read = queue.read(lease, &mut |is_first, id, evidence| {
-        if is_first {
-            reading = Reading::default();
+    // A slice that does not read is one without evidence: its root is nobody's.
+    let evidence = queue.read(lease)?.unwrap_or_default();
+    let mut genuine = Genuine::checking(checks);
+    // INV-1: the ids are those of the bytes that were read.
+    let ids: Vec<EvidenceId> = threads.install(|| evidence.par_iter().map(RawEvidence::id).collect());
+    for batch in evidence.chunks(checks.batch_items()) {
+        if cancel.is_cancelled() {
+            queue.give_back(lease)?;
+            cancel.check()?;
         }
-        reading.tree.push(id.as_bytes());
-        reading.bytes += evidence.bytes.len();
-        reading.batch.push((id, evidence));
-        if reading.batch.len() >= BATCH_ITEMS || reading.bytes >= BATCH_BYTES {
-            threads.install(|| reading.flush(ring));
-        }
-        if cancel.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
-    read?;
-    if cancel.is_cancelled() {
-        queue.give_back(lease)?;
-        cancel.check()?;
+        threads.install(|| genuine.check_all(batch, ring));
     }
-    threads.install(|| reading.flush(ring));
-    let vouched =
-        Vouched { root: reading.tree.root(), items: reading.tree.count(), marks: reading.genuine.marks().collect() };
-    Ok(Done { vouched, checks: reading.genuine.checks() })
+    let root = merkle_root(ids.iter().map(EvidenceId::as_bytes));
+    let vouched = Vouched { root, items: ids.len() as u64, marks: genuine.marks().collect() };
+    Ok(Done { vouched, checks: genuine.checks() })
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! One run, verified by several processes: a store that they share, what is offered in it, and what comes back.
 
 #[cfg(feature = "postgres")]
+mod bring_up;
+#[cfg(feature = "postgres")]
 mod coordinate;
 #[cfg(feature = "postgres")]
 mod knowledge;
@@ -16,6 +18,8 @@ use super::options::RunOptions;
 use super::plan::Plan;
 use super::run::RunFolder;
 use crate::store::{Engine, LogStore};
+#[cfg(feature = "postgres")]
+use crate::store::{Queue, SharedCopy};
 
 /// Opens the store of a run for writing; beside it whoever checks signatures too, where the store is shared.
 ///
@@ -37,9 +41,15 @@ pub(super) fn open(
             hint: "leave out --offline, or judge the same evidence with `store.url = \"redb:\"`".to_owned(),
         });
     }
-    let store = LogStore::open(&folder.evidence(), &folder.state(), &engine)?;
-    let share = sharing(&store, &engine, options)?;
-    Ok((store, share))
+    #[cfg(feature = "postgres")]
+    if let Engine::Postgres(address) = &engine {
+        // Whether the server is there and lets us in is asked before anything is made in the folder.
+        let queue = Queue::open(address, "coordinator")?;
+        let store = LogStore::open(&folder.evidence(), &folder.state(), &engine)?;
+        let copy = SharedCopy::open(address, &folder.state())?;
+        return Ok((store, Some(Box::new(coordinate::Coordinator::new(queue, copy, options)))));
+    }
+    Ok((LogStore::open(&folder.evidence(), &folder.state(), &engine)?, None))
 }
 
 fn named(engine: &Engine) -> String {
@@ -47,20 +57,4 @@ fn named(engine: &Engine) -> String {
         Engine::Postgres(address) => address.to_string(),
         Engine::Redb | Engine::Sled | Engine::Memory => engine.name().to_owned(),
     }
-}
-
-#[cfg(feature = "postgres")]
-fn sharing(store: &LogStore, engine: &Engine, options: &RunOptions) -> Result<Option<Box<dyn Share>>, AppError> {
-    match (engine, store.shared_run()) {
-        (Engine::Postgres(address), Some(run)) => {
-            Ok(Some(Box::new(coordinate::Coordinator::open(address, run, options)?)))
-        }
-        _ => Ok(None),
-    }
-}
-
-#[cfg(not(feature = "postgres"))]
-#[expect(clippy::unnecessary_wraps, reason = "as the other build has it")]
-fn sharing(_: &LogStore, _: &Engine, _: &RunOptions) -> Result<Option<Box<dyn Share>>, AppError> {
-    Ok(None)
 }

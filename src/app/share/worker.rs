@@ -10,6 +10,7 @@ use crate::app::judge::worker_threads;
 use crate::app::observer::{Cancel, Event, Observer};
 use crate::domain::Digest32;
 use crate::store::{Address, Queue, Work};
+use crate::verify::Checks;
 
 /// For whom to work, and how.
 #[derive(Debug, Clone)]
@@ -18,6 +19,8 @@ pub struct WorkerOptions {
     pub store: Arc<Address>,
     /// Threads; 0 is one per core.
     pub jobs: usize,
+    /// How signatures are checked. No verdict depends on it.
+    pub checks: Checks,
     /// End when nothing is left, instead of waiting for more.
     pub once: bool,
     /// The executable that runs; `None` when unknown.
@@ -61,7 +64,7 @@ pub fn work(options: &WorkerOptions, observer: &dyn Observer, cancel: &Cancel) -
         }
         let before = worked;
         for work in &fit {
-            on_one(&mut queue, work, &mut worked, &threads, observer, cancel)?;
+            on_one(&mut queue, (work, options.checks), &mut worked, &threads, observer, cancel)?;
         }
         if worked != before {
             wait = WAIT;
@@ -77,7 +80,7 @@ pub fn work(options: &WorkerOptions, observer: &dyn Observer, cancel: &Cancel) -
 /// Takes slices of one work until none is to be had.
 fn on_one(
     queue: &mut Queue,
-    work: &Work,
+    (work, checks): (&Work, Checks),
     worked: &mut Worked,
     threads: &rayon::ThreadPool,
     observer: &dyn Observer,
@@ -87,13 +90,13 @@ fn on_one(
     loop {
         cancel.check()?;
         let Some(lease) = queue.lease(work)? else { return Ok(()) };
-        let done = vouch(queue, &lease, &ring, threads, cancel)?;
+        let done = vouch(queue, &lease, (&ring, checks), threads, cancel)?;
         worked.checks += done.checks;
         if queue.finish(&lease, &done.vouched.to_bytes())? {
             worked.slices += 1;
             worked.items += done.vouched.items;
         } else {
-            tracing::warn!(slice = lease.slice.number, attempt = lease.attempt, "came too late: somebody else has it");
+            tracing::warn!(slice = lease.slice, attempt = lease.attempt, "came too late: somebody else has it");
             worked.late += 1;
         }
         observer.event(Event::Progress { done: worked.items });

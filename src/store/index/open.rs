@@ -6,8 +6,6 @@ use std::sync::Arc;
 
 use super::{Change, Index, Mark, MemoryIndex, Table};
 use crate::store::disk::{Disk, io_error};
-#[cfg(feature = "postgres")]
-use crate::store::postgres::PostgresIndex;
 use crate::store::record::Location;
 use crate::store::{Engine, StoreError};
 
@@ -23,8 +21,6 @@ pub(in crate::store) fn open(
     match attempt(engine, state_dir, disk) {
         // Files of an engine that this build leaves out are not bad: another build may still want them.
         Err(error @ StoreError::EngineMissing { .. }) => Err(error),
-        // Nor is a cache bad because its server is not there, or lets nobody in.
-        Err(error) if is_of_the_server(&error) => Err(error),
         Err(error) if path(engine, state_dir).is_some_and(|path| path.exists()) => {
             tracing::warn!(engine = engine.name(), %error, "the index does not open and is rebuilt from the log");
             set_aside(engine, state_dir, &**disk)?;
@@ -32,10 +28,6 @@ pub(in crate::store) fn open(
         }
         other => other,
     }
-}
-
-fn is_of_the_server(error: &StoreError) -> bool {
-    matches!(error, StoreError::Unreachable { .. } | StoreError::Server { .. } | StoreError::Unusable { .. })
 }
 
 fn attempt(
@@ -73,14 +65,6 @@ impl Index for Guarded {
     fn held(&self) -> Result<(u64, u64), StoreError> {
         guard(|| self.0.held())
     }
-
-    fn keeps_bytes(&self) -> bool {
-        self.0.keeps_bytes()
-    }
-
-    fn run(&self) -> Option<i64> {
-        self.0.run()
-    }
 }
 
 #[cfg_attr(not(feature = "sled"), expect(unused_variables, reason = "only sled is synced by us"))]
@@ -91,8 +75,6 @@ fn make(engine: &Engine, state_dir: &Path, disk: &Arc<dyn Disk>) -> Result<Box<d
         Engine::Redb => Ok(Box::new(super::redb::RedbIndex::open(&state_dir.join(REDB))?)),
         #[cfg(feature = "sled")]
         Engine::Sled => Ok(Box::new(super::sled::SledIndex::open(state_dir.join(SLED), Arc::clone(disk))?)),
-        #[cfg(feature = "postgres")]
-        Engine::Postgres(address) => Ok(Box::new(PostgresIndex::open(address, &state_dir.join(POSTGRES))?)),
         #[allow(unreachable_patterns, reason = "reached when an engine's feature is off")]
         missing => Err(StoreError::EngineMissing { engine: missing.name() }),
     }
@@ -100,14 +82,12 @@ fn make(engine: &Engine, state_dir: &Path, disk: &Arc<dyn Disk>) -> Result<Box<d
 
 const REDB: &str = "index.redb";
 const SLED: &str = "index.sled";
-const POSTGRES: &str = "index.postgres";
 
 fn path(engine: &Engine, state_dir: &Path) -> Option<PathBuf> {
     match engine {
-        Engine::Memory => None,
+        Engine::Memory | Engine::Postgres(_) => None,
         Engine::Redb => Some(state_dir.join(REDB)),
         Engine::Sled => Some(state_dir.join(SLED)),
-        Engine::Postgres(_) => Some(state_dir.join(POSTGRES)),
     }
 }
 

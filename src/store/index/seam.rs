@@ -1,13 +1,11 @@
 //! What every engine of the index offers, and the watermark it keeps.
 
-use std::collections::BTreeMap;
-
 use super::super::StoreError;
-#[cfg(any(feature = "postgres", feature = "redb", feature = "sled"))]
+#[cfg(any(feature = "redb", feature = "sled"))]
 use super::super::record::Fields;
 use super::super::record::{Location, Place};
 use crate::domain::Digest32;
-#[cfg(any(feature = "postgres", feature = "redb", feature = "sled"))]
+#[cfg(any(feature = "redb", feature = "sled"))]
 use crate::domain::sha256;
 
 /// The two maps of an index.
@@ -41,7 +39,7 @@ impl Mark {
     }
 }
 
-#[cfg(any(feature = "postgres", feature = "redb", feature = "sled"))]
+#[cfg(any(feature = "redb", feature = "sled"))]
 impl Mark {
     const VERSION: u32 = 1;
     const CHECK_AT: usize = 76;
@@ -83,9 +81,6 @@ pub(in crate::store) struct Change {
     pub(in crate::store) evidence: Vec<([u8; 32], Location)>,
     pub(in crate::store) side: Vec<([u8; 32], Location)>,
     pub(in crate::store) mark: Mark,
-    /// The payloads of the evidence, for an engine that keeps them; else empty.
-    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "no other engine keeps bytes"))]
-    pub(in crate::store) bytes: BTreeMap<[u8; 32], Vec<u8>>,
 }
 
 /// An engine. Knows nothing of the log; keeps what it is given.
@@ -101,19 +96,9 @@ pub(in crate::store) trait Index: Send {
 
     /// How many entries of evidence and of side keys the engine really holds.
     fn held(&self) -> Result<(u64, u64), StoreError>;
-
-    /// True for an engine that wants the evidence itself too, for machines that have no log.
-    fn keeps_bytes(&self) -> bool {
-        false
-    }
-
-    /// The number of this run, where the engine is shared by several.
-    fn run(&self) -> Option<i64> {
-        None
-    }
 }
 
-#[cfg(all(test, any(feature = "postgres", feature = "redb", feature = "sled")))]
+#[cfg(all(test, any(feature = "redb", feature = "sled")))]
 mod tests {
     use super::*;
 

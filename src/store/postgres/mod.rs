@@ -1,18 +1,19 @@
-//! The shared store: evidence, index and work queue in PostgreSQL, or in what speaks its protocol (docs/scaling.md).
+//! The shared store: evidence in slices and a work queue in PostgreSQL, or in what speaks its protocol (docs/scaling.md).
 //!
-//! The run's folder stays the truth; these tables are a copy that machines without the folder can work on.
+//! The run's folder stays the truth, with its index beside it; these tables are a copy that machines without the folder can
+//! work on.
 
 mod address;
 #[cfg(feature = "postgres")]
-mod failure;
+mod copy;
 #[cfg(feature = "postgres")]
-mod index;
+mod failure;
 #[cfg(feature = "postgres")]
 mod link;
 #[cfg(feature = "postgres")]
-mod queue;
+mod parcel;
 #[cfg(feature = "postgres")]
-mod stage;
+mod queue;
 #[cfg(feature = "postgres")]
 mod tables;
 #[cfg(feature = "postgres")]
@@ -22,6 +23,8 @@ mod token;
 
 pub use address::Address;
 #[cfg(feature = "postgres")]
-pub(super) use index::PostgresIndex;
+pub use copy::SharedCopy;
+#[cfg(feature = "postgres")]
+pub use parcel::Parcel;
 #[cfg(feature = "postgres")]
 pub use queue::{Lease, Queue, Slice, Work};

@@ -1,18 +1,17 @@
-//! The work queue: ranges of ids that any process may verify, each leased to one at a time.
+//! The work queue: slices of evidence that any process may verify, each leased to one at a time.
 //!
-//! A lease is an attempt number and an instant. Whoever finds a range whose instant has passed takes it under the next
+//! A lease is an attempt number and an instant. Whoever finds a slice whose instant has passed takes it under the next
 //! number, and a result is taken only from the number that stands: whoever came too late has worked for nothing, and has
 //! changed nothing. Instants are the server's; no two clocks are compared.
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use postgres::Row;
-use postgres::fallible_iterator::FallibleIterator as _;
 
 use super::address::Address;
 use super::link::Link;
-use crate::domain::{Digest32, EvidenceId, RawEvidence};
+use super::parcel::Parcel;
+use crate::domain::{Digest32, RawEvidence};
 use crate::store::StoreError;
 
 /// What is to be verified: the evidence of one run, by one program.
@@ -30,17 +29,15 @@ pub struct Work {
     pub keys: Vec<u8>,
 }
 
-/// A range of ids, both ends in it.
+/// Some of a run's evidence, which the tables hold in one row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slice {
-    /// Its place among the slices of a work.
+    /// Its place among the slices of a run.
     pub number: u32,
-    /// The first id.
-    pub first: EvidenceId,
-    /// The last id.
-    pub last: EvidenceId,
     /// How many pieces of evidence it has.
     pub items: u32,
+    /// The Merkle root over their ids, in its own order.
+    pub root: Digest32,
 }
 
 /// The right to answer for a slice.
@@ -50,8 +47,10 @@ pub struct Lease {
     pub run: i64,
     /// The work.
     pub work: i64,
-    /// What is to be done.
-    pub slice: Slice,
+    /// The number of the slice.
+    pub slice: u32,
+    /// How many pieces of evidence it has.
+    pub items: u32,
     /// The fence: 1 for the first that held it.
     pub attempt: i64,
 }
@@ -87,7 +86,8 @@ impl Queue {
         text.replace("SCHEMA.", &format!("{}.", self.link.schema()))
     }
 
-    /// Offers work. What stands of it already stays; what was offered for the run before is forgotten.
+    /// Offers slices of a work, or more of them. What stands of it already stays; what was offered for the run before is
+    /// forgotten.
     ///
     /// # Errors
     /// As [`Self::open`].
@@ -99,21 +99,17 @@ impl Queue {
              ON CONFLICT (run, work) DO UPDATE SET done = false",
         );
         let add = self.sql(
-            "INSERT INTO SCHEMA.slice (run, work, number, first, last, items, attempt) \
-             SELECT $1, $2, number, first, last, items, 0 \
-             FROM unnest($3::bigint[], $4::bytea[], $5::bytea[], $6::bigint[]) AS offered (number, first, last, items) \
-             ON CONFLICT DO NOTHING",
+            "INSERT INTO SCHEMA.slice (run, work, number, items, attempt) SELECT $1, $2, number, items, 0 \
+             FROM unnest($3::bigint[], $4::bigint[]) AS offered (number, items) ON CONFLICT DO NOTHING",
         );
         let numbers: Vec<i64> = slices.iter().map(|slice| i64::from(slice.number)).collect();
-        let first: Vec<&[u8]> = slices.iter().map(|slice| slice.first.as_bytes().as_slice()).collect();
-        let last: Vec<&[u8]> = slices.iter().map(|slice| slice.last.as_bytes().as_slice()).collect();
         let items: Vec<i64> = slices.iter().map(|slice| i64::from(slice.items)).collect();
         self.link.within(&mut |transaction| {
             for sql in &forget {
                 transaction.execute(sql, &[&work.run, &work.work])?;
             }
             transaction.execute(&offer, &[&work.run, &work.work, &work.tool, &work.build, &work.keys])?;
-            transaction.execute(&add, &[&work.run, &work.work, &numbers, &first, &last, &items])?;
+            transaction.execute(&add, &[&work.run, &work.work, &numbers, &items])?;
             Ok(())
         })
     }
@@ -144,7 +140,7 @@ impl Queue {
             "UPDATE SCHEMA.slice SET attempt = attempt + 1, worker = $3, expires = now() + interval '{} seconds' \
              WHERE run = $1 AND work = $2 AND number = (SELECT number FROM SCHEMA.slice WHERE run = $1 AND work = $2 \
              AND result IS NULL AND (expires IS NULL OR expires < now() OR worker = $3) ORDER BY number LIMIT 1 FOR UPDATE SKIP LOCKED) \
-             RETURNING number, first, last, items, attempt",
+             RETURNING number, items, attempt",
             Self::LEASE_SECONDS
         ));
         let name = self.name.clone();
@@ -154,34 +150,18 @@ impl Queue {
         })
     }
 
-    /// Visits the evidence of a slice, ascending by id. Nothing of it is checked: not even that the bytes are those of the id.
-    /// The visitor may stop early.
+    /// The evidence of a slice, in its order; `None` where the tables hold nothing that reads. Nothing of it is checked.
     ///
     /// # Errors
-    /// As [`Self::open`]. What was visited before a connection broke may be visited again: the visitor is told by `true` that
-    /// it starts over.
-    pub fn read(
-        &mut self,
-        lease: &Lease,
-        visit: &mut dyn FnMut(bool, EvidenceId, RawEvidence) -> ControlFlow<()>,
-    ) -> Result<(), StoreError> {
-        let sql = self.sql(
-            "SELECT id, media, about, bytes FROM SCHEMA.evidence WHERE run = $1 AND id >= $2 AND id <= $3 ORDER BY id",
-        );
-        let (first, last) = (lease.slice.first.as_bytes().as_slice(), lease.slice.last.as_bytes().as_slice());
-        self.link.within(&mut |transaction| {
-            let parameters: [&(dyn postgres::types::ToSql + Sync); 3] = [&lease.run, &first, &last];
-            let mut rows = transaction.query_raw(&sql, parameters)?;
-            let mut is_first = true;
-            while let Some(row) = rows.next()? {
-                let (id, evidence) = evidence_of(&row).ok_or_else(unreadable)?;
-                if visit(is_first, id, evidence).is_break() {
-                    break;
-                }
-                is_first = false;
-            }
-            Ok(())
-        })
+    /// As [`Self::open`].
+    pub fn read(&mut self, lease: &Lease) -> Result<Option<Vec<RawEvidence>>, StoreError> {
+        let sql = self.sql(&format!(
+            "SELECT bytes FROM SCHEMA.evidence WHERE run = $1 AND number = $2 AND octet_length(bytes) <= {}",
+            Parcel::ROW_BYTES
+        ));
+        let number = i64::from(lease.slice);
+        let row = self.link.within(&mut |transaction| Ok(transaction.query_opt(&sql, &[&lease.run, &number])?))?;
+        Ok(row.and_then(|row| Parcel::opened(row.get(0))))
     }
 
     /// Writes the result, if the lease still holds; false when another attempt has taken the slice, and nothing is written.
@@ -194,7 +174,7 @@ impl Queue {
             "UPDATE SCHEMA.slice SET result = $5 WHERE run = $1 AND work = $2 AND number = $3 AND attempt = $4 \
              AND (result IS NULL OR result = $5)",
         );
-        let number = i64::from(lease.slice.number);
+        let number = i64::from(lease.slice);
         let taken = self.link.within(&mut |transaction| {
             Ok(transaction.execute(&sql, &[&lease.run, &lease.work, &number, &lease.attempt, &result])?)
         })?;
@@ -210,7 +190,7 @@ impl Queue {
             "UPDATE SCHEMA.slice SET expires = NULL, worker = NULL WHERE run = $1 AND work = $2 AND number = $3 \
              AND attempt = $4 AND result IS NULL",
         );
-        let number = i64::from(lease.slice.number);
+        let number = i64::from(lease.slice);
         self.link.within(&mut |transaction| {
             transaction.execute(&sql, &[&lease.run, &lease.work, &number, &lease.attempt])?;
             Ok(())
@@ -228,15 +208,17 @@ impl Queue {
         Ok(count.unsigned_abs())
     }
 
-    /// Forgets the result of a slice that can't be used, so that nobody uses it again.
+    /// Forgets the result of a slice that can't be used, and what it was made from, so that nobody uses either again.
     ///
     /// # Errors
     /// As [`Self::open`].
     pub fn forget(&mut self, work: &Work, number: u32) -> Result<(), StoreError> {
-        let sql = self.sql("DELETE FROM SCHEMA.slice WHERE run = $1 AND work = $2 AND number = $3");
+        let result = self.sql("DELETE FROM SCHEMA.slice WHERE run = $1 AND work = $2 AND number = $3");
+        let evidence = self.sql("DELETE FROM SCHEMA.evidence WHERE run = $1 AND number = $2");
         let number = i64::from(number);
         self.link.within(&mut |transaction| {
-            transaction.execute(&sql, &[&work.run, &work.work, &number])?;
+            transaction.execute(&result, &[&work.run, &work.work, &number])?;
+            transaction.execute(&evidence, &[&work.run, &number])?;
             Ok(())
         })
     }
@@ -274,22 +256,12 @@ fn unreadable() -> StoreError {
 }
 
 fn lease_of(work: &Work, row: &Row) -> Option<Lease> {
-    let (number, items): (i64, i64) = (row.get(0), row.get(3));
-    let slice = Slice {
-        number: u32::try_from(number).ok()?,
-        first: id_of(row.get(1))?,
-        last: id_of(row.get(2))?,
-        items: u32::try_from(items).ok()?,
-    };
-    Some(Lease { run: work.run, work: work.work, slice, attempt: row.get(4) })
+    let (number, items): (i64, i64) = (row.get(0), row.get(1));
+    let (slice, items) = (u32::try_from(number).ok()?, u32::try_from(items).ok()?);
+    Some(Lease { run: work.run, work: work.work, slice, items, attempt: row.get(2) })
 }
 
-fn evidence_of(row: &Row) -> Option<(EvidenceId, RawEvidence)> {
-    let (media, about): (&str, &[u8]) = (row.get(1), row.get(2));
-    let about = std::str::from_utf8(about).ok()?.to_owned();
-    Some((id_of(row.get(0))?, RawEvidence { media: media.parse().ok()?, about, bytes: row.get(3) }))
-}
-
-fn id_of(bytes: &[u8]) -> Option<EvidenceId> {
-    Some(EvidenceId(Digest32(bytes.try_into().ok()?)))
+/// A digest as a row holds it.
+pub(super) fn digest_of(bytes: &[u8]) -> Option<Digest32> {
+    Some(Digest32(bytes.try_into().ok()?))
 }

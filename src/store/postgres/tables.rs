@@ -8,8 +8,8 @@ use crate::store::StoreError;
 
 const SCHEMA: &str = include_str!("schema.sql");
 const MAGIC: &str = "reledger shared store";
-const VERSION: &str = "1";
-const TABLES: [&str; 6] = ["meta", "run", "evidence", "side", "work", "slice"];
+const VERSION: &str = "2";
+const TABLES: [&str; 5] = ["meta", "run", "evidence", "work", "slice"];
 
 /// Sees to it that the tables are there.
 pub(super) fn prepare(client: &mut Client, address: &Address) -> Result<(), StoreError> {

@@ -1,4 +1,4 @@
-//! `state/index.postgres`: which rows of the shared tables are this folder's.
+//! `state/shared.json`: which rows of the shared tables are this folder's.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -16,25 +16,24 @@ struct Token {
     file: u64,
 }
 
-/// The run's number; `None` where the folder has none yet.
+/// The run's number; `None` where the folder has none yet, or one that is not its own.
 pub(super) fn read(path: &Path) -> Result<Option<i64>, StoreError> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(io_error("read", path)(error)),
     };
-    let token: Token = serde_json::from_slice(&bytes)
-        .map_err(|_| StoreError::Index("the file that names its rows can't be read".to_owned()))?;
     let own = fs::metadata(path).map_err(io_error("read", path))?;
-    if token.file != number_of(&own) {
-        return Err(StoreError::Index("the rows that it names are those of the folder it was copied from".to_owned()));
+    let token = serde_json::from_slice::<Token>(&bytes).ok().filter(|token| token.file == number_of(&own));
+    if token.is_none() {
+        tracing::warn!("the rows in the shared store are another folder's: it gets rows of its own");
     }
-    Ok(Some(token.run))
+    Ok(token.map(|token| token.run))
 }
 
 /// Writes the file, durably, or not at all.
 pub(super) fn write(path: &Path, run: i64) -> Result<(), StoreError> {
-    let temporary = path.with_extension("postgres.new");
+    let temporary = path.with_extension("new");
     let mut file = File::create(&temporary).map_err(io_error("create", &temporary))?;
     let token = Token { run, file: number_of(&file.metadata().map_err(io_error("read", &temporary))?) };
     let text = serde_json::to_vec(&token).map_err(|error| io_error("write", path)(error.into()))?;

@@ -143,7 +143,7 @@ fn a_connection_cut_at_any_byte_is_made_again_and_the_report_is_the_same() {
                 assert!(reported(&run) == reference(), "byte {limit} of side {side}: {}", shown(&output));
             });
             assert!(cut.into_inner());
-            let twice = format!("SELECT count(*) - count(DISTINCT (run, id)) FROM {schema}.evidence");
+            let twice = format!("SELECT count(*) - count(DISTINCT (run, number)) FROM {schema}.evidence");
             assert_eq!(client(server).query_one(&twice, &[]).unwrap().get::<_, i64>(0), 0);
         }
     }

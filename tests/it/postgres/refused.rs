@@ -48,18 +48,18 @@ fn somebody_elses_schema_and_another_versions_are_exit_2_and_stay_as_they_are() 
     let folder = tempdir().unwrap();
     captured(world(), &older, &folder.path().join("run"));
     let name = schema(&older);
-    client.batch_execute(&format!("UPDATE {name}.meta SET value = '0' WHERE name = 'version'")).unwrap();
-    let told = refused(&older, 2);
-    assert!(told.contains("version 0") && told.contains("version 1"), "{told}");
-    // The near miss: put right, it is used again.
     client.batch_execute(&format!("UPDATE {name}.meta SET value = '1' WHERE name = 'version'")).unwrap();
+    let told = refused(&older, 2);
+    assert!(told.contains("version 1") && told.contains("version 2"), "{told}");
+    // The near miss: put right, it is used again.
+    client.batch_execute(&format!("UPDATE {name}.meta SET value = '2' WHERE name = 'version'")).unwrap();
     let run = folder.path().join("run");
     command("rebuild", world(), &older, &run).output().unwrap();
     assert!(reported(&run) == reference());
 
     let name = schema(&partly);
     captured(world(), &partly, &folder.path().join("other"));
-    client.batch_execute(&format!("ALTER TABLE {name}.evidence DROP COLUMN place")).unwrap();
+    client.batch_execute(&format!("ALTER TABLE {name}.evidence DROP COLUMN root")).unwrap();
     let told = refused(&partly, 2);
     assert!(told.contains("another form"), "{told}");
 }
@@ -89,7 +89,7 @@ fn a_role_that_may_not_write_and_a_server_without_room_are_exit_74() {
     let told = refused(&store.replace("reledger@", &format!("{name}_frozen@")), 74);
     assert!(told.contains("takes no writes"), "{told}");
 
-    // What a full disk says, at the third batch of rows: the run goes on where it was once there is room.
+    // What a full disk says, at the first row of evidence: the run goes on where it was once there is room.
     let name = schema(&full);
     let run = folder.path().join("full");
     captured(world(), &full, &folder.path().join("warm"));
@@ -97,14 +97,14 @@ fn a_role_that_may_not_write_and_a_server_without_room_are_exit_74() {
         .batch_execute(&format!(
             "CREATE FUNCTION {name}.full() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
              RAISE EXCEPTION 'could not extend file: no space left on device' USING ERRCODE = '53100'; END $$; \
-             CREATE TRIGGER full_disk BEFORE INSERT ON {name}.side FOR EACH ROW EXECUTE FUNCTION {name}.full()"
+             CREATE TRIGGER full_disk BEFORE INSERT ON {name}.evidence FOR EACH ROW EXECUTE FUNCTION {name}.full()"
         ))
         .unwrap();
     let output = command("drill", world(), &full, &run).output().unwrap();
     assert_eq!(code(&output), 74, "{}", shown(&output));
     assert!(shown(&output).contains("no space left"), "{}", shown(&output));
     assert!(!run.join("report.json").exists());
-    client.batch_execute(&format!("DROP TRIGGER full_disk ON {name}.side")).unwrap();
+    client.batch_execute(&format!("DROP TRIGGER full_disk ON {name}.evidence")).unwrap();
     command("drill", world(), &full, &run).output().unwrap();
     assert!(reported(&run) == reference());
 }

@@ -92,18 +92,39 @@ pub(crate) fn stopped(child: Child) -> Output {
     child.wait_with_output().unwrap()
 }
 
-/// Says who may take a slice: a trigger of the test's own, on the tables of one schema.
-pub(crate) struct Gate {
+/// The tables of one schema, past our own code.
+pub(crate) struct Tables {
     client: Client,
     schema: String,
 }
+
+impl Tables {
+    pub(crate) fn open(port: u16, store: &str) -> Self {
+        let (_, schema) = store.split_once("schema=").unwrap();
+        Self { client: client(port), schema: schema.to_owned() }
+    }
+
+    /// Runs a statement, in which `S` stands for the schema; how many rows it changed.
+    pub(crate) fn run(&mut self, sql: &str) -> u64 {
+        self.client.execute(&sql.replace("S.", &format!("{}.", self.schema)), &[]).unwrap()
+    }
+
+    /// One number, or 0 where there is none.
+    pub(crate) fn number(&mut self, sql: &str) -> i64 {
+        let row = self.client.query_one(&sql.replace("S.", &format!("{}.", self.schema)), &[]).unwrap();
+        row.get::<_, Option<i64>>(0).unwrap_or(0)
+    }
+}
+
+/// Says who may take a slice: a trigger of the test's own, on the tables of one schema.
+pub(crate) struct Gate(Tables);
 
 impl Gate {
     /// Shut: nobody gets a slice but workers, and of these each one slice before any gets a second, until `workers` have done
     /// one. Then everybody does.
     pub(crate) fn of_workers(port: u16, store: &str, workers: usize) -> Self {
-        let gate = Self::open(port, store);
-        let schema = &gate.schema;
+        let gate = Self(Tables::open(port, store));
+        let schema = &gate.0.schema;
         let rule = format!(
             "finished := (SELECT count(DISTINCT worker) FROM {schema}.slice WHERE result IS NOT NULL AND worker LIKE 'worker %'); \
              IF NEW.attempt > OLD.attempt AND finished < {workers} AND (NEW.worker NOT LIKE 'worker %' OR EXISTS \
@@ -114,38 +135,29 @@ impl Gate {
 
     /// Shut for whoever coordinates, until [`Self::lift`].
     pub(crate) fn for_workers_only(port: u16, store: &str) -> Self {
-        let gate = Self::open(port, store);
-        gate.set("IF NEW.attempt > OLD.attempt AND NEW.worker NOT LIKE 'worker %' THEN RETURN NULL; END IF;")
-    }
-
-    fn open(port: u16, store: &str) -> Self {
-        let (_, schema) = store.split_once("schema=").unwrap();
-        Self { client: client(port), schema: schema.to_owned() }
+        Self(Tables::open(port, store))
+            .set("IF NEW.attempt > OLD.attempt AND NEW.worker NOT LIKE 'worker %' THEN RETURN NULL; END IF;")
     }
 
     fn set(mut self, rule: &str) -> Self {
-        let schema = &self.schema;
+        let schema = &self.0.schema;
         let sql = format!(
             "CREATE OR REPLACE FUNCTION {schema}.gate() RETURNS trigger LANGUAGE plpgsql AS $$ DECLARE finished bigint; \
              BEGIN {rule} RETURN NEW; END $$; \
              CREATE TRIGGER gate BEFORE UPDATE ON {schema}.slice FOR EACH ROW EXECUTE FUNCTION {schema}.gate()"
         );
-        self.client.batch_execute(&sql).unwrap();
+        self.0.client.batch_execute(&sql).unwrap();
         self
     }
 
     /// Everybody may take slices now.
     pub(crate) fn lift(&mut self) {
-        self.client.batch_execute(&format!("DROP TRIGGER IF EXISTS gate ON {}.slice", self.schema)).unwrap();
+        self.0.client.batch_execute(&format!("DROP TRIGGER IF EXISTS gate ON {}.slice", self.0.schema)).unwrap();
     }
 
     /// The time of every lease that is held is over.
     pub(crate) fn expire(&mut self) -> u64 {
-        let sql = format!(
-            "UPDATE {}.slice SET expires = now() - interval '1 second' WHERE result IS NULL AND attempt > 0",
-            self.schema
-        );
-        self.client.execute(&sql, &[]).unwrap()
+        self.0.run("UPDATE S.slice SET expires = now() - interval '1 second' WHERE result IS NULL AND attempt > 0")
     }
 
     /// Returns when work is on offer.
@@ -155,8 +167,8 @@ impl Gate {
         }
     }
 
-    /// One number out of the tables of the schema, which `S` stands for.
+    /// One number out of the tables, in whose names `S` stands for the schema.
     pub(crate) fn number(&mut self, sql: &str) -> i64 {
-        self.client.query_one(&sql.replace("S.", &format!("{}.", self.schema)), &[]).unwrap().get(0)
+        self.0.number(sql)
     }
 }

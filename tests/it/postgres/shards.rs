@@ -9,8 +9,8 @@ use super::runs::{Gate, captured, command, reference, reported, stopped, worker,
 use super::server::{Server, client, url};
 use crate::support::{code, shown};
 
-const EVIDENCE: &str = "run bigint NOT NULL, id bytea NOT NULL, place bytea NOT NULL, media text NOT NULL, about bytea NOT NULL, \
-                        bytes bytea NOT NULL";
+const EVIDENCE: &str =
+    "run bigint NOT NULL, number bigint NOT NULL, items bigint NOT NULL, root bytea NOT NULL, bytes bytea NOT NULL";
 
 /// The statements of the project's own, without the table that is spread.
 fn tables(schema: &str) -> String {
@@ -28,10 +28,10 @@ fn topology(schema: &str) -> Option<[Server; 3]> {
     let servers = [Server::start()?, Server::start()?, Server::start()?];
     let mut first = client(servers[0].port);
     first.batch_execute(&tables(schema)).unwrap();
-    let spread = format!("CREATE TABLE {schema}.evidence ({EVIDENCE}) PARTITION BY HASH (id)");
+    let spread = format!("CREATE TABLE {schema}.evidence ({EVIDENCE}) PARTITION BY HASH (number)");
     first.batch_execute(&format!("CREATE EXTENSION postgres_fdw; {spread}")).unwrap();
     for (number, server) in servers.iter().enumerate() {
-        let shard = format!("CREATE TABLE public.shard_{schema} ({EVIDENCE}, PRIMARY KEY (run, id))");
+        let shard = format!("CREATE TABLE public.shard_{schema} ({EVIDENCE}, PRIMARY KEY (run, number))");
         let part = format!("FOR VALUES WITH (MODULUS 3, REMAINDER {number})");
         client(server.port).batch_execute(&shard).unwrap();
         let sql = if number == 0 {
@@ -70,7 +70,10 @@ fn evidence_spread_over_three_servers_gives_the_same_report_with_one_two_and_fou
         gate.lift();
     }
     let held = servers.each_ref().map(|server| {
-        client(server.port).query_one("SELECT count(*) FROM public.shard_spread", &[]).unwrap().get::<_, i64>(0)
+        client(server.port)
+            .query_one("SELECT coalesce(sum(items), 0)::bigint FROM public.shard_spread", &[])
+            .unwrap()
+            .get::<_, i64>(0)
     });
     assert!(held.iter().all(|held| *held > 10), "each has its share: {held:?}");
 }
