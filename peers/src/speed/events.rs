@@ -1,7 +1,7 @@
 //! The events that everybody is given: signed once out of a seed, kept in a file, one a line. And a few with lies among them.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead as _, BufReader, BufWriter, Write as _};
+use std::io::{self, BufRead as _, BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;

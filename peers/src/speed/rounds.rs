@@ -66,8 +66,9 @@ impl Bench {
         let mut rows: Vec<Row> = contenders.into_iter().map(|contender| self.checked(contender)).collect();
         for round in 0..self.rounds {
             // Whoever was first is later in the next round: what the machine does beside it meets all.
-            let first = round * rows.len() / self.rounds;
-            for at in (0..rows.len()).map(|at| (at + first) % rows.len()) {
+            let all = rows.len();
+            let first = round * all / self.rounds;
+            for at in (0..all).map(|at| (at + first) % all) {
                 self.measured(&mut rows[at], round);
             }
         }

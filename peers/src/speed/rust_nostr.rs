@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use nostr::Event;
+use nostr::event::Event;
 use nostr_database::{NostrDatabase as _, SaveEventStatus};
 use nostr_lmdb::NostrLmdb;
 use nostr_sdk::prelude::{Client, ClientOptions, Filter, Kind, MemoryDatabase, MemoryDatabaseOptions, RelayLimits};
