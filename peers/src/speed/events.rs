@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use reledger::domain::sha256;
 use secp256k1::{Keypair, Secp256k1, SecretKey, SignOnly};
 
-/// The kind of every event: addressable, so each has a `d` of its own.
+/// The kind of every event: addressable, so each has a `d` of its own; no store takes one for another's successor.
 pub const KIND: u16 = 30_078;
 /// Events with lies among them, and how far apart the lies are: one of a hundred.
 const SPOILED: usize = 1_000;
@@ -105,14 +105,15 @@ fn key(secp: &Secp256k1<SignOnly>, name: &str) -> Keypair {
     Keypair::from_secret_key(secp, &secret)
 }
 
-/// About as long as an event of the field, 1.1 KB, with a document as its content, so that there are quotes to escape.
+/// About as long as an event of the field, 1.1 KB, with a document as its content, so that there are quotes to escape. Its `d` is
+/// one whose content we keep for replay and do not judge: nothing but the carrier is verified, by us as by everybody.
 fn line(secp: &Secp256k1<SignOnly>, keys: &[Keypair], seed: u64, at: usize) -> String {
     let drawn = sha256(format!("{seed} event {at}").as_bytes());
     let author = u64::from_be_bytes(drawn.0[..8].try_into().expect("eight bytes"));
     let key = &keys[usize::try_from(author % keys.len() as u64).expect("below a length")];
     let author = key.x_only_public_key().0;
     let time = 1_700_000_000 + at * 30;
-    let tags = format!(r#"[["d","bench:{drawn}"],["t","bench"],["i","number:{at}"]]"#);
+    let tags = format!(r#"[["d","oc-pledge:{drawn}"],["t","bench"],["i","number:{at}"]]"#);
     let words = "an entry of ordinary length, in words that anybody may read; ".repeat(8);
     let content =
         format!(r#"{{\n  \"number\": {at},\n  \"digest\": \"{drawn}\",\n  \"note\": \"{words}\",\n  \"v\": 1\n}}"#);

@@ -78,7 +78,9 @@ fn orchestrate() -> Result<(), Box<dyn Error>> {
     let number = |name: &str, usual: usize| {
         std::env::var(format!("RELEDGER_BENCH_{name}")).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
     };
-    let path = |name: &str| std::env::var_os(name).map(PathBuf::from).ok_or(format!("{name} is not set: run `make bench-peers`"));
+    let path = |name: &str| {
+        std::env::var_os(name).map(PathBuf::from).ok_or(format!("{name} is not set: run `make bench-peers`"))
+    };
     let folder = path("RELEDGER_BENCH_FOLDER")?;
     let tools = Tools { reledger: path("RELEDGER_BENCH_BIN")?, folder: path("RELEDGER_PEERS_TOOLS")? };
     let count = number("EVENTS", 100_000).max(1_000);

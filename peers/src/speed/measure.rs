@@ -88,7 +88,8 @@ fn report(events: &Events, folder: &Path) -> Result<Answer, String> {
     let report = document(&folder.join("run/report.json"))?;
     let taken = report["population"]["events"]["accepted"].as_u64().ok_or("a report without events")?;
     let bad = |divergence: &&Value| ["EVT_BAD_ID", "EVT_BAD_SIG"].iter().any(|code| divergence["code"] == *code);
-    let refused: BTreeSet<&str> = report["divergences"].as_array().into_iter().flatten().filter(bad).flat_map(evidence).collect();
+    let refused: BTreeSet<&str> =
+        report["divergences"].as_array().into_iter().flatten().filter(bad).flat_map(evidence).collect();
     if refused.is_empty() {
         return Ok(Answer { taken, ..Answer::default() });
     }

@@ -75,7 +75,8 @@ pub fn ours_on_all_cores(folder: &Path, passes: usize) -> Result<Answer, Box<dyn
 pub fn of_crate(folder: &Path, passes: usize) -> Result<Answer, Box<dyn Error>> {
     let Loaded { files, header, .. } = load(folder)?;
     let holds = |file: &Vec<u8>| {
-        DetachedTimestampFile::from_reader(file.as_slice()).is_ok_and(|proof| reaches(&proof.timestamp.first_step, &header[ROOT]))
+        DetachedTimestampFile::from_reader(file.as_slice())
+            .is_ok_and(|proof| reaches(&proof.timestamp.first_step, &header[ROOT]))
     };
     Ok(Answer::of((0..passes).flat_map(|_| &files).map(holds)))
 }
@@ -113,7 +114,9 @@ struct Bench {
 
 impl Bench {
     fn of(Loaded { files, header, height }: Loaded) -> Result<Self, Box<dyn Error>> {
-        let Decoded::Claim(claim, _) = evidence::headers::decode(&height, &header) else { return Err("no header".into()) };
+        let Decoded::Claim(claim, _) = evidence::headers::decode(&height, &header) else {
+            return Err("no header".into());
+        };
         let Claim::Headers(run) = *claim else { return Err("no header".into()) };
         let policy = TrustPolicy::orangecheck_2026_10();
         let id = RawEvidence::id_of(Media::Headers, &height, &header);

@@ -66,7 +66,10 @@ pub async fn sdk(file: &Path, url: &str) -> Outcome {
     let kept = client.database().count(Filter::new().kind(Kind::from_u16(KIND))).await?;
     client.shutdown().await;
     let answer = Answer::of(lines(file)?.iter().map(|line| ids.contains(id(line))));
-    Ok(Answer { remark: format!("over loopback from a process that does nothing else; {kept} kept in memory"), ..answer })
+    Ok(Answer {
+        remark: format!("over loopback from a process that does nothing else; {kept} kept in memory"),
+        ..answer
+    })
 }
 
 /// A relay of one answer: whatever it is asked, it sends every line as it is. Prints its address; ends with its input.
