@@ -67,6 +67,9 @@ bench-snapshot: ## making and verifying a snapshot of RELEDGER_BENCH_MB of evide
 bench-capture: ## capture from four loopback relays beside its two floors (RELEDGER_BENCH_EVENTS=n, RELEDGER_BENCH_MODE=pages|lists)
 	$(CARGO) bench --locked --bench capture
 
+bench-peers: ## what a user would otherwise pick over the same events and proofs, as a table and target/bench/peers.json (RELEDGER_BENCH_EVENTS=n, RELEDGER_BENCH_AUTHORS=n, RELEDGER_BENCH_ROUNDS=n)
+	@CARGO="$(CARGO)" scripts/bench_peers.sh
+
 bench-redis: ## a restore into Redis and its comparison beside bare pipelined writes, time and memory (RELEDGER_BENCH_ENVELOPES=n)
 	RELEDGER_BENCH_ENVELOPES=$${RELEDGER_BENCH_ENVELOPES:-1000000} $(CARGO) bench --locked --bench redis
 
