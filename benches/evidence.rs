@@ -121,7 +121,7 @@ fn hashed(bytes: &[u8]) -> Vec<Vec<u8>> {
 }
 
 fn signatures(rounds: usize) {
-    const COUNT: usize = 2_000;
+    const COUNT: usize = 20_000;
     let secp = Secp256k1::new();
     let key = PrivateKey::from_slice(&[7; 32], bitcoin::Network::Bitcoin).unwrap();
     let public = key.public_key(&secp).inner;

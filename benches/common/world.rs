@@ -125,7 +125,7 @@ struct Batches<'a> {
 
 impl Sink for Batches<'_> {
     fn accept(&mut self, captured: Captured) -> Result<(), Stopped> {
-        self.batch.push((captured.evidence.id(), captured.evidence));
+        self.batch.push((captured.evidence.id(), captured.evidence.into_evidence()));
         if self.batch.len() == BATCH {
             (self.take)(&self.batch);
             self.batch.clear();

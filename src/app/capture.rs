@@ -75,7 +75,7 @@ impl Sink for QueueSink {
             return Err(Stopped);
         }
         let (evidence, sighting) = captured.addressed();
-        let (held, taken) = if evidence.evidence().bytes.len() > LARGE_BYTES {
+        let (held, taken) = if evidence.bytes.len() > LARGE_BYTES {
             let (held, taken) = sync_channel(0);
             (Some(held), Some(taken))
         } else {
@@ -217,7 +217,12 @@ mod tests {
             for number in 0..self.0 {
                 let bytes = vec![number; LARGE_BYTES + 1];
                 let evidence = RawEvidence { media: Media::Snapshot, about: String::new(), bytes };
-                sink.accept(Captured { evidence, source: self.id(), place: String::new(), offset: 0 })?;
+                sink.accept(Captured {
+                    evidence: evidence.into(),
+                    source: self.id(),
+                    place: String::new(),
+                    offset: 0,
+                })?;
             }
             Ok(Vec::new())
         }

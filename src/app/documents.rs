@@ -77,7 +77,12 @@ impl PastDocuments {
                 let seen = sightings.get(&id).into_iter().flatten();
                 for source in seen.filter(|source| asked.iter().any(|one| *one == (evidence.media, source.0.clone()))) {
                     let place = "an earlier run".to_owned();
-                    items.push(Captured { evidence: evidence.clone(), source: source.clone(), place, offset: 0 });
+                    items.push(Captured {
+                        evidence: evidence.clone().into(),
+                        source: source.clone(),
+                        place,
+                        offset: 0,
+                    });
                 }
                 ControlFlow::Continue(())
             })?;

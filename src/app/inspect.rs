@@ -95,7 +95,7 @@ impl Sink for Collected<'_> {
     fn accept(&mut self, captured: Captured) -> Result<(), Stopped> {
         let Captured { evidence, place, offset, .. } = captured;
         self.records.push(Seen { id: evidence.id(), media: evidence.media, place, offset });
-        if let Err(error) = self.store.put(&[evidence]) {
+        if let Err(error) = self.store.put_addressed(&[evidence]) {
             self.failure = Some(error);
             return Err(Stopped);
         }
@@ -128,7 +128,7 @@ struct First(Option<Vec<u8>>);
 
 impl Sink for First {
     fn accept(&mut self, captured: Captured) -> Result<(), Stopped> {
-        self.0.get_or_insert(captured.evidence.bytes);
+        self.0.get_or_insert(captured.evidence.into_evidence().bytes);
         Err(Stopped)
     }
 

@@ -220,7 +220,7 @@ impl EvidenceSource for SnapshotSource {
                 Ok(Some(evidence)) => {
                     ids.insert(evidence.id());
                     let place = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-                    sink.accept(Captured { evidence, source: self.id(), place, offset: 0 })?;
+                    sink.accept(Captured { evidence: evidence.into(), source: self.id(), place, offset: 0 })?;
                 }
                 Ok(None) => {
                     faults.insert(Fault::Cancelled);

@@ -1,6 +1,7 @@
 //! One piece of raw evidence: foreign bytes, what they claim to be, and their content address.
 
 use std::fmt;
+use std::ops::Deref;
 use std::str::FromStr;
 
 use super::coverage::SourceId;
@@ -144,14 +145,17 @@ impl Addressed {
         self.id
     }
 
-    /// What it addresses.
-    pub const fn evidence(&self) -> &RawEvidence {
-        &self.evidence
-    }
-
     /// Gives up the address.
     pub fn into_evidence(self) -> RawEvidence {
         self.evidence
+    }
+}
+
+impl Deref for Addressed {
+    type Target = RawEvidence;
+
+    fn deref(&self) -> &RawEvidence {
+        &self.evidence
     }
 }
 

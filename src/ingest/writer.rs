@@ -80,7 +80,7 @@ impl<'s> Ingest<'s> {
         if sighting.evidence != evidence.id() {
             return Err(IngestError::StraySighting { evidence: evidence.id(), sighted: sighting.evidence });
         }
-        let RawEvidence { bytes, about, .. } = evidence.evidence();
+        let RawEvidence { bytes, about, .. } = &*evidence;
         self.bytes = self.bytes.saturating_add(bytes.len()).saturating_add(about.len());
         self.evidence.push(evidence);
         self.sightings.push(SideRecord::Sighting(sighting));

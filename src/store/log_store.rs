@@ -163,7 +163,7 @@ impl LogStore {
         for (position, one) in batch.iter().enumerate() {
             let earlier = *first.entry(one.id()).or_insert(position);
             if earlier != position {
-                same_or_conflict(one.id(), batch[earlier].evidence(), one.evidence())?;
+                same_or_conflict(one.id(), &batch[earlier], one)?;
             }
         }
         let keys: Vec<[u8; 32]> = first.keys().map(|id| *id.as_bytes()).collect();
@@ -171,7 +171,7 @@ impl LogStore {
         let mut fresh = Vec::new();
         for ((id, position), found) in first.into_iter().zip(found) {
             match found {
-                Some(at) => self.same(id, at, batch[position].evidence())?,
+                Some(at) => self.same(id, at, &batch[position])?,
                 None => fresh.push(position),
             }
         }
@@ -270,7 +270,7 @@ fn too_large(bytes: usize) -> Result<(), StoreError> {
 impl EvidenceStore for LogStore {
     fn put_addressed(&mut self, batch: &[Addressed]) -> Result<Vec<PutOutcome>, StoreError> {
         self.writable()?;
-        batch.iter().try_for_each(|one| too_large(record::evidence_len(one.evidence())))?;
+        batch.iter().try_for_each(|one| too_large(record::evidence_len(one)))?;
         let fresh = self.fresh(batch)?;
         let mut outcomes = vec![PutOutcome::AlreadyPresent; batch.len()];
         if fresh.is_empty() {
@@ -278,7 +278,7 @@ impl EvidenceStore for LogStore {
         }
         let entry = |position: &usize| {
             let one = &batch[*position];
-            Entry { id: one.id().0, body: Body::Evidence(one.evidence()) }
+            Entry { id: one.id().0, body: Body::Evidence(one) }
         };
         let entries: Vec<Entry<'_>> = fresh.iter().map(entry).collect();
         self.acknowledge(&entries, |locations| {

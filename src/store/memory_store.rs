@@ -29,7 +29,7 @@ impl EvidenceStore for MemoryStore {
     fn put_addressed(&mut self, batch: &[Addressed]) -> Result<Vec<PutOutcome>, StoreError> {
         let mut outcomes = Vec::with_capacity(batch.len());
         let mut fresh = BTreeMap::new();
-        for (id, evidence) in batch.iter().map(|one| (one.id(), one.evidence())) {
+        for (id, evidence) in batch.iter().map(|one| (one.id(), one)) {
             if let Some(held) = self.evidence.get(&id).or_else(|| fresh.get(&id).copied()) {
                 same_or_conflict(id, held, evidence)?;
                 outcomes.push(PutOutcome::AlreadyPresent);

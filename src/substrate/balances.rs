@@ -91,7 +91,12 @@ impl EvidenceSource for BalancesSource {
                     receipt.items += 1;
                     let evidence = RawEvidence { media: Media::Balance, about: String::new(), bytes };
                     // The place names no user: it stands beside the evidence, which does.
-                    sink.accept(Captured { evidence, source: self.id.clone(), place: "sample".to_owned(), offset })?;
+                    sink.accept(Captured {
+                        evidence: evidence.into(),
+                        source: self.id.clone(),
+                        place: "sample".to_owned(),
+                        offset,
+                    })?;
                 }
                 HttpOutcome::Status(NOT_FOUND, _) => {}
                 failed => {

@@ -190,7 +190,8 @@ impl CalendarSource {
                         media: Media::CalendarReply,
                         about: format!("{}/{digits}", calendar.host),
                         bytes: reply,
-                    },
+                    }
+                    .into(),
                     source: calendar.id.clone(),
                     place: format!("timestamp/{digits}"),
                     offset: 0,

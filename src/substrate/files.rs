@@ -14,7 +14,9 @@ use serde_json::value::RawValue;
 
 use super::documents::Documents;
 use super::{Captured, EvidenceSource, Sink, SourceError, Stopped};
-use crate::domain::{CompletenessBasis, EvidenceId, FetchReceipt, Media, RawEvidence, Slice, SliceEnd, SourceId};
+use crate::domain::{
+    Addressed, CompletenessBasis, EvidenceId, FetchReceipt, Media, RawEvidence, Slice, SliceEnd, SourceId,
+};
 use crate::evidence::rails::redact_log_entry;
 use crate::evidence::split::StreamEnd;
 
@@ -216,7 +218,7 @@ impl<'s> Fetch<'s> {
             // Bearer notes must not reach the store in any form.
             let redacted = if self.media == Media::PaymentLogEntry { redact_log_entry(&cut.bytes) } else { None };
             let bytes = redacted.unwrap_or(cut.bytes);
-            let evidence = RawEvidence { media: self.media, about: cut.about, bytes };
+            let evidence = Addressed::from(RawEvidence { media: self.media, about: cut.about, bytes });
             self.ids.insert(evidence.id());
             let place = if cut.note.is_empty() { name.file.clone() } else { format!("{} ({})", name.file, cut.note) };
             self.sink.accept(Captured { evidence, source: SourceId::files(self.media), place, offset: cut.offset })?;

@@ -217,7 +217,8 @@ impl HeadersSource {
         let size = if self.heights.is_some() { HEADER_BYTES } else { bytes.len().max(1) };
         for (height, piece) in (run.start..).zip(bytes.chunks(size)) {
             sink.accept(Captured {
-                evidence: RawEvidence { media: Media::Headers, about: height.to_string(), bytes: piece.to_vec() },
+                evidence: RawEvidence { media: Media::Headers, about: height.to_string(), bytes: piece.to_vec() }
+                    .into(),
                 source: server.id.clone(),
                 place: format!("height {height}"),
                 offset: 0,

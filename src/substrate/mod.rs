@@ -62,13 +62,13 @@ pub use stamp::{Submission, stamp_nonce, submit_digest};
 #[cfg(feature = "net")]
 pub use wellknown::{WellKnownPlan, WellKnownSource};
 
-use crate::domain::{Addressed, FetchReceipt, RawEvidence, Sighting, SourceId};
+use crate::domain::{Addressed, FetchReceipt, Sighting, SourceId};
 
 /// A piece of evidence on its way in, with the place it was seen at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Captured {
-    /// The bytes.
-    pub evidence: RawEvidence,
+    /// The bytes, and their address.
+    pub evidence: Addressed,
     /// Who gave them.
     pub source: SourceId,
     /// Where in the source, for people: file name, page, frame.
@@ -80,9 +80,8 @@ pub struct Captured {
 impl Captured {
     /// The evidence with its address, and the side record that says where it was seen.
     pub fn addressed(self) -> (Addressed, Sighting) {
-        let evidence = Addressed::from(self.evidence);
-        let sighting =
-            Sighting { evidence: evidence.id(), source: self.source, place: self.place, offset: self.offset };
+        let Self { evidence, source, place, offset } = self;
+        let sighting = Sighting { evidence: evidence.id(), source, place, offset };
         (evidence, sighting)
     }
 }

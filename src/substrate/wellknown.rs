@@ -68,7 +68,8 @@ impl EvidenceSource for WellKnownSource {
                     media: self.media,
                     about: self.url.host_str().unwrap_or_default().to_owned(),
                     bytes,
-                },
+                }
+                .into(),
                 source: self.id.clone(),
                 place: self.url.path().to_owned(),
                 offset: 0,

@@ -46,7 +46,7 @@ struct Collected(Vec<String>);
 
 impl Sink for Collected {
     fn accept(&mut self, captured: Captured) -> Result<(), Stopped> {
-        self.0.push(String::from_utf8(captured.evidence.bytes).unwrap());
+        self.0.push(String::from_utf8(captured.evidence.into_evidence().bytes).unwrap());
         Ok(())
     }
 

@@ -245,7 +245,8 @@ impl Reading<'_> {
                     media: Media::Invoice,
                     about: String::new(),
                     bytes: record.as_bytes().to_vec(),
-                },
+                }
+                .into(),
                 source: self.source.id.clone(),
                 place: format!("{} page {}", self.list.route(), self.paging.pages().saturating_add(1)),
                 offset: u64::try_from(place).unwrap_or(u64::MAX),

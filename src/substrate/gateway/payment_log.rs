@@ -246,7 +246,8 @@ impl Log<'_> {
                 about: self.source.federation_id.clone(),
                 // Spendable notes that two modules log (TREASURY 0.4) must not be stored.
                 bytes: redact_log_entry(entry.as_bytes()).unwrap_or_else(|| entry.as_bytes().to_vec()),
-            },
+            }
+            .into(),
             source: self.source.id.clone(),
             place: format!("payment log page {}", self.pages),
             offset: u64::try_from(place).unwrap_or(u64::MAX),

@@ -303,7 +303,7 @@ impl<'a> Reading<'a> {
             self.items += 1;
             self.misfits += u64::from(!whole);
             self.sink.accept(Captured {
-                evidence: RawEvidence { media: self.source.media, about: String::new(), bytes },
+                evidence: RawEvidence { media: self.source.media, about: String::new(), bytes }.into(),
                 source: self.source.id.clone(),
                 place: self.place.clone(),
                 offset,

@@ -282,7 +282,8 @@ impl<'a> Talk<'a> {
 
     pub(super) fn accept(&mut self, event: &str, kind: u64, page: u32, frame: u64) -> Result<(), Stopped> {
         self.sink.accept(Captured {
-            evidence: RawEvidence { media: Media::NostrEvent, about: String::new(), bytes: event.as_bytes().to_vec() },
+            evidence: RawEvidence { media: Media::NostrEvent, about: String::new(), bytes: event.as_bytes().to_vec() }
+                .into(),
             source: self.source.clone(),
             place: format!("kind {kind} page {page}"),
             offset: frame,

@@ -18,7 +18,7 @@ fn get(server: &HttpServer, http: HttpLimits) -> (Vec<Vec<u8>>, FetchReceipt, St
         assert_eq!((item.evidence.media, item.evidence.about.as_str()), (Media::Jwks, "127.0.0.1"));
     }
     let [receipt] = receipts.try_into().unwrap();
-    (sink.items.into_iter().map(|item| item.evidence.bytes).collect(), receipt, url)
+    (sink.items.into_iter().map(|item| item.evidence.into_evidence().bytes).collect(), receipt, url)
 }
 
 fn failed(url: &str, end: SliceEnd, retries: u32, reason: &str) -> FetchReceipt {

@@ -235,7 +235,7 @@ fn whatever_a_calendar_answers_only_the_truth_anchors() {
     let plan = CalendarPlan { http, interval_ms: 0, ..CalendarPlan::polite(requests, addresses) };
     let (sink, receipts) = fetch(&mut CalendarSource::new(plan, runtime()).unwrap());
     let kept: BTreeMap<String, RawEvidence> =
-        sink.items.into_iter().map(|item| (item.source.0, item.evidence)).collect();
+        sink.items.into_iter().map(|item| (item.source.0, item.evidence.into_evidence())).collect();
     for ((name, _, expected), server) in kinds(&trap.base).into_iter().zip(&servers) {
         let receipt = receipts.iter().find(|receipt| receipt.source.0 == server.base).unwrap();
         let Some(reply) = kept.get(&server.base) else {

@@ -117,7 +117,8 @@ fn document(rng: &mut Lcg, fault: Fault) -> (BTreeSet<String>, BTreeSet<String>,
     let [receipt] = receipts.try_into().unwrap();
     let shown = format!("{pages} pages of {size}, page {faulty} {fault:?}, style {style}, to {target}: {receipt:?}");
     // What came of a page that broke off is kept as well.
-    let got = sink.items.into_iter().map(|item| String::from_utf8(item.evidence.bytes).unwrap()).collect();
+    let got =
+        sink.items.into_iter().map(|item| String::from_utf8(item.evidence.into_evidence().bytes).unwrap()).collect();
     let served = served.lock().unwrap().clone();
     (served, got, receipt, shown)
 }

@@ -69,7 +69,7 @@ fn the_whole_chain_comes() {
         http: patient(),
     };
     let (sink, receipts) = get(HeadersSource::new(plan, runtime()).unwrap());
-    let bytes: Vec<u8> = sink.items.into_iter().flat_map(|item| item.evidence.bytes).collect();
+    let bytes: Vec<u8> = sink.items.into_iter().flat_map(|item| item.evidence.into_evidence().bytes).collect();
     assert!(bytes == world.headers.concat(), "every header in order");
     assert_eq!(receipts, [complete(&http, media(Media::Headers), u64::try_from(world.headers.len()).unwrap())]);
 }
@@ -94,7 +94,8 @@ fn every_commitment_is_answered() {
         })
         .collect();
     assert!(!confirmed.is_empty());
-    let got: BTreeSet<_> = sink.items.into_iter().map(|item| (item.evidence.about, item.evidence.bytes)).collect();
+    let got: BTreeSet<_> =
+        sink.items.into_iter().map(|item| item.evidence.into_evidence()).map(|item| (item.about, item.bytes)).collect();
     assert_eq!(got, confirmed);
     let pending = world.calendar.len() - confirmed.len();
     let reason = match pending {
@@ -135,7 +136,7 @@ fn the_money_comes_whole() {
     let (sink, receipts) = get(PaymentLogSource::new(plan, runtime()).unwrap());
     let kept = |json: &str| redact_log_entry(json.as_bytes()).unwrap_or_else(|| json.as_bytes().to_vec());
     let expected: BTreeSet<Vec<u8>> = world.payment_log.iter().map(|entry| kept(&entry.json)).collect();
-    let got: BTreeSet<Vec<u8>> = sink.items.into_iter().map(|item| item.evidence.bytes).collect();
+    let got: BTreeSet<Vec<u8>> = sink.items.into_iter().map(|item| item.evidence.into_evidence().bytes).collect();
     assert_eq!(got, expected);
     assert_eq!(
         receipts,
