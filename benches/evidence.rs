@@ -13,6 +13,8 @@
 
 #[path = "common/processor.rs"]
 mod processor;
+#[path = "../tests/it/untar.rs"]
+mod untar;
 
 use std::hint::black_box;
 use std::path::Path;
@@ -25,6 +27,7 @@ use reledger::evidence::HeaderRun;
 use reledger::evidence::ots::{Op, Proof, Step};
 use reledger::verify::headers::HeaderChain;
 use reledger::verify::{Fate, bip322, ots};
+use untar::untar;
 
 fn main() {
     let rounds = std::env::var("RELEDGER_BENCH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5);
@@ -56,7 +59,8 @@ fn proofs(rounds: usize) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/ots/block702861");
     let header = std::fs::read(folder.join("702861.header")).unwrap();
     let header: [u8; 80] = header.as_slice().try_into().unwrap();
-    let proofs = members(&folder.join("proofs.tar"));
+    let archive = std::fs::read(folder.join("proofs.tar")).unwrap();
+    let proofs: Vec<Vec<u8>> = untar(&archive).into_iter().map(|(_, bytes)| bytes.to_vec()).collect();
     let hash = BlockHash(sha256::Hash::hash(sha256::Hash::hash(&header).as_byte_array()).to_byte_array());
     let checkpoint = Checkpoint { height: BlockHeight(702_861), hash };
     let policy = TrustPolicy::orangecheck_2026_10();
@@ -80,22 +84,6 @@ fn proofs(rounds: usize) {
         }
     });
     row("parse, walk, hold against the header", judged, floor);
-}
-
-/// The files of an archive that is known to be a plain one.
-fn members(archive: &Path) -> Vec<Vec<u8>> {
-    let archive = std::fs::read(archive).unwrap();
-    let (mut members, mut rest) = (Vec::new(), archive.as_slice());
-    while rest.first().is_some_and(|byte| *byte != 0) {
-        let (header, body) = rest.split_at(512);
-        let size = std::str::from_utf8(&header[124..135]).unwrap();
-        let size = usize::from_str_radix(size.trim_matches(['\0', ' ']), 8).unwrap();
-        if header[156] == b'0' {
-            members.push(body[..size].to_vec());
-        }
-        rest = &body[size.div_ceil(512) * 512..];
-    }
-    members
 }
 
 /// The messages that a proof hashes with SHA-256.

@@ -5,14 +5,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a benchmark fails loudly")]
 
+#[path = "common/judged.rs"]
+mod judged;
 #[expect(dead_code, reason = "others take the whole verified world")]
 #[path = "common/world.rs"]
 mod world;
 
 use std::hint::black_box;
 
+use judged::{Batch, judged};
 use reledger::app::Plan;
-use reledger::domain::{AsOf, EvidenceId, Media, RawEvidence};
+use reledger::domain::{AsOf, Media, RawEvidence};
 use reledger::ledger::{Ledgers, rebuild};
 use reledger::verify::{Genuine, VerifiedSet, Verifier};
 
@@ -20,8 +23,6 @@ use reledger::verify::{Genuine, VerifiedSet, Verifier};
 const EVENTS: u32 = 1_000;
 /// A count may differ by so many thousandths.
 const TOLERANCE: u64 = 30;
-
-type Batch = Vec<(EvidenceId, RawEvidence)>;
 
 fn main() {
     let asked: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -62,11 +63,7 @@ fn known(plan: &Plan, judged_by: &Batch, events: &Batch) -> Genuine {
 /// The script finds these two by their names.
 #[inline(never)]
 fn verify_counted(plan: &Plan, genuine: &Genuine, judged_by: &Batch, events: &Batch) -> VerifiedSet {
-    let mut verifier = Verifier::knowing(&plan.policy, genuine);
-    verifier.first_pass(judged_by);
-    verifier.begin_second_pass();
-    events.chunks(2_048).for_each(|batch| verifier.second_pass(batch));
-    verifier.finish()
+    judged(&plan.policy, genuine, judged_by, events)
 }
 
 #[inline(never)]

@@ -15,6 +15,8 @@
 
 #[path = "common/figures.rs"]
 mod figures;
+#[path = "common/judged.rs"]
+mod judged;
 #[path = "common/processor.rs"]
 mod processor;
 #[expect(dead_code, reason = "others take the whole verified world")]
@@ -31,15 +33,14 @@ use std::time::Instant;
 use bitcoin::secp256k1::{Message, Secp256k1, XOnlyPublicKey, schnorr};
 use ed25519_dalek::{Signature, VerifyingKey};
 use figures::Figures;
+use judged::{Batch, judged};
 use rayon::prelude::*;
 use reledger::domain::{Addressed, AsOf, EvidenceId, Media, RawEvidence, Sightings, TrustPolicy, sha256};
 use reledger::evidence::{CarrierBody, Claim, Decoded, EnvelopeCarrier, decode};
 use reledger::ledger::{Ledgers, rebuild};
 use reledger::reconcile::{Declared, Input, Objectives, reconcile};
 use reledger::store::{Engine, EvidenceStore, LogStore};
-use reledger::verify::{Checks, Genuine, VerifiedSet, Verifier};
-
-type Batch = Vec<(EvidenceId, RawEvidence)>;
+use reledger::verify::{Checks, Genuine, VerifiedSet};
 
 fn main() {
     let number =
@@ -63,14 +64,15 @@ fn main() {
     table.row("decode", || events.par_iter().map(|(_, raw)| decode(raw)).filter(is_claim).count());
     table.row("content address", || events.par_iter().filter(|(id, raw)| raw.id() == *id).count());
     for (name, checks) in [("verify, one by one", Checks::Single), ("verify, in batches", Checks::Batch)] {
-        table.row(name, || verify(&plan.policy, &judged_by, &events, checks));
+        let genuine = Genuine::checking(checks);
+        table.row(name, || judged(&plan.policy, &genuine, &judged_by, &events));
     }
     for engine in ["redb:", "sled:", "memory:"] {
         table.row(&format!("ingest fresh, {engine}"), || Ingested::fresh(&events, engine));
         let mut held = Ingested::fresh(&events, engine);
         table.row(&format!("ingest duplicates, {engine}"), || held.put(&events));
     }
-    let set = verify(&plan.policy, &judged_by, &events, Checks::Batch);
+    let set = judged(&plan.policy, &Genuine::checking(Checks::Batch), &judged_by, &events);
     let as_of = world::as_of(&folder, &set);
     table.row("project", || rebuild(&set, &plan.policy, as_of));
     let ledgers = rebuild(&set, &plan.policy, as_of);
@@ -213,17 +215,6 @@ fn key_set(raw: &RawEvidence) -> Option<reledger::evidence::KeySet> {
         },
         Decoded::Undecodable(_) => None,
     }
-}
-
-fn verify(policy: &TrustPolicy, judged_by: &Batch, events: &Batch, checks: Checks) -> VerifiedSet {
-    let genuine = Genuine::checking(checks);
-    let mut verifier = Verifier::knowing(policy, &genuine);
-    verifier.first_pass(judged_by);
-    verifier.begin_second_pass();
-    for batch in events.chunks(checks.batch_items()) {
-        verifier.second_pass(batch);
-    }
-    verifier.finish()
 }
 
 /// A store in a folder of its own.

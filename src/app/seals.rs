@@ -13,8 +13,8 @@ use super::inspect::JudgedRecord;
 use super::observer::Cancel;
 use super::plan::config_error;
 use crate::domain::{
-    Code, CompletenessBasis, Condition, EvidenceId, FetchReceipt, Finding, Media, PublicKey32, RawEvidence, Slice,
-    SliceEnd, SourceId, TrustPolicy,
+    Addressed, Code, CompletenessBasis, Condition, EvidenceId, FetchReceipt, Finding, Media, PublicKey32, RawEvidence,
+    Slice, SliceEnd, SourceId, TrustPolicy,
 };
 use crate::evidence::snapshot::SnapshotSignature;
 use crate::evidence::sniff::SNAPSHOT_SUFFIX;
@@ -218,9 +218,10 @@ impl EvidenceSource for SnapshotSource {
         for path in self.archives(&mut faults)? {
             match self.read(&path, sink) {
                 Ok(Some(evidence)) => {
+                    let evidence = Addressed::from(evidence);
                     ids.insert(evidence.id());
                     let place = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-                    sink.accept(Captured { evidence: evidence.into(), source: self.id(), place, offset: 0 })?;
+                    sink.accept(Captured { evidence, source: self.id(), place, offset: 0 })?;
                 }
                 Ok(None) => {
                     faults.insert(Fault::Cancelled);

@@ -1,6 +1,5 @@
 //! The evidence log: sealed segments, then one that grows. The truth; everything else is a cache of it.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -36,13 +35,13 @@ pub(super) enum Wanted<'a> {
 
 impl Wanted<'_> {
     /// True for a record that is wanted; notes which media are met, where media decide.
-    fn takes(self, head: &Head, payload: &[u8], met: &Cell<MediaSet>) -> bool {
+    fn takes(self, head: &Head, payload: &[u8], met: &mut MediaSet) -> bool {
         match self {
             Self::All => true,
             Self::Side => head.kind == Kind::Side,
             Self::Of(_) if head.kind == Kind::Side => false,
             Self::Of(wanted) => record::media_of(payload).is_none_or(|media| {
-                met.set(met.get().with(media));
+                *met = met.with(media);
                 wanted.contains(&media)
             }),
         }
@@ -250,11 +249,11 @@ impl Log {
                 continue;
             }
             let offset = from.filter(|place| place.segment == segment).map_or(HEADER_LEN, |place| place.offset);
-            let met = Cell::new(MediaSet::default());
+            let mut met = MediaSet::default();
             let path = self.path(segment);
             let mut walker = Walker::open(&path, Place { segment, offset }, end)?;
             loop {
-                match walker.step_for(&|head, payload| wanted.takes(head, payload, &met))? {
+                match walker.step_for(&mut |head, payload| wanted.takes(head, payload, &mut met))? {
                     Step::End => break,
                     Step::Bad(offset, what) => return Err(damaged(&path, offset, what)),
                     Step::Record(head, place) => {
@@ -271,7 +270,7 @@ impl Log {
                 && offset == HEADER_LEN
                 && trailer_of(&self.sealed, segment).is_some()
             {
-                self.learn(segment, met.get());
+                self.learn(segment, met);
             }
         }
         Ok(evidence)

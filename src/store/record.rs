@@ -160,18 +160,21 @@ pub(super) fn write_evidence(out: &mut Vec<u8>, evidence: &RawEvidence) {
 
 /// The parts of an evidence payload, unchecked. `None` when it has another form, or a media this version does not know.
 pub(super) fn parse_evidence(payload: &[u8]) -> Option<(Media, &str, &[u8])> {
-    let (name_len, rest) = payload.split_first()?;
-    let (name, rest) = rest.split_at_checked(usize::from(*name_len))?;
+    let (media, rest) = split_media(payload)?;
     let (about_len, rest) = rest.split_first_chunk::<4>()?;
     let (about, bytes) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*about_len)).ok()?)?;
-    let media = std::str::from_utf8(name).ok()?.parse().ok()?;
     Some((media, std::str::from_utf8(about).ok()?, bytes))
 }
 
 /// The media of an evidence payload, unchecked; `None` as of [`parse_evidence`].
 pub(super) fn media_of(payload: &[u8]) -> Option<Media> {
+    split_media(payload).map(|(media, _)| media)
+}
+
+fn split_media(payload: &[u8]) -> Option<(Media, &[u8])> {
     let (len, rest) = payload.split_first()?;
-    std::str::from_utf8(rest.get(..usize::from(*len))?).ok()?.parse().ok()
+    let (name, rest) = rest.split_at_checked(usize::from(*len))?;
+    Some((std::str::from_utf8(name).ok()?.parse().ok()?, rest))
 }
 
 /// INV-1: true when the payload is what the head's id names.

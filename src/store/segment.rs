@@ -127,12 +127,12 @@ impl Walker {
 
     /// Reads one record and checks it. After [`Step::Bad`] the walker must not be used.
     pub(super) fn step(&mut self) -> Result<Step, StoreError> {
-        self.step_for(&|_, _| true)
+        self.step_for(&mut |_, _| true)
     }
 
     /// As [`Self::step`]; what is not wanted, by its head and unchecked payload, is passed. Whoever takes a record has it checked:
     /// hashing what is passed would cost a walk most of its time.
-    pub(super) fn step_for(&mut self, wants: &dyn Fn(&Head, &[u8]) -> bool) -> Result<Step, StoreError> {
+    pub(super) fn step_for(&mut self, wants: &mut dyn FnMut(&Head, &[u8]) -> bool) -> Result<Step, StoreError> {
         let start = self.place.offset;
         let bad = |what| Ok(Step::Bad(start, what));
         let left = self.end.saturating_sub(start);

@@ -77,8 +77,8 @@ pub(super) enum Waiting {
 
 /// Everything established so far.
 ///
-/// What comes in millions is copied on the way in, and merging has a thread of its own: facts that lay where they were made, among
-/// everything else that judging a record allocates and drops, would hold twice their size in memory.
+/// What comes in millions is copied on the way in, and merging has a thread of its own: while facts that lay where they were made,
+/// among everything else that judging a record allocates and drops, were gathered, memory grew by two thirds more.
 #[derive(Default)]
 pub(super) struct Merge {
     pub(super) set: VerifiedSet,

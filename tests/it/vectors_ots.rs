@@ -17,6 +17,8 @@ use reledger::verify::headers::HeaderChain;
 use reledger::verify::ots::{ProofVerdict, graft, judge, messages};
 use reledger::verify::{AnchorState, Fate, HeaderTrust, PendingAnchor};
 
+use crate::untar::untar;
+
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/ots")
 }
@@ -178,24 +180,6 @@ fn the_same_proof_is_valid_bare_and_about_nothing_else() {
     assert_eq!((verdict.fate, anchors(&verdict.state)), (Fate::Accepted, vec![(358_391, 1_432_827_678)]));
     let verdict = judge(Some(sha256(b"another")), &file, None, evidence, &headers, &mainnet());
     assert_eq!((verdict.fate, codes(&verdict.findings)), (Fate::Rejected, vec![Code::OtsDigest]));
-}
-
-/// Regular files of a ustar archive (POSIX.1-1988): name, then octal size at 124, type at 156, data in blocks of 512.
-fn untar(archive: &[u8]) -> Vec<(String, &[u8])> {
-    let mut files = Vec::new();
-    let mut rest = archive;
-    while let Some((head, body)) = rest.split_first_chunk::<512>()
-        && head[0] != 0
-    {
-        let text =
-            |range: std::ops::Range<usize>| String::from_utf8_lossy(&head[range]).trim_matches(['\0', ' ']).to_owned();
-        let size = usize::from_str_radix(&text(124..136), 8).unwrap();
-        if matches!(head[156], b'0' | 0) {
-            files.push((text(0..100), &body[..size]));
-        }
-        rest = &body[size.div_ceil(512) * 512..];
-    }
-    files
 }
 
 #[test]

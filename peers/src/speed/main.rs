@@ -19,6 +19,7 @@
 mod answer;
 mod contender;
 mod events;
+#[path = "../../../benches/common/machine.rs"]
 mod machine;
 mod measure;
 #[cfg(feature = "nostrdb")]

@@ -8,7 +8,7 @@ use postgres::binary_copy::BinaryCopyInWriter;
 use postgres::types::Type;
 
 use super::address::Address;
-use super::link::{Failed, Link};
+use super::link::{Failed, Link, uuid};
 use super::queue::{Slice, digest_of};
 use super::token;
 use crate::domain::sha256;
@@ -101,9 +101,8 @@ impl SharedCopy {
     }
 }
 
-/// A number that nobody else has: the server's own randomness, which every kin has under this name.
+/// A number that nobody else has.
 fn drawn(transaction: &mut Transaction<'_>) -> Result<i64, postgres::Error> {
-    let text: String = transaction.query_one("SELECT gen_random_uuid()::text", &[])?.get(0);
-    let digest = sha256(text.as_bytes());
+    let digest = sha256(uuid(transaction)?.as_bytes());
     Ok((Fields(digest.as_bytes()).u64() >> 1).cast_signed())
 }

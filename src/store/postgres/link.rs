@@ -21,6 +21,11 @@ const ATTEMPTS: u32 = 8;
 /// The first wait between two attempts; each next one is twice as long, 12 seconds in all.
 const WAIT: Duration = Duration::from_millis(50);
 
+/// What nobody else has drawn: the server's own randomness, which every kin has under this name.
+pub(super) fn uuid(transaction: &mut Transaction<'_>) -> Result<String, postgres::Error> {
+    Ok(transaction.query_one("SELECT gen_random_uuid()::text", &[])?.get(0))
+}
+
 /// A connection, and what is needed to make it again.
 pub(super) struct Link {
     client: Client,

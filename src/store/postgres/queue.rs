@@ -9,7 +9,7 @@ use std::sync::Arc;
 use postgres::Row;
 
 use super::address::Address;
-use super::link::Link;
+use super::link::{Link, uuid};
 use super::parcel::Parcel;
 use crate::domain::{Digest32, RawEvidence};
 use crate::store::StoreError;
@@ -72,8 +72,7 @@ impl Queue {
     /// [`StoreError::Unreachable`], [`StoreError::Unusable`], [`StoreError::Server`]; so do all others.
     pub fn open(address: &Arc<Address>, role: &str) -> Result<Self, StoreError> {
         let mut link = Link::open(address)?;
-        let drawn: String =
-            link.within(&mut |transaction| Ok(transaction.query_one("SELECT gen_random_uuid()::text", &[])?.get(0)))?;
+        let drawn = link.within(&mut |transaction| Ok(uuid(transaction)?))?;
         Ok(Self { link, name: format!("{role} {drawn}") })
     }
 

@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 /// Facts about the machine and its tools; the load before is told by whoever asked for it then.
-pub fn facts(load_before: &str) -> Value {
+pub(crate) fn facts(load_before: &str) -> Value {
     let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     json!({
@@ -14,6 +14,7 @@ pub fn facts(load_before: &str) -> Value {
         "processor": after_colon(&processor, "model name"),
         "cores": std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
         "memory": after_colon(&memory, "MemTotal"),
+        "architecture": std::env::consts::ARCH,
         "system": said("uname", &["-sr"]),
         "rustc": said("rustc", &["--version"]),
         "load_before": load_before,
@@ -22,7 +23,7 @@ pub fn facts(load_before: &str) -> Value {
 }
 
 /// Averages over one, five and fifteen minutes.
-pub fn load() -> String {
+pub(crate) fn load() -> String {
     let told = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     told.split(' ').take(3).collect::<Vec<_>>().join(" ")
 }
