@@ -17,6 +17,7 @@ mod coverage;
 mod detection;
 mod digest;
 mod evidence;
+mod few;
 mod finding;
 mod id;
 mod lost_store;
@@ -50,6 +51,7 @@ pub use coverage::{CompletenessBasis, Coverage, FetchReceipt, Sign, Slice, Slice
 pub use detection::{Ratio, detection_by_money, detection_by_users};
 pub use digest::{Digest32, Sha256Stream, TaggedHasher, sha256};
 pub use evidence::{Addressed, Media, RawEvidence, Sighting};
+pub use few::Few;
 pub use finding::{Divergence, EvidenceRef, Finding, State, Subject};
 pub use id::{
     AttestationId, BindingId, DescriptorId, EnvelopeId, EvidenceId, FederationSlug, HexError, KeyId, NostrEventId,

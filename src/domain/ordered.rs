@@ -33,6 +33,11 @@ impl<K: Ord, V> Ordered<K, V> {
         self.find(key).ok().and_then(|at| self.0.get(at)).map(|(_, value)| value)
     }
 
+    /// The value of a key, to change.
+    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        self.find(key).ok().and_then(|at| self.0.get_mut(at)).map(|(_, value)| value)
+    }
+
     /// True when the key has a value.
     pub fn contains_key(&self, key: &K) -> bool {
         self.find(key).is_ok()
@@ -51,6 +56,11 @@ impl<K: Ord, V> Ordered<K, V> {
     /// Values in order of their keys.
     pub fn values(&self) -> impl DoubleEndedIterator<Item = &V> + ExactSizeIterator {
         self.0.iter().map(|(_, value)| value)
+    }
+
+    /// The same, to change.
+    pub fn values_mut(&mut self) -> impl ExactSizeIterator<Item = &mut V> {
+        self.0.iter_mut().map(|(_, value)| value)
     }
 
     /// How many.
@@ -72,6 +82,18 @@ impl<K: Ord, V> Ordered<K, V> {
                 None
             }
         }
+    }
+
+    /// The value of a key, which is set to the default before if it has none; it moves as [`Self::insert`] does.
+    pub fn or_default(&mut self, key: K) -> &mut V
+    where
+        V: Default,
+    {
+        let at = self.find(&key).unwrap_or_else(|at| {
+            self.0.insert(at, (key, V::default()));
+            at
+        });
+        &mut self.0[at].1
     }
 
     /// Takes one value out, as [`Self::insert`] puts it in.

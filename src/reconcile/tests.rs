@@ -258,8 +258,8 @@ fn pending(scene: &mut Scene, submitted: &str) {
     let state = scene.world.set.anchors.get_mut(&digest("e")).unwrap();
     state.confirmed.clear();
     state.pending.insert(PendingAnchor {
-        uri: "https://alice.btc.calendar.opentimestamps.org".to_owned(),
-        commitment: vec![1; 44],
+        uri: "https://alice.btc.calendar.opentimestamps.org".into(),
+        commitment: [1; 44].into(),
         submitted_at: Some(time(submitted)),
         proof: evidence("proof"),
     });

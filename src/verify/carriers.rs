@@ -1,21 +1,19 @@
 //! Which pieces of evidence carry a fact.
 
-use std::collections::BTreeSet;
-
-use crate::domain::EvidenceId;
+use crate::domain::{EvidenceId, Few};
 
 /// One carrier or more, in ascending order. Most facts have one, which lies beside the fact: a set of one is an allocation that
 /// a ledger of millions pays for whenever it asks for a representative.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Carriers {
     first: EvidenceId,
     /// All but the first; all greater.
-    others: BTreeSet<EvidenceId>,
+    others: Few<EvidenceId>,
 }
 
 impl From<EvidenceId> for Carriers {
     fn from(first: EvidenceId) -> Self {
-        Self { first, others: BTreeSet::new() }
+        Self { first, others: Few::default() }
     }
 }
 

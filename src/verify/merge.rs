@@ -86,9 +86,11 @@ pub(super) struct Merge {
     pub(super) replies: BTreeMap<EvidenceId, OtsClaim>,
     /// The one proof that a carrier brings, as the population counts it, while a calendar's reply can still make it better.
     proofs: BTreeMap<EvidenceId, Digest32>,
-    /// Every accepted envelope by every carrier, and every genuine event: what comes in millions is sorted once, at the end.
+    /// Every accepted envelope by every carrier, every genuine event, every proof: what comes in millions is sorted once, at the
+    /// end.
     envelopes: Vec<(EnvelopeId, Verified<SignedEnvelope>)>,
     events: Vec<(EvidenceId, HeldEvent)>,
+    anchors: Vec<(Digest32, AnchorState)>,
     unread: Unread,
     names: Names,
     fates: BTreeMap<&'static str, BTreeMap<Digest32, Fate>>,
@@ -99,6 +101,15 @@ pub(super) struct Merge {
 }
 
 impl Merge {
+    /// Makes room for what so many records may come to. Room that is not used costs addresses and no memory; lists that
+    /// outgrow theirs are copied, and lie there twice meanwhile.
+    pub(super) fn expect(&mut self, records: usize) {
+        // Where a system promises no more than it has, they grow after all.
+        let _ = self.envelopes.try_reserve_exact(records);
+        let _ = self.events.try_reserve_exact(records);
+        let _ = self.anchors.try_reserve_exact(records);
+    }
+
     /// Takes what one piece of evidence came to. Each piece must be given once.
     pub(super) fn take(&mut self, judged: Judged) {
         let Judged { evidence, fates, facts, findings } = judged;
@@ -171,12 +182,11 @@ impl Merge {
             Fact::Directory(listed) => set.directories.push((carrier, listed)),
             Fact::Charter(charter) => set.charters.push((carrier, charter)),
             Fact::Statement(claim) => set.statements.push((carrier, claim)),
-            Fact::Anchors(subject, state) => match set.anchors.entry(subject) {
-                Entry::Vacant(place) => {
-                    place.insert(AnchorState::clone(&state));
-                }
-                Entry::Occupied(mut held) => ots::merge(held.get_mut(), *state),
-            },
+            Fact::Anchors(subject, state) => {
+                let mut state = AnchorState::clone(&state);
+                state.pending = state.pending.into_iter().map(|it| self.names.share_calendar(it)).collect();
+                self.anchors.push((subject, state));
+            }
             Fact::Reply(reply) => {
                 self.replies.insert(carrier, reply);
             }
@@ -219,6 +229,20 @@ impl Merge {
             *population.of(ENVELOPES) += Counts { unique: accepted, accepted, ..Counts::default() };
         }
         self.set
+    }
+
+    /// One state for each digest, with all its proofs. Facts that are taken later do not reach it.
+    pub(super) fn sort_anchors(&mut self) {
+        let mut all = std::mem::take(&mut self.anchors);
+        all.par_sort_unstable_by_key(|(subject, _)| *subject);
+        all.dedup_by(|(subject, it), (held_subject, held)| {
+            let is_same = subject == held_subject;
+            if is_same {
+                ots::merge(held, std::mem::take(it));
+            }
+            is_same
+        });
+        self.set.anchors = Ordered::from_sorted(all);
     }
 
     /// One envelope for each id, with all its carriers.

@@ -86,7 +86,7 @@ pub fn merge(into: &mut AnchorState, from: AnchorState) {
     into.stale.extend(from.stale);
     into.pending.extend(from.pending);
     into.answered.extend(from.answered);
-    from.refused.iter().for_each(|proof| into.refused.insert(proof));
+    into.refused.extend(from.refused);
     from.proofs.iter().for_each(|proof| into.proofs.insert(proof));
 }
 

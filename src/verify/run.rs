@@ -81,6 +81,11 @@ impl<'p> Verifier<'p> {
         self.genuine = genuine;
     }
 
+    /// Makes room for what so many records come to: for those who know how many there are.
+    pub fn expect(&mut self, records: usize) {
+        self.merge.expect(records);
+    }
+
     /// The keys of the first pass.
     pub fn ring(&self) -> &KeyRing {
         &self.ring
@@ -194,6 +199,7 @@ impl<'p> Verifier<'p> {
 
     /// Continues pending proofs with calendars' replies. A reply that answers nothing we hold stays pending.
     fn graft_replies(&mut self) {
+        self.merge.sort_anchors();
         let held = std::mem::take(&mut self.merge.replies);
         let replies = Replies::new(held.iter().map(|(evidence, reply)| (*evidence, reply)));
         let mut unanswered: BTreeSet<EvidenceId> = held.keys().copied().collect();

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::carriers::{Carriers, Pieces};
 use crate::domain::{
-    AttestationId, BindingId, BlockHash, BlockHeight, Code, DescriptorId, Digest32, EnvelopeId, EvidenceId, Finding,
-    KeyId, NostrEventId, Ordered, Population, PublicKey32, Tip, UnixSeconds,
+    AttestationId, BindingId, BlockHash, BlockHeight, Code, DescriptorId, Digest32, EnvelopeId, EvidenceId, Few,
+    Finding, KeyId, NostrEventId, Ordered, Population, PublicKey32, Tip, UnixSeconds,
 };
 use crate::evidence::{
     AttestationMessage, BalanceLine, BindingMessage, CandidateRule, Changed, Charter, DescriptorForm, InvoiceRecord,
@@ -228,9 +228,9 @@ impl Anchor {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PendingAnchor {
     /// Calendar URI as written in the proof. Foreign text.
-    pub uri: String,
+    pub uri: Arc<str>,
     /// The message at the pending attestation: what a calendar is asked for.
-    pub commitment: Vec<u8>,
+    pub commitment: Box<[u8]>,
     /// The commitment's own submit time (first four bytes, OTS 2.3), when it has the calendars' shape.
     pub submitted_at: Option<UnixSeconds>,
     /// The proof.
@@ -254,16 +254,16 @@ pub struct AnchorState {
     /// Blocks whose Merkle root the proof reaches, lowest first.
     pub confirmed: Vec<Anchor>,
     /// Heights that the proof names and no known header answers for.
-    pub header_missing: BTreeSet<BlockHeight>,
+    pub header_missing: Few<BlockHeight>,
     /// Blocks that anchored it until a reorganisation (HDR_REORG).
-    pub stale: BTreeSet<StaleAnchor>,
+    pub stale: Few<StaleAnchor>,
     /// Pending attestations.
-    pub pending: BTreeSet<PendingAnchor>,
+    pub pending: Few<PendingAnchor>,
     /// Commitments of pending attestations whose answer the proof holds already: it leads on from them to a block, or to
     /// one whose header is missing.
-    pub answered: BTreeSet<Vec<u8>>,
+    pub answered: Few<Box<[u8]>>,
     /// Proofs that were refused.
-    pub refused: Pieces,
+    pub refused: Few<EvidenceId>,
     /// Every proof seen about this digest.
     pub proofs: Pieces,
 }
@@ -343,7 +343,7 @@ pub struct VerifiedSet {
     /// Envelope ids whose blank replacement was seen (EVT_BLANKED when the envelope is held), with the carrier.
     pub blanks: BTreeSet<(Digest32, EvidenceId)>,
     /// Anchoring by digest (envelope id, attestation id, or a loose proof's digest).
-    pub anchors: BTreeMap<Digest32, AnchorState>,
+    pub anchors: Ordered<Digest32, AnchorState>,
     /// Keys by kid.
     pub keys: BTreeMap<KeyId, KnownKey>,
     /// Every captured key set as published: unsigned, by evidence id.

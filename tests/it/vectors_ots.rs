@@ -132,7 +132,7 @@ fn incomplete_proofs_stay_pending_with_their_calendars() {
     ] {
         let verdict = verdict(name, &headers);
         assert_eq!((verdict.fate, verdict.findings.as_slice()), (Fate::Pending, [].as_slice()), "{name}");
-        let uris: Vec<String> = verdict.state.pending.iter().map(|pending| pending.uri.clone()).collect();
+        let uris: Vec<String> = verdict.state.pending.iter().map(|pending| pending.uri.to_string()).collect();
         let expected = hosts.iter().map(|host| format!("https://{host}.btc.calendar.opentimestamps.org"));
         assert_eq!(uris, expected.collect::<Vec<_>>(), "{name}");
         for pending in &verdict.state.pending {
@@ -238,8 +238,8 @@ fn every_calendar_reply_leads_from_its_commitment_to_the_indexed_root() {
             .map(|pair| (pair[0].as_u64().unwrap(), pair[1].as_str().unwrap().parse().unwrap()))
             .collect();
         let pending = PendingAnchor {
-            uri: entry["uri"].as_str().unwrap().to_owned(),
-            commitment: hex(commitment),
+            uri: entry["uri"].as_str().unwrap().into(),
+            commitment: hex(commitment).into(),
             submitted_at: None,
             proof: id,
         };

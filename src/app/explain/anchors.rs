@@ -28,7 +28,7 @@ pub(super) fn told(known: &Known, class: Class, digest: Digest32) -> Option<Anch
             .pending
             .iter()
             .map(|pending| PendingTold {
-                calendar: pending.uri.clone(),
+                calendar: pending.uri.to_string(),
                 commitment: hex(&pending.commitment),
                 submitted_at: pending.submitted_at.map(|at| at.0),
                 answered: state.answered.contains(&pending.commitment),
@@ -36,7 +36,7 @@ pub(super) fn told(known: &Known, class: Class, digest: Digest32) -> Option<Anch
             })
             .collect(),
         header_missing: state.header_missing.iter().map(|height| height.0).collect(),
-        refused: state.refused.iter().map(|proof| refused(known, proof)).collect(),
+        refused: state.refused.iter().map(|proof| refused(known, *proof)).collect(),
     })
 }
 

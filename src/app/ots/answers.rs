@@ -1,6 +1,7 @@
 //! Calendar replies at hand, and what they add to a proof.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::domain::{EvidenceId, Media, RawEvidence, TrustPolicy};
 use crate::evidence::OtsClaim;
@@ -86,11 +87,11 @@ impl Answers {
         policy: &TrustPolicy,
     ) -> Vec<&'a OtsClaim> {
         let waits = tree.nodes()[at].attestations().filter_map(|attestation| match attestation {
-            Attestation::Pending(uri) if allowed_host(uri, policy).is_some() => Some(uri.to_owned()),
+            Attestation::Pending(uri) if allowed_host(uri, policy).is_some() => Some(Arc::from(uri)),
             _ => None,
         });
         let Some(uri) = waits.into_iter().next() else { return Vec::new() };
-        let pending = PendingAnchor { uri, commitment: message.to_vec(), submitted_at: None, proof: NOBODY };
+        let pending = PendingAnchor { uri, commitment: message.into(), submitted_at: None, proof: NOBODY };
         let replies = self.0.get(message).into_iter().flatten();
         let good = replies.filter(|(id, reply)| self.shows(&pending, **id, reply, chain, policy, 0) >= Some(least));
         good.map(|(_, reply)| reply).collect()
@@ -117,7 +118,7 @@ impl Answers {
         }
         let listed = verdict.state.pending.iter().filter(|next| allowed_host(&next.uri, policy).is_some());
         let behind = listed.flat_map(|next| {
-            let replies = self.0.get(&next.commitment).into_iter().flatten();
+            let replies = self.0.get(&*next.commitment).into_iter().flatten();
             replies.filter_map(|(id, reply)| self.shows(next, *id, reply, chain, policy, depth + 1))
         });
         behind.chain(own).max()

@@ -87,7 +87,7 @@ pub fn overdue_proofs(
             let age = pending.submitted_at.map(|submitted| now.0.saturating_sub(submitted.0));
             waiting.push(WaitingProof {
                 id: *id,
-                calendar: pending.uri.clone(),
+                calendar: pending.uri.to_string(),
                 commitment: hex(&pending.commitment),
                 submitted: pending.submitted_at,
                 age,

@@ -216,7 +216,7 @@ fn wanted(
         for pending in open_branches(&state) {
             let host = allowed_host(&pending.uri, &plan.policy);
             let Some(address) = host.as_deref().and_then(|host| plan.calendar_address(host)) else { continue };
-            let question = (address.to_owned(), pending.commitment.clone());
+            let question = (address.to_owned(), pending.commitment.to_vec());
             if !asked.insert(question.clone()) {
                 continue;
             }

@@ -261,7 +261,7 @@ pub(super) fn anchors(state: &AnchorState) -> Vec<AnchorFound> {
 
 pub(super) fn pending(state: &AnchorState, policy: &TrustPolicy) -> Vec<PendingFound> {
     let found = open_branches(state).map(|pending| PendingFound {
-        uri: pending.uri.clone(),
+        uri: pending.uri.to_string(),
         commitment: hex(&pending.commitment),
         submitted: pending.submitted_at,
         allowed: allowed_host(&pending.uri, policy).is_some(),

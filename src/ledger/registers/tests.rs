@@ -66,7 +66,7 @@ fn only_a_final_block_of_a_checked_chain_up_to_the_as_of_proves_one() {
         attest(&mut world, "a", message("bc1qa", DAY, &[("bond", "5")]));
         let height = BlockHeight(900);
         let anchor = Anchor { height, time, hash: BlockHash::default(), trust, is_final, proof: evidence("proof") };
-        world.set.anchors.entry(digest("a")).or_default().confirmed.push(anchor);
+        world.set.anchors.or_default(digest("a")).confirmed.push(anchor);
         let found = entry(&world, "a").unwrap();
         assert_eq!((found.level, found.anchor), (level, Some(height)), "{trust:?} {is_final} {time}");
         let totals = totals(&world);

@@ -35,10 +35,10 @@ fn a_bonded_attestation_is_owed_an_anchor_that_may_come_late_and_never_before_it
     let queued = |scene: &Scene| scene.run().needs_anchor.iter().map(|item| (item.id, item.reason)).collect::<Vec<_>>();
     assert_eq!(about(&scene, id), [Code::OtsAbsent]);
     assert_eq!(queued(&scene), [(id.0, "absent")]);
-    let state = scene.world.set.anchors.entry(id.0).or_default();
+    let state = scene.world.set.anchors.or_default(id.0);
     state.pending.insert(PendingAnchor {
-        uri: "https://alice.btc.calendar.opentimestamps.org".to_owned(),
-        commitment: vec![2; 44],
+        uri: "https://alice.btc.calendar.opentimestamps.org".into(),
+        commitment: [2; 44].into(),
         submitted_at: Some(time("2026-06-27T23:59:59Z")),
         proof: evidence("waiting"),
     });

@@ -30,7 +30,7 @@ pub fn pending_requests(set: &VerifiedSet, policy: &TrustPolicy) -> BTreeSet<Cal
         open_branches(state)
             .filter_map(|pending| {
                 let host = allowed_host(&pending.uri, policy)?;
-                Some(CalendarRequest { host, commitment: pending.commitment.clone() })
+                Some(CalendarRequest { host, commitment: pending.commitment.to_vec() })
             })
             .collect()
     };
@@ -94,7 +94,7 @@ pub fn graft(
     let subject =
         Subject::new("commitment", faster_hex::hex_string(&pending.commitment)).and("proof", sha256(&reply.proof));
     let about = About { digest: None, topic: Topic::Named(subject), evidence };
-    if reply.commitment.as_ref() != Some(&pending.commitment) {
+    if reply.commitment.as_deref() != Some(&*pending.commitment) {
         let asked = reply.commitment.as_deref().map_or_else(String::new, faster_hex::hex_string);
         let finding = about
             .finding(Code::OtsDigest)
@@ -130,7 +130,7 @@ impl<'a> Replies<'a> {
     }
 
     fn to(&self, pending: &PendingAnchor) -> impl Iterator<Item = (EvidenceId, &'a OtsClaim)> {
-        self.0.get(pending.commitment.as_slice()).into_iter().flatten().map(|(evidence, reply)| (*evidence, *reply))
+        self.0.get(&*pending.commitment).into_iter().flatten().map(|(evidence, reply)| (*evidence, *reply))
     }
 }
 

@@ -115,7 +115,7 @@ pub(super) fn weigh(walked: &Walked<'_>, about: &About<'_>, headers: &HeaderChai
         let on_way = walked.ways_to(leading.into_iter());
         let pending = |attestation| matches!(attestation, Attestation::Pending(_));
         let answered = walked.leaves.iter().filter(|leaf| pending(leaf.attestation) && on_way[leaf.place]);
-        weighed.state.answered = answered.map(|leaf| leaf.message.clone()).collect();
+        weighed.state.answered = answered.map(|leaf| leaf.message.as_slice().into()).collect();
     }
     weighed.state.confirmed.sort();
     weighed.state.confirmed.dedup();
@@ -171,8 +171,8 @@ impl Weighed {
             );
         }
         self.state.pending.insert(PendingAnchor {
-            uri: uri.to_owned(),
-            commitment: message.to_vec(),
+            uri: uri.into(),
+            commitment: message.into(),
             submitted_at: submitted_at(message),
             proof: about.evidence,
         });

@@ -129,7 +129,7 @@ fn a_proof_about_another_digest_is_refused_with_a_hint() {
         assert_eq!(outcome(&verdict), (Fate::Rejected, vec![Code::OtsDigest]));
         assert!(verdict.findings[0].explanation.contains(hint), "{}", verdict.findings[0].explanation);
         assert_eq!(verdict.findings[0].observed, digest.to_hex());
-        assert!(verdict.state.confirmed.is_empty() && verdict.state.refused.contains(evidence()));
+        assert!(verdict.state.confirmed.is_empty() && verdict.state.refused.contains(&evidence()));
     }
     let sha1_file = [MAGIC, b"\x02", &[0x1d; 20], &hashed_to(1)].concat();
     assert_eq!(outcome(&judged(&sha1_file, &world)), (Fate::Rejected, vec![Code::OtsDigest]));
@@ -226,7 +226,7 @@ fn a_pending_proof_yields_what_a_calendar_must_be_asked() {
     let verdict = judged(&proof, &world);
     assert_eq!(outcome(&verdict), (Fate::Pending, vec![]));
     let asked = verdict.state.pending.first().unwrap();
-    assert_eq!((asked.uri.as_str(), asked.commitment.len()), (ALICE, 44));
+    assert_eq!((&*asked.uri, asked.commitment.len()), (ALICE, 44));
     assert_eq!(asked.submitted_at, Some("2018-03-26T19:00:10Z".parse().unwrap()));
     // A message of another shape has no time in it.
     let verdict = judged(&[append(&[1; 16]), pending(ALICE)].concat(), &world);

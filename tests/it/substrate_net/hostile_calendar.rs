@@ -207,7 +207,8 @@ fn judged(reply: &RawEvidence, headers: &HeaderChain, policy: &TrustPolicy) -> (
     };
     let Claim::Ots(claim) = *claim else { panic!("another claim") };
     let carrier = EvidenceId(reledger::domain::Digest32([7; 32]));
-    let asked = PendingAnchor { uri: ALICE.to_owned(), commitment: commitment(), submitted_at: None, proof: carrier };
+    let asked =
+        PendingAnchor { uri: ALICE.into(), commitment: commitment().into(), submitted_at: None, proof: carrier };
     let mut state = AnchorState { pending: [asked].into(), ..AnchorState::default() };
     let claims: Vec<(EvidenceId, &OtsClaim)> = vec![(reply.id(), &claim)];
     let settled = settle(&mut state, &Replies::new(claims), headers, policy);

@@ -2,9 +2,10 @@
 //! Method: replies made by hand for one commitment.
 
 use super::*;
+use crate::domain::Ordered;
 
 fn asked(commitment: &[u8]) -> PendingAnchor {
-    PendingAnchor { uri: ALICE.to_owned(), commitment: commitment.to_vec(), submitted_at: None, proof: evidence() }
+    PendingAnchor { uri: ALICE.into(), commitment: commitment.into(), submitted_at: None, proof: evidence() }
 }
 
 fn reply(commitment: &[u8], proof: Vec<u8>) -> OtsClaim {
@@ -42,7 +43,7 @@ fn a_reply_that_only_points_elsewhere_is_a_redirect() {
     let bob = "https://bob.btc.calendar.opentimestamps.org";
     let verdict = graft([vec![8], pending(bob)].concat());
     assert_eq!(outcome(&verdict), (Fate::Pending, vec![]));
-    assert_eq!(verdict.state.pending.first().unwrap().commitment, sha256(&commitment).0);
+    assert_eq!(verdict.state.pending.first().unwrap().commitment, sha256(&commitment).0.into());
     assert_eq!(outcome(&graft(pending("https://evil.example"))), (Fate::Pending, vec![Code::OtsCalendar]));
     // The question given back is no answer.
     assert_eq!(outcome(&graft(pending(ALICE))), (Fate::Quarantined, vec![Code::Unverifiable]));
@@ -119,7 +120,8 @@ fn only_open_digests_and_listed_calendars_are_asked() {
 fn every_branch_is_asked_for_even_beside_a_block_that_is_known() {
     let world = world(sha256(&ID.0).0);
     let asked = |body: Vec<u8>| -> Vec<Vec<u8>> {
-        let set = VerifiedSet { anchors: [(ID, judged(&body, &world).state)].into(), ..VerifiedSet::default() };
+        let set =
+            VerifiedSet { anchors: Ordered::from_iter([(ID, judged(&body, &world).state)]), ..VerifiedSet::default() };
         pending_requests(&set, &world.1).into_iter().map(|request| request.commitment).collect()
     };
     let fork = |other: Vec<u8>, last: Vec<u8>| [b"\xff".to_vec(), other, last].concat();
@@ -137,9 +139,9 @@ fn every_branch_is_asked_for_even_beside_a_block_that_is_known() {
     assert_eq!(asked(fork(pending(ALICE), [append(&[1]), hashed_to(1)].concat())), [ID.0.to_vec()]);
     // What one proof of the digest leaves open, another may answer.
     let mut state = judged(&other, &world).state;
-    let mut set = VerifiedSet { anchors: [(ID, state.clone())].into(), ..VerifiedSet::default() };
+    let mut set = VerifiedSet { anchors: Ordered::from_iter([(ID, state.clone())]), ..VerifiedSet::default() };
     assert_eq!(pending_requests(&set, &world.1).len(), 1);
-    state.answered.insert(commitment);
+    state.answered.insert(commitment.into());
     merge(set.anchors.get_mut(&ID).unwrap(), state);
     assert_eq!(pending_requests(&set, &world.1).len(), 0);
 }
