@@ -1,5 +1,7 @@
 //! The store on disk: the evidence log with an index beside it.
 
+mod side_records;
+
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -13,11 +15,10 @@ use super::memory_store::same_or_conflict;
 use super::record::{self, Head, Kind, Location};
 use super::replay::{self, Group};
 use super::segment::segments_dir;
+use super::side::Kept;
+use super::sighted::Sighted;
 use super::{Engine, EvidenceStore, PutOutcome, SideRecord, StoreError, side};
 use crate::domain::{Addressed, Digest32, EvidenceId, Media, RawEvidence};
-
-/// Side records that are asked for together while they are walked.
-const SIDE_BATCH: usize = 4_096;
 
 /// Evidence in append-only segments, found through an index that can be rebuilt from them.
 ///
@@ -29,6 +30,7 @@ pub struct LogStore {
     mark: Option<Mark>,
     disk: Arc<dyn Disk>,
     poisoned: bool,
+    sighted: Sighted,
     /// Held for writing; `None` when opened for reading.
     lock: Option<RunLock>,
 }
@@ -81,7 +83,7 @@ impl LogStore {
             (index, mark) = index::open(engine, state_dir, &disk)?;
         }
         replay::replay(&log, &mut *index, &mut mark, &*disk)?;
-        Ok(Self { log, index, mark, disk, poisoned: false, lock: Some(lock) })
+        Ok(Self { log, index, mark, disk, poisoned: false, sighted: Sighted::default(), lock: Some(lock) })
     }
 
     /// Opens an evidence folder for reading, without a state folder, and checks every byte of it. Writes nothing.
@@ -97,7 +99,7 @@ impl LogStore {
         let mut index = Box::new(MemoryIndex::default());
         let mut mark = None;
         replay::replay(&log, &mut *index, &mut mark, &*disk)?;
-        Ok(Self { log, index, mark, disk, poisoned: false, lock: None })
+        Ok(Self { log, index, mark, disk, poisoned: false, sighted: Sighted::default(), lock: None })
     }
 
     /// Seals the open segment: what the folder holds then never changes again. Going on later starts a new segment.
@@ -109,6 +111,7 @@ impl LogStore {
         self.poisoned = true;
         self.log.seal()?;
         self.poisoned = false;
+        self.sighted.forget();
         Ok(())
     }
 
@@ -188,62 +191,6 @@ impl LogStore {
         }
         same_or_conflict(id, &self.evidence_at(id, at)?, offered)
     }
-
-    /// Visits those that hold: the log keeps superseded receipts and cursors too, and the index names the one that counts.
-    fn visit_side(
-        &self,
-        waiting: &mut Vec<(Digest32, Location, SideRecord)>,
-        seen: &mut u64,
-        visit: &mut dyn FnMut(SideRecord) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>, StoreError> {
-        let keys: Vec<[u8; 32]> = waiting.iter().map(|(key, ..)| key.0).collect();
-        for ((_, at, record), named) in waiting.drain(..).zip(self.index.find(Table::Side, &keys)?) {
-            if named != Some(at) {
-                continue;
-            }
-            *seen += 1;
-            if visit(record).is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
-        }
-        Ok(ControlFlow::Continue(()))
-    }
-
-    /// The side records that would change something, with key, id and JSON.
-    fn news(&self, records: &[SideRecord]) -> Result<Vec<News>, StoreError> {
-        let mut latest: BTreeMap<Digest32, &SideRecord> = BTreeMap::new();
-        for record in records {
-            if side::replaces(record) {
-                latest.insert(side::key(record), record);
-            } else {
-                latest.entry(side::key(record)).or_insert(record);
-            }
-        }
-        let keys: Vec<[u8; 32]> = latest.keys().map(|key| key.0).collect();
-        let mut news = Vec::new();
-        for ((key, record), found) in latest.into_iter().zip(self.index.find(Table::Side, &keys)?) {
-            let replaces = side::replaces(record);
-            if found.is_some() && !replaces {
-                continue;
-            }
-            let json = side::to_json(record)?;
-            let id = record::side_id(&json);
-            if let Some(at) = found
-                && self.log.read(at)?.0.id == id
-            {
-                continue;
-            }
-            news.push(News { key, replaces, id, json });
-        }
-        Ok(news)
-    }
-}
-
-struct News {
-    key: Digest32,
-    replaces: bool,
-    id: Digest32,
-    json: Vec<u8>,
 }
 
 fn owned((media, about, bytes): (Media, &str, &[u8])) -> RawEvidence {
@@ -288,6 +235,7 @@ impl EvidenceStore for LogStore {
             }
             group
         })?;
+        self.sighted.brought(fresh.iter().map(|position| batch[*position].id()));
         for position in fresh {
             outcomes[position] = PutOutcome::Inserted;
         }
@@ -295,21 +243,7 @@ impl EvidenceStore for LogStore {
     }
 
     fn put_side(&mut self, records: &[SideRecord]) -> Result<(), StoreError> {
-        self.writable()?;
-        let news = self.news(records)?;
-        if news.is_empty() {
-            return Ok(());
-        }
-        news.iter().try_for_each(|news| too_large(news.json.len()))?;
-        let entries: Vec<Entry<'_>> =
-            news.iter().map(|news| Entry { id: news.id, body: Body::Side(&news.json) }).collect();
-        self.acknowledge(&entries, |locations| {
-            let mut group = Group::default();
-            for (news, at) in news.iter().zip(locations) {
-                group.side(news.key, news.replaces, news.id, *at);
-            }
-            group
-        })
+        self.append_side(records)
     }
 
     fn contains(&self, id: &EvidenceId) -> Result<bool, StoreError> {
@@ -349,29 +283,16 @@ impl EvidenceStore for LogStore {
     }
 
     fn scan_side(&self, visit: &mut dyn FnMut(SideRecord) -> ControlFlow<()>) -> Result<(), StoreError> {
-        self.readable()?;
-        let (mut seen, mut waiting) = (0_u64, Vec::with_capacity(SIDE_BATCH));
-        let mut flow = ControlFlow::Continue(());
-        self.log.walk(None, Wanted::Side, &mut |_, at, payload| {
-            let record = side::from_json(payload).ok_or_else(|| damaged_payload(&self.log, at.place))?;
-            waiting.push((side::key(&record), at, record));
-            if waiting.len() == SIDE_BATCH {
-                flow = self.visit_side(&mut waiting, &mut seen, visit)?;
-            }
-            Ok(flow)
-        })?;
-        if flow.is_continue() {
-            flow = self.visit_side(&mut waiting, &mut seen, visit)?;
-        }
-        agree(flow.is_break() || seen == self.mark.map_or(0, |mark| mark.side))
+        self.walk_side(visit)
     }
 
     fn cursor(&self, name: &str) -> Result<Option<String>, StoreError> {
         self.readable()?;
         let Some(at) = self.find(Table::Side, side::cursor_key(name))? else { return Ok(None) };
         let (_, payload) = self.read(at)?;
-        match side::from_json(&payload) {
-            Some(SideRecord::Cursor { name: found, value }) if found == name => Ok(Some(value)),
+        let Some(Kept::One(record)) = Kept::from_json(&payload) else { return Err(bad_index()) };
+        match *record {
+            SideRecord::Cursor { name: found, value } if found == name => Ok(Some(value)),
             _ => Err(bad_index()),
         }
     }

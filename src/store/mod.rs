@@ -22,6 +22,7 @@ mod record;
 mod replay;
 mod segment;
 mod side;
+mod sighted;
 mod tail;
 #[cfg(test)]
 mod tests;

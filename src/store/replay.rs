@@ -9,7 +9,7 @@ use super::index::{Change, Index, Mark, Table};
 use super::log::{Log, Wanted, damaged_payload};
 use super::record::{Head, Kind, Location, Place};
 use super::segment::HEADER_LEN;
-use super::side;
+use super::side::Kept;
 use crate::domain::Digest32;
 
 /// Records per commit while a log is replayed: bounds memory, and the work lost when the replay is killed.
@@ -111,8 +111,8 @@ pub(super) fn replay(
         match head.kind {
             Kind::Evidence => group.evidence(head.id, at),
             Kind::Side => {
-                let record = side::from_json(payload).ok_or_else(|| damaged_payload(log, at.place))?;
-                group.side(side::key(&record), side::replaces(&record), head.id, at);
+                let kept = Kept::from_json(payload).ok_or_else(|| damaged_payload(log, at.place))?;
+                group.side(kept.key(&head.id), kept.replaces(), head.id, at);
             }
         }
         if group.is_full() {

@@ -4,6 +4,7 @@
 mod damage;
 mod faults;
 mod power;
+mod sightings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -90,6 +91,8 @@ fn script() -> Vec<Act> {
         Act::Seal,
         Act::Put((6..9).map(evidence).collect()),
         Act::Side(vec![cursor("3")]),
+        Act::Put(vec![evidence(6), evidence(9)]),
+        Act::Side(vec![sighting(9, "a"), sighting(6, "a"), sighting(0, "b"), sighting(9, "b"), sighting(9, "a")]),
     ]
 }
 
