@@ -1,5 +1,6 @@
 //! What it costs to share a run: CPU time of one local process beside that of a coordinator, workers and server, over the same
-//! events. CPU time and not the clock: on one machine all of them share its cores.
+//! events: with one server, and with three that have the evidence in hash partitions (docs/scaling.md). CPU time and not the clock: on
+//! one machine all of them share its cores.
 //!
 //! `make bench-workers`; `RELEDGER_BENCH_EVENTS=n` sets how many events, `RELEDGER_BENCH_ROUNDS=n` how often.
 
@@ -14,6 +15,8 @@
 
 #[path = "../tests/it/postgres/server.rs"]
 mod server;
+#[path = "../tests/it/postgres/spread.rs"]
+mod spread;
 
 use std::fs;
 use std::io::Write as _;
@@ -27,54 +30,103 @@ use server::{Server, client, url};
 /// Ticks of /proc in a second: what every Linux has told programs since 2.6.
 const TICKS: f64 = 100.0;
 
+/// Workers beside a coordinator.
+const WORKERS: [usize; 4] = [0, 1, 2, 4];
+
+/// Where a run's tables are.
+#[derive(Clone, Copy)]
+enum Place<'s> {
+    Alone,
+    One(&'s Server),
+    Three(&'s [Server; 3]),
+}
+
+impl Place<'_> {
+    fn servers(&self) -> &[Server] {
+        match self {
+            Self::Alone => &[],
+            Self::One(server) => std::slice::from_ref(server),
+            Self::Three(servers) => servers.as_slice(),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Alone => "one process, redb:",
+            Self::One(_) => "one server",
+            Self::Three(_) => "three servers",
+        }
+    }
+
+    /// CPU seconds of the servers so far.
+    fn spent(&self) -> f64 {
+        self.servers().iter().map(|server| family(server.pid())).sum()
+    }
+
+    /// Has everybody write what waits, so that it is counted.
+    fn settle(&self) {
+        self.servers().iter().for_each(|server| client(server.port).batch_execute("CHECKPOINT").unwrap());
+        // A backend is counted once the server has waited for it.
+        std::thread::sleep(std::time::Duration::from_millis(300));
+    }
+
+    fn clear(&self, schema: &str) {
+        for (number, server) in self.servers().iter().enumerate() {
+            let mut client = client(server.port);
+            if number == 0 {
+                client.batch_execute(&format!("DROP SCHEMA {schema} CASCADE")).unwrap();
+            }
+            client.batch_execute(&format!("DROP TABLE IF EXISTS public.shard_{schema}")).unwrap();
+        }
+    }
+}
+
 fn main() {
     let events: usize = asked("RELEDGER_BENCH_EVENTS", 100_000);
     let rounds = asked("RELEDGER_BENCH_ROUNDS", 3);
     let folder = tempfile::tempdir().unwrap();
     let events = world(folder.path(), events);
-    let Some(server) = Server::start() else { return };
+    let (Some(one), Some(three)) = (Server::start(), spread::servers()) else { return };
     println!("{events} events, {} cores, PostgreSQL durable (fsync on), medians of {rounds}", cores());
-    println!("{:<28}{:>12}{:>12}{:>12}{:>14}", "", "clients us", "server us", "over one", "events/s");
-    let mut alone: Vec<Cost> = Vec::new();
-    let mut shared: [Vec<Cost>; 4] = Default::default();
+    println!("{:<34}{:>12}{:>12}{:>12}{:>14}", "", "clients us", "servers us", "over one", "events/s");
+    let shared = [Place::One(&one), Place::Three(&three)].into_iter().flat_map(|at| WORKERS.map(|count| (at, count)));
+    let runs: Vec<(Place<'_>, usize)> = std::iter::once((Place::Alone, 0)).chain(shared).collect();
+    let mut costs: Vec<Vec<Cost>> = vec![Vec::new(); runs.len()];
     let mut reports: Vec<Vec<u8>> = Vec::new();
     for round in 0..rounds {
-        let (cost, report) = run(folder.path(), None, 0, round);
-        alone.push(cost);
-        reports.push(report);
-        for (at, workers) in [0, 1, 2, 4].into_iter().enumerate() {
-            let (cost, report) = run(folder.path(), Some(&server), workers, round);
-            shared[at].push(cost);
+        for (number, (place, workers)) in runs.iter().enumerate() {
+            let (cost, report) = run(folder.path(), *place, *workers, &format!("run_{round}_{number}"));
+            costs[number].push(cost);
             reports.push(report);
         }
     }
     assert!(reports.windows(2).all(|pair| pair[0] == pair[1]), "one report whoever does the work");
-    let alone = median(alone);
-    row("one process, redb:", alone, alone, events);
-    for (costs, workers) in shared.into_iter().zip([0, 1, 2, 4]) {
-        row(&format!("shared, {workers} workers beside"), median(costs), alone, events);
+    let costs: Vec<Cost> = costs.into_iter().map(median).collect();
+    for ((place, workers), cost) in runs.iter().zip(&costs) {
+        let beside = if matches!(place, Place::Alone) { String::new() } else { format!(", {workers} workers beside") };
+        row(&format!("{}{beside}", place.name()), *cost, costs[0], events);
     }
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Cost {
     clients: f64,
-    server: f64,
+    servers: f64,
     elapsed: f64,
 }
 
 fn median(mut costs: Vec<Cost>) -> Cost {
-    costs.sort_by(|a, b| (a.clients + a.server).total_cmp(&(b.clients + b.server)));
+    costs.sort_by(|a, b| (a.clients + a.servers).total_cmp(&(b.clients + b.servers)));
     costs[costs.len() / 2]
 }
 
 fn row(name: &str, cost: Cost, alone: Cost, events: usize) {
     let each = |seconds: f64| seconds * 1e6 / events as f64;
     println!(
-        "{name:<28}{:>12.1}{:>12.1}{:>12.1}{:>14.0}",
+        "{name:<34}{:>12.1}{:>12.1}{:>12.1}{:>14.0}",
         each(cost.clients),
-        each(cost.server),
-        each(cost.clients + cost.server - alone.clients),
+        each(cost.servers),
+        each(cost.clients + cost.servers - alone.clients),
         events as f64 / cost.elapsed
     );
 }
@@ -98,9 +150,11 @@ fn world(folder: &Path, events: usize) -> usize {
 }
 
 /// Drills from empty.
-fn run(folder: &Path, server: Option<&Server>, workers: usize, round: usize) -> (Cost, Vec<u8>) {
-    let name = format!("run_{round}_{workers}{}", if server.is_some() { "_shared" } else { "" });
-    let store = server.map_or_else(|| "redb:".to_owned(), |server| url(server.port, &name));
+fn run(folder: &Path, place: Place<'_>, workers: usize, name: &str) -> (Cost, Vec<u8>) {
+    let store = place.servers().first().map_or_else(|| "redb:".to_owned(), |server| url(server.port, name));
+    if let Place::Three(servers) = place {
+        spread::lay(servers, name);
+    }
     let config = folder.join(format!("{name}.toml"));
     let keys: Vec<String> = fs::read_dir(folder.join("world/keys"))
         .unwrap()
@@ -115,12 +169,12 @@ fn run(folder: &Path, server: Option<&Server>, workers: usize, round: usize) -> 
         keys.join(", ")
     )
     .unwrap();
-    let jobs = if server.is_some() { "1" } else { "0" };
-    let (own, theirs, began) = (children(), server.map_or(0.0, |server| family(server.pid())), Instant::now());
+    let jobs = if matches!(place, Place::Alone) { "0" } else { "1" };
+    let (own, theirs, began) = (children(), place.spent(), Instant::now());
     let started: Vec<Child> = (0..workers)
         .map(|_| command(&["worker", "--store", &store, "--jobs", "1"]).stdout(Stdio::null()).spawn().unwrap())
         .collect();
-    let run = folder.join(&name);
+    let run = folder.join(name);
     let (config, run_dir) = (config.to_str().unwrap(), run.to_str().unwrap());
     command(&["drill", "-c", config, "--run", run_dir, "--jobs", jobs]).stdout(Stdio::null()).status().unwrap();
     let elapsed = began.elapsed().as_secs_f64();
@@ -130,16 +184,10 @@ fn run(folder: &Path, server: Option<&Server>, workers: usize, round: usize) -> 
     }
     let report = fs::read(run.join("report.json")).unwrap();
     fs::remove_dir_all(&run).unwrap();
-    if let Some(server) = server {
-        client(server.port).batch_execute("CHECKPOINT").unwrap();
-    }
-    // A backend is counted once the server has waited for it.
-    std::thread::sleep(std::time::Duration::from_millis(300));
-    let theirs = server.map_or(0.0, |server| family(server.pid())) - theirs;
-    if let Some(server) = server {
-        client(server.port).batch_execute(&format!("DROP SCHEMA {name} CASCADE")).unwrap();
-    }
-    (Cost { clients: children() - own, server: theirs, elapsed }, report)
+    place.settle();
+    let (clients, servers) = (children() - own, place.spent() - theirs);
+    place.clear(name);
+    (Cost { clients, servers, elapsed }, report)
 }
 
 fn command(args: &[&str]) -> Command {

@@ -10,6 +10,7 @@ mod acknowledgement;
 mod amount;
 mod backing;
 mod bisect;
+mod by_digest;
 mod caps;
 mod chain;
 mod code;
@@ -44,6 +45,7 @@ pub use acknowledgement::{
 pub use amount::{AmountError, MAX_SUPPLY_MSAT, Msat, MsatDelta, Sats};
 pub use backing::{Backing, Certificate, Enumeration, LOG_CLOSING_POSITION, PageNote, Position, Window};
 pub use bisect::{Parted, part};
+pub use by_digest::ByDigest;
 pub use caps::{CapLimits, CapWindow, Caps, DatedLimits};
 pub use chain::{AsOf, BlockHash, BlockHeight, MerkleRootHash, Tip};
 pub use code::{Code, Severity, Step};

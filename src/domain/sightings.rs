@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::by_digest::ByDigest;
 use super::coverage::SourceId;
 use super::id::EvidenceId;
 
 /// Which sources gave which evidence. About 50 bytes a piece, whatever the sources are called.
 #[derive(Debug, Clone, Default)]
 pub struct Sightings {
-    seen: BTreeMap<EvidenceId, u32>,
+    seen: ByDigest<EvidenceId, u32>,
     /// The different sets of sources, and for each where one source more leads.
     sets: Vec<(BTreeSet<SourceId>, BTreeMap<SourceId, u32>)>,
     numbers: BTreeMap<BTreeSet<SourceId>, u32>,
@@ -52,7 +53,7 @@ impl Sightings {
 
     /// Every piece that was seen, in order of id, with its sources.
     pub fn iter(&self) -> impl Iterator<Item = (&EvidenceId, &BTreeSet<SourceId>)> {
-        self.seen.keys().filter_map(|id| Some((id, self.get(id)?)))
+        self.seen.sorted().filter_map(|(id, _)| Some((id, self.get(id)?)))
     }
 }
 

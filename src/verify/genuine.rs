@@ -1,8 +1,6 @@
 //! Signatures that were checked already: while the rest is still being fetched, by other processes, and once each, however
 //! many relays give an event in however many spellings.
 
-use std::collections::BTreeSet;
-
 use rayon::prelude::*;
 
 use super::batch::{SchnorrCheck, schnorr};
@@ -10,7 +8,7 @@ use super::checks::Checks;
 use super::envelope;
 use super::keys::KeyRing;
 use super::nostr::{id_holds, signature_holds};
-use crate::domain::{Digest32, Media, RawEvidence, TaggedHasher};
+use crate::domain::{ByDigest, Digest32, Media, RawEvidence, TaggedHasher};
 use crate::evidence::{CarrierBody, Claim, Decoded, EnvelopeCarrier, NostrEvent, decode, nostr_event};
 
 /// The media whose signatures are remembered.
@@ -22,7 +20,7 @@ pub const SIGNED: [Media; 2] = [Media::NostrEvent, Media::Activity];
 #[derive(Debug, Default)]
 pub struct Genuine {
     /// Each stands for one signature by one key over one message, so none vouches for anything else.
-    marks: BTreeSet<Digest32>,
+    marks: ByDigest<Digest32, ()>,
     /// False while there are none of envelopes: then nobody need ask for them.
     knows_envelopes: bool,
     checks: u64,
@@ -61,7 +59,7 @@ impl Genuine {
             .filter_map(|carrier| envelope::checked(carrier, ring, |mark| known.contains(&mark)))
             .collect();
         self.checks += fresh.len() as u64;
-        self.marks.extend(fresh.into_iter().filter(|(_, holds)| *holds).map(|(mark, _)| mark));
+        self.marks.extend(fresh.into_iter().filter(|(_, holds)| *holds).map(|(mark, _)| (mark, ())));
         self.knows_envelopes = true;
     }
 
@@ -78,19 +76,19 @@ impl Genuine {
             Checks::Single => fresh.par_iter().map(|(_, event)| signature_holds(event)).collect(),
             Checks::Batch => schnorr(&fresh.iter().map(|(_, event)| SchnorrCheck::of(event)).collect::<Vec<_>>()),
         };
-        let genuine = fresh.iter().zip(good).filter(|(_, good)| *good).map(|((mark, _), _)| *mark);
+        let genuine = fresh.iter().zip(good).filter(|(_, good)| *good).map(|((mark, _), _)| (*mark, ()));
         self.marks.extend(genuine);
         self.checks += fresh.len() as u64;
     }
 
     /// What is remembered, ascending: for whoever judges elsewhere.
     pub fn marks(&self) -> impl ExactSizeIterator<Item = Digest32> + '_ {
-        self.marks.iter().copied()
+        self.marks.sorted().map(|(mark, ())| *mark)
     }
 
     /// Takes over what another memory found. Whoever calls this answers for it.
     pub fn learn(&mut self, marks: impl IntoIterator<Item = Digest32>) {
-        self.marks.extend(marks);
+        self.marks.extend(marks.into_iter().map(|mark| (mark, ())));
         self.knows_envelopes = true;
     }
 

@@ -14,7 +14,8 @@ use super::{
     SignedAttestation, SignedBinding, SignedEnvelope, SignedSettlement, Verified, VerifiedSet, ots,
 };
 use crate::domain::{
-    AttestationId, Code, Counts, Digest32, EnvelopeId, EvidenceId, Finding, NostrEventId, Ordered, Subject, TrustPolicy,
+    AttestationId, ByDigest, Code, Counts, Digest32, EnvelopeId, EvidenceId, Finding, NostrEventId, Ordered, Subject,
+    TrustPolicy,
 };
 use crate::evidence::{
     AttestationClaim, BalanceLine, Charter, GraduationClaim, InvoiceRecord, ListedFederation, MergeRecord, OcMeBody,
@@ -93,7 +94,7 @@ pub(super) struct Merge {
     anchors: Vec<(Digest32, AnchorState)>,
     unread: Unread,
     names: Names,
-    fates: BTreeMap<&'static str, BTreeMap<Digest32, Fate>>,
+    fates: BTreeMap<&'static str, ByDigest<Digest32, Fate>>,
     /// Pieces of evidence that are items of their own.
     alone: BTreeMap<&'static str, Counts>,
     foreign: BTreeMap<u16, u64>,
@@ -141,8 +142,7 @@ impl Merge {
 
     /// Of several carriers of one item the best one decides: a bad copy takes nothing from a good one.
     pub(super) fn fate(&mut self, population: &'static str, item: Digest32, fate: Fate) {
-        let best = self.fates.entry(population).or_default().entry(item).or_insert(fate);
-        *best = fate.min(*best);
+        self.fates.entry(population).or_default().merge(item, fate, |best, fate| *best = fate.min(*best));
     }
 
     /// Counts the carrier's proof as accepted: a calendar's reply completed it.
@@ -215,11 +215,12 @@ impl Merge {
         set.balances.sort_by(|(a, x), (b, y)| (&x.user, a).cmp(&(&y.user, b)));
         let VerifiedSet { envelopes, population, .. } = set;
         for (name, items) in &self.fates {
-            let counts = population.of(name);
             let is_accepted = |item: &Digest32| *name == ENVELOPES && envelopes.contains_key(&EnvelopeId(*item));
-            for (_, fate) in items.iter().filter(|(item, _)| !is_accepted(item)) {
-                count(counts, *fate);
-            }
+            *population.of(name) += items.sum(Counts::default(), |counts, item, fate| {
+                if !is_accepted(item) {
+                    count(counts, *fate);
+                }
+            });
         }
         for (name, counts) in &self.alone {
             *population.of(name) += *counts;

@@ -11,7 +11,7 @@ use super::keys::KeyRing;
 use super::merge::{Judged, Merge, Waiting, count};
 use super::ots::{Replies, settle};
 use super::{Fate, Genuine, VerifiedSet};
-use crate::domain::{Counts, EvidenceId, KeyId, Media, RawEvidence, TrustPolicy};
+use crate::domain::{ByDigest, Counts, EvidenceId, KeyId, Media, RawEvidence, TrustPolicy};
 use crate::evidence::{Claim, Decoded, HeaderRun, decode};
 
 /// Media that the others are judged by: give all of them to [`Verifier::first_pass`].
@@ -50,7 +50,7 @@ pub struct Verifier<'p> {
     merge: Merge,
     /// What the batch before came to: merged while the next one is judged.
     judged: Vec<Judged>,
-    seen: BTreeSet<EvidenceId>,
+    seen: ByDigest<EvidenceId, ()>,
 }
 
 impl<'p> Verifier<'p> {
@@ -72,7 +72,7 @@ impl<'p> Verifier<'p> {
             undecodable_keys: 0,
             merge: Merge::default(),
             judged: Vec::new(),
-            seen: BTreeSet::new(),
+            seen: ByDigest::default(),
         }
     }
 
@@ -181,7 +181,7 @@ impl<'p> Verifier<'p> {
     ) -> Vec<(EvidenceId, &'b RawEvidence)> {
         let mut fresh: Vec<_> = batch.iter().filter(|(_, raw)| media.contains(&raw.media)).collect();
         fresh.sort_by_key(|(evidence, _)| *evidence);
-        fresh.into_iter().filter(|(id, _)| self.seen.insert(*id)).map(|(id, raw)| (*id, raw)).collect()
+        fresh.into_iter().filter(|(id, _)| self.seen.insert(*id, ())).map(|(id, raw)| (*id, raw)).collect()
     }
 
     fn judge_waiting(&mut self) {

@@ -10,6 +10,7 @@ mod runs;
 mod same;
 mod server;
 mod shards;
+mod spread;
 
 use reledger::store::Engine;
 
