@@ -104,7 +104,7 @@ pub(super) struct Merge {
 impl Merge {
     /// Makes room for what so many records may come to. Room that is not used costs addresses and no memory; lists that
     /// outgrow theirs are copied, and lie there twice meanwhile.
-    pub(super) fn expect(&mut self, records: usize) {
+    pub(super) fn reserve(&mut self, records: usize) {
         // Where a system promises no more than it has, they grow after all.
         let _ = self.envelopes.try_reserve_exact(records);
         let _ = self.events.try_reserve_exact(records);

@@ -82,8 +82,8 @@ impl<'p> Verifier<'p> {
     }
 
     /// Makes room for what so many records come to: for those who know how many there are.
-    pub fn expect(&mut self, records: usize) {
-        self.merge.expect(records);
+    pub fn reserve(&mut self, records: usize) {
+        self.merge.reserve(records);
     }
 
     /// The keys of the first pass.
