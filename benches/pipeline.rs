@@ -83,32 +83,27 @@ fn main() {
     table.figures.write();
 }
 
-/// The command over the whole world, from its files to the verdict, then once more over what the run holds by then.
+/// The command over the whole world, from its files to the verdict; once more over what the run holds by then; and once more with what
+/// its user remembers of it.
 fn end_to_end(table: &mut Table, folder: &Path, checks: &str) {
-    let run = tempfile::tempdir().unwrap();
-    let drill = || {
+    let place = tempfile::tempdir().unwrap();
+    let (run, cache) = (place.path().join("run"), place.path().join("cache"));
+    let drill = |memory: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_reledger"));
-        command.args([
-            "drill",
-            "--yes",
-            "--quiet",
-            "--progress",
-            "none",
-            "--verify",
-            checks,
-            "--as-of",
-            "2026-10-01T00:00:00Z",
-        ]);
-        command.arg("-c").arg(folder.join("reledger.toml")).arg("--run").arg(run.path().join("run"));
+        command.args(["drill", "--yes", "--quiet", "--progress", "none", "--as-of", "2026-10-01T00:00:00Z"]);
+        command.args(["--verify", checks]).args(memory);
+        command.arg("-c").arg(folder.join("reledger.toml")).arg("--run").arg(&run);
         let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
         assert!(status.success(), "an honest world: {status}");
     };
+    let remembering = ["--cache-dir", cache.to_str().unwrap()];
     table.row_after(
         &format!("drill, --verify {checks}"),
-        || drop(std::fs::remove_dir_all(run.path().join("run"))),
-        drill,
+        || drop(std::fs::remove_dir_all(&run)),
+        || drill(&remembering),
     );
-    table.row(&format!("drill again, --verify {checks}"), drill);
+    table.row(&format!("drill again, nothing changed, --verify {checks}"), || drill(&remembering));
+    table.row(&format!("drill again, --no-cache, --verify {checks}"), || drill(&["--no-cache"]));
 }
 
 fn input<'a>(set: &'a VerifiedSet, ledgers: &'a Ledgers, policy: &'a TrustPolicy, as_of: AsOf) -> Input<'a> {

@@ -124,7 +124,7 @@ fn made(folder: &Path) -> PathBuf {
     };
     command(&["sim", "write", "--seed", "5", "--events", &events, "--dir", &text(&world)]);
     let config = text(&world.join("reledger.toml"));
-    command(&["drill", "-c", &config, "--run", &text(&run), "--now", NOW, "--progress", "none", "-q"]);
+    command(&["drill", "-c", &config, "--run", &text(&run), "--now", NOW, "--progress", "none", "-q", "--no-cache"]);
     std::fs::remove_dir_all(&world).expect("it was written above");
     std::fs::remove_dir_all(run.join("state")).expect("a run has an index");
     run

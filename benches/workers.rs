@@ -193,7 +193,7 @@ fn run(folder: &Path, place: Place<'_>, workers: usize, name: &str) -> (Cost, Ve
 fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_reledger"));
     command.args(args).args(["--progress", "none", "--quiet", "--as-of", "2026-10-01T00:00:00Z"]);
-    command.stdin(Stdio::null()).stderr(Stdio::null());
+    command.env("RELEDGER_NO_CACHE", "1").stdin(Stdio::null()).stderr(Stdio::null());
     command
 }
 

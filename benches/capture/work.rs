@@ -103,6 +103,7 @@ pub(crate) fn capture(urls: &str) {
         max_seconds: None,
         actor: reledger::app::Actor::default(),
         expect_root: None,
+        memory: None,
     };
     let began = Instant::now();
     let captured = capture_only(&plan, &options, &Silent, &Cancel::default()).expect("the capture works");

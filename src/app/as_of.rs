@@ -1,8 +1,9 @@
 //! The instant that a state is rebuilt for: asked for, a block's own time, or the newest that signed evidence speaks of.
 
-use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
 
 use super::error::AppError;
 use super::values::Instant;
@@ -75,13 +76,45 @@ pub(super) fn header_chain(store: &dyn EvidenceStore, policy: &HeaderPolicy) -> 
 /// Derived from the evidence, so that two parties who hold the same evidence judge for the same instant. What speaks of a
 /// time that has not come decides nothing: else one post-dated artifact would make the clock judge (docs/adr/0008-as-of.md).
 pub(super) fn as_of_from_evidence(set: &VerifiedSet, clock: UnixSeconds) -> UnixSeconds {
-    let mut instants: BTreeSet<UnixSeconds> = set.tip.iter().map(|tip| tip.time).collect();
-    instants.extend(set.settlements.values().map(|settlement| settlement.fact().event.settled_at));
-    instants.extend(set.attestations.values().map(|attestation| attestation.fact().message.issued_at.seconds()));
-    instants.extend(set.envelopes.values().filter_map(|envelope| claimed_at(&envelope.fact().body)));
-    instants.extend(set.anchors.values().filter_map(|state| state.best().map(|anchor| anchor.time)));
-    // Nothing signed speaks of any time: the epoch, so that even then two runs give the same bytes.
-    instants.range(..=clock).next_back().copied().unwrap_or_default()
+    Derived::of(set, clock).at
+}
+
+/// What the evidence says of the as-of when none is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Derived {
+    /// As [`as_of_from_evidence`].
+    pub(super) at: UnixSeconds,
+    /// The next instant that signed evidence speaks of, which the clock had not reached; `None` where there is none.
+    pub(super) next: Option<UnixSeconds>,
+}
+
+impl Derived {
+    /// Of a set, by that clock.
+    pub(super) fn of(set: &VerifiedSet, clock: UnixSeconds) -> Self {
+        // Nothing signed speaks of any time: the epoch, so that even then two runs give the same bytes.
+        let mut derived = Self { at: UnixSeconds::default(), next: None };
+        let mut reached = None;
+        let mut visit = |instant: UnixSeconds| {
+            if instant <= clock {
+                reached = reached.max(Some(instant));
+            } else {
+                derived.next = Some(derived.next.map_or(instant, |next| next.min(instant)));
+            }
+        };
+        set.tip.iter().for_each(|tip| visit(tip.time));
+        set.settlements.values().for_each(|settlement| visit(settlement.fact().event.settled_at));
+        set.attestations.values().for_each(|attestation| visit(attestation.fact().message.issued_at.seconds()));
+        set.envelopes.values().filter_map(|envelope| claimed_at(&envelope.fact().body)).for_each(&mut visit);
+        set.anchors.values().filter_map(|state| state.best()).for_each(|anchor| visit(anchor.time));
+        derived.at = reached.unwrap_or(derived.at);
+        derived
+    }
+
+    /// What it comes to by another clock; `None` where only the evidence can say.
+    pub(super) fn by(self, clock: UnixSeconds) -> Option<UnixSeconds> {
+        (self.at <= clock && self.next.is_none_or(|next| clock < next)).then_some(self.at)
+    }
 }
 
 /// The time that an artifact claims for itself.
@@ -135,6 +168,13 @@ mod tests {
             (1_700_000_000, 0),
         ] {
             assert_eq!(as_of_from_evidence(&set, UnixSeconds(clock)), UnixSeconds(wanted), "{clock}");
+            let derived = Derived::of(&set, UnixSeconds(clock));
+            for later in [clock, 1_780_000_000, 1_780_000_499, 1_780_000_500, 1_800_000_000, 253_402_214_400] {
+                let known = derived.by(UnixSeconds(later));
+                let anew = as_of_from_evidence(&set, UnixSeconds(later));
+                assert!(known.is_none_or(|known| known == anew), "{clock} {later}");
+                assert!(known.is_some() || anew != UnixSeconds(wanted), "{clock} {later}: it would be the same");
+            }
         }
         set.tip = Some(Tip { height: BlockHeight(9), hash: BlockHash([0; 32]), time: UnixSeconds(1_785_000_000) });
         assert_eq!(as_of_from_evidence(&set, UnixSeconds(1_790_000_000)), UnixSeconds(1_785_000_000));

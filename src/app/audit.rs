@@ -16,10 +16,10 @@ use super::observer::{Cancel, Observer};
 use super::render::with_report_bytes;
 use super::run::{Found, RunFolder};
 use super::takedowns::d_tags;
-use crate::domain::{inert_limited, sha256};
+use crate::domain::{EvidenceId, inert_limited, sha256};
 use crate::report::{report_json, summary_text};
 use crate::seal::{MANIFEST_SCHEMA, Manifest, evidence_root};
-use crate::store::{EvidenceStore, LogStore};
+use crate::store::{EvidenceStore, LogStore, StoreError};
 use crate::verify::{Checks, Genuine};
 
 /// The manifest's name in the run's folder.
@@ -99,6 +99,23 @@ pub(super) fn sealed_store(root: &Path) -> Result<(LogStore, Manifest), AppError
 
 /// As [`sealed_store`], with the custody log.
 fn sealed_run(root: &Path) -> Result<(LogStore, Manifest, Option<CustodyLog>), AppError> {
+    let (store, manifest) = sealed(root, LogStore::open_read_only)?;
+    let custody = custody_of(root)?;
+    holds(&store.ids()?, &manifest)?;
+    Ok((store, manifest, custody))
+}
+
+/// Checks the evidence of a finished run as [`sealed_store`] does, and opens none of it.
+///
+/// # Errors
+/// As [`sealed_store`].
+pub(super) fn evidence_stands(root: &Path) -> Result<(), AppError> {
+    let (ids, manifest) = sealed(root, LogStore::checked_ids)?;
+    holds(&ids, &manifest)
+}
+
+/// What `open` makes of the evidence of a finished run, and the manifest that every file of it agrees with.
+fn sealed<T: Send>(root: &Path, open: fn(&Path) -> Result<T, StoreError>) -> Result<(T, Manifest), AppError> {
     let folder = RunFolder::at(root);
     // A run that is begun again keeps the old manifest until it ends: its folder is unfinished, not forged.
     if let Ok(Found::Unfinished(_)) = folder.look() {
@@ -110,20 +127,20 @@ fn sealed_run(root: &Path) -> Result<(LogStore, Manifest, Option<CustodyLog>), A
     let manifest = manifest_of(&read(root, MANIFEST)?)?;
     no_strangers(&folder.evidence(), &manifest)?;
     // Two looks at every byte, the file's digest and each record's: side by side, and told in this order.
-    let (found, store) = thread::scope(|scope| {
+    let (found, opened) = thread::scope(|scope| {
         let found = scope.spawn(|| evidence_members(&folder));
-        let store = LogStore::open_read_only(&folder.evidence());
-        (found.join().unwrap_or_else(|panic| resume_unwind(panic)), store)
+        let opened = open(&folder.evidence());
+        (found.join().unwrap_or_else(|panic| resume_unwind(panic)), opened)
     });
     manifest.check(&found?).map_err(|error| untrusted(&error))?;
-    let store = store?;
-    let custody = custody_of(root)?;
-    if evidence_root(&store.ids()?) != manifest.evidence_root {
-        return Err(AppError::Untrusted {
-            what: "checksum_error: the evidence root differs from the manifest's".to_owned(),
-        });
+    Ok((opened?, manifest))
+}
+
+fn holds(ids: &[EvidenceId], manifest: &Manifest) -> Result<(), AppError> {
+    if evidence_root(ids) == manifest.evidence_root {
+        return Ok(());
     }
-    Ok((store, manifest, custody))
+    Err(AppError::Untrusted { what: "checksum_error: the evidence root differs from the manifest's".to_owned() })
 }
 
 /// The custody log of a finished run, verified; `None` for a run of an earlier version.

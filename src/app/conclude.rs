@@ -2,8 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::acknowledgements;
+use super::error::AppError;
 use super::judge::SideTables;
+use super::options::RunOptions;
+use super::plan::Plan;
 use super::seals;
+use super::takedowns::read_logs;
 use crate::domain::{
     AsOf, Code, Condition, Digest32, Divergence, LostStore, Outcome, Severity, State, TrustPolicy, UnixSeconds,
 };
@@ -48,6 +53,44 @@ pub struct JudgedInputs {
     pub stages_missed: Vec<String>,
     /// `--max-duration` ended fetching before every source had been heard. Not reproducible, therefore recorded.
     pub time_boxed: bool,
+}
+
+impl JudgedInputs {
+    /// Of a run in which nothing was missed and fetching came to its end, before earlier runs are looked at. Reads the logs and the
+    /// register that stand beside the configuration.
+    ///
+    /// # Errors
+    /// [`AppError::Io`], [`AppError::Config`] when one of them can't be read.
+    pub(super) fn of(plan: &Plan, options: &RunOptions, as_of: UnixSeconds) -> Result<Self, AppError> {
+        let mut declared = plan.declared.clone();
+        (declared.takedowns, declared.unread_takedowns) = read_logs(&plan.transparency)?;
+        declared.acknowledgements = acknowledgements::recorded(plan)?;
+        Ok(Self {
+            schema: INPUTS_SCHEMA.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            policy: plan.policy.clone(),
+            declared,
+            config_sha256: plan.config_sha256,
+            as_of,
+            fail_on: options.fail_on,
+            fail_on_invalid: options.fail_on_invalid,
+            reveal_users: options.reveal_users,
+            rpo_seconds: plan.budgets.rpo_seconds,
+            rto_missed: false,
+            stages_missed: Vec::new(),
+            time_boxed: false,
+        })
+    }
+
+    /// The text of `inputs.json`.
+    ///
+    /// # Errors
+    /// [`AppError::Internal`].
+    pub(super) fn to_text(&self) -> Result<String, AppError> {
+        let mut text = serde_json::to_string_pretty(self).map_err(|error| AppError::Internal(error.to_string()))?;
+        text.push('\n');
+        Ok(text)
+    }
 }
 
 /// The schema name of [`JudgedInputs`].

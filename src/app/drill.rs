@@ -3,6 +3,7 @@
 mod budgets;
 mod handled;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant as Clock};
 
@@ -12,7 +13,7 @@ use super::as_of::{AsOfWanted, as_of_from_evidence, block_time};
 use super::audit::sealed_store;
 use super::beacon::beacon;
 use super::capture::{Checking, Limit, capture};
-use super::conclude::{Conclusion, INPUTS_SCHEMA, JudgedInputs};
+use super::conclude::{Conclusion, JudgedInputs};
 use super::coverage::Captured;
 use super::cursors::advance;
 use super::custody_log::{CustodyLog, Deed};
@@ -33,7 +34,7 @@ use super::sample;
 use super::share;
 use super::sources::{SourceKit, first_sources, upgrade_sources};
 use super::takedowns::{d_tags, read_logs};
-use crate::domain::UnixSeconds;
+use crate::domain::{Digest32, Media, UnixSeconds};
 use crate::ingest::{Ingest, IngestTotals};
 use crate::seal::evidence_root;
 use crate::store::{EvidenceStore, LogStore};
@@ -121,6 +122,8 @@ pub(super) struct Session<'a> {
     log: CustodyLog,
     threads: rayon::ThreadPool,
     genuine: Genuine,
+    /// What local files came to.
+    prints: BTreeMap<Media, Digest32>,
     /// Those who check signatures too, until they were asked.
     share: Option<Box<dyn Share>>,
     began: Clock,
@@ -227,6 +230,7 @@ impl<'a> Session<'a> {
             log,
             threads,
             genuine: Genuine::checking(options.checks),
+            prints: BTreeMap::new(),
             share,
             began,
             limit,
@@ -242,6 +246,7 @@ impl<'a> Session<'a> {
         let mut kit = SourceKit::new(self.plan, self.options, &self.store)?;
         let sources = first_sources(self.plan, &kit, asks)?;
         self.fetch("capture", sources)?;
+        self.prints = kit.prints();
         documents::add(&mut self.record.documents, &kit.seen, self.options.clock);
         documents::add_past(&mut self.record.documents, &self.plan.history);
         self.folder.write_record(&self.record)?;
@@ -338,6 +343,8 @@ impl<'a> Session<'a> {
             Some(set) => set,
             None => self.judge(&tables)?,
         };
+        // Everything is judged; ledgers and reconciliation want the room.
+        self.genuine = Genuine::checking(self.options.checks);
         let mut judged = self.judged_inputs(&set, &tables)?;
         tables.d_tags = d_tags(&self.store, &judged.declared)?;
         judged.declared.beacon = beacon(&self.store, &judged.policy.headers, &judged.declared, judged.as_of)?;
@@ -359,6 +366,7 @@ impl<'a> Session<'a> {
         self.record.peak_memory_kib = peak_memory_kib();
         let summary = write_renderings(&self.folder, &self.record)?;
         self.folder.write_record(&self.record)?;
+        self.remembered(&conclusion, judged.as_of);
         let course = self.course(&conclusion, judged.rto_missed);
         Ok(Finished { conclusion, summary, report: self.folder.report(), expected, course })
     }
@@ -373,27 +381,13 @@ impl<'a> Session<'a> {
 
     fn judged_inputs(&self, set: &VerifiedSet, tables: &SideTables) -> Result<JudgedInputs, AppError> {
         let as_of = self.as_of(set)?;
-        let mut declared = self.plan.declared.clone();
-        (declared.takedowns, declared.unread_takedowns) = read_logs(&self.plan.transparency)?;
-        declared.acknowledgements = acknowledgements::recorded(self.plan)?;
+        let mut inputs = JudgedInputs::of(self.plan, self.options, as_of)?;
+        inputs.time_boxed = self.time_boxed;
         let now = Now { store: &self.store, tables, set, policy: &self.plan.policy, as_of };
-        declared.earlier = self.plan.history.iter().map(|run| compare(run, &now)).collect::<Result<_, _>>()?;
-        declared.earlier.sort();
-        declared.earlier.dedup();
-        Ok(JudgedInputs {
-            schema: INPUTS_SCHEMA.to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            policy: self.plan.policy.clone(),
-            declared,
-            config_sha256: self.plan.config_sha256,
-            as_of,
-            fail_on: self.options.fail_on,
-            fail_on_invalid: self.options.fail_on_invalid,
-            reveal_users: self.options.reveal_users,
-            rpo_seconds: self.plan.budgets.rpo_seconds,
-            rto_missed: false,
-            stages_missed: Vec::new(),
-            time_boxed: self.time_boxed,
-        })
+        let earlier = &mut inputs.declared.earlier;
+        *earlier = self.plan.history.iter().map(|run| compare(run, &now)).collect::<Result<_, _>>()?;
+        earlier.sort();
+        earlier.dedup();
+        Ok(inputs)
     }
 }

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ use super::run::RunFolder;
 use crate::domain::{Digest32, Sha256Stream, sha256};
 use crate::report::write_report;
 use crate::seal::{Manifest, Member, evidence_root};
-use crate::store::{EvidenceStore, LogStore, members};
+use crate::store::{EvidenceStore, LogFile, LogStore, StoreError, members};
 
 /// The evidence folder's file of [`JudgedInputs`].
 const INPUTS_FILE: &str = "inputs.json";
@@ -53,9 +54,7 @@ pub(super) fn finish(
     conclusion: &Conclusion,
 ) -> Result<Sealed, AppError> {
     let model = conclusion.model();
-    let mut inputs = serde_json::to_string_pretty(judged).map_err(|error| AppError::Internal(error.to_string()))?;
-    inputs.push('\n');
-    folder.write("evidence/inputs.json", inputs.as_bytes())?;
+    folder.write("evidence/inputs.json", judged.to_text()?.as_bytes())?;
     let manifest_sha256 = write_manifest(folder, store, model.inputs.evidence_root)?;
     let mut queue = String::new();
     for item in &conclusion.reconciliation().needs_anchor {
@@ -87,16 +86,24 @@ pub(super) fn reseal(folder: &RunFolder, store: &LogStore) -> Result<(Digest32, 
 }
 
 fn write_manifest(folder: &RunFolder, store: &LogStore, root: Digest32) -> Result<Digest32, AppError> {
-    let manifest = Manifest::new(root, store.len(), evidence_members(folder)?);
+    let files = evidence_files(folder, |evidence| store.members(evidence))?;
+    let manifest = Manifest::new(root, store.len(), files);
     folder.write("evidence/manifest.json", manifest.to_text().as_bytes())?;
     Ok(manifest.digest())
 }
 
-/// Every file of the evidence folder but the manifest itself and the custody log, which names the manifest.
+/// Every file of the evidence folder but the manifest itself and the custody log, which names the manifest. Reads every byte.
 ///
 /// # Errors
 /// [`AppError::Store`], [`AppError::Io`].
 pub(super) fn evidence_members(folder: &RunFolder) -> Result<Vec<Member>, AppError> {
+    evidence_files(folder, members)
+}
+
+fn evidence_files(
+    folder: &RunFolder,
+    log: impl FnOnce(&Path) -> Result<Vec<LogFile>, StoreError>,
+) -> Result<Vec<Member>, AppError> {
     let inputs = folder.evidence().join(INPUTS_FILE);
     let mut all = Vec::new();
     match fs::read(&inputs) {
@@ -109,7 +116,8 @@ pub(super) fn evidence_members(folder: &RunFolder) -> Result<Vec<Member>, AppErr
         Err(error) => return Err(AppError::io("read", &inputs)(error)),
     }
     if folder.evidence().join("segments").exists() {
-        all.extend(members(&folder.evidence())?.into_iter().map(|(name, size, sha256)| Member { name, sha256, size }));
+        let files = log(&folder.evidence())?.into_iter();
+        all.extend(files.map(|(name, size, sha256)| Member { name, sha256, size }));
     }
     Ok(all)
 }

@@ -77,6 +77,7 @@ mod takedowns;
 mod transparency;
 #[cfg(feature = "net")]
 mod trial;
+mod unchanged;
 mod unfreeze;
 mod values;
 
@@ -163,6 +164,7 @@ pub use standing::{Origin, Standing};
 pub use transparency::{Accepted, Change, More, OpenCode, Page, Skipped, Told, page_of_year, page_text, page_value};
 #[cfg(feature = "net")]
 pub use trial::{Campaign, CampaignResult, Faults, Trial, TrialReport, drill_world, plan_of_world, run_campaign};
+pub use unchanged::{Memory, Unchanged, unchanged};
 pub use unfreeze::Unfreeze;
 pub use values::{Instant, Span};
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::as_of::AsOfWanted;
 use super::custody_log::Actor;
+use super::unchanged::Memory;
 use crate::domain::{Digest32, Severity, UnixSeconds};
 pub use crate::verify::Checks;
 
@@ -39,4 +40,6 @@ pub struct RunOptions {
     pub actor: Actor,
     /// The state root that the run has to come to. No byte of the report depends on it.
     pub expect_root: Option<Digest32>,
+    /// Where finished runs are remembered, so that one of which nothing changed need not be judged again.
+    pub memory: Option<Memory>,
 }

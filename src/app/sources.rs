@@ -1,6 +1,6 @@
 //! From a plan to the sources that will be asked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::again::RelayAsk;
 use super::documents::{PastDocuments, Seen};
@@ -9,9 +9,9 @@ use super::options::RunOptions;
 use super::plan::Plan;
 use super::schedule::Tries;
 use super::seals::SnapshotSource;
-use crate::domain::{BlockHeight, Media, UnixSeconds};
+use crate::domain::{BlockHeight, Digest32, Media, UnixSeconds};
 use crate::store::{EvidenceStore, SideRecord};
-use crate::substrate::{EvidenceSource, FilesSource, SourceError};
+use crate::substrate::{EvidenceSource, FilePrints, FilesSource, SourceError};
 use crate::verify::{VerifiedSet, ots};
 
 #[cfg(feature = "net")]
@@ -38,11 +38,13 @@ pub(super) struct SourceKit {
     log: crate::substrate::CalendarLog,
     /// What each calendar was asked.
     #[cfg(feature = "net")]
-    counts: std::collections::BTreeMap<String, super::ots::CalendarCounts>,
+    counts: BTreeMap<String, super::ots::CalendarCounts>,
     /// Heights asked for by name.
     heights: BTreeSet<BlockHeight>,
     /// Published documents that came.
     pub(super) seen: Seen,
+    /// What local files came to, where that is to be remembered.
+    prints: Option<FilePrints>,
 }
 
 impl SourceKit {
@@ -66,15 +68,21 @@ impl SourceKit {
             #[cfg(feature = "net")]
             log: crate::substrate::CalendarLog::default(),
             #[cfg(feature = "net")]
-            counts: std::collections::BTreeMap::new(),
+            counts: BTreeMap::new(),
             heights: BTreeSet::new(),
             seen: Seen::default(),
+            prints: options.memory.as_ref().map(|_| FilePrints::default()),
         })
+    }
+
+    /// What local files came to; nothing where that is not to be remembered.
+    pub(super) fn prints(&self) -> BTreeMap<Media, Digest32> {
+        self.prints.as_ref().map(FilePrints::get).unwrap_or_default()
     }
 
     /// What each calendar was asked, as far as [`Self::tries`] has taken it.
     #[cfg(feature = "net")]
-    pub(super) fn counts(&self) -> &std::collections::BTreeMap<String, super::ots::CalendarCounts> {
+    pub(super) fn counts(&self) -> &BTreeMap<String, super::ots::CalendarCounts> {
         &self.counts
     }
 
@@ -116,6 +124,11 @@ impl SourceKit {
     }
 }
 
+/// True when somebody else has to be asked.
+pub(super) fn needs_sockets(plan: &Plan) -> bool {
+    first_address(plan).is_some() || !plan.calendars.is_empty()
+}
+
 /// The first address of the plan that would need a socket.
 fn first_address(plan: &Plan) -> Option<String> {
     let documents = plan.documents.iter().map(|(_, url)| url);
@@ -140,7 +153,11 @@ pub(super) fn first_sources(
         if *media == Media::Snapshot {
             sources.push(Box::new(SnapshotSource::new(paths.clone(), plan.policy.seal_keys.clone())));
         } else {
-            sources.push(Box::new(FilesSource::new(*media, paths.clone())));
+            let files = FilesSource::new(*media, paths.clone());
+            sources.push(Box::new(match &kit.prints {
+                Some(prints) => files.printing(prints.clone()),
+                None => files,
+            }));
         }
     }
     if !plan.history.is_empty() && !plan.documents.is_empty() {

@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 
 use super::args::Global;
 use super::output::{Output, say};
+use super::unchanged::MemoryArgs;
 use crate::app::{Checks, Expected};
 use crate::domain::Digest32;
 use crate::report::canonical_json;
@@ -33,6 +34,8 @@ pub(crate) struct JudgedArgs {
     pub(crate) expect: ExpectArgs,
     #[command(flatten)]
     pub(crate) verify: VerifyArgs,
+    #[command(flatten)]
+    pub(crate) memory: MemoryArgs,
 }
 
 /// How a command that judges checks signatures.

@@ -42,6 +42,7 @@ mod sim;
 mod snapshot;
 mod transparency;
 mod trial;
+mod unchanged;
 #[cfg(feature = "postgres")]
 mod worker;
 mod worlds;

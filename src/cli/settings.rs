@@ -79,6 +79,7 @@ pub(crate) fn run_options(global: &Global, command: &'static str) -> Result<RunO
             .transpose()?,
         actor: Actor::default(),
         expect_root: None,
+        memory: None,
     })
 }
 
@@ -108,7 +109,8 @@ pub(crate) fn judged_options(
 ) -> Result<RunOptions, AppError> {
     let actor = actor(args.by.by.as_deref())?;
     let (expect_root, checks) = (args.expect.expect_root, args.verify.checks());
-    Ok(RunOptions { checks, actor, expect_root, ..run_options(global, command)? })
+    let memory = args.memory.memory(&actor);
+    Ok(RunOptions { checks, actor, expect_root, memory, ..run_options(global, command)? })
 }
 
 /// The severity that a word names.

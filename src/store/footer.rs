@@ -153,13 +153,18 @@ impl Trailer {
 
 /// SHA-256 of the first `len` bytes of a file. A shorter file is an error.
 pub(super) fn digest_prefix(path: &Path, len: u64) -> Result<Digest32, StoreError> {
+    Ok(hash_prefix(path, len)?.finish())
+}
+
+/// As [`digest_prefix`], to go on with.
+pub(super) fn hash_prefix(path: &Path, len: u64) -> Result<Sha256Stream, StoreError> {
     let mut reader = File::open(path).map_err(io_error("open", path))?.take(len);
     let mut hasher = Sha256Stream::default();
     let mut buffer = vec![0; 1 << 18];
     let mut total: u64 = 0;
     loop {
         match reader.read(&mut buffer) {
-            Ok(0) if total == len => return Ok(hasher.finish()),
+            Ok(0) if total == len => return Ok(hasher),
             Ok(0) => return Err(damaged(path, total, "the file is cut off")),
             Ok(count) => {
                 hasher.update(&buffer[..count]);

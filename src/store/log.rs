@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::StoreError;
+use super::check::{check_sealed, whole};
 use super::disk::{Disk, io_error};
 use super::footer::{self, Row, Trailer};
+use super::gaps;
 use super::media_set::MediaSet;
 use super::record::{self, HEAD_LEN, Head, Kind, Location, Place};
 use super::segment::{self, HEADER_LEN, Step, Walker, damaged, open_path, sealed_path};
@@ -71,6 +73,8 @@ pub(super) struct Log {
     readers: Mutex<BTreeMap<u32, File>>,
     /// What sealed segments hold, as far as we wrote them or walked over them.
     media: Mutex<BTreeMap<u32, MediaSet>>,
+    /// Size and SHA-256 of the files of segments that we sealed.
+    digests: BTreeMap<u32, (u64, Digest32)>,
 }
 
 impl Log {
@@ -99,18 +103,15 @@ impl Log {
         for folder in dir.ancestors().take(3).filter(|folder| !folder.as_os_str().is_empty()) {
             disk.sync_dir(folder).map_err(io_error("sync", folder))?;
         }
-        Ok(Self { dir, disk, segment_bytes, sealed, tail, readers: Mutex::default(), media: Mutex::default() })
+        let (readers, media, digests) = (Mutex::default(), Mutex::default(), BTreeMap::new());
+        Ok(Self { dir, disk, segment_bytes, sealed, tail, readers, media, digests })
     }
 
     /// Opens for reading and checks every byte: records, footers, digests. Changes nothing.
     pub(super) fn open_read_only(dir: PathBuf, disk: Arc<dyn Disk>) -> Result<Self, StoreError> {
         let listing = segment::list(&dir)?;
         let sealed = read_trailers(&dir, listing.sealed)?;
-        for trailer in &sealed {
-            let path = sealed_path(&dir, trailer.segment);
-            let survey = whole(&path, trailer.segment, trailer.body_len)?;
-            trailer.verify(&path, &survey.rows, survey.side)?;
-        }
+        check_sealed(&dir, &sealed)?;
         let mut tail = None;
         if listing.open {
             let segment = listing.sealed.saturating_add(1);
@@ -120,7 +121,8 @@ impl Log {
             let Survey { rows, side, len, .. } = whole(&path, segment, len.max(HEADER_LEN))?;
             tail = Some(Tail { segment, path, file, len, durable: len, rows, side, media: None });
         }
-        Ok(Self { dir, disk, segment_bytes: 0, sealed, tail, readers: Mutex::default(), media: Mutex::default() })
+        let (readers, media, digests) = (Mutex::default(), Mutex::default(), BTreeMap::new());
+        Ok(Self { dir, disk, segment_bytes: 0, sealed, tail, readers, media, digests })
     }
 
     /// Appends all entries and syncs. On an error the end of the log is unknown and the log must be opened again.
@@ -187,14 +189,17 @@ impl Log {
     pub(super) fn seal(&mut self) -> Result<(), StoreError> {
         self.sync()?;
         let Some(tail) = self.tail.take() else { return Ok(()) };
-        let body = footer::digest_prefix(&tail.path, tail.len)?;
+        let mut hasher = footer::hash_prefix(&tail.path, tail.len)?;
+        let body = hasher.clone().finish();
         let (bytes, trailer) = footer::encode(tail.segment, &tail.rows, tail.side, tail.len, body);
+        hasher.update(&bytes);
         self.disk.write(&tail.file, tail.len, &bytes).map_err(io_error("append to", &tail.path))?;
         self.disk.sync(&tail.file).map_err(io_error("sync", &tail.path))?;
         let sealed = sealed_path(&self.dir, tail.segment);
         self.disk.rename(&tail.path, &sealed).map_err(io_error("rename", &tail.path))?;
         self.disk.sync_dir(&self.dir).map_err(io_error("sync", &self.dir))?;
         self.sealed.push(trailer);
+        self.digests.insert(tail.segment, (tail.len.saturating_add(bytes.len() as u64), hasher.finish()));
         if let Some(media) = tail.media {
             self.learn(tail.segment, media);
         }
@@ -249,8 +254,15 @@ impl Log {
                 continue;
             }
             let offset = from.filter(|place| place.segment == segment).map_or(HEADER_LEN, |place| place.offset);
-            let mut met = MediaSet::default();
             let path = self.path(segment);
+            if let (Wanted::Side, None, Some(trailer)) = (wanted, from, trailer_of(&self.sealed, segment)) {
+                evidence = evidence.saturating_add(trailer.evidence);
+                if gaps::walk(trailer, &path, visit)?.is_break() {
+                    return Ok(evidence);
+                }
+                continue;
+            }
+            let mut met = MediaSet::default();
             let mut walker = Walker::open(&path, Place { segment, offset }, end)?;
             loop {
                 match walker.step_for(&mut |head, payload| wanted.takes(head, payload, &mut met))? {
@@ -306,6 +318,11 @@ impl Log {
         Ok(ids)
     }
 
+    /// Size and SHA-256 of the file of each segment that we sealed.
+    pub(super) fn digests(&self) -> &BTreeMap<u32, (u64, Digest32)> {
+        &self.digests
+    }
+
     /// How many evidence records stand before a place; `None` for a place inside a sealed segment, whose footer only
     /// knows the whole.
     pub(super) fn evidence_before(&self, place: Place) -> Option<u64> {
@@ -356,12 +373,4 @@ fn trailer_of(sealed: &[Trailer], segment: u32) -> Option<&Trailer> {
 
 fn read_trailers(dir: &Path, count: u32) -> Result<Vec<Trailer>, StoreError> {
     (1..=count).map(|segment| Trailer::read(&sealed_path(dir, segment), segment)).collect()
-}
-
-fn whole(path: &Path, segment: u32, end: u64) -> Result<Survey, StoreError> {
-    let survey = Survey::of(path, segment, end)?;
-    match survey.bad {
-        None => Ok(survey),
-        Some((offset, what)) => Err(damaged(path, offset, what)),
-    }
 }

@@ -11,6 +11,7 @@ use super::disk::{Disk, RealDisk};
 use super::index::{self, Index, Mark, MemoryIndex, Table};
 use super::lock::RunLock;
 use super::log::{Body, Entry, Log, Wanted, damaged_payload};
+use super::members::{LogFile, members_knowing};
 use super::memory_store::same_or_conflict;
 use super::record::{self, Head, Kind, Location};
 use super::replay::{self, Group};
@@ -100,6 +101,23 @@ impl LogStore {
         let mut mark = None;
         replay::replay(&log, &mut *index, &mut mark, &*disk)?;
         Ok(Self { log, index, mark, disk, poisoned: false, sighted: Sighted::default(), lock: None })
+    }
+
+    /// The ids of all evidence in that folder, ascending, after every byte was checked as by [`Self::open_read_only`]: for whoever wants
+    /// to read none of it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn checked_ids(evidence_dir: &Path) -> Result<Vec<EvidenceId>, StoreError> {
+        Log::open_read_only(segments_dir(evidence_dir), Arc::new(RealDisk))?.ids()
+    }
+
+    /// The files of this store's log, as [`members`](super::members) lists them; those that were sealed by this process are not read again.
+    ///
+    /// # Errors
+    /// As [`members`](super::members).
+    pub fn members(&self, evidence_dir: &Path) -> Result<Vec<LogFile>, StoreError> {
+        members_knowing(evidence_dir, self.log.digests())
     }
 
     /// Seals the open segment: what the folder holds then never changes again. Going on later starts a new segment.

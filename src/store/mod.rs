@@ -7,9 +7,11 @@
 //! Invariants: INV-1 id == digest(bytes) on write and on read; INV-2 putting twice changes nothing; INV-3 what was
 //! acknowledged survives `kill -9`; write order is evidence, then index, then receipt and cursor.
 
+mod check;
 mod disk;
 mod engine;
 mod footer;
+mod gaps;
 mod index;
 mod lock;
 mod log;
@@ -32,7 +34,7 @@ use std::ops::ControlFlow;
 pub use engine::Engine;
 pub use lock::RunLock;
 pub use log_store::LogStore;
-pub use members::members;
+pub use members::{LogFile, members};
 pub use memory_store::MemoryStore;
 pub use postgres::Address;
 #[cfg(feature = "postgres")]

@@ -120,6 +120,14 @@ impl Walker {
         Ok(Self { reader, path: path.to_owned(), place: from, end, payload: Vec::new(), is_checked: false })
     }
 
+    /// Goes on with the record at that offset, not before where it stands, and reads up to `end`.
+    pub(super) fn go(&mut self, from: u64, end: u64) -> Result<(), StoreError> {
+        let passed = i64::try_from(from.saturating_sub(self.place.offset)).unwrap_or(i64::MAX);
+        self.reader.seek_relative(passed).map_err(io_error("read", &self.path))?;
+        (self.place.offset, self.end) = (from, end);
+        Ok(())
+    }
+
     /// The payload of the record that was read last; `None` when it was not wanted, and therefore not checked.
     pub(super) fn payload(&self) -> Option<&[u8]> {
         self.is_checked.then_some(&self.payload)

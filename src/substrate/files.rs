@@ -2,6 +2,7 @@
 
 mod cut;
 mod decompress;
+mod print;
 mod walk;
 
 use std::collections::BTreeSet;
@@ -22,6 +23,9 @@ use crate::evidence::split::StreamEnd;
 
 use cut::{Cut, Cutter};
 use decompress::{Decompressed, Fault};
+use print::{Hashed, Printing};
+
+pub use print::{FilePrints, print_of};
 
 /// Bytes read at a time.
 const BLOCK_BYTES: usize = 64 * 1024;
@@ -32,6 +36,7 @@ pub struct FilesSource {
     media: Media,
     paths: Vec<PathBuf>,
     standard_input: Option<Box<dyn Read + Send>>,
+    prints: Option<FilePrints>,
 }
 
 impl FilesSource {
@@ -41,7 +46,7 @@ impl FilesSource {
     /// `.ots` files are taken, because the stamped files lie beside them. A link that leads out of the folder is not
     /// followed and makes the receipt incomplete.
     pub fn new(media: Media, paths: Vec<PathBuf>) -> Self {
-        Self { media, paths, standard_input: None }
+        Self { media, paths, standard_input: None, prints: None }
     }
 
     /// The same source with another reader in the place of standard input.
@@ -49,6 +54,12 @@ impl FilesSource {
     pub fn with_standard_input(mut self, reader: Box<dyn Read + Send>) -> Self {
         self.standard_input = Some(reader);
         self
+    }
+
+    /// The same source, which leaves the digest of what it read there.
+    #[must_use]
+    pub fn printing(self, prints: FilePrints) -> Self {
+        Self { prints: Some(prints), ..self }
     }
 }
 
@@ -65,7 +76,9 @@ impl EvidenceSource for FilesSource {
     fn fetch(&mut self, sink: &mut dyn Sink) -> Result<Vec<FetchReceipt>, SourceError> {
         let paths = std::mem::take(&mut self.paths);
         let standard_input = self.standard_input.take();
-        let result = Fetch::new(self.media, sink).all(&paths, standard_input);
+        let mut fetch = Fetch::new(self.media, sink);
+        fetch.printing = self.prints.as_ref().map(|prints| prints.printing(self.media));
+        let result = fetch.all(&paths, standard_input);
         self.paths = paths;
         result.map(|receipt| vec![receipt])
     }
@@ -79,11 +92,14 @@ struct Fetch<'s> {
     /// Why the answer is not complete. A set, so that repeated files change nothing.
     faults: BTreeSet<Fault>,
     documents: Documents,
+    /// The digest of what was read, where somebody asked for it.
+    printing: Option<Printing>,
 }
 
 impl<'s> Fetch<'s> {
     fn new(media: Media, sink: &'s mut dyn Sink) -> Self {
-        Self { media, sink, ids: BTreeSet::new(), faults: BTreeSet::new(), documents: Documents::default() }
+        let (ids, faults, documents) = (BTreeSet::new(), BTreeSet::new(), Documents::default());
+        Self { media, sink, ids, faults, documents, printing: None }
     }
 
     fn all(
@@ -111,6 +127,10 @@ impl<'s> Fetch<'s> {
                 self.stream(Box::new(file), &Name::of(path), Some(path))?;
             }
         }
+        // What is read again only where something was amiss is no ground to read nothing again.
+        if let Some(printing) = self.printing.take().filter(|_| self.faults.is_empty()) {
+            printing.ended();
+        }
         Ok(self.receipt())
     }
 
@@ -133,6 +153,19 @@ impl<'s> Fetch<'s> {
     }
 
     fn stream(&mut self, reader: Box<dyn Read + '_>, name: &Name, path: Option<&Path>) -> Result<(), Stopped> {
+        let Some(mut printing) = self.printing.take() else { return self.take_apart(reader, name, path) };
+        let mut hashed = Hashed::new(reader);
+        self.take_apart(Box::new(&mut hashed), name, path)?;
+        // Without a print nothing is claimed; a pipe can't be read twice.
+        if let Some(path) = path.filter(|_| self.faults.is_empty())
+            && printing.file(path, hashed).is_ok()
+        {
+            self.printing = Some(printing);
+        }
+        Ok(())
+    }
+
+    fn take_apart(&mut self, reader: Box<dyn Read + '_>, name: &Name, path: Option<&Path>) -> Result<(), Stopped> {
         if self.faults.contains(&Fault::Cancelled) {
             return Ok(());
         }

@@ -41,7 +41,7 @@ mod wellknown;
 pub use balances::{BalancesPlan, BalancesSource};
 #[cfg(feature = "net")]
 pub use calendar::{CalendarAnswer, CalendarLog, CalendarPlan, CalendarSource};
-pub use files::FilesSource;
+pub use files::{FilePrints, FilesSource, print_of};
 #[cfg(feature = "net")]
 pub use gateway::{NodeApi, NodePlan, NodeSource, PaymentLogPlan, PaymentLogSource, RecordsPlan, RecordsSource};
 #[cfg(feature = "net")]

@@ -58,6 +58,7 @@ mod substrate_files;
 mod substrate_net;
 mod suites_and_metrics;
 mod support;
+mod unchanged;
 mod untar;
 mod vectors;
 mod vectors_attest;

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use reledger::domain::{Code, CompletenessBasis, EvidenceId, FetchReceipt, Media, Sign, SliceEnd, SourceId};
+use reledger::domain::{Code, CompletenessBasis, Digest32, EvidenceId, FetchReceipt, Media, Sign, SliceEnd, SourceId};
 use reledger::evidence::limits::{EVENT_BYTES_MAX, HEADERS_PER_RUN_MAX, OTS_BYTES_MAX};
 use reledger::evidence::{Decoded, rails};
-use reledger::substrate::{Captured, EvidenceSource, FilesSource, Sink, SourceError, Stopped};
+use reledger::substrate::{Captured, EvidenceSource, FilePrints, FilesSource, Sink, SourceError, Stopped, print_of};
 use tempfile::TempDir;
 
 #[derive(Default)]
@@ -462,4 +462,76 @@ fn a_document_that_counts_otherwise_than_it_holds_is_noticed_once_however_often_
     assert_eq!(signs(vec![right.clone()]), []);
     assert_eq!(signs(vec![wrong.clone()]), [(Sign::CountDiffers, 1)]);
     assert_eq!(signs(vec![wrong.clone(), right, wrong]), [(Sign::CountDiffers, 1)]);
+}
+
+/// The print that a source leaves, and the one that is found without taking anything apart.
+fn prints(media: Media, paths: &[PathBuf]) -> (Option<Digest32>, Option<Digest32>) {
+    let left = FilePrints::default();
+    run(FilesSource::new(media, paths.to_vec()).printing(left.clone()));
+    (left.get().get(&media).copied(), print_of(media, paths))
+}
+
+#[test]
+fn what_a_source_read_is_known_again_by_its_bytes_alone() {
+    let folder = Folder::new();
+    let text = b"{\"id\":\"00\"}\n{\"id\":\"01\"}\n".as_slice();
+    let plain = folder.write("a.jsonl", text);
+    let mut seen = BTreeSet::new();
+    let mut known = |paths: &[PathBuf]| {
+        let (left, found) = prints(Media::NostrEvent, paths);
+        assert!(left.is_some(), "{paths:?}");
+        assert_eq!(left, found, "{paths:?}");
+        assert!(seen.insert(left), "{paths:?}: the print of something else");
+    };
+    known(std::slice::from_ref(&plain));
+    known(&[plain.clone(), plain.clone()]);
+    folder.write("inner/b.jsonl", text);
+    let inner = folder.path().join("inner");
+    known(std::slice::from_ref(&inner));
+    known(&[inner.clone(), plain.clone()]);
+    known(&[plain.clone(), inner.clone()]);
+    let before = print_of(Media::NostrEvent, std::slice::from_ref(&inner));
+    folder.write("inner/.hidden", text);
+    assert_eq!(prints(Media::NostrEvent, std::slice::from_ref(&inner)), (before, before), "nobody reads hidden files");
+    let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+    packed.write_all(text).unwrap();
+    folder.write("inner/c.jsonl.gz", packed.finish().unwrap());
+    known(std::slice::from_ref(&inner));
+    folder.write("inner/d.jsonl.zst", zstd::encode_all(text, 3).unwrap());
+    known(std::slice::from_ref(&inner));
+    fs::rename(inner.join("b.jsonl"), inner.join("e.jsonl")).unwrap();
+    known(std::slice::from_ref(&inner));
+    folder.write("a.jsonl", [text, b" \n"].concat());
+    known(std::slice::from_ref(&plain));
+}
+
+#[test]
+fn no_print_is_left_of_what_was_not_read_to_its_end_and_without_a_fault() {
+    let folder = Folder::new();
+    let whole = folder.write("a.jsonl", "{\"id\":\"00\"}\n");
+    let zstd = zstd::encode_all(&b"{\"id\":\"00\"}\n"[..], 3).unwrap();
+    for faulty in [
+        folder.write("empty.jsonl", ""),
+        folder.write("cut.jsonl", "{\"id\":"),
+        folder.write("cut.jsonl.zst", &zstd[..zstd.len() - 2]),
+        folder.write("damaged.jsonl.zst", [&zstd[..8], &[0xff; 9][..]].concat()),
+    ] {
+        let (left, _) = prints(Media::NostrEvent, &[whole.clone(), faulty.clone()]);
+        assert_eq!(left, None, "{faulty:?}");
+    }
+    assert_eq!(print_of(Media::NostrEvent, &[PathBuf::from("-")]), None);
+    assert_eq!(print_of(Media::NostrEvent, &[folder.path().join("absent")]), None);
+    let left = FilePrints::default();
+    let piped = FilesSource::new(Media::NostrEvent, vec![PathBuf::from("-")]);
+    run(piped.printing(left.clone()).with_standard_input(Box::new(&b"{\"id\":\"00\"}\n"[..])));
+    assert!(left.get().is_empty());
+    // A link out of the folder is a fault of the walk, and so is one that is found later.
+    #[cfg(unix)]
+    {
+        let inner = folder.path().join("inner");
+        folder.write("inner/a.jsonl", "{\"id\":\"00\"}\n");
+        assert!(prints(Media::NostrEvent, std::slice::from_ref(&inner)).0.is_some());
+        std::os::unix::fs::symlink(&whole, inner.join("link.jsonl")).unwrap();
+        assert_eq!(prints(Media::NostrEvent, &[inner]), (None, None));
+    }
 }

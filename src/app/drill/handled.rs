@@ -2,10 +2,12 @@
 
 use std::time::Instant as Clock;
 
-use super::Session;
+use super::{Conclusion, Session};
+use crate::app::as_of::{AsOfWanted, Derived};
 use crate::app::custody_log::{Deed, Handled};
 use crate::app::error::AppError;
 use crate::app::finish::Sealed;
+use crate::app::unchanged::{AsOfBlock, remember};
 use crate::domain::{Digest32, UnixSeconds};
 use crate::seal::evidence_root;
 use crate::store::EvidenceStore as _;
@@ -50,6 +52,17 @@ impl Session<'_> {
         self.record.custody_head = Some(head);
         self.record.ended = Some(true);
         Ok(())
+    }
+
+    /// Has the finished run remembered, where its user wants that.
+    pub(super) fn remembered(&self, conclusion: &Conclusion, as_of: UnixSeconds) {
+        let Some(memory) = &self.options.memory else { return };
+        let block = match self.options.as_of {
+            Some(AsOfWanted::Block(height)) => Some(AsOfBlock { height, time: as_of }),
+            _ => None,
+        };
+        let derived = Derived::of(conclusion.set(), self.options.clock);
+        remember((memory, self.options.checks), &self.folder, derived, block, &self.prints);
     }
 
     /// The clock now.

@@ -24,8 +24,7 @@ use crate::substrate::{
 const PAGE_LIMIT: u32 = 5_000;
 
 pub(super) fn runtime(plan: &Plan, options: &RunOptions) -> Result<Option<Runtime>, AppError> {
-    let needs_sockets = super::first_address(plan).is_some() || !plan.calendars.is_empty();
-    if !needs_sockets || options.offline {
+    if !super::needs_sockets(plan) || options.offline {
         return Ok(None);
     }
     sockets().map(Some)

@@ -32,6 +32,7 @@ impl RunOptions {
             max_seconds: None,
             actor: Actor::default(),
             expect_root: None,
+            memory: None,
         }
     }
 }

@@ -211,3 +211,70 @@ fn a_torn_tail_is_damage_to_an_auditor_who_must_not_repair() {
         assert_eq!(std::fs::metadata(&path).unwrap().len(), len as u64, "nothing was cut");
     }
 }
+
+/// A sealed segment and an open one, with side records before, between and after evidence; the payloads of the side records.
+fn interleaved(run: &Run) -> Vec<Vec<u8>> {
+    let mut log = log(run, None).unwrap();
+    let mut sides = Vec::new();
+    let mut put = |log: &mut Log, name: &str| {
+        let json = format!("{{\"name\":\"{name}\"}}").into_bytes();
+        log.append(&[Entry { id: super::super::record::side_id(&json), body: Body::Side(&json) }]).unwrap();
+        sides.push(json);
+    };
+    put(&mut log, "first");
+    append(&mut log, &[evidence(0), evidence(1)]);
+    put(&mut log, "between");
+    put(&mut log, "two");
+    append(&mut log, &[evidence(2)]);
+    put(&mut log, "last");
+    log.seal().unwrap();
+    append(&mut log, &[evidence(3)]);
+    put(&mut log, "open");
+    sides
+}
+
+fn sides(log: &Log) -> Result<Vec<Vec<u8>>, StoreError> {
+    let mut found = Vec::new();
+    log.walk(None, Wanted::Side, &mut |_, _, payload| {
+        found.push(payload.to_vec());
+        Ok(std::ops::ControlFlow::Continue(()))
+    })?;
+    Ok(found)
+}
+
+#[test]
+fn a_walk_to_the_side_records_finds_all_of_them_in_order_and_counts_what_it_passes() {
+    let run = Run::new();
+    let written = interleaved(&run);
+    let log = log(&run, None).unwrap();
+    assert_eq!(sides(&log).unwrap(), written);
+    let mut first = Vec::new();
+    let stop = &mut |_: &super::super::record::Head, _, payload: &[u8]| {
+        first.push(payload.to_vec());
+        Ok(std::ops::ControlFlow::Break(()))
+    };
+    log.walk(None, Wanted::Side, stop).unwrap();
+    assert_eq!(first, written[..1]);
+    let count = log.walk(None, Wanted::Side, &mut |_, _, _| Ok(std::ops::ControlFlow::Continue(()))).unwrap();
+    assert_eq!(count, 4, "evidence, passed");
+}
+
+#[test]
+fn no_flipped_bit_of_a_sealed_segment_changes_a_side_record_unseen() {
+    let run = Run::new();
+    let written = interleaved(&run);
+    let path = sealed_path(&run.segments(), 1);
+    let whole = std::fs::read(&path).unwrap();
+    let mut told = 0;
+    for at in 0..whole.len() {
+        change(&path, |bytes| bytes[at] ^= 1);
+        match log(&run, None).and_then(|log| sides(&log)) {
+            Ok(found) => assert_eq!(found, written, "byte {at}"),
+            Err(StoreError::Damaged { .. }) => told += 1,
+            Err(error) => panic!("byte {at}: {error}"),
+        }
+        change(&path, |bytes| bytes.clone_from(&whole));
+    }
+    let evidence: usize = (0..3).map(|n| 57 + super::super::record::evidence_len(&evidence(n))).sum();
+    assert_eq!(told, whole.len() - evidence, "everything but the evidence, which others check");
+}

@@ -11,13 +11,14 @@ use super::{faults, schema};
 use crate::support::{arg, code, drill, fixtures, report, run, shown, stdout, write_world};
 
 /// Forms that no command prints, and where they are specified.
-const NOT_PRINTED: [(&str, &str); 8] = [
+const NOT_PRINTED: [(&str, &str); 9] = [
     ("checkpoint", "docs/checkpoint.md: a line of a chain, which is evidence"),
     ("snapshot", "docs/snapshot.md: a member of an archive, which is evidence"),
     ("restore", "docs/restore.md: a record in the store"),
     ("snapshot-outline", "docs/snapshot.md: made of an archive while it is read"),
     ("evidence-manifest", "docs/state-root.md: a file of the run's folder"),
     ("inputs", "a file of the run's own state"),
+    ("memory", "docs/adr/0032: a file of the user's own cache"),
     ("cursor", "a side record of the store; an export has it inside"),
     ("acknowledgement-withdrawal", "a line of the register, in the schema of acknowledgements"),
 ];

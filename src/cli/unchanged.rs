@@ -1,0 +1,79 @@
+//! A run of which nothing changed: what it came to is printed as when it was judged.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::args::{Format, Global};
+use super::output::{Output, say};
+use crate::app::{self, Actor, AppError, Memory, Plan, RunOptions, Unchanged, executable_sha256};
+use crate::report::{DocumentError, canonical_json, divergence_value};
+
+/// What is remembered of finished runs.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct MemoryArgs {
+    /// Judge again also where nothing changed since the run that is there, and remember nothing.
+    #[arg(long, env = "RELEDGER_NO_CACHE", value_parser = clap::builder::FalseyValueParser::new())]
+    no_cache: bool,
+    /// Where finished runs are remembered [default: reledger in the user's cache folder]
+    #[arg(long, env = "RELEDGER_CACHE_DIR", value_name = "DIR")]
+    cache_dir: Option<PathBuf>,
+}
+
+impl MemoryArgs {
+    /// The memory of whoever runs this executable; `None` where it is not wanted, and where the system names no folder for it.
+    #[expect(clippy::disallowed_methods, reason = "the door owns the environment")]
+    pub(crate) fn memory(&self, actor: &Actor) -> Option<Memory> {
+        let of_user = || {
+            let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+            let cache = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
+            cache.map(|cache| cache.join("reledger"))
+        };
+        let dir = self.cache_dir.clone().or_else(of_user).filter(|_| !self.no_cache)?;
+        let own = || std::env::current_exe().ok().and_then(|path| executable_sha256(&path));
+        Some(Memory { dir, tool_sha256: actor.tool_sha256.or_else(own)? })
+    }
+}
+
+/// Prints the finished run in the folder, where this command would come to the same.
+pub(crate) fn told(
+    global: &Global,
+    output: &Output,
+    (plan, options): (&Plan, &RunOptions),
+) -> Result<Option<ExitCode>, AppError> {
+    let Some(stands) = app::unchanged(plan, options) else { return Ok(None) };
+    match output.format {
+        Format::Human => output.emit_verdict(&stands.summary, stands.exit_code)?,
+        Format::Json => drop(output.emit_by(|out| io::copy(&mut File::open(&stands.report)?, out))?),
+        Format::Ndjson => divergences(output, &stands.report)?,
+    }
+    if !global.quiet {
+        tell(output, &stands);
+    }
+    Ok(Some(ExitCode::from(stands.exit_code)))
+}
+
+fn tell(output: &Output, stands: &Unchanged) {
+    say(&format!("nothing changed since {}: the conclusion stands (--no-cache judges again)", stands.finished_at));
+    if output.format != Format::Human {
+        say(&stands.sentence);
+    }
+    say(&format!("report: {}", stands.report.display()));
+}
+
+fn divergences(output: &Output, report: &Path) -> Result<(), AppError> {
+    app::with_report(report, |document| {
+        output
+            .emit_by(|out| {
+                let line = &mut |one| out.write_all(&canonical_json(&divergence_value(&one)));
+                document.each(line).map_err(|error| match error {
+                    DocumentError::Io(error) => error,
+                    other => io::Error::other(other),
+                })
+            })
+            .map(drop)
+    })
+}
