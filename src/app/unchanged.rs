@@ -14,6 +14,7 @@ use super::as_of::AsOfWanted;
 use super::audit::{MANIFEST, evidence_stands};
 use super::conclude::JudgedInputs;
 use super::finished::REPORT;
+use super::observer::{Event, Observer};
 use super::options::RunOptions;
 use super::plan::Plan;
 use super::render::with_report;
@@ -50,8 +51,8 @@ type Changed = &'static str;
 /// The conclusion of the finished run in the folder, where this command would come to the same: this user finished it with this
 /// executable, every file of it is as it was left, and configuration, as-of and the files that would be read are what they were.
 /// `None` where anything differs, can't be read, or has to be asked for. Writes nothing, contacts nobody.
-pub fn unchanged(plan: &Plan, options: &RunOptions) -> Option<Unchanged> {
-    match look(plan, options) {
+pub fn unchanged(plan: &Plan, options: &RunOptions, observer: &dyn Observer) -> Option<Unchanged> {
+    match look(plan, options, observer) {
         Ok(stands) => Some(stands),
         Err(what) => {
             tracing::debug!(what, "judging anew");
@@ -61,7 +62,7 @@ pub fn unchanged(plan: &Plan, options: &RunOptions) -> Option<Unchanged> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "whoever is late by looking is late; no report says how long it took")]
-fn look(plan: &Plan, options: &RunOptions) -> Result<Unchanged, Changed> {
+fn look(plan: &Plan, options: &RunOptions, observer: &dyn Observer) -> Result<Unchanged, Changed> {
     let began = Clock::now();
     let memory = options.memory.as_ref().ok_or("nothing is remembered")?;
     if !options.yes || options.expect_root.is_some() {
@@ -79,6 +80,7 @@ fn look(plan: &Plan, options: &RunOptions) -> Result<Unchanged, Changed> {
     if inputs.to_text().ok().map(|text| sha256(text.as_bytes())) != entry.written.get("evidence/inputs.json").copied() {
         return Err("the configuration");
     }
+    observer.event(Event::Stage { name: "compare", total: None });
     thread::scope(|scope| {
         let files = scope.spawn(|| options.command != "drill" || same_files(plan, &entry));
         // Down to the content address of every record: what rotted on the disk before the manifest was made shows too.

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use serde_json::json;
 
 use super::args::{Format, Global};
 use super::output::{Output, say};
+use super::progress;
 use crate::app::{self, Actor, AppError, Memory, Plan, RunOptions, Unchanged, executable_sha256};
 use crate::report::{DocumentError, canonical_json, divergence_value};
 
@@ -44,7 +46,10 @@ pub(crate) fn told(
     output: &Output,
     (plan, options): (&Plan, &RunOptions),
 ) -> Result<Option<ExitCode>, AppError> {
-    let Some(stands) = app::unchanged(plan, options) else { return Ok(None) };
+    let observer = progress::observer(global);
+    let found = app::unchanged(plan, options, observer.as_ref());
+    drop(observer);
+    let Some(stands) = found else { return Ok(None) };
     match output.format {
         Format::Human => output.emit_verdict(&stands.summary, stands.exit_code)?,
         Format::Json => drop(output.emit_by(|out| io::copy(&mut File::open(&stands.report)?, out))?),
@@ -57,7 +62,12 @@ pub(crate) fn told(
 }
 
 fn tell(output: &Output, stands: &Unchanged) {
-    say(&format!("nothing changed since {}: the conclusion stands (--no-cache judges again)", stands.finished_at));
+    let since = stands.finished_at;
+    say(&format!("nothing changed since {since}: the conclusion stands (--no-cache judges again)"));
+    if output.json_errors {
+        let event = json!({"type": "unchanged", "since": since.to_string(), "exit_code": stands.exit_code});
+        say(String::from_utf8_lossy(&canonical_json(&event)).trim_end());
+    }
     if output.format != Format::Human {
         say(&stands.sentence);
     }

@@ -75,15 +75,24 @@ impl LogStore {
         let lock = RunLock::take(state_dir)?;
         let engine = &engine.of_the_index();
         let (mut index, mut mark) = index::open(engine, state_dir, &disk)?;
-        let acknowledged = mark.map(|mark| mark.end());
+        let acknowledged = mark.into_iter().chain(index.acknowledged()?).map(|mark| mark.end()).max();
         let log = Log::open(segments_dir(evidence_dir), Arc::clone(&disk), segment_bytes, acknowledged)?;
-        if let Some(why) = replay::disagreement(&log, &*index, mark)? {
+        let fits = replay::disagreement(&log, &*index, mark).and_then(|why| match why {
+            Some(why) => Ok(Some(why.to_owned())),
+            None => replay::bring_up(&log, &mut *index, &mut mark, &*disk).map(|()| None),
+        });
+        let bad = match fits {
+            // What an engine notices only when it is asked or written to is no reason to go without the log.
+            Err(StoreError::Index(what)) => Some(what),
+            other => other?,
+        };
+        if let Some(why) = bad {
             tracing::warn!(engine = engine.name(), why, "the index is not that of the log and is rebuilt from it");
             drop(index);
             index::set_aside(engine, state_dir, &*disk)?;
             (index, mark) = index::open(engine, state_dir, &disk)?;
+            replay::bring_up(&log, &mut *index, &mut mark, &*disk)?;
         }
-        replay::replay(&log, &mut *index, &mut mark, &*disk)?;
         Ok(Self { log, index, mark, disk, poisoned: false, sighted: Sighted::default(), lock: Some(lock) })
     }
 
@@ -128,6 +137,7 @@ impl LogStore {
         self.writable()?;
         self.poisoned = true;
         self.log.seal()?;
+        replay::flush(&mut *self.index, &*self.disk)?;
         self.poisoned = false;
         self.sighted.forget();
         Ok(())

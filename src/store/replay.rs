@@ -62,8 +62,7 @@ impl Group {
         disk: &dyn Disk,
     ) -> Result<(), StoreError> {
         let Some(change) = self.settle(index, *mark)? else { return Ok(()) };
-        let failed = |source| StoreError::Io { action: "commit to", file: "index".to_owned(), source };
-        disk.before_index_commit().map_err(failed)?;
+        disk.before_index_commit().map_err(refused)?;
         index.commit(&change)?;
         *mark = Some(change.mark);
         Ok(())
@@ -123,6 +122,30 @@ pub(super) fn replay(
     group.commit(index, mark, disk)
 }
 
+/// As [`replay`], with nothing left to wait.
+pub(super) fn bring_up(
+    log: &Log,
+    index: &mut dyn Index,
+    mark: &mut Option<Mark>,
+    disk: &dyn Disk,
+) -> Result<(), StoreError> {
+    replay(log, index, mark, disk)?;
+    flush(index, disk)
+}
+
+/// Has the index commit what waits.
+pub(super) fn flush(index: &mut dyn Index, disk: &dyn Disk) -> Result<(), StoreError> {
+    if index.waits() {
+        disk.before_index_commit().map_err(refused)?;
+        index.flush()?;
+    }
+    Ok(())
+}
+
+fn refused(source: std::io::Error) -> StoreError {
+    StoreError::Io { action: "commit to", file: "index".to_owned(), source }
+}
+
 /// Why an index can't be one of this log; `None` when it can.
 ///
 /// # Errors
@@ -133,12 +156,25 @@ pub(super) fn disagreement(
     mark: Option<Mark>,
 ) -> Result<Option<&'static str>, StoreError> {
     let held = index.held()?;
+    for known in mark.into_iter().chain(index.acknowledged()?) {
+        if let Some(why) = stranger(log, &known)? {
+            return Ok(Some(why));
+        }
+    }
     let Some(mark) = mark else {
         return Ok((held != (0, 0)).then_some("it holds entries and no watermark"));
     };
+    if log.evidence_before(mark.end()).is_some_and(|records| records != mark.records) {
+        return Ok(Some("it counts other evidence than the log"));
+    }
+    Ok((held.0 < mark.evidence || held.1 < mark.side).then_some("it lost entries"))
+}
+
+/// Why that mark is none of this log.
+fn stranger(log: &Log, mark: &Mark) -> Result<Option<&'static str>, StoreError> {
     match log.read(mark.last) {
-        Ok((head, _)) if head.id == mark.id => {}
-        Ok(_) => return Ok(Some("its last record is another one in the log")),
+        Ok((head, _)) if head.id == mark.id => Ok(None),
+        Ok(_) => Ok(Some("its last record is another one in the log")),
         Err(StoreError::Damaged { .. }) => {
             // Either the segment is damaged, and reading all of it says so, or the index is not of this log.
             let segment = mark.last.place.segment;
@@ -146,12 +182,8 @@ pub(super) fn disagreement(
                 Ok(if at.place.segment == segment { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
             };
             log.walk(Some(Place { segment, offset: HEADER_LEN }), Wanted::All, &mut { stop })?;
-            return Ok(Some("its last record is not in the log"));
+            Ok(Some("its last record is not in the log"))
         }
-        Err(other) => return Err(other),
+        Err(other) => Err(other),
     }
-    if log.evidence_before(mark.end()).is_some_and(|records| records != mark.records) {
-        return Ok(Some("it counts other evidence than the log"));
-    }
-    Ok((held.0 < mark.evidence || held.1 < mark.side).then_some("it lost entries"))
 }

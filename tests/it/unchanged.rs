@@ -6,9 +6,10 @@ use std::process::Output;
 
 use tempfile::{TempDir, tempdir};
 
+use crate::schemas::{faults, schema};
 use crate::support::{
-    arg, code, copy_folder, drill, fixtures, reledger, report, report_bytes, run, shown, side_by_side_by, stderr,
-    stdout, tree, write_world,
+    arg, code, copy_folder, drill, fixtures, parsed, reledger, report, report_bytes, run, shown, side_by_side_by,
+    stderr, stdout, tree, write_world,
 };
 
 const EVENTS: u32 = 12;
@@ -78,6 +79,8 @@ fn a_conclusion_that_stands_is_told_in_the_same_words_and_no_byte_of_the_run_is_
     let json = desk.drill(&["--json"]);
     assert!(stands(&json), "{}", shown(&json));
     assert_eq!(json.stdout, report_bytes(&desk.path("run")));
+    let event = stderr(&json).lines().find(|line| line.contains("\"unchanged\"")).map(|line| parsed(line.as_bytes()));
+    assert_eq!(faults(&schema("events"), &event.unwrap()), Vec::<String>::new(), "for programs: {}", shown(&json));
     let lines = desk.drill(&["--format", "ndjson"]);
     assert!(stands(&lines) && !lines.stdout.is_empty(), "{}", shown(&lines));
     let quiet = desk.drill(&["--quiet"]);

@@ -19,6 +19,14 @@ impl Index for MemoryIndex {
         Ok(self.mark)
     }
 
+    fn acknowledged(&self) -> Result<Option<Mark>, StoreError> {
+        Ok(self.mark)
+    }
+
+    fn acknowledge(&mut self, _: &Mark) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     fn find(&self, table: Table, keys: &[[u8; 32]]) -> Result<Vec<Option<Location>>, StoreError> {
         let map = match table {
             Table::Evidence => &self.evidence,

@@ -1,5 +1,6 @@
 //! The index: where in the log each id stands. A cache: it may be lost or wrong, and is then made again from the log.
 
+mod lagging;
 mod memory;
 mod open;
 #[cfg(feature = "redb")]

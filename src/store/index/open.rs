@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::lagging::Lagging;
 use super::{Change, Index, Mark, MemoryIndex, Table};
 use crate::store::disk::{Disk, io_error};
 use crate::store::record::Location;
@@ -36,13 +37,36 @@ fn attempt(
     disk: &Arc<dyn Disk>,
 ) -> Result<(Box<dyn Index>, Option<Mark>), StoreError> {
     disk.before_index_commit().map_err(|source| StoreError::Io { action: "open", file: "index".to_owned(), source })?;
-    let index = Guarded(guard(|| make(engine, state_dir, disk))?);
+    let index = Lagging::new(Guarded(Some(guard(|| make(engine, state_dir, disk))?)))?;
     let mark = index.mark()?;
+    index.acknowledged()?;
     Ok((Box::new(index), mark))
 }
 
 /// Engines panic on some damaged files (sled 0.34: 5 of 30 after cut power). A cache must not take the run with it.
-struct Guarded(Box<dyn Index>);
+struct Guarded(Option<Box<dyn Index>>);
+
+impl Guarded {
+    fn engine(&self) -> Result<&dyn Index, StoreError> {
+        self.0.as_deref().ok_or_else(closed)
+    }
+
+    fn engine_mut(&mut self) -> Result<&mut Box<dyn Index>, StoreError> {
+        self.0.as_mut().ok_or_else(closed)
+    }
+}
+
+impl Drop for Guarded {
+    /// An engine that panicked once may do so again when it closes.
+    fn drop(&mut self) {
+        let engine = self.0.take();
+        drop(catch_unwind(AssertUnwindSafe(|| drop(engine))));
+    }
+}
+
+fn closed() -> StoreError {
+    StoreError::Index("the engine is closed".to_owned())
+}
 
 fn guard<T>(call: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
     catch_unwind(AssertUnwindSafe(call))
@@ -51,19 +75,27 @@ fn guard<T>(call: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreErro
 
 impl Index for Guarded {
     fn mark(&self) -> Result<Option<Mark>, StoreError> {
-        guard(|| self.0.mark())
+        guard(|| self.engine()?.mark())
+    }
+
+    fn acknowledged(&self) -> Result<Option<Mark>, StoreError> {
+        guard(|| self.engine()?.acknowledged())
+    }
+
+    fn acknowledge(&mut self, mark: &Mark) -> Result<(), StoreError> {
+        guard(|| self.engine_mut()?.acknowledge(mark))
     }
 
     fn find(&self, table: Table, keys: &[[u8; 32]]) -> Result<Vec<Option<Location>>, StoreError> {
-        guard(|| self.0.find(table, keys))
+        guard(|| self.engine()?.find(table, keys))
     }
 
     fn commit(&mut self, change: &Change) -> Result<(), StoreError> {
-        guard(|| self.0.commit(change))
+        guard(|| self.engine_mut()?.commit(change))
     }
 
     fn held(&self) -> Result<(u64, u64), StoreError> {
-        guard(|| self.0.held())
+        guard(|| self.engine()?.held())
     }
 }
 

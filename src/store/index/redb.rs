@@ -13,6 +13,9 @@ type Locations = TableDefinition<'static, &'static [u8; 32], &'static [u8; 16]>;
 const EVIDENCE: Locations = TableDefinition::new("evidence");
 const SIDE: Locations = TableDefinition::new("side");
 const MARK: TableDefinition<'static, u8, &'static [u8]> = TableDefinition::new("mark");
+/// Keys of [`MARK`]: the watermark, and how far the log was acknowledged.
+const COVERED: u8 = 0;
+const ACKNOWLEDGED: u8 = 1;
 /// INV-12: the engine's own default is one gigabyte.
 const CACHE_BYTES: usize = 64 << 20;
 
@@ -34,17 +37,32 @@ impl RedbIndex {
     fn begin(&self) -> Result<ReadTransaction, StoreError> {
         self.0.begin_read().map_err(failed)
     }
-}
 
-impl Index for RedbIndex {
-    fn mark(&self) -> Result<Option<Mark>, StoreError> {
+    fn mark_at(&self, key: u8) -> Result<Option<Mark>, StoreError> {
         let table = self.begin()?.open_table(MARK).map_err(failed)?;
-        match table.get(0).map_err(failed)? {
+        match table.get(key).map_err(failed)? {
             None => Ok(None),
             Some(bytes) => Mark::from_bytes(bytes.value())
                 .map(Some)
                 .ok_or_else(|| StoreError::Index("the watermark can't be read".to_owned())),
         }
+    }
+}
+
+impl Index for RedbIndex {
+    fn mark(&self) -> Result<Option<Mark>, StoreError> {
+        self.mark_at(COVERED)
+    }
+
+    fn acknowledged(&self) -> Result<Option<Mark>, StoreError> {
+        self.mark_at(ACKNOWLEDGED)
+    }
+
+    fn acknowledge(&mut self, mark: &Mark) -> Result<(), StoreError> {
+        let transaction = self.0.begin_write().map_err(failed)?;
+        let bytes = mark.to_bytes();
+        transaction.open_table(MARK).map_err(failed)?.insert(ACKNOWLEDGED, bytes.as_slice()).map_err(failed)?;
+        transaction.commit().map_err(failed)
     }
 
     fn find(&self, table: Table, keys: &[[u8; 32]]) -> Result<Vec<Option<Location>>, StoreError> {
@@ -61,7 +79,11 @@ impl Index for RedbIndex {
                 table.insert(key, &location.to_bytes()).map_err(failed)?;
             }
         }
-        transaction.open_table(MARK).map_err(failed)?.insert(0, change.mark.to_bytes().as_slice()).map_err(failed)?;
+        transaction
+            .open_table(MARK)
+            .map_err(failed)?
+            .insert(COVERED, change.mark.to_bytes().as_slice())
+            .map_err(failed)?;
         transaction.commit().map_err(failed)
     }
 

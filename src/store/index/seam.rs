@@ -88,13 +88,29 @@ pub(in crate::store) trait Index: Send {
     /// The watermark; `None` when nothing was ever committed.
     fn mark(&self) -> Result<Option<Mark>, StoreError>;
 
+    /// How far the log was acknowledged, where that may be further than the watermark; `None` when nothing ever was.
+    fn acknowledged(&self) -> Result<Option<Mark>, StoreError>;
+
+    /// Notes that the log is durable up to here, whose entries come later; durable on return where the engine is.
+    fn acknowledge(&mut self, mark: &Mark) -> Result<(), StoreError>;
+
     /// The locations of the keys, in the order of the keys.
     fn find(&self, table: Table, keys: &[[u8; 32]]) -> Result<Vec<Option<Location>>, StoreError>;
 
     /// Adds or replaces entries and moves the watermark; durable on return where the engine is.
     fn commit(&mut self, change: &Change) -> Result<(), StoreError>;
 
-    /// How many entries of evidence and of side keys the engine really holds.
+    /// True when entries wait to be committed.
+    fn waits(&self) -> bool {
+        false
+    }
+
+    /// Commits what waits.
+    fn flush(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// How many entries of evidence and of side keys the engine really holds, without those that wait.
     fn held(&self) -> Result<(u64, u64), StoreError>;
 }
 

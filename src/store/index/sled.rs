@@ -16,6 +16,7 @@ use crate::store::record::Location;
 
 const CACHE_BYTES: u64 = 64 << 20;
 const MARK: &[u8] = b"mark";
+const ACKNOWLEDGED: &[u8] = b"acknowledged";
 
 /// An open database.
 pub(in crate::store) struct SledIndex {
@@ -46,6 +47,13 @@ impl SledIndex {
         }
     }
 
+    fn mark_at(&self, key: &[u8]) -> Result<Option<Mark>, StoreError> {
+        match self.db.get(key).map_err(failed)? {
+            None => Ok(None),
+            Some(bytes) => Mark::from_bytes(&bytes).map(Some).ok_or_else(unreadable),
+        }
+    }
+
     fn sync(&self) -> Result<(), StoreError> {
         self.db.flush().map_err(failed)?;
         sync_files(&*self.disk, &self.folder)
@@ -68,10 +76,16 @@ fn sync_files(disk: &dyn Disk, folder: &Path) -> Result<(), StoreError> {
 
 impl Index for SledIndex {
     fn mark(&self) -> Result<Option<Mark>, StoreError> {
-        match self.db.get(MARK).map_err(failed)? {
-            None => Ok(None),
-            Some(bytes) => Mark::from_bytes(&bytes).map(Some).ok_or_else(unreadable),
-        }
+        self.mark_at(MARK)
+    }
+
+    fn acknowledged(&self) -> Result<Option<Mark>, StoreError> {
+        self.mark_at(ACKNOWLEDGED)
+    }
+
+    fn acknowledge(&mut self, mark: &Mark) -> Result<(), StoreError> {
+        self.db.insert(ACKNOWLEDGED, mark.to_bytes().as_slice()).map_err(failed)?;
+        self.sync()
     }
 
     fn find(&self, table: Table, keys: &[[u8; 32]]) -> Result<Vec<Option<Location>>, StoreError> {
