@@ -12,7 +12,7 @@ use crate::store::record::Location;
 const LEAST: u64 = if cfg!(test) { 5 } else { 1 << 16 };
 /// Entries that may wait, however large it is: some 80 MB, and 5 s to read them again after a crash.
 const MOST: u64 = 1 << 20;
-/// As many as this part of what the index holds may wait in between: it is written whole some eight times while it doubles.
+/// As many as this part of what the index holds may wait in between: it is written whole some six times while it doubles.
 const PART: u64 = 8;
 
 /// An engine, and what it is still to be given.
