@@ -136,10 +136,14 @@ impl Conclusion {
                 stages_missed: &judged.stages_missed,
             },
         };
-        let reconciliation = reconcile(&input);
-        let months = by_month(&input, &reconciliation.coverage);
-        let custody = ledgers.rebind.course();
-        let views = ledgers.views();
+        // What ledgers are held against, and what they show of themselves: neither asks the other.
+        let held_against = || {
+            let reconciliation = reconcile(&input);
+            let months = by_month(&input, &reconciliation.coverage);
+            (reconciliation, months)
+        };
+        let ((reconciliation, months), (custody, views)) =
+            rayon::join(held_against, || (ledgers.rebind.course(), ledgers.views()));
         let seal = seal(&views);
         let mut outcome = outcome(&reconciliation, judged);
         let invalid = set.population.0.values().any(|counts| counts.rejected > 0 || counts.quarantined > 0);

@@ -1,5 +1,6 @@
 //! A map in one piece of memory: what comes in millions, once, and is then only walked and looked up.
 
+use std::num::NonZeroUsize;
 use std::ops::Index;
 use std::{iter, slice, vec};
 
@@ -51,6 +52,11 @@ impl<K: Ord, V> Ordered<K, V> {
     /// Keys, ascending.
     pub fn keys(&self) -> impl DoubleEndedIterator<Item = &K> + ExactSizeIterator {
         self.0.iter().map(|(key, _)| key)
+    }
+
+    /// Keys and values in parts of so many, for whoever looks at each part on all cores.
+    pub fn parts(&self, of: NonZeroUsize) -> slice::Chunks<'_, (K, V)> {
+        self.0.chunks(of.get())
     }
 
     /// Values in order of their keys.

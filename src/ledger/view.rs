@@ -1,8 +1,14 @@
 //! How a ledger shows itself to the rooms above: canonical leaves and totals.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 
-use crate::domain::{Digest32, MerkleTree};
+use rayon::prelude::*;
+
+use crate::domain::{Digest32, MerkleTree, leaf_hash};
+
+/// Entries whose leaves are made together, each by itself.
+pub(super) const PART: NonZeroUsize = NonZeroUsize::new(4_096).unwrap();
 
 /// One ledger or register, ready to be sealed and reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +30,26 @@ impl LedgerView {
     pub(super) fn of(name: &'static str, leaves: impl Iterator<Item = Vec<u8>>) -> Self {
         let mut tree = MerkleTree::new();
         leaves.for_each(|leaf| tree.push(&leaf));
+        Self::over(name, &tree)
+    }
+
+    /// As [`Self::of`]: the leaves of each part are made and hashed on all cores.
+    pub(super) fn of_parts<'e, T: Sync + 'e>(
+        name: &'static str,
+        parts: impl Iterator<Item = &'e [T]>,
+        leaf: impl Fn(&'e T) -> Vec<u8> + Sync,
+    ) -> Self {
+        let mut tree = MerkleTree::new();
+        for part in parts {
+            let hashes: Vec<Digest32> = part.par_iter().map(|entry| leaf_hash(&leaf(entry))).collect();
+            for hash in hashes {
+                tree.push_hash(hash);
+            }
+        }
+        Self::over(name, &tree)
+    }
+
+    fn over(name: &'static str, tree: &MerkleTree) -> Self {
         let (entries, root) = (tree.count(), tree.root());
         Self { name, entries, root, totals: BTreeMap::new(), trial_balance: BTreeMap::new() }
     }

@@ -38,12 +38,14 @@ pub enum Why<'a> {
 
 /// Visits every absence of every slice that a relay was asked for, relay by relay.
 pub fn absences<'a>(input: &Input<'a>, visit: &mut dyn FnMut(&'a SourceId, &'a Slice, &Absent<'a>)) {
-    let by_kind = events(input);
-    let windows = Asked::of(input);
     let receipts: &'a [FetchReceipt] = input.receipts;
-    let asked: BTreeSet<(&SourceId, &Slice)> =
-        receipts.iter().map(|receipt| (&receipt.source, &receipt.slice)).collect();
-    for (source, slice) in asked.into_iter().filter(|(source, _)| is_relay(input, source)) {
+    let of_relays = receipts.iter().filter(|receipt| is_relay(input, &receipt.source));
+    let asked: BTreeSet<(&SourceId, &Slice)> = of_relays.map(|receipt| (&receipt.source, &receipt.slice)).collect();
+    if asked.is_empty() {
+        return;
+    }
+    let (by_kind, windows) = (events(input), Asked::of(input));
+    for (source, slice) in asked {
         for absent in absent(input, source, slice, &by_kind, &windows) {
             visit(source, slice, &absent);
         }

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{
     CompletenessBasis, Coverage, EvidenceId, FetchReceipt, KnownGap, Media, Month, NostrEventId, Slice, SourceId,
-    UnixSeconds, relay_spelling,
+    UnixSeconds,
 };
+use crate::verify::HeldEvent;
 
 use super::absences::{Why, absences};
 use super::reconciler::Input;
+use super::recovery::is_operator;
 use super::result::{Reconstructible, Takedown};
 
 /// What one source holds of one kind and month. Only verified events count, each once.
@@ -146,17 +148,20 @@ fn held<'a>(input: &Input<'a>, tallies: &mut Tallies<'a>) -> Reconstructible {
     for receipt in input.receipts {
         by_source.entry(&receipt.source).or_default().push(&receipt.slice);
     }
-    let operator: BTreeSet<String> = input.policy.operator_relays.iter().map(|url| relay_spelling(url)).collect();
-    let mut carriers: Vec<(NostrEventId, EvidenceId)> =
-        input.set.events.iter().map(|(id, event)| (event.id, *id)).collect();
-    carriers.sort_unstable();
+    // Sources are few, and asked about with every event.
+    let mut operators: BTreeMap<&SourceId, bool> = BTreeMap::new();
+    let mut is_elsewhere =
+        |source: &'a SourceId| !*operators.entry(source).or_insert_with(|| is_operator(input, source));
+    let mut carriers: Vec<(NostrEventId, &EvidenceId, &HeldEvent)> =
+        input.set.events.iter().map(|(id, event)| (event.id, id, event)).collect();
+    carriers.sort_unstable_by_key(|(event, id, _)| (*event, *id));
     let mut counts = Reconstructible::default();
     for same in carriers.chunk_by(|one, other| one.0 == other.0) {
-        let Some(event) = same.first().and_then(|(_, id)| input.set.events.get(id)) else { continue };
+        let Some((_, _, event)) = same.first() else { continue };
         let sources: BTreeSet<&SourceId> =
-            same.iter().filter_map(|(_, id)| input.sightings.get(id)).flatten().collect();
+            same.iter().filter_map(|(_, id, _)| input.sightings.get(id)).flatten().collect();
         counts.with_operator += u64::from(!sources.is_empty());
-        let elsewhere = sources.iter().any(|source| !operator.contains(&relay_spelling(&source.0)));
+        let elsewhere = sources.iter().any(|source| is_elsewhere(source));
         counts.without_operator += u64::from(elsewhere);
         for source in sources {
             for slice in by_source.get(source).into_iter().flatten().filter(|slice| has(slice, event.kind, event.at)) {

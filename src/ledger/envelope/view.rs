@@ -2,17 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use crate::evidence::OcMeBody;
+use crate::evidence::{EventClass, OcMeBody};
 use crate::ledger::canonical::Leaf;
-use crate::ledger::view::{LeafKind, LedgerView, NamedLeaf};
+use crate::ledger::view::{LeafKind, LedgerView, NamedLeaf, PART};
 
 use super::roll::{EnvelopeEntry, EnvelopeLedger};
 use super::standing::{Exclusion, Standing};
 
+const COMPROMISED: Standing = Standing::Excluded(Exclusion::KeyCompromised);
+
 impl EnvelopeLedger {
     /// The root over the leaves. Totals of excluded events stand beside those of counted ones.
     pub fn view(&self) -> LedgerView {
-        LedgerView { totals: self.totals(), ..LedgerView::of("envelope", self.leaves()) }
+        let (totals, leaves) = rayon::join(
+            || self.totals(),
+            || LedgerView::of_parts("envelope", self.entries.parts(PART), |(_, entry)| self.leaf(entry)),
+        );
+        LedgerView { totals, ..leaves }
     }
 
     /// The ledger's leaves in order of envelope id.
@@ -77,54 +83,87 @@ impl EnvelopeLedger {
     }
 
     fn totals(&self) -> BTreeMap<String, i128> {
-        let mut totals = BTreeMap::new();
-        let mut add = |name: &str, amount: i128| {
-            // Amounts are below 2.1e15, so no count of entries that fits a machine overflows 128 bits.
-            *totals.entry(name.to_owned()).or_insert(0_i128) += amount;
-        };
-        for name in [
-            "counted",
-            "excluded",
-            "events",
-            "gross_sats",
-            "platform_sats",
-            "user_sats",
-            "rebate_sats",
-            "maturing_sats",
-            // What leaked keys cost stands in every report, also when it is nothing.
-            "key_compromised",
-            "key_compromised_events",
-            "key_compromised_user_sats",
-        ] {
-            add(name, 0);
+        let mut tally = Tally::default();
+        self.entries.values().for_each(|entry| tally.add(self, entry));
+        tally.named()
+    }
+}
+
+/// Sums over entries. Amounts are below 2.1e15, so no count of entries that fits a machine overflows 128 bits.
+#[derive(Default)]
+struct Tally {
+    counted: i128,
+    excluded: i128,
+    compromised: i128,
+    maturing_sats: i128,
+    by_class: BTreeMap<EventClass, i128>,
+    by_standing: BTreeMap<Standing, EventSums>,
+}
+
+/// Sums over billable events of one standing.
+#[derive(Default)]
+struct EventSums {
+    events: i128,
+    gross: i128,
+    platform: i128,
+    user: i128,
+    rebate: i128,
+}
+
+impl Tally {
+    fn add(&mut self, ledger: &EnvelopeLedger, entry: &EnvelopeEntry) {
+        let of_standing = if entry.counts() { &mut self.counted } else { &mut self.excluded };
+        *of_standing += 1;
+        self.compromised += i128::from(entry.standing == COMPROMISED);
+        let OcMeBody::Event(event) = &*entry.body else { return };
+        let sums = self.by_standing.entry(entry.standing).or_default();
+        sums.events += 1;
+        sums.gross += i128::from(event.gross.get());
+        sums.platform += i128::from(event.platform.get());
+        sums.user += i128::from(event.user_earned.get());
+        sums.rebate += i128::from(event.rebate.get());
+        if entry.counts() {
+            *self.by_class.entry(event.class).or_default() += 1;
+            if ledger.vested_at(event).is_none() {
+                self.maturing_sats += i128::from(event.user_earned.get());
+            }
         }
-        for entry in self.entries.values() {
-            let prefix = match entry.standing {
+    }
+
+    /// What leaked keys cost stands in every report, also when it is nothing.
+    fn named(mut self) -> BTreeMap<String, i128> {
+        let lost = self.by_standing.get(&COMPROMISED).map_or((0, 0), |sums| (sums.events, sums.user));
+        let mut totals: BTreeMap<String, i128> = [
+            ("counted", self.counted),
+            ("excluded", self.excluded),
+            ("maturing_sats", self.maturing_sats),
+            ("key_compromised", self.compromised),
+            ("key_compromised_events", lost.0),
+            ("key_compromised_user_sats", lost.1),
+        ]
+        .map(|(name, amount)| (name.to_owned(), amount))
+        .into();
+        self.by_standing.entry(Standing::Counted).or_default();
+        for (standing, sums) in self.by_standing {
+            let prefix = match standing {
                 Standing::Counted => "",
                 Standing::Excluded(Exclusion::AfterAsOf) => "after_as_of_",
                 Standing::Excluded(Exclusion::KeyCompromised) => "key_compromised_",
             };
-            add(if entry.counts() { "counted" } else { "excluded" }, 1);
-            if entry.standing == Standing::Excluded(Exclusion::KeyCompromised) {
-                add("key_compromised", 1);
-            }
-            let OcMeBody::Event(event) = &*entry.body else { continue };
-            add(&format!("{prefix}events"), 1);
-            for (name, sats) in [
-                ("gross_sats", event.gross),
-                ("platform_sats", event.platform),
-                ("user_sats", event.user_earned),
-                ("rebate_sats", event.rebate),
-            ] {
-                add(&format!("{prefix}{name}"), i128::from(sats.get()));
-            }
-            if entry.counts() {
-                add(&format!("class_{}_events", event.class.name().to_ascii_lowercase()), 1);
-                if self.vested_at(event).is_none() {
-                    add("maturing_sats", i128::from(event.user_earned.get()));
-                }
-            }
+            let EventSums { events, gross, platform, user, rebate } = sums;
+            totals.extend(
+                [
+                    ("events", events),
+                    ("gross_sats", gross),
+                    ("platform_sats", platform),
+                    ("user_sats", user),
+                    ("rebate_sats", rebate),
+                ]
+                .map(|(name, amount)| (format!("{prefix}{name}"), amount)),
+            );
         }
+        let class = |class: EventClass| format!("class_{}_events", class.name().to_ascii_lowercase());
+        totals.extend(self.by_class.into_iter().map(|(of, events)| (class(of), events)));
         totals
     }
 }

@@ -11,7 +11,7 @@ use crate::domain::{
 use crate::ledger::envelope::EnvelopeLedger;
 use crate::ledger::operations::first_of_each;
 use crate::ledger::scope::Scope;
-use crate::ledger::view::LedgerView;
+use crate::ledger::view::{LedgerView, PART};
 
 use super::account::Account;
 use super::book::{Book, trial};
@@ -57,7 +57,7 @@ impl TreasuryLedger {
         let mut walk = Walk::new(scope);
         // Making entries and their leaves is most of the work, and each is its own: while a part is posted, the next is made.
         let mut made = Vec::new();
-        for part in facts.parts(PART).map(Some).chain([None]) {
+        for part in facts.parts(PART.get()).map(Some).chain([None]) {
             let posted = std::mem::take(&mut made);
             let (refused, next) =
                 rayon::join(|| walk.post(posted), || part.map(|part| make(&facts, part)).unwrap_or_default());
@@ -173,9 +173,6 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 }
-
-/// Facts that are looked at together.
-const PART: usize = 4_096;
 
 /// A fact with its entry, and the hash of that entry's leaf.
 type Made<'a> = (Step<'a>, Digest32);
