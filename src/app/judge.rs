@@ -40,6 +40,7 @@ pub struct SideTables {
 /// [`AppError::Store`].
 pub(super) fn side_tables(store: &dyn EvidenceStore) -> Result<SideTables, AppError> {
     let mut tables = SideTables::default();
+    tables.sightings.reserve(usize::try_from(store.len()).unwrap_or_default());
     store.scan_side(&mut |record| {
         match record {
             SideRecord::Sighting(sighting) => {

@@ -18,6 +18,11 @@ impl<K, V> Default for ByDigest<K, V> {
 }
 
 impl<K: Ord + Hash + Copy, V> ByDigest<K, V> {
+    /// Makes room for so many more.
+    pub fn reserve(&mut self, more: usize) {
+        self.0.reserve(more);
+    }
+
     /// Sets a value; true when there was none.
     pub fn insert(&mut self, key: K, value: V) -> bool {
         self.0.insert(key, value).is_none()

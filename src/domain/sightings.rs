@@ -7,40 +7,46 @@ use super::coverage::SourceId;
 use super::id::EvidenceId;
 
 /// Which sources gave which evidence. About 50 bytes a piece, whatever the sources are called.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Sightings {
     seen: ByDigest<EvidenceId, u32>,
-    /// The different sets of sources, and for each where one source more leads.
+    /// The different sets of sources, the empty one first, and for each where one source more leads.
     sets: Vec<(BTreeSet<SourceId>, BTreeMap<SourceId, u32>)>,
     numbers: BTreeMap<BTreeSet<SourceId>, u32>,
 }
 
+impl Default for Sightings {
+    fn default() -> Self {
+        Self { seen: ByDigest::default(), sets: vec![Default::default()], numbers: BTreeMap::new() }
+    }
+}
+
 impl Sightings {
+    /// Makes room for so many pieces: a table that grows is hashed anew each time.
+    pub fn reserve(&mut self, pieces: usize) {
+        self.seen.reserve(pieces);
+    }
+
     /// Notes that a source gave a piece.
     pub fn add(&mut self, id: EvidenceId, source: &SourceId) {
-        let held = self.seen.get(&id).copied();
-        let next = match held.and_then(|held| self.sets.get(held as usize)) {
-            Some((_, steps)) if steps.contains_key(source) => steps[source],
-            found => {
-                let mut sources = found.map(|(sources, _)| sources.clone()).unwrap_or_default();
-                sources.insert(source.clone());
-                self.number(sources, held, source)
-            }
-        };
+        let held = self.seen.get(&id).copied().unwrap_or_default();
+        let step = self.sets.get(held as usize).and_then(|(_, steps)| steps.get(source)).copied();
+        let next = step.unwrap_or_else(|| self.step(held, source));
         self.seen.insert(id, next);
     }
 
-    fn number(&mut self, sources: BTreeSet<SourceId>, from: Option<u32>, source: &SourceId) -> u32 {
-        let next = if let Some(number) = self.numbers.get(&sources) {
-            *number
-        } else {
+    /// Where a source more leads from that set, for the first time.
+    fn step(&mut self, from: u32, source: &SourceId) -> u32 {
+        let mut sources = self.sets.get(from as usize).map(|(sources, _)| sources.clone()).unwrap_or_default();
+        sources.insert(source.clone());
+        let next = self.numbers.get(&sources).copied().unwrap_or_else(|| {
             // Four thousand million different sets of sources would not fit in memory.
             let number = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
             self.sets.push((sources.clone(), BTreeMap::new()));
             self.numbers.insert(sources, number);
             number
-        };
-        if let Some((_, steps)) = from.and_then(|from| self.sets.get_mut(from as usize)) {
+        });
+        if let Some((_, steps)) = self.sets.get_mut(from as usize) {
             steps.insert(source.clone(), next);
         }
         next
@@ -108,6 +114,6 @@ mod tests {
             }
         }
         assert_eq!(many.iter().count(), 200);
-        assert_eq!(many.sets.len(), 3, "one source, two, three");
+        assert_eq!(many.sets.len(), 4, "none, one source, two, three");
     }
 }

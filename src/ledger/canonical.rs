@@ -89,8 +89,10 @@ impl Leaf {
             if at > 0 {
                 out.push(',');
             }
-            quote(&mut out, name);
-            out.push(':');
+            // Ours, and without anything to escape.
+            out.push('"');
+            out.push_str(name);
+            out.push_str("\":");
             out.push_str(&self.values[value]);
         }
         out.push('}');
@@ -124,7 +126,8 @@ struct Escaped<'a>(&'a mut String);
 
 impl fmt::Write for Escaped<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        if !text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+        // Counting looks at many bytes at once; stopping at the first would mean one by one.
+        if text.bytes().filter(|byte| *byte < b' ' || *byte == b'"' || *byte == b'\\').count() == 0 {
             self.0.push_str(text);
             return Ok(());
         }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rayon::prelude::*;
+
 use crate::domain::{
     CompletenessBasis, Coverage, EvidenceId, FetchReceipt, KnownGap, Media, Month, NostrEventId, Slice, SourceId,
     UnixSeconds,
@@ -154,7 +156,7 @@ fn held<'a>(input: &Input<'a>, tallies: &mut Tallies<'a>) -> Reconstructible {
         |source: &'a SourceId| !*operators.entry(source).or_insert_with(|| is_operator(input, source));
     let mut carriers: Vec<(NostrEventId, &EvidenceId, &HeldEvent)> =
         input.set.events.iter().map(|(id, event)| (event.id, id, event)).collect();
-    carriers.sort_unstable_by_key(|(event, id, _)| (*event, *id));
+    carriers.par_sort_unstable_by_key(|(event, id, _)| (*event, *id));
     let mut counts = Reconstructible::default();
     for same in carriers.chunk_by(|one, other| one.0 == other.0) {
         let Some((_, _, event)) = same.first() else { continue };

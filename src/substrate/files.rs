@@ -2,6 +2,7 @@
 
 mod cut;
 mod decompress;
+mod distinct;
 mod print;
 mod walk;
 
@@ -15,14 +16,13 @@ use serde_json::value::RawValue;
 
 use super::documents::Documents;
 use super::{Captured, EvidenceSource, Sink, SourceError, Stopped};
-use crate::domain::{
-    Addressed, CompletenessBasis, EvidenceId, FetchReceipt, Media, RawEvidence, Slice, SliceEnd, SourceId,
-};
+use crate::domain::{Addressed, CompletenessBasis, FetchReceipt, Media, RawEvidence, Slice, SliceEnd, SourceId};
 use crate::evidence::rails::redact_log_entry;
 use crate::evidence::split::StreamEnd;
 
 use cut::{Cut, Cutter};
 use decompress::{Decompressed, Fault};
+use distinct::Distinct;
 use print::{Hashed, Printing};
 
 pub use print::{FilePrints, print_of};
@@ -87,8 +87,9 @@ impl EvidenceSource for FilesSource {
 /// One fetch in progress.
 struct Fetch<'s> {
     media: Media,
+    source: SourceId,
     sink: &'s mut dyn Sink,
-    ids: BTreeSet<EvidenceId>,
+    ids: Distinct,
     /// Why the answer is not complete. A set, so that repeated files change nothing.
     faults: BTreeSet<Fault>,
     documents: Documents,
@@ -98,8 +99,8 @@ struct Fetch<'s> {
 
 impl<'s> Fetch<'s> {
     fn new(media: Media, sink: &'s mut dyn Sink) -> Self {
-        let (ids, faults, documents) = (BTreeSet::new(), BTreeSet::new(), Documents::default());
-        Self { media, sink, ids, faults, documents, printing: None }
+        let (ids, faults, documents) = (Distinct::default(), BTreeSet::new(), Documents::default());
+        Self { media, source: SourceId::files(media), sink, ids, faults, documents, printing: None }
     }
 
     fn all(
@@ -252,9 +253,9 @@ impl<'s> Fetch<'s> {
             let redacted = if self.media == Media::PaymentLogEntry { redact_log_entry(&cut.bytes) } else { None };
             let bytes = redacted.unwrap_or(cut.bytes);
             let evidence = Addressed::from(RawEvidence { media: self.media, about: cut.about, bytes });
-            self.ids.insert(evidence.id());
+            self.ids.note(evidence.id());
             let place = if cut.note.is_empty() { name.file.clone() } else { format!("{} ({})", name.file, cut.note) };
-            self.sink.accept(Captured { evidence, source: SourceId::files(self.media), place, offset: cut.offset })?;
+            self.sink.accept(Captured { evidence, source: self.source.clone(), place, offset: cut.offset })?;
         }
         Ok(())
     }
@@ -267,11 +268,11 @@ impl<'s> Fetch<'s> {
         FetchReceipt {
             end,
             basis,
-            // A set's length always fits 64 bits.
-            items: self.ids.len() as u64,
+            // A length always fits 64 bits.
+            items: self.ids.count() as u64,
             reason: reasons.join("; "),
             signs: self.documents.signs(),
-            ..FetchReceipt::whole(SourceId::files(self.media), Slice::all(self.media.name()))
+            ..FetchReceipt::whole(self.source, Slice::all(self.media.name()))
         }
     }
 }

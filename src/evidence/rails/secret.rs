@@ -118,8 +118,12 @@ fn bearer_key_end(bytes: &[u8], start: usize, escaped: bool) -> Option<usize> {
     }
     let length = string_length(&rest[..rest.len().min(KEY_SOURCE_BYTES_MAX)])?;
     let end = start + length + 1;
+    let written = &rest[..length];
+    if !written.contains(&b'\\') {
+        return BEARER_MEMBERS.iter().any(|name| name.as_bytes() == written).then_some(end);
+    }
     // The name may be written with escapes: the strict reader undoes them.
-    let quoted = [b"\"", &rest[..length], b"\""].concat();
+    let quoted = [b"\"", written, b"\""].concat();
     let name = json::parse(&quoted).ok()?;
     BEARER_MEMBERS.contains(&name.as_str()?).then_some(end)
 }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use crate::domain::{BlockHeight, EnvelopeId, EvidenceId, Finding, KeyId, Ordered, UnixMicros, UnixSeconds, WindowId};
 use crate::evidence::{BillableEvent, Distribution, DropManifest, OcMeBody, OcMeKind};
-use crate::ledger::scope::Scope;
+use crate::ledger::scope::{AscendingAnchors, Scope};
+use crate::ledger::view::PART;
+use crate::verify::{SignedEnvelope, Verified};
 
 use super::standing::{Standing, Standings, claimed_time};
-use super::survey::Surveyor;
+use super::survey::{Signed, Surveyor};
 use super::{activity, caps, drops, identity, schedules};
 
 /// One envelope with its standing.
@@ -54,30 +56,17 @@ pub struct EnvelopeLedger {
 
 impl EnvelopeLedger {
     pub(crate) fn fold(scope: Scope<'_>, standings: &Standings<'_>, findings: &mut Vec<Finding>) -> Self {
-        let mut entries = Vec::with_capacity(scope.set.envelopes.len());
-        let (mut anchors, mut surveyor) = (scope.anchors(), Surveyor::new(scope));
-        for (id, verified) in &scope.set.envelopes {
-            let envelope = verified.fact();
-            if envelope.kind == OcMeKind::Rebind {
-                continue;
-            }
-            let (standing, finding) = standings.judge(verified);
-            findings.extend(finding);
-            let entry = EnvelopeEntry {
-                id: *id,
-                kind: envelope.kind,
-                kid: envelope.kid.clone(),
-                claimed: claimed_time(&envelope.body),
-                body: Arc::clone(&envelope.body),
-                standing,
-                anchor_height: anchors.of(&id.0).map(|anchor| anchor.height),
-                carrier: verified.first_carrier(),
-            };
-            if entry.counts() {
-                surveyor.note(verified, findings);
-            }
-            entries.push((*id, entry));
+        let mut list = List::of(scope, standings);
+        let mut surveyor = Surveyor::new(scope);
+        // Both walks wait for memory most of the time: while a part is surveyed, the next one is listed.
+        let mut counted = Vec::new();
+        for part in scope.set.envelopes.parts(PART).map(Some).chain([None]) {
+            let survey = std::mem::take(&mut counted);
+            let note = || survey.into_iter().for_each(|signed| surveyor.note(signed, findings));
+            ((), counted) = rayon::join(note, || part.map(|part| list.add(part)).unwrap_or_default());
         }
+        let List { anchors, entries, findings: mut excluded, .. } = list;
+        findings.append(&mut excluded);
         let entries = Ordered::from_sorted(entries);
         let blocks = anchors.known_blocks();
         let survey = surveyor.finish();
@@ -122,5 +111,45 @@ impl EnvelopeLedger {
             None => Some(earned),
             Some(drop) => self.windows.get(&drop.window)?.vested_at.map(|vested| vested.max(earned)),
         }
+    }
+}
+
+/// The roll while it is written, in order of id.
+struct List<'a> {
+    standings: &'a Standings<'a>,
+    anchors: AscendingAnchors<'a>,
+    entries: Vec<(EnvelopeId, EnvelopeEntry)>,
+    findings: Vec<Finding>,
+}
+
+impl<'a> List<'a> {
+    fn of(scope: Scope<'a>, standings: &'a Standings<'a>) -> Self {
+        let entries = Vec::with_capacity(scope.set.envelopes.len());
+        Self { standings, anchors: scope.anchors(), entries, findings: Vec::new() }
+    }
+
+    /// Adds what follows; gives back what counts of it.
+    fn add(&mut self, part: &'a [(EnvelopeId, Verified<SignedEnvelope>)]) -> Vec<Signed<'a>> {
+        let mut counted = Vec::with_capacity(part.len());
+        for (id, verified) in part.iter().filter(|(_, verified)| verified.fact().kind != OcMeKind::Rebind) {
+            let envelope = verified.fact();
+            let (standing, finding) = self.standings.judge(verified);
+            self.findings.extend(finding);
+            let entry = EnvelopeEntry {
+                id: *id,
+                kind: envelope.kind,
+                kid: envelope.kid.clone(),
+                claimed: claimed_time(&envelope.body),
+                body: Arc::clone(&envelope.body),
+                standing,
+                anchor_height: self.anchors.of(&id.0).map(|anchor| anchor.height),
+                carrier: verified.first_carrier(),
+            };
+            if entry.counts() {
+                counted.push(verified);
+            }
+            self.entries.push((*id, entry));
+        }
+        counted
     }
 }

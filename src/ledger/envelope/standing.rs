@@ -81,12 +81,13 @@ impl<'a> Standings<'a> {
     /// Decides the standing of one envelope and says why when it does not count.
     pub(crate) fn judge(&self, verified: &Verified<SignedEnvelope>) -> (Standing, Option<Finding>) {
         let envelope = verified.fact();
-        let subject = Subject::new("envelope", envelope.id);
+        // Most envelopes count, and nothing is said of them.
+        let subject = || Subject::new("envelope", envelope.id);
         let evidence = verified.first_carrier();
         if let Some(claimed) = claimed_time(&envelope.body)
             && !self.scope.has_happened(claimed)
         {
-            let finding = Finding::new(Code::EnvTime, subject)
+            let finding = Finding::new(Code::EnvTime, subject())
                 .with_values(format!("not after {}", self.scope.as_of.time), claimed.seconds())
                 .with_evidence(evidence, "carrier")
                 .with_explanation("The envelope claims a time after the as-of; it is not counted.");
@@ -98,7 +99,7 @@ impl<'a> Standings<'a> {
         if self.is_anchored_before(leaked_at, &envelope.id) || self.is_named_by_a_settlement(envelope) {
             return (Standing::Counted, None);
         }
-        let finding = Finding::new(Code::KeyCompromised, subject)
+        let finding = Finding::new(Code::KeyCompromised, subject())
             .with_values(format!("anchored before {leaked_at} or matched by a settlement"), "neither")
             .with_evidence(evidence, "carrier")
             .with_explanation(

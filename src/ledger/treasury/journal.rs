@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
+
 use crate::domain::{AmountError, Digest32, EvidenceId, Msat, UnixMicros};
 use crate::evidence::{BillableEvent, SettlementEvent};
 use crate::ledger::envelope::EnvelopeLedger;
@@ -90,7 +92,7 @@ impl<'a> Facts<'a> {
             || Settled::gather(scope, unposted, &mut of_settled),
         );
         places.append(&mut of_settled);
-        places.sort_unstable();
+        places.par_sort_unstable();
         Self { billed, settled, places }
     }
 

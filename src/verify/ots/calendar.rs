@@ -129,6 +129,10 @@ impl<'a> Replies<'a> {
         replies
     }
 
+    fn answer(&self, pending: &PendingAnchor) -> bool {
+        self.0.contains_key(&*pending.commitment)
+    }
+
     fn to(&self, pending: &PendingAnchor) -> impl Iterator<Item = (EvidenceId, &'a OtsClaim)> {
         self.0.get(&*pending.commitment).into_iter().flatten().map(|(evidence, reply)| (*evidence, *reply))
     }
@@ -150,8 +154,9 @@ pub struct Settled {
 /// An answered pending attestation leaves the state; one whose replies are all refused stays.
 pub fn settle(state: &mut AnchorState, replies: &Replies<'_>, headers: &HeaderChain, policy: &TrustPolicy) -> Settled {
     let mut settled = Settled::default();
-    let mut open: Vec<(EvidenceId, PendingAnchor)> =
-        state.pending.iter().map(|pending| (pending.proof, pending.clone())).collect();
+    let mut open: Vec<(EvidenceId, PendingAnchor)> = (state.pending.iter().filter(|pending| replies.answer(pending)))
+        .map(|pending| (pending.proof, pending.clone()))
+        .collect();
     for depth in 0..=REDIRECTS_MAX {
         let mut redirected = Vec::new();
         for (carrier, pending) in open {
