@@ -336,6 +336,77 @@ fn a_memory_that_cannot_be_kept_costs_nothing_and_none_is_kept_where_none_is_wan
     }
 }
 
+/// What judging now would end with, whatever stands: what is added to the configuration, how the command is called, its exit code.
+type Otherwise = (&'static str, &'static [&'static str], i32);
+
+const SERVER: &str = "[store]\nurl = \"postgres://ann@127.0.0.1:1/books\"\n";
+
+const OTHERWISE: &[Otherwise] = &[
+    ("", &["drill", "--max-duration", "0s"], 3),
+    ("[store]\nurl = \"mysql:\"\n", &["drill"], 2),
+    ("[store]\nurl = \"mysql:\"\n", &["rebuild"], 2),
+    #[cfg(feature = "postgres")]
+    (SERVER, &["drill"], 8),
+    (SERVER, &["rebuild", "--offline"], 6),
+];
+
+#[test]
+fn what_would_end_otherwise_now_is_not_told_as_it_ended_then() {
+    let (desk, _) = Desk::new(&[]);
+    side_by_side_by(4, OTHERWISE, |_, (more, command, expected)| {
+        let (with, without) = (desk.copy(), desk.copy());
+        for copy in [&with, &without] {
+            rewrite(&copy.path("world/reledger.toml"), |bytes| bytes.extend_from_slice(more.as_bytes()));
+        }
+        let known = with.command(command, &["--yes"]);
+        assert!(!stands(&known), "{more}{command:?}: {}", shown(&known));
+        assert_eq!(code(&known), *expected, "{more}{command:?}: {}", shown(&known));
+        let unknown = without.command(command, &["--yes", "--no-cache"]);
+        assert_eq!((code(&known), stdout(&known)), (code(&unknown), stdout(&unknown)), "{more}{command:?}");
+        assert_eq!(report_bytes(&with.path("run")), report_bytes(&without.path("run")), "{more}{command:?}");
+    });
+    assert!(stands(&desk.drill(&["--max-duration", "1h"])), "looked at in time");
+    for url in ["redb:", "memory:"] {
+        let copy = desk.copy();
+        let text = format!("[store]\nurl = \"{url}\"\n");
+        rewrite(&copy.path("world/reledger.toml"), |bytes| bytes.extend_from_slice(text.as_bytes()));
+        assert!(stands(&copy.drill(&[])), "{url} asks nobody");
+    }
+}
+
+#[test]
+fn a_state_root_that_is_expected_no_longer_stands_in_no_record() {
+    let (desk, _) = Desk::new(&[]);
+    let other = "0".repeat(64);
+    assert_eq!(code(&desk.drill(&["--expect-root", &other])), 1);
+    assert_eq!(parsed(&desk.record())["exit_code"], 1);
+    let clean = desk.drill(&[]);
+    assert_eq!(code(&clean), 0, "{}", shown(&clean));
+    assert_eq!(parsed(&desk.record())["exit_code"], 0, "{}", shown(&clean));
+    assert!(!stands(&clean) && stands(&desk.drill(&[])));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_conclusion_that_stands_is_no_gentler_to_a_file_that_may_not_grow_and_its_memory_is_private_in_every_shell() {
+    let (desk, _) = Desk::new(&[]);
+    let shell = |script: &str, options: &[&str]| {
+        let binary = reledger();
+        let mut command = std::process::Command::new("sh");
+        command.current_dir(desk.folder.path()).args(["-c", script, "sh"]).arg(binary.get_program());
+        command.args(["drill", "--yes", "-c", "world/reledger.toml", "--run", "run", "--progress", "none"]);
+        command.args(options).output().unwrap()
+    };
+    let limited = shell("ulimit -f 4 && exec \"$@\"", &["--cache-dir", "cache", "--json", "--output", "o.json"]);
+    assert_eq!(limited.status.code(), Some(74), "{}", shown(&limited));
+    let left: Vec<_> = fs::read_dir(desk.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().contains("o.json")), "{left:?}");
+    for expected in [false, true] {
+        let open = shell("umask 000 && exec \"$@\"", &["--cache-dir", "open/cache"]);
+        assert_eq!((code(&open), stands(&open)), (0, expected), "{}", shown(&open));
+    }
+}
+
 #[test]
 fn a_finished_run_is_never_gone_on_with_unasked() {
     let (desk, _) = Desk::new(&[]);
