@@ -386,6 +386,73 @@ fn a_state_root_that_is_expected_no_longer_stands_in_no_record() {
     assert!(!stands(&clean) && stands(&desk.drill(&[])));
 }
 
+#[test]
+fn what_its_user_keeps_beside_the_memory_is_never_removed() {
+    const FOREIGN: usize = 300;
+    let (desk, _) = Desk::new(&[]);
+    let cache = desk.path("cache");
+    let old = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+    let put = |name: String, bytes: &[u8]| {
+        let path = cache.join(name);
+        fs::write(&path, bytes).unwrap();
+        fs::File::options().write(true).open(&path).unwrap().set_modified(old).unwrap();
+        path
+    };
+    let entry = fs::read(fs::read_dir(&cache).unwrap().next().unwrap().unwrap().path()).unwrap();
+    // By the name alone some of them could be ours.
+    let foreign: Vec<PathBuf> = (0..FOREIGN)
+        .map(|number| {
+            let name = if number < 10 { format!("{number:064x}.json") } else { format!("invoice-{number}.json") };
+            put(name, b"{\"schema\":\"books/1\"}")
+        })
+        .collect();
+    let own: Vec<PathBuf> = (0..FOREIGN).map(|number| put(format!("{:064x}.json", number + 1_000), &entry)).collect();
+    assert!(!stands(&desk.drill(&["--fail-on", "critical"])));
+    assert_eq!(foreign.iter().filter(|path| !path.exists()).count(), 0);
+    let left = own.iter().filter(|path| path.exists()).count();
+    assert!((200..=256).contains(&left), "of too many runs the oldest are forgotten: {left}");
+    assert!(stands(&desk.drill(&["--fail-on", "critical"])));
+}
+
+#[cfg(unix)]
+#[test]
+fn what_others_can_write_is_no_memory() {
+    use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
+    type Case = (&'static str, bool, fn(&Desk));
+    fn entry(desk: &Desk) -> PathBuf {
+        fs::read_dir(desk.path("cache")).unwrap().next().unwrap().unwrap().path()
+    }
+    fn allow(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let (desk, _) = Desk::new(&[]);
+    let cases: [Case; 6] = [
+        ("a file that all can read", true, |desk| allow(&entry(desk), 0o644)),
+        ("a file that all can write", false, |desk| allow(&entry(desk), 0o666)),
+        ("a file that a group can write", false, |desk| allow(&entry(desk), 0o620)),
+        ("a folder that all can write", false, |desk| allow(&desk.path("cache"), 0o1777)),
+        ("a link to a file elsewhere", false, |desk| {
+            let (path, elsewhere) = (entry(desk), desk.path("elsewhere"));
+            fs::rename(&path, &elsewhere).unwrap();
+            symlink(&elsewhere, &path).unwrap();
+        }),
+        // Whoever is not root can't make it so, and leaves the folder away.
+        ("of another user", false, |desk| {
+            if chown(entry(desk), Some(12_345), None).is_err() {
+                fs::remove_dir_all(desk.path("cache")).unwrap();
+            }
+        }),
+    ];
+    for (name, expected, alter) in cases {
+        let copy = desk.copy();
+        allow(&copy.path("cache"), 0o700);
+        allow(&entry(&copy), 0o600);
+        alter(&copy);
+        let output = copy.drill(&[]);
+        assert_eq!((code(&output), stands(&output)), (0, expected), "{name}: {}", shown(&output));
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_conclusion_that_stands_is_no_gentler_to_a_file_that_may_not_grow_and_its_memory_is_private_in_every_shell() {
