@@ -3,7 +3,7 @@
 
 mod memory;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant as Clock};
 
 use super::as_of::AsOfWanted;
 use super::audit::{MANIFEST, evidence_stands};
+use super::budgets::{Budgets, Missed};
 use super::conclude::JudgedInputs;
 use super::error::AppError;
 use super::finished::REPORT;
@@ -144,17 +145,23 @@ fn look(plan: &Plan, options: &RunOptions, observer: &dyn Observer) -> Result<Un
     if record.exit_code != Some(stands.exit_code) {
         return Err("how it ended");
     }
-    if is_late(plan, options, millis(began.elapsed())) {
+    let took = millis(began.elapsed());
+    if is_late(&plan.budgets, &record.stages, took) || has_no_time(options, took) {
         return Err("it takes too long");
     }
     Ok(stands)
 }
 
-/// Whether so many milliseconds are more than the recovery may take, or no less than fetching may: sources that were not looked at in
-/// time were not heard.
-fn is_late(plan: &Plan, options: &RunOptions, millis: u64) -> bool {
-    let is_over = options.max_seconds.is_some_and(|seconds| millis >= seconds.saturating_mul(1_000));
-    is_over || plan.budgets.missed(millis, &[]).rto
+/// Whether looking took more milliseconds than the recovery may take, or a stage that it stands for.
+fn is_late(budgets: &Budgets, stages: &[(String, u64)], millis: u64) -> bool {
+    let names: BTreeSet<&String> = stages.iter().map(|(name, _)| name).collect();
+    let each: Vec<(String, u64)> = names.into_iter().map(|name| (name.clone(), millis)).collect();
+    budgets.missed(millis, &each) != Missed::default()
+}
+
+/// Whether fetching would be over by then: sources that were not looked at in time were not heard.
+fn has_no_time(options: &RunOptions, millis: u64) -> bool {
+    options.max_seconds.is_some_and(|seconds| millis >= seconds.saturating_mul(1_000))
 }
 
 fn millis(elapsed: Duration) -> u64 {
@@ -222,7 +229,22 @@ fn written(folder: &RunFolder) -> Option<BTreeMap<String, Digest32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::Config;
     use crate::domain::Condition;
+
+    #[test]
+    fn who_looks_longer_than_a_stage_may_take_judges_and_stages_that_never_came_have_no_say() {
+        let text = "[budgets]\nrto = \"10s\"\n[budgets.stages]\ncapture = \"2s\"\nsample = \"1s\"\n";
+        let budgets = Budgets::of(Config::from_toml(text).unwrap().budgets.as_ref());
+        let stages =
+            |names: &[&str]| -> Vec<(String, u64)> { names.iter().map(|name| ((*name).to_owned(), 1)).collect() };
+        let drill = stages(&["capture", "verify", "rebuild", "capture"]);
+        assert!(!is_late(&budgets, &drill, 2_000));
+        assert!(is_late(&budgets, &drill, 2_001));
+        let rebuild = stages(&["verify", "rebuild"]);
+        assert!(!is_late(&budgets, &rebuild, 10_000));
+        assert!(is_late(&budgets, &rebuild, 10_001));
+    }
 
     #[test]
     fn a_report_that_took_the_place_of_the_one_looked_at_is_handed_to_nobody() {

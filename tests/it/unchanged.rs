@@ -436,10 +436,10 @@ fn what_others_can_write_is_no_memory() {
             fs::rename(&path, &elsewhere).unwrap();
             symlink(&elsewhere, &path).unwrap();
         }),
-        // Whoever is not root can't make it so, and leaves the folder away.
+        // Whoever is not root can't make it so, and leaves nothing in it.
         ("of another user", false, |desk| {
             if chown(entry(desk), Some(12_345), None).is_err() {
-                fs::remove_dir_all(desk.path("cache")).unwrap();
+                fs::write(entry(desk), "").unwrap();
             }
         }),
     ];
@@ -450,6 +450,9 @@ fn what_others_can_write_is_no_memory() {
         alter(&copy);
         let output = copy.drill(&[]);
         assert_eq!((code(&output), stands(&output)), (0, expected), "{name}: {}", shown(&output));
+        let is_closed = ["a folder", "a file that all can read"].iter().any(|begin| name.starts_with(begin));
+        let entries = fs::read_dir(copy.path("cache")).unwrap().count();
+        assert_eq!(entries, if is_closed { 1 } else { 2 }, "{name}: nothing is put where others can");
     }
 }
 

@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
@@ -64,7 +63,8 @@ impl Memory {
     /// What is remembered of the run that ended with this record.
     pub(super) fn entry(&self, folder: &RunFolder, checks: Checks) -> Option<Entry> {
         let path = self.path(folder)?;
-        if !(is_own_folder(&self.dir) && path.symlink_metadata().is_ok_and(|found| found.is_file() && is_own(&found))) {
+        let found = path.symlink_metadata().ok()?;
+        if !(is_own_folder(&self.dir) && found.is_file() && is_own(&found)) {
             tracing::debug!(dir = %self.dir.display(), "what others can write is no memory");
             return None;
         }
@@ -136,13 +136,16 @@ fn is_own(found: &fs::Metadata) -> bool {
     }
 }
 
-/// Makes the folder, for this user alone.
+/// Makes the folder, for this user alone. One that others can write to is refused: what they put there under a name of ours would be
+/// written through.
 fn make_private(dir: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir)
+    builder.create(dir)?;
+    let others = || io::Error::new(io::ErrorKind::PermissionDenied, "others can write to it");
+    if is_own_folder(dir) { Ok(()) } else { Err(others()) }
 }
 
 /// Remembers a run that was just finished, and left what has these digests, by name. A memory that can't be written costs the next run
