@@ -343,7 +343,6 @@ const SERVER: &str = "[store]\nurl = \"postgres://ann@127.0.0.1:1/books\"\n";
 
 const OTHERWISE: &[Otherwise] = &[
     ("", &["drill", "--max-duration", "0s"], 3),
-    ("[store]\nurl = \"mysql:\"\n", &["drill"], 2),
     ("[store]\nurl = \"mysql:\"\n", &["rebuild"], 2),
     #[cfg(feature = "postgres")]
     (SERVER, &["drill"], 8),
@@ -426,9 +425,8 @@ fn what_others_can_write_is_no_memory() {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     }
     let (desk, _) = Desk::new(&[]);
-    let cases: [Case; 6] = [
+    let cases: [Case; 5] = [
         ("a file that all can read", true, |desk| allow(&entry(desk), 0o644)),
-        ("a file that all can write", false, |desk| allow(&entry(desk), 0o666)),
         ("a file that a group can write", false, |desk| allow(&entry(desk), 0o620)),
         ("a folder that all can write", false, |desk| allow(&desk.path("cache"), 0o1777)),
         ("a link to a file elsewhere", false, |desk| {
