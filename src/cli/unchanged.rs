@@ -1,8 +1,7 @@
 //! A run of which nothing changed: what it came to is printed as when it was judged.
 
-use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -10,8 +9,8 @@ use serde_json::json;
 
 use super::args::{Format, Global};
 use super::output::{Output, say};
-use super::progress;
-use crate::app::{self, Actor, AppError, Memory, Plan, RunOptions, Unchanged, executable_sha256};
+use super::{progress, signals};
+use crate::app::{self, Actor, AppError, Cancel, Memory, Plan, RunOptions, Unchanged, executable_sha256};
 use crate::report::{DocumentError, canonical_json, divergence_value};
 
 /// What is remembered of finished runs.
@@ -50,10 +49,15 @@ pub(crate) fn told(
     let found = app::unchanged(plan, options, observer.as_ref());
     drop(observer);
     let Some(stands) = found else { return Ok(None) };
+    // From here on as after judging, also where a file may not grow any further.
+    signals::listen(Cancel::default());
     match output.format {
         Format::Human => output.emit_verdict(&stands.summary, stands.exit_code)?,
-        Format::Json => drop(output.emit_by(|out| io::copy(&mut File::open(&stands.report)?, out))?),
-        Format::Ndjson => divergences(output, &stands.report)?,
+        Format::Json => {
+            let mut report = stands.open_report()?;
+            output.emit_by(|out| io::copy(&mut report, out)).map(drop)?;
+        }
+        Format::Ndjson => divergences(output, &stands)?,
     }
     if !global.quiet {
         tell(output, &stands);
@@ -74,8 +78,8 @@ fn tell(output: &Output, stands: &Unchanged) {
     say(&format!("report: {}", stands.report.display()));
 }
 
-fn divergences(output: &Output, report: &Path) -> Result<(), AppError> {
-    app::with_report(report, |document| {
+fn divergences(output: &Output, stands: &Unchanged) -> Result<(), AppError> {
+    stands.with_report(|document| {
         output
             .emit_by(|out| {
                 let line = &mut |one| out.write_all(&canonical_json(&divergence_value(&one)));

@@ -48,6 +48,16 @@ impl Engine {
         }
     }
 
+    /// True for one that this build opens, and that no server has to be asked for.
+    pub const fn is_here(&self) -> bool {
+        match self {
+            Self::Redb => cfg!(feature = "redb"),
+            Self::Sled => cfg!(feature = "sled"),
+            Self::Memory => true,
+            Self::Postgres(_) => false,
+        }
+    }
+
     /// The name, which is also that of the cargo feature.
     pub const fn name(&self) -> &'static str {
         match self {

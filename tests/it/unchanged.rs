@@ -336,6 +336,145 @@ fn a_memory_that_cannot_be_kept_costs_nothing_and_none_is_kept_where_none_is_wan
     }
 }
 
+/// What judging now would end with, whatever stands: what is added to the configuration, how the command is called, its exit code.
+type Otherwise = (&'static str, &'static [&'static str], i32);
+
+const SERVER: &str = "[store]\nurl = \"postgres://ann@127.0.0.1:1/books\"\n";
+
+const OTHERWISE: &[Otherwise] = &[
+    ("", &["drill", "--max-duration", "0s"], 3),
+    ("[store]\nurl = \"mysql:\"\n", &["rebuild"], 2),
+    #[cfg(feature = "postgres")]
+    (SERVER, &["drill"], 8),
+    (SERVER, &["rebuild", "--offline"], 6),
+];
+
+#[test]
+fn what_would_end_otherwise_now_is_not_told_as_it_ended_then() {
+    let (desk, _) = Desk::new(&[]);
+    side_by_side_by(4, OTHERWISE, |_, (more, command, expected)| {
+        let (with, without) = (desk.copy(), desk.copy());
+        for copy in [&with, &without] {
+            rewrite(&copy.path("world/reledger.toml"), |bytes| bytes.extend_from_slice(more.as_bytes()));
+        }
+        let known = with.command(command, &["--yes"]);
+        assert!(!stands(&known), "{more}{command:?}: {}", shown(&known));
+        assert_eq!(code(&known), *expected, "{more}{command:?}: {}", shown(&known));
+        let unknown = without.command(command, &["--yes", "--no-cache"]);
+        assert_eq!((code(&known), stdout(&known)), (code(&unknown), stdout(&unknown)), "{more}{command:?}");
+        assert_eq!(report_bytes(&with.path("run")), report_bytes(&without.path("run")), "{more}{command:?}");
+    });
+    assert!(stands(&desk.drill(&["--max-duration", "1h"])), "looked at in time");
+    for url in ["redb:", "memory:"] {
+        let copy = desk.copy();
+        let text = format!("[store]\nurl = \"{url}\"\n");
+        rewrite(&copy.path("world/reledger.toml"), |bytes| bytes.extend_from_slice(text.as_bytes()));
+        assert!(stands(&copy.drill(&[])), "{url} asks nobody");
+    }
+}
+
+#[test]
+fn a_state_root_that_is_expected_no_longer_stands_in_no_record() {
+    let (desk, _) = Desk::new(&[]);
+    let other = "0".repeat(64);
+    assert_eq!(code(&desk.drill(&["--expect-root", &other])), 1);
+    assert_eq!(parsed(&desk.record())["exit_code"], 1);
+    let clean = desk.drill(&[]);
+    assert_eq!(code(&clean), 0, "{}", shown(&clean));
+    assert_eq!(parsed(&desk.record())["exit_code"], 0, "{}", shown(&clean));
+    assert!(!stands(&clean) && stands(&desk.drill(&[])));
+}
+
+#[test]
+fn what_its_user_keeps_beside_the_memory_is_never_removed() {
+    const FOREIGN: usize = 300;
+    let (desk, _) = Desk::new(&[]);
+    let cache = desk.path("cache");
+    let old = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+    let put = |name: String, bytes: &[u8]| {
+        let path = cache.join(name);
+        fs::write(&path, bytes).unwrap();
+        fs::File::options().write(true).open(&path).unwrap().set_modified(old).unwrap();
+        path
+    };
+    let entry = fs::read(fs::read_dir(&cache).unwrap().next().unwrap().unwrap().path()).unwrap();
+    // By the name alone some of them could be ours.
+    let foreign: Vec<PathBuf> = (0..FOREIGN)
+        .map(|number| {
+            let name = if number < 10 { format!("{number:064x}.json") } else { format!("invoice-{number}.json") };
+            put(name, b"{\"schema\":\"books/1\"}")
+        })
+        .collect();
+    let own: Vec<PathBuf> = (0..FOREIGN).map(|number| put(format!("{:064x}.json", number + 1_000), &entry)).collect();
+    assert!(!stands(&desk.drill(&["--fail-on", "critical"])));
+    assert_eq!(foreign.iter().filter(|path| !path.exists()).count(), 0);
+    let left = own.iter().filter(|path| path.exists()).count();
+    assert!((200..=256).contains(&left), "of too many runs the oldest are forgotten: {left}");
+    assert!(stands(&desk.drill(&["--fail-on", "critical"])));
+}
+
+#[cfg(unix)]
+#[test]
+fn what_others_can_write_is_no_memory() {
+    use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
+    type Case = (&'static str, bool, fn(&Desk));
+    fn entry(desk: &Desk) -> PathBuf {
+        fs::read_dir(desk.path("cache")).unwrap().next().unwrap().unwrap().path()
+    }
+    fn allow(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let (desk, _) = Desk::new(&[]);
+    let cases: [Case; 5] = [
+        ("a file that all can read", true, |desk| allow(&entry(desk), 0o644)),
+        ("a file that a group can write", false, |desk| allow(&entry(desk), 0o620)),
+        ("a folder that all can write", false, |desk| allow(&desk.path("cache"), 0o1777)),
+        ("a link to a file elsewhere", false, |desk| {
+            let (path, elsewhere) = (entry(desk), desk.path("elsewhere"));
+            fs::rename(&path, &elsewhere).unwrap();
+            symlink(&elsewhere, &path).unwrap();
+        }),
+        // Whoever is not root can't make it so, and leaves nothing in it.
+        ("of another user", false, |desk| {
+            if chown(entry(desk), Some(12_345), None).is_err() {
+                fs::write(entry(desk), "").unwrap();
+            }
+        }),
+    ];
+    for (name, expected, alter) in cases {
+        let copy = desk.copy();
+        allow(&copy.path("cache"), 0o700);
+        allow(&entry(&copy), 0o600);
+        alter(&copy);
+        let output = copy.drill(&[]);
+        assert_eq!((code(&output), stands(&output)), (0, expected), "{name}: {}", shown(&output));
+        let is_closed = ["a folder", "a file that all can read"].iter().any(|begin| name.starts_with(begin));
+        let entries = fs::read_dir(copy.path("cache")).unwrap().count();
+        assert_eq!(entries, if is_closed { 1 } else { 2 }, "{name}: nothing is put where others can");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_conclusion_that_stands_is_no_gentler_to_a_file_that_may_not_grow_and_its_memory_is_private_in_every_shell() {
+    let (desk, _) = Desk::new(&[]);
+    let shell = |script: &str, options: &[&str]| {
+        let binary = reledger();
+        let mut command = std::process::Command::new("sh");
+        command.current_dir(desk.folder.path()).args(["-c", script, "sh"]).arg(binary.get_program());
+        command.args(["drill", "--yes", "-c", "world/reledger.toml", "--run", "run", "--progress", "none"]);
+        command.args(options).output().unwrap()
+    };
+    let limited = shell("ulimit -f 4 && exec \"$@\"", &["--cache-dir", "cache", "--json", "--output", "o.json"]);
+    assert_eq!(limited.status.code(), Some(74), "{}", shown(&limited));
+    let left: Vec<_> = fs::read_dir(desk.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().contains("o.json")), "{left:?}");
+    for expected in [false, true] {
+        let open = shell("umask 000 && exec \"$@\"", &["--cache-dir", "open/cache"]);
+        assert_eq!((code(&open), stands(&open)), (0, expected), "{}", shown(&open));
+    }
+}
+
 #[test]
 fn a_finished_run_is_never_gone_on_with_unasked() {
     let (desk, _) = Desk::new(&[]);

@@ -4,9 +4,11 @@ use std::time::Instant as Clock;
 
 use super::{Conclusion, Session};
 use crate::app::as_of::{AsOfWanted, Derived};
+use crate::app::audit::MANIFEST;
 use crate::app::custody_log::{Deed, Handled};
 use crate::app::error::AppError;
 use crate::app::finish::Sealed;
+use crate::app::finished::REPORT;
 use crate::app::unchanged::{AsOfBlock, remember};
 use crate::domain::{Digest32, UnixSeconds};
 use crate::seal::evidence_root;
@@ -62,7 +64,8 @@ impl Session<'_> {
             _ => None,
         };
         let derived = Derived::of(conclusion.set(), self.options.clock);
-        remember((memory, self.options.checks), &self.folder, derived, block, &self.prints);
+        let left = [(MANIFEST, self.log.manifest_sha256()), (REPORT, self.log.report_sha256())];
+        remember((memory, self.options.checks), (&self.folder, &left), derived, block, &self.prints);
     }
 
     /// The clock now.
