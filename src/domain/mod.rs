@@ -2,7 +2,7 @@
 //!
 //! Purpose: ids, amounts, times, heights, coverage, findings, divergence codes, domain-separated digests, Merkle trees.
 //! May import: nothing
-//! External crates: bitcoin, faster_hex, serde, serde_json, thiserror
+//! External crates: bitcoin, faster_hex, serde, serde_json, sha2, thiserror
 //! Never: parse foreign formats
 //! Invariants: an id is fixed-width and prints as lower-case hex; arithmetic on money and time is checked.
 
