@@ -101,13 +101,10 @@ fn still_sealed(folder: &RunFolder, found: &[Member]) -> Result<(), AppError> {
     let Ok(bytes) = fs::read(folder.root().join(MANIFEST)) else { return Ok(()) };
     let Ok(earlier) = manifest_of(&bytes) else { return Ok(()) };
     let found: BTreeSet<&Member> = found.iter().collect();
-    let segment = |member: &&Member| member.name.starts_with("segments/") && member.name.ends_with(".seg");
-    let Some(lost) = earlier.members.iter().filter(segment).find(|member| !found.contains(member)) else {
-        return Ok(());
-    };
-    let file = inert_limited(lost.name.trim_start_matches("segments/"), 200);
+    let mut lost = earlier.members.iter().filter(|member| !found.contains(member));
+    let Some(segment) = lost.find_map(|member| member.name.strip_prefix("segments/")) else { return Ok(()) };
     let what = "it is not the segment that this run sealed and its manifest names".to_owned();
-    Err(StoreError::Damaged { file, offset: 0, what }.into())
+    Err(StoreError::Damaged { file: inert_limited(segment, 200), offset: 0, what }.into())
 }
 
 /// Every file of the evidence folder but the manifest itself and the custody log, which names the manifest. Reads every byte.
