@@ -1,16 +1,18 @@
 //! The last writes of a run: inputs, manifest, queues, report. Each atomic; renderings of the report follow, and after all the
 //! record that says `finished`.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::audit::{MANIFEST, manifest_of};
 use super::conclude::{Conclusion, JudgedInputs};
 use super::error::AppError;
 use super::run::RunFolder;
-use crate::domain::{Digest32, Sha256Stream, sha256};
+use crate::domain::{Digest32, Sha256Stream, inert_limited, sha256};
 use crate::report::write_report;
 use crate::seal::{Manifest, Member, evidence_root};
 use crate::store::{EvidenceStore, LogFile, LogStore, StoreError, members};
@@ -46,7 +48,7 @@ impl Write for Hashing<'_> {
 /// Writes everything that makes a run finished.
 ///
 /// # Errors
-/// [`AppError::Io`], [`AppError::Store`].
+/// [`AppError::Io`], [`AppError::Store`]; also where a segment is not the one that an earlier end of this run sealed.
 pub(super) fn finish(
     folder: &RunFolder,
     store: &LogStore,
@@ -87,9 +89,22 @@ pub(super) fn reseal(folder: &RunFolder, store: &LogStore) -> Result<(Digest32, 
 
 fn write_manifest(folder: &RunFolder, store: &LogStore, root: Digest32) -> Result<Digest32, AppError> {
     let files = evidence_files(folder, |evidence| store.members(evidence))?;
+    still_sealed(folder, &files)?;
     let manifest = Manifest::new(root, store.len(), files);
     folder.write("evidence/manifest.json", manifest.to_text().as_bytes())?;
     Ok(manifest.digest())
+}
+
+/// That the segments which an earlier end of this run sealed are here, byte for byte: a segment of another run checks by itself, and a log
+/// without its last ones is a whole log to an index that is made anew. A manifest that is none says nothing.
+fn still_sealed(folder: &RunFolder, found: &[Member]) -> Result<(), AppError> {
+    let Ok(bytes) = fs::read(folder.root().join(MANIFEST)) else { return Ok(()) };
+    let Ok(earlier) = manifest_of(&bytes) else { return Ok(()) };
+    let found: BTreeSet<&Member> = found.iter().collect();
+    let mut lost = earlier.members.iter().filter(|member| !found.contains(member));
+    let Some(segment) = lost.find_map(|member| member.name.strip_prefix("segments/")) else { return Ok(()) };
+    let what = "it is not the segment that this run sealed and its manifest names".to_owned();
+    Err(StoreError::Damaged { file: inert_limited(segment, 200), offset: 0, what }.into())
 }
 
 /// Every file of the evidence folder but the manifest itself and the custody log, which names the manifest. Reads every byte.

@@ -12,8 +12,8 @@ use super::segment::HEADER_LEN;
 use super::side::Kept;
 use crate::domain::Digest32;
 
-/// Records per commit while a log is replayed: bounds memory, and the work lost when the replay is killed.
-const GROUP: usize = 16_384;
+/// Records per commit while a log is replayed: bounds memory, and the work lost when the replay is killed. Few in tests, where logs are short.
+const GROUP: usize = if cfg!(test) { 2 } else { 16_384 };
 
 /// Records of the log that the index does not cover yet.
 #[derive(Default)]

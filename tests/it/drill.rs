@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use tempfile::tempdir;
 
 use crate::support::{
-    Lcg, arg, code, codes, drill, fixtures, reledger, report, report_bytes, run, shown, stdout, write_world,
+    Lcg, arg, code, codes, copy_folder, drill, fixtures, reledger, report, report_bytes, run, shown, stdout,
+    write_world,
 };
 
 const EVENTS: u32 = 36;
@@ -143,6 +144,41 @@ fn an_audit_refuses_evidence_that_was_touched() {
     let audit = run(&["audit", arg(&run_dir)]);
     assert_eq!(code(&audit), 5, "{}", shown(&audit));
     assert!(shown(&audit).contains("checksum_error"), "{}", shown(&audit));
+}
+
+#[test]
+fn a_segment_that_a_run_sealed_is_never_another_one_later() {
+    let folder = tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let config = write_world(&path("world"), 3, 20);
+    drill(&config, &path("run"), &[]);
+    drill(&write_world(&path("world of another"), 4, 20), &path("another"), &[]);
+    let before = report_bytes(&path("run"));
+    let foreign = path("another/evidence/segments/00000001.seg");
+    // One that checks by itself, and none: a log that never began is one too. And as it was left.
+    for (case, (index, segment)) in
+        [("kept", "foreign"), ("gone", "foreign"), ("gone", "gone"), ("gone", "left")].iter().enumerate()
+    {
+        let copy = path(&format!("copy {case}"));
+        copy_folder(&path("run"), &copy);
+        if *index == "gone" {
+            fs::remove_dir_all(copy.join("state")).unwrap();
+        }
+        let file = copy.join("evidence/segments/00000001.seg");
+        match *segment {
+            "foreign" => drop(fs::copy(&foreign, &file).unwrap()),
+            "gone" => fs::remove_file(&file).unwrap(),
+            _ => {}
+        }
+        let output = run(&["rebuild", "-c", arg(&config), "--run", arg(&copy), "--yes", "--no-cache"]);
+        let what = format!("index {index}, segment {segment}: {}", shown(&output));
+        if *segment == "left" {
+            assert_eq!((code(&output), report_bytes(&copy)), (0, before.clone()), "{what}");
+        } else {
+            assert_eq!(code(&output), 5, "{what}");
+            assert!(shown(&output).contains("damaged at 00000001.seg:0: "), "{what}");
+        }
+    }
 }
 
 #[test]

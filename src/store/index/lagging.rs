@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::{Change, Index, Mark, Table};
 use crate::store::StoreError;
-use crate::store::record::Location;
+use crate::store::record::{Location, Place};
 
 /// Entries that may wait, however small the index is: some 5 MB. Few in tests, which go both ways then.
 const LEAST: u64 = if cfg!(test) { 5 } else { 1 << 16 };
@@ -22,6 +22,8 @@ pub(super) struct Lagging<I> {
     side: BTreeMap<[u8; 32], Location>,
     /// How far engine and memory together cover the log, where that is further than the engine alone.
     mark: Option<Mark>,
+    /// Where the log ends that the engine knows of as acknowledged.
+    acknowledged: Option<Place>,
     /// Entries that the engine holds.
     held: u64,
 }
@@ -30,7 +32,8 @@ impl<I: Index> Lagging<I> {
     /// With nothing waiting.
     pub(super) fn new(engine: I) -> Result<Self, StoreError> {
         let held = engine.mark()?.map_or(0, |mark| mark.evidence.saturating_add(mark.side));
-        Ok(Self { engine, evidence: BTreeMap::new(), side: BTreeMap::new(), mark: None, held })
+        let acknowledged = engine.acknowledged()?.map(|mark| mark.end());
+        Ok(Self { engine, evidence: BTreeMap::new(), side: BTreeMap::new(), mark: None, acknowledged, held })
     }
 
     fn waiting(&self, table: Table) -> &BTreeMap<[u8; 32], Location> {
@@ -56,7 +59,13 @@ impl<I: Index> Index for Lagging<I> {
     }
 
     fn acknowledge(&mut self, mark: &Mark) -> Result<(), StoreError> {
-        self.engine.acknowledge(mark)
+        // After a crash the log is read again from the watermark on: what was acknowledged lies further on and is not taken back.
+        if self.acknowledged.is_some_and(|end| mark.end() <= end) {
+            return Ok(());
+        }
+        self.engine.acknowledge(mark)?;
+        self.acknowledged = Some(mark.end());
+        Ok(())
     }
 
     fn find(&self, table: Table, keys: &[[u8; 32]]) -> Result<Vec<Option<Location>>, StoreError> {
@@ -74,7 +83,7 @@ impl<I: Index> Index for Lagging<I> {
         self.evidence.extend(change.evidence.iter().copied());
         self.side.extend(change.side.iter().copied());
         self.mark = Some(change.mark);
-        if self.is_full() { self.flush() } else { self.engine.acknowledge(&change.mark) }
+        if self.is_full() { self.flush() } else { self.acknowledge(&change.mark) }
     }
 
     fn waits(&self) -> bool {

@@ -1,5 +1,6 @@
 //! Opening an index, and putting a bad one aside.
 
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +23,10 @@ pub(in crate::store) fn open(
     match attempt(engine, state_dir, disk) {
         // Files of an engine that this build leaves out are not bad: another build may still want them.
         Err(error @ StoreError::EngineMissing { .. }) => Err(error),
+        // Nor are those of a disk that is full, or of somebody else: aside they would take room, and the log's acknowledged end is in them.
+        Err(StoreError::Io { action, file, source }) if is_refusal(source.kind()) => {
+            Err(StoreError::Io { action, file, source })
+        }
         Err(error) if path(engine, state_dir).is_some_and(|path| path.exists()) => {
             tracing::warn!(engine = engine.name(), %error, "the index does not open and is rebuilt from the log");
             set_aside(engine, state_dir, &**disk)?;
@@ -29,6 +34,12 @@ pub(in crate::store) fn open(
         }
         other => other,
     }
+}
+
+/// True when the system would not have it, whatever stands in the files.
+fn is_refusal(kind: ErrorKind) -> bool {
+    use ErrorKind::{OutOfMemory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    [StorageFull, QuotaExceeded, PermissionDenied, ReadOnlyFilesystem, OutOfMemory].contains(&kind)
 }
 
 fn attempt(

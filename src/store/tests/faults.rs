@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::super::disk::{Disk, RealDisk};
+use super::super::segment::open_path;
 use super::super::{Engine, EvidenceStore as _, LogStore, StoreError};
 use super::{Contents, Run, SEGMENT_BYTES, evidence, model, script};
 
@@ -167,4 +168,47 @@ fn no_failed_operation_loses_acknowledged_evidence_with_the_redb_index() {
 fn no_failed_operation_loses_acknowledged_evidence_with_the_sled_index() {
     // More operations: its files are synced by the store after each flush.
     every_fault(&Engine::Sled, 60);
+}
+
+/// A killed run's log is read again; that is cut short at every operation; then bytes of the log go that were acknowledged before all this.
+fn no_fault_while_the_log_is_read_again_forgets(engine: &Engine) {
+    let run = Run::new();
+    let mut store = LogStore::open(&run.evidence(), &run.state(), engine).unwrap();
+    store.put(&(0..4).map(evidence).collect::<Vec<_>>()).unwrap();
+    drop(store);
+    let mut count = 0;
+    loop {
+        let what = format!("{engine:?}, operation {count}");
+        let (whole, disk) = (run.copy(), FaultyDisk::new(count, Mode::NoSpace));
+        let opened = LogStore::open_on(disk.clone(), &whole.evidence(), &whole.state(), engine, SEGMENT_BYTES);
+        assert_eq!(opened.is_err(), disk.fired().is_some(), "{what}");
+        drop(opened);
+        let names = std::fs::read_dir(whole.state()).unwrap().map(|entry| entry.unwrap().file_name());
+        let aside: Vec<_> = names.filter(|name| name.to_string_lossy().contains("set-aside")).collect();
+        assert!(aside.is_empty(), "{what}: a full disk says nothing about the index: {aside:?}");
+        let cut = whole.copy();
+        let path = open_path(&cut.segments(), 1);
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+        let opened = LogStore::open(&cut.evidence(), &cut.state(), engine).map(|store| store.len());
+        assert!(matches!(opened, Err(StoreError::Damaged { .. })), "{what}: {opened:?}");
+        assert_eq!(LogStore::open(&whole.evidence(), &whole.state(), engine).expect(&what).len(), 4, "{what}");
+        if disk.fired().is_none() {
+            break;
+        }
+        count += 1;
+    }
+    assert!(count >= 5, "{engine:?}: only {count} operations failed");
+}
+
+#[cfg(feature = "redb")]
+#[test]
+fn what_was_acknowledged_is_not_forgotten_while_the_log_is_read_again_with_the_redb_index() {
+    no_fault_while_the_log_is_read_again_forgets(&Engine::Redb);
+}
+
+#[cfg(feature = "sled")]
+#[test]
+fn what_was_acknowledged_is_not_forgotten_while_the_log_is_read_again_with_the_sled_index() {
+    no_fault_while_the_log_is_read_again_forgets(&Engine::Sled);
 }
