@@ -6,6 +6,8 @@
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use sled::{Batch, Db, Tree};
 
@@ -15,6 +17,9 @@ use crate::store::disk::{Disk, io_error};
 use crate::store::record::Location;
 
 const CACHE_BYTES: u64 = 64 << 20;
+/// How long files may stay locked that this process has closed, and how often is asked.
+const RELEASED_WITHIN: Duration = Duration::from_secs(5);
+const ASKED_EVERY: Duration = Duration::from_millis(10);
 const MARK: &[u8] = b"mark";
 const ACKNOWLEDGED: &[u8] = b"acknowledged";
 
@@ -32,7 +37,7 @@ impl SledIndex {
     pub(in crate::store) fn open(folder: PathBuf, disk: Arc<dyn Disk>) -> Result<Self, StoreError> {
         // No flushing by a clock: every commit flushes itself.
         let config = sled::Config::new().path(&folder).cache_capacity(CACHE_BYTES).flush_every_ms(None);
-        let db = config.open().map_err(failed)?;
+        let db = open_released(&config)?;
         let evidence = db.open_tree("evidence").map_err(failed)?;
         let side = db.open_tree("side").map_err(failed)?;
         let index = Self { folder, disk, db, evidence, side };
@@ -58,6 +63,26 @@ impl SledIndex {
         self.db.flush().map_err(failed)?;
         sync_files(&*self.disk, &self.folder)
     }
+}
+
+/// Opens what this process may have closed a moment ago: threads of the engine hold the lock of its files somewhat longer than the
+/// database, and a run's own lock keeps everybody else away. That is no reason to set an index aside.
+fn open_released(config: &sled::Config) -> Result<Db, StoreError> {
+    let mut waited = Duration::ZERO;
+    loop {
+        match config.open() {
+            Err(sled::Error::Io(error)) if waited < RELEASED_WITHIN && is_locked(&error) => {
+                thread::sleep(ASKED_EVERY);
+                waited += ASKED_EVERY;
+            }
+            other => return other.map_err(failed),
+        }
+    }
+}
+
+/// The engine says so in words alone.
+fn is_locked(error: &std::io::Error) -> bool {
+    error.to_string().contains("could not acquire lock")
 }
 
 fn sync_files(disk: &dyn Disk, folder: &Path) -> Result<(), StoreError> {
