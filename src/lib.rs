@@ -12,7 +12,7 @@
 //!           --report-----> bytes + Outcome -> exit code
 //! ```
 //!
-//! Rooms in floor order: [`domain`], [`evidence`], [`verify`], [`store`], [`ingest`], [`ledger`], [`reconcile`], [`seal`],
+//! Rooms in floor order: [`domain`], [`scratch`], [`evidence`], [`verify`], [`store`], [`ingest`], [`ledger`], [`reconcile`], [`seal`],
 //! [`report`]; on the porch `substrate` and [`target`]; in the yard `sim`; on the roof [`app`]; at the door `cli`. Each room's charter
 //! stands in the first lines of its `mod.rs`, and `tests/it/architecture.rs` holds it to them.
 
@@ -25,6 +25,7 @@ pub mod ingest;
 pub mod ledger;
 pub mod reconcile;
 pub mod report;
+pub mod scratch;
 pub mod seal;
 #[cfg(feature = "net")]
 pub mod sim;

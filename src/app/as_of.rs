@@ -106,7 +106,7 @@ impl Derived {
         set.settlements.values().for_each(|settlement| visit(settlement.fact().event.settled_at));
         set.attestations.values().for_each(|attestation| visit(attestation.fact().message.issued_at.seconds()));
         set.envelopes.values().filter_map(|envelope| claimed_at(&envelope.fact().body)).for_each(&mut visit);
-        set.anchors.values().filter_map(|state| state.best()).for_each(|anchor| visit(anchor.time));
+        set.anchors.values().filter_map(|state| Some(state.best()?.time)).for_each(&mut visit);
         derived.at = reached.unwrap_or(derived.at);
         derived
     }

@@ -63,7 +63,7 @@ pub fn audit(
     let threads = worker_threads(jobs)?;
     let known = Known { policy: &judged.policy, genuine: &Genuine::checking(checks), tables: &tables, share: None };
     let (set, _) = judge_knowing(&store, known, &threads, observer, cancel)?;
-    let conclusion = threads.install(|| Conclusion::draw(set, &tables, &judged, root));
+    let conclusion = threads.install(|| Conclusion::draw(set, &tables, &judged, root))?;
     let report = report_json(&conclusion.model());
     let reproduced = report == found;
     let first_difference = if reproduced { None } else { Some(first_difference(&report, &found)) };

@@ -117,7 +117,15 @@ pub struct Conclusion {
 
 impl Conclusion {
     /// Rebuilds, reconciles, seals and decides the outcome.
-    pub fn draw(set: VerifiedSet, tables: &SideTables, judged: &JudgedInputs, evidence_root: Digest32) -> Self {
+    ///
+    /// # Errors
+    /// [`AppError::Io`] when a working file fails.
+    pub fn draw(
+        set: VerifiedSet,
+        tables: &SideTables,
+        judged: &JudgedInputs,
+        evidence_root: Digest32,
+    ) -> Result<Self, AppError> {
         let as_of = AsOf { time: judged.as_of, tip: set.tip };
         let ledgers: Ledgers = rebuild(&set, &judged.policy, as_of);
         let input = Input {
@@ -144,6 +152,7 @@ impl Conclusion {
         };
         let ((reconciliation, months), (custody, views)) =
             rayon::join(held_against, || (ledgers.rebind.course(), ledgers.views()));
+        set.check()?;
         let seal = seal(&views);
         let mut outcome = outcome(&reconciliation, judged);
         let invalid = set.population.0.values().any(|counts| counts.rejected > 0 || counts.quarantined > 0);
@@ -157,7 +166,7 @@ impl Conclusion {
             policy_sha256: judged.policy.digest(),
             profile: judged.policy.profile.clone(),
         };
-        Self {
+        Ok(Self {
             as_of,
             inputs,
             outcome,
@@ -172,7 +181,7 @@ impl Conclusion {
             runbook,
             fail_on: judged.fail_on,
             reveal_users: judged.reveal_users,
-        }
+        })
     }
 
     /// The model that renderings read.

@@ -190,7 +190,7 @@ fn newest_events<'a>(
     }
     let mut newest: BTreeMap<(&SourceId, &str), (UnixSeconds, BTreeSet<NostrEventId>)> = BTreeMap::new();
     for (id, event) in set.events.iter().filter(|(_, event)| event.at <= clock) {
-        let Some(seen) = tables.sightings.get(id) else { continue };
+        let Some(seen) = tables.sightings.get(&id) else { continue };
         for key in by_kind.get(&event.kind).into_iter().flatten().filter(|(source, _)| seen.contains(*source)) {
             let (time, ids) = newest.entry(*key).or_insert_with(|| (event.at, BTreeSet::new()));
             if event.at > *time {

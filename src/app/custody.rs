@@ -228,7 +228,7 @@ fn time_of(survey: &Survey, height: BlockHeight) -> Result<UnixSeconds, AppError
     match block_time(&survey.store, &survey.policy.headers, height) {
         Ok(time) => Ok(time),
         Err(AppError::Unestablished { .. }) => {
-            let mut anchors = survey.set.anchors.values().flat_map(|state| &state.confirmed);
+            let mut anchors = survey.set.anchors.values().flat_map(|state| state.confirmed);
             let known = anchors.find(|anchor| anchor.height == height && anchor.is_placed());
             known.map(|anchor| anchor.time).ok_or_else(|| AppError::Unestablished {
                 what: format!("the time of block {height} is not known: no trusted header stands at that height"),

@@ -2,6 +2,7 @@
 
 use crate::domain::Condition;
 use crate::ingest::IngestError;
+use crate::scratch::ScratchError;
 use crate::store::StoreError;
 use crate::substrate::SourceError;
 
@@ -118,6 +119,13 @@ fn of_source(error: &SourceError) -> Condition {
     match error {
         SourceError::Offline { .. } | SourceError::Exposed { .. } => Condition::Refused,
         _ => Condition::Usage,
+    }
+}
+
+impl From<ScratchError> for AppError {
+    fn from(error: ScratchError) -> Self {
+        let source = std::io::Error::new(error.cause.kind(), error.cause.to_string());
+        Self::Io { action: error.action, file: format!("a working file in {}", error.folder.display()), source }
     }
 }
 

@@ -352,7 +352,7 @@ fn is_bad(finding: &Finding) -> bool {
 
 /// The blocks that this proof leads to, in words.
 fn anchors_of(set: &VerifiedSet, proof: EvidenceId) -> Vec<String> {
-    let anchors = set.anchors.values().flat_map(|state| &state.confirmed).filter(|anchor| anchor.proof == proof);
+    let anchors = set.anchors.values().flat_map(|state| state.confirmed).filter(|anchor| anchor.proof == proof);
     let words = anchors.map(|anchor| {
         format!("block {} {} at {} (header trust: {})", anchor.height, anchor.hash, anchor.time, anchor.trust.name())
     });

@@ -175,6 +175,7 @@ pub(super) fn judge_knowing(
     observer.event(Event::Stage { name: "verify", total: Some(store.len()) });
     let mut learned = None;
     let mut verifier = Verifier::knowing(known.policy, known.genuine);
+    verifier.lay(&store.scratch());
     verifier.reserve(usize::try_from(store.len()).unwrap_or_default());
     let items = known.genuine.checks_by().batch_items();
     let mut pass = Pass { items, done: 0, received: BTreeMap::new(), tables: known.tables, observer, cancel };
@@ -187,6 +188,7 @@ pub(super) fn judge_knowing(
     pass.run(store, SECOND_PASS, &mut |batch| verifier.second_pass_on(threads, batch))?;
     let received = pass.received;
     let mut set = threads.install(|| verifier.finish());
+    set.check()?;
     seals::judge(store, known.policy, &mut set, cancel)?;
     for (name, counts) in &mut set.population.0 {
         // A population found inside another (an envelope in an event) was received as often as it is distinct.

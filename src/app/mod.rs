@@ -1,7 +1,7 @@
 //! # app: use-cases, and the one seam between threads and rooms
 //!
 //! Purpose: drill, capture, rebuild, audit, verify, explain, proofs and headers by themselves: orders the rooms about; reads the configuration.
-//! May import: domain, evidence, verify, store, ingest, ledger, reconcile, seal, report, substrate, target, sim
+//! May import: domain, scratch, evidence, verify, store, ingest, ledger, reconcile, seal, report, substrate, target, sim
 //! External crates: age, base64, ed25519_dalek, rayon, rustix, serde, serde_json, thiserror, tokio, toml, tracing
 //! Never: print; read the environment
 //! Invariants: INV-11; what a report says depends only on evidence, configuration, as-of and version.

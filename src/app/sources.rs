@@ -191,8 +191,7 @@ pub(super) fn upgrade_sources(
     let heights: BTreeSet<BlockHeight> = set
         .anchors
         .values()
-        .flat_map(|state| &state.header_missing)
-        .copied()
+        .flat_map(|state| state.header_missing)
         .filter(|height| kit.heights.insert(*height))
         .collect();
     let mut sources: Vec<Box<dyn EvidenceSource>> = Vec::new();

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::digest::Digest32;
+use super::packed_newtype;
 
 /// A text that is not the hex of the expected width.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +31,7 @@ macro_rules! digest_id {
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(pub Digest32);
 
+        packed_newtype!($name);
         impl $name {
             /// The 32 bytes.
             pub const fn as_bytes(&self) -> &[u8; 32] { self.0.as_bytes() }
@@ -97,6 +99,7 @@ macro_rules! text_id {
         #[serde(transparent)]
         pub struct $name(Arc<str>);
 
+        packed_newtype!($name);
         impl $name {
             /// The text as received.
             pub fn as_str(&self) -> &str { &self.0 }

@@ -27,6 +27,7 @@ mod merkle_proof;
 mod month;
 mod ordered;
 mod outcome;
+mod packed;
 mod place;
 mod policy;
 mod population;
@@ -65,6 +66,7 @@ pub use merkle_proof::{MERKLE_PATH_MAX, TreeHead, consistency_path, inclusion_pa
 pub use month::Month;
 pub use ordered::{Ordered, Pairs};
 pub use outcome::{Condition, ExitCode, Outcome};
+pub(crate) use packed::{Packed, packed_choice, packed_newtype, packed_struct};
 pub use place::{PlaceError, bracketed, host_and_port, percent_decoded};
 pub use policy::{
     Checkpoint, CompromisedKey, Direction, FederationAudit, FeeBearer, HeaderPolicy, KnownGap, ObservedCustody,

@@ -1,13 +1,12 @@
 //! # ledger: what it all means
 //!
 //! Purpose: fold the verified set into the envelope, rebind and treasury ledgers and the attestation and project registers.
-//! May import: domain, evidence, verify
+//! May import: domain, scratch, evidence, verify
 //! External crates: rayon, serde, serde_json, thiserror
 //! Never: store; floats (the fee replay of FORMATS 4.2 excepted, in one function); hash-order iteration
 //! Invariants: INV-5 every entry and every trial balance sums to zero, custody equals the sum of liabilities; a ledger is a
 //! pure function of (verified set, policy, as-of); nothing later than the as-of counts.
 
-mod ascending;
 mod canonical;
 pub mod envelope;
 pub mod fees;
@@ -26,7 +25,6 @@ mod tests;
 mod treasury;
 mod view;
 
-pub(crate) use ascending::Ascending;
 pub use envelope::{Cap, CapBreach, CapReading, EnvelopeEntry, EnvelopeLedger, Exclusion, Measured, Standing, Window};
 pub use fees::{FeeError, Fees, compute_fees, fee_issues};
 pub(crate) use groups::Groups;

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::domain::{AsOf, BlockHeight, Digest32, TrustPolicy, UnixMicros, UnixSeconds};
+use crate::scratch::Ascending;
 use crate::verify::{Anchor, AnchorState, VerifiedSet};
 
-use super::ascending::Ascending;
 use super::people::People;
 
 /// A claimed time may be this much later than its anchoring block's time: block times are loose by two hours (BIP-0113).
@@ -27,35 +27,35 @@ impl<'a> Scope<'a> {
     }
 
     /// The lowest verified anchor of a digest.
-    pub(crate) fn anchor(&self, digest: &Digest32) -> Option<&'a Anchor> {
-        self.set.anchors.get(digest)?.best()
+    pub(crate) fn anchor(&self, digest: &Digest32) -> Option<Anchor> {
+        self.set.anchors.get(digest)?.best().copied()
     }
 
     /// The lowest verified anchors of digests that are asked for in ascending order.
-    pub(crate) fn anchors(&self) -> AscendingAnchors<'a> {
-        AscendingAnchors { left: Ascending::over(&self.set.anchors), as_of: self.as_of, blocks: Vec::new() }
+    pub(crate) fn anchors(&self) -> AscendingAnchors {
+        AscendingAnchors { left: Ascending::over(&self.set.anchors), as_of: self.as_of, blocks: BTreeMap::new() }
     }
 }
 
 /// The anchors beside whoever walks digests in their order, and the blocks met on the way.
-pub(crate) struct AscendingAnchors<'a> {
-    left: Ascending<'a, Digest32, AnchorState>,
+pub(crate) struct AscendingAnchors {
+    left: Ascending<Digest32, AnchorState>,
     as_of: AsOf,
-    blocks: Vec<(BlockHeight, UnixSeconds)>,
+    blocks: BTreeMap<BlockHeight, UnixSeconds>,
 }
 
-impl<'a> AscendingAnchors<'a> {
+impl AscendingAnchors {
     /// As [`Scope::anchor`], for digests that only ascend.
-    pub(crate) fn of(&mut self, digest: &Digest32) -> Option<&'a Anchor> {
+    pub(crate) fn of(&mut self, digest: &Digest32) -> Option<Anchor> {
         let blocks = &mut self.blocks;
-        self.left.get_past(digest, |passed| blocks.extend(placed(passed, self.as_of)))?.best()
+        self.left.get_past(digest, |passed| blocks.extend(placed(&passed, self.as_of)))?.best().copied()
     }
 
     /// Blocks known to exist at the as-of with the time their headers state. Isolated headers don't count: their height is
     /// only a claim.
     pub(crate) fn known_blocks(self) -> BTreeMap<BlockHeight, UnixSeconds> {
-        let rest = self.left.rest().flat_map(|state| placed(state, self.as_of));
-        let mut blocks: BTreeMap<BlockHeight, UnixSeconds> = self.blocks.into_iter().chain(rest).collect();
+        let mut blocks = self.blocks;
+        self.left.rest().for_each(|state| blocks.extend(placed(&state, self.as_of)));
         if let Some(tip) = self.as_of.tip {
             blocks.entry(tip.height).or_insert(tip.time.min(self.as_of.time));
         }

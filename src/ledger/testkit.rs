@@ -256,7 +256,7 @@ impl World {
 
     pub(crate) fn anchor(&mut self, digest: Digest32, height: u32, at: &str) {
         let proof = evidence("proof");
-        let state = self.set.anchors.or_default(digest);
+        let mut state = self.set.anchors.or_default(digest);
         state.proofs.insert(proof);
         state.confirmed.push(Anchor {
             height: BlockHeight(height),

@@ -12,7 +12,7 @@ use super::result::Takedown;
 use super::takedowns;
 
 /// Events by kind.
-pub(super) type ByKind<'a> = BTreeMap<u16, Vec<(&'a EvidenceId, &'a HeldEvent)>>;
+pub(super) type ByKind = BTreeMap<u16, Vec<(EvidenceId, HeldEvent)>>;
 
 /// An event that a relay lacks and another source holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub(super) fn absent<'a>(
     input: &Input<'a>,
     source: &SourceId,
     slice: &Slice,
-    by_kind: &ByKind<'_>,
+    by_kind: &ByKind,
     asked: &Asked,
 ) -> Vec<Absent<'a>> {
     let Ok(kind) = slice.kind.parse::<u16>() else { return Vec::new() };
@@ -112,7 +112,7 @@ pub(super) fn gaps<'a>(input: &Input<'a>) -> impl Iterator<Item = &'a KnownGap> 
 }
 
 /// Events by kind that count against a relay: forged ones don't, or any relay could discredit all others.
-pub(super) fn events<'a>(input: &Input<'a>) -> ByKind<'a> {
+pub(super) fn events(input: &Input<'_>) -> ByKind {
     let forged: BTreeSet<EvidenceId> = input
         .set
         .findings
@@ -121,7 +121,7 @@ pub(super) fn events<'a>(input: &Input<'a>) -> ByKind<'a> {
         .flat_map(|finding| finding.evidence.iter().map(|evidence| evidence.id))
         .collect();
     let mut by_kind = ByKind::new();
-    for (id, event) in input.set.events.iter().filter(|(id, _)| !forged.contains(*id)) {
+    for (id, event) in input.set.events.iter().filter(|(id, _)| !forged.contains(id)) {
         by_kind.entry(event.kind).or_default().push((id, event));
     }
     by_kind
@@ -133,7 +133,7 @@ fn missing(
     input: &Input<'_>,
     source: &SourceId,
     slice: &Slice,
-    events: &[(&EvidenceId, &HeldEvent)],
+    events: &[(EvidenceId, HeldEvent)],
 ) -> Vec<(EvidenceId, UnixSeconds)> {
     let seen = |id: &EvidenceId| input.sightings.get(id).filter(|seen| !seen.is_empty());
     let mut held: BTreeSet<NostrEventId> = BTreeSet::new();
@@ -145,11 +145,11 @@ fn missing(
     }
     let is_replaced = |event: &HeldEvent| newest.get(&event.place).is_some_and(|kept| *kept > version(event));
     let mut named = BTreeSet::new();
-    let lacks = |(id, event): &&(&EvidenceId, &HeldEvent)| {
+    let lacks = |(id, event): &&(EvidenceId, HeldEvent)| {
         is_in(slice, event.at) && seen(id).is_some() && !held.contains(&event.id) && !is_replaced(event)
     };
     let lacking = events.iter().filter(lacks).filter(|(_, event)| named.insert(event.id));
-    lacking.map(|(id, event)| (**id, event.at)).collect()
+    lacking.map(|(id, event)| (*id, event.at)).collect()
 }
 
 /// The greatest is the one that a relay keeps: the newest, at the same second that of the lowest id.

@@ -2,10 +2,10 @@
 
 use crate::domain::{Code, Digest32, EvidenceId, Finding, Subject, UnixMicros, UnixSeconds};
 use crate::evidence::OcMeKind;
-use crate::ledger::Ascending;
 use crate::ledger::Exclusion;
 use crate::ledger::Level;
 use crate::ledger::Standing;
+use crate::scratch::Ascending;
 use crate::verify::AnchorState;
 
 use super::audit::Audit;
@@ -45,7 +45,7 @@ pub(super) fn check(input: &Input<'_>, audit: &mut Audit) -> Vec<NeedsAnchor> {
         for item in items {
             judged += 1;
             bonds += usize::from(!item.is_prompt);
-            if let Some(reason) = judge(input, &item, anchors.get(&item.digest), &mut found) {
+            if let Some(reason) = judge(input, &item, anchors.get(&item.digest).as_ref(), &mut found) {
                 header_missing += usize::from(reason == "header-missing");
                 queue.push(NeedsAnchor { id: item.digest, reason });
             }

@@ -33,7 +33,7 @@ pub(super) fn divergences(input: &Input<'_>, own: Vec<Finding>) -> Vec<Divergenc
 /// A reorganisation took one anchor away; another proof of the digest stands in the most-work chain.
 fn anchored_again(input: &Input<'_>, finding: &mut Finding) {
     let digest = finding.subject.get("digest").and_then(|digest| Digest32::from_hex(digest).ok());
-    let best = digest.and_then(|digest| input.set.anchors.get(&digest)?.best());
+    let best = digest.and_then(|digest| input.set.anchors.get(&digest)?.best().copied());
     finding.explained_by = best.map(|anchor| format!("anchored again at height {}", anchor.height));
 }
 

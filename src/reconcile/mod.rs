@@ -1,7 +1,7 @@
 //! # reconcile: the ledgers against each other and against coverage
 //!
 //! Purpose: compare ledgers, settlements, balances and coverage; say what disagrees, what could not be checked, and why.
-//! May import: domain, evidence, verify, ledger
+//! May import: domain, scratch, evidence, verify, ledger
 //! External crates: rayon, serde, serde_json
 //! Never: re-judge evidence
 //! Invariants: INV-8 a contradicted completeness claim is withdrawn; INV-9 no finding is netted away or dropped because it

@@ -2,13 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rayon::prelude::*;
-
 use crate::domain::{
-    CompletenessBasis, Coverage, EvidenceId, FetchReceipt, KnownGap, Media, Month, NostrEventId, Slice, SourceId,
-    UnixSeconds,
+    CompletenessBasis, Coverage, EvidenceId, FetchReceipt, Few, KnownGap, Media, Month, NostrEventId, Slice, SourceId,
+    UnixSeconds, packed_struct,
 };
-use crate::verify::HeldEvent;
+use crate::scratch::Sorter;
 
 use super::absences::{Why, absences};
 use super::reconciler::Input;
@@ -154,14 +152,14 @@ fn held<'a>(input: &Input<'a>, tallies: &mut Tallies<'a>) -> Reconstructible {
     let mut operators: BTreeMap<&SourceId, bool> = BTreeMap::new();
     let mut is_elsewhere =
         |source: &'a SourceId| !*operators.entry(source).or_insert_with(|| is_operator(input, source));
-    let mut carriers: Vec<(NostrEventId, &EvidenceId, &HeldEvent)> =
-        input.set.events.iter().map(|(id, event)| (event.id, id, event)).collect();
-    carriers.par_sort_unstable_by_key(|(event, id, _)| (*event, *id));
+    let mut copies: Sorter<NostrEventId, Copies> = input.set.events.sorter();
+    for (id, event) in &input.set.events {
+        copies.push(&event.id, &Copies { kind: event.kind, at: event.at, carriers: [id].into() });
+    }
     let mut counts = Reconstructible::default();
-    for same in carriers.chunk_by(|one, other| one.0 == other.0) {
-        let Some((_, _, event)) = same.first() else { continue };
+    copies.each(Copies::add, |_, event| {
         let sources: BTreeSet<&SourceId> =
-            same.iter().filter_map(|(_, id, _)| input.sightings.get(id)).flatten().collect();
+            event.carriers.iter().filter_map(|id| input.sightings.get(id)).flatten().collect();
         counts.with_operator += u64::from(!sources.is_empty());
         let elsewhere = sources.iter().any(|source| is_elsewhere(source));
         counts.without_operator += u64::from(elsewhere);
@@ -171,8 +169,23 @@ fn held<'a>(input: &Input<'a>, tallies: &mut Tallies<'a>) -> Reconstructible {
                 tallies.entry(key).or_default().items += 1;
             }
         }
-    }
+    });
     counts
+}
+
+/// One event, by the copy of the lowest evidence id, and all its copies.
+struct Copies {
+    kind: u16,
+    at: UnixSeconds,
+    carriers: Few<EvidenceId>,
+}
+
+packed_struct!(Copies { kind, at, carriers });
+
+impl Copies {
+    fn add(&mut self, other: Self) {
+        self.carriers.extend(other.carriers);
+    }
 }
 
 /// True for a slice that an event of that kind and time belongs to.

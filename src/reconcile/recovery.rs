@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::domain::{EnvelopeId, SourceId, UnixMicros, relay_spelling};
-use crate::ledger::{Ascending, Standing};
+use crate::ledger::Standing;
+use crate::scratch::Ascending;
+use crate::verify::Anchor;
 
 use super::reconciler::Input;
 use super::result::{Reconstructible, Recovery};
@@ -40,7 +42,7 @@ pub(super) fn recovery(input: &Input<'_>) -> Recovery {
         let mut anchors = Ascending::over(&input.set.anchors);
         for (id, claimed) in counted {
             let claimed = claimed.map(UnixMicros::seconds).filter(|at| *at <= as_of);
-            let placed = anchors.get(&id.0).and_then(|state| state.confirmed.iter().find(|anchor| anchor.is_placed()));
+            let placed = anchors.get(&id.0).and_then(|state| state.confirmed.into_iter().find(Anchor::is_placed));
             newest_envelope = claimed.max(newest_envelope);
             newest_anchor = placed.map(|anchor| anchor.time).filter(|at| *at <= as_of).max(newest_anchor);
         }

@@ -249,13 +249,13 @@ fn unpaid_share(scene: &mut Scene, earned: &str) {
 }
 
 fn header_missing(scene: &mut Scene) {
-    let state = scene.world.set.anchors.get_mut(&digest("e")).unwrap();
+    let mut state = scene.world.set.anchors.get_mut(&digest("e")).unwrap();
     state.confirmed.clear();
     state.header_missing.insert(BlockHeight(900));
 }
 
 fn pending(scene: &mut Scene, submitted: &str) {
-    let state = scene.world.set.anchors.get_mut(&digest("e")).unwrap();
+    let mut state = scene.world.set.anchors.get_mut(&digest("e")).unwrap();
     state.confirmed.clear();
     state.pending.insert(PendingAnchor {
         uri: "https://alice.btc.calendar.opentimestamps.org".into(),
@@ -306,9 +306,10 @@ fn the_queue_says_why_each_envelope_needs_an_anchor() {
     assert_eq!(reason(&scene), Some("pending"));
     pending(&mut scene, "2026-06-01T00:00:00Z");
     assert_eq!(reason(&scene), Some("overdue"));
-    let state = scene.world.set.anchors.get_mut(&digest("e")).unwrap();
+    let mut state = scene.world.set.anchors.get_mut(&digest("e")).unwrap();
     state.pending.clear();
     state.refused.insert(evidence("proof"));
+    drop(state);
     assert_eq!(reason(&scene), Some("refused"));
     let stale = StaleAnchor { height: BlockHeight(900), hash: BlockHash::default(), proof: evidence("proof") };
     scene.world.set.anchors.get_mut(&digest("e")).unwrap().stale.insert(stale);

@@ -20,6 +20,7 @@ use super::side::Kept;
 use super::sighted::Sighted;
 use super::{Engine, EvidenceStore, PutOutcome, SideRecord, StoreError, side};
 use crate::domain::{Addressed, Digest32, EvidenceId, Media, RawEvidence};
+use crate::scratch::Scratch;
 
 /// Evidence in append-only segments, found through an index that can be rebuilt from them.
 ///
@@ -34,6 +35,8 @@ pub struct LogStore {
     sighted: Sighted,
     /// Held for writing; `None` when opened for reading.
     lock: Option<RunLock>,
+    /// Where working files may lie.
+    scratch: Scratch,
 }
 
 impl LogStore {
@@ -93,7 +96,8 @@ impl LogStore {
             (index, mark) = index::open(engine, state_dir, &disk)?;
             replay::bring_up(&log, &mut *index, &mut mark, &*disk)?;
         }
-        Ok(Self { log, index, mark, disk, poisoned: false, sighted: Sighted::default(), lock: Some(lock) })
+        let (lock, scratch) = (Some(lock), Scratch::in_folder(state_dir));
+        Ok(Self { log, index, mark, disk, poisoned: false, sighted: Sighted::default(), lock, scratch })
     }
 
     /// Opens an evidence folder for reading, without a state folder, and checks every byte of it. Writes nothing.
@@ -109,7 +113,8 @@ impl LogStore {
         let mut index = Box::new(MemoryIndex::default());
         let mut mark = None;
         replay::replay(&log, &mut *index, &mut mark, &*disk)?;
-        Ok(Self { log, index, mark, disk, poisoned: false, sighted: Sighted::default(), lock: None })
+        let (lock, scratch) = (None, Scratch::in_folder(evidence_dir));
+        Ok(Self { log, index, mark, disk, poisoned: false, sighted: Sighted::default(), lock, scratch })
     }
 
     /// The ids of all evidence in that folder, ascending, after every byte was checked as by [`Self::open_read_only`]: for whoever wants
@@ -334,5 +339,9 @@ impl EvidenceStore for LogStore {
 
     fn len(&self) -> u64 {
         self.mark.map_or(0, |mark| mark.evidence)
+    }
+
+    fn scratch(&self) -> Scratch {
+        self.scratch.clone()
     }
 }

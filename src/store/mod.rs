@@ -1,7 +1,7 @@
 //! # store: bytes by content address
 //!
 //! Purpose: the append-only evidence log (the truth) and its index (a cache): put-if-absent, scan, side records, durability.
-//! May import: domain
+//! May import: domain, scratch
 //! External crates: faster_hex, postgres, redb, rustls, serde, serde_json, sled, thiserror, tokio, tokio_rustls, tracing, webpki_roots, zstd
 //! Never: decode bytes; know what they mean
 //! Invariants: INV-1 id == digest(bytes) on write and on read; INV-2 putting twice changes nothing; INV-3 what was
@@ -41,6 +41,7 @@ pub use postgres::Address;
 pub use postgres::{Lease, Parcel, Queue, SharedCopy, Slice, Work};
 
 use crate::domain::{Addressed, EvidenceId, FetchReceipt, Media, RawEvidence, Sighting};
+use crate::scratch::Scratch;
 
 /// What became of a record that was put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,6 +199,11 @@ pub trait EvidenceStore: Send {
     /// True when nothing is held.
     fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Where whoever works on the evidence may lay out more than fits into memory: beside it, where there is a folder.
+    fn scratch(&self) -> Scratch {
+        Scratch::default()
     }
 }
 

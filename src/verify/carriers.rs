@@ -1,6 +1,6 @@
 //! Which pieces of evidence carry a fact.
 
-use crate::domain::{EvidenceId, Few};
+use crate::domain::{EvidenceId, Few, packed_newtype, packed_struct};
 
 /// One carrier or more, in ascending order. Most facts have one, which lies beside the fact: a set of one is an allocation that
 /// a ledger of millions pays for whenever it asks for a representative.
@@ -10,6 +10,8 @@ pub struct Carriers {
     /// All but the first; all greater.
     others: Few<EvidenceId>,
 }
+
+packed_struct!(Carriers { first, others });
 
 impl From<EvidenceId> for Carriers {
     fn from(first: EvidenceId) -> Self {
@@ -51,6 +53,8 @@ impl Carriers {
 /// Pieces of evidence, in ascending order: mostly one, which costs no allocation, or none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Pieces(Option<Carriers>);
+
+packed_newtype!(Pieces);
 
 impl Pieces {
     pub(crate) fn insert(&mut self, piece: EvidenceId) {

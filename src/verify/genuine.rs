@@ -14,6 +14,9 @@ use crate::evidence::{CarrierBody, Claim, Decoded, EnvelopeCarrier, NostrEvent, 
 /// The media whose signatures are remembered.
 pub const SIGNED: [Media; 2] = [Media::NostrEvent, Media::Activity];
 
+/// Signatures that are remembered, while the rest is fetched, at most: 70 MB.
+const REMEMBERED_MAX: usize = 1 << 20;
+
 /// A memory of good signatures. It shortens judging and changes no verdict: what it does not know is checked.
 ///
 /// About 45 bytes a signature.
@@ -39,8 +42,12 @@ impl Genuine {
     }
 
     /// Checks the events among some evidence, in parallel, and remembers the genuine ones. The key of a Schnorr signature
-    /// is committed to by the id, so one check stands for every copy of the event.
+    /// is committed to by the id, so one check stands for every copy of the event. Once there is no room for more, nothing is
+    /// checked here: whoever judges does it.
     pub fn check(&mut self, batch: &[RawEvidence]) {
+        if self.marks.len() >= REMEMBERED_MAX {
+            return;
+        }
         let events = batch.par_iter().filter(|raw| raw.media == Media::NostrEvent);
         self.check_events(events.filter_map(|raw| nostr_event(&raw.bytes)).collect());
     }

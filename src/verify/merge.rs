@@ -14,13 +14,14 @@ use super::{
     SignedAttestation, SignedBinding, SignedEnvelope, SignedSettlement, Verified, VerifiedSet, ots,
 };
 use crate::domain::{
-    AttestationId, ByDigest, Code, Counts, Digest32, EnvelopeId, EvidenceId, Finding, NostrEventId, Ordered, Subject,
+    AttestationId, Code, Counts, Digest32, EnvelopeId, EvidenceId, Finding, NostrEventId, Ordered, Subject,
     TrustPolicy,
 };
 use crate::evidence::{
     AttestationClaim, BalanceLine, Charter, GraduationClaim, InvoiceRecord, ListedFederation, MergeRecord, OcMeBody,
     OtsClaim, PaymentLogEntry, ProjectConfig, RotationClaim, StatementClaim,
 };
+use crate::scratch::{Scratch, Sorter};
 
 /// The population of signed OC Me artifacts.
 const ENVELOPES: &str = "envelopes";
@@ -86,15 +87,16 @@ pub(super) struct Merge {
     pub(super) waiting: BTreeMap<EvidenceId, Vec<Waiting>>,
     pub(super) replies: BTreeMap<EvidenceId, OtsClaim>,
     /// The one proof that a carrier brings, as the population counts it, while a calendar's reply can still make it better.
-    proofs: BTreeMap<EvidenceId, Digest32>,
+    proofs: Sorter<EvidenceId, Digest32>,
     /// Every accepted envelope by every carrier, every genuine event, every proof: what comes in millions is sorted once, at the
     /// end.
     envelopes: Vec<(EnvelopeId, Verified<SignedEnvelope>)>,
-    events: Vec<(EvidenceId, HeldEvent)>,
-    anchors: Vec<(Digest32, AnchorState)>,
+    events: Sorter<EvidenceId, HeldEvent>,
+    anchors: Sorter<Digest32, AnchorState>,
     unread: Unread,
     names: Names,
-    fates: BTreeMap<&'static str, ByDigest<Digest32, Fate>>,
+    fates: BTreeMap<&'static str, Sorter<Digest32, Fate>>,
+    scratch: Scratch,
     /// Pieces of evidence that are items of their own.
     alone: BTreeMap<&'static str, Counts>,
     foreign: BTreeMap<u16, u64>,
@@ -107,8 +109,14 @@ impl Merge {
     pub(super) fn reserve(&mut self, records: usize) {
         // Where a system promises no more than it has, they grow after all.
         let _ = self.envelopes.try_reserve_exact(records);
-        let _ = self.events.try_reserve_exact(records);
-        let _ = self.anchors.try_reserve_exact(records);
+    }
+
+    /// Puts what is too much for memory there.
+    pub(super) fn lay(&mut self, scratch: &Scratch) {
+        self.events = Sorter::in_place(scratch.clone());
+        self.anchors = Sorter::in_place(scratch.clone());
+        self.proofs = Sorter::in_place(scratch.clone());
+        self.scratch = scratch.clone();
     }
 
     /// Takes what one piece of evidence came to. Each piece must be given once.
@@ -117,7 +125,7 @@ impl Merge {
         self.findings(evidence, findings);
         for (population, item, fate) in fates {
             if population == "proofs" && fate != Fate::Accepted {
-                self.proofs.insert(evidence, item);
+                self.proofs.push(&evidence, &item);
             }
             if population == ENVELOPES && fate == Fate::Accepted {
                 // Counted with the envelopes themselves.
@@ -142,12 +150,18 @@ impl Merge {
 
     /// Of several carriers of one item the best one decides: a bad copy takes nothing from a good one.
     pub(super) fn fate(&mut self, population: &'static str, item: Digest32, fate: Fate) {
-        self.fates.entry(population).or_default().merge(item, fate, |best, fate| *best = fate.min(*best));
+        let fates = self.fates.entry(population).or_insert_with(|| Sorter::in_place(self.scratch.clone()));
+        fates.push(&item, &fate);
     }
 
-    /// Counts the carrier's proof as accepted: a calendar's reply completed it.
-    pub(super) fn complete_proof(&mut self, carrier: EvidenceId) {
-        if let Some(proof) = self.proofs.get(&carrier).copied() {
+    /// Counts these carriers' proofs as accepted: calendars' replies completed them.
+    pub(super) fn complete_proofs(&mut self, carriers: &BTreeSet<EvidenceId>) {
+        let mut completed = Vec::new();
+        std::mem::take(&mut self.proofs).each(
+            |last, proof| *last = proof,
+            |carrier, proof| completed.extend(carriers.contains(&carrier).then_some(proof)),
+        );
+        for proof in completed {
             self.fate("proofs", proof, Fate::Accepted);
         }
     }
@@ -155,7 +169,7 @@ impl Merge {
     fn fact(&mut self, carrier: EvidenceId, fact: Fact) {
         let set = &mut self.set;
         match fact {
-            Fact::Event(event) => self.events.push((carrier, event)),
+            Fact::Event(event) => self.events.push(&carrier, &event),
             Fact::Foreign(kind) => *self.foreign.entry(kind).or_default() += 1,
             Fact::Blank(id, event) => {
                 set.blanks.insert((id, carrier));
@@ -182,11 +196,7 @@ impl Merge {
             Fact::Directory(listed) => set.directories.push((carrier, listed)),
             Fact::Charter(charter) => set.charters.push((carrier, charter)),
             Fact::Statement(claim) => set.statements.push((carrier, claim)),
-            Fact::Anchors(subject, state) => {
-                let mut state = AnchorState::clone(&state);
-                state.pending = state.pending.into_iter().map(|it| self.names.share_calendar(it)).collect();
-                self.anchors.push((subject, state));
-            }
+            Fact::Anchors(subject, state) => self.anchors.push(&subject, &state),
             Fact::Reply(reply) => {
                 self.replies.insert(carrier, reply);
             }
@@ -197,8 +207,7 @@ impl Merge {
     /// Brings everything into canonical order and counts the populations.
     pub(super) fn finish(mut self, policy: &TrustPolicy) -> VerifiedSet {
         self.sort_envelopes(policy);
-        self.events.par_sort_unstable_by_key(|(evidence, _)| *evidence);
-        self.set.events = Ordered::from_sorted(std::mem::take(&mut self.events));
+        self.set.events = std::mem::take(&mut self.events).finish(|_, _| ());
         let blanked = self.blank_findings();
         let set = &mut self.set;
         set.findings.extend(blanked);
@@ -214,11 +223,13 @@ impl Merge {
         set.statements.sort_by_key(|(evidence, _)| *evidence);
         set.balances.sort_by(|(a, x), (b, y)| (&x.user, a).cmp(&(&y.user, b)));
         let VerifiedSet { envelopes, population, .. } = set;
-        for (name, items) in &self.fates {
-            let is_accepted = |item: &Digest32| *name == ENVELOPES && envelopes.contains_key(&EnvelopeId(*item));
-            *population.of(name) += items.sum(Counts::default(), |counts, item, fate| {
-                if !is_accepted(item) {
-                    count(counts, *fate);
+        for (name, items) in std::mem::take(&mut self.fates) {
+            let is_accepted = |item: &Digest32| name == ENVELOPES && envelopes.contains_key(&EnvelopeId(*item));
+            let counts = population.of(name);
+            let best = |best: &mut Fate, fate: Fate| *best = fate.min(*best);
+            items.each(best, |item, fate| {
+                if !is_accepted(&item) {
+                    count(counts, fate);
                 }
             });
         }
@@ -234,16 +245,7 @@ impl Merge {
 
     /// One state for each digest, with all its proofs. Facts that are taken later do not reach it.
     pub(super) fn sort_anchors(&mut self) {
-        let mut all = std::mem::take(&mut self.anchors);
-        all.par_sort_unstable_by_key(|(subject, _)| *subject);
-        all.dedup_by(|(subject, it), (held_subject, held)| {
-            let is_same = subject == held_subject;
-            if is_same {
-                ots::merge(held, std::mem::take(it));
-            }
-            is_same
-        });
-        self.set.anchors = Ordered::from_sorted(all);
+        self.set.anchors = std::mem::take(&mut self.anchors).finish(ots::merge);
     }
 
     /// One envelope for each id, with all its carriers.

@@ -1,7 +1,7 @@
 //! # verify: claims become verdicts
 //!
 //! Purpose: hashes, signatures, proofs, header chains; the only maker of `Verified<T>`.
-//! May import: domain, evidence
+//! May import: domain, scratch, evidence
 //! External crates: base64, bip322, bitcoin, curve25519_dalek, ed25519_dalek, faster_hex, k256, lightning_invoice, rayon,
 //! serde, serde_json, sha2, sha3, thiserror
 //! Never: network; clock; store

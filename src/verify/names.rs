@@ -8,7 +8,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::{PendingAnchor, SignedEnvelope};
+use super::SignedEnvelope;
 use crate::evidence::{BillableEvent, OcMeBody};
 
 /// The names met so far. A ledger of millions of events has few sites, subtypes, projects and keys, and far fewer users than
@@ -23,12 +23,6 @@ impl Names {
         if let Some(OcMeBody::Event(event)) = Arc::get_mut(&mut envelope.body) {
             self.share_event(event);
         }
-    }
-
-    /// The same for where a proof waits: calendars are few.
-    pub(super) fn share_calendar(&mut self, mut pending: PendingAnchor) -> PendingAnchor {
-        self.keep(&mut pending.uri);
-        pending
     }
 
     fn share_event(&mut self, event: &mut BillableEvent) {

@@ -11,8 +11,9 @@ use super::keys::KeyRing;
 use super::merge::{Judged, Merge, Waiting, count};
 use super::ots::{Replies, settle};
 use super::{Fate, Genuine, VerifiedSet};
-use crate::domain::{ByDigest, Counts, EvidenceId, KeyId, Media, RawEvidence, TrustPolicy};
+use crate::domain::{Counts, EvidenceId, KeyId, Media, RawEvidence, TrustPolicy};
 use crate::evidence::{Claim, Decoded, HeaderRun, decode};
+use crate::scratch::Scratch;
 
 /// Media that the others are judged by: give all of them to [`Verifier::first_pass`].
 pub const FIRST_PASS: &[Media] = &[Media::Jwks, Media::AuthJwks, Media::Headers];
@@ -35,7 +36,8 @@ pub const SECOND_PASS: &[Media] = &[
     Media::Snapshot,
 ];
 
-/// Verifies a set of evidence in two passes. Batch size, order, repetition and thread count change nothing.
+/// Verifies a set of evidence in two passes. Batch size, order and thread count change nothing. Each piece is to be given once to
+/// each pass, as a store's scan does.
 ///
 /// Call [`Self::first_pass`] with all evidence of [`FIRST_PASS`], then [`Self::begin_second_pass`], then
 /// [`Self::second_pass`] with all evidence of [`SECOND_PASS`], then [`Self::finish`].
@@ -50,7 +52,6 @@ pub struct Verifier<'p> {
     merge: Merge,
     /// What the batch before came to: merged while the next one is judged.
     judged: Vec<Judged>,
-    seen: ByDigest<EvidenceId, ()>,
 }
 
 impl<'p> Verifier<'p> {
@@ -72,13 +73,17 @@ impl<'p> Verifier<'p> {
             undecodable_keys: 0,
             merge: Merge::default(),
             judged: Vec::new(),
-            seen: ByDigest::default(),
         }
     }
 
     /// Knows these signatures from now on.
     pub fn know(&mut self, genuine: &'p Genuine) {
         self.genuine = genuine;
+    }
+
+    /// Puts what is too much for memory there, from now on. To be called first.
+    pub fn lay(&mut self, scratch: &Scratch) {
+        self.merge.lay(scratch);
     }
 
     /// Makes room for what so many records come to: for those who know how many there are.
@@ -93,7 +98,7 @@ impl<'p> Verifier<'p> {
 
     /// Takes key sets and headers. Evidence of other media is left alone.
     pub fn first_pass(&mut self, batch: &[(EvidenceId, RawEvidence)]) {
-        for (evidence, raw) in self.unseen(batch, FIRST_PASS) {
+        for (evidence, raw) in of(batch, FIRST_PASS) {
             let findings = match decode(raw) {
                 Decoded::Claim(claim, findings) => {
                     match *claim {
@@ -133,13 +138,13 @@ impl<'p> Verifier<'p> {
 
     /// Decodes and judges a batch in parallel, and merges the one before it, each in order of evidence id.
     pub fn second_pass(&mut self, batch: &[(EvidenceId, RawEvidence)]) {
-        let batch = self.unseen(batch, SECOND_PASS);
+        let batch = of(batch, SECOND_PASS);
         rayon::in_place_scope(|scope| self.judge_and_merge(scope, &batch));
     }
 
     /// As [`Self::second_pass`]: judges in these threads, and merges in the one that asks, which should do nothing else.
     pub fn second_pass_on(&mut self, threads: &rayon::ThreadPool, batch: &[(EvidenceId, RawEvidence)]) {
-        let batch = self.unseen(batch, SECOND_PASS);
+        let batch = of(batch, SECOND_PASS);
         threads.in_place_scope(|scope| self.judge_and_merge(scope, &batch));
     }
 
@@ -173,17 +178,6 @@ impl<'p> Verifier<'p> {
         self.merge.finish(self.policy)
     }
 
-    /// The batch's evidence of these media that was not given before, in order of id.
-    fn unseen<'b>(
-        &mut self,
-        batch: &'b [(EvidenceId, RawEvidence)],
-        media: &[Media],
-    ) -> Vec<(EvidenceId, &'b RawEvidence)> {
-        let mut fresh: Vec<_> = batch.iter().filter(|(_, raw)| media.contains(&raw.media)).collect();
-        fresh.sort_by_key(|(evidence, _)| *evidence);
-        fresh.into_iter().filter(|(id, _)| self.seen.insert(*id, ())).map(|(id, raw)| (*id, raw)).collect()
-    }
-
     fn judge_waiting(&mut self) {
         let waiting = std::mem::take(&mut self.merge.waiting);
         let bench = Bench { policy: self.policy, ring: &self.ring, headers: &self.headers, genuine: self.genuine };
@@ -203,24 +197,34 @@ impl<'p> Verifier<'p> {
         let held = std::mem::take(&mut self.merge.replies);
         let replies = Replies::new(held.iter().map(|(evidence, reply)| (*evidence, reply)));
         let mut unanswered: BTreeSet<EvidenceId> = held.keys().copied().collect();
-        let mut anchors = std::mem::take(&mut self.merge.set.anchors);
-        for state in anchors.values_mut() {
+        if held.is_empty() {
+            return;
+        }
+        let mut completed = BTreeSet::new();
+        let anchors = std::mem::take(&mut self.merge.set.anchors);
+        self.merge.set.anchors = anchors.altered(|state| {
             let settled = settle(state, &replies, &self.headers, self.policy);
             self.merge.set.findings.extend(settled.findings);
             for (evidence, fate) in settled.fates {
                 unanswered.remove(&evidence);
                 self.merge.fate("calendar_replies", evidence.0, fate);
             }
-            // A proof whose own commitment a reply leads to a block is no longer pending.
-            for carrier in settled.completed {
-                self.merge.complete_proof(carrier);
-            }
-        }
+            completed.extend(settled.completed);
+        });
+        // A proof whose own commitment a reply leads to a block is no longer pending.
+        self.merge.complete_proofs(&completed);
         for evidence in unanswered {
             self.merge.fate("calendar_replies", evidence.0, Fate::Pending);
         }
-        self.merge.set.anchors = anchors;
     }
+}
+
+/// The batch's evidence of these media, in order of id.
+fn of<'b>(batch: &'b [(EvidenceId, RawEvidence)], media: &[Media]) -> Vec<(EvidenceId, &'b RawEvidence)> {
+    let mut wanted: Vec<_> = batch.iter().filter(|(_, raw)| media.contains(&raw.media)).collect();
+    wanted.sort_by_key(|(evidence, _)| *evidence);
+    wanted.dedup_by_key(|(evidence, _)| *evidence);
+    wanted.into_iter().map(|(id, raw)| (*id, raw)).collect()
 }
 
 #[cfg(test)]

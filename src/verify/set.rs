@@ -6,13 +6,14 @@ use std::sync::Arc;
 use super::carriers::{Carriers, Pieces};
 use crate::domain::{
     AttestationId, BindingId, BlockHash, BlockHeight, Code, DescriptorId, Digest32, EnvelopeId, EvidenceId, Few,
-    Finding, KeyId, NostrEventId, Ordered, Population, PublicKey32, Tip, UnixSeconds,
+    Finding, KeyId, NostrEventId, Ordered, Population, PublicKey32, Tip, UnixSeconds, packed_choice, packed_struct,
 };
 use crate::evidence::{
     AttestationMessage, BalanceLine, BindingMessage, CandidateRule, Changed, Charter, DescriptorForm, InvoiceRecord,
     KeySet, ListedFederation, MergeRecord, OcMeBody, OcMeKind, PaymentLogEntry, ProjectConfig, SettlementEvent,
     StatementClaim,
 };
+use crate::scratch::{ScratchError, Table};
 
 /// A claim that verification accepted. Only this room can make one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -189,6 +190,8 @@ pub enum HeaderTrust {
     Chain,
 }
 
+packed_choice!(HeaderTrust { Isolated, PinnedEpoch, Chain });
+
 impl HeaderTrust {
     /// The kebab-case name.
     pub const fn name(self) -> &'static str {
@@ -217,6 +220,8 @@ pub struct Anchor {
     pub proof: EvidenceId,
 }
 
+packed_struct!(Anchor { height, time, hash, trust, is_final, proof });
+
 impl Anchor {
     /// True when the header has a place in time: an isolated one proves work, and its height is only a claim.
     pub fn is_placed(&self) -> bool {
@@ -237,6 +242,8 @@ pub struct PendingAnchor {
     pub proof: EvidenceId,
 }
 
+packed_struct!(PendingAnchor { uri, commitment, submitted_at, proof });
+
 /// A block that commits to a digest and left the most-work chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StaleAnchor {
@@ -247,6 +254,8 @@ pub struct StaleAnchor {
     /// The proof.
     pub proof: EvidenceId,
 }
+
+packed_struct!(StaleAnchor { height, hash, proof });
 
 /// All that is known about the anchoring of one digest.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -267,6 +276,8 @@ pub struct AnchorState {
     /// Every proof seen about this digest.
     pub proofs: Pieces,
 }
+
+packed_struct!(AnchorState { confirmed, header_missing, stale, pending, answered, refused, proofs });
 
 impl AnchorState {
     /// The lowest verified block.
@@ -303,6 +314,8 @@ pub struct HeldEvent {
     /// Where relays keep it (NIP-01): events of one place replace each other; others have a place of their own.
     pub place: Digest32,
 }
+
+packed_struct!(HeldEvent { kind, at, id, place });
 
 /// Everything that verification established.
 #[derive(Debug, Clone, Default)]
@@ -343,7 +356,7 @@ pub struct VerifiedSet {
     /// Envelope ids whose blank replacement was seen (EVT_BLANKED when the envelope is held), with the carrier.
     pub blanks: BTreeSet<(Digest32, EvidenceId)>,
     /// Anchoring by digest (envelope id, attestation id, or a loose proof's digest).
-    pub anchors: Ordered<Digest32, AnchorState>,
+    pub anchors: Table<Digest32, AnchorState>,
     /// Keys by kid.
     pub keys: BTreeMap<KeyId, KnownKey>,
     /// Every captured key set as published: unsigned, by evidence id.
@@ -352,12 +365,25 @@ pub struct VerifiedSet {
     pub tip: Option<Tip>,
     /// Every event whose id and signature hold, by evidence: for coverage. A forged event is nothing that an honest
     /// relay could omit.
-    pub events: Ordered<EvidenceId, HeldEvent>,
+    pub events: Table<EvidenceId, HeldEvent>,
     /// Everything that was found wrong so far, sorted; equal findings of several carriers are one with all their evidence.
     pub findings: Vec<Finding>,
     /// Fates; `received` is filled in by the caller from the sightings.
     pub population: Population,
 }
+
+impl VerifiedSet {
+    /// Fails when what lies beside memory could not be written or read back: to be asked before anything is concluded.
+    ///
+    /// # Errors
+    /// [`ScratchError`].
+    pub fn check(&self) -> Result<(), ScratchError> {
+        self.anchors.check()?;
+        self.events.check()
+    }
+}
+
+packed_choice!(Fate { Accepted, Pending, Rejected, Quarantined });
 
 /// What became of one item of a population.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -6,8 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const ROOMS: [&str; 14] = [
+const ROOMS: [&str; 15] = [
     "domain",
+    "scratch",
     "evidence",
     "verify",
     "store",

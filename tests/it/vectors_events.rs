@@ -466,11 +466,11 @@ fn headers_given_at_any_point_of_the_first_pass_anchor_a_proof_of_the_second() {
     let proof = raw(Media::OtsProof, fixture("proofs/hello-world.txt.ots"));
     let digest = sha256(&fixture("proofs/hello-world.txt"));
     let anchored = verify(&[proof.clone(), header]);
-    assert_eq!(anchored.anchors[&digest].best().unwrap().height.0, 358_391);
+    assert_eq!(anchored.anchors.get(&digest).unwrap().best().unwrap().height.0, 358_391);
     assert_eq!(anchored.population.get("proofs").accepted, 1);
     assert_eq!(anchored.population.get("headers").unique, 1);
     let alone = verify(&[proof]);
-    assert!(alone.anchors[&digest].confirmed.is_empty());
+    assert!(alone.anchors.get(&digest).unwrap().confirmed.is_empty());
     assert_eq!(alone.population.get("proofs").pending, 1);
 }
 
@@ -507,13 +507,13 @@ fn a_calendar_reply_completes_the_pending_proof_that_asked_for_it() {
     let digest = Digest32(message[4..36].try_into().unwrap());
 
     let complete = verify(&[reply.clone(), proof.clone(), headers.clone()]);
-    assert_eq!(complete.anchors[&digest].best().unwrap().height.0, 515_294);
+    assert_eq!(complete.anchors.get(&digest).unwrap().best().unwrap().height.0, 515_294);
     assert_eq!(complete.population.get("calendar_replies").accepted, 1);
     let proofs = complete.population.get("proofs");
     assert_eq!((proofs.unique, proofs.accepted, proofs.pending), (1, 1, 0));
     assert_eq!(complete.population.get("headers").accepted, 20);
     let unanswered = verify(&[proof, headers.clone()]);
-    assert_eq!((unanswered.anchors[&digest].confirmed.len(), unanswered.anchors[&digest].pending.len()), (0, 1));
+    assert_eq!((unanswered.anchors.get(&digest).unwrap().confirmed.len(), unanswered.anchors.get(&digest).unwrap().pending.len()), (0, 1));
     assert_eq!(unanswered.population.get("proofs").pending, 1);
     let unasked = verify(&[reply, headers]);
     assert_eq!((unasked.anchors.len(), unasked.population.get("calendar_replies").pending), (0, 1));

@@ -49,7 +49,7 @@ impl Ground {
         tables.d_tags = d_tags(&store, &judged.declared)?;
         let threads = worker_threads(jobs)?;
         let set = judge(&store, &judged.policy, &tables, &threads, observer, cancel)?;
-        let conclusion = threads.install(|| Conclusion::draw(set, &tables, &judged, manifest.evidence_root));
+        let conclusion = threads.install(|| Conclusion::draw(set, &tables, &judged, manifest.evidence_root))?;
         let (set, reconciliation, _) = conclusion.into_parts();
         let (shelf, foreign) = (Shelf::of(&store)?, foreign(&set));
         Ok(Self { store, set, tables, judged, divergences: reconciliation.divergences, shelf, foreign })

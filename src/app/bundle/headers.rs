@@ -165,7 +165,7 @@ pub(super) fn heights(set: &VerifiedSet, pieces: &BTreeSet<EvidenceId>) -> BTree
     concerned
         .flat_map(|state| {
             let confirmed = state.confirmed.iter().map(|anchor| anchor.height.0);
-            confirmed.chain(state.stale.iter().map(|stale| stale.height.0))
+            confirmed.chain(state.stale.iter().map(|stale| stale.height.0)).collect::<Vec<_>>()
         })
         .collect()
 }

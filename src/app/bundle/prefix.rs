@@ -32,7 +32,7 @@ pub(super) struct Prefix {
 pub(super) fn times(judged: &Judged) -> BTreeMap<EvidenceId, UnixSeconds> {
     let mut times = BTreeMap::new();
     for (id, event) in &judged.set.events {
-        times.insert(*id, event.at);
+        times.insert(id, event.at);
     }
     for settlement in judged.set.settlements.values() {
         for carrier in settlement.carriers().iter() {

@@ -121,7 +121,7 @@ fn kinds(patient: &Patient<'_>, survey: &Survey) -> Check {
     let mut seen: BTreeMap<u16, u64> = BTreeMap::new();
     for (id, event) in survey.set.events.iter().filter(|(_, event)| !asked.contains(&event.kind)) {
         let is_family = UNASSIGNED.contains(&event.kind)
-            || Header::of(survey, *id)
+            || Header::of(survey, id)
                 .is_some_and(|header| header.tag_values("d").next().is_some_and(|tag| tag[1].starts_with("oc-")));
         if is_family {
             *seen.entry(event.kind).or_default() += 1;
@@ -147,7 +147,7 @@ fn relays(patient: &Patient<'_>, survey: &Survey) -> Check {
         return Check::skipped(NAME, "", error.to_string(), true);
     }
     let lists: Vec<EvidenceId> =
-        survey.set.events.iter().filter(|(_, event)| event.kind == RELAY_LIST).map(|(id, _)| *id).collect();
+        survey.set.events.iter().filter(|(_, event)| event.kind == RELAY_LIST).map(|(id, _)| id).collect();
     if !lists.is_empty() {
         // Anybody can publish a list of relays; those of publishers count.
         let carriers = survey.set.envelopes.values().flat_map(|verified| verified.carriers().iter());

@@ -83,7 +83,7 @@ impl Session<'_> {
             (judged.rto_missed, judged.stages_missed) = (missed.rto, missed.stages.clone());
             let held: &JudgedInputs = judged;
             let conclusion = self.timed("rebuild", |session| {
-                Ok(session.threads.install(|| Conclusion::draw(set, tables, held, root)))
+                session.threads.install(|| Conclusion::draw(set, tables, held, root))
             })?;
             // What was missed stays missed: at the latest when all is, nothing more comes.
             if self.plan.budgets.missed(self.total_millis(), &self.record.stages) == missed {

@@ -13,7 +13,7 @@ pub(super) fn told(known: &Known, class: Class, digest: Digest32) -> Option<Anch
     };
     let earliest = state.best();
     Some(AnchorTold {
-        status: status(state),
+        status: status(&state),
         blocks: state.confirmed.iter().map(|anchor| block(known, anchor, earliest == Some(anchor))).collect(),
         stale: state
             .stale

@@ -44,14 +44,14 @@ pub(in crate::app) fn visit<'a>(set: &'a VerifiedSet, visit: &mut Visit<'_, 'a>)
     custody(set, visit);
     money(set, visit);
     for (digest, state) in &set.anchors {
-        let node = Node::Digest(class_of(set, *digest), *digest);
+        let node = Node::Digest(class_of(set, digest), digest);
         state.confirmed.iter().for_each(|anchor| visit(node, "anchor", Node::Block(anchor.height.0)));
         state.stale.iter().for_each(|stale| visit(node, "stale-anchor", Node::Block(stale.height.0)));
         state.header_missing.iter().for_each(|height| visit(node, "unchecked-anchor", Node::Block(height.0)));
         state.proofs.iter().for_each(|proof| visit(node, "proof", evidence(proof)));
     }
     for (id, event) in &set.events {
-        visit(evidence(*id), "event", Node::Digest(Class::Event, event.id.0));
+        visit(evidence(id), "event", Node::Digest(Class::Event, event.id.0));
     }
 }
 

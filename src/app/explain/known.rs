@@ -73,7 +73,7 @@ impl Known {
             let mut judged = JudgedInputs { as_of: wanted.unwrap_or(judged.as_of), ..judged };
             judged.declared.beacon = beacon(&store, &policy.headers, &judged.declared, judged.as_of)?;
             let as_of = judged.as_of;
-            let conclusion = threads.install(|| Conclusion::draw(set, &tables, &judged, root));
+            let conclusion = threads.install(|| Conclusion::draw(set, &tables, &judged, root))?;
             let (set, reconciliation, ledgers) = conclusion.into_parts();
             let leaves = ledgers.leaves(&set, &policy, AsOf { time: as_of, tip: set.tip });
             let (found, balances) = (reconciliation.divergences, reconciliation.balances.accounts);

@@ -149,7 +149,7 @@ fn brought_by(known: &Known, name: &Name) -> BTreeSet<EvidenceId> {
         Class::Settlement => of(set.settlements.get(&digest)),
         Class::Event => {
             let events = set.events.iter().filter(|(_, event)| event.id.0 == digest);
-            events.map(|(id, _)| *id).collect()
+            events.map(|(id, _)| id).collect()
         }
         Class::Evidence => BTreeSet::from([EvidenceId(digest)]),
         Class::Digest => set.anchors.get(&digest).map(|state| state.proofs.iter().collect()).unwrap_or_default(),

@@ -81,12 +81,12 @@ pub fn overdue_proofs(
     let set = judge(&store, policy, &tables, &worker_threads(jobs)?, &Silent, cancel)?;
     let mut waiting = Vec::new();
     for (id, state) in set.anchors.iter().filter(|(_, state)| state.confirmed.is_empty()) {
-        for pending in open_branches(state) {
+        for pending in open_branches(&state) {
             let host = allowed_host(&pending.uri, policy);
             let address = host.as_deref().and_then(|host| plan.calendar_address(host));
             let age = pending.submitted_at.map(|submitted| now.0.saturating_sub(submitted.0));
             waiting.push(WaitingProof {
-                id: *id,
+                id,
                 calendar: pending.uri.to_string(),
                 commitment: hex(&pending.commitment),
                 submitted: pending.submitted_at,

@@ -117,7 +117,7 @@ impl EnvelopeLedger {
 /// The roll while it is written, in order of id.
 struct List<'a> {
     standings: &'a Standings<'a>,
-    anchors: AscendingAnchors<'a>,
+    anchors: AscendingAnchors,
     entries: Vec<(EnvelopeId, EnvelopeEntry)>,
     findings: Vec<Finding>,
 }

@@ -112,7 +112,7 @@ impl<'a> Standings<'a> {
     /// not a place in time: whoever holds a leaked key could mine one at low difficulty.
     fn is_anchored_before(&self, leaked_at: UnixSeconds, id: &EnvelopeId) -> bool {
         let state = self.scope.set.anchors.get(&id.0);
-        state.into_iter().flat_map(|state| &state.confirmed).any(|anchor| anchor.is_placed() && anchor.time < leaked_at)
+        state.into_iter().flat_map(|state| state.confirmed).any(|anchor| anchor.is_placed() && anchor.time < leaked_at)
     }
 
     /// Settlements are signed by another key, and the id they name commits to the bytes. They name distributions or drop

@@ -21,8 +21,8 @@ pub(super) type Place = (UnixMicros, bool, Option<BlockHeight>);
 impl Dated {
     /// Bounds a claim by its anchor. An isolated header proves work but no place in time, so it bounds nothing.
     pub(super) fn of(scope: Scope<'_>, id: &Digest32, claimed: UnixMicros) -> Self {
-        let confirmed = scope.set.anchors.get(id).map(|state| state.confirmed.as_slice()).unwrap_or_default();
-        let anchor = confirmed.iter().find(|anchor| anchor.is_placed()).copied();
+        let confirmed = scope.set.anchors.get(id).map(|state| state.confirmed).unwrap_or_default();
+        let anchor = confirmed.into_iter().find(Anchor::is_placed);
         let effective = match anchor {
             // The block commits to the transition: by then it existed, whatever it says of itself.
             Some(anchor) if is_after(claimed, anchor.time) => UnixMicros::from(anchor.time),

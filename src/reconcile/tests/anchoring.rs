@@ -35,8 +35,7 @@ fn a_bonded_attestation_is_owed_an_anchor_that_may_come_late_and_never_before_it
     let queued = |scene: &Scene| scene.run().needs_anchor.iter().map(|item| (item.id, item.reason)).collect::<Vec<_>>();
     assert_eq!(about(&scene, id), [Code::OtsAbsent]);
     assert_eq!(queued(&scene), [(id.0, "absent")]);
-    let state = scene.world.set.anchors.or_default(id.0);
-    state.pending.insert(PendingAnchor {
+    scene.world.set.anchors.or_default(id.0).pending.insert(PendingAnchor {
         uri: "https://alice.btc.calendar.opentimestamps.org".into(),
         commitment: [2; 44].into(),
         submitted_at: Some(time("2026-06-27T23:59:59Z")),
@@ -76,7 +75,7 @@ fn the_lowest_block_is_the_anchor_whatever_the_order_of_times() {
     scene.world.anchor(digest("e"), 900, "2026-05-04T13:00:00Z");
     assert!(!open(&scene).contains(&Code::OtsBeforeClaim));
     // All are kept.
-    assert_eq!(scene.world.set.anchors[&digest("e")].confirmed.len(), 2);
+    assert_eq!(scene.world.set.anchors.get(&digest("e")).unwrap().confirmed.len(), 2);
 }
 
 #[test]
@@ -102,7 +101,8 @@ fn the_provable_recovery_point_rests_on_checked_headers_and_on_what_counts() {
     assert_eq!(recovery(&scene), (Some(86_400), Some(1)));
     // A block after the as-of proves nothing about it; one of that second does.
     let block = |scene: &mut Scene, at: UnixSeconds, trust: HeaderTrust| {
-        let anchor = scene.world.set.anchors.get_mut(&digest("young")).unwrap().confirmed.first_mut().unwrap();
+        let mut state = scene.world.set.anchors.get_mut(&digest("young")).unwrap();
+        let anchor = state.confirmed.first_mut().unwrap();
         (anchor.time, anchor.trust) = (at, trust);
     };
     block(&mut scene, as_of, HeaderTrust::PinnedEpoch);

@@ -26,8 +26,8 @@ pub struct CalendarRequest {
 /// Everything that allow-listed calendars can be asked: every pending branch that no proof of its digest continues, also
 /// beside a block that is known already. A second calendar is a second witness, and its block may be the earlier one.
 pub fn pending_requests(set: &VerifiedSet, policy: &TrustPolicy) -> BTreeSet<CalendarRequest> {
-    let open = |state: &'_ AnchorState| -> Vec<CalendarRequest> {
-        open_branches(state)
+    let open = |state: AnchorState| -> Vec<CalendarRequest> {
+        open_branches(&state)
             .filter_map(|pending| {
                 let host = allowed_host(&pending.uri, policy)?;
                 Some(CalendarRequest { host, commitment: pending.commitment.to_vec() })
@@ -44,7 +44,7 @@ pub fn open_branches(state: &AnchorState) -> impl Iterator<Item = &PendingAnchor
 
 /// Heights that proofs name and no known header answers for.
 pub fn wanted_headers(set: &VerifiedSet) -> BTreeSet<BlockHeight> {
-    set.anchors.values().flat_map(|state| &state.header_missing).copied().collect()
+    set.anchors.values().flat_map(|state| state.header_missing).collect()
 }
 
 /// The host of a calendar address when the policy lists it, as the list spells it.

@@ -90,5 +90,5 @@ fn accepted_stays(before: &Judged, after: &Judged) {
     assert!(old.attestations.keys().all(|id| new.attestations.contains_key(id)), "an attestation was taken back");
     assert!(old.bindings.keys().all(|id| new.bindings.contains_key(id)), "a binding was taken back");
     assert!(old.descriptors.keys().all(|id| new.descriptors.contains_key(id)), "a descriptor was taken back");
-    assert!(old.events.keys().all(|id| new.events.contains_key(id)), "an event was taken back");
+    assert!(old.events.keys().all(|id| new.events.contains_key(&id)), "an event was taken back");
 }

@@ -2,7 +2,7 @@
 //! Method: replies made by hand for one commitment.
 
 use super::*;
-use crate::domain::Ordered;
+use crate::scratch::Table;
 
 fn asked(commitment: &[u8]) -> PendingAnchor {
     PendingAnchor { uri: ALICE.into(), commitment: commitment.into(), submitted_at: None, proof: evidence() }
@@ -121,7 +121,7 @@ fn every_branch_is_asked_for_even_beside_a_block_that_is_known() {
     let world = world(sha256(&ID.0).0);
     let asked = |body: Vec<u8>| -> Vec<Vec<u8>> {
         let set =
-            VerifiedSet { anchors: Ordered::from_iter([(ID, judged(&body, &world).state)]), ..VerifiedSet::default() };
+            VerifiedSet { anchors: Table::from_iter([(ID, judged(&body, &world).state)]), ..VerifiedSet::default() };
         pending_requests(&set, &world.1).into_iter().map(|request| request.commitment).collect()
     };
     let fork = |other: Vec<u8>, last: Vec<u8>| [b"\xff".to_vec(), other, last].concat();
@@ -139,10 +139,10 @@ fn every_branch_is_asked_for_even_beside_a_block_that_is_known() {
     assert_eq!(asked(fork(pending(ALICE), [append(&[1]), hashed_to(1)].concat())), [ID.0.to_vec()]);
     // What one proof of the digest leaves open, another may answer.
     let mut state = judged(&other, &world).state;
-    let mut set = VerifiedSet { anchors: Ordered::from_iter([(ID, state.clone())]), ..VerifiedSet::default() };
+    let mut set = VerifiedSet { anchors: Table::from_iter([(ID, state.clone())]), ..VerifiedSet::default() };
     assert_eq!(pending_requests(&set, &world.1).len(), 1);
     state.answered.insert(commitment.into());
-    merge(set.anchors.get_mut(&ID).unwrap(), state);
+    merge(&mut set.anchors.get_mut(&ID).unwrap(), state);
     assert_eq!(pending_requests(&set, &world.1).len(), 0);
 }
 

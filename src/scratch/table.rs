@@ -1,0 +1,225 @@
+//! Rows in order of key, once all of them are known.
+
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex};
+
+use super::{Key, Sorter};
+use super::place::{Bytes, Scratch};
+use super::run::{HEAD, Run, append, row, unpacked};
+use crate::domain::Packed;
+
+/// Bytes of rows between two keys that are kept in memory.
+const BLOCK: u64 = 8 * 1024;
+
+/// Keys with their values, ascending by key: walked, and looked up. Copies share the rows.
+#[derive(Debug, Clone)]
+pub struct Table<K, V> {
+    scratch: Scratch,
+    bytes: Arc<Bytes>,
+    end: u64,
+    /// The first key of each block, and where it begins.
+    blocks: Arc<[(K, u64)]>,
+    rows: usize,
+    value: PhantomData<fn() -> V>,
+}
+
+impl<K: Key, V: Packed> Default for Table<K, V> {
+    fn default() -> Self {
+        Writer::new(Scratch::default()).finish()
+    }
+}
+
+impl<K: Key, V: Packed> Table<K, V> {
+    /// How many rows.
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// True when there is none.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// Gathers other rows in the place where these lie.
+    pub fn sorter<L, W>(&self) -> Sorter<L, W> {
+        Sorter::in_place(self.scratch.clone())
+    }
+
+    #[cfg(test)]
+    pub(super) fn as_values<W>(&self) -> Table<K, W> {
+        let (scratch, bytes, blocks) = (self.scratch.clone(), Arc::clone(&self.bytes), Arc::clone(&self.blocks));
+        Table { scratch, bytes, end: self.end, blocks, rows: self.rows, value: PhantomData }
+    }
+
+    /// The first failure of the place where the rows lie: what was told since may lack some.
+    ///
+    /// # Errors
+    /// [`super::ScratchError`].
+    pub fn check(&self) -> Result<(), super::ScratchError> {
+        self.scratch.check()
+    }
+
+    /// All rows, from the first.
+    pub(super) fn whole(&self) -> Run {
+        Run::over(Arc::clone(&self.bytes), self.scratch.clone(), 0..self.end)
+    }
+
+    /// Keys and values, ascending; each value is made anew for whoever asks.
+    pub fn iter(&self) -> Rows<K, V> {
+        Rows::of(self.whole())
+    }
+
+    /// Values in order of their keys.
+    pub fn values(&self) -> impl Iterator<Item = V> + use<K, V> {
+        self.iter().map(|(_, value)| value)
+    }
+
+    /// Keys, ascending.
+    pub fn keys(&self) -> impl Iterator<Item = K> + use<K, V> {
+        let mut run = self.whole();
+        std::iter::from_fn(move || {
+            let key = run.key()?;
+            run.advance();
+            Some(K::of(key))
+        })
+    }
+
+    /// Calls `found` with the packed value of a key.
+    fn find<T>(&self, key: &K, found: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
+        let after = self.blocks.partition_point(|(first, _)| first <= key);
+        let (_, begin) = self.blocks.get(after.checked_sub(1)?)?;
+        let end = self.blocks.get(after).map_or(self.end, |(_, begin)| *begin);
+        let mut block = vec![0; usize::try_from(end - begin).ok()?];
+        let read = self.bytes.read(*begin, &mut block);
+        self.scratch.attempt("read", read)?;
+        let mut left = block.as_slice();
+        while let Some((held, value)) = row(left) {
+            if held >= key.bytes() {
+                return if held == key.bytes() { found(value) } else { None };
+            }
+            left = left.get(HEAD + value.len()..)?;
+        }
+        None
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &K) -> Option<V> {
+        self.find(key, |value| unpacked(&self.scratch, value))
+    }
+
+    /// The same keys in the same order, each value changed by `change`.
+    #[must_use]
+    pub fn altered(&self, mut change: impl FnMut(&mut V)) -> Self {
+        let mut writer = Writer::new(self.scratch.clone());
+        for (key, mut value) in self {
+            change(&mut value);
+            writer.put(key.bytes(), &value);
+        }
+        writer.finish()
+    }
+
+    /// True when the key has a value.
+    pub fn contains_key(&self, key: &K) -> bool {
+        self.find(key, |_| Some(())).is_some()
+    }
+}
+
+impl<K: Key, V: Packed> FromIterator<(K, V)> for Table<K, V> {
+    /// In memory; of equal keys the first stands.
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(rows: I) -> Self {
+        let mut sorter = Sorter::default();
+        rows.into_iter().for_each(|(key, value)| sorter.push(&key, &value));
+        sorter.finish(|_, _| ())
+    }
+}
+
+impl<K: Key, V: Packed> IntoIterator for &Table<K, V> {
+    type Item = (K, V);
+    type IntoIter = Rows<K, V>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// A walk over a [`Table`].
+#[derive(Debug)]
+pub struct Rows<K, V> {
+    run: Run,
+    row: PhantomData<fn() -> (K, V)>,
+}
+
+impl<K, V> Rows<K, V> {
+    pub(super) fn of(run: Run) -> Self {
+        Self { run, row: PhantomData }
+    }
+}
+
+impl<K: Key, V: Packed> Iterator for Rows<K, V> {
+    type Item = (K, V);
+
+    fn next(&mut self) -> Option<(K, V)> {
+        let key = self.run.key()?;
+        let value = self.run.value()?;
+        self.run.advance();
+        Some((K::of(key), value))
+    }
+}
+
+/// Writes rows in order of key.
+pub(super) struct Writer<K, V> {
+    scratch: Scratch,
+    file: Option<BufWriter<File>>,
+    /// What is not in the file.
+    waiting: Vec<u8>,
+    end: u64,
+    blocks: Vec<(K, u64)>,
+    rows: usize,
+    value: PhantomData<fn() -> V>,
+}
+
+impl<K: Key, V: Packed> Writer<K, V> {
+    pub(super) fn new(scratch: Scratch) -> Self {
+        Self { scratch, file: None, waiting: Vec::new(), end: 0, blocks: Vec::new(), rows: 0, value: PhantomData }
+    }
+
+    pub(super) fn put(&mut self, key: &[u8; 32], value: &V) {
+        if self.blocks.last().is_none_or(|(_, begin)| self.end - begin >= BLOCK) {
+            self.blocks.push((K::of(*key), self.end));
+        }
+        let before = self.waiting.len();
+        append(&mut self.waiting, key, |out| value.pack(out));
+        self.end += (self.waiting.len() - before) as u64;
+        self.rows += 1;
+        if self.waiting.len() >= self.scratch.gathered_max() || self.file.is_some() {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        if self.file.is_none() {
+            self.file = self.scratch.file().map(BufWriter::new);
+        }
+        if let Some(file) = &mut self.file {
+            let written = file.write_all(&self.waiting);
+            self.scratch.attempt("write", written);
+        }
+        self.waiting.clear();
+    }
+
+    pub(super) fn finish(mut self) -> Table<K, V> {
+        let written = self.file.take().map(|file| file.into_inner().map_err(std::io::IntoInnerError::into_error));
+        let file = written.and_then(|written| self.scratch.attempt("write", written));
+        self.waiting.shrink_to_fit();
+        Table {
+            bytes: Arc::new(file.map_or_else(|| Bytes::Memory(self.waiting), |file| Bytes::File(Mutex::new(file)))),
+            scratch: self.scratch,
+            end: self.end,
+            blocks: self.blocks.into(),
+            rows: self.rows,
+            value: PhantomData,
+        }
+    }
+}
