@@ -37,7 +37,7 @@ fn main() {
             let began = Instant::now();
             let (envelope, rebind, _) = black_box(project(&set, &plan.policy, as_of));
             clock = clock.min(began.elapsed().as_secs_f64());
-            (envelopes, rebinds) = (envelope.entries.len(), rebind.entries.len());
+            (envelopes, rebinds) = (envelope.len(), rebind.entries.len());
         }
         // Processor time comes in hundredths, so the rounds share it; they also free what the round before them made.
         let seconds = (processor::seconds() - spent) / ROUNDS as f64;

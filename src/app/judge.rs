@@ -176,7 +176,6 @@ pub(super) fn judge_knowing(
     let mut learned = None;
     let mut verifier = Verifier::knowing(known.policy, known.genuine);
     verifier.lay(&store.scratch());
-    verifier.reserve(usize::try_from(store.len()).unwrap_or_default());
     let items = known.genuine.checks_by().batch_items();
     let mut pass = Pass { items, done: 0, received: BTreeMap::new(), tables: known.tables, observer, cancel };
     pass.run(store, FIRST_PASS, &mut |batch| threads.install(|| verifier.first_pass(batch)))?;

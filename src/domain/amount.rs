@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::packed_newtype;
+
 /// 21 million bitcoin in millisatoshi: no single amount can be larger (TREASURY 5.3).
 pub const MAX_SUPPLY_MSAT: u64 = 2_100_000_000_000_000_000;
 const MAX_SUPPLY_SATS: u64 = MAX_SUPPLY_MSAT / 1000;
@@ -15,6 +17,8 @@ pub struct AmountError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct Sats(u64);
+
+packed_newtype!(Sats);
 
 impl Sats {
     /// Zero.

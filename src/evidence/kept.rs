@@ -23,6 +23,11 @@ const PAIRS: [(&str, [&str; 2]); 6] = [
     ("tier", ["tier_before", "tier_after"]),
     ("tier", ["from_tier", "to_tier"]),
 ];
+/// The name among [`PAIRS`] that is written like this.
+pub(super) fn kept_name(text: &str) -> Option<&'static str> {
+    PAIRS.iter().map(|(name, _)| *name).find(|name| *name == text)
+}
+
 /// A value longer than this is no tier, rate or count.
 const VALUE_BYTES_MAX: usize = 100;
 

@@ -61,7 +61,7 @@ impl Ledgers {
     pub fn leaf_counts(&self) -> BTreeMap<LeafKind, u64> {
         let count = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
         let mut counts = BTreeMap::from([
-            (LeafKind::Envelope, count(self.envelope.entries.len())),
+            (LeafKind::Envelope, count(self.envelope.len())),
             (LeafKind::Treasury, self.treasury.view().entries),
             (LeafKind::Attestation, count(self.attestations.entries.len())),
             (LeafKind::Project, count(self.projects.entries.len())),
@@ -96,7 +96,8 @@ pub fn project(set: &VerifiedSet, policy: &TrustPolicy, as_of: AsOf) -> (Envelop
 /// The ledgers of what envelope keys signed: one court decides for both what counts.
 fn signed(scope: Scope<'_>, findings: &mut Vec<Finding>) -> (EnvelopeLedger, RebindLedger) {
     let standings = Standings::of(scope);
-    (EnvelopeLedger::fold(scope, &standings, findings), RebindLedger::fold(scope, &standings, findings))
+    let (envelope, rebinds) = EnvelopeLedger::fold(scope, &standings, findings);
+    (envelope, RebindLedger::fold(scope, &standings, &rebinds, findings))
 }
 
 /// Rebuilds everything from the verified set. A pure function: neither the order nor the repetition of evidence matters.

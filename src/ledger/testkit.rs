@@ -226,7 +226,7 @@ impl World {
     }
 
     pub(crate) fn rebind_mut(&mut self, name: &str, change: impl FnOnce(&mut Rebind)) {
-        let mut envelope = self.set.envelopes[&id(name)].fact().clone();
+        let mut envelope = self.set.envelopes.get(&id(name)).unwrap().fact().clone();
         let OcMeBody::Rebind(rebind) = Arc::make_mut(&mut envelope.body) else { panic!("{name} is no rebind") };
         change(rebind);
         self.set.envelopes.insert(id(name), Verified::assumed(envelope, evidence(name)));
@@ -315,7 +315,7 @@ impl World {
 
     /// Sightings of every envelope's carrier at one source.
     pub(crate) fn carriers(&self) -> BTreeSet<EvidenceId> {
-        self.set.envelopes.values().map(Verified::first_carrier).collect()
+        self.set.envelopes.values().map(|verified| verified.first_carrier()).collect()
     }
 }
 

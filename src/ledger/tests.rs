@@ -70,7 +70,7 @@ proptest! {
         let straight = world(&events, &settlements);
         let mut turned = straight.clone();
         turned.set.configs.reverse();
-        turned.set.envelopes = straight.set.envelopes.clone().into_iter().rev().collect();
+        turned.set.envelopes = straight.set.envelopes.iter().collect::<Vec<_>>().into_iter().rev().collect();
         turned.set.settlements = straight.set.settlements.clone().into_iter().rev().collect();
         prop_assert_eq!(views(&straight), views(&turned));
         prop_assert_eq!(straight.ledgers().findings, turned.ledgers().findings);
@@ -110,7 +110,7 @@ fn a_carrier_changes_no_leaf() {
     world.settlement("s", SettlementKind::EscrowDeposit, |_| ());
     let before = views(&world);
     let id = crate::domain::EnvelopeId(digest("e"));
-    let fact = world.set.envelopes[&id].fact().clone();
+    let fact = world.set.envelopes.get(&id).unwrap().fact().clone();
     world.set.envelopes.insert(id, Verified::assumed(fact, evidence("another carrier")));
     assert_eq!(views(&world), before);
 }

@@ -33,18 +33,19 @@ impl LedgerView {
         Self::over(name, &tree)
     }
 
-    /// As [`Self::of`]: the leaves of each part are made and hashed on all cores.
-    pub(super) fn of_parts<'e, T: Sync + 'e>(
+    /// As [`Self::of`]: while the leaves of a part are made and hashed, the next entries are read.
+    pub(super) fn of_parts<T: Send + Sync>(
         name: &'static str,
-        parts: impl Iterator<Item = &'e [T]>,
-        leaf: impl Fn(&'e T) -> Vec<u8> + Sync,
+        mut entries: impl Iterator<Item = T> + Send,
+        leaf: impl Fn(&T) -> Vec<u8> + Sync,
     ) -> Self {
         let mut tree = MerkleTree::new();
-        for part in parts {
-            let hashes: Vec<Digest32> = part.par_iter().map(|entry| leaf_hash(&leaf(entry))).collect();
-            for hash in hashes {
-                tree.push_hash(hash);
-            }
+        let mut part: Vec<T> = entries.by_ref().take(PART.get()).collect();
+        while !part.is_empty() {
+            let hash = || part.par_iter().map(|entry| leaf_hash(&leaf(entry))).collect::<Vec<Digest32>>();
+            let (hashes, next) = rayon::join(hash, || entries.by_ref().take(PART.get()).collect());
+            hashes.into_iter().for_each(|hash| tree.push_hash(hash));
+            part = next;
         }
         Self::over(name, &tree)
     }

@@ -90,8 +90,8 @@ fn project_of(input: &Input<'_>, divergence: &Divergence) -> Option<ProjectKey> 
     if let Some(project) = divergence.subject.get("project") {
         return Some(project.into());
     }
-    let entry = digest(divergence, "envelope").and_then(|id| input.ledgers.envelope.entries.get(&EnvelopeId(id)));
-    if let Some(OcMeBody::Event(event)) = entry.map(|entry| &*entry.body) {
+    let entry = digest(divergence, "envelope").and_then(|id| input.ledgers.envelope.entry(&EnvelopeId(id)));
+    if let Some(OcMeBody::Event(event)) = entry.as_ref().map(|entry| &*entry.body) {
         return event.project.clone();
     }
     let settlement = digest(divergence, "settlement").and_then(|digest| input.set.settlements.get(&digest))?;
@@ -102,7 +102,7 @@ fn project_of(input: &Input<'_>, divergence: &Divergence) -> Option<ProjectKey> 
 /// carrier.
 fn time_of(input: &Input<'_>, divergence: &Divergence) -> Option<UnixSeconds> {
     if let Some(id) = digest(divergence, "envelope").map(EnvelopeId) {
-        let billed = input.ledgers.envelope.entries.get(&id).and_then(|entry| entry.claimed);
+        let billed = input.ledgers.envelope.entry(&id).and_then(|entry| entry.claimed);
         let rebound = || input.ledgers.rebind.entries.get(&id).map(|entry| entry.rebind.at);
         if let Some(at) = billed.or_else(rebound) {
             return Some(at.seconds());

@@ -71,7 +71,7 @@ const LATER: Standing = Standing::Excluded(Exclusion::AfterAsOf);
 
 /// All envelopes but rebinds, in order of id.
 fn billed<'i>(input: &'i Input<'_>) -> impl Iterator<Item = Item> + use<'i> {
-    input.ledgers.envelope.entries.values().filter(|entry| entry.standing != LATER).map(|entry| Item {
+    input.ledgers.envelope.listed().filter(|entry| entry.standing != LATER).map(|entry| Item {
         what: "envelope",
         digest: entry.id.0,
         claimed: entry.claimed,

@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use crate::domain::{Code, Direction, EvidenceId, Finding, SettlementKind, Subject, UserKey};
-use crate::evidence::{BalanceLine, OcMeBody};
-use crate::ledger::{Exclusion, Standing, discharged};
+use crate::evidence::BalanceLine;
+use crate::ledger::discharged;
 
 use super::audit::{Audit, wide};
 use super::book::{Balance, BalanceBook, Balances};
@@ -56,7 +56,7 @@ pub(super) fn check(input: &Input<'_>, audit: &mut Audit) -> BalanceSummary {
     });
     let is_plain = people.joined() == 0;
     let stated = (!is_plain).then(|| by_name.under(|name| listed.answers(people, name)));
-    let shares = if is_plain { shares } else { shares.under(|name| listed.answers(people, name)) };
+    let shares = if is_plain { shares } else { shares.under(|name| listed.answers(people, name).clone()) };
     let stated = stated.as_ref().unwrap_or(&balances);
     let asked = sampling::draw(input, (&balances, stated), &lines, &mut summary, audit);
     // Nobody answered is an answer, where somebody was asked for.
@@ -69,25 +69,16 @@ pub(super) fn check(input: &Input<'_>, audit: &mut Audit) -> BalanceSummary {
 
 /// The users' shares of events that a leaked key excludes, and how many users they name.
 fn excluded(input: &Input<'_>) -> (i128, u64) {
-    let (mut sats, mut users) = (0_i128, BTreeSet::new());
-    for entry in input.ledgers.envelope.entries.values() {
-        if let (Standing::Excluded(Exclusion::KeyCompromised), OcMeBody::Event(event)) = (entry.standing, &*entry.body)
-        {
-            sats += i128::from(event.user_earned.get());
-            users.insert(input.ledgers.people.account_of(&event.user));
-        }
-    }
-    (sats, wide(users.len()))
+    let lost = &input.ledgers.envelope.compromised;
+    let users: BTreeSet<&UserKey> = lost.keys().map(|user| input.ledgers.people.account_of(user)).collect();
+    (lost.values().sum(), wide(users.len()))
 }
 
 /// Earned, maturing, paid and adjusted by name (FORMATS 10). Payments by Lightning wallets don't touch this balance.
 fn recompute<'a>(input: &Input<'a>) -> Balances<'a> {
     let mut book = BalanceBook::new();
-    for (_, event) in input.ledgers.envelope.events() {
-        let earned = i128::from(event.user_earned.get());
-        let is_maturing = input.ledgers.envelope.vested_at(event).is_none();
-        let maturing = if is_maturing { earned } else { 0 };
-        book.add(&event.user, Balance { earned, maturing, ..Balance::default() });
+    for (user, sums) in &input.ledgers.envelope.earned {
+        book.add(user, Balance { earned: sums.earned, maturing: sums.maturing, ..Balance::default() });
     }
     let settled = input.set.settlements.iter().filter(|(digest, _)| input.ledgers.treasury.is_posted(digest));
     for (_, verified) in settled {
@@ -112,7 +103,7 @@ fn recompute<'a>(input: &Input<'a>) -> Balances<'a> {
 /// else is missing.
 fn compare(
     lines: &Lines<'_>,
-    (balances, shares): (&Balances<'_>, &Shares<'_>),
+    (balances, shares): (&Balances<'_>, &Shares),
     asked: Option<&BTreeSet<UserKey>>,
     summary: &mut BalanceSummary,
     audit: &mut Audit,
@@ -196,7 +187,7 @@ fn stated(line: &BalanceLine) -> i128 {
 fn mismatch(
     user: &UserKey,
     balance: Balance,
-    shares: &Shares<'_>,
+    shares: &Shares,
     lines: &[&(EvidenceId, BalanceLine)],
 ) -> Option<Finding> {
     let (mut expected, mut observed, mut evidence) = (Vec::new(), Vec::new(), Vec::new());

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::{Code, Digest32, EnvelopeId, EvidenceId, Finding, OperationId, SourceId, Subject};
 
 use crate::ledger::Unposted;
+use crate::verify::Carriers;
 
 use super::audit::Audit;
 use super::reconciler::Input;
@@ -105,7 +106,7 @@ fn envelopes(input: &Input<'_>) -> (usize, Vec<Finding>) {
     if !cited.is_empty() {
         for (id, verified) in &input.set.envelopes {
             let of_it = verified.carriers().iter().filter(|carrier| cited.contains(carrier));
-            by_carrier.extend(of_it.map(|carrier| (carrier, *id)));
+            by_carrier.extend(of_it.map(|carrier| (carrier, id)));
         }
     }
     let mut found = Vec::new();
@@ -114,7 +115,8 @@ fn envelopes(input: &Input<'_>) -> (usize, Vec<Finding>) {
             group.evidence.iter().filter_map(|evidence| by_carrier.get(&evidence.id).copied()).collect();
         let mut versions = Versions::default();
         for id in &members {
-            for carrier in input.set.envelopes.get(id).into_iter().flat_map(|verified| verified.carriers().iter()) {
+            let carriers = input.set.envelopes.get(id).map(|verified| verified.carriers().clone());
+            for carrier in carriers.iter().flat_map(Carriers::iter) {
                 for source in input.sightings.get(&carrier).into_iter().flatten() {
                     versions.see(source, When::Now, id.0, carrier);
                 }

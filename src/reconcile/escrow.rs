@@ -78,7 +78,7 @@ fn judge(project: &ProjectKey, funds: &Funding) -> Vec<Finding> {
 
 fn platform(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit) {
     let sum = |sats: &mut dyn Iterator<Item = Sats>| sats.map(|sats| u128::from(sats.get())).sum::<u128>();
-    let fees = sum(&mut input.ledgers.envelope.events().map(|(_, event)| event.platform));
+    let fees = input.ledgers.envelope.platform;
     let accruals: Vec<&Posted<'_>> = posted
         .iter()
         .filter(|settlement| settlement.event.kind == SettlementKind::PlatformAccrual)

@@ -78,7 +78,10 @@ impl<'a> Listed<'a> {
 
     /// The name under which a statement answers for another: the name itself where it is listed or each stands apart, else
     /// its account, else the lowest name of the account that is listed.
-    pub(super) fn answers(&self, people: &'a People, name: &'a UserKey) -> &'a UserKey {
+    pub(super) fn answers<'n>(&self, people: &'n People, name: &'n UserKey) -> &'n UserKey
+    where
+        'a: 'n,
+    {
         let account = people.account_of(name);
         let names = match self.0.get(account) {
             None => return account,

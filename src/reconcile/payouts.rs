@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Code, Direction, Finding, SettlementKind, Subject, UnixSeconds, UserKey};
+use crate::domain::{Code, Direction, EvidenceId, Finding, SettlementKind, Subject, UnixSeconds, UserKey};
 
 use crate::ledger::discharged;
 
@@ -16,7 +16,7 @@ pub(super) const PAYOUT_DUE_SECONDS: i64 = (7 + 3) * 24 * 3600;
 
 /// One account's shares and payouts.
 struct Flow<'f, 'a> {
-    shares: &'f [Share<'a>],
+    shares: &'f [Share],
     /// By time.
     payouts: Vec<&'f Posted<'a>>,
 }
@@ -43,8 +43,11 @@ fn flows<'f, 'a>(
     input: &Input<'a>,
     posted: &'f [Posted<'a>],
     earned: &'f Earned<'a>,
-) -> BTreeMap<&'a UserKey, Flow<'f, 'a>> {
-    let shared = earned.by_account.iter().map(|(user, shares)| (*user, Flow { shares, payouts: Vec::new() }));
+) -> BTreeMap<&'f UserKey, Flow<'f, 'a>>
+where
+    'a: 'f,
+{
+    let shared = earned.by_account.iter().map(|(user, shares)| (user, Flow { shares, payouts: Vec::new() }));
     let mut flows: BTreeMap<&UserKey, Flow<'_, '_>> = shared.collect();
     for settlement in posted {
         let event = settlement.event;
@@ -69,7 +72,7 @@ fn orphan(payout: &Posted<'_>, user: &UserKey) -> Finding {
 
 /// USER_OVERPAID: above what is vested now, or above what was even earned when it was paid. SET_EARLY: paid before it vested.
 fn overpaid(input: &Input<'_>, user: &UserKey, flow: &Flow<'_, '_>) -> Option<Finding> {
-    let sats = |shares: &[Share<'_>]| shares.iter().map(|share| u128::from(share.sats)).sum::<u128>();
+    let sats = |shares: &[Share]| shares.iter().map(|share| u128::from(share.sats)).sum::<u128>();
     let vested_shares = flow.shares.split(|share| share.vested_at.is_none()).next().unwrap_or_default();
     let vested = sats(vested_shares);
     let mut by_earning: Vec<(UnixSeconds, u64)> =
@@ -114,7 +117,7 @@ fn overpaid(input: &Input<'_>, user: &UserKey, flow: &Flow<'_, '_>) -> Option<Fi
 fn outstanding(input: &Input<'_>, user: &UserKey, flow: &Flow<'_, '_>) -> Vec<Finding> {
     let mut payouts = flow.payouts.iter();
     let (mut paid, mut paid_at, mut vested) = (0_u128, None, 0_u128);
-    let mut groups: BTreeMap<Code, (u128, &Share<'_>, UnixSeconds)> = BTreeMap::new();
+    let mut groups: BTreeMap<Code, (u128, &Share, UnixSeconds)> = BTreeMap::new();
     for share in flow.shares.iter().filter(|share| share.sats > 0) {
         let Some(vested_at) = share.vested_at else { continue };
         let sats = u128::from(share.sats);
@@ -138,14 +141,14 @@ fn outstanding(input: &Input<'_>, user: &UserKey, flow: &Flow<'_, '_>) -> Vec<Fi
         let open = if code == Code::SetLate { sats } else { sats.min(vested - paid) };
         groups.entry(code).or_insert((0, share, due)).0 += open;
     }
-    groups.into_iter().map(|(code, (sats, share, due))| flow_finding(code, user, sats, share, due)).collect()
+    groups.into_iter().map(|(code, (sats, share, due))| flow_finding(code, user, sats, due, share.carrier(input))).collect()
 }
 
-fn flow_finding(code: Code, user: &UserKey, sats: u128, share: &Share<'_>, due: UnixSeconds) -> Finding {
+fn flow_finding(code: Code, user: &UserKey, sats: u128, due: UnixSeconds, carrier: Option<EvidenceId>) -> Finding {
     let finding = Finding::new(code, Subject::new("user", user))
         .with_values(format!("settled by {due}"), format!("{sats} sats"))
-        .with_stake_sats(sats)
-        .with_evidence(share.entry.carrier, "share");
+        .with_stake_sats(sats);
+    let finding = carrier.into_iter().fold(finding, |finding, carrier| finding.with_evidence(carrier, "share"));
     match code {
         Code::SetPending => finding.with_explanation("Vested shares are not settled yet.").explained("not yet due"),
         Code::SetLate => finding.with_explanation("Vested shares were settled after they were due."),

@@ -19,7 +19,7 @@ pub(super) fn check(input: &Input<'_>, audit: &mut Audit) {
         usize::try_from(counts.unique.saturating_sub(counts.quarantined)).unwrap_or(usize::MAX)
     };
     let populations = [
-        ("envelope", declared.nostr, input.ledgers.envelope.events().count()),
+        ("envelope", declared.nostr, input.ledgers.envelope.of_kind(OcMeKind::Event)),
         ("proofs", declared.ots, proofs),
         ("headers", declared.headers, headers),
         ("settlements", declared.settlements, set.settlements.len()),
@@ -93,9 +93,8 @@ fn unread(input: &Input<'_>, audit: &mut Audit) {
 /// The ledgers' own checks, with their denominators.
 fn replayed(input: &Input<'_>, audit: &mut Audit) {
     let envelope = &input.ledgers.envelope;
-    let events = envelope.events().count();
-    let of_kind = |kind: OcMeKind| envelope.entries.values().filter(|e| e.counts() && e.kind == kind).count();
-    let keyed = envelope.events().filter(|(_, event)| event.idempotency_key.is_some()).count();
+    let of_kind = |kind: OcMeKind| envelope.of_kind(kind);
+    let (events, keyed) = (of_kind(OcMeKind::Event), envelope.keyed);
     let table: [(&str, usize, &[Code]); 6] = [
         ("envelope.fees", events, &[Code::FeeSplit]),
         ("envelope.identity", keyed, &[Code::EnvDoubleBilling, Code::EnvEquivocation]),

@@ -47,7 +47,7 @@ pub(super) fn recovery(input: &Input<'_>) -> Recovery {
             newest_anchor = placed.map(|anchor| anchor.time).filter(|at| *at <= as_of).max(newest_anchor);
         }
     };
-    let billed = input.ledgers.envelope.entries.values().filter(|entry| entry.counts());
+    let billed = input.ledgers.envelope.listed().filter(|entry| entry.standing == Standing::Counted);
     note(&mut billed.map(|entry| (entry.id, entry.claimed)));
     let rebound = input.ledgers.rebind.entries.values().filter(|entry| entry.standing == Standing::Counted);
     note(&mut rebound.map(|entry| (entry.id, Some(entry.rebind.at))));

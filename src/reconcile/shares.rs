@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{UnixMicros, UserKey};
 use crate::evidence::EventClass;
+use crate::ledger::CountedEvent;
 
 use super::listed::Lines;
 use super::reconciler::Input;
@@ -22,23 +23,23 @@ pub(super) struct Share {
 
 /// The shares of users for whom a statement states any; nothing is gathered for others.
 #[derive(Debug, Default)]
-pub(super) struct Shares<'a>(BTreeMap<&'a UserKey, Share>);
+pub(super) struct Shares(BTreeMap<UserKey, Share>);
 
-impl<'a> Shares<'a> {
-    pub(super) fn of(input: &Input<'a>, lines: &Lines<'a>) -> Self {
+impl Shares {
+    pub(super) fn of(input: &Input<'_>, lines: &Lines<'_>) -> Self {
         let people = &input.ledgers.people;
         let states = lines.iter().filter(|line| line.last_7d.or(line.by_class.into_iter().flatten().next()).is_some());
         let wanted: BTreeSet<&UserKey> = states.map(|line| people.account_of(&line.user)).collect();
-        let mut shares: BTreeMap<&UserKey, Share> = BTreeMap::new();
+        let mut shares: BTreeMap<UserKey, Share> = BTreeMap::new();
         if wanted.is_empty() {
             return Self(shares);
         }
         let begin = UnixMicros::from(input.as_of.time.plus(-WEEK));
-        for (_, event) in input.ledgers.envelope.events() {
+        for CountedEvent { event, .. } in input.ledgers.envelope.events() {
             if !wanted.contains(people.account_of(&event.user)) {
                 continue;
             }
-            let share = shares.entry(&event.user).or_default();
+            let share = shares.entry(event.user).or_default();
             let sats = i128::from(event.user_earned.get());
             let [a, b, c] = &mut share.by_class;
             *match event.class {
@@ -59,8 +60,8 @@ impl<'a> Shares<'a> {
     }
 
     /// The same under the names that answer for others.
-    pub(super) fn under(&self, answers: impl Fn(&'a UserKey) -> &'a UserKey) -> Self {
-        let mut joined: BTreeMap<&UserKey, Share> = BTreeMap::new();
+    pub(super) fn under(&self, answers: impl Fn(&UserKey) -> UserKey) -> Self {
+        let mut joined: BTreeMap<UserKey, Share> = BTreeMap::new();
         for (user, share) in &self.0 {
             let sum = joined.entry(answers(user)).or_default();
             sum.by_class.iter_mut().zip(share.by_class).for_each(|(sum, sats)| *sum += sats);

@@ -32,6 +32,15 @@ pub(super) fn row(bytes: &[u8]) -> Option<(&[u8; 32], &[u8])> {
     Some((key, rest.get(..usize::try_from(u32::from_le_bytes(*length)).ok()?)?))
 }
 
+/// Rows one after the other, as far as they are whole.
+pub(super) fn rows(mut bytes: &[u8]) -> impl Iterator<Item = (&[u8; 32], &[u8])> {
+    std::iter::from_fn(move || {
+        let (key, value) = row(bytes)?;
+        bytes = bytes.get(HEAD + value.len()..)?;
+        Some((key, value))
+    })
+}
+
 /// What a packed value says. One that can't be read is a failure of the place.
 pub(super) fn unpacked<V: Packed>(scratch: &Scratch, mut value: &[u8]) -> Option<V> {
     scratch.attempt("read", V::unpack(&mut value).ok_or(ErrorKind::InvalidData.into()))

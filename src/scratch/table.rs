@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use super::{Key, Sorter};
 use super::place::{Bytes, Scratch};
-use super::run::{HEAD, Run, append, row, unpacked};
+use super::run::{Run, append, rows, unpacked};
 use crate::domain::Packed;
 
 /// Bytes of rows between two keys that are kept in memory.
@@ -19,10 +19,20 @@ pub struct Table<K, V> {
     scratch: Scratch,
     bytes: Arc<Bytes>,
     end: u64,
-    /// The first key of each block, and where it begins.
-    blocks: Arc<[(K, u64)]>,
+    blocks: Arc<[Block<K>]>,
     rows: usize,
     value: PhantomData<fn() -> V>,
+}
+
+/// Rows that are read at once to find one of them.
+#[derive(Debug, Clone, Copy)]
+struct Block<K> {
+    /// Its first row's.
+    key: K,
+    /// Rows before it.
+    rows: usize,
+    /// Bytes before it.
+    begin: u64,
 }
 
 impl<K: Key, V: Packed> Default for Table<K, V> {
@@ -86,22 +96,29 @@ impl<K: Key, V: Packed> Table<K, V> {
         })
     }
 
+    /// The bytes of the last block that begins where `before` still holds.
+    fn block(&self, before: impl Fn(&Block<K>) -> bool) -> Option<(&Block<K>, Vec<u8>)> {
+        let after = self.blocks.partition_point(before);
+        let block = self.blocks.get(after.checked_sub(1)?)?;
+        let end = self.blocks.get(after).map_or(self.end, |next| next.begin);
+        let mut bytes = vec![0; usize::try_from(end - block.begin).ok()?];
+        let read = self.bytes.read(block.begin, &mut bytes);
+        self.scratch.attempt("read", read)?;
+        Some((block, bytes))
+    }
+
     /// Calls `found` with the packed value of a key.
     fn find<T>(&self, key: &K, found: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
-        let after = self.blocks.partition_point(|(first, _)| first <= key);
-        let (_, begin) = self.blocks.get(after.checked_sub(1)?)?;
-        let end = self.blocks.get(after).map_or(self.end, |(_, begin)| *begin);
-        let mut block = vec![0; usize::try_from(end - begin).ok()?];
-        let read = self.bytes.read(*begin, &mut block);
-        self.scratch.attempt("read", read)?;
-        let mut left = block.as_slice();
-        while let Some((held, value)) = row(left) {
-            if held >= key.bytes() {
-                return if held == key.bytes() { found(value) } else { None };
-            }
-            left = left.get(HEAD + value.len()..)?;
-        }
-        None
+        let (_, bytes) = self.block(|block| block.key <= *key)?;
+        let mut rows = rows(&bytes).skip_while(|(held, _)| *held < key.bytes());
+        rows.next().filter(|(held, _)| *held == key.bytes()).and_then(|(_, value)| found(value))
+    }
+
+    /// The row of that number, as walks count them from 0.
+    pub fn nth(&self, number: usize) -> Option<(K, V)> {
+        let (block, bytes) = self.block(|block| block.rows <= number)?;
+        let (key, value) = rows(&bytes).nth(number - block.rows)?;
+        Some((K::of(*key), unpacked(&self.scratch, value)?))
     }
 
     /// The value of a key.
@@ -132,6 +149,13 @@ impl<K: Key, V: Packed> FromIterator<(K, V)> for Table<K, V> {
         let mut sorter = Sorter::default();
         rows.into_iter().for_each(|(key, value)| sorter.push(&key, &value));
         sorter.finish(|_, _| ())
+    }
+}
+
+impl<K: Key, V: Packed + PartialEq> PartialEq for Table<K, V> {
+    /// Equal when they tell the same rows, wherever those lie.
+    fn eq(&self, other: &Self) -> bool {
+        self.rows == other.rows && self.iter().eq(other.iter())
     }
 }
 
@@ -175,7 +199,7 @@ pub(super) struct Writer<K, V> {
     /// What is not in the file.
     waiting: Vec<u8>,
     end: u64,
-    blocks: Vec<(K, u64)>,
+    blocks: Vec<Block<K>>,
     rows: usize,
     value: PhantomData<fn() -> V>,
 }
@@ -186,8 +210,8 @@ impl<K: Key, V: Packed> Writer<K, V> {
     }
 
     pub(super) fn put(&mut self, key: &[u8; 32], value: &V) {
-        if self.blocks.last().is_none_or(|(_, begin)| self.end - begin >= BLOCK) {
-            self.blocks.push((K::of(*key), self.end));
+        if self.blocks.last().is_none_or(|block| self.end - block.begin >= BLOCK) {
+            self.blocks.push(Block { key: K::of(*key), rows: self.rows, begin: self.end });
         }
         let before = self.waiting.len();
         append(&mut self.waiting, key, |out| value.pack(out));

@@ -1,13 +1,13 @@
 //! What a store has to hold: every leaf of the ledgers under its key, two indexes over the counted events, and what it all
 //! comes from. Records are made when they are asked for; of an index its members' places are held.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::domain::{Digest32, UnixSeconds};
-use crate::evidence::BillableEvent;
-use crate::ledger::{EnvelopeEntry, Journal, Ledgers};
+use crate::domain::{Digest32, EnvelopeId, UnixSeconds};
+use crate::ledger::{CountedEvent, Journal, Ledgers};
 
 use super::layout::{Kind, Layout};
 
@@ -36,8 +36,13 @@ pub struct Record {
     pub value: Vec<u8>,
 }
 
-/// A counted event with its entry.
-pub(super) type Mark<'a> = (&'a EnvelopeEntry, &'a BillableEvent);
+/// A counted event under a name of an index.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Mark {
+    name: Arc<str>,
+    seconds: i64,
+    id: EnvelopeId,
+}
 
 /// One sorted set with its members, ascending by score and then by name, as the server has them.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +51,7 @@ pub struct Index<'c> {
     pub kind: Kind,
     /// The user or the project.
     pub name: &'c str,
-    marks: &'c [Mark<'c>],
+    marks: &'c [Mark],
 }
 
 impl<'c> Index<'c> {
@@ -62,7 +67,7 @@ impl<'c> Index<'c> {
 
     /// Seconds since 1970 and envelope id, in that order of the two.
     pub fn members(&self) -> impl Iterator<Item = (i64, String)> + use<'c> {
-        self.marks.iter().map(|(entry, event)| (seconds(event), entry.id.to_string()))
+        self.marks.iter().map(|mark| (mark.seconds, mark.id.to_string()))
     }
 }
 
@@ -88,30 +93,31 @@ pub struct Content<'a> {
     journal: Journal<'a>,
     layout: &'a Layout,
     /// Ascending by user, then as [`Index::members`].
-    by_user: Vec<Mark<'a>>,
-    by_project: Vec<Mark<'a>>,
+    by_user: Vec<Mark>,
+    by_project: Vec<Mark>,
     counts: BTreeMap<Kind, u64>,
     meta: Record,
 }
 
-fn seconds(event: &BillableEvent) -> i64 {
-    event.occurred_at.seconds().0
-}
-
-fn user<'m>(mark: &Mark<'m>) -> &'m str {
-    mark.1.user.as_str()
-}
-
-fn project<'m>(mark: &Mark<'m>) -> &'m str {
-    mark.1.project.as_ref().map_or("", |project| project.as_str())
-}
-
-fn sorted<'a>(mut marks: Vec<Mark<'a>>, name: fn(&Mark<'a>) -> &'a str) -> Vec<Mark<'a>> {
-    marks.sort_unstable_by(|one, two| {
-        let order = |mark: &Mark<'a>| (name(mark), seconds(mark.1), mark.0.id);
-        order(one).cmp(&order(two))
-    });
-    marks
+/// Counted events by user, and by project; there is one copy of each name.
+fn marks(ledgers: &Ledgers) -> (Vec<Mark>, Vec<Mark>) {
+    let mut names: BTreeSet<Arc<str>> = BTreeSet::new();
+    let mut mark = |name: &str, counted: &CountedEvent| {
+        let name = names.get(name).cloned().unwrap_or_else(|| {
+            let name = Arc::<str>::from(name);
+            names.insert(Arc::clone(&name));
+            name
+        });
+        Mark { name, seconds: counted.event.occurred_at.seconds().0, id: counted.id }
+    };
+    let (mut by_user, mut by_project) = (Vec::new(), Vec::new());
+    for counted in ledgers.envelope.events() {
+        by_user.push(mark(counted.event.user.as_str(), &counted));
+        by_project.extend(counted.event.project.as_ref().map(|project| mark(project.as_str(), &counted)));
+    }
+    by_user.sort_unstable();
+    by_project.sort_unstable();
+    (by_user, by_project)
 }
 
 fn length<T>(list: &[T]) -> u64 {
@@ -121,12 +127,10 @@ fn length<T>(list: &[T]) -> u64 {
 impl<'a> Content<'a> {
     /// What these ledgers come to under this layout.
     pub fn new(ledgers: &'a Ledgers, journal: Journal<'a>, layout: &'a Layout, origin: &Origin) -> Self {
-        let by_user: Vec<Mark<'a>> = ledgers.envelope.events().collect();
-        let by_project = by_user.iter().filter(|(_, event)| event.project.is_some()).copied().collect();
-        let (by_user, by_project) = (sorted(by_user, user), sorted(by_project, project));
+        let (by_user, by_project) = marks(ledgers);
         let mut counts = counts(ledgers);
-        counts.insert(Kind::ByUser, groups(&by_user, user));
-        counts.insert(Kind::ByProject, groups(&by_project, project));
+        counts.insert(Kind::ByUser, groups(&by_user));
+        counts.insert(Kind::ByProject, groups(&by_project));
         let members = [(Kind::ByUser, length(&by_user)), (Kind::ByProject, length(&by_project))];
         let meta = Record {
             kind: Kind::Meta,
@@ -184,10 +188,8 @@ impl<'a> Content<'a> {
 
     /// Every index, ascending by name.
     pub fn indexes(&self) -> impl Iterator<Item = Index<'_>> {
-        let users = self.by_user.chunk_by(|one, two| user(one) == user(two));
-        let projects = self.by_project.chunk_by(|one, two| project(one) == project(two));
-        let users = users.map(|marks| Index { kind: Kind::ByUser, name: user(&marks[0]), marks });
-        users.chain(projects.map(|marks| Index { kind: Kind::ByProject, name: project(&marks[0]), marks }))
+        let users = by_name(&self.by_user).map(|marks| Index { kind: Kind::ByUser, name: &marks[0].name, marks });
+        users.chain(by_name(&self.by_project).map(|marks| Index { kind: Kind::ByProject, name: &marks[0].name, marks }))
     }
 
     /// Records, then members of indexes, in an order that never changes: a place in it is how far a load came.
@@ -200,8 +202,13 @@ impl<'a> Content<'a> {
     }
 }
 
-fn groups<'a>(marks: &[Mark<'a>], name: fn(&Mark<'a>) -> &'a str) -> u64 {
-    marks.chunk_by(|one, two| name(one) == name(two)).fold(0, |count, _| count + 1)
+/// What each name has.
+fn by_name(marks: &[Mark]) -> impl Iterator<Item = &[Mark]> {
+    marks.chunk_by(|one, two| one.name == two.name)
+}
+
+fn groups(marks: &[Mark]) -> u64 {
+    by_name(marks).fold(0, |count, _| count + 1)
 }
 
 /// Leaves by kind, counted without making those that are many.

@@ -3,22 +3,18 @@
 use std::cmp::Reverse;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use rayon::prelude::*;
-
-use super::names::Names;
 use super::unread::Unread;
 use super::{
     AcceptedGraduation, AcceptedRotation, AnchorState, ClaimedAttestation, Fate, HeldEvent, KnownDescriptor,
     SignedAttestation, SignedBinding, SignedEnvelope, SignedSettlement, Verified, VerifiedSet, ots,
 };
 use crate::domain::{
-    AttestationId, Code, Counts, Digest32, EnvelopeId, EvidenceId, Finding, NostrEventId, Ordered, Subject,
+    AttestationId, Code, Counts, Digest32, EnvelopeId, EvidenceId, Finding, NostrEventId, Subject,
     TrustPolicy,
 };
 use crate::evidence::{
-    AttestationClaim, BalanceLine, Charter, GraduationClaim, InvoiceRecord, ListedFederation, MergeRecord, OcMeBody,
+    AttestationClaim, BalanceLine, Charter, GraduationClaim, InvoiceRecord, ListedFederation, MergeRecord,
     OtsClaim, PaymentLogEntry, ProjectConfig, RotationClaim, StatementClaim,
 };
 use crate::scratch::{Scratch, Sorter};
@@ -90,11 +86,10 @@ pub(super) struct Merge {
     proofs: Sorter<EvidenceId, Digest32>,
     /// Every accepted envelope by every carrier, every genuine event, every proof: what comes in millions is sorted once, at the
     /// end.
-    envelopes: Vec<(EnvelopeId, Verified<SignedEnvelope>)>,
+    envelopes: Sorter<EnvelopeId, Verified<SignedEnvelope>>,
     events: Sorter<EvidenceId, HeldEvent>,
     anchors: Sorter<Digest32, AnchorState>,
     unread: Unread,
-    names: Names,
     fates: BTreeMap<&'static str, Sorter<Digest32, Fate>>,
     scratch: Scratch,
     /// Pieces of evidence that are items of their own.
@@ -104,15 +99,9 @@ pub(super) struct Merge {
 }
 
 impl Merge {
-    /// Makes room for what so many records may come to. Room that is not used costs addresses and no memory; lists that
-    /// outgrow theirs are copied, and lie there twice meanwhile.
-    pub(super) fn reserve(&mut self, records: usize) {
-        // Where a system promises no more than it has, they grow after all.
-        let _ = self.envelopes.try_reserve_exact(records);
-    }
-
     /// Puts what is too much for memory there.
     pub(super) fn lay(&mut self, scratch: &Scratch) {
+        self.envelopes = Sorter::in_place(scratch.clone());
         self.events = Sorter::in_place(scratch.clone());
         self.anchors = Sorter::in_place(scratch.clone());
         self.proofs = Sorter::in_place(scratch.clone());
@@ -175,11 +164,7 @@ impl Merge {
                 set.blanks.insert((id, carrier));
                 self.blanks.insert((id, carrier), event);
             }
-            Fact::Envelope(mut envelope) => {
-                self.names.share(&mut envelope);
-                envelope.body = Arc::new(OcMeBody::clone(&envelope.body));
-                self.envelopes.push((envelope.id, Verified::new(envelope, carrier)));
-            }
+            Fact::Envelope(envelope) => self.envelopes.push(&envelope.id.clone(), &Verified::new(envelope, carrier)),
             Fact::Attestation(it) => keep(&mut set.attestations, it.id, it, carrier, |it| it.scheme.clone()),
             Fact::Claimed(it) => keep_claimed(&mut set.claimed_attestations, it, carrier),
             // Everything of these is hashed into the id, so carriers can't differ.
@@ -256,19 +241,12 @@ impl Merge {
             let leaked_at = policy.leaked_at(&it.kid);
             (leaked_at.is_some(), Reverse(leaked_at), it.kid.clone(), it.rule, it.kind)
         };
-        let mut all = std::mem::take(&mut self.envelopes);
-        all.par_sort_unstable_by_key(|(id, it)| (*id, it.first_carrier()));
-        all.dedup_by(|(id, it), (held_id, held)| {
-            let is_same = id == held_id;
-            if is_same {
-                if rank(it.fact()) < rank(held.fact()) {
-                    std::mem::swap(it, held);
-                }
-                it.carriers().iter().for_each(|carrier| held.add_carrier(carrier));
+        self.set.envelopes = std::mem::take(&mut self.envelopes).finish(|held, mut it| {
+            if rank(it.fact()) < rank(held.fact()) {
+                std::mem::swap(&mut it, held);
             }
-            is_same
+            it.carriers().iter().for_each(|carrier| held.add_carrier(carrier));
         });
-        self.set.envelopes = Ordered::from_sorted(all);
     }
 
     /// A blank replacement never removes what is held (FORMATS 2.4); when nothing is held it is mere noise.

@@ -86,11 +86,6 @@ impl<'p> Verifier<'p> {
         self.merge.lay(scratch);
     }
 
-    /// Makes room for what so many records come to: for those who know how many there are.
-    pub fn reserve(&mut self, records: usize) {
-        self.merge.reserve(records);
-    }
-
     /// The keys of the first pass.
     pub fn ring(&self) -> &KeyRing {
         &self.ring

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::carriers::{Carriers, Pieces};
 use crate::domain::{
     AttestationId, BindingId, BlockHash, BlockHeight, Code, DescriptorId, Digest32, EnvelopeId, EvidenceId, Few,
-    Finding, KeyId, NostrEventId, Ordered, Population, PublicKey32, Tip, UnixSeconds, packed_choice, packed_struct,
+    Finding, KeyId, NostrEventId, Packed, Population, PublicKey32, Tip, UnixSeconds, packed_choice, packed_struct,
 };
 use crate::evidence::{
     AttestationMessage, BalanceLine, BindingMessage, CandidateRule, Changed, Charter, DescriptorForm, InvoiceRecord,
@@ -53,6 +53,11 @@ impl<T> Verified<T> {
         &self.fact
     }
 
+    /// The same, by itself.
+    pub fn into_fact(self) -> T {
+        self.fact
+    }
+
     /// Every piece of evidence that carries it.
     pub fn carriers(&self) -> &Carriers {
         &self.carriers
@@ -61,6 +66,17 @@ impl<T> Verified<T> {
     /// The carrier with the lowest id: a stable representative.
     pub fn first_carrier(&self) -> EvidenceId {
         self.carriers.first()
+    }
+}
+
+impl<T: Packed> Packed for Verified<T> {
+    fn pack(&self, out: &mut Vec<u8>) {
+        self.fact.pack(out);
+        self.carriers.pack(out);
+    }
+
+    fn unpack(from: &mut &[u8]) -> Option<Self> {
+        Some(Self { fact: T::unpack(from)?, carriers: Carriers::unpack(from)? })
     }
 }
 
@@ -78,6 +94,8 @@ pub struct SignedEnvelope {
     /// Fields out of the signed bytes; ledgers share them.
     pub body: Arc<OcMeBody>,
 }
+
+packed_struct!(SignedEnvelope { id, kind, kid, rule, body });
 
 /// An attestation whose id, members and BIP-322 signature hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -321,7 +339,7 @@ packed_struct!(HeldEvent { kind, at, id, place });
 #[derive(Debug, Clone, Default)]
 pub struct VerifiedSet {
     /// Signed OC Me artifacts, all kinds.
-    pub envelopes: Ordered<EnvelopeId, Verified<SignedEnvelope>>,
+    pub envelopes: Table<EnvelopeId, Verified<SignedEnvelope>>,
     /// Attestations.
     pub attestations: BTreeMap<AttestationId, Verified<SignedAttestation>>,
     /// Attestations that only their carriers' Nostr signatures speak for, by declared id. An id may stand among the
@@ -378,6 +396,7 @@ impl VerifiedSet {
     /// # Errors
     /// [`ScratchError`].
     pub fn check(&self) -> Result<(), ScratchError> {
+        self.envelopes.check()?;
         self.anchors.check()?;
         self.events.check()
     }

@@ -99,7 +99,7 @@ fn leak() -> CompromisedKey {
 
 fn standing(ledgers: &Ledgers, cell: &Cell) -> Option<Standing> {
     let id = cell.id.parse().unwrap();
-    let envelope = ledgers.envelope.entries.get(&id).map(|entry| entry.standing);
+    let envelope = ledgers.envelope.entry(&id).map(|entry| entry.standing);
     envelope.or(ledgers.rebind.entries.get(&id).map(|entry| entry.standing))
 }
 

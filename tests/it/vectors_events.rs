@@ -181,7 +181,8 @@ fn each_candidate_rule_finds_the_bytes_it_is_for() {
         let tags: Vec<[&str; 2]> = tags.iter().filter(|_| tagged).map(|[a, b]| [a.as_str(), b.as_str()]).collect();
         let set = verify(&[keys(), event_at(30087, &d_of(&signed), &content, &tags, 1)]);
         assert_eq!(codes(&set), [""; 0], "{rule:?}");
-        let envelope = set.envelopes.values().next().unwrap().fact();
+        let verified = set.envelopes.values().next().unwrap();
+        let envelope = verified.fact();
         assert_eq!((envelope.rule, envelope.id.0), (rule, sha256(signed.as_bytes())));
     }
 }

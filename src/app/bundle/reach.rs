@@ -43,6 +43,20 @@ impl Reach {
         }
     }
 
+    /// Takes what another has; false when it had all of it.
+    fn join(&mut self, other: Self) -> bool {
+        let before = self.len();
+        self.digests.extend(other.digests);
+        for (class, texts) in other.texts {
+            self.texts.entry(class).or_default().extend(texts);
+        }
+        self.len() > before
+    }
+
+    fn len(&self) -> usize {
+        self.digests.len() + self.texts.values().map(BTreeSet::len).sum::<usize>()
+    }
+
     fn evidence(&self) -> impl Iterator<Item = EvidenceId> {
         self.digests.iter().filter(|(class, _)| *class == Class::Evidence).map(|(_, id)| EvidenceId(*id))
     }
@@ -101,20 +115,16 @@ fn widen(set: &VerifiedSet, seeds: &Reach, hubs: &[Class]) -> Reach {
     let mut reached = seeds.clone();
     for _ in 0..STEPS_MAX {
         let passes = |node: Node<'_>| reached.has(node) && (seeds.has(node) || !hubs.contains(&class_of(node)));
-        let mut fresh = Vec::new();
+        let mut fresh = Reach::default();
         visit(set, &mut |from, _, to| {
             if passes(from) && !reached.has(to) {
-                fresh.push(to);
+                fresh.add(to);
             }
             if passes(to) && !reached.has(from) {
-                fresh.push(from);
+                fresh.add(from);
             }
         });
-        let mut grew = false;
-        for node in fresh {
-            grew |= reached.add(node);
-        }
-        if !grew || reached.digests.len() > PIECES_MAX.saturating_mul(2) {
+        if !reached.join(fresh) || reached.digests.len() > PIECES_MAX.saturating_mul(2) {
             break;
         }
     }

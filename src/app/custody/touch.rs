@@ -80,10 +80,10 @@ pub(super) fn touches(divergence: &Divergence, one: &Transition, set: &VerifiedS
 
 fn carriers(one: &Transition, set: &VerifiedSet) -> Carriers {
     let id = crate::domain::EnvelopeId(one.id);
-    let envelope = set.envelopes.get(&id).map(Verified::carriers);
-    let graduation = || set.graduations.get(&one.id).map(Verified::carriers);
-    let rotation = || set.rotations.get(&one.id).map(Verified::carriers);
-    envelope.or_else(graduation).or_else(rotation).cloned().unwrap_or_else(|| one.carrier.into())
+    let envelope = set.envelopes.get(&id).map(|envelope| envelope.carriers().clone());
+    let graduation = || set.graduations.get(&one.id).map(Verified::carriers).cloned();
+    let rotation = || set.rotations.get(&one.id).map(Verified::carriers).cloned();
+    envelope.or_else(graduation).or_else(rotation).unwrap_or_else(|| one.carrier.into())
 }
 
 #[cfg(test)]

@@ -12,7 +12,6 @@ use crate::app::coverage::Survey;
 use crate::domain::{Code, EvidenceId, Finding, Media, UnixSeconds, relay_spelling};
 use crate::reconcile::reconcile;
 use crate::store::EvidenceStore as _;
-use crate::verify::Verified;
 
 /// Beyond it two clocks do not tell the same time (CAPTURE, Bitcoin's own rule for headers).
 pub(super) const SKEW_SECONDS: i64 = 2 * 3600;
@@ -150,7 +149,7 @@ fn relays(patient: &Patient<'_>, survey: &Survey) -> Check {
         survey.set.events.iter().filter(|(_, event)| event.kind == RELAY_LIST).map(|(id, _)| id).collect();
     if !lists.is_empty() {
         // Anybody can publish a list of relays; those of publishers count.
-        let carriers = survey.set.envelopes.values().flat_map(|verified| verified.carriers().iter());
+        let carriers = survey.set.envelopes.values().flat_map(|verified| verified.carriers().iter().collect::<Vec<_>>());
         let publishers: BTreeSet<String> =
             carriers.filter_map(|id| Header::of(survey, id)).map(|header| header.pubkey).collect();
         for header in lists.into_iter().filter_map(|id| Header::of(survey, id)) {
@@ -197,7 +196,7 @@ fn key_hosts(patient: &Patient<'_>, survey: &Survey) -> Check {
         .collect();
     let mut seen = BTreeSet::new();
     if !configured.is_empty() {
-        let carriers = survey.set.envelopes.values().map(Verified::first_carrier);
+        let carriers = survey.set.envelopes.values().map(|verified| verified.first_carrier());
         for header in carriers.filter_map(|id| Header::of(survey, id)) {
             let content = serde_json::from_str::<Value>(&header.content).unwrap_or_default();
             let places = [&content, &content["envelope"], &content["event"]];

@@ -27,18 +27,18 @@ impl Node<'_> {
 }
 
 /// Is told (from, as what, to).
-pub(in crate::app) type Visit<'v, 'a> = dyn FnMut(Node<'a>, &'static str, Node<'a>) + 'v;
+pub(in crate::app) type Visit<'v> = dyn for<'n> FnMut(Node<'n>, &'static str, Node<'n>) + 'v;
 
 /// The relation of a thing to the evidence that brought it.
 pub(super) const CARRIER: &str = "carrier";
 
 /// Visits every reference.
-pub(in crate::app) fn visit<'a>(set: &'a VerifiedSet, visit: &mut Visit<'_, 'a>) {
+pub(in crate::app) fn visit(set: &VerifiedSet, visit: &mut Visit<'_>) {
     for (id, envelope) in &set.envelopes {
         let node = Node::Digest(Class::Envelope, id.0);
         visit(node, "key", Node::Text(Class::Kid, envelope.fact().kid.as_str()));
         body(node, &envelope.fact().body, visit);
-        carried(node, envelope, visit);
+        carried(node, &envelope, visit);
     }
     attested(set, visit);
     custody(set, visit);
@@ -87,7 +87,7 @@ fn user(text: &str) -> Node<'_> {
     Node::Text(Class::User, text)
 }
 
-fn carried<'a, T>(node: Node<'a>, fact: &Verified<T>, visit: &mut Visit<'_, 'a>) {
+fn carried<'a, T>(node: Node<'a>, fact: &Verified<T>, visit: &mut Visit<'_>) {
     fact.carriers().iter().for_each(|id| visit(node, CARRIER, evidence(id)));
 }
 
@@ -97,7 +97,7 @@ fn named<'a>(text: Option<&str>, of: impl Fn(Digest32) -> Node<'a>) -> Option<No
     text.strip_prefix("fed:").unwrap_or(&text).parse().ok().map(of)
 }
 
-fn body<'a>(node: Node<'a>, body: &'a OcMeBody, visit: &mut Visit<'_, 'a>) {
+fn body<'a>(node: Node<'a>, body: &'a OcMeBody, visit: &mut Visit<'_>) {
     match body {
         OcMeBody::Event(event) => {
             visit(node, "user", user(event.user.as_str()));
@@ -136,7 +136,7 @@ fn body<'a>(node: Node<'a>, body: &'a OcMeBody, visit: &mut Visit<'_, 'a>) {
     }
 }
 
-fn rebind<'a>(node: Node<'a>, rebind: &'a Rebind, visit: &mut Visit<'_, 'a>) {
+fn rebind<'a>(node: Node<'a>, rebind: &'a Rebind, visit: &mut Visit<'_>) {
     visit(node, "user", user(rebind.user.as_str()));
     rebind.prev.into_iter().for_each(|id| visit(node, "prev", envelope(id)));
     if let Some(graduation) = rebind.graduation {
@@ -150,8 +150,8 @@ fn rebind<'a>(node: Node<'a>, rebind: &'a Rebind, visit: &mut Visit<'_, 'a>) {
     }
 }
 
-fn attested<'a>(set: &'a VerifiedSet, visit: &mut Visit<'_, 'a>) {
-    let message = |node: Node<'a>, message: &'a AttestationMessage, visit: &mut Visit<'_, 'a>| {
+fn attested<'a>(set: &'a VerifiedSet, visit: &mut Visit<'_>) {
+    let message = |node: Node<'a>, message: &'a AttestationMessage, visit: &mut Visit<'_>| {
         visit(node, "user", user(&message.address));
         message.identities.iter().for_each(|identity| visit(node, "identity", user(identity)));
     };
@@ -175,7 +175,7 @@ fn attested<'a>(set: &'a VerifiedSet, visit: &mut Visit<'_, 'a>) {
     }
 }
 
-fn custody<'a>(set: &'a VerifiedSet, visit: &mut Visit<'_, 'a>) {
+fn custody<'a>(set: &'a VerifiedSet, visit: &mut Visit<'_>) {
     let descriptor = |id: DescriptorId| Node::Digest(Class::Descriptor, id.0);
     for (id, known) in &set.descriptors {
         let node = descriptor(*id);
@@ -199,7 +199,7 @@ fn custody<'a>(set: &'a VerifiedSet, visit: &mut Visit<'_, 'a>) {
     }
 }
 
-fn money<'a>(set: &'a VerifiedSet, visit: &mut Visit<'_, 'a>) {
+fn money<'a>(set: &'a VerifiedSet, visit: &mut Visit<'_>) {
     let payment = |hash: Digest32| Node::Digest(Class::Payment, hash);
     for (digest, settlement) in &set.settlements {
         let (node, event) = (Node::Digest(Class::Settlement, *digest), &settlement.fact().event);

@@ -36,7 +36,7 @@ pub(in crate::app) struct Hidden {
 impl Hidden {
     pub(in crate::app) fn of(set: &VerifiedSet, evidence_root: Digest32, reveal: bool) -> Self {
         let (mut users, mut aliases) = (BTreeSet::new(), BTreeSet::new());
-        for envelope in set.envelopes.values().map(Verified::fact) {
+        for envelope in set.envelopes.values().map(Verified::into_fact) {
             match &*envelope.body {
                 OcMeBody::Event(event) => drop(users.insert(event.user.to_string())),
                 OcMeBody::Payment(payment) => users.extend(payment.user.iter().map(ToString::to_string)),

@@ -136,7 +136,7 @@ fn brought_by(known: &Known, name: &Name) -> BTreeSet<EvidenceId> {
     let Ok(digest) = name.id.parse::<Digest32>() else { return BTreeSet::new() };
     let set = &known.set;
     let brought = match name.class {
-        Class::Envelope => of(set.envelopes.get(&EnvelopeId(digest))),
+        Class::Envelope => of(set.envelopes.get(&EnvelopeId(digest)).as_ref()),
         Class::Attestation => {
             let mut both = of(set.attestations.get(&AttestationId(digest)));
             both.extend(of(set.claimed_attestations.get(&AttestationId(digest))));

@@ -265,10 +265,11 @@ fn status(
     }
 }
 
-fn signed(survey: &Survey) -> BTreeMap<&KeyId, Signed> {
-    let mut signed: BTreeMap<&KeyId, Signed> = BTreeMap::new();
-    let envelopes = survey.ledgers.envelope.entries.values().map(|entry| (&entry.kid, entry.kind, entry.standing));
-    let rebinds = survey.ledgers.rebind.entries.values().map(|entry| (&entry.kid, OcMeKind::Rebind, entry.standing));
+fn signed(survey: &Survey) -> BTreeMap<KeyId, Signed> {
+    let mut signed: BTreeMap<KeyId, Signed> = BTreeMap::new();
+    let envelopes = survey.ledgers.envelope.entries().map(|entry| (entry.kid, entry.kind, entry.standing));
+    let rebinds = survey.ledgers.rebind.entries.values();
+    let rebinds = rebinds.map(|entry| (entry.kid.clone(), OcMeKind::Rebind, entry.standing));
     for (kid, kind, standing) in envelopes.chain(rebinds) {
         let (counted, excluded) = signed.entry(kid).or_default().entry(kind).or_default();
         *if standing == Standing::Counted { counted } else { excluded } += 1;

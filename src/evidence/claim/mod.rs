@@ -5,6 +5,7 @@ mod custody;
 mod documents;
 mod envelope;
 mod nostr;
+mod packed;
 mod proofs;
 mod rails;
 

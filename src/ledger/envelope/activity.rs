@@ -3,18 +3,18 @@
 use std::collections::BTreeSet;
 
 use crate::domain::{Code, Finding, Subject, UnixMicros};
-use crate::evidence::{ActivityAttestation, BillableEvent};
+use crate::evidence::ActivityAttestation;
 use crate::ledger::scope::Scope;
 
 use super::accounts::Billing;
 use super::survey::Survey;
 
-pub(super) fn check(scope: Scope<'_>, survey: &Survey<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn check(scope: Scope<'_>, survey: &Survey, findings: &mut Vec<Finding>) {
     for (signed, said) in &survey.activities {
         let account = scope.people.account_of(&said.user);
-        let events = survey.by_account.get(account).map(Vec::as_slice).unwrap_or_default();
+        let events = survey.by_account.get(account);
         let (mut expected, mut observed) = (Vec::new(), Vec::new());
-        for (name, said, rebuilt) in differences(said, events) {
+        for (name, said, rebuilt) in differences(said, &events) {
             expected.push(format!("{name}={rebuilt}"));
             observed.push(format!("{name}={said}"));
         }
@@ -22,10 +22,10 @@ pub(super) fn check(scope: Scope<'_>, survey: &Survey<'_>, findings: &mut Vec<Fi
             findings.push(
                 Finding::new(
                     Code::ActivityMismatch,
-                    Subject::new("envelope", signed.fact().id).and("user", &said.user),
+                    Subject::new("envelope", signed.id).and("user", &said.user),
                 )
                 .with_values(expected.join(", "), observed.join(", "))
-                .with_evidence(signed.first_carrier(), "carrier")
+                .with_evidence(signed.carrier, "carrier")
                 .with_explanation("The signed activity attestation contradicts the ledger rebuilt as of its time."),
             );
         }
@@ -34,10 +34,9 @@ pub(super) fn check(scope: Scope<'_>, survey: &Survey<'_>, findings: &mut Vec<Fi
 
 /// What differs under both readings: nothing says whether a person's other names are counted in.
 fn differences(said: &ActivityAttestation, billings: &[Billing<'_>]) -> Vec<(&'static str, String, String)> {
-    let events: Vec<&BillableEvent> = billings.iter().map(|billing| billing.event).collect();
-    let of_account = compare(said, &recompute(&events, said.computed_at));
-    let own: Vec<&BillableEvent> = events.iter().copied().filter(|event| event.user == said.user).collect();
-    if of_account.is_empty() || own.len() == events.len() {
+    let of_account = compare(said, &recompute(billings, said.computed_at));
+    let own: Vec<Billing<'_>> = billings.iter().filter(|billing| billing.user == said.user.as_str()).copied().collect();
+    if of_account.is_empty() || own.len() == billings.len() {
         return of_account;
     }
     compare(said, &recompute(&own, said.computed_at))
@@ -53,17 +52,17 @@ struct Activity {
     days: u64,
 }
 
-fn recompute(events: &[&BillableEvent], as_of: UnixMicros) -> Activity {
+fn recompute(events: &[Billing<'_>], as_of: UnixMicros) -> Activity {
     let mut activity = Activity::default();
     let (mut integrators, mut days) = (BTreeSet::new(), BTreeSet::new());
-    for event in events.iter().filter(|event| event.occurred_at <= as_of) {
+    for event in events.iter().filter(|event| event.at <= as_of) {
         activity.events += 1;
         activity.human += u64::from(!event.is_agent);
-        activity.lifetime += u128::from(event.user_earned.get());
+        activity.lifetime += u128::from(event.sats);
         // An event without a project is attributed to its site.
-        integrators.insert(event.project.as_ref().map_or((1, event.site.as_str()), |project| (0, project.as_str())));
-        days.insert(event.occurred_at.seconds().civil_date());
-        activity.oldest = Some(activity.oldest.map_or(event.occurred_at, |oldest| oldest.min(event.occurred_at)));
+        integrators.insert(event.project.map_or((1, event.site), |project| (0, project)));
+        days.insert(event.at.seconds().civil_date());
+        activity.oldest = Some(activity.oldest.map_or(event.at, |oldest| oldest.min(event.at)));
         activity.integrators = u64::try_from(integrators.len()).unwrap_or(u64::MAX);
         activity.days = u64::try_from(days.len()).unwrap_or(u64::MAX);
     }

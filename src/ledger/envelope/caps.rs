@@ -120,16 +120,16 @@ impl EnvelopeLedger {
     /// the one that it is judged by.
     pub fn read_caps(&self, caps: &Caps, people: &People) -> CapReading {
         let mut accounts = Accounts::new(people);
-        self.events().for_each(|(_, event)| accounts.add(event));
+        self.events().for_each(|counted| accounts.add(&counted.event));
         read(&accounts.into_lists(), caps)
     }
 }
 
-fn read(by_user: &ByAccount<'_>, caps: &Caps) -> CapReading {
+fn read(by_user: &ByAccount, caps: &Caps) -> CapReading {
     let mut reading = CapReading { window: caps.window, ..CapReading::default() };
-    for (user, billings) in by_user {
+    for (user, billings) in by_user.iter() {
         reading.users += 1;
-        walk::user(user, billings, caps, &mut reading);
+        walk::user(user, &billings, caps, &mut reading);
     }
     reading.breaches.sort_by(|a, b| order(a).cmp(&order(b)));
     reading
@@ -139,7 +139,7 @@ fn order(breach: &CapBreach) -> (Cap, &UserKey, &str, Option<&str>) {
     (breach.cap, &breach.user, &breach.period, breach.site.as_deref())
 }
 
-pub(super) fn check(scope: Scope<'_>, by_account: &ByAccount<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn check(scope: Scope<'_>, by_account: &ByAccount, findings: &mut Vec<Finding>) {
     let caps = &scope.policy.caps;
     let reading = read(by_account, caps);
     findings.extend(reading.breaches.iter().map(|breach| finding(breach, caps.window)));

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::{
     BlockHeight, Code, Digest32, EnvelopeId, Finding, Subject, UnixMicros, UnixSeconds, WindowId, merkle_root, sha256,
 };
-use crate::evidence::{BillableEvent, DropManifest};
+use crate::evidence::DropManifest;
 use crate::ledger::scope::{BLOCK_TIME_SLACK_SECONDS, Scope};
 
-use super::survey::{Billed, Signed, Survey};
+use super::survey::{Member, Signed, Survey};
 
 /// The unconditional safety valve after a window's boundary.
 const VALVE_SECONDS: i64 = 24 * 3600;
@@ -35,12 +35,12 @@ pub struct Window {
 
 /// Groups counted events and manifests by window and decides vesting: the first of the boundary's block, the seal, and the
 /// longest window plus its valve.
-pub(super) fn windows(scope: Scope<'_>, survey: &Survey<'_>, blocks: &Blocks) -> BTreeMap<WindowId, Window> {
+pub(super) fn windows(scope: Scope<'_>, survey: &Survey, blocks: &Blocks) -> BTreeMap<WindowId, Window> {
     let mut windows: BTreeMap<WindowId, Window> = BTreeMap::new();
     let empty = Window { first: None, target: None, sealed_at: None, vested_at: None };
     for (id, members) in &survey.members {
-        let first = members.iter().map(|(_, event)| event.occurred_at).min();
-        let targets = members.iter().filter_map(|(_, event)| event.drop.as_ref()?.close_height_target);
+        let first = members.iter().map(|member| member.at).min();
+        let targets = members.iter().filter_map(|member| member.target);
         windows.insert((*id).clone(), Window { first, target: targets.min(), ..empty });
     }
     for (_, manifest) in &survey.manifests {
@@ -72,7 +72,7 @@ fn ceiling(scope: Scope<'_>, first: UnixMicros) -> UnixSeconds {
 /// Checks every manifest and window. Returns the root rule that matched, by manifest.
 pub(super) fn check(
     scope: Scope<'_>,
-    survey: &Survey<'_>,
+    survey: &Survey,
     windows: &BTreeMap<WindowId, Window>,
     blocks: &Blocks,
     findings: &mut Vec<Finding>,
@@ -81,12 +81,12 @@ pub(super) fn check(
     let mut sealed_heights: BTreeMap<&WindowId, BlockHeight> = BTreeMap::new();
     for (signed, manifest) in &survey.manifests {
         let held = survey.members_of(&manifest.window);
-        findings.extend(totals(scope, signed, manifest, held));
+        findings.extend(totals(scope, *signed, manifest, held));
         if let Some(expected) = manifest.events_root {
-            let ids: Vec<EnvelopeId> = held.iter().map(|(signed, _)| signed.fact().id).collect();
+            let ids: Vec<EnvelopeId> = held.iter().map(|member| member.signed.id).collect();
             match root_rule(expected, &manifest.event_ids, &ids) {
-                Some(rule) => drop(rules.insert(signed.fact().id, rule)),
-                None => findings.push(root_unknown(signed, manifest, expected)),
+                Some(rule) => drop(rules.insert(signed.id, rule)),
+                None => findings.push(root_unknown(*signed, manifest, expected)),
             }
         }
         if let Some(height) = manifest.sealed_height {
@@ -103,14 +103,14 @@ pub(super) fn check(
     rules
 }
 
-fn totals(scope: Scope<'_>, signed: Signed<'_>, manifest: &DropManifest, held: &[Billed<'_>]) -> Option<Finding> {
-    let users: BTreeSet<_> = held.iter().map(|(_, event)| &event.user).collect();
-    let sum = |part: fn(&BillableEvent) -> u64| held.iter().map(|(_, event)| u128::from(part(event))).sum::<u128>();
+fn totals(scope: Scope<'_>, signed: Signed, manifest: &DropManifest, held: &[Member]) -> Option<Finding> {
+    let users: BTreeSet<_> = held.iter().map(|member| &member.user).collect();
+    let sum = |part: fn(&Member) -> u64| held.iter().map(|member| u128::from(part(member))).sum::<u128>();
     let count = |n: usize| n as u128; // usize is at most 64 bits wide
     let mut rows = vec![
         ("event_count", u128::from(manifest.event_count), count(held.len())),
-        ("gross_fee_sats", u128::from(manifest.gross.get()), sum(|event| event.gross.get())),
-        ("user_share_sats", u128::from(manifest.user_share.get()), sum(|event| event.user_earned.get())),
+        ("gross_fee_sats", u128::from(manifest.gross.get()), sum(|member| member.gross)),
+        ("user_share_sats", u128::from(manifest.user_share.get()), sum(|member| member.earned)),
     ];
     if let Some(recipients) = manifest.recipient_count {
         // A person may have had two names when the window was sealed, or one.
@@ -121,7 +121,7 @@ fn totals(scope: Scope<'_>, signed: Signed<'_>, manifest: &DropManifest, held: &
     }
     if !manifest.event_ids.is_empty() {
         let listed: BTreeSet<EnvelopeId> = manifest.event_ids.iter().copied().collect();
-        let ids: BTreeSet<EnvelopeId> = held.iter().map(|(signed, _)| signed.fact().id).collect();
+        let ids: BTreeSet<EnvelopeId> = held.iter().map(|member| member.signed.id).collect();
         rows.push(("listed_but_not_held", 0, count(listed.difference(&ids).count())));
         rows.push(("held_but_not_listed", 0, count(ids.difference(&listed).count())));
     }
@@ -133,19 +133,19 @@ fn totals(scope: Scope<'_>, signed: Signed<'_>, manifest: &DropManifest, held: &
         rows.iter().map(|row| format!("{}={}", row.0, pick(row))).collect::<Vec<_>>().join(", ")
     };
     Some(
-        Finding::new(Code::DropTotals, Subject::new("envelope", signed.fact().id).and("window", &manifest.window))
+        Finding::new(Code::DropTotals, Subject::new("envelope", signed.id).and("window", &manifest.window))
             .with_values(render(|row| row.1), render(|row| row.2))
-            .with_evidence(signed.first_carrier(), "manifest")
+            .with_evidence(signed.carrier, "manifest")
             .with_explanation(
                 "The sealed manifest and the members that are held disagree: members are missing or foreign.",
             ),
     )
 }
 
-fn root_unknown(signed: Signed<'_>, manifest: &DropManifest, expected: Digest32) -> Finding {
-    Finding::new(Code::DropRoot, Subject::new("envelope", signed.fact().id).and("window", &manifest.window))
+fn root_unknown(signed: Signed, manifest: &DropManifest, expected: Digest32) -> Finding {
+    Finding::new(Code::DropRoot, Subject::new("envelope", signed.id).and("window", &manifest.window))
         .with_values(expected, "no known rule gives this root")
-        .with_evidence(signed.first_carrier(), "manifest")
+        .with_evidence(signed.carrier, "manifest")
         .with_explanation("The tree rule is not published; none of the candidate rules reproduces the root.")
 }
 
@@ -220,17 +220,15 @@ fn too_long(scope: Scope<'_>, id: &WindowId, window: &Window) -> Option<Finding>
 }
 
 /// Later members may only name an earlier boundary. Members of one instant have no order, so they never contradict.
-fn boundary_moved(id: &WindowId, held: &[Billed<'_>]) -> Option<Finding> {
-    let mut named: Vec<(UnixMicros, BlockHeight, Signed<'_>)> = held
-        .iter()
-        .filter_map(|(signed, event)| Some((event.occurred_at, event.drop.as_ref()?.close_height_target?, *signed)))
-        .collect();
-    named.sort_by_key(|(at, height, signed)| (*at, std::cmp::Reverse(*height), signed.fact().id));
+fn boundary_moved(id: &WindowId, held: &[Member]) -> Option<Finding> {
+    let mut named: Vec<(UnixMicros, BlockHeight, Signed)> =
+        held.iter().filter_map(|member| Some((member.at, member.target?, member.signed))).collect();
+    named.sort_by_key(|(at, height, signed)| (*at, std::cmp::Reverse(*height), signed.id));
     named.windows(2).find_map(|pair| match pair {
         [(_, before, first), (_, after, second)] if after > before => {
             let why = "A later member names a later boundary; a boundary may only move earlier.";
             let finding = window_finding(id, "boundary", format!("at most {before}"), after, why);
-            Some(finding.with_evidence(first.first_carrier(), "first").with_evidence(second.first_carrier(), "second"))
+            Some(finding.with_evidence(first.carrier, "first").with_evidence(second.carrier, "second"))
         }
         _ => None,
     })

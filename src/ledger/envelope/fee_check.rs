@@ -29,7 +29,7 @@ impl<'a> Prices<'a> {
     }
 
     /// Checks one event. True when it has a custom key whose class no config valid at its time states.
-    pub(super) fn check(&self, signed: Signed<'_>, event: &BillableEvent, findings: &mut Vec<Finding>) -> bool {
+    pub(super) fn check(&self, signed: Signed, event: &BillableEvent, findings: &mut Vec<Finding>) -> bool {
         let known = match &event.project {
             Some(project) => self.by_project.get(project),
             None => self.by_domain.get(&normal_domain(event.site.as_str())),
@@ -47,7 +47,7 @@ impl<'a> Prices<'a> {
 }
 
 /// Replays one event. When several documents carry the newest valid time, one that agrees is enough: nothing says which held.
-fn judge(signed: Signed<'_>, event: &BillableEvent, valid: Result<&[&ProjectConfig], &'static str>) -> Option<Finding> {
+fn judge(signed: Signed, event: &BillableEvent, valid: Result<&[&ProjectConfig], &'static str>) -> Option<Finding> {
     let configs = match valid {
         Ok(configs) => configs,
         Err(reason) => return Some(unreplayable(signed, reason)),
@@ -82,23 +82,23 @@ fn judge(signed: Signed<'_>, event: &BillableEvent, valid: Result<&[&ProjectConf
     })
 }
 
-fn split(signed: Signed<'_>, event: &BillableEvent, expected: &str, what: &str) -> Finding {
+fn split(signed: Signed, event: &BillableEvent, expected: &str, what: &str) -> Finding {
     let mut recorded = format!("{}/{}/{}/{}", event.gross, event.platform, event.user_earned, event.rebate);
     if what.contains("class") {
         recorded += &format!(", class {}", event.class.name());
     }
-    Finding::new(Code::FeeSplit, Subject::new("envelope", signed.fact().id))
+    Finding::new(Code::FeeSplit, Subject::new("envelope", signed.id))
         .with_values(expected, recorded)
-        .with_evidence(signed.first_carrier(), "carrier")
+        .with_evidence(signed.carrier, "carrier")
         .with_explanation(format!(
             "Gross/platform/user/rebate in satoshi disagree: {what}. The envelope counts as signed."
         ))
 }
 
-fn unreplayable(signed: Signed<'_>, reason: &str) -> Finding {
-    Finding::new(Code::FeeUnreplayable, Subject::new("envelope", signed.fact().id))
+fn unreplayable(signed: Signed, reason: &str) -> Finding {
+    Finding::new(Code::FeeUnreplayable, Subject::new("envelope", signed.id))
         .with_values("a price config and amount valid at that time", reason)
-        .with_evidence(signed.first_carrier(), "carrier")
+        .with_evidence(signed.carrier, "carrier")
         .with_explanation("The fees could not be replayed; only the invariants were checked.")
 }
 

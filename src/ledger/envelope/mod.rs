@@ -17,6 +17,6 @@ mod view;
 
 pub use caps::{Cap, CapBreach, CapReading, Measured};
 pub use drops::Window;
-pub use roll::{EnvelopeEntry, EnvelopeLedger};
+pub use roll::{CountedEvent, Earned, EnvelopeEntry, EnvelopeLedger, ListedEnvelope};
 pub(crate) use standing::Standings;
 pub use standing::{Exclusion, Standing};

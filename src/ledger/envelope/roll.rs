@@ -1,16 +1,20 @@
 //! The roll of all OC Me envelopes but rebinds, by content id.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::domain::{BlockHeight, EnvelopeId, EvidenceId, Finding, KeyId, Ordered, UnixMicros, UnixSeconds, WindowId};
+use crate::domain::{
+    BlockHeight, EnvelopeId, EvidenceId, Finding, KeyId, ProjectKey, UnixMicros, UnixSeconds, UserKey, WindowId,
+    packed_struct,
+};
 use crate::evidence::{BillableEvent, Distribution, DropManifest, OcMeBody, OcMeKind};
 use crate::ledger::scope::{AscendingAnchors, Scope};
 use crate::ledger::view::PART;
+use crate::scratch::{Ascending, Sorter, Table};
 use crate::verify::{SignedEnvelope, Verified};
 
-use super::standing::{Standing, Standings, claimed_time};
-use super::survey::{Signed, Surveyor};
+use super::standing::{Exclusion, Standing, Standings, claimed_time};
+use super::survey::{Survey, Surveyor};
 use super::{activity, caps, drops, identity, schedules};
 
 /// One envelope with its standing.
@@ -35,70 +39,217 @@ pub struct EnvelopeEntry {
 }
 
 impl EnvelopeEntry {
+    fn new(verified: Verified<SignedEnvelope>, row: &Row) -> Self {
+        let SignedEnvelope { id, kid, body, .. } = verified.into_fact();
+        let Row { kind, claimed, standing, anchor_height, carrier } = *row;
+        Self { id, kind, kid, claimed, body, standing, anchor_height, carrier }
+    }
+
     /// True when it enters the sums.
     pub fn counts(&self) -> bool {
         self.standing == Standing::Counted
     }
 }
 
+/// An entry without what it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListedEnvelope {
+    /// Content id.
+    pub id: EnvelopeId,
+    /// As [`EnvelopeEntry::kind`].
+    pub kind: OcMeKind,
+    /// As [`EnvelopeEntry::claimed`].
+    pub claimed: Option<UnixMicros>,
+    /// As [`EnvelopeEntry::standing`].
+    pub standing: Standing,
+    /// As [`EnvelopeEntry::carrier`].
+    pub carrier: EvidenceId,
+}
+
+/// What the ledger knows of an envelope without its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Row {
+    kind: OcMeKind,
+    claimed: Option<UnixMicros>,
+    standing: Standing,
+    anchor_height: Option<BlockHeight>,
+    carrier: EvidenceId,
+}
+
+packed_struct!(Row { kind, claimed, standing, anchor_height, carrier });
+
+/// A counted billable event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CountedEvent {
+    /// Content id.
+    pub id: EnvelopeId,
+    /// A carrier, for findings.
+    pub carrier: EvidenceId,
+    /// Its place among all verified envelopes, in order of id: [`EnvelopeLedger::counted`] finds it again.
+    pub number: usize,
+    /// What was billed.
+    pub event: BillableEvent,
+}
+
+impl CountedEvent {
+    fn of(number: usize, verified: Verified<SignedEnvelope>) -> Option<Self> {
+        let (id, carrier) = (verified.fact().id, verified.first_carrier());
+        match Arc::unwrap_or_clone(verified.into_fact().body) {
+            OcMeBody::Event(event) => Some(Self { id, carrier, number, event }),
+            _ => None,
+        }
+    }
+}
+
 /// All envelopes but rebinds. Keyed by content id: never by Nostr coordinate or author.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct EnvelopeLedger {
-    /// Every verified envelope, counted or not.
-    pub entries: Ordered<EnvelopeId, EnvelopeEntry>,
+    /// Every verified envelope. Rebinds have no row.
+    signed: Table<EnvelopeId, Verified<SignedEnvelope>>,
+    rows: Table<EnvelopeId, Row>,
+    /// Counted distributions and drop manifests, which are few, in order of id.
+    batches: Vec<EnvelopeEntry>,
     /// Drop windows with at least one counted member or manifest.
     pub windows: BTreeMap<WindowId, drops::Window>,
     /// The Merkle rule that reproduces a manifest's root, by manifest.
     pub root_rules: BTreeMap<EnvelopeId, &'static str>,
     /// Counted events with a custom key whose class no price config of their time states.
     pub unclassed: usize,
+    /// Counted events with an idempotency key.
+    pub keyed: usize,
+    /// What each name earned by counted events, in satoshi.
+    pub earned: BTreeMap<UserKey, Earned>,
+    /// What each name would have earned by events that a leaked key excludes, in satoshi.
+    pub compromised: BTreeMap<UserKey, i128>,
+    /// Projects that counted events name.
+    pub projects: BTreeSet<ProjectKey>,
+    /// The platform's parts of counted events, in satoshi.
+    pub platform: u128,
+    /// Counted entries by kind.
+    counted: BTreeMap<OcMeKind, usize>,
+}
+
+/// What one name earned by counted events, in satoshi.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Earned {
+    /// All of it.
+    pub earned: i128,
+    /// What matures in drop windows that have not vested.
+    pub maturing: i128,
 }
 
 impl EnvelopeLedger {
-    pub(crate) fn fold(scope: Scope<'_>, standings: &Standings<'_>, findings: &mut Vec<Finding>) -> Self {
+    /// The ledger, and the rebinds that it left out.
+    pub(crate) fn fold(
+        scope: Scope<'_>,
+        standings: &Standings<'_>,
+        findings: &mut Vec<Finding>,
+    ) -> (Self, Vec<Verified<SignedEnvelope>>) {
         let mut list = List::of(scope, standings);
         let mut surveyor = Surveyor::new(scope);
-        // Both walks wait for memory most of the time: while a part is surveyed, the next one is listed.
-        let mut counted = Vec::new();
-        for part in scope.set.envelopes.parts(PART).map(Some).chain([None]) {
-            let survey = std::mem::take(&mut counted);
-            let note = || survey.into_iter().for_each(|signed| surveyor.note(signed, findings));
-            ((), counted) = rayon::join(note, || part.map(|part| list.add(part)).unwrap_or_default());
+        let mut signed = scope.set.envelopes.values();
+        // While a part is surveyed, the next one is listed.
+        let mut part: Vec<Verified<SignedEnvelope>> = Vec::new();
+        loop {
+            let survey = std::mem::take(&mut part);
+            let note = || survey.iter().for_each(|verified| surveyor.note(verified, findings));
+            let next = || {
+                let read: Vec<_> = signed.by_ref().take(PART.get()).collect();
+                (read.is_empty(), list.add(read))
+            };
+            let ((), (is_over, counted)) = rayon::join(note, next);
+            part = counted;
+            if is_over {
+                break;
+            }
         }
-        let List { anchors, entries, findings: mut excluded, .. } = list;
+        let List { anchors, rows, batches, rebinds, compromised, counted, findings: mut excluded, .. } = list;
         findings.append(&mut excluded);
-        let entries = Ordered::from_sorted(entries);
         let blocks = anchors.known_blocks();
-        let survey = surveyor.finish();
+        let (survey, claims) = surveyor.finish();
         let windows = drops::windows(scope, &survey, &blocks);
         let root_rules = drops::check(scope, &survey, &windows, &blocks, findings);
-        identity::check(&survey, findings);
+        identity::check(scope, claims, &survey, findings);
         schedules::check(&survey, findings);
         activity::check(scope, &survey, findings);
         caps::check(scope, &survey.by_account, findings);
-        let unclassed = survey.unclassed;
-        Self { entries, windows, root_rules, unclassed }
+        let ledger = Self {
+            signed: scope.set.envelopes.clone(),
+            rows: rows.finish(|_, _| ()),
+            batches,
+            root_rules,
+            unclassed: survey.unclassed,
+            keyed: survey.keyed,
+            earned: earned(&survey, &windows),
+            windows,
+            compromised,
+            projects: survey.by_account.projects().map(ProjectKey::from).collect(),
+            platform: survey.platform,
+            counted,
+        };
+        (ledger, rebinds)
+    }
+
+    /// How many entries.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// True when there is none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Every verified envelope but rebinds, counted or not, in order of id; each is made anew for whoever asks.
+    pub fn entries(&self) -> impl Iterator<Item = EnvelopeEntry> + use<> {
+        let mut signed = Ascending::over(&self.signed);
+        self.rows.iter().filter_map(move |(id, row)| Some(EnvelopeEntry::new(signed.get(&id)?, &row)))
+    }
+
+    /// As [`Self::entries`], for whoever does not ask what they say.
+    pub fn listed(&self) -> impl Iterator<Item = ListedEnvelope> + use<> {
+        self.rows.iter().map(|(id, row)| {
+            let Row { kind, claimed, standing, carrier, .. } = row;
+            ListedEnvelope { id, kind, claimed, standing, carrier }
+        })
+    }
+
+    /// The entry of that id.
+    pub fn entry(&self, id: &EnvelopeId) -> Option<EnvelopeEntry> {
+        let row = self.rows.get(id)?;
+        Some(EnvelopeEntry::new(self.signed.get(id)?, &row))
     }
 
     /// Counted billable events in order of id.
-    pub fn events(&self) -> impl Iterator<Item = (&EnvelopeEntry, &BillableEvent)> {
-        self.entries.values().filter(|entry| entry.counts()).filter_map(|entry| match &*entry.body {
-            OcMeBody::Event(event) => Some((entry, event)),
-            _ => None,
+    pub fn events(&self) -> impl Iterator<Item = CountedEvent> + use<> {
+        let mut rows = Ascending::over(&self.rows);
+        self.signed.iter().enumerate().filter_map(move |(number, (id, verified))| {
+            rows.get(&id).filter(|row| row.standing == Standing::Counted)?;
+            CountedEvent::of(number, verified)
         })
+    }
+
+    /// The counted event of that number.
+    pub(crate) fn counted(&self, number: usize) -> Option<CountedEvent> {
+        CountedEvent::of(number, self.signed.nth(number)?.1)
+    }
+
+    /// How many entries of that kind count.
+    pub fn of_kind(&self, kind: OcMeKind) -> usize {
+        self.counted.get(&kind).copied().unwrap_or_default()
     }
 
     /// Counted drop manifests in order of id.
     pub fn manifests(&self) -> impl Iterator<Item = (&EnvelopeEntry, &DropManifest)> {
-        self.entries.values().filter(|entry| entry.counts()).filter_map(|entry| match &*entry.body {
-            OcMeBody::Drop(drop) => Some((entry, drop)),
+        self.batches.iter().filter_map(|entry| match &*entry.body {
+            OcMeBody::Drop(manifest) => Some((entry, manifest)),
             _ => None,
         })
     }
 
     /// Counted distributions in order of id.
     pub fn distributions(&self) -> impl Iterator<Item = (&EnvelopeEntry, &Distribution)> {
-        self.entries.values().filter(|entry| entry.counts()).filter_map(|entry| match &*entry.body {
+        self.batches.iter().filter_map(|entry| match &*entry.body {
             OcMeBody::Distribution(distribution) => Some((entry, distribution)),
             _ => None,
         })
@@ -114,41 +265,77 @@ impl EnvelopeLedger {
     }
 }
 
+/// What each name earned, and what of it matures.
+fn earned(survey: &Survey, windows: &BTreeMap<WindowId, drops::Window>) -> BTreeMap<UserKey, Earned> {
+    let mut by_name: BTreeMap<UserKey, Earned> = BTreeMap::new();
+    for (name, sats) in survey.by_account.earned() {
+        by_name.insert(name.into(), Earned { earned: sats, maturing: 0 });
+    }
+    let is_open = |window: &WindowId| windows.get(window).is_none_or(|window| window.vested_at.is_none());
+    for member in survey.members.iter().filter(|(window, _)| is_open(window)).flat_map(|(_, members)| members) {
+        by_name.entry(member.user.clone()).or_default().maturing += i128::from(member.earned);
+    }
+    by_name
+}
+
 /// The roll while it is written, in order of id.
 struct List<'a> {
     standings: &'a Standings<'a>,
     anchors: AscendingAnchors,
-    entries: Vec<(EnvelopeId, EnvelopeEntry)>,
+    rows: Sorter<EnvelopeId, Row>,
+    batches: Vec<EnvelopeEntry>,
+    rebinds: Vec<Verified<SignedEnvelope>>,
+    compromised: BTreeMap<UserKey, i128>,
+    counted: BTreeMap<OcMeKind, usize>,
     findings: Vec<Finding>,
 }
 
 impl<'a> List<'a> {
     fn of(scope: Scope<'a>, standings: &'a Standings<'a>) -> Self {
-        let entries = Vec::with_capacity(scope.set.envelopes.len());
-        Self { standings, anchors: scope.anchors(), entries, findings: Vec::new() }
+        Self {
+            standings,
+            anchors: scope.anchors(),
+            rows: scope.set.envelopes.sorter(),
+            batches: Vec::new(),
+            rebinds: Vec::new(),
+            compromised: BTreeMap::new(),
+            counted: BTreeMap::new(),
+            findings: Vec::new(),
+        }
     }
 
     /// Adds what follows; gives back what counts of it.
-    fn add(&mut self, part: &'a [(EnvelopeId, Verified<SignedEnvelope>)]) -> Vec<Signed<'a>> {
+    fn add(&mut self, part: Vec<Verified<SignedEnvelope>>) -> Vec<Verified<SignedEnvelope>> {
         let mut counted = Vec::with_capacity(part.len());
-        for (id, verified) in part.iter().filter(|(_, verified)| verified.fact().kind != OcMeKind::Rebind) {
-            let envelope = verified.fact();
-            let (standing, finding) = self.standings.judge(verified);
+        for verified in part {
+            let SignedEnvelope { id, kind, .. } = *verified.fact();
+            if kind == OcMeKind::Rebind {
+                self.rebinds.push(verified);
+                continue;
+            }
+            let (standing, finding) = self.standings.judge(&verified);
             self.findings.extend(finding);
-            let entry = EnvelopeEntry {
-                id: *id,
-                kind: envelope.kind,
-                kid: envelope.kid.clone(),
-                claimed: claimed_time(&envelope.body),
-                body: Arc::clone(&envelope.body),
+            let row = Row {
+                kind,
+                claimed: claimed_time(&verified.fact().body),
                 standing,
                 anchor_height: self.anchors.of(&id.0).map(|anchor| anchor.height),
                 carrier: verified.first_carrier(),
             };
-            if entry.counts() {
-                counted.push(verified);
+            self.rows.push(&id, &row);
+            match (standing, &*verified.fact().body) {
+                (Standing::Counted, body) => {
+                    *self.counted.entry(kind).or_default() += 1;
+                    if matches!(body, OcMeBody::Drop(_) | OcMeBody::Distribution(_)) {
+                        self.batches.push(EnvelopeEntry::new(verified.clone(), &row));
+                    }
+                    counted.push(verified);
+                }
+                (Standing::Excluded(Exclusion::KeyCompromised), OcMeBody::Event(event)) => {
+                    *self.compromised.entry(event.user.clone()).or_default() += i128::from(event.user_earned.get());
+                }
+                _ => {}
             }
-            self.entries.push((*id, entry));
         }
         counted
     }

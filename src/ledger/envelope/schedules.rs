@@ -25,7 +25,7 @@ impl Span<'_> {
 }
 
 /// DROP_WINDOW, rule `schedule`: a subtype in windows of two schedules at once. One finding for the later window.
-pub(super) fn check(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn check(survey: &Survey, findings: &mut Vec<Finding>) {
     let mut told: BTreeMap<&WindowId, Finding> = BTreeMap::new();
     for ((_, subtype), mut spans) in spans(survey) {
         spans.sort_by_key(|span| (span.first, span.window));
@@ -42,21 +42,20 @@ pub(super) fn check(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// Spans by (project or site, subtype), of windows whose manifest names a schedule.
-fn spans<'l>(survey: &Survey<'l>) -> BTreeMap<(&'l str, &'l str), Vec<Span<'l>>> {
+fn spans(survey: &Survey) -> BTreeMap<(&str, &str), Vec<Span<'_>>> {
     let mut schedules: BTreeMap<&WindowId, (&str, EvidenceId)> = BTreeMap::new();
     for (signed, manifest) in &survey.manifests {
         if let Some(schedule) = &manifest.schedule {
-            schedules.entry(&manifest.window).or_insert((schedule, signed.first_carrier()));
+            schedules.entry(&manifest.window).or_insert((schedule, signed.carrier));
         }
     }
     let mut by_window: BTreeMap<(&str, &str, &WindowId), Span<'_>> = BTreeMap::new();
     for (window, members) in &survey.members {
         let Some(&(schedule, manifest)) = schedules.get(window) else { continue };
-        for (_, event) in members {
-            let owner = event.project.as_ref().map_or(event.site.as_str(), |project| project.as_str());
-            let at = event.occurred_at;
+        for member in members {
+            let at = member.at;
             let fresh = Span { window, schedule, first: at, last: at, manifest };
-            let span = by_window.entry((owner, event.subtype.as_str(), window)).or_insert(fresh);
+            let span = by_window.entry((&*member.owner, member.subtype.as_str(), window)).or_insert(fresh);
             (span.first, span.last) = (span.first.min(at), span.last.max(at));
         }
     }

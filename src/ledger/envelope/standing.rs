@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::{Code, EnvelopeId, Finding, KeyId, Subject, UnixMicros, UnixSeconds};
+use crate::domain::{Code, EnvelopeId, Finding, KeyId, Packed, Subject, UnixMicros, UnixSeconds, packed_choice};
 use crate::evidence::{OcMeBody, OcMeKind};
 use crate::ledger::operations::kept_settlements;
 use crate::ledger::scope::Scope;
@@ -25,6 +25,22 @@ pub enum Exclusion {
     /// Signed under a leaked key and not proven older than the leak.
     KeyCompromised,
 }
+
+impl Packed for Standing {
+    fn pack(&self, out: &mut Vec<u8>) {
+        let excluded = match self {
+            Self::Counted => None,
+            Self::Excluded(why) => Some(*why),
+        };
+        excluded.pack(out);
+    }
+
+    fn unpack(from: &mut &[u8]) -> Option<Self> {
+        Some(Option::unpack(from)?.map_or(Self::Counted, Self::Excluded))
+    }
+}
+
+packed_choice!(Exclusion { AfterAsOf, KeyCompromised });
 
 impl Standing {
     /// The name used in leaves.

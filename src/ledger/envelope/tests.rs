@@ -486,7 +486,7 @@ fn both_totals_are_shown_when_a_key_leaked() {
     world.anchor(digest("old"), 900, "2026-05-05T00:00:00Z");
     world.event("new", |event| event.occurred_at = micros("2026-05-06T00:00:00Z"));
     let ledgers = world.ledgers();
-    assert_eq!(ledgers.envelope.entries[&id("new")].standing, Standing::Excluded(Exclusion::KeyCompromised));
+    assert_eq!(ledgers.envelope.entry(&id("new")).unwrap().standing, Standing::Excluded(Exclusion::KeyCompromised));
     let totals = &ledgers.views()[0].totals;
     assert_eq!((totals["gross_sats"], totals["key_compromised_gross_sats"]), (100, 100));
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::evidence::{EventClass, OcMeBody};
 use crate::ledger::canonical::Leaf;
-use crate::ledger::view::{LeafKind, LedgerView, NamedLeaf, PART};
+use crate::ledger::view::{LeafKind, LedgerView, NamedLeaf};
 
 use super::roll::{EnvelopeEntry, EnvelopeLedger};
 use super::standing::{Exclusion, Standing};
@@ -14,21 +14,20 @@ const COMPROMISED: Standing = Standing::Excluded(Exclusion::KeyCompromised);
 impl EnvelopeLedger {
     /// The root over the leaves. Totals of excluded events stand beside those of counted ones.
     pub fn view(&self) -> LedgerView {
-        let (totals, leaves) = rayon::join(
-            || self.totals(),
-            || LedgerView::of_parts("envelope", self.entries.parts(PART), |(_, entry)| self.leaf(entry)),
-        );
-        LedgerView { totals, ..leaves }
+        let mut tally = Tally::default();
+        let entries = self.entries().inspect(|entry| tally.add(self, entry));
+        let leaves = LedgerView::of_parts("envelope", entries, |entry| self.leaf(entry));
+        LedgerView { totals: tally.named(), ..leaves }
     }
 
     /// The ledger's leaves in order of envelope id.
     pub(in crate::ledger) fn leaves(&self) -> impl Iterator<Item = Vec<u8>> {
-        self.entries.values().map(|entry| self.leaf(entry))
+        self.entries().map(|entry| self.leaf(&entry))
     }
 
     /// As [`Self::leaves`], named by id.
     pub(in crate::ledger) fn named_leaves(&self) -> impl Iterator<Item = NamedLeaf> {
-        self.entries.values().map(|entry| NamedLeaf::new(LeafKind::Envelope, &entry.id, self.leaf(entry)))
+        self.entries().map(|entry| NamedLeaf::new(LeafKind::Envelope, &entry.id, self.leaf(&entry)))
     }
 
     fn leaf(&self, entry: &EnvelopeEntry) -> Vec<u8> {
@@ -80,12 +79,6 @@ impl EnvelopeLedger {
             OcMeBody::Trust | OcMeBody::Rebind(_) => leaf,
         }
         .bytes()
-    }
-
-    fn totals(&self) -> BTreeMap<String, i128> {
-        let mut tally = Tally::default();
-        self.entries.values().for_each(|entry| tally.add(self, entry));
-        tally.named()
     }
 }
 

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::{
     BlockHeight, Code, DescriptorId, Digest32, EnvelopeId, EvidenceId, Finding, KeyId, Subject, UserKey,
 };
-use crate::evidence::{CustodyState, DescriptorForm, OcMeBody, OcMeKind, Rebind};
+use crate::evidence::{CustodyState, DescriptorForm, OcMeBody, Rebind};
 use crate::ledger::canonical::Leaf;
 use crate::ledger::envelope::{Exclusion, Standing, Standings};
 use crate::ledger::scope::Scope;
 use crate::ledger::view::{LeafKind, LedgerView, NamedLeaf};
-use crate::verify::KnownDescriptor;
+use crate::verify::{KnownDescriptor, SignedEnvelope, Verified};
 
 use super::chain::{self, Chains};
 use super::dated::Dated;
@@ -66,19 +66,20 @@ pub struct RebindLedger {
 }
 
 impl RebindLedger {
-    pub(crate) fn fold(scope: Scope<'_>, standings: &Standings<'_>, findings: &mut Vec<Finding>) -> Self {
+    pub(crate) fn fold(
+        scope: Scope<'_>,
+        standings: &Standings<'_>,
+        rebinds: &[Verified<SignedEnvelope>],
+        findings: &mut Vec<Finding>,
+    ) -> Self {
         let mut ledger = Self::default();
-        for (id, verified) in &scope.set.envelopes {
-            let envelope = verified.fact();
-            // The kind lies at hand; millions of bodies do not.
-            if envelope.kind != OcMeKind::Rebind {
-                continue;
-            }
+        for verified in rebinds {
+            let (id, envelope) = (verified.fact().id, verified.fact());
             let OcMeBody::Rebind(rebind) = &*envelope.body else { continue };
             let (standing, finding) = standings.judge(verified);
             findings.extend(finding);
             let entry = RebindEntry {
-                id: *id,
+                id,
                 kid: envelope.kid.clone(),
                 rebind: rebind.clone(),
                 standing,
@@ -86,7 +87,7 @@ impl RebindLedger {
                 dated: Dated::of(scope, &id.0, rebind.at),
                 carrier: verified.first_carrier(),
             };
-            ledger.entries.insert(*id, entry);
+            ledger.entries.insert(id, entry);
         }
         ledger.descriptors =
             scope.set.descriptors.iter().map(|(id, descriptor)| (*id, descriptor.fact().clone())).collect();

@@ -3,24 +3,29 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use crate::domain::{MsatDelta, ProjectKey, UnixMicros, UserKey, WindowId};
+use crate::domain::{AmountError, MsatDelta, ProjectKey, UnixMicros, UserKey, WindowId};
 use crate::evidence::BillableEvent;
-use crate::ledger::envelope::{EnvelopeEntry, EnvelopeLedger};
+use crate::ledger::envelope::{CountedEvent, EnvelopeLedger};
+use crate::ledger::groups::Names;
 use crate::ledger::people::People;
 use crate::ledger::scope::Scope;
 
 use super::entry::{EntryKey, Fact, Tier};
-use super::journal::{Cause, Place, Step};
+use super::journal::{Cause, Parts, Place, Step};
 use super::postings;
 
 /// What one user vests in one window.
 #[derive(Debug)]
-struct Vesting<'a> {
-    window: &'a WindowId,
-    user: &'a UserKey,
+struct Vesting {
+    window: WindowId,
+    user: UserKey,
+    share: Result<MsatDelta, AmountError>,
     /// Places in [`Billed::members`].
     members: Range<usize>,
 }
+
+/// A member of a window while it is gathered: the event's number, and the user's part.
+type Part = (UserKey, u32, MsatDelta);
 
 /// Every counted billable event, and what vests of it.
 #[derive(Debug)]
@@ -28,11 +33,9 @@ pub(super) struct Billed<'a> {
     people: &'a People,
     envelopes: &'a EnvelopeLedger,
     by_domain: BTreeMap<String, BTreeSet<&'a ProjectKey>>,
-    /// In order of id.
-    events: Vec<(&'a EnvelopeEntry, &'a BillableEvent)>,
     /// In order of window and user.
-    vestings: Vec<Vesting<'a>>,
-    /// Places in `events`, vesting by vesting.
+    vestings: Vec<Vesting>,
+    /// Numbers of events, vesting by vesting.
     members: Vec<u32>,
 }
 
@@ -46,28 +49,36 @@ impl<'a> Billed<'a> {
             people: scope.people,
             envelopes,
             by_domain: projects_by_domain(scope),
-            events: envelopes.events().collect(),
             vestings: Vec::new(),
             members: Vec::new(),
         };
-        let mut shares: BTreeMap<&WindowId, Vec<(&UserKey, u32)>> = BTreeMap::new();
-        places.reserve(billed.events.len());
-        for (number, (_, event)) in billed.events.iter().enumerate() {
-            let place = Place::new(event.occurred_at, Self::EVENT, number);
+        let mut names = Names::default();
+        let mut shares: BTreeMap<WindowId, Vec<Part>> = BTreeMap::new();
+        places.reserve(envelopes.len());
+        for counted in envelopes.events() {
+            let event = &counted.event;
+            let place = Place::new(event.occurred_at, Self::EVENT, counted.number);
             places.push(place);
             if let Some((window, Some(_))) = billed.maturing(event) {
-                shares.entry(window).or_default().push((billed.people.account_of(&event.user), place.number));
+                let account = names.shared(billed.people.account_of(&event.user).as_str());
+                let part = (account, place.number, event.user_earned.msat().delta());
+                match shares.get_mut(window) {
+                    Some(parts) => parts.push(part),
+                    None => drop(shares.insert(window.clone(), vec![part])),
+                }
             }
         }
         for (window, mut shares) in shares {
-            let Some(at) = envelopes.windows.get(window).and_then(|window| window.vested_at) else { continue };
+            let Some(at) = envelopes.windows.get(&window).and_then(|window| window.vested_at) else { continue };
             shares.sort_unstable();
-            for own in shares.chunk_by(|(one, _), (other, _)| one == other) {
-                let Some((user, _)) = own.first() else { continue };
+            for own in shares.chunk_by(|(one, ..), (other, ..)| one == other) {
+                let Some((user, ..)) = own.first() else { continue };
                 let begin = billed.members.len();
-                billed.members.extend(own.iter().map(|(_, number)| *number));
+                billed.members.extend(own.iter().map(|(_, number, _)| *number));
                 places.push(Place::new(UnixMicros::from(at), Self::VESTING, billed.vestings.len()));
-                billed.vestings.push(Vesting { window, user, members: begin..billed.members.len() });
+                let share = own.iter().try_fold(MsatDelta::ZERO, |share, (.., part)| share.checked_add(*part));
+                let (window, members) = (window.clone(), begin..billed.members.len());
+                billed.vestings.push(Vesting { window, user: user.clone(), share, members });
             }
         }
         billed
@@ -75,29 +86,26 @@ impl<'a> Billed<'a> {
 
     /// The window in which an event's share matures, and when that closes. A member that comes after its window has vested is
     /// payable at once.
-    fn maturing(&self, event: &'a BillableEvent) -> Option<(&'a WindowId, Option<UnixMicros>)> {
+    fn maturing<'e>(&self, event: &'e BillableEvent) -> Option<(&'e WindowId, Option<UnixMicros>)> {
         let window = &event.drop.as_ref()?.window;
         let closed = self.envelopes.windows.get(window).and_then(|window| window.vested_at).map(UnixMicros::from);
         closed.is_none_or(|at| event.occurred_at < at).then_some((window, closed))
     }
 
     pub(super) fn event(&self, place: Place) -> Option<Step<'a>> {
-        let (entry, event) = self.events.get(place.number())?;
-        let (project, user) = (payer(event, &self.by_domain), self.people.account_of(&event.user));
-        let key = EntryKey { at: place.at, rank: place.rank, fact: Fact::Envelope(entry.id) };
-        let made = postings::of_event(event, user, &project, self.maturing(event).map(|(window, _)| window));
-        Some(Step::new(key, "envelope", made, (vec![entry.carrier], Tier::T1), Cause::Event(event)))
+        let CountedEvent { id, carrier, event, .. } = self.envelopes.counted(place.number())?;
+        let (project, user) = (payer(&event, &self.by_domain), self.people.account_of(&event.user));
+        let key = EntryKey { at: place.at, rank: place.rank, fact: Fact::Envelope(id) };
+        let made = postings::of_event(&event, user, &project, self.maturing(&event).map(|(window, _)| window));
+        Some(Step::new(key, "envelope", made, (vec![carrier], Tier::T1), Cause::Event(Parts::of(&event))))
     }
 
     pub(super) fn vesting(&self, place: Place) -> Option<Step<'a>> {
-        let Vesting { window, user, members } = self.vestings.get(place.number())?;
+        let Vesting { window, user, share, members } = self.vestings.get(place.number())?;
         let numbers = self.members.get(members.clone())?.iter().filter_map(|number| usize::try_from(*number).ok());
-        let members = || numbers.clone().filter_map(|number| self.events.get(number));
-        let share = members()
-            .try_fold(MsatDelta::ZERO, |share, (_, event)| share.checked_add(event.user_earned.msat().delta()));
-        let key = EntryKey { at: place.at, rank: place.rank, fact: Fact::Vesting((*window).clone(), (*user).clone()) };
+        let key = EntryKey { at: place.at, rank: place.rank, fact: Fact::Vesting(window.clone(), user.clone()) };
         let made = share.and_then(|share| postings::of_vesting(user, window, share));
-        let evidence = members().map(|(entry, _)| entry.carrier).collect();
+        let evidence = numbers.filter_map(|number| Some(self.envelopes.counted(number)?.carrier)).collect();
         Some(Step::new(key, "vesting", made, (evidence, Tier::T1), Cause::Vesting))
     }
 }

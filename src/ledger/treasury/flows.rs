@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::domain::{Direction, FederationSlug, Msat, MsatDelta, Sats, SettlementKind, TrustPolicy};
-use crate::evidence::{BillableEvent, SettlementEvent};
+use crate::evidence::SettlementEvent;
 
 use super::account::Account;
 use super::invariants::{Rule, Watch};
-use super::journal::Cause;
+use super::journal::{Cause, Parts};
 use super::movement::{Movement, discharged, is_wrong_way, movement};
 
 /// What came in and went out, in millisatoshi. No sum of these facts leaves 128 bits before 10^20 of them.
@@ -31,15 +31,15 @@ impl Flows {
     /// One fact of the journal. What vests, and what is accepted later, moves nothing in or out.
     pub(super) fn fact(&mut self, cause: Cause<'_>, policy: &TrustPolicy) {
         match cause {
-            Cause::Event(event) => self.event(event),
+            Cause::Event(parts) => self.event(parts),
             Cause::Settlement { event, excess, in_flight } => self.settlement(event, excess, in_flight, policy),
             Cause::Vesting | Cause::Claim(_) => {}
         }
     }
 
-    fn event(&mut self, event: &BillableEvent) {
+    fn event(&mut self, parts: Parts) {
         self.has_facts = true;
-        self.spent += msat(event.gross) - msat(event.rebate);
+        self.spent += msat(parts.gross) - msat(parts.rebate);
     }
 
     /// `excess` is what an invoice received above the amount. What is in flight has left custody and nobody's account.

@@ -4,13 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{MsatDelta, OperationId, SettlementKind, UnixMicros};
-use crate::evidence::BillableEvent;
 use crate::ledger::rails::OPEN_SECONDS_MAX;
 
 use super::account::Account;
 use super::book::Book;
 use super::entry::{Entry, EntryKey, Fact};
-use super::journal::Cause;
+use super::journal::{Cause, Parts};
 use super::movement::is_explained;
 use super::postings::ADJUSTMENT;
 
@@ -165,7 +164,7 @@ impl Watch {
     /// What holds of a fact before it is posted.
     pub(super) fn fact(&mut self, cause: Cause<'_>, at: &EntryKey) {
         match cause {
-            Cause::Event(event) => self.split(event, at),
+            Cause::Event(parts) => self.split(parts, at),
             Cause::Settlement { event, .. } => {
                 self.operation(&event.operation, at);
                 if event.kind == SettlementKind::Adjustment {
@@ -188,9 +187,9 @@ impl Watch {
     }
 
     /// A billed event (I7): what holds without any price config.
-    fn split(&mut self, event: &BillableEvent, at: &EntryKey) {
+    fn split(&mut self, parts: Parts, at: &EntryKey) {
         let [gross, platform, user, rebate] =
-            [event.gross, event.platform, event.user_earned, event.rebate].map(|sats| u128::from(sats.get()));
+            [parts.gross, parts.platform, parts.user, parts.rebate].map(|sats| u128::from(sats.get()));
         // A fifth, rounded half up: equal to the published doubles for every amount that exists (TREASURY 5.3).
         let fee = ((2 * gross + 5) / 10).max(1).min(gross);
         self.ask(Rule::Split, gross >= 1 && platform == fee && gross == platform + user + rebate, Some(at));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use crate::domain::{AmountError, Digest32, EvidenceId, Msat, UnixMicros};
+use crate::domain::{AmountError, Digest32, EvidenceId, Msat, Sats, UnixMicros};
 use crate::evidence::{BillableEvent, SettlementEvent};
 use crate::ledger::envelope::EnvelopeLedger;
 use crate::ledger::scope::Scope;
@@ -43,10 +43,25 @@ pub(super) struct Step<'a> {
     pub(super) cause: Cause<'a>,
 }
 
+/// What was billed, and who gets it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Parts {
+    pub(super) gross: Sats,
+    pub(super) platform: Sats,
+    pub(super) user: Sats,
+    pub(super) rebate: Sats,
+}
+
+impl Parts {
+    pub(super) fn of(event: &BillableEvent) -> Self {
+        Self { gross: event.gross, platform: event.platform, user: event.user_earned, rebate: event.rebate }
+    }
+}
+
 /// What is behind an entry.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Cause<'a> {
-    Event(&'a BillableEvent),
+    Event(Parts),
     Vesting,
     /// `excess` is what an invoice received above the amount.
     Settlement {

@@ -3,7 +3,8 @@
 
 use super::*;
 
-use crate::domain::{AttestationId, Ordered};
+use crate::domain::AttestationId;
+use crate::scratch::Table;
 use crate::evidence::AttestationMessage;
 use crate::verify::{HeaderTrust, SignedAttestation};
 
@@ -113,6 +114,6 @@ fn the_provable_recovery_point_rests_on_checked_headers_and_on_what_counts() {
     block(&mut scene, as_of, HeaderTrust::Isolated);
     assert_eq!(recovery(&scene).1, before);
     // Nothing at all is no number.
-    scene.world.set.envelopes = Ordered::default();
+    scene.world.set.envelopes = Table::default();
     assert_eq!(recovery(&scene), (None, None));
 }

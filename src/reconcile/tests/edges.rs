@@ -66,7 +66,7 @@ fn a_distribution_is_pending_until_after_the_last_instant_of_grace() {
     let created = |at: &str| {
         let mut scene = Scene::honest();
         scene.world.distribution("late batch", &[("bc1qother", 5)], Some(5));
-        let mut signed = scene.world.set.envelopes[&id("late batch")].fact().clone();
+        let mut signed = scene.world.set.envelopes.get(&id("late batch")).unwrap().fact().clone();
         let OcMeBody::Distribution(body) = Arc::make_mut(&mut signed.body) else { unreachable!() };
         body.created_at = micros(at);
         scene.world.set.envelopes.insert(id("late batch"), Verified::assumed(signed, evidence("late batch")));

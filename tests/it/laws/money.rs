@@ -90,7 +90,7 @@ fn facts_are_posted_once(judged: &Judged) {
     for entry in &judged.entries {
         assert!(facts.insert(&entry.key.fact), "{:?} stands twice", entry.key.fact);
     }
-    for (entry, _) in judged.ledgers.envelope.events() {
+    for entry in judged.ledgers.envelope.events() {
         assert!(facts.contains(&Fact::Envelope(entry.id)), "{} is counted and not posted", entry.id);
     }
     for digest in judged.set.settlements.keys() {
