@@ -35,10 +35,10 @@ use ed25519_dalek::{Signature, VerifyingKey};
 use figures::Figures;
 use judged::{Batch, judged};
 use rayon::prelude::*;
-use reledger::domain::{Addressed, AsOf, EvidenceId, Media, RawEvidence, Sightings, TrustPolicy, sha256};
+use reledger::domain::{Addressed, AsOf, EvidenceId, Media, RawEvidence, TrustPolicy, sha256};
 use reledger::evidence::{CarrierBody, Claim, Decoded, EnvelopeCarrier, decode};
 use reledger::ledger::{Ledgers, rebuild};
-use reledger::reconcile::{Declared, Input, Objectives, reconcile};
+use reledger::reconcile::{Declared, Input, Objectives, Sightings, reconcile};
 use reledger::store::{Engine, EvidenceStore, LogStore};
 use reledger::verify::{Checks, Genuine, VerifiedSet};
 

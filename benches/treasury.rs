@@ -21,9 +21,9 @@ mod world;
 use std::collections::BTreeMap;
 use std::hint::black_box;
 
-use reledger::domain::{Media, Sightings};
+use reledger::domain::Media;
 use reledger::ledger::rebuild;
-use reledger::reconcile::{Input, Objectives, reconcile};
+use reledger::reconcile::{Input, Objectives, Sightings, reconcile};
 
 /// What the treasury is made of and compared with besides.
 const MORE: [(Media, &str); 3] = [

@@ -153,6 +153,7 @@ impl Conclusion {
         let ((reconciliation, months), (custody, views)) =
             rayon::join(held_against, || (ledgers.rebind.course(), ledgers.views()));
         set.check()?;
+        tables.sightings.check()?;
         let seal = seal(&views);
         let mut outcome = outcome(&reconciliation, judged);
         let invalid = set.population.0.values().any(|counts| counts.rejected > 0 || counts.quarantined > 0);

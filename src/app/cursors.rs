@@ -189,8 +189,9 @@ fn newest_events<'a>(
         }
     }
     let mut newest: BTreeMap<(&SourceId, &str), (UnixSeconds, BTreeSet<NostrEventId>)> = BTreeMap::new();
+    let mut sightings = tables.sightings.beside();
     for (id, event) in set.events.iter().filter(|(_, event)| event.at <= clock) {
-        let Some(seen) = tables.sightings.get(&id) else { continue };
+        let Some(seen) = sightings.get(&id) else { continue };
         for key in by_kind.get(&event.kind).into_iter().flatten().filter(|(source, _)| seen.contains(*source)) {
             let (time, ids) = newest.entry(*key).or_insert_with(|| (event.at, BTreeSet::new()));
             if event.at > *time {
@@ -245,7 +246,9 @@ mod tests {
 
     /// Verified events by number and second, all given by the relay `a`.
     fn given(events: &[(u32, i64)]) -> (VerifiedSet, SideTables) {
-        let (mut set, mut tables) = (VerifiedSet::default(), SideTables::default());
+        let mut set = VerifiedSet::default();
+        let seen = events.iter().map(|(number, _)| (EvidenceId(digest(*number)), relay("a")));
+        let tables = SideTables { sightings: seen.collect(), ..SideTables::default() };
         for (number, at) in events {
             let id = EvidenceId(digest(*number));
             let event = HeldEvent {
@@ -255,7 +258,6 @@ mod tests {
                 place: digest(*number),
             };
             set.events.insert(id, event);
-            tables.sightings.add(id, &relay("a"));
         }
         (set, tables)
     }

@@ -8,7 +8,9 @@ use std::thread;
 use super::error::AppError;
 use super::observer::{Cancel, Event, Observer};
 use super::seals;
-use crate::domain::{EvidenceId, FetchReceipt, Media, RawEvidence, Sightings, SliceEnd, SourceId, TrustPolicy};
+use crate::domain::{EvidenceId, FetchReceipt, Media, RawEvidence, SliceEnd, SourceId, TrustPolicy};
+use crate::reconcile::{Sightings, SightingsSorter};
+use crate::scratch::Sorter;
 use crate::store::{EvidenceStore, SideRecord, StoreError};
 use crate::verify::keys::KeyRing;
 use crate::verify::{FIRST_PASS, Genuine, SECOND_PASS, VerifiedSet, Verifier};
@@ -40,11 +42,11 @@ pub struct SideTables {
 /// [`AppError::Store`].
 pub(super) fn side_tables(store: &dyn EvidenceStore) -> Result<SideTables, AppError> {
     let mut tables = SideTables::default();
-    tables.sightings.reserve(usize::try_from(store.len()).unwrap_or_default());
+    let mut sightings = SightingsSorter::in_place(store.scratch());
     store.scan_side(&mut |record| {
         match record {
             SideRecord::Sighting(sighting) => {
-                tables.sightings.add(sighting.evidence, &sighting.source);
+                sightings.add(sighting.evidence, &sighting.source);
             }
             SideRecord::Receipt(receipt) if receipt.backing.superseded => {}
             SideRecord::Receipt(receipt) => tables.receipts.push(receipt),
@@ -52,7 +54,9 @@ pub(super) fn side_tables(store: &dyn EvidenceStore) -> Result<SideTables, AppEr
         }
         ControlFlow::Continue(())
     })?;
+    tables.sightings = sightings.finish();
     count_replies(&mut tables);
+    tables.sightings.check()?;
     tables.receipts.sort();
     Ok(tables)
 }
@@ -177,7 +181,7 @@ pub(super) fn judge_knowing(
     let mut verifier = Verifier::knowing(known.policy, known.genuine);
     verifier.lay(&store.scratch());
     let items = known.genuine.checks_by().batch_items();
-    let mut pass = Pass { items, done: 0, received: BTreeMap::new(), tables: known.tables, observer, cancel };
+    let mut pass = Pass { items, done: 0, pieces: Sorter::in_place(store.scratch()), observer, cancel };
     pass.run(store, FIRST_PASS, &mut |batch| threads.install(|| verifier.first_pass(batch)))?;
     verifier.begin_second_pass();
     if let Some(mut share) = known.share {
@@ -185,7 +189,7 @@ pub(super) fn judge_knowing(
         verifier.know(learned.insert(found));
     }
     pass.run(store, SECOND_PASS, &mut |batch| verifier.second_pass_on(threads, batch))?;
-    let received = pass.received;
+    let received = received(pass.pieces, &known.tables.sightings);
     let mut set = threads.install(|| verifier.finish());
     set.check()?;
     seals::judge(store, known.policy, &mut set, cancel)?;
@@ -200,9 +204,8 @@ struct Pass<'a> {
     /// How many records are verified together.
     items: usize,
     done: u64,
-    /// Distinct items per source, summed, by population.
-    received: BTreeMap<&'static str, u64>,
-    tables: &'a SideTables,
+    /// The place in [`POPULATIONS`] of each piece that is an item of one.
+    pieces: Sorter<EvidenceId, u8>,
     observer: &'a dyn Observer,
     cancel: &'a Cancel,
 }
@@ -244,16 +247,29 @@ impl Pass<'_> {
 
     fn hand_over(&mut self, batch: Batch, queue: &SyncSender<Batch>) {
         for (id, evidence) in &batch {
-            if let Some((_, name)) = POPULATIONS.iter().find(|(media, _)| *media == evidence.media) {
-                let sources = self.tables.sightings.get(id).map_or(1, BTreeSet::len);
-                *self.received.entry(name).or_default() += sources as u64;
-            }
+            let place = POPULATIONS.iter().position(|(media, _)| *media == evidence.media);
+            place.and_then(|place| u8::try_from(place).ok()).iter().for_each(|place| self.pieces.push(id, place));
         }
         self.done += batch.len() as u64;
         // The verifier is gone only when it panicked, which is told when it is joined.
         let _ = queue.send(batch);
         self.observer.event(Event::Progress { done: self.done });
     }
+}
+
+/// Distinct items per source, summed, by population.
+fn received(pieces: Sorter<EvidenceId, u8>, sightings: &Sightings) -> BTreeMap<&'static str, u64> {
+    let mut received: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut beside = sightings.beside();
+    pieces.each(
+        |_, _| (),
+        |id, place| {
+            let sources = beside.get(&id).map_or(1, BTreeSet::len);
+            let name = POPULATIONS.get(usize::from(place)).map_or("", |(_, name)| name);
+            *received.entry(name).or_default() += sources as u64;
+        },
+    );
+    received
 }
 
 /// The population's names by media, as the verifier counts them.

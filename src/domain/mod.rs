@@ -32,7 +32,6 @@ mod policy;
 mod population;
 mod profile;
 mod sample;
-mod sightings;
 mod sum_proof;
 mod sum_tree;
 mod text;
@@ -72,7 +71,6 @@ pub use policy::{
 };
 pub use population::{Counts, Population};
 pub use sample::{Beacon, Sampling, draw_money_units, draw_sample};
-pub use sightings::Sightings;
 pub use sum_proof::{SumClaim, SumFault, SumPath, SumProof, SumRoot};
 pub use sum_tree::{SumNode, SumTree, sum_node, sum_root};
 pub use text::{inert, inert_limited};

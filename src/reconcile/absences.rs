@@ -12,7 +12,15 @@ use super::result::Takedown;
 use super::takedowns;
 
 /// Events by kind.
-pub(super) type ByKind = BTreeMap<u16, Vec<(EvidenceId, HeldEvent)>>;
+pub(super) type ByKind = BTreeMap<u16, Vec<Given>>;
+
+/// A held event, and the number of the set of sources that gave it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Given {
+    id: EvidenceId,
+    event: HeldEvent,
+    by: Option<u32>,
+}
 
 /// An event that a relay lacks and another source holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,8 +129,9 @@ pub(super) fn events(input: &Input<'_>) -> ByKind {
         .flat_map(|finding| finding.evidence.iter().map(|evidence| evidence.id))
         .collect();
     let mut by_kind = ByKind::new();
+    let mut sightings = input.sightings.beside();
     for (id, event) in input.set.events.iter().filter(|(id, _)| !forged.contains(id)) {
-        by_kind.entry(event.kind).or_default().push((id, event));
+        by_kind.entry(event.kind).or_default().push(Given { id, event, by: sightings.number(&id) });
     }
     by_kind
 }
@@ -133,23 +142,24 @@ fn missing(
     input: &Input<'_>,
     source: &SourceId,
     slice: &Slice,
-    events: &[(EvidenceId, HeldEvent)],
+    events: &[Given],
 ) -> Vec<(EvidenceId, UnixSeconds)> {
-    let seen = |id: &EvidenceId| input.sightings.get(id).filter(|seen| !seen.is_empty());
+    let seen = |given: &Given| input.sightings.set(given.by?).filter(|seen| !seen.is_empty());
     let mut held: BTreeSet<NostrEventId> = BTreeSet::new();
     let mut newest: BTreeMap<Digest32, Version> = BTreeMap::new();
-    for (_, event) in events.iter().filter(|(id, _)| seen(id).is_some_and(|seen| seen.contains(source))) {
+    for Given { event, .. } in events.iter().filter(|given| seen(given).is_some_and(|seen| seen.contains(source))) {
         held.insert(event.id);
         let kept = newest.entry(event.place).or_insert_with(|| version(event));
         *kept = (*kept).max(version(event));
     }
     let is_replaced = |event: &HeldEvent| newest.get(&event.place).is_some_and(|kept| *kept > version(event));
     let mut named = BTreeSet::new();
-    let lacks = |(id, event): &&(EvidenceId, HeldEvent)| {
-        is_in(slice, event.at) && seen(id).is_some() && !held.contains(&event.id) && !is_replaced(event)
+    let lacks = |given: &&Given| {
+        let event = &given.event;
+        is_in(slice, event.at) && seen(given).is_some() && !held.contains(&event.id) && !is_replaced(event)
     };
-    let lacking = events.iter().filter(lacks).filter(|(_, event)| named.insert(event.id));
-    lacking.map(|(id, event)| (*id, event.at)).collect()
+    let lacking = events.iter().filter(lacks).filter(|given| named.insert(given.event.id));
+    lacking.map(|given| (given.id, given.event.at)).collect()
 }
 
 /// The greatest is the one that a relay keeps: the newest, at the same second that of the lowest id.

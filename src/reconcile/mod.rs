@@ -45,6 +45,7 @@ mod runbook;
 mod sampling;
 mod settlements;
 mod shares;
+mod sightings;
 mod statement;
 mod takedowns;
 #[cfg(test)]
@@ -54,6 +55,7 @@ pub use absences::{Absent, Why, absences};
 pub use acknowledge::{JudgedStatement, StatementState};
 pub use balances::balances;
 pub use book::{Balance, BalanceBook, Balances};
+pub use sightings::{Beside, Sightings, SightingsSorter};
 pub use months::{ByMonth, Cell, GapUse, OpenWindow, TakedownUse, by_month};
 pub use objectives::Objectives;
 pub use reconciler::{Input, reconcile};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{
-    CompletenessBasis, Coverage, EvidenceId, FetchReceipt, Few, KnownGap, Media, Month, NostrEventId, Slice, SourceId,
+    CompletenessBasis, Coverage, FetchReceipt, Few, KnownGap, Media, Month, NostrEventId, Slice, SourceId,
     UnixSeconds, packed_struct,
 };
 use crate::scratch::Sorter;
@@ -153,13 +153,15 @@ fn held<'a>(input: &Input<'a>, tallies: &mut Tallies<'a>) -> Reconstructible {
     let mut is_elsewhere =
         |source: &'a SourceId| !*operators.entry(source).or_insert_with(|| is_operator(input, source));
     let mut copies: Sorter<NostrEventId, Copies> = input.set.events.sorter();
+    let mut sightings = input.sightings.beside();
     for (id, event) in &input.set.events {
-        copies.push(&event.id, &Copies { kind: event.kind, at: event.at, carriers: [id].into() });
+        let given = sightings.number(&id).into_iter().collect();
+        copies.push(&event.id, &Copies { kind: event.kind, at: event.at, given });
     }
     let mut counts = Reconstructible::default();
     copies.each(Copies::add, |_, event| {
         let sources: BTreeSet<&SourceId> =
-            event.carriers.iter().filter_map(|id| input.sightings.get(id)).flatten().collect();
+            event.given.iter().filter_map(|number| input.sightings.set(*number)).flatten().collect();
         counts.with_operator += u64::from(!sources.is_empty());
         let elsewhere = sources.iter().any(|source| is_elsewhere(source));
         counts.without_operator += u64::from(elsewhere);
@@ -173,18 +175,18 @@ fn held<'a>(input: &Input<'a>, tallies: &mut Tallies<'a>) -> Reconstructible {
     counts
 }
 
-/// One event, by the copy of the lowest evidence id, and all its copies.
+/// One event, by the copy of the lowest evidence id, and the sets of sources that gave its copies.
 struct Copies {
     kind: u16,
     at: UnixSeconds,
-    carriers: Few<EvidenceId>,
+    given: Few<u32>,
 }
 
-packed_struct!(Copies { kind, at, carriers });
+packed_struct!(Copies { kind, at, given });
 
 impl Copies {
     fn add(&mut self, other: Self) {
-        self.carriers.extend(other.carriers);
+        self.given.extend(other.given);
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{AsOf, Coverage, EvidenceId, FetchReceipt, Sightings, TrustPolicy};
+use crate::domain::{AsOf, Coverage, EvidenceId, FetchReceipt, TrustPolicy};
 use crate::ledger::Ledgers;
 use crate::ledger::rails::Legs;
 use crate::verify::VerifiedSet;
 
 use super::audit::Audit;
 use super::earned::Earned;
+use super::sightings::Sightings;
 use super::objectives::Objectives;
 use super::result::{BalanceSummary, Declared, Matching, NeedsAnchor, Reconciliation, Reconstructible, Recovery};
 use super::{

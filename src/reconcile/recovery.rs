@@ -2,28 +2,39 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{EnvelopeId, SourceId, UnixMicros, relay_spelling};
+use crate::domain::{EnvelopeId, EvidenceId, SourceId, UnixMicros, relay_spelling};
 use crate::ledger::Standing;
-use crate::scratch::Ascending;
+use crate::scratch::{Ascending, Sorter};
 use crate::verify::Anchor;
 
 use super::reconciler::Input;
 use super::result::{Reconstructible, Recovery};
 
-pub(super) fn reconstructible(input: &Input<'_>) -> Reconstructible {
+pub(super) fn reconstructible<'i>(input: &Input<'i>) -> Reconstructible {
     // Sources are few, and envelopes see the same ones over and over.
     let mut by_source: BTreeMap<&SourceId, bool> = BTreeMap::new();
     let mut result = Reconstructible::default();
-    for envelope in input.set.envelopes.values() {
-        let sources = envelope.carriers().iter().filter_map(|id| input.sightings.get(&id));
+    let mut count = |sources: &mut dyn Iterator<Item = &'i SourceId>, times: u64| {
         let (mut seen, mut elsewhere) = (false, false);
-        for source in sources.flatten() {
+        for source in sources {
             seen = true;
             elsewhere = elsewhere || !*by_source.entry(source).or_insert_with(|| is_operator(input, source));
         }
-        result.with_operator += u64::from(seen);
-        result.without_operator += u64::from(elsewhere);
+        result.with_operator += times * u64::from(seen);
+        result.without_operator += times * u64::from(elsewhere);
+    };
+    // Most have one carrier: those are sorted by it, and looked up side by side.
+    let mut alone: Sorter<EvidenceId, u64> = input.set.envelopes.sorter();
+    for envelope in input.set.envelopes.values() {
+        let carriers = envelope.carriers();
+        if carriers.len() == 1 {
+            alone.push(&carriers.first(), &1);
+        } else {
+            count(&mut carriers.iter().filter_map(|id| input.sightings.get(&id)).flatten(), 1);
+        }
     }
+    let mut sightings = input.sightings.beside();
+    alone.each(|sum, times| *sum += times, |id, times| count(&mut sightings.get(&id).into_iter().flatten(), times));
     result
 }
 

@@ -28,6 +28,7 @@ mod sighted;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use std::ops::ControlFlow;
 

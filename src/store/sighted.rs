@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::side::{Kept, SeenAt};
 use super::{SideRecord, StoreError};
-use crate::domain::{EvidenceId, Sighting, Sightings, SourceId};
+
+use super::told::Told;
+use crate::domain::{EvidenceId, Sighting, SourceId};
 
 /// Sightings in one record: some 80 kB.
 const TOGETHER: usize = 1_024;
@@ -18,7 +20,7 @@ pub(super) struct Sighted {
     /// What the last batch of evidence brought: nobody can have told of it.
     fresh: BTreeSet<EvidenceId>,
     /// What the log tells; `None` until somebody has to know.
-    told: Option<Sightings>,
+    told: Option<Told>,
 }
 
 impl Sighted {
@@ -39,7 +41,7 @@ impl Sighted {
     pub(super) fn news(
         &mut self,
         records: &[SideRecord],
-        log: impl FnOnce() -> Result<Sightings, StoreError>,
+        log: impl FnOnce() -> Result<Told, StoreError>,
     ) -> Result<Vec<Kept>, StoreError> {
         let mut first: BTreeMap<(&SourceId, EvidenceId), &Sighting> = BTreeMap::new();
         for record in records {

@@ -8,11 +8,11 @@ use crate::app::judge::{SideTables, judge};
 use crate::app::observer::{Cancel, Silent};
 use crate::app::takedowns::d_tags;
 use crate::domain::{
-    AsOf, Code, Digest32, Divergence, EvidenceId, FetchReceipt, RawEvidence, Sightings, SourceId, TrustPolicy,
+    AsOf, Code, Digest32, Divergence, EvidenceId, FetchReceipt, RawEvidence, SourceId, TrustPolicy,
     UnixSeconds,
 };
 use crate::ledger::rebuild;
-use crate::reconcile::{Declared, Input, Objectives, reconcile};
+use crate::reconcile::{Declared, Input, Objectives, Sightings, reconcile};
 use crate::store::{EvidenceStore as _, MemoryStore};
 use crate::verify::VerifiedSet;
 

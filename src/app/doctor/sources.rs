@@ -161,7 +161,7 @@ fn keys(survey: &Survey, url: &str, probed: &Probed) -> Option<Check> {
 /// Keys that the run holds from that address.
 fn captured(survey: &Survey, url: &str) -> BTreeMap<KeyId, PublicKey32> {
     let from_here = survey.tables.sightings.iter().filter(|(_, sources)| sources.iter().any(|one| one.0 == url));
-    let sets = from_here.filter_map(|(id, _)| survey.raw(*id)).filter(|raw| raw.media == Media::Jwks);
+    let sets = from_here.filter_map(|(id, _)| survey.raw(id)).filter(|raw| raw.media == Media::Jwks);
     sets.filter_map(|raw| key_set(raw.media, raw.bytes)).flatten().collect()
 }
 

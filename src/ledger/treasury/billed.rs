@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use crate::domain::{AmountError, MsatDelta, ProjectKey, UnixMicros, UserKey, WindowId};
+use crate::domain::{
+    AmountError, Digest32, EnvelopeId, EvidenceId, MsatDelta, ProjectKey, UnixMicros, UnixSeconds, UserKey, WindowId,
+    packed_struct,
+};
 use crate::evidence::BillableEvent;
 use crate::ledger::envelope::{CountedEvent, EnvelopeLedger};
 use crate::ledger::groups::Names;
-use crate::ledger::people::People;
 use crate::ledger::scope::Scope;
+use crate::scratch::{Sorter, Table};
 
 use super::entry::{EntryKey, Fact, Tier};
 use super::journal::{Cause, Parts, Place, Step};
@@ -24,90 +27,135 @@ struct Vesting {
     members: Range<usize>,
 }
 
-/// A member of a window while it is gathered: the event's number, and the user's part.
-type Part = (UserKey, u32, MsatDelta);
+/// A member of a window while it is gathered: the account, what carries the event, and the user's part.
+type Part = (UserKey, EvidenceId, MsatDelta);
+
+/// What the journal has to know of a billed event.
+#[derive(Debug)]
+pub(super) struct BilledEvent {
+    at: UnixMicros,
+    id: EnvelopeId,
+    carrier: EvidenceId,
+    project: ProjectKey,
+    /// The account.
+    user: UserKey,
+    /// The window in which the user's part matures.
+    window: Option<WindowId>,
+    parts: Parts,
+}
+
+packed_struct!(BilledEvent { at, id, carrier, project, user, window, parts });
+
+impl BilledEvent {
+    pub(super) fn at(&self) -> UnixMicros {
+        self.at
+    }
+}
 
 /// Every counted billable event, and what vests of it.
 #[derive(Debug)]
-pub(super) struct Billed<'a> {
-    people: &'a People,
-    envelopes: &'a EnvelopeLedger,
-    by_domain: BTreeMap<String, BTreeSet<&'a ProjectKey>>,
+pub(super) struct Billed {
+    /// In order of time, and of id where times are equal.
+    events: Table<Digest32, BilledEvent>,
     /// In order of window and user.
     vestings: Vec<Vesting>,
-    /// Numbers of events, vesting by vesting.
-    members: Vec<u32>,
+    /// What carries the members, vesting by vesting.
+    members: Vec<EvidenceId>,
 }
 
-impl<'a> Billed<'a> {
+impl Billed {
     /// Ranks on ties of time: billing after what comes in, vesting after billing.
     pub(super) const EVENT: u8 = 1;
     pub(super) const VESTING: u8 = 2;
 
-    pub(super) fn gather(scope: Scope<'a>, envelopes: &'a EnvelopeLedger, places: &mut Vec<Place>) -> Self {
-        let mut billed = Self {
-            people: scope.people,
-            envelopes,
-            by_domain: projects_by_domain(scope),
-            vestings: Vec::new(),
-            members: Vec::new(),
-        };
-        let mut names = Names::default();
+    pub(super) fn gather(scope: Scope<'_>, envelopes: &EnvelopeLedger, places: &mut Vec<Place>) -> Self {
+        let by_domain = projects_by_domain(scope);
+        let mut events: Sorter<Digest32, BilledEvent> = scope.set.envelopes.sorter();
         let mut shares: BTreeMap<WindowId, Vec<Part>> = BTreeMap::new();
-        places.reserve(envelopes.len());
-        for counted in envelopes.events() {
-            let event = &counted.event;
-            let place = Place::new(event.occurred_at, Self::EVENT, counted.number);
-            places.push(place);
-            if let Some((window, Some(_))) = billed.maturing(event) {
-                let account = names.shared(billed.people.account_of(&event.user).as_str());
-                let part = (account, place.number, event.user_earned.msat().delta());
+        let mut names = Names::default();
+        for CountedEvent { id, carrier, number, event } in envelopes.events() {
+            let account = scope.people.account_of(&event.user);
+            let maturing = maturing(envelopes, &event);
+            if let Some((window, Some(_))) = maturing {
+                let part = (names.shared(account.as_str()), carrier, event.user_earned.msat().delta());
                 match shares.get_mut(window) {
                     Some(parts) => parts.push(part),
                     None => drop(shares.insert(window.clone(), vec![part])),
                 }
             }
+            let billed = BilledEvent {
+                at: event.occurred_at,
+                id,
+                carrier,
+                project: payer(&event, &by_domain),
+                user: account.clone(),
+                window: maturing.map(|(window, _)| window.clone()),
+                parts: Parts::of(&event),
+            };
+            events.push(&order(event.occurred_at, number), &billed);
         }
-        for (window, mut shares) in shares {
-            let Some(at) = envelopes.windows.get(&window).and_then(|window| window.vested_at) else { continue };
-            shares.sort_unstable();
-            for own in shares.chunk_by(|(one, ..), (other, ..)| one == other) {
-                let Some((user, ..)) = own.first() else { continue };
-                let begin = billed.members.len();
-                billed.members.extend(own.iter().map(|(_, number, _)| *number));
-                places.push(Place::new(UnixMicros::from(at), Self::VESTING, billed.vestings.len()));
-                let share = own.iter().try_fold(MsatDelta::ZERO, |share, (.., part)| share.checked_add(*part));
-                let (window, members) = (window.clone(), begin..billed.members.len());
-                billed.vestings.push(Vesting { window, user: user.clone(), share, members });
+        let mut billed = Self { events: events.finish(|_, _| ()), vestings: Vec::new(), members: Vec::new() };
+        for (window, shares) in shares {
+            if let Some(at) = envelopes.windows.get(&window).and_then(|window| window.vested_at) {
+                billed.vest(&window, at, shares, places);
             }
         }
         billed
     }
 
-    /// The window in which an event's share matures, and when that closes. A member that comes after its window has vested is
-    /// payable at once.
-    fn maturing<'e>(&self, event: &'e BillableEvent) -> Option<(&'e WindowId, Option<UnixMicros>)> {
-        let window = &event.drop.as_ref()?.window;
-        let closed = self.envelopes.windows.get(window).and_then(|window| window.vested_at).map(UnixMicros::from);
-        closed.is_none_or(|at| event.occurred_at < at).then_some((window, closed))
+    /// What vests with a window, user by user.
+    fn vest(&mut self, window: &WindowId, at: UnixSeconds, mut shares: Vec<Part>, places: &mut Vec<Place>) {
+        shares.sort_unstable();
+        for own in shares.chunk_by(|(one, ..), (other, ..)| one == other) {
+            let Some((user, ..)) = own.first() else { continue };
+            let begin = self.members.len();
+            self.members.extend(own.iter().map(|(_, carrier, _)| *carrier));
+            places.push(Place::new(UnixMicros::from(at), Self::VESTING, self.vestings.len()));
+            let share = own.iter().try_fold(MsatDelta::ZERO, |share, (.., part)| share.checked_add(*part));
+            let (window, members) = (window.clone(), begin..self.members.len());
+            self.vestings.push(Vesting { window, user: user.clone(), share, members });
+        }
     }
 
-    pub(super) fn event(&self, place: Place) -> Option<Step<'a>> {
-        let CountedEvent { id, carrier, event, .. } = self.envelopes.counted(place.number())?;
-        let (project, user) = (payer(&event, &self.by_domain), self.people.account_of(&event.user));
-        let key = EntryKey { at: place.at, rank: place.rank, fact: Fact::Envelope(id) };
-        let made = postings::of_event(&event, user, &project, self.maturing(&event).map(|(window, _)| window));
-        Some(Step::new(key, "envelope", made, (vec![carrier], Tier::T1), Cause::Event(Parts::of(&event))))
+    /// In order of time, and of id where times are equal.
+    pub(super) fn events(&self) -> impl Iterator<Item = BilledEvent> + use<> {
+        self.events.values()
     }
 
-    pub(super) fn vesting(&self, place: Place) -> Option<Step<'a>> {
+    pub(super) fn event<'a>(billed: &BilledEvent) -> Step<'a> {
+        let BilledEvent { at, id, carrier, project, user, window, parts } = billed;
+        let key = EntryKey { at: *at, rank: Self::EVENT, fact: Fact::Envelope(*id) };
+        let made = postings::of_event(*parts, user, project, window.as_ref());
+        Step::new(key, "envelope", made, (vec![*carrier], Tier::T1), Cause::Event(*parts))
+    }
+
+    pub(super) fn vesting<'a>(&self, place: Place) -> Option<Step<'a>> {
         let Vesting { window, user, share, members } = self.vestings.get(place.number())?;
-        let numbers = self.members.get(members.clone())?.iter().filter_map(|number| usize::try_from(*number).ok());
         let key = EntryKey { at: place.at, rank: place.rank, fact: Fact::Vesting(window.clone(), user.clone()) };
         let made = share.and_then(|share| postings::of_vesting(user, window, share));
-        let evidence = numbers.filter_map(|number| Some(self.envelopes.counted(number)?.carrier)).collect();
+        let evidence = self.members.get(members.clone())?.to_vec();
         Some(Step::new(key, "vesting", made, (evidence, Tier::T1), Cause::Vesting))
     }
+}
+
+/// Sorts by time, and by number where times are equal.
+fn order(at: UnixMicros, number: usize) -> Digest32 {
+    let mut key = [0; 32];
+    // With the sign's bit turned, the bytes are in the order of the times.
+    key[..8].copy_from_slice(&(at.0 ^ i64::MIN).to_be_bytes());
+    key[8..16].copy_from_slice(&(number as u64).to_be_bytes());
+    Digest32(key)
+}
+
+/// The window in which an event's share matures, and when that closes. A member that comes after its window has vested is
+/// payable at once.
+fn maturing<'e>(
+    envelopes: &EnvelopeLedger,
+    event: &'e BillableEvent,
+) -> Option<(&'e WindowId, Option<UnixMicros>)> {
+    let window = &event.drop.as_ref()?.window;
+    let closed = envelopes.windows.get(window).and_then(|window| window.vested_at).map(UnixMicros::from);
+    closed.is_none_or(|at| event.occurred_at < at).then_some((window, closed))
 }
 
 /// The project that pays for an event: the one it names, else the only one with its site's domain, else the site itself.

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use crate::domain::{AmountError, Digest32, EvidenceId, Msat, Sats, UnixMicros};
+use crate::domain::{AmountError, Digest32, EvidenceId, Msat, Sats, UnixMicros, packed_struct};
 use crate::evidence::{BillableEvent, SettlementEvent};
 use crate::ledger::envelope::EnvelopeLedger;
 use crate::ledger::scope::Scope;
 
 use super::account::Posting;
-use super::billed::Billed;
+use super::billed::{Billed, BilledEvent};
 use super::entry::{Entry, EntryKey, Tier};
 use super::roll::{TreasuryLedger, Unposted};
 use super::settled::Settled;
@@ -52,6 +52,8 @@ pub(super) struct Parts {
     pub(super) rebate: Sats,
 }
 
+packed_struct!(Parts { gross, platform, user, rebate });
+
 impl Parts {
     pub(super) fn of(event: &BillableEvent) -> Self {
         Self { gross: event.gross, platform: event.platform, user: event.user_earned, rebate: event.rebate }
@@ -87,18 +89,25 @@ impl<'a> Step<'a> {
     }
 }
 
+/// One fact, from which its step is made.
+pub(super) enum Job {
+    Billed(BilledEvent),
+    Placed(Place),
+}
+
 /// Every fact of the treasury, in its order.
 #[derive(Debug)]
 pub(super) struct Facts<'a> {
-    billed: Billed<'a>,
+    billed: Billed,
     settled: Settled<'a>,
+    /// Of all facts but billed events.
     places: Vec<Place>,
 }
 
 impl<'a> Facts<'a> {
     pub(super) fn gather(
         scope: Scope<'a>,
-        envelopes: &'a EnvelopeLedger,
+        envelopes: &EnvelopeLedger,
         unposted: &BTreeMap<Digest32, Unposted>,
     ) -> Self {
         let (mut places, mut of_settled) = (Vec::new(), Vec::new());
@@ -111,14 +120,22 @@ impl<'a> Facts<'a> {
         Self { billed, settled, places }
     }
 
-    /// In their order, in parts of at most that many.
-    pub(super) fn parts(&self, size: usize) -> impl Iterator<Item = &[Place]> {
-        self.places.chunks(size)
+    /// In their order.
+    pub(super) fn jobs(&self) -> impl Iterator<Item = Job> {
+        let (mut billed, mut placed) = (self.billed.events().peekable(), self.places.iter().copied().peekable());
+        std::iter::from_fn(move || {
+            let next = billed.peek().map(|event| (event.at(), Billed::EVENT));
+            let is_first = |place: &Place| next.is_none_or(|next| (place.at, place.rank) < next);
+            placed.next_if(is_first).map(Job::Placed).or_else(|| billed.next().map(Job::Billed))
+        })
     }
 
-    pub(super) fn step(&self, place: Place) -> Option<Step<'a>> {
+    pub(super) fn step(&self, job: &Job) -> Option<Step<'a>> {
+        let place = match job {
+            Job::Billed(event) => return Some(Billed::event(event)),
+            Job::Placed(place) => *place,
+        };
         match place.rank {
-            Billed::EVENT => self.billed.event(place),
             Billed::VESTING => self.billed.vesting(place),
             Settled::CLAIM => self.settled.claim(place),
             _ => self.settled.settlement(place),
@@ -134,13 +151,13 @@ pub struct Journal<'a> {
 }
 
 impl<'a> Journal<'a> {
-    pub(in crate::ledger) fn of(scope: Scope<'a>, envelopes: &'a EnvelopeLedger, treasury: &'a TreasuryLedger) -> Self {
+    pub(in crate::ledger) fn of(scope: Scope<'a>, envelopes: &EnvelopeLedger, treasury: &'a TreasuryLedger) -> Self {
         Self { facts: Facts::gather(scope, envelopes, &treasury.unposted), treasury }
     }
 
     /// Every posted entry in its order; they are the same each time.
     pub fn entries(&self) -> impl Iterator<Item = Entry> {
-        let entries = self.facts.places.iter().filter_map(|place| self.facts.step(*place)?.entry.ok());
+        let entries = self.facts.jobs().filter_map(|job| self.facts.step(&job)?.entry.ok());
         entries.filter(|entry| !self.treasury.refused.contains(&entry.key))
     }
 }

@@ -4,9 +4,10 @@ use crate::domain::{
     AmountError, Direction, FederationSlug, Msat, MsatDelta, ProjectKey, Sats, SettlementKind, TrustPolicy, UserKey,
     WindowId,
 };
-use crate::evidence::{BillableEvent, SettlementEvent};
+use crate::evidence::SettlementEvent;
 
 use super::account::{Account, Posting};
+use super::journal::Parts;
 use super::movement::{Movement, is_wrong_way, movement, payee_bears_fee};
 
 /// What manual corrections are held in.
@@ -38,7 +39,7 @@ impl Lines {
 
 /// `user` is the account that the event's user belongs to. An event debits its project's escrow and credits platform, user and rebate. Parts that don't add up go to suspense.
 pub(super) fn of_event(
-    event: &BillableEvent,
+    parts: Parts,
     user: &UserKey,
     project: &ProjectKey,
     maturing: Option<&WindowId>,
@@ -49,12 +50,12 @@ pub(super) fn of_event(
         Some(window) => Account::UserMaturing(user.clone(), window.clone()),
         None => Account::UserAvailable(user.clone()),
     };
-    lines.debit(Account::Escrow(project.clone()), amount(event.gross))?;
-    let mut rest = amount(event.gross);
+    lines.debit(Account::Escrow(project.clone()), amount(parts.gross))?;
+    let mut rest = amount(parts.gross);
     for (account, sats) in [
-        (Account::PlatformAccrued, event.platform),
-        (user, event.user_earned),
-        (Account::Rebate(project.clone()), event.rebate),
+        (Account::PlatformAccrued, parts.platform),
+        (user, parts.user),
+        (Account::Rebate(project.clone()), parts.rebate),
     ] {
         rest = rest.checked_add(amount(sats).checked_neg()?)?;
         lines.credit(account, amount(sats))?;

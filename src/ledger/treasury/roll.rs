@@ -18,7 +18,7 @@ use super::book::{Book, trial};
 use super::entry::EntryKey;
 use super::flows::Flows;
 use super::invariants::{Asked, Invariants, Rule, Watch};
-use super::journal::{Facts, Place, Step};
+use super::journal::{Facts, Job, Step};
 use super::prefixes::{Funding, Holding, Prefixes};
 
 /// Why a verified settlement has no entry.
@@ -56,17 +56,25 @@ impl TreasuryLedger {
         let facts = Facts::gather(scope, envelopes, &ledger.unposted);
         let mut walk = Walk::new(scope);
         // Making entries and their leaves is most of the work, and each is its own: while a part is posted, the next is made.
+        let mut jobs = facts.jobs();
         let mut made = Vec::new();
-        for part in facts.parts(PART.get()).map(Some).chain([None]) {
+        loop {
             let posted = std::mem::take(&mut made);
-            let (refused, next) =
-                rayon::join(|| walk.post(posted), || part.map(|part| make(&facts, part)).unwrap_or_default());
+            let next = || {
+                let part: Vec<Job> = jobs.by_ref().take(PART.get()).collect();
+                (part.is_empty(), make(&facts, &part))
+            };
+            let (refused, (is_over, next)) = rayon::join(|| walk.post(posted), next);
             made = next;
             for (key, finding) in refused {
                 findings.push(*finding);
                 ledger.refused.insert(key);
             }
+            if is_over {
+                break;
+            }
         }
+        drop(jobs);
         let Walk { book, mut watch, flows, prefixes, leaves, .. } = walk;
         ledger.sealed = (leaves.count(), leaves.root());
         ledger.balances = book.close();
@@ -177,10 +185,10 @@ impl<'a> Walk<'a> {
 /// A fact with its entry, and the hash of that entry's leaf.
 type Made<'a> = (Step<'a>, Digest32);
 
-/// In the order of the places.
-fn make<'a>(facts: &Facts<'a>, places: &[Place]) -> Vec<Made<'a>> {
-    let made = places.par_iter().filter_map(|place| {
-        let step = facts.step(*place)?;
+/// In the order of the jobs.
+fn make<'a>(facts: &Facts<'a>, jobs: &[Job]) -> Vec<Made<'a>> {
+    let made = jobs.par_iter().filter_map(|job| {
+        let step = facts.step(job)?;
         let leaf = step.entry.as_ref().map(|entry| leaf_hash(&entry.leaf())).unwrap_or_default();
         Some((step, leaf))
     });

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use super::{LogStore, agree, too_large};
-use crate::domain::{Digest32, Sightings};
+use crate::domain::Digest32;
+use crate::store::told::Told;
 use crate::store::index::Table;
 use crate::store::log::{Body, Entry, Wanted, damaged_payload};
 use crate::store::record::{self, Location};
@@ -85,8 +86,8 @@ impl LogStore {
     }
 
     /// What the log tells of who gave what.
-    fn sightings(&self) -> Result<Sightings, StoreError> {
-        let mut sightings = Sightings::default();
+    fn sightings(&self) -> Result<Told, StoreError> {
+        let mut sightings = Told::default();
         self.walk_side(&mut |record| {
             if let SideRecord::Sighting(sighting) = record {
                 sightings.add(sighting.evidence, &sighting.source);

@@ -6,9 +6,9 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use reledger::app::{AppError, Cancel, Plan, RunFolder, RunOptions, Silent, capture_only, plan_of_world, rebuild_only};
-use reledger::domain::{AsOf, Divergence, EvidenceId, FetchReceipt, Media, RawEvidence, Sightings, UnixSeconds};
+use reledger::domain::{AsOf, Divergence, EvidenceId, FetchReceipt, Media, RawEvidence, UnixSeconds};
 use reledger::ledger::{Entry, Ledgers, rebuild};
-use reledger::reconcile::{Input, Objectives, reconcile};
+use reledger::reconcile::{Input, Objectives, Sightings, reconcile};
 use reledger::sim::{Scene, Selection, Transport, World, deal, generators_over, plant};
 use reledger::store::{Engine, EvidenceStore, LogStore, SideRecord, StoreError};
 use reledger::verify::{VerifiedSet, Verifier};

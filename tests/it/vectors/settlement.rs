@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use reledger::domain::{
-    AsOf, EvidenceId, FederationSlug, Media, PinnedKey, PublicKey32, RawEvidence, Sightings, TrustPolicy, sha256,
+    AsOf, EvidenceId, FederationSlug, Media, PinnedKey, PublicKey32, RawEvidence, TrustPolicy, sha256,
 };
 use reledger::evidence::{Claim, Decoded, settlement};
 use reledger::ledger::rebuild;
-use reledger::reconcile::{Declared, Input, Objectives, reconcile};
+use reledger::reconcile::{Declared, Input, Objectives, Sightings, reconcile};
 use reledger::verify::{Verifier, settlement::judge};
 use serde_json::Value;
 
