@@ -147,10 +147,10 @@ fn phantoms(input: &Input<'_>, ours: &BTreeSet<PaymentHash>) -> Vec<Finding> {
     let mut succeeded: BTreeSet<PaymentHash> = BTreeSet::new();
     for (id, entry) in &input.set.payment_log {
         let Some(hash) = entry.payment_hash.filter(|hash| ours.contains(hash)) else { continue };
-        if entry.kind == "outgoing-payment-failed" {
+        if &*entry.kind == "outgoing-payment-failed" {
             let first = failed.entry(hash).or_insert(*id);
             *first = (*first).min(*id);
-        } else if entry.kind == "outgoing-payment-succeeded" {
+        } else if &*entry.kind == "outgoing-payment-succeeded" {
             succeeded.insert(hash);
         }
     }

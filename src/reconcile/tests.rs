@@ -205,10 +205,10 @@ fn invoice(name: &str, asked: u64, received: u64, state: InvoiceState) -> (Evide
 
 fn logged(name: &str, kind: &str) -> (EvidenceId, PaymentLogEntry) {
     let entry = PaymentLogEntry {
-        federation_id: String::new(),
+        federation_id: "".into(),
         id: 1,
-        module: "ln".to_owned(),
-        kind: kind.to_owned(),
+        module: "ln".into(),
+        kind: kind.into(),
         at: micros("2026-05-12T00:00:00Z"),
         payment_hash: Some(hash(name)),
         operation: None,

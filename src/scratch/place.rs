@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Bytes that a sorter gathers before it puts them into its file. Debug builds gather little: what they are tested with, a few
 /// hundred rows, goes the way that millions go.
-const GATHERED_MAX: usize = if cfg!(debug_assertions) { 16 << 10 } else { 16 << 20 };
+const GATHERED_MAX: usize = if cfg!(debug_assertions) { 16 << 10 } else { 4 << 20 };
 
 /// The room for rows failed: the disk is full, or does not give back what was written. What was made of rows since is nothing to
 /// conclude from.

@@ -8,7 +8,7 @@ use super::place::{Bytes, Scratch};
 use crate::domain::Packed;
 
 /// Bytes that are read at once.
-const READ_AT_ONCE: usize = 64 * 1024;
+const READ_AT_ONCE: usize = 32 * 1024;
 /// Bytes of a row before its value: the key, and how long the value is.
 pub(super) const HEAD: usize = 32 + 4;
 

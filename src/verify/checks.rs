@@ -28,7 +28,7 @@ impl Checks {
             // Enough to keep every core busy, few enough to stay in cache.
             Self::Single => 2_048,
             // A batch of signatures costs less the larger it is.
-            Self::Batch => 16_384,
+            Self::Batch => 8_192,
         }
     }
 

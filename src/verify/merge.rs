@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::names::Names;
 use super::unread::Unread;
 use super::{
     AcceptedGraduation, AcceptedRotation, AnchorState, ClaimedAttestation, Fate, HeldEvent, KnownDescriptor,
@@ -90,6 +91,7 @@ pub(super) struct Merge {
     events: Sorter<EvidenceId, HeldEvent>,
     anchors: Sorter<Digest32, AnchorState>,
     unread: Unread,
+    names: Names,
     fates: BTreeMap<&'static str, Sorter<Digest32, Fate>>,
     scratch: Scratch,
     /// Pieces of evidence that are items of their own.
@@ -173,10 +175,16 @@ impl Merge {
             Fact::Graduation(it) => keep(&mut set.graduations, it.id, it, carrier, |_| ()),
             Fact::Rotation(it) => keep(&mut set.rotations, it.id, it, carrier, |_| ()),
             Fact::Accounts(record) => set.merges.push((carrier, record)),
-            Fact::Settlement(it) => keep(&mut set.settlements, it.digest, it, carrier, |it| it.key),
+            Fact::Settlement(mut it) => {
+                self.names.share_settlement(&mut it.event);
+                keep(&mut set.settlements, it.digest, it, carrier, |it| it.key);
+            }
             Fact::Config(config) => set.configs.push((carrier, config)),
             Fact::Invoice(record) => set.invoices.push((carrier, record)),
-            Fact::PaymentLogEntry(entry) => set.payment_log.push((carrier, entry)),
+            Fact::PaymentLogEntry(mut entry) => {
+                self.names.share_entry(&mut entry);
+                set.payment_log.push((carrier, entry));
+            }
             Fact::Balance(line) => set.balances.push((carrier, line)),
             Fact::Directory(listed) => set.directories.push((carrier, listed)),
             Fact::Charter(charter) => set.charters.push((carrier, charter)),

@@ -24,6 +24,7 @@ pub mod invoice;
 mod judge;
 pub mod keys;
 mod merge;
+mod names;
 pub mod nostr;
 pub mod ots;
 pub mod quorum;

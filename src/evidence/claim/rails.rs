@@ -1,5 +1,7 @@
 //! Settlements, gateway log entries and Lightning invoices (FORMATS 6, TREASURY 1 to 3).
 
+use std::sync::Arc;
+
 use crate::domain::{
     Digest32, Direction, FederationSlug, OperationId, PaymentHash, ProjectKey, PublicKey32, Sats, SettlementKind,
     UnixMicros, UnixSeconds, UserKey,
@@ -65,13 +67,13 @@ pub struct SettlementClaim {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaymentLogEntry {
     /// Federation the log is of, as configured; empty when unknown.
-    pub federation_id: String,
+    pub federation_id: Arc<str>,
     /// Log id.
     pub id: u64,
     /// Module kind (`ln`, `lnv2`, `wallet`, ...), empty for core.
-    pub module: String,
+    pub module: Arc<str>,
     /// Event kind; unique only together with the module.
-    pub kind: String,
+    pub kind: Arc<str>,
     /// Time of the entry.
     pub at: UnixMicros,
     /// Payment hash or image, where the payload has one.

@@ -168,10 +168,10 @@ fn entry(about: &str, bytes: &[u8]) -> Result<(PaymentLogEntry, Vec<String>), Re
     let kind = short_text(wire.kind).ok_or_else(|| unreadable("kind"))?;
     let row = KINDS.iter().find(|(known_module, known_kind, _)| (*known_module, *known_kind) == (module, kind));
     let mut entry = PaymentLogEntry {
-        federation_id: about.to_owned(),
+        federation_id: about.into(),
         id: wire.id.as_u64().ok_or_else(|| unreadable("id"))?,
-        module: module.to_owned(),
-        kind: kind.to_owned(),
+        module: module.into(),
+        kind: kind.into(),
         at: wire
             .time
             .as_u64()

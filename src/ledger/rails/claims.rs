@@ -38,7 +38,7 @@ impl<'a> Claims<'a> {
         let mut claims = Self::default();
         for (id, entry) in set.payment_log.iter().filter(|(_, entry)| is_of_federation(entry)) {
             claims.telling.insert(&entry.federation_id);
-            if let (true, Some(operation)) = (entry.kind == "tx-accepted", &entry.operation) {
+            if let (true, Some(operation)) = (&*entry.kind == "tx-accepted", &entry.operation) {
                 let first = claims.accepted.entry(operation.as_str()).or_insert((entry.at, *id));
                 *first = (entry.at, *id).min(*first);
             }
@@ -82,7 +82,7 @@ fn is_of_federation(entry: &PaymentLogEntry) -> bool {
 /// The hash of an outgoing payment that this entry says is done: by its success, or by the preimage that a send got.
 pub fn paid(entry: &PaymentLogEntry) -> Option<PaymentHash> {
     let shown = || entry.preimage.map(|preimage| PaymentHash(sha256(&preimage)));
-    match entry.kind.as_str() {
+    match &*entry.kind {
         "outgoing-payment-succeeded" => entry.payment_hash.or_else(shown),
         "payment-send-update" => shown(),
         _ => None,

@@ -128,11 +128,11 @@ fn is_gateways(entry: &PaymentLogEntry) -> bool {
 
 fn way(entry: &PaymentLogEntry) -> Option<Movement> {
     let starts = |prefix: &str| entry.kind.starts_with(prefix);
-    if starts("outgoing-payment-") || starts("payment-send") || entry.kind == "withdraw-request" {
+    if starts("outgoing-payment-") || starts("payment-send") || &*entry.kind == "withdraw-request" {
         return Some(Movement::Out);
     }
     let is_in = starts("incoming-payment-") || starts("payment-receive") || starts("complete-lightning-payment-");
-    (is_in || entry.kind == "deposit-confirmed").then_some(Movement::In)
+    (is_in || &*entry.kind == "deposit-confirmed").then_some(Movement::In)
 }
 
 impl<'a> Legs<'a> {

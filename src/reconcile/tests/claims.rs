@@ -50,7 +50,7 @@ const CLAIMS: &[Case<Scene>] = &[
         |s| {
             sent(s, "payout", "payout", 39_000, 0);
             accepted(s, "another");
-            s.world.set.payment_log[1].1.kind = "outgoing-payment-failed".to_owned();
+            s.world.set.payment_log[1].1.kind = "outgoing-payment-failed".into();
         },
     ),
     (
@@ -98,7 +98,7 @@ fn a_log_without_federation_transactions_leaves_the_claims_open_to_nobody() {
     let owed = result.unverifiable.iter().find(|item| item.check == "settlement.claim" && item.declared).unwrap();
     assert_eq!(owed.items, 1);
     // Another federation's log tells nothing about this one's.
-    entry(&mut scene, "", "tx-accepted", |entry| entry.federation_id = "another".to_owned());
+    entry(&mut scene, "", "tx-accepted", |entry| entry.federation_id = "another".into());
     assert!(!open(&scene).contains(&Code::GwOpen));
     accepted(&mut scene, "another");
     assert!(open(&scene).contains(&Code::GwOpen));

@@ -168,14 +168,14 @@ fn paid(event: &SettlementEvent) -> Vec<PaymentLogEntry> {
     let is_payout = event.kind == SettlementKind::DistributionSettled;
     let kind = if is_payout { "outgoing-payment-succeeded" } else { "incoming-payment-succeeded" };
     let entry = PaymentLogEntry {
-        federation_id: "fed".to_owned(),
+        federation_id: "fed".into(),
         at: event.settled_at.into(),
         payment_hash: event.payment_hash.as_ref().and_then(|hash| hash.parse().ok()),
         operation: Some(event.operation.clone()),
         amount_msat: Some(event.amount.msat().get()),
         ..logged("payment", kind).1
     };
-    let (module, kind) = (String::new(), "tx-accepted".to_owned());
+    let (module, kind) = ("".into(), "tx-accepted".into());
     let claim = PaymentLogEntry { module, kind, payment_hash: None, amount_msat: None, ..entry.clone() };
     std::iter::once(entry).chain(is_payout.then_some(claim)).collect()
 }

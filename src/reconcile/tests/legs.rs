@@ -12,7 +12,7 @@ pub(super) fn entry(
 ) -> EvidenceId {
     scene.declared.payment_log = true;
     let (_, mut entry) = logged("nothing", kind);
-    (entry.module, entry.payment_hash, entry.amount_msat) = (module.to_owned(), None, None);
+    (entry.module, entry.payment_hash, entry.amount_msat) = (module.into(), None, None);
     entry.id = scene.world.set.payment_log.len() as u64;
     change(&mut entry);
     let id = evidence(&format!("{module} {kind} {}", entry.id));

@@ -67,12 +67,12 @@ pub(super) const MATCHES: &[Case<Scene>] = &[
         // What went out is no candidate of what came in.
         Code::MatchAmbiguous,
         |s| twins(s, 2, |_, _| ()),
-        |s| twins(s, 2, |at, e| e.kind = ["incoming-payment-succeeded", "outgoing-payment-succeeded"][at].to_owned()),
+        |s| twins(s, 2, |at, e| e.kind = ["incoming-payment-succeeded", "outgoing-payment-succeeded"][at].into()),
     ),
     (
         Code::MatchAmbiguous,
         |s| twins(s, 2, |_, _| ()),
-        |s| twins(s, 2, |at, e| e.kind = ["incoming-payment-succeeded", "incoming-payment-failed"][at].to_owned()),
+        |s| twins(s, 2, |at, e| e.kind = ["incoming-payment-succeeded", "incoming-payment-failed"][at].into()),
     ),
     (
         // A key of its own, and what no settlement needs.
@@ -134,7 +134,7 @@ pub(super) const MATCHES: &[Case<Scene>] = &[
 
 /// A rebate without a key, and two payments that went out; without a destination it stays inside custody.
 fn rebated(scene: &mut Scene, destination: Option<&str>) {
-    twins(scene, 2, |_, entry| entry.kind = "outgoing-payment-succeeded".to_owned());
+    twins(scene, 2, |_, entry| entry.kind = "outgoing-payment-succeeded".into());
     scene.change_settlement("keyless", |x| {
         (x.event.kind, x.event.direction) = (SettlementKind::EscrowRebate, Direction::Out);
         x.event.destination = destination.map(str::to_owned);

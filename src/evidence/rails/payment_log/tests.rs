@@ -55,10 +55,10 @@ fn send_started() -> Value {
 fn the_worked_example_reads_the_same_in_all_three_shapes() {
     let started = entry(Some("lnv2"), "outgoing-payment-started", &send_started());
     let expected = PaymentLogEntry {
-        federation_id: FEDERATION.to_owned(),
+        federation_id: FEDERATION.into(),
         id: 10_398,
-        module: "lnv2".to_owned(),
-        kind: "outgoing-payment-started".to_owned(),
+        module: "lnv2".into(),
+        kind: "outgoing-payment-started".into(),
         at: UnixMicros(1_779_408_001_234_567),
         payment_hash: Some(HASH.parse().unwrap()),
         // TREASURY 1.4: the derived id of this very contract.
@@ -149,7 +149,7 @@ fn each_module_names_hash_preimage_and_operation_its_own_way() {
     let refunded = json!({"operation_id": "op", "status": "Refunded"});
     assert_eq!(entry(Some("lnv2"), "payment-send-update", &refunded).preimage, None);
     let accepted = entry(None, "tx-accepted", &json!({"txid": "aa", "operation_id": "op"}));
-    assert_eq!((accepted.module.as_str(), accepted.operation), ("", Some(OperationId::from("op"))));
+    assert_eq!((&*accepted.module, accepted.operation), ("", Some(OperationId::from("op"))));
     let point = json!({"payment_image": {"Point": "02aa"}});
     assert_eq!(entry(Some("lnv2"), "outgoing-payment-succeeded", &point).payment_hash, None);
     assert_eq!(

@@ -12,10 +12,10 @@ const SETTLED: &str = "2026-05-06T00:00:00Z";
 
 fn logged(world: &mut World, (module, kind, at): (&str, &str, &str), operation: &str, hash: Option<&str>) {
     let entry = PaymentLogEntry {
-        federation_id: "fed".to_owned(),
+        federation_id: "fed".into(),
         id: world.set.payment_log.len() as u64,
-        module: module.to_owned(),
-        kind: kind.to_owned(),
+        module: module.into(),
+        kind: kind.into(),
         at: crate::ledger::testkit::micros(at),
         payment_hash: hash.map(|name| digest(&format!("hash of {name}")).to_hex().parse().unwrap()),
         operation: Some(OperationId::from(digest(operation).to_hex().as_str())),
