@@ -16,7 +16,7 @@ use super::share;
 use super::standing::{Held, Origin, Standing, standings};
 use crate::domain::{Digest32, SourceId, sha256};
 use crate::report::canonical_json;
-use crate::seal::evidence_root;
+use crate::seal::evidence_root_of;
 use crate::store::{EvidenceStore as _, LogStore};
 
 /// The form of an export.
@@ -213,7 +213,7 @@ fn write(plan: &Plan, options: &RunOptions, cursors: &[&Cursor]) -> Result<(), A
         let (root, manifest_sha256) = reseal(&folder, &store)?;
         (Deed::Reseal, root, Some(manifest_sha256))
     } else {
-        (Deed::Capture, evidence_root(&store.ids()?), None)
+        (Deed::Capture, evidence_root_of(&store)?, None)
     };
     let head = log.add(&Handled {
         deed,

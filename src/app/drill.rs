@@ -36,7 +36,7 @@ use super::sources::{SourceKit, first_sources, upgrade_sources};
 use super::takedowns::{d_tags, read_logs};
 use crate::domain::{Digest32, Media, UnixSeconds};
 use crate::ingest::{Ingest, IngestTotals};
-use crate::seal::evidence_root;
+use crate::seal::evidence_root_of;
 use crate::store::{EvidenceStore, LogStore};
 use crate::substrate::EvidenceSource;
 use crate::verify::{Genuine, VerifiedSet};
@@ -348,7 +348,7 @@ impl<'a> Session<'a> {
         let mut judged = self.judged_inputs(&set, &tables)?;
         tables.d_tags = d_tags(&self.store, &judged.declared)?;
         judged.declared.beacon = beacon(&self.store, &judged.policy.headers, &judged.declared, judged.as_of)?;
-        let root = evidence_root(&self.store.ids()?);
+        let root = evidence_root_of(&self.store)?;
         let conclusion = self.draw(set, &tables, &mut judged, root)?;
         self.cancel.check()?;
         let (reached, coverage) = (self.book.receipts(), &conclusion.reconciliation().coverage);

@@ -124,8 +124,7 @@ fn of_source(error: &SourceError) -> Condition {
 
 impl From<ScratchError> for AppError {
     fn from(error: ScratchError) -> Self {
-        let source = std::io::Error::new(error.cause.kind(), error.cause.to_string());
-        Self::Io { action: error.action, file: format!("a working file in {}", error.folder.display()), source }
+        Self::Io { action: error.action, file: error.place(), source: error.into_io() }
     }
 }
 

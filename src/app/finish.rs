@@ -14,7 +14,7 @@ use super::error::AppError;
 use super::run::RunFolder;
 use crate::domain::{Digest32, Sha256Stream, inert_limited, sha256};
 use crate::report::write_report;
-use crate::seal::{Manifest, Member, evidence_root};
+use crate::seal::{Manifest, Member, evidence_root_of};
 use crate::store::{EvidenceStore, LogFile, LogStore, StoreError, members};
 
 /// The evidence folder's file of [`JudgedInputs`].
@@ -83,7 +83,7 @@ pub(super) fn finish(
 /// # Errors
 /// [`AppError::Io`], [`AppError::Store`].
 pub(super) fn reseal(folder: &RunFolder, store: &LogStore) -> Result<(Digest32, Digest32), AppError> {
-    let root = evidence_root(&store.ids()?);
+    let root = evidence_root_of(store)?;
     Ok((root, write_manifest(folder, store, root)?))
 }
 

@@ -283,3 +283,77 @@ const POPULATIONS: [(Media, &str); 8] = [
     (Media::Checkpoint, "checkpoints"),
     (Media::Snapshot, "snapshots"),
 ];
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use crate::app::observer::Silent;
+    use crate::domain::{Addressed, Condition};
+    use crate::scratch::Scratch;
+    use crate::store::{MemoryStore, PutOutcome};
+
+    /// A store whose working files lie on a full disk.
+    struct Full(MemoryStore, Scratch);
+
+    impl EvidenceStore for Full {
+        fn put_addressed(&mut self, batch: &[Addressed]) -> Result<Vec<PutOutcome>, StoreError> {
+            self.0.put_addressed(batch)
+        }
+        fn put_side(&mut self, records: &[SideRecord]) -> Result<(), StoreError> {
+            self.0.put_side(records)
+        }
+        fn contains(&self, id: &EvidenceId) -> Result<bool, StoreError> {
+            self.0.contains(id)
+        }
+        fn get(&self, id: &EvidenceId) -> Result<Option<RawEvidence>, StoreError> {
+            self.0.get(id)
+        }
+        fn scan(
+            &self,
+            media: &[Media],
+            visit: &mut dyn FnMut(EvidenceId, RawEvidence) -> ControlFlow<()>,
+        ) -> Result<(), StoreError> {
+            self.0.scan(media, visit)
+        }
+        fn scan_side(&self, visit: &mut dyn FnMut(SideRecord) -> ControlFlow<()>) -> Result<(), StoreError> {
+            self.0.scan_side(visit)
+        }
+        fn cursor(&self, name: &str) -> Result<Option<String>, StoreError> {
+            self.0.cursor(name)
+        }
+        fn ids(&self) -> Result<Vec<EvidenceId>, StoreError> {
+            self.0.ids()
+        }
+        fn len(&self) -> u64 {
+            self.0.len()
+        }
+        fn scratch(&self) -> Scratch {
+            self.1.clone()
+        }
+    }
+
+    fn judged(gathered_max: usize) -> Result<VerifiedSet, AppError> {
+        let path = format!("{}/fixtures/real/nostr/events.jsonl", env!("CARGO_MANIFEST_DIR"));
+        let lines = std::fs::read(path).unwrap();
+        let events = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(|line| RawEvidence {
+            media: Media::NostrEvent,
+            about: String::new(),
+            bytes: line.to_vec(),
+        });
+        let device = std::fs::OpenOptions::new().read(true).write(true).open("/dev/full").unwrap();
+        let mut store = Full(MemoryStore::default(), Scratch::on(device, gathered_max));
+        store.put(&events.collect::<Vec<_>>()).unwrap();
+        let (tables, threads) = (side_tables(&store)?, worker_threads(1).unwrap());
+        judge(&store, &TrustPolicy::orangecheck_2026_10(), &tables, &threads, &Silent, &Cancel::default())
+    }
+
+    #[test]
+    fn a_full_disk_ends_judging_with_its_reason_and_what_fits_into_memory_does_not_notice() {
+        let error = judged(200).unwrap_err();
+        assert_eq!(error.condition(), Condition::Io);
+        assert_eq!(error.to_string(), "write a working file in ");
+        let cause = std::error::Error::source(&error).unwrap();
+        assert!(cause.to_string().contains("No space left"), "{cause}");
+        assert!(judged(1 << 20).unwrap().events.len() > 1);
+    }
+}

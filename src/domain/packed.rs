@@ -71,6 +71,15 @@ fn split<'b>(from: &mut &'b [u8], length: usize) -> Option<&'b [u8]> {
     Some(taken)
 }
 
+/// That there is something, and nothing more.
+impl Packed for () {
+    fn pack(&self, _: &mut Vec<u8>) {}
+
+    fn unpack(_: &mut &[u8]) -> Option<Self> {
+        Some(())
+    }
+}
+
 impl Packed for u8 {
     fn pack(&self, out: &mut Vec<u8>) {
         out.push(*self);

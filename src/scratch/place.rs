@@ -12,7 +12,7 @@ const GATHERED_MAX: usize = if cfg!(debug_assertions) { 16 << 10 } else { 4 << 2
 /// The room for rows failed: the disk is full, or does not give back what was written. What was made of rows since is nothing to
 /// conclude from.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{action} a working file in {}", folder.display())]
+#[error("{action} {}", self.place())]
 pub struct ScratchError {
     /// What was attempted, for example `write`.
     pub action: &'static str,
@@ -36,6 +36,18 @@ struct Place {
     /// What stands for every file, in tests.
     #[cfg(test)]
     instead: Option<File>,
+}
+
+impl ScratchError {
+    /// Where, in words.
+    pub fn place(&self) -> String {
+        format!("a working file in {}", self.folder.display())
+    }
+
+    /// The cause, as a value of its own.
+    pub fn into_io(self) -> io::Error {
+        io::Error::new(self.cause.kind(), self.cause.to_string())
+    }
 }
 
 impl Default for Scratch {
@@ -69,7 +81,7 @@ impl Scratch {
 
     /// With that file in the place of each: for tests, whose disks are not full.
     #[cfg(test)]
-    pub(super) fn on(file: File, gathered_max: usize) -> Self {
+    pub(crate) fn on(file: File, gathered_max: usize) -> Self {
         Self(Arc::new(Place { folder: None, gathered_max, failure: OnceLock::new(), instead: Some(file) }))
     }
 

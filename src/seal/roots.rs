@@ -1,7 +1,8 @@
 //! Roots over evidence and ledgers. Specified for a second implementation in `docs/state-root.md`.
 
-use crate::domain::{Digest32, EvidenceId, TaggedHasher, merkle_root};
+use crate::domain::{Digest32, EvidenceId, MerkleTree, TaggedHasher, merkle_root};
 use crate::ledger::LedgerView;
+use crate::store::{EvidenceStore, StoreError};
 
 /// One ledger's seal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +28,16 @@ pub struct StateSeal {
 pub fn evidence_root(ascending: &[EvidenceId]) -> Digest32 {
     debug_assert!(ascending.is_sorted());
     merkle_root(ascending.iter().map(EvidenceId::as_bytes))
+}
+
+/// The same of everything that a store holds.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn evidence_root_of(store: &dyn EvidenceStore) -> Result<Digest32, StoreError> {
+    let mut tree = MerkleTree::new();
+    store.each_id(&mut |id| tree.push(id.as_bytes()))?;
+    Ok(tree.root())
 }
 
 /// Seals the views in their order.

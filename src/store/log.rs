@@ -306,13 +306,19 @@ impl Log {
     }
 
     /// The ids of all evidence, ascending and once each: from the tables of the segments, not from any index.
-    pub(super) fn ids(&self) -> Result<Vec<EvidenceId>, StoreError> {
-        let mut ids = Vec::new();
+    /// The id of every evidence record, in no order: a log may hold one twice.
+    pub(super) fn each_id(&self, visit: &mut dyn FnMut(EvidenceId)) -> Result<(), StoreError> {
         for trailer in &self.sealed {
             let rows = trailer.read_table(&self.path(trailer.segment))?;
-            ids.extend(rows.into_iter().map(|row| EvidenceId(row.id)));
+            rows.into_iter().for_each(|row| visit(EvidenceId(row.id)));
         }
-        ids.extend(self.tail.iter().flat_map(|tail| &tail.rows).map(|row| EvidenceId(row.id)));
+        self.tail.iter().flat_map(|tail| &tail.rows).for_each(|row| visit(EvidenceId(row.id)));
+        Ok(())
+    }
+
+    pub(super) fn ids(&self) -> Result<Vec<EvidenceId>, StoreError> {
+        let mut ids = Vec::new();
+        self.each_id(&mut |id| ids.push(id))?;
         ids.sort_unstable();
         ids.dedup();
         Ok(ids)

@@ -20,7 +20,7 @@ use super::side::Kept;
 use super::sighted::Sighted;
 use super::{Engine, EvidenceStore, PutOutcome, SideRecord, StoreError, side};
 use crate::domain::{Addressed, Digest32, EvidenceId, Media, RawEvidence};
-use crate::scratch::Scratch;
+use crate::scratch::{Scratch, Sorter};
 
 /// Evidence in append-only segments, found through an index that can be rebuilt from them.
 ///
@@ -335,6 +335,22 @@ impl EvidenceStore for LogStore {
         let ids = self.log.ids()?;
         agree(ids.len() as u64 == self.len())?;
         Ok(ids)
+    }
+
+    fn each_id(&self, visit: &mut dyn FnMut(EvidenceId)) -> Result<(), StoreError> {
+        self.readable()?;
+        let mut ids = Sorter::in_place(self.scratch.clone());
+        self.log.each_id(&mut |id| ids.push(&id, &()))?;
+        let mut count = 0;
+        ids.each(
+            |(), ()| (),
+            |id, ()| {
+                count += 1;
+                visit(id);
+            },
+        );
+        self.scratch.check()?;
+        agree(count == self.len())
     }
 
     fn len(&self) -> u64 {

@@ -42,7 +42,7 @@ pub use postgres::Address;
 pub use postgres::{Lease, Parcel, Queue, SharedCopy, Slice, Work};
 
 use crate::domain::{Addressed, EvidenceId, FetchReceipt, Media, RawEvidence, Sighting};
-use crate::scratch::Scratch;
+use crate::scratch::{Scratch, ScratchError};
 
 /// What became of a record that was put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,6 +130,12 @@ pub enum StoreError {
     },
 }
 
+impl From<ScratchError> for StoreError {
+    fn from(error: ScratchError) -> Self {
+        Self::Io { action: error.action, file: error.place(), source: error.into_io() }
+    }
+}
+
 /// Evidence by content address, with side records. One writer; all methods block.
 pub trait EvidenceStore: Send {
     /// Puts a batch. When it returns, every record of the batch is durable (log synced, then index).
@@ -193,6 +199,15 @@ pub trait EvidenceStore: Send {
     /// # Errors
     /// [`StoreError`].
     fn ids(&self) -> Result<Vec<EvidenceId>, StoreError>;
+
+    /// The same, one by one: memory does not grow with the store.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn each_id(&self, visit: &mut dyn FnMut(EvidenceId)) -> Result<(), StoreError> {
+        self.ids()?.into_iter().for_each(visit);
+        Ok(())
+    }
 
     /// How many pieces of evidence are held.
     fn len(&self) -> u64;

@@ -15,7 +15,7 @@ use crate::app::takedowns::{d_tags, read_logs};
 use crate::domain::{AsOf, Digest32, EvidenceId, RawEvidence, TrustPolicy, UnixSeconds};
 use crate::ledger::{Ledgers, rebuild};
 use crate::reconcile::{Declared, Input, Objectives};
-use crate::seal::evidence_root;
+use crate::seal::evidence_root_of;
 use crate::store::{EvidenceStore, LogStore, StoreError};
 use crate::verify::VerifiedSet;
 
@@ -87,7 +87,8 @@ impl Survey {
         declared.beacon = beacon(&store, &policy.headers, &declared, time)?;
         let as_of = AsOf { time, tip: set.tip };
         let ledgers = threads.install(|| rebuild(&set, &policy, as_of));
-        let evidence_root = evidence_root(&store.ids()?);
+        let evidence_root = evidence_root_of(&store)?;
+        store.scratch().check()?;
         let time_boxed = recorded.is_some_and(|recorded| recorded.time_boxed);
         Ok(Self { store, set, tables, policy, declared, as_of, evidence_root, finished, time_boxed, ledgers })
     }

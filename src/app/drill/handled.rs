@@ -11,7 +11,7 @@ use crate::app::finish::Sealed;
 use crate::app::finished::REPORT;
 use crate::app::unchanged::{AsOfBlock, remember};
 use crate::domain::{Digest32, UnixSeconds};
-use crate::seal::evidence_root;
+use crate::seal::evidence_root_of;
 use crate::store::EvidenceStore as _;
 
 impl Session<'_> {
@@ -25,7 +25,7 @@ impl Session<'_> {
 
     /// Notes in the custody log that the command ends here, with the folder unsealed.
     pub(super) fn captured(&mut self, exit_code: Option<u8>) -> Result<(), AppError> {
-        let evidence = (evidence_root(&self.store.ids()?), self.store.len());
+        let evidence = (evidence_root_of(&self.store)?, self.store.len());
         self.handled(Deed::Capture, evidence, None, exit_code)?;
         self.folder.write_record(&self.record)
     }

@@ -20,7 +20,7 @@ use crate::domain::{AsOf, Code, Digest32, Divergence, Finding, TrustPolicy, Unix
 use crate::ledger::{LedgerLeaves, Ledgers, People, rebuild};
 use crate::reconcile::{Balance, Declared, Input, Objectives, balances};
 use crate::report::divergence_of;
-use crate::seal::evidence_root;
+use crate::seal::evidence_root_of;
 use crate::store::{EvidenceStore, LogStore};
 use crate::verify::VerifiedSet;
 
@@ -53,7 +53,7 @@ impl Known {
     /// Judges the evidence of a run.
     pub(super) fn of(folder: &RunFolder, by: &JudgedBy, options: &RunOptions) -> Result<Self, AppError> {
         let store = LogStore::open_read_only(&folder.evidence())?;
-        let root = evidence_root(&store.ids()?);
+        let root = evidence_root_of(&store)?;
         let is_judged = folder.evidence().join("inputs.json").is_file();
         let recorded = is_judged.then(|| by.inputs(folder.root())).transpose()?;
         let policy = recorded.as_ref().map_or_else(|| by.policy(), |judged| judged.policy.clone());
@@ -87,6 +87,7 @@ impl Known {
             let balances = recomputed(&set, &ledgers, &policy, time, &tables);
             (set, time, leaves, found, ledgers.people, balances)
         };
+        store.scratch().check()?;
         let divergences = held(found, report(folder)?.as_ref());
         let is_revealed = options.reveal_users;
         Ok(Self { store, set, policy, as_of, leaves, divergences, hidden, is_revealed, people, balances })

@@ -10,7 +10,7 @@ use crate::app::judge::Share;
 use crate::app::observer::{Cancel, Event, Observer};
 use crate::app::options::RunOptions;
 use crate::domain::{Digest32, TaggedHasher, TrustPolicy};
-use crate::seal::evidence_root;
+use crate::seal::evidence_root_of;
 use crate::store::{EvidenceStore, Queue, SharedCopy, Slice, Work};
 use crate::verify::keys::KeyRing;
 use crate::verify::{Checks, Genuine};
@@ -103,7 +103,7 @@ impl Share for Coordinator {
         observer: &dyn Observer,
         cancel: &Cancel,
     ) -> Result<Genuine, AppError> {
-        let root = evidence_root(&store.ids()?);
+        let root = evidence_root_of(store)?;
         let work = self.work(policy, ring, root);
         observer.event(Event::Stage { name: "copy", total: None });
         let queue = &mut self.queue;

@@ -19,7 +19,7 @@ use crate::domain::{
     inert_limited,
 };
 use crate::evidence::snapshot::{SnapshotManifest, SnapshotOutline};
-use crate::seal::{Demand, SealTrust, evidence_root, unpack_snapshot};
+use crate::seal::{Demand, SealTrust, evidence_root_of, unpack_snapshot};
 use crate::store::{Engine, EvidenceStore as _, LogStore, RunLock, SideRecord};
 
 /// Whose signature lets a snapshot in.
@@ -242,7 +242,7 @@ fn note(
         at: options.clock,
         command: &command,
         resumed: record.resumed,
-        evidence: (evidence_root(&store.ids()?), store.len()),
+        evidence: (evidence_root_of(&store)?, store.len()),
         manifest_sha256: Some(finished.manifest_sha256),
         report: None,
         expected_root: None,
@@ -274,7 +274,7 @@ fn mark(options: &RestoreOptions, staging: &Staging, archive: Digest32) -> Resul
     };
     store.put_side(&[SideRecord::Receipt(receipt)])?;
     store.seal_segments()?;
-    let evidence = (evidence_root(&store.ids()?), store.len());
+    let evidence = (evidence_root_of(&store)?, store.len());
     drop(store);
     let mut log = CustodyLog::open(&folder, None)?;
     let command = "snapshot restore --force-unverified";
