@@ -284,7 +284,8 @@ const POPULATIONS: [(Media, &str); 8] = [
     (Media::Snapshot, "snapshots"),
 ];
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(target_os = "linux")]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::app::observer::Silent;

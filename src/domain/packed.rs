@@ -108,11 +108,14 @@ impl Packed for bool {
 impl Packed for u64 {
     fn pack(&self, out: &mut Vec<u8>) {
         let mut left = *self;
-        while left >= 0x80 {
-            out.push((left & 0x7f) as u8 | 0x80);
+        loop {
+            let [low, ..] = left.to_le_bytes();
             left >>= 7;
+            if left == 0 {
+                return out.push(low);
+            }
+            out.push(low | 0x80);
         }
-        out.push(left as u8);
     }
 
     fn unpack(from: &mut &[u8]) -> Option<Self> {
@@ -203,7 +206,9 @@ packed_text!(String, Arc<str>);
 impl<T: Packed> Packed for Option<T> {
     fn pack(&self, out: &mut Vec<u8>) {
         self.is_some().pack(out);
-        self.iter().for_each(|value| value.pack(out));
+        if let Some(value) = self {
+            value.pack(out);
+        }
     }
 
     fn unpack(from: &mut &[u8]) -> Option<Self> {
@@ -214,7 +219,9 @@ impl<T: Packed> Packed for Option<T> {
 impl<T: Packed> Packed for Vec<T> {
     fn pack(&self, out: &mut Vec<u8>) {
         (self.len() as u64).pack(out);
-        self.iter().for_each(|value| value.pack(out));
+        for value in self {
+            value.pack(out);
+        }
     }
 
     fn unpack(from: &mut &[u8]) -> Option<Self> {
@@ -225,7 +232,9 @@ impl<T: Packed> Packed for Vec<T> {
 impl<T: Packed + Ord> Packed for Few<T> {
     fn pack(&self, out: &mut Vec<u8>) {
         (self.len() as u64).pack(out);
-        self.iter().for_each(|member| member.pack(out));
+        for member in self {
+            member.pack(out);
+        }
     }
 
     fn unpack(from: &mut &[u8]) -> Option<Self> {
@@ -276,7 +285,7 @@ mod tests {
         returns(&(u16::MAX, u32::MAX));
         returns(&(true, (false, 200_u8)));
         returns(&[7_u8; 32]);
-        returns(&("häh".to_owned(), Arc::<str>::from("")));
+        returns(&("h\u{e4}h".to_owned(), Arc::<str>::from("")));
         returns(&(Some(3_u64), None::<u64>));
         returns(&vec![Some(1_u32), None, Some(3)]);
         returns(&Box::<[u8]>::from([1, 2, 3]));

@@ -25,7 +25,10 @@ mod tests;
 mod treasury;
 mod view;
 
-pub use envelope::{Cap, CapBreach, CapReading, CountedEvent, Earned, EnvelopeEntry, EnvelopeLedger, Exclusion, ListedEnvelope, Measured, Standing, Window};
+pub use envelope::{
+    Cap, CapBreach, CapReading, CountedEvent, Earned, EnvelopeEntry, EnvelopeLedger, Exclusion, ListedEnvelope,
+    Measured, Standing, Window,
+};
 pub use fees::{FeeError, Fees, compute_fees, fee_issues};
 pub(crate) use groups::Groups;
 pub use people::People;

@@ -20,7 +20,7 @@ pub(crate) struct Scope<'a> {
     pub(crate) people: &'a People,
 }
 
-impl<'a> Scope<'a> {
+impl Scope<'_> {
     /// True when a claimed time is not after the as-of.
     pub(crate) fn has_happened(&self, claimed: UnixMicros) -> bool {
         claimed <= UnixMicros::from(self.as_of.time)

@@ -44,7 +44,9 @@ impl LedgerView {
         while !part.is_empty() {
             let hash = || part.par_iter().map(|entry| leaf_hash(&leaf(entry))).collect::<Vec<Digest32>>();
             let (hashes, next) = rayon::join(hash, || entries.by_ref().take(PART.get()).collect());
-            hashes.into_iter().for_each(|hash| tree.push_hash(hash));
+            for hash in hashes {
+                tree.push_hash(hash);
+            }
             part = next;
         }
         Self::over(name, &tree)

@@ -138,12 +138,7 @@ pub(super) fn events(input: &Input<'_>) -> ByKind {
 
 /// What another source holds and this one does not: an event is the same in whatever bytes, and a relay that holds the
 /// newer version of a replaceable one need not hold the older (NIP-01, FORMATS 2.4).
-fn missing(
-    input: &Input<'_>,
-    source: &SourceId,
-    slice: &Slice,
-    events: &[Given],
-) -> Vec<(EvidenceId, UnixSeconds)> {
+fn missing(input: &Input<'_>, source: &SourceId, slice: &Slice, events: &[Given]) -> Vec<(EvidenceId, UnixSeconds)> {
     let seen = |given: &Given| input.sightings.set(given.by?).filter(|seen| !seen.is_empty());
     let mut held: BTreeSet<NostrEventId> = BTreeSet::new();
     let mut newest: BTreeMap<Digest32, Version> = BTreeMap::new();

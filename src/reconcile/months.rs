@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{
-    CompletenessBasis, Coverage, FetchReceipt, Few, KnownGap, Media, Month, NostrEventId, Slice, SourceId,
-    UnixSeconds, packed_struct,
+    CompletenessBasis, Coverage, FetchReceipt, Few, KnownGap, Media, Month, NostrEventId, Slice, SourceId, UnixSeconds,
+    packed_struct,
 };
 use crate::scratch::Sorter;
 

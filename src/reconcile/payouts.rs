@@ -141,7 +141,10 @@ fn outstanding(input: &Input<'_>, user: &UserKey, flow: &Flow<'_, '_>) -> Vec<Fi
         let open = if code == Code::SetLate { sats } else { sats.min(vested - paid) };
         groups.entry(code).or_insert((0, share, due)).0 += open;
     }
-    groups.into_iter().map(|(code, (sats, share, due))| flow_finding(code, user, sats, due, share.carrier(input))).collect()
+    groups
+        .into_iter()
+        .map(|(code, (sats, share, due))| flow_finding(code, user, sats, due, share.carrier(input)))
+        .collect()
 }
 
 fn flow_finding(code: Code, user: &UserKey, sats: u128, due: UnixSeconds, carrier: Option<EvidenceId>) -> Finding {

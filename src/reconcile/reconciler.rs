@@ -9,9 +9,9 @@ use crate::verify::VerifiedSet;
 
 use super::audit::Audit;
 use super::earned::Earned;
-use super::sightings::Sightings;
 use super::objectives::Objectives;
 use super::result::{BalanceSummary, Declared, Matching, NeedsAnchor, Reconciliation, Reconstructible, Recovery};
+use super::sightings::Sightings;
 use super::{
     acknowledge, ageing, anchoring, balances, claims, coverage, distributions, escrow, fees, matches, matching, merge,
     objectives, observed, payouts, population, price_lists, rails, recovery, settlements,

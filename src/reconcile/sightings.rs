@@ -15,7 +15,7 @@ pub struct Sightings {
 /// The different sets of sources, by number.
 #[derive(Debug, Clone, Default)]
 struct Sets {
-    sets: Vec<BTreeSet<SourceId>>,
+    by_number: Vec<BTreeSet<SourceId>>,
     numbers: BTreeMap<BTreeSet<SourceId>, u32>,
     /// What two of them make together, once that was asked.
     unions: BTreeMap<(u32, u32), u32>,
@@ -27,14 +27,14 @@ impl Sets {
             return *number;
         }
         // Four thousand million different sets of sources would not fit in memory.
-        let number = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
-        self.sets.push(set.clone());
+        let number = u32::try_from(self.by_number.len()).unwrap_or(u32::MAX);
+        self.by_number.push(set.clone());
         self.numbers.insert(set, number);
         number
     }
 
     fn get(&self, number: u32) -> Option<&BTreeSet<SourceId>> {
-        self.sets.get(usize::try_from(number).ok()?)
+        self.by_number.get(usize::try_from(number).ok()?)
     }
 
     fn union(&mut self, one: u32, other: u32) -> u32 {
@@ -184,6 +184,6 @@ mod tests {
         let pairs = (0..200).flat_map(|number| [1, 2, 3].map(|by| (piece(number), relay(by))));
         let many: Sightings = pairs.collect();
         assert_eq!(many.iter().count(), 200);
-        assert_eq!(many.sets.sets.len(), 5, "each source, the first two, all three");
+        assert_eq!(many.sets.by_number.len(), 5, "each source, the first two, all three");
     }
 }

@@ -2,9 +2,9 @@
 
 use std::marker::PhantomData;
 
+use super::Key;
 use super::run::Run;
 use super::table::{Rows, Table};
-use super::Key;
 use crate::domain::Packed;
 
 /// What is left of a table.

@@ -11,10 +11,10 @@ use std::sync::{Arc, Mutex};
 
 use rayon::prelude::*;
 
+use super::Key;
 use super::place::{Bytes, Scratch};
 use super::run::{HEAD, Run, append, row, unpacked};
 use super::table::{Table, Writer};
-use super::Key;
 use crate::domain::Packed;
 
 /// Gathers rows. Memory is bounded by the place that was given; what is more lies in its file.
@@ -46,8 +46,8 @@ impl<K, V> Sorter<K, V> {
 impl<K: Key, V: Packed> Sorter<K, V> {
     /// Takes a row. A key may come more than once.
     pub fn push(&mut self, key: &K, value: &V) {
-        let [a, b, c, d, e, f, g, h, ..] = *key.bytes();
-        self.rows.push((u64::from_be_bytes([a, b, c, d, e, f, g, h]), self.gathered.len()));
+        let first = key.bytes().first_chunk().copied().unwrap_or_default();
+        self.rows.push((u64::from_be_bytes(first), self.gathered.len()));
         append(&mut self.gathered, key.bytes(), |out| value.pack(out));
         if self.gathered.len() + size_of_val(self.rows.as_slice()) >= self.scratch.gathered_max() {
             self.put_aside();
@@ -133,7 +133,11 @@ impl<K: Key, V: Packed> Sorter<K, V> {
             let Some(value) = run.value() else { break };
             match &mut present {
                 Some((held, merged)) if *held == key => merge(merged, value),
-                present => present.replace((key, value)).into_iter().for_each(|(key, merged)| visit(K::of(key), merged)),
+                present => {
+                    if let Some((key, merged)) = present.replace((key, value)) {
+                        visit(K::of(key), merged);
+                    }
+                }
             }
             run.advance();
             match run.key() {
@@ -141,6 +145,8 @@ impl<K: Key, V: Packed> Sorter<K, V> {
                 None => drop(PeekMut::pop(head)),
             }
         }
-        present.into_iter().for_each(|(key, merged)| visit(K::of(key), merged));
+        if let Some((key, merged)) = present {
+            visit(K::of(key), merged);
+        }
     }
 }

@@ -1,20 +1,21 @@
 //! Rows in order of key, once all of them are known.
 
+use std::fmt::{self, Debug, Formatter};
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex};
 
-use super::{Key, Sorter};
 use super::place::{Bytes, Scratch};
 use super::run::{Run, append, rows, unpacked};
+use super::{Key, Sorter};
 use crate::domain::Packed;
 
 /// Bytes of rows between two keys that are kept in memory.
 const BLOCK: u64 = 8 * 1024;
 
 /// Keys with their values, ascending by key: walked, and looked up. Copies share the rows.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Table<K, V> {
     scratch: Scratch,
     bytes: Arc<Bytes>,
@@ -149,6 +150,13 @@ impl<K: Key, V: Packed> FromIterator<(K, V)> for Table<K, V> {
         let mut sorter = Sorter::default();
         rows.into_iter().for_each(|(key, value)| sorter.push(&key, &value));
         sorter.finish(|_, _| ())
+    }
+}
+
+impl<K: Key + Debug, V: Packed + Debug> Debug for Table<K, V> {
+    /// What it tells, wherever that lies.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self).finish()
     }
 }
 

@@ -18,10 +18,13 @@ fn key(number: u16) -> Digest32 {
 
 fn sorter(scratch: &Scratch, rows: &[(u16, String)]) -> Sorter<Digest32, String> {
     let mut sorter = Sorter::in_place(scratch.clone());
-    rows.iter().for_each(|(number, text)| sorter.push(&key(*number), text));
+    for (number, text) in rows {
+        sorter.push(&key(*number), text);
+    }
     sorter
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as sorters merge")]
 fn joined(held: &mut String, other: String) {
     held.push('+');
     held.push_str(&other);

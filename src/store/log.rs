@@ -310,7 +310,9 @@ impl Log {
     pub(super) fn each_id(&self, visit: &mut dyn FnMut(EvidenceId)) -> Result<(), StoreError> {
         for trailer in &self.sealed {
             let rows = trailer.read_table(&self.path(trailer.segment))?;
-            rows.into_iter().for_each(|row| visit(EvidenceId(row.id)));
+            for row in rows {
+                visit(EvidenceId(row.id));
+            }
         }
         self.tail.iter().flat_map(|tail| &tail.rows).for_each(|row| visit(EvidenceId(row.id)));
         Ok(())

@@ -75,7 +75,9 @@ mod tests {
         assert_eq!(told.get(&piece(4)), None);
         let before = told.sets.len();
         for number in 10..200 {
-            [1, 2].iter().for_each(|by| told.add(piece(number), &relay(*by)));
+            for by in [1, 2] {
+                told.add(piece(number), &relay(by));
+            }
         }
         assert_eq!(told.sets.len(), before);
     }

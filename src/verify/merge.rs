@@ -11,12 +11,11 @@ use super::{
     SignedAttestation, SignedBinding, SignedEnvelope, SignedSettlement, Verified, VerifiedSet, ots,
 };
 use crate::domain::{
-    AttestationId, Code, Counts, Digest32, EnvelopeId, EvidenceId, Finding, NostrEventId, Subject,
-    TrustPolicy,
+    AttestationId, Code, Counts, Digest32, EnvelopeId, EvidenceId, Finding, NostrEventId, Subject, TrustPolicy,
 };
 use crate::evidence::{
-    AttestationClaim, BalanceLine, Charter, GraduationClaim, InvoiceRecord, ListedFederation, MergeRecord,
-    OtsClaim, PaymentLogEntry, ProjectConfig, RotationClaim, StatementClaim,
+    AttestationClaim, BalanceLine, Charter, GraduationClaim, InvoiceRecord, ListedFederation, MergeRecord, OtsClaim,
+    PaymentLogEntry, ProjectConfig, RotationClaim, StatementClaim,
 };
 use crate::scratch::{Scratch, Sorter};
 

@@ -160,7 +160,8 @@ fn the_same_envelopes_all_count_when_another_kid_leaked_or_none() {
             // The proofs are what the cells say: else the rule would be asked nothing.
             for cell in &desk.cells {
                 let state = set.anchors.get(&cell.id.parse().unwrap());
-                let best = state.as_ref().and_then(|state| state.best()).map(|anchor| (anchor.time.0 - LEAK, anchor.trust));
+                let best =
+                    state.as_ref().and_then(|state| state.best()).map(|anchor| (anchor.time.0 - LEAK, anchor.trust));
                 assert_eq!(best, desk::anchor(cell.proof), "{:?}", cell.proof);
                 assert_eq!(state.is_some_and(|state| !state.pending.is_empty()), cell.proof == Proof::Pending);
             }

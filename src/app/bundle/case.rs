@@ -8,8 +8,7 @@ use crate::app::judge::{SideTables, judge};
 use crate::app::observer::{Cancel, Silent};
 use crate::app::takedowns::d_tags;
 use crate::domain::{
-    AsOf, Code, Digest32, Divergence, EvidenceId, FetchReceipt, RawEvidence, SourceId, TrustPolicy,
-    UnixSeconds,
+    AsOf, Code, Digest32, Divergence, EvidenceId, FetchReceipt, RawEvidence, SourceId, TrustPolicy, UnixSeconds,
 };
 use crate::ledger::rebuild;
 use crate::reconcile::{Declared, Input, Objectives, Sightings, reconcile};

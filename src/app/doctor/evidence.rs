@@ -149,7 +149,8 @@ fn relays(patient: &Patient<'_>, survey: &Survey) -> Check {
         survey.set.events.iter().filter(|(_, event)| event.kind == RELAY_LIST).map(|(id, _)| id).collect();
     if !lists.is_empty() {
         // Anybody can publish a list of relays; those of publishers count.
-        let carriers = survey.set.envelopes.values().flat_map(|verified| verified.carriers().iter().collect::<Vec<_>>());
+        let carriers =
+            survey.set.envelopes.values().flat_map(|verified| verified.carriers().iter().collect::<Vec<_>>());
         let publishers: BTreeSet<String> =
             carriers.filter_map(|id| Header::of(survey, id)).map(|header| header.pubkey).collect();
         for header in lists.into_iter().filter_map(|id| Header::of(survey, id)) {

@@ -82,9 +82,8 @@ impl Session<'_> {
             let missed = self.plan.budgets.missed(self.total_millis(), &self.record.stages);
             (judged.rto_missed, judged.stages_missed) = (missed.rto, missed.stages.clone());
             let held: &JudgedInputs = judged;
-            let conclusion = self.timed("rebuild", |session| {
-                session.threads.install(|| Conclusion::draw(set, tables, held, root))
-            })?;
+            let conclusion =
+                self.timed("rebuild", |session| session.threads.install(|| Conclusion::draw(set, tables, held, root)))?;
             // What was missed stays missed: at the latest when all is, nothing more comes.
             if self.plan.budgets.missed(self.total_millis(), &self.record.stages) == missed {
                 return Ok(conclusion);

@@ -87,7 +87,7 @@ fn user(text: &str) -> Node<'_> {
     Node::Text(Class::User, text)
 }
 
-fn carried<'a, T>(node: Node<'a>, fact: &Verified<T>, visit: &mut Visit<'_>) {
+fn carried<T>(node: Node<'_>, fact: &Verified<T>, visit: &mut Visit<'_>) {
     fact.carriers().iter().for_each(|id| visit(node, CARRIER, evidence(id)));
 }
 
@@ -175,7 +175,7 @@ fn attested<'a>(set: &'a VerifiedSet, visit: &mut Visit<'_>) {
     }
 }
 
-fn custody<'a>(set: &'a VerifiedSet, visit: &mut Visit<'_>) {
+fn custody(set: &VerifiedSet, visit: &mut Visit<'_>) {
     let descriptor = |id: DescriptorId| Node::Digest(Class::Descriptor, id.0);
     for (id, known) in &set.descriptors {
         let node = descriptor(*id);
@@ -199,7 +199,7 @@ fn custody<'a>(set: &'a VerifiedSet, visit: &mut Visit<'_>) {
     }
 }
 
-fn money<'a>(set: &'a VerifiedSet, visit: &mut Visit<'_>) {
+fn money(set: &VerifiedSet, visit: &mut Visit<'_>) {
     let payment = |hash: Digest32| Node::Digest(Class::Payment, hash);
     for (digest, settlement) in &set.settlements {
         let (node, event) = (Node::Digest(Class::Settlement, *digest), &settlement.fact().event);

@@ -20,13 +20,10 @@ pub(super) fn check(scope: Scope<'_>, survey: &Survey, findings: &mut Vec<Findin
         }
         if !observed.is_empty() {
             findings.push(
-                Finding::new(
-                    Code::ActivityMismatch,
-                    Subject::new("envelope", signed.id).and("user", &said.user),
-                )
-                .with_values(expected.join(", "), observed.join(", "))
-                .with_evidence(signed.carrier, "carrier")
-                .with_explanation("The signed activity attestation contradicts the ledger rebuilt as of its time."),
+                Finding::new(Code::ActivityMismatch, Subject::new("envelope", signed.id).and("user", &said.user))
+                    .with_values(expected.join(", "), observed.join(", "))
+                    .with_evidence(signed.carrier, "carrier")
+                    .with_explanation("The signed activity attestation contradicts the ledger rebuilt as of its time."),
             );
         }
     }

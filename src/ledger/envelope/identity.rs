@@ -94,8 +94,7 @@ fn windows(survey: &Survey, findings: &mut Vec<Finding>) {
         let finding = Finding::new(Code::EnvEquivocation, Subject::new("window", window))
             .with_values("one manifest", ids.join(", "))
             .with_explanation("Several signed manifests seal one drop window.");
-        findings.push(
-            entries.iter().fold(finding, |finding, signed| finding.with_evidence(signed.carrier, "manifest")),
-        );
+        findings
+            .push(entries.iter().fold(finding, |finding, signed| finding.with_evidence(signed.carrier, "manifest")));
     }
 }

@@ -149,10 +149,7 @@ fn order(at: UnixMicros, number: usize) -> Digest32 {
 
 /// The window in which an event's share matures, and when that closes. A member that comes after its window has vested is
 /// payable at once.
-fn maturing<'e>(
-    envelopes: &EnvelopeLedger,
-    event: &'e BillableEvent,
-) -> Option<(&'e WindowId, Option<UnixMicros>)> {
+fn maturing<'e>(envelopes: &EnvelopeLedger, event: &'e BillableEvent) -> Option<(&'e WindowId, Option<UnixMicros>)> {
     let window = &event.drop.as_ref()?.window;
     let closed = envelopes.windows.get(window).and_then(|window| window.vested_at).map(UnixMicros::from);
     closed.is_none_or(|at| event.occurred_at < at).then_some((window, closed))

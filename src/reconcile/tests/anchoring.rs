@@ -4,8 +4,8 @@
 use super::*;
 
 use crate::domain::AttestationId;
-use crate::scratch::Table;
 use crate::evidence::AttestationMessage;
+use crate::scratch::Table;
 use crate::verify::{HeaderTrust, SignedAttestation};
 
 /// An attestation of 2026-05-04 with a bond, not anchored.

@@ -5,12 +5,12 @@ use std::ops::ControlFlow;
 
 use super::{LogStore, agree, too_large};
 use crate::domain::Digest32;
-use crate::store::told::Told;
 use crate::store::index::Table;
 use crate::store::log::{Body, Entry, Wanted, damaged_payload};
 use crate::store::record::{self, Location};
 use crate::store::replay::Group;
 use crate::store::side::{self, Kept};
+use crate::store::told::Told;
 use crate::store::{SideRecord, StoreError};
 
 /// Sightings, receipts and cursors that are held at a time while they are walked.
