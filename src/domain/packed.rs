@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::chain::{BlockHash, BlockHeight};
 use super::digest::Digest32;
 use super::few::Few;
+use super::policy::{Direction, SettlementKind};
 use super::time::{UnixMicros, UnixSeconds};
 
 /// A value that lies as bytes beside memory.
@@ -64,6 +65,16 @@ macro_rules! packed_choice {
 pub(crate) use {packed_choice, packed_newtype, packed_struct};
 
 packed_newtype!(BlockHash, BlockHeight, Digest32, UnixMicros, UnixSeconds);
+packed_choice!(Direction { In, Out });
+packed_choice!(SettlementKind {
+    EscrowDeposit,
+    EscrowRebate,
+    EscrowRefund,
+    PlatformAccrual,
+    DistributionSettled,
+    OperatorPayout,
+    Adjustment,
+});
 
 fn split<'b>(from: &mut &'b [u8], length: usize) -> Option<&'b [u8]> {
     let (taken, rest) = from.split_at_checked(length)?;

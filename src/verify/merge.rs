@@ -75,8 +75,7 @@ pub(super) enum Waiting {
 
 /// Everything established so far.
 ///
-/// What comes in millions is copied on the way in, and merging has a thread of its own: while facts that lay where they were made,
-/// among everything else that judging a record allocates and drops, were gathered, memory grew by two thirds more.
+/// What comes in millions is packed on the way in, and lies beside memory (docs/adr/0034).
 #[derive(Default)]
 pub(super) struct Merge {
     pub(super) set: VerifiedSet,
@@ -84,13 +83,13 @@ pub(super) struct Merge {
     pub(super) replies: BTreeMap<EvidenceId, OtsClaim>,
     /// The one proof that a carrier brings, as the population counts it, while a calendar's reply can still make it better.
     proofs: Sorter<EvidenceId, Digest32>,
-    /// Every accepted envelope by every carrier, every genuine event, every proof: what comes in millions is sorted once, at the
-    /// end.
+    /// Every accepted envelope by every carrier, every genuine event, every proof, in the order in which they come.
     envelopes: Sorter<EnvelopeId, Verified<SignedEnvelope>>,
     events: Sorter<EvidenceId, HeldEvent>,
     anchors: Sorter<Digest32, AnchorState>,
+    settlements: Sorter<Digest32, Verified<SignedSettlement>>,
+    payment_log: Sorter<EvidenceId, PaymentLogEntry>,
     unread: Unread,
-    names: Names,
     fates: BTreeMap<&'static str, Sorter<Digest32, Fate>>,
     scratch: Scratch,
     /// Pieces of evidence that are items of their own.
@@ -105,6 +104,8 @@ impl Merge {
         self.envelopes = Sorter::in_place(scratch.clone());
         self.events = Sorter::in_place(scratch.clone());
         self.anchors = Sorter::in_place(scratch.clone());
+        self.settlements = Sorter::in_place(scratch.clone());
+        self.payment_log = Sorter::in_place(scratch.clone());
         self.proofs = Sorter::in_place(scratch.clone());
         self.scratch = scratch.clone();
     }
@@ -174,16 +175,10 @@ impl Merge {
             Fact::Graduation(it) => keep(&mut set.graduations, it.id, it, carrier, |_| ()),
             Fact::Rotation(it) => keep(&mut set.rotations, it.id, it, carrier, |_| ()),
             Fact::Accounts(record) => set.merges.push((carrier, record)),
-            Fact::Settlement(mut it) => {
-                self.names.share_settlement(&mut it.event);
-                keep(&mut set.settlements, it.digest, it, carrier, |it| it.key);
-            }
+            Fact::Settlement(it) => self.settlements.push(&it.digest.clone(), &Verified::new(it, carrier)),
             Fact::Config(config) => set.configs.push((carrier, config)),
             Fact::Invoice(record) => set.invoices.push((carrier, record)),
-            Fact::PaymentLogEntry(mut entry) => {
-                self.names.share_entry(&mut entry);
-                set.payment_log.push((carrier, entry));
-            }
+            Fact::PaymentLogEntry(entry) => self.payment_log.push(&carrier, &entry),
             Fact::Balance(line) => set.balances.push((carrier, line)),
             Fact::Directory(listed) => set.directories.push((carrier, listed)),
             Fact::Charter(charter) => set.charters.push((carrier, charter)),
@@ -199,6 +194,7 @@ impl Merge {
     /// Brings everything into canonical order and counts the populations.
     pub(super) fn finish(mut self, policy: &TrustPolicy) -> VerifiedSet {
         self.sort_envelopes(policy);
+        self.gather_money();
         self.set.events = std::mem::take(&mut self.events).finish(|_, _| ());
         let blanked = self.blank_findings();
         let set = &mut self.set;
@@ -238,6 +234,29 @@ impl Merge {
     /// One state for each digest, with all its proofs. Facts that are taken later do not reach it.
     pub(super) fn sort_anchors(&mut self) {
         self.set.anchors = std::mem::take(&mut self.anchors).finish(ots::merge);
+    }
+
+    /// Settlements and the gateway's log, which ledgers join in memory: taken into it only now that judging has let go of its own.
+    fn gather_money(&mut self) {
+        let mut names = Names::default();
+        let settlements = std::mem::take(&mut self.settlements).finish(|held, mut it| {
+            // When carriers disagree on what the digest does not hash, the lowest key stands.
+            if it.fact().key < held.fact().key {
+                std::mem::swap(&mut it, held);
+            }
+            it.carriers().iter().for_each(|carrier| held.add_carrier(carrier));
+        });
+        let settlements = settlements.iter().map(|(digest, mut it)| {
+            names.share_settlement(&mut it.fact_mut().event);
+            (digest, it)
+        });
+        self.set.settlements = settlements.collect();
+        let entries = std::mem::take(&mut self.payment_log).finish(|_, _| ());
+        self.set.payment_log.reserve_exact(entries.len());
+        for (carrier, mut entry) in &entries {
+            names.share_entry(&mut entry);
+            self.set.payment_log.push((carrier, entry));
+        }
     }
 
     /// One envelope for each id, with all its carriers.

@@ -196,6 +196,8 @@ pub struct SignedSettlement {
     pub preimage_proven: bool,
 }
 
+packed_struct!(SignedSettlement { event, digest, key, preimage_proven });
+
 /// How far a header may be trusted, strongest last (OTS 4.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     ActivityAttestation, BillableEvent, CandidateRule, CustodyState, Distribution, DistributionShare, DropManifest,
-    DropRef, EventClass, OcMeBody, OcMeKind, Payment, PayoutBinding, Rebind,
+    DropRef, EventClass, OcMeBody, OcMeKind, Payment, PaymentLogEntry, PayoutBinding, Rebind, SettlementEvent,
 };
 use crate::domain::{Packed, packed_choice, packed_struct};
 use crate::evidence::kept::{Changed, kept_name};
@@ -81,6 +81,43 @@ packed_struct!(ActivityAttestation {
     active_days,
     computed_at,
     expires_at,
+});
+
+packed_struct!(PaymentLogEntry {
+    federation_id,
+    id,
+    module,
+    kind,
+    at,
+    payment_hash,
+    operation,
+    contract,
+    txid,
+    amount_msat,
+    contract_msat,
+    fee_msat,
+    preimage,
+    known,
+});
+packed_struct!(SettlementEvent {
+    kind,
+    federation,
+    operation,
+    amount,
+    direction,
+    settled_at,
+    payment_hash,
+    preimage,
+    txid,
+    gateway_pubkey,
+    project,
+    user,
+    payout_binding,
+    distribution,
+    operator,
+    destination,
+    note,
+    fee,
 });
 
 /// The kind, and the fields of that kind.

@@ -140,7 +140,9 @@ impl<'a> Legs<'a> {
     pub fn of(set: &'a VerifiedSet) -> Self {
         // Core entries (`tx-accepted` and so on) share operation ids with a payment and are none: R1 does not name them.
         let entries: Vec<&Logged> = set.payment_log.iter().filter(|(_, entry)| !entry.module.is_empty()).collect();
-        let mut keyed: Vec<(Key<'a>, usize)> = Vec::new();
+        // Millions of them: a list that outgrows its room lies there twice.
+        let count = entries.iter().map(|(_, entry)| keys(entry).count()).sum::<usize>() + set.invoices.len();
+        let mut keyed: Vec<(Key<'a>, usize)> = Vec::with_capacity(count);
         for (piece, (_, entry)) in entries.iter().enumerate() {
             keyed.extend(keys(entry).map(|key| (key, piece)));
         }
