@@ -14,7 +14,7 @@ pub(in crate::verify) mod testchain;
 #[cfg(test)]
 mod tests;
 
-use super::set::HeaderTrust;
+use super::HeaderTrust;
 use crate::domain::{
     BlockHash, BlockHeight, Code, Counts, EvidenceId, Finding, HeaderPolicy, MerkleRootHash, Subject, Tip, UnixSeconds,
 };

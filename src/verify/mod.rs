@@ -9,6 +9,7 @@
 //! its evidence; nothing is accepted because of an unsigned member.
 
 pub mod acknowledgement;
+mod anchor;
 pub mod attest;
 pub mod batch;
 pub mod binding;
@@ -33,6 +34,7 @@ mod set;
 pub mod settlement;
 mod unread;
 
+pub use anchor::{Anchor, AnchorState, HeaderTrust, PendingAnchor, StaleAnchor};
 pub use carriers::{Carriers, Pieces};
 pub use checks::Checks;
 pub use genuine::{Genuine, SIGNED};

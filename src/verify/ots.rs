@@ -20,7 +20,7 @@ pub use digest::FileDigest;
 pub use tree::messages;
 
 use super::headers::HeaderChain;
-use super::set::{AnchorState, Fate};
+use super::{AnchorState, Fate};
 use crate::domain::{Code, Digest32, EvidenceId, Finding, TrustPolicy, sha256};
 use crate::evidence::OtsMember;
 use crate::evidence::ots::{Attestation, FileHash, Op, Proof, Root, Step};

@@ -129,6 +129,13 @@ static int path_of(int fd, char *path) {
     return 1;
 }
 
+/* True for a file that no folder names: whatever is written into it, nothing below the root changes. */
+static int nameless(const char *path) {
+    const char *end = " (deleted)";
+    size_t length = strlen(path);
+    return length > strlen(end) && !strcmp(path + length - strlen(end), end);
+}
+
 /* The absolute path of a name, as text: what the last part links to is not looked at. */
 static int path_at(int dirfd, const char *name, char *path) {
     if (name[0] == '/') return snprintf(path, PATH_MAX, "%s", name) < PATH_MAX;
@@ -279,7 +286,7 @@ static int is_socket(int fd) {
 /* True where the call counts; a file's path, inode and the offset of the next write are known then. */
 static int counts(struct call *call, int fd, long long offset) {
     if (sockets) return is_socket(fd);
-    if (!path_of(fd, call->path) || !below(call->path)) return 0;
+    if (!path_of(fd, call->path) || !below(call->path) || nameless(call->path)) return 0;
     call->inode = inode_of(fd);
     call->offset = offset;
     if (offset < 0) {

@@ -6,8 +6,8 @@ use super::forest::{Forest, Offence, text};
 use super::place::is_mainnet;
 use super::{HeaderChain, Row, pow};
 use crate::domain::{BlockHash, BlockHeight, Checkpoint, HeaderPolicy, Tip, UnixSeconds};
+use crate::verify::HeaderTrust;
 use crate::verify::epochs::{self, EPOCH_LEN};
-use crate::verify::set::HeaderTrust;
 
 /// Headers whose median time a new one must exceed (BIP-0113 names it median-time-past).
 const MEDIAN_SPAN: usize = 11;

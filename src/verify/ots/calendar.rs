@@ -9,7 +9,7 @@ use crate::domain::{BlockHeight, Code, EvidenceId, Finding, Subject, TrustPolicy
 use crate::evidence::OtsClaim;
 use crate::evidence::ots::Proof;
 use crate::verify::headers::HeaderChain;
-use crate::verify::set::{AnchorState, Fate, PendingAnchor, VerifiedSet};
+use crate::verify::{AnchorState, Fate, PendingAnchor, VerifiedSet};
 
 /// Redirects followed behind one pending attestation: a calendar that answers with another calendar (OTS 8).
 const REDIRECTS_MAX: usize = 2;

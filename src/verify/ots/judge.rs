@@ -9,7 +9,7 @@ use crate::domain::{BlockHeight, Code, Digest32, EvidenceId, Finding, MerkleRoot
 use crate::evidence::OtsMember;
 use crate::evidence::ots::{Attestation, Refusal};
 use crate::verify::headers::{HeaderChain, KnownHeader};
-use crate::verify::set::{Anchor, AnchorState, Fate, PendingAnchor, StaleAnchor};
+use crate::verify::{Anchor, AnchorState, Fate, PendingAnchor, StaleAnchor};
 
 /// What a proof is about: goes into every finding and verdict.
 pub(super) struct About<'p> {

@@ -6,7 +6,7 @@ use super::*;
 use crate::domain::{BlockHash, BlockHeight, Code, HeaderPolicy, UnixSeconds};
 use crate::evidence::OtsClaim;
 use crate::verify::headers::testchain::{EASY, GENESIS_TIME, Raw, chain, extend, hash, mine, policy as pinned, run};
-use crate::verify::set::{PendingAnchor, VerifiedSet};
+use crate::verify::{PendingAnchor, VerifiedSet};
 
 mod calendars;
 mod peer;

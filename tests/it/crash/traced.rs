@@ -28,7 +28,8 @@ fn kind(line: &str, root: &str) -> Option<String> {
     }
     let kind = match name {
         "open" | "openat" | "openat2" | "creat" => {
-            let opens = ["O_CREAT", "O_TRUNC", "O_TMPFILE"].iter().any(|flag| rest.contains(flag)) || name == "creat";
+            // A file without a name (O_TMPFILE) changes nothing that a folder holds, nor does what is written into it.
+            let opens = ["O_CREAT", "O_TRUNC"].iter().any(|flag| rest.contains(flag)) || name == "creat";
             return opens.then(|| "open".to_owned());
         }
         "write" | "writev" | "pwrite64" | "pwritev" | "pwritev2" => "write",
@@ -42,7 +43,8 @@ fn kind(line: &str, root: &str) -> Option<String> {
         other => other,
     };
     // Of a write only what it goes to counts, which stands first; its bytes may name anything.
-    let is_there = kind != "write" || rest.split(['"', '[']).next().is_some_and(is_below);
+    let names = |to: &str| is_below(to) && !to.contains("(deleted)");
+    let is_there = kind != "write" || rest.split(['"', '[']).next().is_some_and(names);
     is_there.then(|| kind.to_owned())
 }
 
