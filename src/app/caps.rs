@@ -34,7 +34,7 @@ pub struct CapEvents {
 impl CapEvents {
     fn of(ledger: &EnvelopeLedger) -> Self {
         let mut events = Self::default();
-        for entry in ledger.entries().filter(|entry| entry.kind == OcMeKind::Event) {
+        for entry in ledger.listed().filter(|entry| entry.kind == OcMeKind::Event) {
             let count = match entry.standing {
                 Standing::Counted => &mut events.counted,
                 Standing::Excluded(Exclusion::AfterAsOf) => &mut events.after_as_of,

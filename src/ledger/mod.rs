@@ -12,6 +12,7 @@ pub mod envelope;
 pub mod fees;
 mod groups;
 mod operations;
+mod parts;
 mod people;
 pub mod rails;
 mod rebind;

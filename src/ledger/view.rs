@@ -1,14 +1,12 @@
 //! How a ledger shows itself to the rooms above: canonical leaves and totals.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
 
 use rayon::prelude::*;
 
 use crate::domain::{Digest32, MerkleTree, leaf_hash};
 
-/// Entries whose leaves are made together, each by itself.
-pub(super) const PART: NonZeroUsize = NonZeroUsize::new(4_096).unwrap();
+use super::parts::in_parts;
 
 /// One ledger or register, ready to be sealed and reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,19 +34,20 @@ impl LedgerView {
     /// As [`Self::of`]: while the leaves of a part are made and hashed, the next entries are read.
     pub(super) fn of_parts<T: Send + Sync>(
         name: &'static str,
-        mut entries: impl Iterator<Item = T> + Send,
+        entries: impl Iterator<Item = T> + Send,
         leaf: impl Fn(&T) -> Vec<u8> + Sync,
     ) -> Self {
         let mut tree = MerkleTree::new();
-        let mut part: Vec<T> = entries.by_ref().take(PART.get()).collect();
-        while !part.is_empty() {
-            let hash = || part.par_iter().map(|entry| leaf_hash(&leaf(entry))).collect::<Vec<Digest32>>();
-            let (hashes, next) = rayon::join(hash, || entries.by_ref().take(PART.get()).collect());
-            for hash in hashes {
-                tree.push_hash(hash);
-            }
-            part = next;
-        }
+        let hashes = |part: &[T]| part.par_iter().map(|entry| leaf_hash(&leaf(entry))).collect::<Vec<Digest32>>();
+        in_parts(
+            entries,
+            |part| part,
+            |part| {
+                for hash in hashes(&part) {
+                    tree.push_hash(hash);
+                }
+            },
+        );
         Self::over(name, &tree)
     }
 

@@ -1,60 +1,22 @@
 //! Which sources gave which evidence: a million pieces have a handful of different answers, each kept once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crate::domain::{EvidenceId, SourceId};
+use crate::domain::{EvidenceId, SourceId, SourceSets};
 use crate::scratch::{Ascending, Scratch, ScratchError, Sorter, Table};
 
 /// Which sources gave which evidence. Rows lie beside memory.
 #[derive(Debug, Clone, Default)]
 pub struct Sightings {
     seen: Table<EvidenceId, u32>,
-    sets: Sets,
-}
-
-/// The different sets of sources, by number.
-#[derive(Debug, Clone, Default)]
-struct Sets {
-    by_number: Vec<BTreeSet<SourceId>>,
-    numbers: BTreeMap<BTreeSet<SourceId>, u32>,
-    /// What two of them make together, once that was asked.
-    unions: BTreeMap<(u32, u32), u32>,
-}
-
-impl Sets {
-    fn number(&mut self, set: BTreeSet<SourceId>) -> u32 {
-        if let Some(number) = self.numbers.get(&set) {
-            return *number;
-        }
-        // Four thousand million different sets of sources would not fit in memory.
-        let number = u32::try_from(self.by_number.len()).unwrap_or(u32::MAX);
-        self.by_number.push(set.clone());
-        self.numbers.insert(set, number);
-        number
-    }
-
-    fn get(&self, number: u32) -> Option<&BTreeSet<SourceId>> {
-        self.by_number.get(usize::try_from(number).ok()?)
-    }
-
-    fn union(&mut self, one: u32, other: u32) -> u32 {
-        if let Some(number) = self.unions.get(&(one, other)) {
-            return *number;
-        }
-        let both = [one, other].into_iter().filter_map(|number| self.get(number)).flatten().cloned().collect();
-        let number = self.number(both);
-        self.unions.insert((one, other), number);
-        number
-    }
+    sets: SourceSets,
 }
 
 /// Sightings while they are gathered, in any order, each as often as it comes.
 #[derive(Debug, Default)]
 pub struct SightingsSorter {
     rows: Sorter<EvidenceId, u32>,
-    sets: Sets,
-    /// The source that was met last, which mostly comes again.
-    last: Option<(SourceId, u32)>,
+    sets: SourceSets,
 }
 
 impl SightingsSorter {
@@ -65,20 +27,13 @@ impl SightingsSorter {
 
     /// Notes that a source gave a piece.
     pub fn add(&mut self, id: EvidenceId, source: &SourceId) {
-        let number = match &self.last {
-            Some((last, number)) if last == source => *number,
-            _ => {
-                let number = self.sets.number(BTreeSet::from([source.clone()]));
-                self.last = Some((source.clone(), number));
-                number
-            }
-        };
+        let number = self.sets.single(source);
         self.rows.push(&id, &number);
     }
 
     /// All of them.
     pub fn finish(self) -> Sightings {
-        let Self { rows, mut sets, .. } = self;
+        let Self { rows, mut sets } = self;
         let seen = rows.finish(|held, other| *held = sets.union(*held, other));
         Sightings { seen, sets }
     }
@@ -118,7 +73,7 @@ impl Sightings {
 #[derive(Debug)]
 pub struct Beside<'s> {
     walk: Ascending<EvidenceId, u32>,
-    sets: &'s Sets,
+    sets: &'s SourceSets,
 }
 
 impl<'s> Beside<'s> {
@@ -180,10 +135,10 @@ mod tests {
     }
 
     #[test]
-    fn equal_answers_are_kept_once() {
+    fn every_piece_is_told_once_however_many_gave_it() {
         let pairs = (0..200).flat_map(|number| [1, 2, 3].map(|by| (piece(number), relay(by))));
         let many: Sightings = pairs.collect();
         assert_eq!(many.iter().count(), 200);
-        assert_eq!(many.sets.by_number.len(), 5, "each source, the first two, all three");
+        assert!(many.iter().all(|(_, sources)| *sources == [1, 2, 3].map(relay).into()));
     }
 }

@@ -1,7 +1,7 @@
 //! Where rows lie, and what went wrong there.
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io::{self, BufWriter, IntoInnerError, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -110,6 +110,12 @@ impl Scratch {
     /// What `done` gives; nothing when it fails, which is kept.
     pub(super) fn attempt<T>(&self, action: &'static str, done: io::Result<T>) -> Option<T> {
         done.map_err(|cause| self.fail(action, cause)).ok()
+    }
+
+    /// What was written into a file, once all of it is there.
+    pub(super) fn written(&self, file: BufWriter<File>) -> Option<Bytes> {
+        let file = self.attempt("write", file.into_inner().map_err(IntoInnerError::into_error))?;
+        Some(Bytes::File(Mutex::new(file)))
     }
 
     /// A file that is gone once nobody holds it, whatever becomes of the process.

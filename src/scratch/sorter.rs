@@ -7,12 +7,12 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::marker::PhantomData;
 use std::ops::Range;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use super::Key;
-use super::place::{Bytes, Scratch};
+use super::place::Scratch;
 use super::run::{HEAD, Run, append, row, unpacked};
 use super::table::{Table, Writer};
 use crate::domain::Packed;
@@ -118,9 +118,7 @@ impl<K: Key, V: Packed> Sorter<K, V> {
     }
 
     fn each_of_parts(&mut self, mut merge: impl FnMut(&mut V, V), mut visit: impl FnMut(K, V)) {
-        let written = self.file.take().map(|file| file.into_inner().map_err(std::io::IntoInnerError::into_error));
-        let Some(file) = written.and_then(|written| self.scratch.attempt("write", written)) else { return };
-        let bytes = Arc::new(Bytes::File(Mutex::new(file)));
+        let Some(bytes) = self.file.take().and_then(|file| self.scratch.written(file)).map(Arc::new) else { return };
         let over = |part: Range<u64>| Run::over(Arc::clone(&bytes), self.scratch.clone(), part);
         let mut runs: Vec<Run> = self.parts.iter().cloned().map(over).collect();
         // Of one key the earlier part comes first, so that values are merged in the order in which they came.

@@ -4,7 +4,7 @@ use std::fmt::{self, Debug, Formatter};
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::marker::PhantomData;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use super::place::{Bytes, Scratch};
 use super::run::{Run, append, rows, unpacked};
@@ -242,11 +242,10 @@ impl<K: Key, V: Packed> Writer<K, V> {
     }
 
     pub(super) fn finish(mut self) -> Table<K, V> {
-        let written = self.file.take().map(|file| file.into_inner().map_err(std::io::IntoInnerError::into_error));
-        let file = written.and_then(|written| self.scratch.attempt("write", written));
+        let written = self.file.take().and_then(|file| self.scratch.written(file));
         self.waiting.shrink_to_fit();
         Table {
-            bytes: Arc::new(file.map_or_else(|| Bytes::Memory(self.waiting), |file| Bytes::File(Mutex::new(file)))),
+            bytes: Arc::new(written.unwrap_or(Bytes::Memory(self.waiting))),
             scratch: self.scratch,
             end: self.end,
             blocks: self.blocks.into(),

@@ -305,8 +305,8 @@ impl Log {
         trailer_of(&self.sealed, segment).map_or(Ok(()), |trailer| trailer.read_table(path).map(drop))
     }
 
-    /// The ids of all evidence, ascending and once each: from the tables of the segments, not from any index.
-    /// The id of every evidence record, in no order: a log may hold one twice.
+    /// The id of every evidence record, from the tables of the segments and not from any index; in no order, and a log may hold one
+    /// twice.
     pub(super) fn each_id(&self, visit: &mut dyn FnMut(EvidenceId)) -> Result<(), StoreError> {
         for trailer in &self.sealed {
             let rows = trailer.read_table(&self.path(trailer.segment))?;
@@ -318,6 +318,7 @@ impl Log {
         Ok(())
     }
 
+    /// The ids of all evidence, ascending and once each.
     pub(super) fn ids(&self) -> Result<Vec<EvidenceId>, StoreError> {
         let mut ids = Vec::new();
         self.each_id(&mut |id| ids.push(id))?;

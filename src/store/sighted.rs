@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::side::{Kept, SeenAt};
-use super::{SideRecord, StoreError};
-
 use super::told::Told;
+use super::{SideRecord, StoreError};
 use crate::domain::{EvidenceId, Sighting, SourceId};
 
 /// Sightings in one record: some 80 kB.

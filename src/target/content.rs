@@ -1,12 +1,12 @@
 //! What a store has to hold: every leaf of the ledgers under its key, two indexes over the counted events, and what it all
 //! comes from. Records are made when they are asked for; of an index its members' places are held.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::domain::{Digest32, EnvelopeId, UnixSeconds};
+use crate::domain::{Digest32, EnvelopeId, Names, UnixSeconds};
 use crate::ledger::{CountedEvent, Journal, Ledgers};
 
 use super::layout::{Kind, Layout};
@@ -101,14 +101,11 @@ pub struct Content<'a> {
 
 /// Counted events by user, and by project; there is one copy of each name.
 fn marks(ledgers: &Ledgers) -> (Vec<Mark>, Vec<Mark>) {
-    let mut names: BTreeSet<Arc<str>> = BTreeSet::new();
-    let mut mark = |name: &str, counted: &CountedEvent| {
-        let name = names.get(name).cloned().unwrap_or_else(|| {
-            let name = Arc::<str>::from(name);
-            names.insert(Arc::clone(&name));
-            name
-        });
-        Mark { name, seconds: counted.event.occurred_at.seconds().0, id: counted.id }
+    let mut names = Names::default();
+    let mut mark = |name: &str, counted: &CountedEvent| Mark {
+        name: names.shared(name),
+        seconds: counted.event.occurred_at.seconds().0,
+        id: counted.id,
     };
     let (mut by_user, mut by_project) = (Vec::new(), Vec::new());
     for counted in ledgers.envelope.events() {

@@ -4,14 +4,14 @@ use std::cmp::Reverse;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::names::Names;
+use super::names::{share_entry, share_settlement};
 use super::unread::Unread;
 use super::{
     AcceptedGraduation, AcceptedRotation, AnchorState, ClaimedAttestation, Fate, HeldEvent, KnownDescriptor,
     SignedAttestation, SignedBinding, SignedEnvelope, SignedSettlement, Verified, VerifiedSet, ots,
 };
 use crate::domain::{
-    AttestationId, Code, Counts, Digest32, EnvelopeId, EvidenceId, Finding, NostrEventId, Subject, TrustPolicy,
+    AttestationId, Code, Counts, Digest32, EnvelopeId, EvidenceId, Finding, Names, NostrEventId, Subject, TrustPolicy,
 };
 use crate::evidence::{
     AttestationClaim, BalanceLine, Charter, GraduationClaim, InvoiceRecord, ListedFederation, MergeRecord, OtsClaim,
@@ -247,14 +247,14 @@ impl Merge {
             it.carriers().iter().for_each(|carrier| held.add_carrier(carrier));
         });
         let settlements = settlements.iter().map(|(digest, mut it)| {
-            names.share_settlement(&mut it.fact_mut().event);
+            share_settlement(&mut names, &mut it.fact_mut().event);
             (digest, it)
         });
         self.set.settlements = settlements.collect();
         let entries = std::mem::take(&mut self.payment_log).finish(|_, _| ());
         self.set.payment_log.reserve_exact(entries.len());
         for (carrier, mut entry) in &entries {
-            names.share_entry(&mut entry);
+            share_entry(&mut names, &mut entry);
             self.set.payment_log.push((carrier, entry));
         }
     }

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::{UnixMicros, UserKey};
+use crate::domain::{Names, UnixMicros, UserKey};
 use crate::evidence::{BillableEvent, EventClass};
-use crate::ledger::groups::{Groups, Names};
+use crate::ledger::groups::Groups;
 use crate::ledger::people::People;
 
 /// One event as limits and statements about activity see it.

@@ -8,8 +8,8 @@ use crate::domain::{
     packed_struct,
 };
 use crate::evidence::{BillableEvent, Distribution, DropManifest, OcMeBody, OcMeKind};
+use crate::ledger::parts::in_parts;
 use crate::ledger::scope::{AscendingAnchors, Scope};
-use crate::ledger::view::PART;
 use crate::scratch::{Ascending, Sorter, Table};
 use crate::verify::{SignedEnvelope, Verified};
 
@@ -147,22 +147,11 @@ impl EnvelopeLedger {
     ) -> (Self, Vec<Verified<SignedEnvelope>>) {
         let mut list = List::of(scope, standings);
         let mut surveyor = Surveyor::new(scope);
-        let mut signed = scope.set.envelopes.values();
-        // While a part is surveyed, the next one is listed.
-        let mut part: Vec<Verified<SignedEnvelope>> = Vec::new();
-        loop {
-            let survey = std::mem::take(&mut part);
-            let note = || survey.iter().for_each(|verified| surveyor.note(verified, findings));
-            let next = || {
-                let read: Vec<_> = signed.by_ref().take(PART.get()).collect();
-                (read.is_empty(), list.add(read))
-            };
-            let ((), (is_over, counted)) = rayon::join(note, next);
-            part = counted;
-            if is_over {
-                break;
-            }
-        }
+        in_parts(
+            scope.set.envelopes.values(),
+            |part| list.add(part),
+            |counted| counted.iter().for_each(|verified| surveyor.note(verified, findings)),
+        );
         let List { anchors, rows, batches, rebinds, compromised, counted, findings: mut excluded, .. } = list;
         findings.append(&mut excluded);
         let blocks = anchors.known_blocks();

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::domain::{BlockHeight, EnvelopeId, EvidenceId, Finding, Subtype, UnixMicros, UserKey, WindowId};
+use crate::domain::{BlockHeight, EnvelopeId, EvidenceId, Finding, Names, Subtype, UnixMicros, UserKey, WindowId};
 use crate::evidence::{ActivityAttestation, BillableEvent, DropManifest, OcMeBody};
-use crate::ledger::groups::{Groups, Names};
+use crate::ledger::groups::Groups;
 use crate::ledger::scope::Scope;
 use crate::verify::{SignedEnvelope, Verified};
 

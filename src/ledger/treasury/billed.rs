@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::domain::{
-    AmountError, Digest32, EnvelopeId, EvidenceId, MsatDelta, ProjectKey, UnixMicros, UnixSeconds, UserKey, WindowId,
-    packed_struct,
+    AmountError, Digest32, EnvelopeId, EvidenceId, MsatDelta, Names, ProjectKey, UnixMicros, UnixSeconds, UserKey,
+    WindowId, packed_struct,
 };
 use crate::evidence::BillableEvent;
 use crate::ledger::envelope::{CountedEvent, EnvelopeLedger};
-use crate::ledger::groups::Names;
 use crate::ledger::scope::Scope;
 use crate::scratch::{Sorter, Table};
 

@@ -10,8 +10,9 @@ use crate::domain::{
 };
 use crate::ledger::envelope::EnvelopeLedger;
 use crate::ledger::operations::first_of_each;
+use crate::ledger::parts::in_parts;
 use crate::ledger::scope::Scope;
-use crate::ledger::view::{LedgerView, PART};
+use crate::ledger::view::LedgerView;
 
 use super::account::Account;
 use super::book::{Book, trial};
@@ -55,26 +56,17 @@ impl TreasuryLedger {
         let mut ledger = Self { unposted: unposted(scope, findings), ..Self::default() };
         let facts = Facts::gather(scope, envelopes, &ledger.unposted);
         let mut walk = Walk::new(scope);
-        // Making entries and their leaves is most of the work, and each is its own: while a part is posted, the next is made.
-        let mut jobs = facts.jobs();
-        let mut made = Vec::new();
-        loop {
-            let posted = std::mem::take(&mut made);
-            let next = || {
-                let part: Vec<Job> = jobs.by_ref().take(PART.get()).collect();
-                (part.is_empty(), make(&facts, &part))
-            };
-            let (refused, (is_over, next)) = rayon::join(|| walk.post(posted), next);
-            made = next;
-            for (key, finding) in refused {
-                findings.push(*finding);
-                ledger.refused.insert(key);
-            }
-            if is_over {
-                break;
-            }
-        }
-        drop(jobs);
+        // Making entries and their leaves is most of the work, and each is its own.
+        in_parts(
+            facts.jobs(),
+            |part| make(&facts, &part),
+            |made| {
+                for (key, finding) in walk.post(made) {
+                    findings.push(*finding);
+                    ledger.refused.insert(key);
+                }
+            },
+        );
         let Walk { book, mut watch, flows, prefixes, leaves, .. } = walk;
         ledger.sealed = (leaves.count(), leaves.root());
         ledger.balances = book.close();
