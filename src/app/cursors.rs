@@ -217,7 +217,7 @@ fn highest_entries<'a>(
 ) -> Reached<'a> {
     let mut highest: BTreeMap<(&SourceId, &str), u64> = BTreeMap::new();
     for (id, entry) in &set.payment_log {
-        let Some(seen) = tables.sightings.get(id) else { continue };
+        let Some(seen) = tables.sightings.get(&id) else { continue };
         let of_log = |key: &&(&SourceId, &str)| key.1 == Media::PaymentLogEntry.name() && seen.contains(key.0);
         for key in asked.iter().filter(of_log) {
             let highest = highest.entry(*key).or_insert(entry.id);

@@ -18,7 +18,7 @@ pub struct AmountError;
 #[serde(transparent)]
 pub struct Sats(u64);
 
-packed_newtype!(Sats);
+packed_newtype!(Sats, Msat);
 
 impl Sats {
     /// Zero.

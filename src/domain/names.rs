@@ -37,11 +37,6 @@ impl Names {
         let number = self.number(name);
         N::from(self.names.get(number as usize).cloned().unwrap_or_default())
     }
-
-    /// Puts the one copy in the place of a name.
-    pub fn share<N: AsRef<str> + From<Arc<str>>>(&mut self, name: &mut N) {
-        *name = self.shared((*name).as_ref());
-    }
 }
 
 #[cfg(test)]
@@ -56,8 +51,5 @@ mod tests {
         assert_eq!((names.name(1), names.name(0)), ("a", "b"));
         let (one, other): (Arc<str>, Arc<str>) = (names.shared("a"), names.shared("a"));
         assert!(Arc::ptr_eq(&one, &other));
-        let mut own: Arc<str> = "a".into();
-        names.share(&mut own);
-        assert!(Arc::ptr_eq(&one, &own));
     }
 }

@@ -2,27 +2,39 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Digest32, UnixSeconds};
+use crate::domain::{Digest32, UnixSeconds, sha256};
 use crate::evidence::SettlementEvent;
+use crate::scratch::Sorter;
 
 use super::scope::Scope;
 
-/// The first settlement of each operation by (settled_at, digest), out of those that are not after the as-of.
-pub(crate) fn first_of_each(scope: Scope<'_>) -> BTreeMap<&str, (UnixSeconds, Digest32)> {
-    let mut first: BTreeMap<&str, (UnixSeconds, Digest32)> = BTreeMap::new();
+/// Settlements that come second under their operation, with the one that is believed: the first by (settled_at, digest), out
+/// of those that are not after the as-of.
+pub(crate) fn conflicts(scope: Scope<'_>) -> BTreeMap<Digest32, Digest32> {
+    let mut by_operation: Sorter<Digest32, Vec<(UnixSeconds, Digest32)>> = scope.set.settlements.sorter();
     for (digest, verified) in &scope.set.settlements {
         let event = &verified.fact().event;
         if event.settled_at <= scope.as_of.time {
-            let one = (event.settled_at, *digest);
-            let kept = first.entry(event.operation.as_str()).or_insert(one);
-            *kept = one.min(*kept);
+            by_operation.push(&sha256(event.operation.as_str().as_bytes()), &vec![(event.settled_at, digest)]);
         }
     }
-    first
+    let mut conflicts = BTreeMap::new();
+    by_operation.each(
+        |held, mut other| held.append(&mut other),
+        |_, mut own| {
+            own.sort_unstable();
+            if let [(_, first), others @ ..] = own.as_slice() {
+                conflicts.extend(others.iter().map(|(_, other)| (*other, *first)));
+            }
+        },
+    );
+    conflicts
 }
 
 /// The settlements that are posted: the first of each operation.
-pub(crate) fn kept_settlements(scope: Scope<'_>) -> impl Iterator<Item = &SettlementEvent> {
-    let kept = first_of_each(scope).into_values();
-    kept.filter_map(move |(_, digest)| scope.set.settlements.get(&digest)).map(|verified| &verified.fact().event)
+pub(crate) fn kept_settlements(scope: Scope<'_>) -> impl Iterator<Item = SettlementEvent> {
+    let conflicts = conflicts(scope);
+    let kept = scope.set.settlements.iter().filter(move |(digest, _)| !conflicts.contains_key(digest));
+    let events = kept.map(|(_, verified)| verified.into_fact().event);
+    events.filter(move |event| event.settled_at <= scope.as_of.time)
 }

@@ -7,10 +7,11 @@ use crate::verify::VerifiedSet;
 
 use super::envelope::{EnvelopeLedger, Standings};
 use super::people::People;
+use super::rails::Rails;
 use super::rebind::RebindLedger;
 use super::registers::{AttestationRegister, ProjectRegister};
 use super::scope::Scope;
-use super::treasury::{Journal, TreasuryLedger};
+use super::treasury::{Journal, TreasuryLedger, unposted};
 use super::view::{LeafKind, LedgerLeaves, LedgerView, NamedLeaf};
 
 /// Three ledgers and two registers as of one instant.
@@ -22,6 +23,8 @@ pub struct Ledgers {
     pub rebind: RebindLedger,
     /// Where every millisatoshi came from and went.
     pub treasury: TreasuryLedger,
+    /// Single payments over the rails, and where settlements lead.
+    pub rails: Rails,
     /// Sat-bond attestations.
     pub attestations: AttestationRegister,
     /// Price configs.
@@ -35,7 +38,8 @@ pub struct Ledgers {
 impl Ledgers {
     /// The treasury's entries, made anew out of what the ledgers were rebuilt from.
     pub fn journal<'a>(&'a self, set: &'a VerifiedSet, policy: &'a TrustPolicy, as_of: AsOf) -> Journal<'a> {
-        Journal::of(Scope { set, policy, as_of, people: &self.people }, &self.envelope, &self.treasury)
+        let scope = Scope { set, policy, as_of, people: &self.people };
+        Journal::of(scope, &self.envelope, &self.rails, &self.treasury)
     }
 
     /// The leaves behind the five views, in their order, made anew.
@@ -105,10 +109,19 @@ pub fn rebuild(set: &VerifiedSet, policy: &TrustPolicy, as_of: AsOf) -> Ledgers 
     let mut findings = Vec::new();
     let people = People::of(set, policy, as_of, &mut findings);
     let scope = Scope { set, policy, as_of, people: &people };
-    let (envelope, rebind) = signed(scope, &mut findings);
-    let treasury = TreasuryLedger::fold(scope, &envelope, &mut findings);
+    let mut of_settlements = Vec::new();
+    let ((envelope, rebind), (unposted, rails)) = rayon::join(
+        || signed(scope, &mut findings),
+        || {
+            let unposted = unposted(scope, &mut of_settlements);
+            let rails = Rails::of(set, |digest| !unposted.contains_key(digest));
+            (unposted, rails)
+        },
+    );
+    findings.append(&mut of_settlements);
+    let treasury = TreasuryLedger::fold(scope, &envelope, (unposted, &rails), &mut findings);
     let attestations = AttestationRegister::fold(scope);
     let projects = ProjectRegister::fold(scope);
     findings.sort();
-    Ledgers { envelope, rebind, treasury, attestations, projects, people, findings }
+    Ledgers { envelope, rebind, treasury, rails, attestations, projects, people, findings }
 }

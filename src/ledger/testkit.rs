@@ -346,7 +346,7 @@ pub(crate) fn worked_example() -> World {
         event.settled_at = time("2026-05-05T00:00:00Z");
     });
     world.payout("payout", "2026-05-06T00:00:00Z", 39);
-    let mut payout = world.set.settlements[&digest("payout")].fact().event.clone();
+    let mut payout = world.set.settlements.get(&digest("payout")).unwrap().into_fact().event;
     payout.fee = Some(sats(3));
     world.settlement("payout", SettlementKind::DistributionSettled, |event| *event = payout);
     world

@@ -71,7 +71,7 @@ proptest! {
         let mut turned = straight.clone();
         turned.set.configs.reverse();
         turned.set.envelopes = straight.set.envelopes.iter().collect::<Vec<_>>().into_iter().rev().collect();
-        turned.set.settlements = straight.set.settlements.clone().into_iter().rev().collect();
+        turned.set.settlements = straight.set.settlements.iter().collect::<Vec<_>>().into_iter().rev().collect();
         prop_assert_eq!(views(&straight), views(&turned));
         prop_assert_eq!(straight.ledgers().findings, turned.ledgers().findings);
     }

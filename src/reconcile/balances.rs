@@ -3,10 +3,6 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use crate::domain::{Code, Direction, EvidenceId, Finding, SettlementKind, Subject, UserKey};
-use crate::evidence::BalanceLine;
-use crate::ledger::discharged;
-
 use super::audit::{Audit, wide};
 use super::book::{Balance, BalanceBook, Balances};
 use super::listed::{Lines, Listed};
@@ -14,6 +10,8 @@ use super::reconciler::Input;
 use super::result::BalanceSummary;
 use super::shares::{Share, Shares};
 use super::{sampling, statement};
+use crate::domain::{Code, EvidenceId, Finding, Subject, UserKey};
+use crate::evidence::BalanceLine;
 
 /// Every account's balance with its parts, recomputed from the ledgers: the leaves of the balance tree.
 pub fn balances<'a>(input: &Input<'a>) -> Balances<'a> {
@@ -80,21 +78,8 @@ fn recompute<'a>(input: &Input<'a>) -> Balances<'a> {
     for (user, sums) in &input.ledgers.envelope.earned {
         book.add(user, Balance { earned: sums.earned, maturing: sums.maturing, ..Balance::default() });
     }
-    let settled = input.set.settlements.iter().filter(|(digest, _)| input.ledgers.treasury.is_posted(digest));
-    for (_, verified) in settled {
-        let event = &verified.fact().event;
-        let Some(user) = &event.user else { continue };
-        let sats = i128::from(event.amount.get());
-        let balance = match (event.kind, event.direction) {
-            (SettlementKind::DistributionSettled, Direction::Out) => {
-                let taken = i128::try_from(discharged(event, input.policy)).unwrap_or(i128::MAX);
-                Balance { paid: taken, ..Balance::default() }
-            }
-            (SettlementKind::Adjustment, Direction::In) => Balance { adjusted: sats, ..Balance::default() },
-            (SettlementKind::Adjustment, Direction::Out) => Balance { adjusted: -sats, ..Balance::default() },
-            _ => continue,
-        };
-        book.add(user, balance);
+    for (user, sums) in &input.ledgers.treasury.paid {
+        book.add(user, Balance { paid: sums.paid, adjusted: sums.adjusted, ..Balance::default() });
     }
     book.finish()
 }

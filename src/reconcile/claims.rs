@@ -1,63 +1,87 @@
 //! Step 4, open positions: a Lightning payment that is done while the federation has not accepted its claim (TREASURY 1.4).
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use crate::domain::{Code, EvidenceId, Finding, PaymentHash, Sats, Severity, Subject, UnixMicros};
-use crate::ledger::rails::{Claims, Legs, OPEN_SECONDS_MAX, paid};
+use crate::domain::{Code, Digest32, EvidenceId, Finding, Sats, Severity, Subject, UnixMicros, packed_struct};
+use crate::ledger::rails::{OPEN_SECONDS_MAX, Rails, paid};
+use crate::scratch::Sorter;
 
 use super::audit::Audit;
 use super::reconciler::Input;
-use super::settlements::Posted;
+use super::settlements::AllPosted;
 
 /// One payment of ours that the log says is done.
-struct Done<'a> {
+#[derive(Debug)]
+struct Done {
     at: UnixMicros,
     entry: EvidenceId,
     settlement: EvidenceId,
     /// The largest settlement of it.
     amount: Sats,
-    federation: &'a str,
-    /// The claim runs under one of these.
-    operations: BTreeSet<&'a str>,
+    /// The log of its federation names transactions.
+    is_told: bool,
+    /// The federation accepted a claim under one of its operations.
+    is_accepted: bool,
 }
 
-pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], legs: &Legs<'_>, audit: &mut Audit) {
+packed_struct!(Done { at, entry, settlement, amount, is_told, is_accepted });
+
+impl Done {
+    /// What another settlement or entry says of the same payment. The earliest word that it is done counts.
+    fn join(&mut self, other: &Self) {
+        if (other.at, other.entry) < (self.at, self.entry) {
+            (self.at, self.entry, self.is_told) = (other.at, other.entry, other.is_told);
+        }
+        self.amount = self.amount.max(other.amount);
+        self.is_accepted |= other.is_accepted;
+    }
+}
+
+pub(super) fn check(input: &Input<'_>, posted: &AllPosted, audit: &mut Audit) {
     if !input.declared.payment_log {
         return;
     }
-    let claims = Claims::of(input.set);
-    let (told, untold): (Vec<_>, Vec<_>) =
-        done(posted, legs).into_iter().partition(|(_, done)| claims.is_told(done.federation));
-    if !untold.is_empty() {
+    let (mut told, mut untold, mut found) = (0, 0, Vec::new());
+    done(input, posted).each(
+        |held, other| held.join(&other),
+        |hash, done| {
+            if !done.is_told {
+                untold += 1;
+                return;
+            }
+            told += 1;
+            found.extend((!done.is_accepted).then(|| finding(input, hash, &done)));
+        },
+    );
+    if untold > 0 {
         let reason = "the gateway's log names no federation transaction; ask it for tx-accepted by name";
-        audit.not_possible("settlement.claim", reason, untold.len(), true);
+        audit.not_possible("settlement.claim", reason, untold, true);
     }
-    let open = told.iter().filter(|(_, done)| claims.accepted(done.operations.iter().copied()).is_none());
-    let found = open.map(|(hash, done)| finding(input, *hash, done)).collect();
-    audit.check("settlement.claim", told.len(), found);
+    audit.check("settlement.claim", told, found);
 }
 
-/// Payments of ours that went out and are done, by hash. The earliest word that one is done counts.
-fn done<'a>(posted: &[Posted<'a>], legs: &Legs<'a>) -> BTreeMap<PaymentHash, Done<'a>> {
-    let mut payments: BTreeMap<PaymentHash, Done<'a>> = BTreeMap::new();
-    for settlement in posted {
+/// Payments of ours that went out and are done, by hash.
+fn done(input: &Input<'_>, posted: &AllPosted) -> Sorter<Digest32, Done> {
+    let Rails { legs, claims } = &input.ledgers.rails;
+    let (mut legs, mut payments) = (legs.reader(), posted.sorter());
+    for settlement in posted.values() {
         for leg in legs.of_partners(settlement.partners) {
-            for (id, entry) in leg.entries {
+            let mut is_accepted = None;
+            for (id, entry) in &leg.entries {
                 let Some(hash) = paid(entry) else { continue };
-                let own = payments.entry(hash).or_insert_with(|| Done {
+                // The claim runs under an operation of the leg, or of the settlement.
+                let is_accepted = *is_accepted.get_or_insert_with(|| {
+                    let mut operations = leg.operations();
+                    operations.insert(settlement.event.operation.as_str());
+                    claims.accepted(operations).is_some()
+                });
+                let done = Done {
                     at: entry.at,
                     entry: *id,
                     settlement: settlement.carrier,
                     amount: settlement.event.amount,
-                    federation: &entry.federation_id,
-                    operations: BTreeSet::new(),
-                });
-                if (entry.at, *id) < (own.at, own.entry) {
-                    (own.at, own.entry, own.federation) = (entry.at, *id, &entry.federation_id);
-                }
-                own.amount = own.amount.max(settlement.event.amount);
-                own.operations.extend(leg.operations());
-                own.operations.insert(settlement.event.operation.as_str());
+                    is_told: claims.is_told(&entry.federation_id),
+                    is_accepted,
+                };
+                payments.push(&hash.0, &done);
             }
         }
     }
@@ -65,7 +89,7 @@ fn done<'a>(posted: &[Posted<'a>], legs: &Legs<'a>) -> BTreeMap<PaymentHash, Don
 }
 
 /// GW_OPEN: a warning while the position is young.
-fn finding(input: &Input<'_>, hash: PaymentHash, done: &Done<'_>) -> Finding {
+fn finding(input: &Input<'_>, hash: Digest32, done: &Done) -> Finding {
     let due = done.at.0.saturating_add(OPEN_SECONDS_MAX * 1_000_000);
     let finding = Finding::new(Code::GwOpen, Subject::new("payment_hash", hash))
         .with_values("tx-accepted under the operation of the payment", format!("done at {}", done.at.seconds()))

@@ -9,20 +9,23 @@ use crate::ledger::{EnvelopeEntry, People, discharged};
 use super::audit::Audit;
 use super::payouts::{PAYOUT_DUE_SECONDS, amounts_differ};
 use super::reconciler::Input;
-use super::settlements::Posted;
+use super::settlements::{AllPosted, Posted};
 
-pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit) {
+pub(super) fn check(input: &Input<'_>, posted: &AllPosted, audit: &mut Audit) {
     let mut found = Vec::new();
-    let mut named: BTreeMap<&str, Vec<&Posted<'_>>> = BTreeMap::new();
-    let payouts = posted.iter().filter(|settlement| settlement.event.kind == SettlementKind::DistributionSettled);
-    for settlement in payouts {
-        if let Some(distribution) = &settlement.event.distribution {
-            named.entry(distribution).or_default().push(settlement);
+    // By the distribution that they name: a million payouts are of some hundred batches.
+    let mut named: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (place, settlement) in posted.values().enumerate() {
+        if let (SettlementKind::DistributionSettled, Some(distribution)) =
+            (settlement.event.kind, settlement.event.distribution)
+        {
+            named.entry(distribution).or_default().push(place);
         }
     }
     let items = named.values().map(Vec::len).sum::<usize>() + input.ledgers.envelope.distributions().count();
+    let read = |places: Vec<usize>| places.into_iter().filter_map(|place| Some(posted.nth(place)?.1));
     for (entry, distribution) in input.ledgers.envelope.distributions() {
-        let settled = named.remove(entry.id.to_string().as_str()).unwrap_or_default();
+        let settled: Vec<Posted> = read(named.remove(&entry.id.to_string()).unwrap_or_default()).collect();
         closure(input, entry, distribution, &settled, &mut found);
         if input.declared.settlements {
             unsettled(input, entry, distribution, &settled, &mut found);
@@ -30,9 +33,9 @@ pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit)
     }
     // A payout of a drop names its manifest (TREASURY 2.6, R4), which has totals and no recipients to compare.
     for (entry, _) in input.ledgers.envelope.manifests() {
-        named.remove(entry.id.to_string().as_str());
+        named.remove(&entry.id.to_string());
     }
-    for settlement in named.into_values().flatten() {
+    for settlement in named.into_values().flat_map(read) {
         let observed = settlement.event.distribution.as_deref().unwrap_or_default();
         found.push(
             settlement
@@ -59,7 +62,7 @@ fn closure(
     input: &Input<'_>,
     entry: &EnvelopeEntry,
     distribution: &Distribution,
-    settled: &[&Posted<'_>],
+    settled: &[Posted],
     found: &mut Vec<Finding>,
 ) {
     let people = &input.ledgers.people;
@@ -83,7 +86,7 @@ fn closure(
             found.push(finding.with_explanation("The settlement pays a user whom its distribution does not name."));
             continue;
         }
-        *paid.entry(user).or_default() += discharged(settlement.event, input.policy);
+        *paid.entry(user).or_default() += discharged(&settlement.event, input.policy);
     }
     for (user, sats) in &paid {
         let Some(share) = shares.get(user).filter(|share| *share != sats) else { continue };
@@ -100,7 +103,7 @@ fn unsettled(
     input: &Input<'_>,
     entry: &EnvelopeEntry,
     distribution: &Distribution,
-    settled: &[&Posted<'_>],
+    settled: &[Posted],
     found: &mut Vec<Finding>,
 ) {
     let people = &input.ledgers.people;

@@ -73,9 +73,9 @@ fn operations(input: &Input<'_>) -> (usize, Vec<Finding>) {
     // Only operations that somebody shows in two versions: those in conflict now, and those an earlier run saw otherwise.
     let conflicts = input.ledgers.treasury.unposted.iter().filter(|(_, why)| matches!(why, Unposted::Conflict(_)));
     let now = conflicts.filter_map(|(digest, _)| input.set.settlements.get(digest));
-    let earlier = input.declared.earlier.iter().flat_map(|run| run.operations.iter().map(|it| &it.operation));
-    let doubtful = now.map(|verified| &verified.fact().event.operation).chain(earlier);
-    let mut all: BTreeMap<&OperationId, Versions<'_>> = doubtful.map(|it| (it, Versions::default())).collect();
+    let earlier = input.declared.earlier.iter().flat_map(|run| run.operations.iter().map(|it| it.operation.clone()));
+    let doubtful = now.map(|verified| verified.into_fact().event.operation).chain(earlier);
+    let mut all: BTreeMap<OperationId, Versions<'_>> = doubtful.map(|it| (it, Versions::default())).collect();
     let counted = input.set.settlements.values().filter(|it| it.fact().event.settled_at <= input.as_of.time);
     for verified in counted {
         let Some(versions) = all.get_mut(&verified.fact().event.operation) else { continue };

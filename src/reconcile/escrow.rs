@@ -10,9 +10,9 @@ use crate::ledger::{Funding, Movement, Shortage, is_wrong_way, movement};
 
 use super::audit::Audit;
 use super::reconciler::Input;
-use super::settlements::Posted;
+use super::settlements::{AllPosted, Posted};
 
-pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit) {
+pub(super) fn check(input: &Input<'_>, posted: &AllPosted, audit: &mut Audit) {
     custody(input, posted, audit);
     for (rule, asked) in &input.ledgers.treasury.invariants {
         let count = |times: u64| usize::try_from(times).unwrap_or(usize::MAX);
@@ -76,32 +76,33 @@ fn judge(project: &ProjectKey, funds: &Funding) -> Vec<Finding> {
     found
 }
 
-fn platform(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit) {
-    let sum = |sats: &mut dyn Iterator<Item = Sats>| sats.map(|sats| u128::from(sats.get())).sum::<u128>();
+fn platform(input: &Input<'_>, posted: &AllPosted, audit: &mut Audit) {
     let fees = input.ledgers.envelope.platform;
-    let accruals: Vec<&Posted<'_>> = posted
-        .iter()
-        .filter(|settlement| settlement.event.kind == SettlementKind::PlatformAccrual)
-        .filter(|settlement| !is_wrong_way(settlement.event, input.policy))
-        .collect();
-    let accrued = sum(&mut accruals.iter().map(|settlement| settlement.event.amount));
+    let (mut accruals, mut accrued, mut last) = (0, 0_u128, None);
+    for settlement in posted.values() {
+        if settlement.event.kind == SettlementKind::PlatformAccrual && !is_wrong_way(&settlement.event, input.policy) {
+            accruals += 1;
+            accrued += u128::from(settlement.event.amount.get());
+            last = Some(settlement.carrier);
+        }
+    }
     let mut found = Vec::new();
     if accrued > fees {
         let finding = Finding::new(Code::PlatformOveraccrued, Subject::new("account", "platform"))
             .with_values(format!("at most {fees}"), accrued)
             .with_stake_sats(accrued.saturating_sub(fees))
             .with_explanation("The platform took more than its fees, in satoshi.");
-        let last = accruals.last().map(|settlement| settlement.carrier);
         found.push(last.into_iter().fold(finding, |finding, id| finding.with_evidence(id, "settlement")));
     }
-    audit.check("platform.accrual", accruals.len(), found);
+    audit.check("platform.accrual", accruals, found);
 }
 
 /// CONS_CUSTODY: the book against the sum of flows, custody against liabilities, and no prefix below zero.
-fn custody(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit) {
-    let mut flows: BTreeMap<&FederationSlug, i128> = BTreeMap::new();
-    for settlement in posted {
-        *flows.entry(&settlement.event.federation).or_default() += flow_of(input, settlement.event);
+fn custody(input: &Input<'_>, posted: &AllPosted, audit: &mut Audit) {
+    let mut flows: BTreeMap<FederationSlug, i128> = BTreeMap::new();
+    for Posted { event, .. } in posted.values() {
+        let flow = flow_of(input, &event);
+        *flows.entry(event.federation).or_default() += flow;
     }
     let mut found = Vec::new();
     for (federation, held) in &input.ledgers.treasury.holdings {

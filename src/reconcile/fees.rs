@@ -1,6 +1,7 @@
 //! Step 4, routing fees: what a settlement states against what the rails show, and against the client's limit (TREASURY 2.6).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::domain::{Code, Digest32, Finding, MsatDelta, Sats};
 use crate::evidence::InvoiceState;
@@ -8,26 +9,26 @@ use crate::ledger::rails::{Leg, Legs};
 use crate::ledger::{Movement, movement};
 
 use super::audit::Audit;
-use super::settlements::Posted;
+use super::settlements::{AllPosted, Posted};
 
 /// What a client refuses to pay above: 100 satoshi and 15,000 millionths of the amount.
 const LIMIT_BASE_MSAT: i128 = 100_000;
 const LIMIT_MSAT_PER_SAT: i128 = 15;
 
-pub(super) fn check(posted: &[Posted<'_>], legs: &Legs<'_>, audit: &mut Audit) {
-    let outgoing = posted.iter().filter(|settlement| movement(settlement.event) == Movement::Out);
-    let stated: Vec<(&Posted<'_>, Sats)> = outgoing.filter_map(|paid| Some((paid, paid.event.fee?))).collect();
-    let mut found = Vec::new();
-    for (settlement, fee) in &stated {
-        found.extend(above_limit(settlement, *fee));
-        found.extend(without_basis(settlement, *fee, legs));
+pub(super) fn check(posted: &AllPosted, legs: &Legs, audit: &mut Audit) {
+    let (mut found, mut stated, mut legs) = (Vec::new(), 0, legs.reader());
+    for settlement in posted.values().filter(|settlement| movement(&settlement.event) == Movement::Out) {
+        let Some(fee) = settlement.event.fee else { continue };
+        stated += 1;
+        found.extend(above_limit(&settlement, fee));
+        found.extend(without_basis(&settlement, fee, &legs.of_partners(settlement.partners)));
     }
-    audit.check("settlement.fee", stated.len(), found);
+    audit.check("settlement.fee", stated, found);
 }
 
 /// FEE_LIMIT. The limit is that of a Lightning client: what went by a Bitcoin transaction alone pays miners.
-fn above_limit(settlement: &Posted<'_>, fee: Sats) -> Option<Finding> {
-    let event = settlement.event;
+fn above_limit(settlement: &Posted, fee: Sats) -> Option<Finding> {
+    let event = &settlement.event;
     let limit = LIMIT_BASE_MSAT + i128::from(event.amount.get()) * LIMIT_MSAT_PER_SAT;
     let by_lightning = event.txid.is_none() || event.payment_hash.is_some();
     let above = i128::from(fee.msat().get()).saturating_sub(limit);
@@ -41,8 +42,7 @@ fn above_limit(settlement: &Posted<'_>, fee: Sats) -> Option<Finding> {
 }
 
 /// FEE_SETTLEMENT: neither basis (ii), what the client was charged, nor (iii), what the node paid for routing.
-fn without_basis(settlement: &Posted<'_>, fee: Sats, legs: &Legs<'_>) -> Option<Finding> {
-    let joined: Vec<Leg<'_, '_>> = legs.of_partners(settlement.partners).collect();
+fn without_basis(settlement: &Posted, fee: Sats, joined: &[Arc<Leg>]) -> Option<Finding> {
     let known: Vec<(&str, u64)> = joined.iter().flat_map(|leg| bases(leg)).collect();
     // Millisatoshi become satoshi by flooring, never by rounding (TREASURY 5.3).
     if known.is_empty() || known.iter().any(|(_, msat)| msat / 1_000 == fee.get()) {
@@ -56,12 +56,12 @@ fn without_basis(settlement: &Posted<'_>, fee: Sats, legs: &Legs<'_>) -> Option<
         .with_values(bases.join(" or "), format!("{} msat", fee.msat()))
         .with_stake(MsatDelta(nearest.into()))
         .with_explanation("The stated fee is neither what the gateway charged nor what the route cost.");
-    let cited = joined.iter().filter_map(Leg::first_evidence);
+    let cited = joined.iter().filter_map(|leg| leg.first_evidence());
     Some(cited.fold(finding, |finding, id| finding.with_evidence(id, "leg")))
 }
 
 /// Every fee that the rails show for a payment, in millisatoshi.
-fn bases(leg: &Leg<'_, '_>) -> Vec<(&'static str, u64)> {
+fn bases(leg: &Leg) -> Vec<(&'static str, u64)> {
     // An entry of `ln` has the invoice's amount, a later one the contract's: the contract's id joins them.
     let mut contracts: BTreeMap<Option<Digest32>, (Option<u64>, Option<u64>)> = BTreeMap::new();
     for (_, entry) in leg.entries.iter().filter(|(_, entry)| entry.kind.starts_with("outgoing-payment-")) {

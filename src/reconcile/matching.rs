@@ -9,7 +9,7 @@ use super::earned::Earned;
 use super::matches::Unclear;
 use super::reconciler::Input;
 use super::result::{Matched, Matching};
-use super::settlements::Posted;
+use super::settlements::{AllPosted, Posted};
 
 /// What settlements can be for.
 struct Reasons<'a> {
@@ -17,16 +17,16 @@ struct Reasons<'a> {
     earned: &'a Earned<'a>,
 }
 
-pub(super) fn sum_up(input: &Input<'_>, posted: &[Posted<'_>], unclear: &Unclear, earned: &Earned<'_>) -> Matching {
+pub(super) fn sum_up(input: &Input<'_>, posted: &AllPosted, unclear: &Unclear, earned: &Earned<'_>) -> Matching {
     let mut matching = Matching::default();
     let reasons = reasons(input, earned);
     let has_rails = input.declared.payment_log || input.declared.invoices;
-    for settlement in posted {
+    for settlement in posted.values() {
         let sats = u128::from(settlement.event.amount.get());
         if has_rails {
-            add(&mut matching.rail, rail(settlement, unclear), sats);
+            add(&mut matching.rail, rail(&settlement, unclear), sats);
         }
-        add(&mut matching.ledger, reason(input, settlement, &reasons), sats);
+        add(&mut matching.ledger, reason(input, &settlement, &reasons), sats);
     }
     matching
 }
@@ -38,9 +38,9 @@ fn add(by_rule: &mut BTreeMap<&'static str, Matched>, rule: &'static str, sats: 
 }
 
 /// R1 to R3 by a key that both sides name; R7 by amount and time alone, which is a suggestion.
-fn rail(settlement: &Posted<'_>, unclear: &Unclear) -> &'static str {
+fn rail(settlement: &Posted, unclear: &Unclear) -> &'static str {
     let partners = settlement.partners;
-    if movement(settlement.event) == Movement::Internal {
+    if movement(&settlement.event) == Movement::Internal {
         "internal"
     } else if unclear.contradicted.contains(&settlement.digest) {
         "contradicted"
@@ -66,8 +66,8 @@ fn reasons<'a>(input: &Input<'_>, earned: &'a Earned<'a>) -> Reasons<'a> {
 
 /// R4 by distribution or drop, R5 by the user's vested shares, R6 by project. How accruals, guardians' payouts and
 /// corrections come about is not published: they have no rule.
-fn reason(input: &Input<'_>, settlement: &Posted<'_>, reasons: &Reasons<'_>) -> &'static str {
-    let event = settlement.event;
+fn reason(input: &Input<'_>, settlement: &Posted, reasons: &Reasons<'_>) -> &'static str {
+    let event = &settlement.event;
     let is_earner = || {
         event
             .user

@@ -63,7 +63,7 @@ struct List {
 fn lists<'a>(input: &Input<'a>) -> BTreeMap<(&'a SourceId, InvoiceDialect), List> {
     let mut lists: BTreeMap<(&SourceId, InvoiceDialect), List> = BTreeMap::new();
     for (id, record) in input.set.invoices.iter().filter(|(_, record)| record.dialect != InvoiceDialect::Plain) {
-        for source in input.sightings.get(id).into_iter().flatten() {
+        for source in input.sightings.get(&id).into_iter().flatten() {
             let list = lists.entry((source, record.dialect)).or_default();
             list.records.insert(record.payment_hash);
             list.indexes.extend(record.index);

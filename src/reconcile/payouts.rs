@@ -4,24 +4,46 @@ use std::collections::BTreeMap;
 
 use crate::domain::{Code, Direction, EvidenceId, Finding, SettlementKind, Subject, UnixSeconds, UserKey};
 
+use crate::evidence::SettlementEvent;
 use crate::ledger::discharged;
 
 use super::audit::Audit;
 use super::earned::{Earned, Share};
 use super::reconciler::Input;
-use super::settlements::Posted;
+use super::settlements::{AllPosted, Posted};
 
 /// A vested share is due after the weekly distribution and three days of grace.
 pub(super) const PAYOUT_DUE_SECONDS: i64 = (7 + 3) * 24 * 3600;
 
-/// One account's shares and payouts.
-struct Flow<'f, 'a> {
-    shares: &'f [Share],
-    /// By time.
-    payouts: Vec<&'f Posted<'a>>,
+/// What one settlement pays a user. There are many of these.
+#[derive(Debug, Clone, Copy)]
+struct Payout {
+    at: UnixSeconds,
+    /// In satoshi, with the fee where the user bears it.
+    discharged: u64,
+    /// Its place among the posted.
+    place: u32,
 }
 
-pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], earned: &Earned<'_>, audit: &mut Audit) {
+impl Payout {
+    fn of(place: usize, event: &SettlementEvent, input: &Input<'_>) -> Self {
+        let discharged = u64::try_from(discharged(event, input.policy)).unwrap_or(u64::MAX);
+        Self { at: event.settled_at, discharged, place: u32::try_from(place).unwrap_or(u32::MAX) }
+    }
+
+    fn read(&self, posted: &AllPosted) -> Option<Posted> {
+        Some(posted.nth(usize::try_from(self.place).ok()?)?.1)
+    }
+}
+
+/// One account's shares and payouts.
+struct Flow<'f> {
+    shares: &'f [Share],
+    /// By time.
+    payouts: Vec<Payout>,
+}
+
+pub(super) fn check(input: &Input<'_>, posted: &AllPosted, earned: &Earned<'_>, audit: &mut Audit) {
     if !input.declared.settlements {
         audit.not_possible("settlement.payouts", "settlements are not declared", 0, false);
         return;
@@ -30,39 +52,32 @@ pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], earned: &Earned<'_
     let mut found = Vec::new();
     for (user, flow) in &flows {
         if flow.shares.is_empty() {
-            found.extend(flow.payouts.iter().map(|payout| orphan(payout, user)));
+            found.extend(flow.payouts.iter().filter_map(|payout| Some(orphan(&payout.read(posted)?, user))));
             continue;
         }
-        found.extend(overpaid(input, user, flow));
+        found.extend(overpaid(posted, user, flow));
         found.extend(outstanding(input, user, flow));
     }
     audit.check("settlement.payouts", flows.len(), found);
 }
 
-fn flows<'f, 'a>(
-    input: &Input<'a>,
-    posted: &'f [Posted<'a>],
-    earned: &'f Earned<'a>,
-) -> BTreeMap<&'f UserKey, Flow<'f, 'a>>
-where
-    'a: 'f,
-{
-    let shared = earned.by_account.iter().map(|(user, shares)| (user, Flow { shares, payouts: Vec::new() }));
-    let mut flows: BTreeMap<&UserKey, Flow<'_, '_>> = shared.collect();
-    for settlement in posted {
-        let event = settlement.event;
+fn flows<'f>(input: &Input<'_>, posted: &AllPosted, earned: &'f Earned<'_>) -> BTreeMap<UserKey, Flow<'f>> {
+    let shared = earned.by_account.iter();
+    let shared = shared.map(|(user, shares)| (user.clone(), Flow { shares, payouts: Vec::new() }));
+    let mut flows: BTreeMap<UserKey, Flow<'_>> = shared.collect();
+    for (place, Posted { event, .. }) in posted.values().enumerate() {
         if let (SettlementKind::DistributionSettled, Direction::Out, Some(user)) =
             (event.kind, event.direction, &event.user)
         {
-            let user = input.ledgers.people.account_of(user);
+            let user = input.ledgers.people.account_of(user).clone();
             let flow = flows.entry(user).or_insert_with(|| Flow { shares: &[], payouts: Vec::new() });
-            flow.payouts.push(settlement);
+            flow.payouts.push(Payout::of(place, &event, input));
         }
     }
     flows
 }
 
-fn orphan(payout: &Posted<'_>, user: &UserKey) -> Finding {
+fn orphan(payout: &Posted, user: &UserKey) -> Finding {
     payout
         .finding(Code::SetOrphan)
         .with_values("a user with a vested share", user)
@@ -71,7 +86,7 @@ fn orphan(payout: &Posted<'_>, user: &UserKey) -> Finding {
 }
 
 /// USER_OVERPAID: above what is vested now, or above what was even earned when it was paid. SET_EARLY: paid before it vested.
-fn overpaid(input: &Input<'_>, user: &UserKey, flow: &Flow<'_, '_>) -> Option<Finding> {
+fn overpaid(posted: &AllPosted, user: &UserKey, flow: &Flow<'_>) -> Option<Finding> {
     let sats = |shares: &[Share]| shares.iter().map(|share| u128::from(share.sats)).sum::<u128>();
     let vested_shares = flow.shares.split(|share| share.vested_at.is_none()).next().unwrap_or_default();
     let vested = sats(vested_shares);
@@ -84,14 +99,14 @@ fn overpaid(input: &Input<'_>, user: &UserKey, flow: &Flow<'_, '_>) -> Option<Fi
     let mut early = None;
     let mut unearned = None;
     for payout in &flow.payouts {
-        let at = payout.event.settled_at;
+        let at = payout.at;
         while let Some((_, sats)) = earning.next_if(|(earned, _)| *earned <= at) {
             earned_then += u128::from(*sats);
         }
         while let Some(share) = vesting.next_if(|share| share.vested_at.is_some_and(|vested| vested <= at)) {
             vested_then += u128::from(share.sats);
         }
-        paid += discharged(payout.event, input.policy);
+        paid += u128::from(payout.discharged);
         if paid > earned_then {
             unearned = unearned.or(Some((earned_then, paid, *payout)));
         } else if paid > vested_then {
@@ -108,13 +123,13 @@ fn overpaid(input: &Input<'_>, user: &UserKey, flow: &Flow<'_, '_>) -> Option<Fi
         Finding::new(code, Subject::new("user", user))
             .with_values(format!("at most {limit}"), sats)
             .with_stake_sats(sats.saturating_sub(limit))
-            .with_evidence(payout.carrier, "settlement")
+            .with_evidence(payout.read(posted)?.carrier, "settlement")
             .with_explanation(why),
     )
 }
 
 /// SET_MISSING, SET_PENDING and SET_LATE: which shares the payouts cover, first in first out.
-fn outstanding(input: &Input<'_>, user: &UserKey, flow: &Flow<'_, '_>) -> Vec<Finding> {
+fn outstanding(input: &Input<'_>, user: &UserKey, flow: &Flow<'_>) -> Vec<Finding> {
     let mut payouts = flow.payouts.iter();
     let (mut paid, mut paid_at, mut vested) = (0_u128, None, 0_u128);
     let mut groups: BTreeMap<Code, (u128, &Share, UnixSeconds)> = BTreeMap::new();
@@ -124,8 +139,8 @@ fn outstanding(input: &Input<'_>, user: &UserKey, flow: &Flow<'_, '_>) -> Vec<Fi
         vested += sats;
         while paid < vested {
             let Some(payout) = payouts.next() else { break };
-            paid += discharged(payout.event, input.policy);
-            paid_at = Some(payout.event.settled_at);
+            paid += u128::from(payout.discharged);
+            paid_at = Some(payout.at);
         }
         let due = vested_at.plus(PAYOUT_DUE_SECONDS);
         let code = if paid >= vested {

@@ -1,57 +1,67 @@
 //! Step 4, rails: settlements against Lightning invoice records and the gateway's log, joined by payment hash.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use crate::domain::{Code, EvidenceId, Finding, MsatDelta, OperationId, PaymentHash, Subject};
+use crate::domain::{Code, Digest32, EvidenceId, Finding, MsatDelta, PaymentHash, Subject};
 use crate::evidence::{InvoiceRecord, InvoiceState};
+use crate::ledger::rails::{Recorded, Strangers};
 use crate::ledger::{Movement, movement};
+use crate::scratch::{Sorter, Table};
 
 use super::audit::Audit;
 use super::payouts::amounts_differ;
 use super::reconciler::Input;
-use super::settlements::Posted;
+use super::settlements::{AllPosted, Posted};
 
-pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], audit: &mut Audit) {
-    let lightning: Vec<(&Posted<'_>, PaymentHash)> = posted
-        .iter()
-        .filter_map(|settlement| Some((settlement, settlement.event.payment_hash.as_ref()?.parse().ok()?)))
-        .collect();
+pub(super) fn check(input: &Input<'_>, posted: &AllPosted, audit: &mut Audit) {
+    if !input.declared.invoices && !input.declared.payment_log {
+        return;
+    }
+    let records = records(input);
     if input.declared.invoices {
-        invoices(input, &lightning, audit);
+        invoices(posted, &records, audit);
     }
     if input.declared.payment_log {
-        log(input, &lightning, audit);
+        log(input, posted, &records, audit);
     }
+}
+
+/// Posted settlements with a payment hash, with that.
+fn lightning(posted: &AllPosted) -> impl Iterator<Item = (Posted, Digest32)> {
+    posted.values().filter_map(|settlement| {
+        let hash = settlement.event.payment_hash.as_ref()?.parse().ok()?;
+        Some((settlement, hash))
+    })
 }
 
 /// The best record by hash: a paid one, else the lowest id.
-fn records<'a>(input: &Input<'a>) -> BTreeMap<PaymentHash, (EvidenceId, &'a InvoiceRecord)> {
-    let rank = |record: &InvoiceRecord, id: EvidenceId| {
-        (record.state != InvoiceState::Settled, record.received_msat.is_none(), record.received_msat, id)
+fn records(input: &Input<'_>) -> Table<Digest32, Recorded> {
+    let rank = |(id, record): &Recorded| {
+        (record.state != InvoiceState::Settled, record.received_msat.is_none(), record.received_msat, *id)
     };
-    let mut best: BTreeMap<PaymentHash, (EvidenceId, &InvoiceRecord)> = BTreeMap::new();
+    let mut best: Sorter<Digest32, Recorded> = input.set.invoices.sorter();
     for (id, record) in &input.set.invoices {
-        let held = best.get(&record.payment_hash);
-        if held.is_none_or(|(held_id, held)| rank(record, *id) < rank(held, *held_id)) {
-            best.insert(record.payment_hash, (*id, record));
-        }
+        best.push(&record.payment_hash.0.clone(), &(id, record));
     }
-    best
+    best.finish(|held, other| {
+        if rank(&other) < rank(held) {
+            *held = other;
+        }
+    })
 }
 
-fn invoices(input: &Input<'_>, lightning: &[(&Posted<'_>, PaymentHash)], audit: &mut Audit) {
-    let records = records(input);
+fn invoices(posted: &AllPosted, records: &Table<Digest32, Recorded>, audit: &mut Audit) {
     let mut found = Vec::new();
     let (mut joined, mut without) = (0, 0);
-    for (settlement, hash) in lightning {
-        let Some((id, record)) = records.get(hash) else {
+    for (settlement, hash) in lightning(posted) {
+        let Some((id, record)) = records.get(&hash) else {
             // Only what we asked to be paid has an invoice of ours.
-            without += usize::from(movement(settlement.event) == Movement::In);
+            without += usize::from(movement(&settlement.event) == Movement::In);
             continue;
         };
         joined += 1;
-        let own = judge(settlement, record);
-        found.extend(own.into_iter().map(|finding| finding.with_evidence(*id, "invoice")));
+        let own = judge(&settlement, &record);
+        found.extend(own.into_iter().map(|finding| finding.with_evidence(id, "invoice")));
     }
     if without > 0 {
         audit.not_possible("settlement.invoice", "no invoice record for the payment hash", without, true);
@@ -60,7 +70,7 @@ fn invoices(input: &Input<'_>, lightning: &[(&Posted<'_>, PaymentHash)], audit: 
 }
 
 /// INV_STATE, INV_UNDERPAID, INV_OVERPAID, AMT_RESIDUE, AMT_MISMATCH or UNIT_SUSPECT.
-fn judge(settlement: &Posted<'_>, record: &InvoiceRecord) -> Vec<Finding> {
+fn judge(settlement: &Posted, record: &InvoiceRecord) -> Vec<Finding> {
     let mut found = Vec::new();
     if record.state != InvoiceState::Settled {
         let state = match record.state {
@@ -104,67 +114,54 @@ fn judge(settlement: &Posted<'_>, record: &InvoiceRecord) -> Vec<Finding> {
 }
 
 /// Joins the gateway's log. What is not ours stays uncounted by item: count and total only (GW_FOREIGN).
-fn log(input: &Input<'_>, lightning: &[(&Posted<'_>, PaymentHash)], audit: &mut Audit) {
-    let of_invoices = input.set.invoices.iter().map(|(_, record)| record.payment_hash);
-    let ours: BTreeSet<PaymentHash> = lightning.iter().map(|(_, hash)| *hash).chain(of_invoices).collect();
-    let operations: BTreeSet<&str> =
-        input.set.settlements.values().map(|verified| verified.fact().event.operation.as_str()).collect();
-    let (mut foreign, mut foreign_msat) = (0_u64, 0_u128);
-    let mut seen: BTreeSet<PaymentHash> = BTreeSet::new();
-    let mut operations_seen: BTreeSet<&str> = BTreeSet::new();
-    for (_, entry) in &input.set.payment_log {
-        let by_hash = entry.payment_hash.filter(|hash| ours.contains(hash));
-        let by_operation = entry.operation.as_ref().map(OperationId::as_str).filter(|op| operations.contains(op));
-        if by_hash.is_none() && by_operation.is_none() {
-            foreign += 1;
-            foreign_msat += u128::from(entry.amount_msat.unwrap_or_default());
-        }
-        seen.extend(by_hash);
-        operations_seen.extend(by_operation);
-    }
-    let mut found = phantoms(input, &ours);
-    if foreign > 0 {
+fn log(input: &Input<'_>, posted: &AllPosted, records: &Table<Digest32, Recorded>, audit: &mut Audit) {
+    let mut found = phantoms(input, records);
+    let Strangers { entries, msat } = input.ledgers.rails.legs.strangers();
+    if entries > 0 {
         found.push(
             Finding::new(Code::GwForeign, Subject::new("population", "payment-log"))
-                .with_values("", format!("{foreign} entries, {foreign_msat} msat"))
+                .with_values("", format!("{entries} entries, {msat} msat"))
                 .with_explanation("A gateway serves others too; their events are not listed."),
         );
     }
-    let logged = |(settlement, hash): &&(&Posted<'_>, PaymentHash)| {
-        seen.contains(hash) || operations_seen.contains(settlement.event.operation.as_str())
-    };
-    let joined = lightning.iter().filter(logged).count();
-    if joined < lightning.len() {
+    let (mut asked, mut joined) = (0, 0);
+    for (settlement, _) in lightning(posted) {
+        asked += 1;
+        joined += usize::from(settlement.partners.is_logged);
+    }
+    if joined < asked {
         let reason = "the gateway's log has no entry with the payment hash or operation id";
-        audit.not_possible("settlement.gateway", reason, lightning.len() - joined, true);
+        audit.not_possible("settlement.gateway", reason, asked - joined, true);
     }
     audit.check("settlement.gateway", joined, found);
 }
 
 /// GW_PHANTOM: the log says failed and never succeeded, a paid invoice record says otherwise.
-fn phantoms(input: &Input<'_>, ours: &BTreeSet<PaymentHash>) -> Vec<Finding> {
+fn phantoms(input: &Input<'_>, records: &Table<Digest32, Recorded>) -> Vec<Finding> {
+    let log = || input.set.payment_log.iter().filter_map(|(id, entry)| Some((id, entry.payment_hash?, entry.kind)));
+    let paid = |hash: &PaymentHash| records.get(&hash.0).filter(|(_, record)| record.state == InvoiceState::Settled);
     let mut failed: BTreeMap<PaymentHash, EvidenceId> = BTreeMap::new();
-    let mut succeeded: BTreeSet<PaymentHash> = BTreeSet::new();
-    for (id, entry) in &input.set.payment_log {
-        let Some(hash) = entry.payment_hash.filter(|hash| ours.contains(hash)) else { continue };
-        if &*entry.kind == "outgoing-payment-failed" {
-            let first = failed.entry(hash).or_insert(*id);
-            *first = (*first).min(*id);
-        } else if &*entry.kind == "outgoing-payment-succeeded" {
-            succeeded.insert(hash);
+    for (id, hash, _) in log().filter(|(_, _, kind)| &**kind == "outgoing-payment-failed") {
+        if paid(&hash).is_some() {
+            let first = failed.entry(hash).or_insert(id);
+            *first = (*first).min(id);
         }
     }
-    let records = records(input);
+    if failed.is_empty() {
+        return Vec::new();
+    }
+    for (_, hash, _) in log().filter(|(_, _, kind)| &**kind == "outgoing-payment-succeeded") {
+        failed.remove(&hash);
+    }
     failed
         .into_iter()
-        .filter(|(hash, _)| !succeeded.contains(hash))
         .filter_map(|(hash, id)| {
-            let (record_id, record) = records.get(&hash).filter(|(_, r)| r.state == InvoiceState::Settled)?;
+            let (record_id, record) = paid(&hash)?;
             let finding = Finding::new(Code::GwPhantom, Subject::new("payment_hash", hash))
                 .with_values("failed", "settled")
                 .with_stake(MsatDelta(record.received_msat.or(record.asked_msat).unwrap_or_default().into()))
                 .with_evidence(id, "log")
-                .with_evidence(*record_id, "invoice");
+                .with_evidence(record_id, "invoice");
             Some(finding.with_explanation("The gateway reported a failure and the node shows the payment settled."))
         })
         .collect()

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use crate::domain::{AsOf, Coverage, EvidenceId, FetchReceipt, TrustPolicy};
 use crate::ledger::Ledgers;
-use crate::ledger::rails::Legs;
 use crate::verify::VerifiedSet;
 
 use super::audit::Audit;
@@ -104,18 +103,17 @@ struct Money {
 
 fn money(input: &Input<'_>) -> Money {
     let mut audit = Audit::default();
-    let legs = Legs::of(input.set);
-    let posted = settlements::posted(input, &legs);
+    let posted = settlements::posted(input);
     let earned = Earned::of(input);
     settlements::check(input, &posted, &earned, &mut audit);
     distributions::check(input, &posted, &mut audit);
     payouts::check(input, &posted, &earned, &mut audit);
     escrow::check(input, &posted, &mut audit);
     rails::check(input, &posted, &mut audit);
-    let unclear = matches::check(input, &posted, &legs, &mut audit);
+    let unclear = matches::check(input, &posted, &mut audit);
     let matching = matching::sum_up(input, &posted, &unclear, &earned);
-    fees::check(&posted, &legs, &mut audit);
-    claims::check(input, &posted, &legs, &mut audit);
+    fees::check(&posted, &input.ledgers.rails.legs, &mut audit);
+    claims::check(input, &posted, &mut audit);
     observed::check(input, &mut audit);
     Money { audit, matching }
 }

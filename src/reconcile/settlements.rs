@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::domain::{Code, Digest32, EvidenceId, Finding, OperationId, SettlementKind, Subject};
+use crate::domain::{Code, Digest32, EvidenceId, Finding, OperationId, SettlementKind, Subject, packed_struct, sha256};
 use crate::evidence::SettlementEvent;
-use crate::ledger::rails::{Legs, Partners};
+use crate::ledger::rails::Partners;
 use crate::ledger::{Movement, Unposted, allowed_direction, is_explained, movement};
+use crate::scratch::{Sorter, Table, by_time};
 use crate::verify::Carriers;
 
 use super::audit::Audit;
@@ -14,16 +15,18 @@ use super::earned::Earned;
 use super::reconciler::Input;
 
 /// A settlement that has an entry in the treasury ledger.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Posted<'a> {
+#[derive(Debug, Clone)]
+pub(super) struct Posted {
     pub(super) digest: Digest32,
-    pub(super) event: &'a SettlementEvent,
+    pub(super) event: SettlementEvent,
     pub(super) carrier: EvidenceId,
     /// Where rules R1 to R3 lead.
     pub(super) partners: Partners,
 }
 
-impl Posted<'_> {
+packed_struct!(Posted { digest, event, carrier, partners });
+
+impl Posted {
     pub(super) fn subject(&self) -> Subject {
         Subject::new("settlement", self.digest)
     }
@@ -33,27 +36,26 @@ impl Posted<'_> {
     }
 }
 
-/// Posted settlements in order of (settled_at, digest).
-pub(super) fn posted<'a>(input: &Input<'a>, legs: &Legs<'a>) -> Vec<Posted<'a>> {
-    let mut posted: Vec<Posted<'a>> = input
-        .set
-        .settlements
-        .iter()
-        .filter(|(digest, _)| input.ledgers.treasury.is_posted(digest))
-        .map(|(digest, verified)| Posted {
-            digest: *digest,
-            event: &verified.fact().event,
-            carrier: verified.first_carrier(),
-            partners: legs.partners(&verified.fact().event),
-        })
-        .collect();
-    posted.sort_by_key(|settlement| (settlement.event.settled_at, settlement.digest));
-    posted
+/// Posted settlements in order of (settled_at, digest), beside memory.
+pub(super) type AllPosted = Table<Digest32, Posted>;
+
+/// All of them.
+pub(super) fn posted(input: &Input<'_>) -> AllPosted {
+    let mut posted: Sorter<Digest32, Posted> = input.set.settlements.sorter();
+    for (number, (digest, verified)) in input.set.settlements.iter().enumerate() {
+        if input.ledgers.treasury.is_posted(&digest) {
+            let (carrier, event) = (verified.first_carrier(), verified.into_fact().event);
+            let order = by_time(event.settled_at.into(), digest.as_bytes());
+            posted
+                .push(&order, &Posted { digest, event, carrier, partners: input.ledgers.rails.legs.partners(number) });
+        }
+    }
+    posted.finish(|_, _| ())
 }
 
-pub(super) fn check(input: &Input<'_>, posted: &[Posted<'_>], earned: &Earned<'_>, audit: &mut Audit) {
+pub(super) fn check(input: &Input<'_>, posted: &AllPosted, earned: &Earned<'_>, audit: &mut Audit) {
     audit.check("settlement.operation", input.set.settlements.len(), operations(input));
-    audit.check("settlement.form", posted.len(), posted.iter().flat_map(|s| form(input, s)).collect());
+    audit.check("settlement.form", posted.len(), posted.values().flat_map(|s| form(input, &s)).collect());
     audit.check("settlement.duplicate", posted.len(), duplicates(posted));
     audit.check("settlement.project", posted.len(), unknown_projects(posted, earned));
 }
@@ -64,8 +66,8 @@ fn operations(input: &Input<'_>) -> Vec<Finding> {
     let mut conflicts: BTreeMap<Digest32, Vec<Digest32>> = BTreeMap::new();
     for (digest, verified) in &input.set.settlements {
         found.extend(replay(&verified.fact().event.operation, verified.carriers()));
-        if let Some(Unposted::Conflict(first)) = input.ledgers.treasury.unposted.get(digest) {
-            conflicts.entry(*first).or_default().push(*digest);
+        if let Some(Unposted::Conflict(first)) = input.ledgers.treasury.unposted.get(&digest) {
+            conflicts.entry(*first).or_default().push(digest);
         }
     }
     for (first, others) in conflicts {
@@ -94,8 +96,8 @@ pub(super) fn replay(operation: &OperationId, carriers: &Carriers) -> Option<Fin
 }
 
 /// OP_MALFORMED, DIR_WRONG, FIELD_MISSING, PRE_MISSING, ADJ_UNEXPLAINED.
-fn form(input: &Input<'_>, settlement: &Posted<'_>) -> Vec<Finding> {
-    let event = settlement.event;
+fn form(input: &Input<'_>, settlement: &Posted) -> Vec<Finding> {
+    let event = &settlement.event;
     let mut found = Vec::new();
     if Digest32::from_hex(event.operation.as_str()).is_err() {
         found.push(
@@ -167,7 +169,6 @@ fn missing_fields(event: &SettlementEvent) -> Vec<&'static str> {
 }
 
 /// What a payment is for, or by: at most one settlement has it.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Unique<'a> {
     Hash(Cow<'a, str>),
     Share { distribution: &'a str, user: &'a str, binding: &'a str },
@@ -182,49 +183,71 @@ impl Unique<'_> {
             }
         }
     }
+
+    /// The same for the same alone.
+    fn key(&self) -> Digest32 {
+        match self {
+            Self::Hash(hash) => sha256(hash.as_bytes()),
+            Self::Share { distribution, user, binding } => {
+                let digests = [distribution, user, binding].map(|part| sha256(part.as_bytes()).0);
+                sha256(digests.as_flattened())
+            }
+        }
+    }
 }
 
-fn unique<'a>(event: &'a SettlementEvent) -> impl Iterator<Item = Unique<'a>> {
-    let lower = |hash: &'a String| {
-        let is_lower = !hash.bytes().any(|byte| byte.is_ascii_uppercase());
-        if is_lower { Cow::Borrowed(hash.as_str()) } else { Cow::Owned(hash.to_ascii_lowercase()) }
-    };
+fn unique(event: &SettlementEvent) -> impl Iterator<Item = Unique<'_>> {
     let share = || {
         let (distribution, user) = (event.distribution.as_deref()?, event.user.as_ref()?.as_str());
         let binding = event.payout_binding.as_deref().unwrap_or_default();
         Some(Unique::Share { distribution, user, binding })
     };
     let share = (event.kind == SettlementKind::DistributionSettled).then(share).flatten();
-    event.payment_hash.as_ref().map(|hash| Unique::Hash(lower(hash))).into_iter().chain(share)
+    event.payment_hash.as_deref().map(|hash| Unique::Hash(lower(hash))).into_iter().chain(share)
+}
+
+fn lower(hash: &str) -> Cow<'_, str> {
+    let is_lower = !hash.bytes().any(|byte| byte.is_ascii_uppercase());
+    if is_lower { Cow::Borrowed(hash) } else { Cow::Owned(hash.to_ascii_lowercase()) }
 }
 
 /// SET_DUP_PAYOUT: one (distribution, user, binding) or one payment hash under two operation ids.
-fn duplicates(posted: &[Posted<'_>]) -> Vec<Finding> {
-    let keyed =
-        posted.iter().enumerate().flat_map(|(at, settlement)| unique(settlement.event).map(move |key| (key, at)));
-    let mut keyed: Vec<(Unique<'_>, usize)> = keyed.collect();
-    keyed.sort_unstable();
-    let twice = keyed.chunk_by(|(one, _), (other, _)| one == other).filter(|group| group.len() > 1);
-    twice
-        .map(|group| {
-            let settlements = || group.iter().filter_map(|(_, at)| posted.get(*at));
-            let ids: Vec<String> = settlements().map(|settlement| settlement.digest.to_string()).collect();
-            let paid = || settlements().map(|settlement| i128::from(settlement.event.amount.get()));
-            // One of them was owed; that it was the largest is what can be said for the operator.
-            let surplus = paid().sum::<i128>().saturating_sub(paid().max().unwrap_or_default());
-            let finding = Finding::new(Code::SetDupPayout, group[0].0.subject())
-                .with_values("one settlement", ids.join(", "))
-                .with_stake_sats(surplus)
-                .with_explanation("One payment was settled under several operation ids.");
-            settlements().fold(finding, |finding, settlement| finding.with_evidence(settlement.carrier, "settlement"))
-        })
-        .collect()
+fn duplicates(posted: &AllPosted) -> Vec<Finding> {
+    let mut places: Sorter<Digest32, Vec<u32>> = posted.sorter();
+    for (place, settlement) in (0..).zip(posted.values()) {
+        unique(&settlement.event).for_each(|unique| places.push(&unique.key(), &vec![place]));
+    }
+    let mut found = Vec::new();
+    places.each(
+        |held, mut other| held.append(&mut other),
+        |key, places| {
+            if places.len() > 1 {
+                let settlements = places.iter().filter_map(|place| Some(posted.nth(usize::try_from(*place).ok()?)?.1));
+                found.extend(duplicate(key, &settlements.collect::<Vec<_>>()));
+            }
+        },
+    );
+    found
+}
+
+fn duplicate(key: Digest32, settlements: &[Posted]) -> Option<Finding> {
+    let subject = unique(&settlements.first()?.event).find(|unique| unique.key() == key)?.subject();
+    let ids: Vec<String> = settlements.iter().map(|settlement| settlement.digest.to_string()).collect();
+    let paid = || settlements.iter().map(|settlement| i128::from(settlement.event.amount.get()));
+    // One of them was owed; that it was the largest is what can be said for the operator.
+    let surplus = paid().sum::<i128>().saturating_sub(paid().max().unwrap_or_default());
+    let finding = Finding::new(Code::SetDupPayout, subject)
+        .with_values("one settlement", ids.join(", "))
+        .with_stake_sats(surplus)
+        .with_explanation("One payment was settled under several operation ids.");
+    let cited = settlements.iter();
+    Some(cited.fold(finding, |finding, settlement| finding.with_evidence(settlement.carrier, "settlement")))
 }
 
 /// SET_ORPHAN for deposits, refunds and rebates: a project that no envelope and no config knows.
-fn unknown_projects(posted: &[Posted<'_>], earned: &Earned<'_>) -> Vec<Finding> {
+fn unknown_projects(posted: &AllPosted, earned: &Earned<'_>) -> Vec<Finding> {
     posted
-        .iter()
+        .values()
         .filter(|settlement| {
             matches!(
                 settlement.event.kind,

@@ -9,6 +9,7 @@
 //! anything from a table has asked for it.
 
 mod ascending;
+mod order;
 mod place;
 mod run;
 mod sorter;
@@ -19,6 +20,7 @@ mod testkit;
 mod tests;
 
 pub use ascending::Ascending;
+pub use order::{by_number, by_time};
 pub use place::{Scratch, ScratchError};
 pub use sorter::Sorter;
 pub use table::{Rows, Table};

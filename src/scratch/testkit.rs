@@ -19,6 +19,16 @@ impl<K: Key, V: Packed> Table<K, V> {
         self.change(|rows| rows.insert(key, value))
     }
 
+    /// Adds a row, whose key has none yet.
+    pub(crate) fn push(&mut self, (key, value): (K, V)) {
+        assert!(self.insert(key, value).is_none(), "one value for each key");
+    }
+
+    /// Changes every value.
+    pub(crate) fn each_mut(&mut self, change: impl FnMut(&mut V)) {
+        *self = self.altered(change);
+    }
+
     /// Takes one row out.
     pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
         self.change(|rows| rows.remove(key))

@@ -4,14 +4,13 @@ use std::cmp::Reverse;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::names::{share_entry, share_settlement};
 use super::unread::Unread;
 use super::{
     AcceptedGraduation, AcceptedRotation, AnchorState, ClaimedAttestation, Fate, HeldEvent, KnownDescriptor,
     SignedAttestation, SignedBinding, SignedEnvelope, SignedSettlement, Verified, VerifiedSet, ots,
 };
 use crate::domain::{
-    AttestationId, Code, Counts, Digest32, EnvelopeId, EvidenceId, Finding, Names, NostrEventId, Subject, TrustPolicy,
+    AttestationId, Code, Counts, Digest32, EnvelopeId, EvidenceId, Finding, NostrEventId, Subject, TrustPolicy,
 };
 use crate::evidence::{
     AttestationClaim, BalanceLine, Charter, GraduationClaim, InvoiceRecord, ListedFederation, MergeRecord, OtsClaim,
@@ -88,6 +87,7 @@ pub(super) struct Merge {
     events: Sorter<EvidenceId, HeldEvent>,
     anchors: Sorter<Digest32, AnchorState>,
     settlements: Sorter<Digest32, Verified<SignedSettlement>>,
+    invoices: Sorter<EvidenceId, InvoiceRecord>,
     payment_log: Sorter<EvidenceId, PaymentLogEntry>,
     unread: Unread,
     fates: BTreeMap<&'static str, Sorter<Digest32, Fate>>,
@@ -105,6 +105,7 @@ impl Merge {
         self.events = Sorter::in_place(scratch.clone());
         self.anchors = Sorter::in_place(scratch.clone());
         self.settlements = Sorter::in_place(scratch.clone());
+        self.invoices = Sorter::in_place(scratch.clone());
         self.payment_log = Sorter::in_place(scratch.clone());
         self.proofs = Sorter::in_place(scratch.clone());
         self.scratch = scratch.clone();
@@ -177,7 +178,7 @@ impl Merge {
             Fact::Accounts(record) => set.merges.push((carrier, record)),
             Fact::Settlement(it) => self.settlements.push(&it.digest.clone(), &Verified::new(it, carrier)),
             Fact::Config(config) => set.configs.push((carrier, config)),
-            Fact::Invoice(record) => set.invoices.push((carrier, record)),
+            Fact::Invoice(record) => self.invoices.push(&carrier, &record),
             Fact::PaymentLogEntry(entry) => self.payment_log.push(&carrier, &entry),
             Fact::Balance(line) => set.balances.push((carrier, line)),
             Fact::Directory(listed) => set.directories.push((carrier, listed)),
@@ -194,7 +195,7 @@ impl Merge {
     /// Brings everything into canonical order and counts the populations.
     pub(super) fn finish(mut self, policy: &TrustPolicy) -> VerifiedSet {
         self.sort_envelopes(policy);
-        self.gather_money();
+        self.sort_money();
         self.set.events = std::mem::take(&mut self.events).finish(|_, _| ());
         let blanked = self.blank_findings();
         let set = &mut self.set;
@@ -204,8 +205,6 @@ impl Merge {
         set.findings = merged(std::mem::take(&mut set.findings));
         set.configs.sort_by(|(a, x), (b, y)| (&x.project, x.updated_at, a).cmp(&(&y.project, y.updated_at, b)));
         set.merges.sort_by_key(|(evidence, _)| *evidence);
-        set.invoices.sort_by_key(|(evidence, _)| *evidence);
-        set.payment_log.sort_by(|(a, x), (b, y)| (&x.federation_id, x.id, a).cmp(&(&y.federation_id, y.id, b)));
         set.directories.sort_by_key(|(evidence, _)| *evidence);
         set.charters.sort_by_key(|(evidence, _)| *evidence);
         set.statements.sort_by_key(|(evidence, _)| *evidence);
@@ -236,27 +235,17 @@ impl Merge {
         self.set.anchors = std::mem::take(&mut self.anchors).finish(ots::merge);
     }
 
-    /// Settlements and the gateway's log, which ledgers join in memory: taken into it only now that judging has let go of its own.
-    fn gather_money(&mut self) {
-        let mut names = Names::default();
-        let settlements = std::mem::take(&mut self.settlements).finish(|held, mut it| {
+    /// One settlement for each digest, with all its carriers; invoices, and the gateway's log.
+    fn sort_money(&mut self) {
+        self.set.settlements = std::mem::take(&mut self.settlements).finish(|held, mut it| {
             // When carriers disagree on what the digest does not hash, the lowest key stands.
             if it.fact().key < held.fact().key {
                 std::mem::swap(&mut it, held);
             }
             it.carriers().iter().for_each(|carrier| held.add_carrier(carrier));
         });
-        let settlements = settlements.iter().map(|(digest, mut it)| {
-            share_settlement(&mut names, &mut it.fact_mut().event);
-            (digest, it)
-        });
-        self.set.settlements = settlements.collect();
-        let entries = std::mem::take(&mut self.payment_log).finish(|_, _| ());
-        self.set.payment_log.reserve_exact(entries.len());
-        for (carrier, mut entry) in &entries {
-            share_entry(&mut names, &mut entry);
-            self.set.payment_log.push((carrier, entry));
-        }
+        self.set.invoices = std::mem::take(&mut self.invoices).finish(|_, _| ());
+        self.set.payment_log = std::mem::take(&mut self.payment_log).finish(|_, _| ());
     }
 
     /// One envelope for each id, with all its carriers.

@@ -25,7 +25,6 @@ pub mod invoice;
 mod judge;
 pub mod keys;
 mod merge;
-mod names;
 pub mod nostr;
 pub mod ots;
 pub mod quorum;

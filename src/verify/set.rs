@@ -246,13 +246,13 @@ pub struct VerifiedSet {
     /// Rotations.
     pub rotations: BTreeMap<Digest32, Verified<AcceptedRotation>>,
     /// Settlements by sha256 of their signed bytes. Two with one operation id both stand here.
-    pub settlements: BTreeMap<Digest32, Verified<SignedSettlement>>,
+    pub settlements: Table<Digest32, Verified<SignedSettlement>>,
     /// Price configs: unsigned, in order of (project, updated_at, evidence).
     pub configs: Vec<(EvidenceId, ProjectConfig)>,
     /// Invoice records: unsigned, by evidence id.
-    pub invoices: Vec<(EvidenceId, InvoiceRecord)>,
-    /// Gateway log: unsigned, by (federation, id, evidence).
-    pub payment_log: Vec<(EvidenceId, PaymentLogEntry)>,
+    pub invoices: Table<EvidenceId, InvoiceRecord>,
+    /// Gateway log: unsigned, by evidence id.
+    pub payment_log: Table<EvidenceId, PaymentLogEntry>,
     /// Reported balances: unsigned, by (user, evidence).
     pub balances: Vec<(EvidenceId, BalanceLine)>,
     /// What balance statements say about themselves: unsigned, by evidence id.
@@ -288,6 +288,9 @@ impl VerifiedSet {
     pub fn check(&self) -> Result<(), ScratchError> {
         self.envelopes.check()?;
         self.anchors.check()?;
+        self.settlements.check()?;
+        self.invoices.check()?;
+        self.payment_log.check()?;
         self.events.check()
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn times(judged: &Judged) -> BTreeMap<EvidenceId, UnixSeconds> {
         }
     }
     for (id, entry) in &judged.set.payment_log {
-        times.insert(*id, entry.at.seconds());
+        times.insert(id, entry.at.seconds());
     }
     times
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::app::explain::Class;
 use crate::app::explain::edges::{Node, visit};
-use crate::domain::{Digest32, Divergence, EvidenceId, Media, OperationId};
+use crate::domain::{Digest32, Divergence, EvidenceId, Media};
 use crate::verify::VerifiedSet;
 
 /// Steps from one thing to the next in one circle.
@@ -134,18 +134,17 @@ fn widen(set: &VerifiedSet, seeds: &Reach, hubs: &[Class]) -> Reach {
 /// Entries of the gateway's log, and invoices, that have nothing to do with any settlement: other people's payments.
 pub(super) fn foreign(set: &VerifiedSet) -> BTreeSet<EvidenceId> {
     let (mut operations, mut hashes) = (BTreeSet::new(), BTreeSet::new());
-    for event in set.settlements.values().map(|settlement| &settlement.fact().event) {
-        operations.insert(event.operation.as_str());
+    for event in set.settlements.values().map(|settlement| settlement.into_fact().event) {
+        operations.insert(event.operation);
         hashes.extend(event.payment_hash.as_deref().and_then(|hash| Digest32::from_hex(hash).ok()));
     }
     // One payment has several entries, each of which may know only the operation or only the hash.
     loop {
         let before = operations.len() + hashes.len();
-        for (_, entry) in &set.payment_log {
-            let hash = entry.payment_hash.map(|hash| hash.0);
-            let operation = entry.operation.as_ref().map(OperationId::as_str);
+        for entry in set.payment_log.values() {
+            let (hash, operation) = (entry.payment_hash.map(|hash| hash.0), entry.operation);
             let ours = hash.is_some_and(|hash| hashes.contains(&hash))
-                || operation.is_some_and(|operation| operations.contains(operation));
+                || operation.as_ref().is_some_and(|operation| operations.contains(operation));
             if ours {
                 operations.extend(operation);
                 hashes.extend(hash);
@@ -157,10 +156,10 @@ pub(super) fn foreign(set: &VerifiedSet) -> BTreeSet<EvidenceId> {
     }
     let entries = set.payment_log.iter().filter(|(_, entry)| {
         let by_hash = entry.payment_hash.is_some_and(|hash| hashes.contains(&hash.0));
-        !by_hash && !entry.operation.as_ref().is_some_and(|operation| operations.contains(operation.as_str()))
+        !by_hash && !entry.operation.as_ref().is_some_and(|operation| operations.contains(operation))
     });
     let invoices = set.invoices.iter().filter(|(_, invoice)| !hashes.contains(&invoice.payment_hash.0));
-    entries.map(|(id, _)| *id).chain(invoices.map(|(id, _)| *id)).collect()
+    entries.map(|(id, _)| id).chain(invoices.map(|(id, _)| id)).collect()
 }
 
 /// Media whose records may be other people's.

@@ -140,8 +140,8 @@ fn widening(
     let mut found = circles(&ground.set, wanted);
     let mut everything = BTreeSet::new();
     let media: Vec<Media> = Media::ALL.into_iter().filter(|media| *media != Media::Headers).collect();
-    let entries = ground.set.payment_log.iter().map(|(id, _)| *id);
-    let readable: BTreeSet<EvidenceId> = entries.chain(ground.set.invoices.iter().map(|(id, _)| *id)).collect();
+    let entries = ground.set.payment_log.keys();
+    let readable: BTreeSet<EvidenceId> = entries.chain(ground.set.invoices.keys()).collect();
     ground.store.scan(&media, &mut |id, raw| {
         // What can't be read can't be told to be ours.
         if !reach::may_be_foreign(raw.media) || readable.contains(&id) {

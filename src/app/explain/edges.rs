@@ -202,7 +202,7 @@ fn custody(set: &VerifiedSet, visit: &mut Visit<'_>) {
 fn money(set: &VerifiedSet, visit: &mut Visit<'_>) {
     let payment = |hash: Digest32| Node::Digest(Class::Payment, hash);
     for (digest, settlement) in &set.settlements {
-        let (node, event) = (Node::Digest(Class::Settlement, *digest), &settlement.fact().event);
+        let (node, event) = (Node::Digest(Class::Settlement, digest), &settlement.fact().event);
         visit(node, "operation", Node::Text(Class::Operation, event.operation.as_str()));
         if let Some(hash) = named(event.payment_hash.as_deref(), payment) {
             visit(node, "payment", hash);
@@ -215,17 +215,17 @@ fn money(set: &VerifiedSet, visit: &mut Visit<'_>) {
                 visit(node, relation, id);
             }
         }
-        carried(node, settlement, visit);
+        carried(node, &settlement, visit);
     }
     for (id, invoice) in &set.invoices {
-        visit(evidence(*id), "payment", payment(invoice.payment_hash.0));
+        visit(evidence(id), "payment", payment(invoice.payment_hash.0));
         let project = invoice.project.iter();
-        project.for_each(|project| visit(evidence(*id), "project", Node::Text(Class::Project, project.as_str())));
+        project.for_each(|project| visit(evidence(id), "project", Node::Text(Class::Project, project.as_str())));
     }
     for (id, entry) in &set.payment_log {
-        entry.payment_hash.iter().for_each(|hash| visit(evidence(*id), "payment", payment(hash.0)));
+        entry.payment_hash.iter().for_each(|hash| visit(evidence(id), "payment", payment(hash.0)));
         let operation = entry.operation.iter();
-        operation.for_each(|name| visit(evidence(*id), "operation", Node::Text(Class::Operation, name.as_str())));
+        operation.for_each(|name| visit(evidence(id), "operation", Node::Text(Class::Operation, name.as_str())));
     }
     for (id, config) in &set.configs {
         visit(evidence(*id), "project", Node::Text(Class::Project, config.project.as_str()));

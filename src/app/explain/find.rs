@@ -119,7 +119,7 @@ fn digests(known: &Known, prefix: &Prefix, found: &mut BTreeSet<Name>) -> Result
     set.descriptors.keys().for_each(|id| add(Class::Descriptor, id.0));
     set.graduations.keys().for_each(|id| add(Class::Graduation, *id));
     set.rotations.keys().for_each(|id| add(Class::Rotation, *id));
-    set.settlements.keys().for_each(|id| add(Class::Settlement, *id));
+    set.settlements.keys().for_each(|id| add(Class::Settlement, id));
     set.events.values().for_each(|event| add(Class::Event, event.id.0));
     set.anchors.keys().filter(|id| prefix.begins(id)).for_each(|id| add(class_of(set, id), id));
     known.divergences.keys().for_each(|fingerprint| add(Class::Divergence, *fingerprint));

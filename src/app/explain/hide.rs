@@ -69,9 +69,9 @@ impl Hidden {
         }
         users.extend(set.graduations.values().map(|step| step.fact().address.clone()));
         users.extend(set.rotations.values().map(|step| step.fact().address.clone()));
-        for event in set.settlements.values().map(|settlement| &settlement.fact().event) {
+        for event in set.settlements.values().map(|settlement| settlement.into_fact().event) {
             users.extend(event.user.iter().map(ToString::to_string));
-            aliases.extend(event.destination.iter().cloned());
+            aliases.extend(event.destination);
         }
         users.extend(set.balances.iter().map(|(_, line)| line.user.to_string()));
         users.remove("");

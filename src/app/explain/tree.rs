@@ -146,7 +146,7 @@ fn brought_by(known: &Known, name: &Name) -> BTreeSet<EvidenceId> {
         Class::Descriptor => of(set.descriptors.get(&DescriptorId(digest))),
         Class::Graduation => of(set.graduations.get(&digest)),
         Class::Rotation => of(set.rotations.get(&digest)),
-        Class::Settlement => of(set.settlements.get(&digest)),
+        Class::Settlement => of(set.settlements.get(&digest).as_ref()),
         Class::Event => {
             let events = set.events.iter().filter(|(_, event)| event.id.0 == digest);
             events.map(|(id, _)| id).collect()

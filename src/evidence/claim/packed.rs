@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::{
     ActivityAttestation, BillableEvent, CandidateRule, CustodyState, Distribution, DistributionShare, DropManifest,
-    DropRef, EventClass, OcMeBody, OcMeKind, Payment, PaymentLogEntry, PayoutBinding, Rebind, SettlementEvent,
+    DropRef, EventClass, InvoiceDialect, InvoiceRecord, InvoiceState, OcMeBody, OcMeKind, Payment, PaymentLogEntry,
+    PayoutBinding, Rebind, SettlementEvent,
 };
 use crate::domain::{Packed, packed_choice, packed_struct};
 use crate::evidence::kept::{Changed, kept_name};
@@ -98,6 +99,21 @@ packed_struct!(PaymentLogEntry {
     fee_msat,
     preimage,
     known,
+});
+packed_choice!(InvoiceDialect { LndInvoice, LndPayment, CoreLightning, GatewayReceived, GatewaySent, Plain });
+packed_choice!(InvoiceState { Open, Settled, Expired, Cancelled });
+packed_struct!(InvoiceRecord {
+    payment_hash,
+    preimage,
+    asked_msat,
+    received_msat,
+    fee_msat,
+    state,
+    settled_at,
+    bolt11,
+    index,
+    project,
+    dialect,
 });
 packed_struct!(SettlementEvent {
     kind,

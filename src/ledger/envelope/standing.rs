@@ -72,9 +72,9 @@ pub(crate) struct Standings<'a> {
     scope: Scope<'a>,
     leaked_at: BTreeMap<&'a KeyId, UnixSeconds>,
     /// Distributions and drop manifests that a settlement names by content id.
-    distributions: BTreeSet<&'a str>,
+    distributions: BTreeSet<String>,
     /// Payout bindings that a settlement names by content id.
-    bindings: BTreeSet<&'a str>,
+    bindings: BTreeSet<String>,
 }
 
 impl<'a> Standings<'a> {
@@ -87,8 +87,8 @@ impl<'a> Standings<'a> {
         // Settlements are asked only about leaked keys.
         if !leaked_at.is_empty() {
             for event in kept_settlements(scope) {
-                distributions.extend(event.distribution.as_deref());
-                bindings.extend(event.payout_binding.as_deref());
+                distributions.extend(event.distribution);
+                bindings.extend(event.payout_binding);
             }
         }
         Self { scope, leaked_at, distributions, bindings }

@@ -157,7 +157,7 @@ fn isolated_below(world: &mut World, at: &str) {
 /// A payout under the operation of `p` that came first and names another batch.
 fn same_operation_before(world: &mut World) {
     world.payout("first", "2026-05-11T00:00:00Z", 65);
-    let mut first = world.set.settlements[&digest("first")].fact().clone();
+    let mut first = world.set.settlements.get(&digest("first")).unwrap().into_fact();
     first.event.operation = digest("p").to_hex().into();
     first.event.distribution = Some(id("another batch").to_string());
     world.set.settlements.insert(digest("first"), Verified::assumed(first, evidence("first")));

@@ -1,12 +1,14 @@
 //! How far the federation's side of a payment is: claimed or not, by the gateway's log (TREASURY 1.4).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use crate::domain::{EvidenceId, PaymentHash, UnixMicros, sha256};
+use crate::domain::{Digest32, EvidenceId, PaymentHash, UnixMicros, sha256};
 use crate::evidence::{PaymentLogEntry, SettlementEvent};
+use crate::scratch::{Sorter, Table};
 use crate::verify::VerifiedSet;
 
-use super::legs::{Leg, Legs};
+use super::leg::Leg;
 
 /// What the log tells about the claim behind a settlement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,27 +25,29 @@ pub enum Claim {
 pub const OPEN_SECONDS_MAX: i64 = 24 * 3_600;
 
 /// Every accepted claim of the log.
-#[derive(Debug, Default)]
-pub struct Claims<'a> {
-    /// The earliest acceptance by operation.
-    accepted: BTreeMap<&'a str, (UnixMicros, EvidenceId)>,
+#[derive(Debug, Clone, Default)]
+pub struct Claims {
+    /// The earliest acceptance by sha256 of the operation.
+    accepted: Table<Digest32, (UnixMicros, EvidenceId)>,
     /// Federations whose log names their transactions. One asked for the default kinds has no core entry at all: it is
     /// silent about every claim.
-    telling: BTreeSet<&'a str>,
+    telling: BTreeSet<Arc<str>>,
 }
 
-impl<'a> Claims<'a> {
+impl Claims {
     /// Reads the whole log.
-    pub fn of(set: &'a VerifiedSet) -> Self {
-        let mut claims = Self::default();
+    pub(super) fn of(set: &VerifiedSet) -> Self {
+        let mut accepted: Sorter<Digest32, (UnixMicros, EvidenceId)> = set.payment_log.sorter();
+        let mut telling = BTreeSet::new();
         for (id, entry) in set.payment_log.iter().filter(|(_, entry)| is_of_federation(entry)) {
-            claims.telling.insert(&entry.federation_id);
             if let (true, Some(operation)) = (&*entry.kind == "tx-accepted", &entry.operation) {
-                let first = claims.accepted.entry(operation.as_str()).or_insert((entry.at, *id));
-                *first = (entry.at, *id).min(*first);
+                accepted.push(&sha256(operation.as_str().as_bytes()), &(entry.at, id));
+            }
+            if !telling.contains(&entry.federation_id) {
+                telling.insert(entry.federation_id);
             }
         }
-        claims
+        Self { accepted: accepted.finish(|first, other| *first = other.min(*first)), telling }
     }
 
     /// True when the log of that federation names its transactions.
@@ -58,18 +62,17 @@ impl<'a> Claims<'a> {
 
     /// The earliest acceptance of a claim under one of these operations.
     pub fn accepted<'o>(&self, operations: impl IntoIterator<Item = &'o str>) -> Option<(UnixMicros, EvidenceId)> {
-        operations.into_iter().filter_map(|operation| self.accepted.get(operation)).min().copied()
+        operations.into_iter().filter_map(|operation| self.accepted.get(&sha256(operation.as_bytes()))).min()
     }
 
-    /// What is known of the claim behind a settlement: the payments that rules R1 to R3 lead to, and their operations.
-    pub fn of_settlement(&self, event: &SettlementEvent, legs: &Legs<'a>) -> Claim {
-        let joined: Vec<Leg<'a, '_>> = legs.of_partners(legs.partners(event)).collect();
-        let mut entries = joined.iter().flat_map(|leg| leg.entries).map(|(_, entry)| entry);
+    /// What is known of the claim behind a settlement, by the payments that rules R1 to R3 lead to and their operations.
+    pub fn of_settlement(&self, event: &SettlementEvent, joined: &[Arc<Leg>]) -> Claim {
+        let mut entries = joined.iter().flat_map(|leg| &leg.entries).map(|(_, entry)| entry);
         if !entries.any(|entry| self.is_told(&entry.federation_id) && paid(entry).is_some()) {
             return Claim::Silent;
         }
-        let own = [event.operation.as_str()].into_iter();
-        let operations = joined.iter().flat_map(Leg::operations).chain(own);
+        let mut operations: BTreeSet<&str> = joined.iter().flat_map(|leg| leg.operations()).collect();
+        operations.insert(event.operation.as_str());
         self.accepted(operations).map_or(Claim::Open, |(at, entry)| Claim::Accepted(at, entry))
     }
 }

@@ -121,14 +121,14 @@ impl Billed {
         self.events.values()
     }
 
-    pub(super) fn event<'a>(billed: &BilledEvent) -> Step<'a> {
+    pub(super) fn event(billed: &BilledEvent) -> Step {
         let BilledEvent { at, id, carrier, project, user, window, parts } = billed;
         let key = EntryKey { at: *at, rank: Self::EVENT, fact: Fact::Envelope(*id) };
         let made = postings::of_event(*parts, user, project, window.as_ref());
         Step::new(key, "envelope", made, (vec![*carrier], Tier::T1), Cause::Event(*parts))
     }
 
-    pub(super) fn vesting<'a>(&self, place: Place) -> Option<Step<'a>> {
+    pub(super) fn vesting(&self, place: Place) -> Option<Step> {
         let Vesting { window, user, share, members } = self.vestings.get(place.number())?;
         let key = EntryKey { at: place.at, rank: place.rank, fact: Fact::Vesting(window.clone(), user.clone()) };
         let made = share.and_then(|share| postings::of_vesting(user, window, share));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Direction, FederationSlug, Msat, MsatDelta, Sats, SettlementKind, TrustPolicy};
+use crate::domain::{Direction, FederationSlug, Msat, MsatDelta, Sats, SettlementKind, TrustPolicy, UserKey};
 use crate::evidence::SettlementEvent;
 
 use super::account::Account;
@@ -21,6 +21,32 @@ pub(super) struct Flows {
     has_facts: bool,
     /// What events took from projects, less the rebates that they earned by it.
     spent: i128,
+    /// What each user was paid, by the name that the settlement has.
+    pub(super) paid: BTreeMap<UserKey, Paid>,
+}
+
+/// What settlements did to one user's balance, in satoshi.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Paid {
+    /// Paid out.
+    pub paid: i128,
+    /// Corrections in, less corrections out.
+    pub adjusted: i128,
+}
+
+impl Paid {
+    fn of(event: &SettlementEvent, policy: &TrustPolicy) -> Option<Self> {
+        let sats = i128::from(event.amount.get());
+        match (event.kind, event.direction) {
+            (SettlementKind::DistributionSettled, Direction::Out) => {
+                let paid = i128::try_from(discharged(event, policy)).unwrap_or(i128::MAX);
+                Some(Self { paid, adjusted: 0 })
+            }
+            (SettlementKind::Adjustment, Direction::In) => Some(Self { paid: 0, adjusted: sats }),
+            (SettlementKind::Adjustment, Direction::Out) => Some(Self { paid: 0, adjusted: -sats }),
+            _ => None,
+        }
+    }
 }
 
 fn msat(sats: Sats) -> i128 {
@@ -29,10 +55,10 @@ fn msat(sats: Sats) -> i128 {
 
 impl Flows {
     /// One fact of the journal. What vests, and what is accepted later, moves nothing in or out.
-    pub(super) fn fact(&mut self, cause: Cause<'_>, policy: &TrustPolicy) {
+    pub(super) fn fact(&mut self, cause: &Cause, policy: &TrustPolicy) {
         match cause {
-            Cause::Event(parts) => self.event(parts),
-            Cause::Settlement { event, excess, in_flight } => self.settlement(event, excess, in_flight, policy),
+            Cause::Event(parts) => self.event(*parts),
+            Cause::Settlement { event, excess, in_flight } => self.settlement(event, *excess, *in_flight, policy),
             Cause::Vesting | Cause::Claim(_) => {}
         }
     }
@@ -45,6 +71,11 @@ impl Flows {
     /// `excess` is what an invoice received above the amount. What is in flight has left custody and nobody's account.
     fn settlement(&mut self, event: &SettlementEvent, excess: Msat, in_flight: bool, policy: &TrustPolicy) {
         self.has_facts = true;
+        if let (Some(user), Some(Paid { paid, adjusted })) = (&event.user, Paid::of(event, policy)) {
+            let own = self.paid.entry(user.clone()).or_default();
+            own.paid += paid;
+            own.adjusted += adjusted;
+        }
         let (amount, fee) = (msat(event.amount), msat(event.fee.unwrap_or(Sats::ZERO)));
         let of_custody = self.custody.entry(event.federation.clone()).or_default();
         if is_wrong_way(event, policy) {

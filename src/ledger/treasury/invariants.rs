@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::{MsatDelta, OperationId, SettlementKind, UnixMicros};
+use crate::domain::{MsatDelta, OperationId, SettlementKind, UnixMicros, sha256};
 use crate::ledger::rails::OPEN_SECONDS_MAX;
 
 use super::account::Account;
@@ -106,7 +106,7 @@ pub(super) struct Watch {
     trial: i128,
     assets: i128,
     liabilities: i128,
-    operations: BTreeSet<OperationId>,
+    operations: BTreeSet<[u8; 16]>,
     /// When each payment that is still in flight was sent.
     sent: BTreeMap<Account, UnixMicros>,
 }
@@ -162,9 +162,9 @@ impl Watch {
     }
 
     /// What holds of a fact before it is posted.
-    pub(super) fn fact(&mut self, cause: Cause<'_>, at: &EntryKey) {
+    pub(super) fn fact(&mut self, cause: &Cause, at: &EntryKey) {
         match cause {
-            Cause::Event(parts) => self.split(parts, at),
+            Cause::Event(parts) => self.split(*parts, at),
             Cause::Settlement { event, .. } => {
                 self.operation(&event.operation, at);
                 if event.kind == SettlementKind::Adjustment {
@@ -177,7 +177,9 @@ impl Watch {
 
     /// A settlement's own entry, under its operation.
     pub(super) fn operation(&mut self, operation: &OperationId, at: &EntryKey) {
-        let is_first = self.operations.insert(operation.clone());
+        // Half a hash each: a million of them are to be remembered, and nobody makes two operations that share it.
+        let half = sha256(operation.as_str().as_bytes()).0.first_chunk().copied().unwrap_or_default();
+        let is_first = self.operations.insert(half);
         self.ask(Rule::Operation, is_first, Some(at));
     }
 

@@ -8,15 +8,16 @@ use rayon::prelude::*;
 use crate::domain::{AmountError, Digest32, EvidenceId, Msat, Sats, UnixMicros, packed_struct};
 use crate::evidence::{BillableEvent, SettlementEvent};
 use crate::ledger::envelope::EnvelopeLedger;
+use crate::ledger::rails::Rails;
 use crate::ledger::scope::Scope;
 
 use super::account::Posting;
 use super::billed::{Billed, BilledEvent};
 use super::entry::{Entry, EntryKey, Tier};
 use super::roll::{TreasuryLedger, Unposted};
-use super::settled::Settled;
+use super::settled::{Moved, Settled};
 
-/// Where a fact stands: the order of [`EntryKey`], since facts of one rank are numbered in the order of their identities.
+/// Where a vesting stands: the order of [`EntryKey`], since they are numbered in the order of their identities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     pub(super) at: UnixMicros,
@@ -36,11 +37,11 @@ impl Place {
 }
 
 /// One fact and its entry.
-pub(super) struct Step<'a> {
+pub(super) struct Step {
     pub(super) key: EntryKey,
     /// An error where a sum left 128 bits.
     pub(super) entry: Result<Entry, AmountError>,
-    pub(super) cause: Cause<'a>,
+    pub(super) cause: Cause,
 }
 
 /// What was billed, and who gets it.
@@ -61,26 +62,26 @@ impl Parts {
 }
 
 /// What is behind an entry.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Cause<'a> {
+#[derive(Debug)]
+pub(super) enum Cause {
     Event(Parts),
     Vesting,
     /// `excess` is what an invoice received above the amount.
     Settlement {
-        event: &'a SettlementEvent,
+        event: Box<SettlementEvent>,
         excess: Msat,
         in_flight: bool,
     },
-    Claim(&'a SettlementEvent),
+    Claim(Box<SettlementEvent>),
 }
 
-impl<'a> Step<'a> {
+impl Step {
     pub(super) fn new(
         key: EntryKey,
         kind: &'static str,
         postings: Result<Vec<Posting>, AmountError>,
         (mut evidence, tier): (Vec<EvidenceId>, Tier),
-        cause: Cause<'a>,
+        cause: Cause,
     ) -> Self {
         evidence.sort_unstable();
         evidence.dedup();
@@ -92,7 +93,8 @@ impl<'a> Step<'a> {
 /// One fact, from which its step is made.
 pub(super) enum Job {
     Billed(BilledEvent),
-    Placed(Place),
+    Vesting(Place),
+    Moved(Box<Moved>),
 }
 
 /// Every fact of the treasury, in its order.
@@ -100,8 +102,7 @@ pub(super) enum Job {
 pub(super) struct Facts<'a> {
     billed: Billed,
     settled: Settled<'a>,
-    /// Of all facts but billed events.
-    places: Vec<Place>,
+    vestings: Vec<Place>,
 }
 
 impl<'a> Facts<'a> {
@@ -109,36 +110,40 @@ impl<'a> Facts<'a> {
         scope: Scope<'a>,
         envelopes: &EnvelopeLedger,
         unposted: &BTreeMap<Digest32, Unposted>,
+        rails: &Rails,
     ) -> Self {
-        let (mut places, mut of_settled) = (Vec::new(), Vec::new());
-        let (billed, settled) = rayon::join(
-            || Billed::gather(scope, envelopes, &mut places),
-            || Settled::gather(scope, unposted, &mut of_settled),
-        );
-        places.append(&mut of_settled);
-        places.par_sort_unstable();
-        Self { billed, settled, places }
+        let mut vestings = Vec::new();
+        let (billed, settled) =
+            rayon::join(|| Billed::gather(scope, envelopes, &mut vestings), || Settled::gather(scope, unposted, rails));
+        vestings.par_sort_unstable();
+        Self { billed, settled, vestings }
     }
 
     /// In their order.
     pub(super) fn jobs(&self) -> impl Iterator<Item = Job> {
-        let (mut billed, mut placed) = (self.billed.events().peekable(), self.places.iter().copied().peekable());
+        let mut billed = self.billed.events().peekable();
+        let mut vestings = self.vestings.iter().copied().peekable();
+        let mut settled = self.settled.facts().peekable();
         std::iter::from_fn(move || {
-            let next = billed.peek().map(|event| (event.at(), Billed::EVENT));
-            let is_first = |place: &Place| next.is_none_or(|next| (place.at, place.rank) < next);
-            placed.next_if(is_first).map(Job::Placed).or_else(|| billed.next().map(Job::Billed))
+            let of_events = billed.peek().map(|event| (event.at(), Billed::EVENT));
+            let of_vestings = vestings.peek().map(|place| (place.at, place.rank));
+            let of_settled = settled.peek().map(Moved::place);
+            let first = [of_events, of_vestings, of_settled].into_iter().flatten().min()?;
+            if of_events == Some(first) {
+                billed.next().map(Job::Billed)
+            } else if of_vestings == Some(first) {
+                vestings.next().map(Job::Vesting)
+            } else {
+                settled.next().map(|moved| Job::Moved(Box::new(moved)))
+            }
         })
     }
 
-    pub(super) fn step(&self, job: &Job) -> Option<Step<'a>> {
-        let place = match job {
-            Job::Billed(event) => return Some(Billed::event(event)),
-            Job::Placed(place) => *place,
-        };
-        match place.rank {
-            Billed::VESTING => self.billed.vesting(place),
-            Settled::CLAIM => self.settled.claim(place),
-            _ => self.settled.settlement(place),
+    pub(super) fn step(&self, job: Job) -> Option<Step> {
+        match job {
+            Job::Billed(event) => Some(Billed::event(&event)),
+            Job::Vesting(place) => self.billed.vesting(place),
+            Job::Moved(moved) => Some(self.settled.step(*moved)),
         }
     }
 }
@@ -151,13 +156,18 @@ pub struct Journal<'a> {
 }
 
 impl<'a> Journal<'a> {
-    pub(in crate::ledger) fn of(scope: Scope<'a>, envelopes: &EnvelopeLedger, treasury: &'a TreasuryLedger) -> Self {
-        Self { facts: Facts::gather(scope, envelopes, &treasury.unposted), treasury }
+    pub(in crate::ledger) fn of(
+        scope: Scope<'a>,
+        envelopes: &EnvelopeLedger,
+        rails: &Rails,
+        treasury: &'a TreasuryLedger,
+    ) -> Self {
+        Self { facts: Facts::gather(scope, envelopes, &treasury.unposted, rails), treasury }
     }
 
     /// Every posted entry in its order; they are the same each time.
     pub fn entries(&self) -> impl Iterator<Item = Entry> {
-        let entries = self.facts.jobs().filter_map(|job| self.facts.step(&job)?.entry.ok());
+        let entries = self.facts.jobs().filter_map(|job| self.facts.step(job)?.entry.ok());
         entries.filter(|entry| !self.treasury.refused.contains(&entry.key))
     }
 }

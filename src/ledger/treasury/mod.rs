@@ -17,8 +17,10 @@ mod tests;
 
 pub use account::{Account, Posting};
 pub use entry::{Entry, EntryKey, Fact, Tier};
+pub use flows::Paid;
 pub use invariants::{Asked, Invariants, Rule};
 pub use journal::Journal;
 pub use movement::{Movement, allowed_direction, discharged, is_explained, is_wrong_way, movement};
 pub use prefixes::{Funding, Holding, Shortage};
+pub(crate) use roll::unposted;
 pub use roll::{TreasuryLedger, Unposted};

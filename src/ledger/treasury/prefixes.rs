@@ -108,7 +108,7 @@ impl Prefixes {
     }
 
     /// After an entry was posted.
-    pub(super) fn entry(&mut self, entry: &Entry, cause: Cause<'_>) {
+    pub(super) fn entry(&mut self, entry: &Entry, cause: &Cause) {
         match cause {
             Cause::Event(_) => self.projects(entry),
             Cause::Vesting => {}

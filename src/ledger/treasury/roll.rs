@@ -6,18 +6,19 @@ use rayon::prelude::*;
 
 use crate::domain::{
     AmountError, Code, Digest32, FederationSlug, Finding, MerkleTree, MsatDelta, ProjectKey, Subject, TrustPolicy,
-    leaf_hash,
+    UserKey, leaf_hash,
 };
 use crate::ledger::envelope::EnvelopeLedger;
-use crate::ledger::operations::first_of_each;
+use crate::ledger::operations::conflicts;
 use crate::ledger::parts::in_parts;
+use crate::ledger::rails::Rails;
 use crate::ledger::scope::Scope;
 use crate::ledger::view::LedgerView;
 
 use super::account::Account;
 use super::book::{Book, trial};
 use super::entry::EntryKey;
-use super::flows::Flows;
+use super::flows::{Flows, Paid};
 use super::invariants::{Asked, Invariants, Rule, Watch};
 use super::journal::{Facts, Job, Step};
 use super::prefixes::{Funding, Holding, Prefixes};
@@ -43,6 +44,8 @@ pub struct TreasuryLedger {
     pub funding: BTreeMap<ProjectKey, Funding>,
     /// What each federation held, through all prefixes of the journal.
     pub holdings: BTreeMap<FederationSlug, Holding>,
+    /// What each user was paid by posted settlements, by the name that they have.
+    pub paid: BTreeMap<UserKey, Paid>,
     /// Settlements that are listed and not posted.
     pub unposted: BTreeMap<Digest32, Unposted>,
     /// Entries that are not posted: a sum would leave 128 bits.
@@ -52,14 +55,19 @@ pub struct TreasuryLedger {
 }
 
 impl TreasuryLedger {
-    pub(crate) fn fold(scope: Scope<'_>, envelopes: &EnvelopeLedger, findings: &mut Vec<Finding>) -> Self {
-        let mut ledger = Self { unposted: unposted(scope, findings), ..Self::default() };
-        let facts = Facts::gather(scope, envelopes, &ledger.unposted);
+    pub(crate) fn fold(
+        scope: Scope<'_>,
+        envelopes: &EnvelopeLedger,
+        (unposted, rails): (BTreeMap<Digest32, Unposted>, &Rails),
+        findings: &mut Vec<Finding>,
+    ) -> Self {
+        let facts = Facts::gather(scope, envelopes, &unposted, rails);
+        let mut ledger = Self { unposted, ..Self::default() };
         let mut walk = Walk::new(scope);
         // Making entries and their leaves is most of the work, and each is its own.
         in_parts(
             facts.jobs(),
-            |part| make(&facts, &part),
+            |part| make(&facts, part),
             |made| {
                 for (key, finding) in walk.post(made) {
                     findings.push(*finding);
@@ -72,6 +80,7 @@ impl TreasuryLedger {
         ledger.balances = book.close();
         (ledger.funding, ledger.holdings) = prefixes.close();
         flows.agree(&ledger.balances, &mut watch);
+        ledger.paid = flows.paid;
         ledger.invariants = watch.close(scope.as_of.time.into(), &ledger.balances);
         findings.extend(trial(&ledger.balances));
         findings.extend(ledger.invariants.iter().filter_map(|(rule, asked)| broken_by_us(*rule, asked)));
@@ -149,7 +158,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Posts them in their order; what is refused comes back with the reason.
-    fn post(&mut self, made: Vec<Made<'_>>) -> Vec<(EntryKey, Box<Finding>)> {
+    fn post(&mut self, made: Vec<Made>) -> Vec<(EntryKey, Box<Finding>)> {
         let refused = made.into_iter().filter_map(|(step, leaf)| {
             let finding = self.step(&step, leaf).err()?;
             Some((step.key, finding))
@@ -158,9 +167,9 @@ impl<'a> Walk<'a> {
     }
 
     /// Posts an entry and asks the rules; one that is refused counts in the flows, which are the facts' own.
-    fn step(&mut self, step: &Step<'_>, leaf: Digest32) -> Result<(), Box<Finding>> {
-        self.watch.fact(step.cause, &step.key);
-        self.flows.fact(step.cause, self.policy);
+    fn step(&mut self, step: &Step, leaf: Digest32) -> Result<(), Box<Finding>> {
+        self.watch.fact(&step.cause, &step.key);
+        self.flows.fact(&step.cause, self.policy);
         let entry = step.entry.as_ref().map_err(|AmountError| {
             let subject = Subject::new("entry", format!("{:?}", step.key.fact));
             let finding = Finding::new(Code::AmtRange, subject);
@@ -168,18 +177,18 @@ impl<'a> Walk<'a> {
         })?;
         self.book.post(entry)?;
         self.watch.entry(entry, &self.book);
-        self.prefixes.entry(entry, step.cause);
+        self.prefixes.entry(entry, &step.cause);
         self.leaves.push_hash(leaf);
         Ok(())
     }
 }
 
 /// A fact with its entry, and the hash of that entry's leaf.
-type Made<'a> = (Step<'a>, Digest32);
+type Made = (Step, Digest32);
 
 /// In the order of the jobs.
-fn make<'a>(facts: &Facts<'a>, jobs: &[Job]) -> Vec<Made<'a>> {
-    let made = jobs.par_iter().filter_map(|job| {
+fn make(facts: &Facts<'_>, jobs: Vec<Job>) -> Vec<Made> {
+    let made = jobs.into_par_iter().filter_map(|job| {
         let step = facts.step(job)?;
         let leaf = step.entry.as_ref().map(|entry| leaf_hash(&entry.leaf())).unwrap_or_default();
         Some((step, leaf))
@@ -201,17 +210,15 @@ fn broken_by_us(rule: Rule, asked: &Asked) -> Option<Finding> {
 }
 
 /// One posting set per operation id: the first by (settled_at, digest). The others are listed, never netted.
-fn unposted(scope: Scope<'_>, findings: &mut Vec<Finding>) -> BTreeMap<Digest32, Unposted> {
-    let first = first_of_each(scope);
-    let mut unposted = BTreeMap::new();
+pub(crate) fn unposted(scope: Scope<'_>, findings: &mut Vec<Finding>) -> BTreeMap<Digest32, Unposted> {
+    let second = conflicts(scope).into_iter().map(|(digest, first)| (digest, Unposted::Conflict(first)));
+    let mut unposted: BTreeMap<Digest32, Unposted> = second.collect();
     for (digest, verified) in &scope.set.settlements {
         let event = &verified.fact().event;
         if event.settled_at <= scope.as_of.time {
-            let kept = first.get(event.operation.as_str()).filter(|(_, kept)| kept != digest);
-            unposted.extend(kept.map(|(_, kept)| (*digest, Unposted::Conflict(*kept))));
             continue;
         }
-        unposted.insert(*digest, Unposted::AfterAsOf);
+        unposted.insert(digest, Unposted::AfterAsOf);
         findings.push(
             Finding::new(Code::EnvTime, Subject::new("settlement", digest))
                 .with_values(format!("not after {}", scope.as_of.time), event.settled_at)

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Digest32, EvidenceId, Msat, PaymentHash, SettlementKind, UnixMicros, UserKey};
+use crate::domain::{Digest32, EvidenceId, Msat, Packed, SettlementKind, UnixMicros, UserKey, packed_struct};
 use crate::evidence::{InvoiceState, SettlementEvent};
-use crate::ledger::rails::{Claim, Claims, Legs};
+use crate::ledger::rails::{Claim, LegReader, Rails};
 use crate::ledger::scope::Scope;
+use crate::scratch::{Sorter, Table, by_time};
 use crate::verify::{SignedSettlement, Verified};
 
 use super::entry::{EntryKey, Fact, Tier};
-use super::journal::{Cause, Place, Step};
+use super::journal::{Cause, Step};
 use super::movement::{Movement, is_wrong_way, movement};
 use super::postings;
 use super::roll::Unposted;
@@ -18,78 +19,110 @@ use super::roll::Unposted;
 #[derive(Debug)]
 pub(super) struct Settled<'a> {
     scope: Scope<'a>,
-    paid: BTreeMap<PaymentHash, PaidInvoice>,
-    /// In order of digest.
-    posted: Vec<(&'a Digest32, &'a Verified<SignedSettlement>)>,
-    /// Of those that did not land at once, by place in `posted`.
-    flights: BTreeMap<usize, Flight>,
+    /// In order of time, rank and digest.
+    facts: Table<Digest32, Moved>,
+}
+
+/// A posted settlement, or the claim that closes it.
+#[derive(Debug)]
+pub(super) struct Moved {
+    at: UnixMicros,
+    rank: u8,
+    settlement: Verified<SignedSettlement>,
+    flight: Flight,
+    paid: Option<PaidInvoice>,
+}
+
+packed_struct!(Moved { at, rank, settlement, flight, paid });
+
+impl Moved {
+    /// Where it stands among all facts.
+    pub(super) fn place(&self) -> (UnixMicros, u8) {
+        (self.at, self.rank)
+    }
+
+    /// Sorts by time, rank and digest.
+    fn order(&self) -> Digest32 {
+        let mut then = [0; 24];
+        then[0] = self.rank;
+        then[1..].copy_from_slice(&self.settlement.fact().digest.0[..23]);
+        by_time(self.at, &then)
+    }
 }
 
 impl<'a> Settled<'a> {
     /// Ranks on ties of time: money in comes first, then billing and vesting, money out, claims.
     const IN: u8 = 0;
     const OUT: u8 = 3;
-    pub(super) const CLAIM: u8 = 4;
+    const CLAIM: u8 = 4;
 
-    pub(super) fn gather(scope: Scope<'a>, unposted: &BTreeMap<Digest32, Unposted>, places: &mut Vec<Place>) -> Self {
-        let posted = scope.set.settlements.iter().filter(|(digest, _)| !unposted.contains_key(*digest)).collect();
-        let mut settled = Self { scope, paid: paid_invoices(scope), posted, flights: BTreeMap::new() };
-        let claims = Claims::of(scope.set);
-        // Only a log that tells of claims is put together here.
-        let legs = if claims.are_silent() { Legs::default() } else { Legs::of(scope.set) };
-        for (number, (_, verified)) in settled.posted.iter().enumerate() {
-            let event = &verified.fact().event;
-            let rank = if movement(event) == Movement::In { Self::IN } else { Self::OUT };
-            places.push(Place::new(UnixMicros::from(event.settled_at), rank, number));
-            let flight = flight(scope, (&claims, &legs), event);
-            if let Flight::Closed(at, _) = flight {
-                places.push(Place::new(at, Self::CLAIM, number));
+    pub(super) fn gather(scope: Scope<'a>, unposted: &BTreeMap<Digest32, Unposted>, rails: &Rails) -> Self {
+        let paid = paid_invoices(scope);
+        let mut legs = rails.legs.reader();
+        let mut facts: Sorter<Digest32, Moved> = scope.set.settlements.sorter();
+        for (number, (digest, settlement)) in scope.set.settlements.iter().enumerate() {
+            if unposted.contains_key(&digest) {
+                continue;
             }
-            if !matches!(flight, Flight::Landed) {
-                settled.flights.insert(number, flight);
+            let event = &settlement.fact().event;
+            let flight = flight(scope, (rails, &mut legs), number, event);
+            let rank = if movement(event) == Movement::In { Self::IN } else { Self::OUT };
+            let hash = event.payment_hash.as_ref().and_then(|hash| hash.parse().ok());
+            let paid = hash.and_then(|hash| paid.get(&hash));
+            let mut moved = Moved { at: UnixMicros::from(event.settled_at), rank, flight, paid, settlement };
+            facts.push(&moved.order(), &moved);
+            if let Flight::Closed(at, _) = moved.flight {
+                (moved.at, moved.rank) = (at, Self::CLAIM);
+                facts.push(&moved.order(), &moved);
             }
         }
-        settled
+        Self { scope, facts: facts.finish(|_, _| ()) }
     }
 
-    fn flight(&self, place: Place) -> Flight {
-        self.flights.get(&place.number()).copied().unwrap_or(Flight::Landed)
+    /// In order of time, rank and digest.
+    pub(super) fn facts(&self) -> impl Iterator<Item = Moved> + use<> {
+        self.facts.values()
     }
 
-    fn user(&self, event: &'a SettlementEvent) -> Option<&'a UserKey> {
+    fn user<'e>(&'e self, event: &'e SettlementEvent) -> Option<&'e UserKey> {
         event.user.as_ref().map(|user| self.scope.people.account_of(user))
     }
 
-    pub(super) fn settlement(&self, place: Place) -> Option<Step<'a>> {
-        let (digest, verified) = self.posted.get(place.number())?;
-        let event = &verified.fact().event;
-        let invoice = event.payment_hash.as_ref().and_then(|hash| self.paid.get(&hash.parse().ok()?));
-        let excess = invoice.map_or(Msat::ZERO, |paid| paid.excess_over(event));
-        let mut evidence = vec![verified.first_carrier()];
+    pub(super) fn step(&self, moved: Moved) -> Step {
+        if moved.rank == Self::CLAIM { self.claim(moved) } else { self.settlement(moved) }
+    }
+
+    fn settlement(&self, moved: Moved) -> Step {
+        let Moved { at, rank, settlement, flight, paid } = moved;
+        let event = &settlement.fact().event;
+        let excess = paid.as_ref().map_or(Msat::ZERO, |paid| paid.excess_over(event));
+        let mut evidence = vec![settlement.first_carrier()];
         if excess > Msat::ZERO {
-            evidence.extend(invoice.map(|paid| paid.evidence));
+            evidence.extend(paid.as_ref().map(|paid| paid.evidence));
         }
-        let flight = self.flight(place);
         let made = match flight {
             Flight::Landed => postings::of_settlement(event, self.user(event), excess, self.scope.policy),
             Flight::Open | Flight::Closed(..) => {
                 postings::of_flight(event, self.user(event), self.scope.policy).map(|(sent, _)| sent)
             }
         };
-        let key = EntryKey { at: place.at, rank: place.rank, fact: Fact::Settlement(**digest) };
-        let rests_on = (evidence, tier_of(verified, excess, invoice));
-        let cause = Cause::Settlement { event, excess, in_flight: matches!(flight, Flight::Open) };
-        Some(Step::new(key, event.kind.name(), made, rests_on, cause))
+        let key = EntryKey { at, rank, fact: Fact::Settlement(settlement.fact().digest) };
+        let rests_on = (evidence, tier_of(&settlement, excess, paid.as_ref()));
+        let (kind, in_flight) = (event.kind.name(), matches!(flight, Flight::Open));
+        let cause = Cause::Settlement { event: Box::new(settlement.into_fact().event), excess, in_flight };
+        Step::new(key, kind, made, rests_on, cause)
     }
 
-    pub(super) fn claim(&self, place: Place) -> Option<Step<'a>> {
-        let (digest, verified) = self.posted.get(place.number())?;
-        let Flight::Closed(at, logged) = self.flight(place) else { return None };
-        let event = &verified.fact().event;
+    fn claim(&self, moved: Moved) -> Step {
+        let Moved { at, rank, settlement, flight, .. } = moved;
+        let event = &settlement.fact().event;
         let made = postings::of_flight(event, self.user(event), self.scope.policy).map(|(_, accepted)| accepted);
-        let key = EntryKey { at, rank: place.rank, fact: Fact::Claim(**digest) };
-        let rests_on = (vec![verified.first_carrier(), logged], Tier::T2);
-        Some(Step::new(key, "claim", made, rests_on, Cause::Claim(event)))
+        let key = EntryKey { at, rank, fact: Fact::Claim(settlement.fact().digest) };
+        let mut evidence = vec![settlement.first_carrier()];
+        if let Flight::Closed(_, logged) = flight {
+            evidence.push(logged);
+        }
+        Step::new(key, "claim", made, (evidence, Tier::T2), Cause::Claim(Box::new(settlement.into_fact().event)))
     }
 }
 
@@ -104,11 +137,36 @@ enum Flight {
     Closed(UnixMicros, EvidenceId),
 }
 
-fn flight<'a>(scope: Scope<'_>, (claims, legs): (&Claims<'a>, &Legs<'a>), event: &SettlementEvent) -> Flight {
-    if movement(event) != Movement::Out || is_wrong_way(event, scope.policy) {
+impl Packed for Flight {
+    fn pack(&self, out: &mut Vec<u8>) {
+        let sent: Option<Option<(UnixMicros, EvidenceId)>> = match *self {
+            Self::Landed => None,
+            Self::Open => Some(None),
+            Self::Closed(at, entry) => Some(Some((at, entry))),
+        };
+        sent.pack(out);
+    }
+
+    fn unpack(from: &mut &[u8]) -> Option<Self> {
+        Some(match Packed::unpack(from)? {
+            None => Self::Landed,
+            Some(None) => Self::Open,
+            Some(Some((at, entry))) => Self::Closed(at, entry),
+        })
+    }
+}
+
+fn flight(
+    scope: Scope<'_>,
+    (rails, legs): (&Rails, &mut LegReader<'_>),
+    number: usize,
+    event: &SettlementEvent,
+) -> Flight {
+    // A log that tells of no claim says nothing of any.
+    if rails.claims.are_silent() || movement(event) != Movement::Out || is_wrong_way(event, scope.policy) {
         return Flight::Landed;
     }
-    match claims.of_settlement(event, legs) {
+    match rails.claims.of_settlement(event, &legs.of_partners(rails.legs.partners(number))) {
         Claim::Silent => Flight::Landed,
         Claim::Accepted(at, _) if at <= UnixMicros::from(event.settled_at) => Flight::Landed,
         Claim::Accepted(at, entry) if scope.has_happened(at) => Flight::Closed(at, entry),
@@ -119,10 +177,12 @@ fn flight<'a>(scope: Scope<'_>, (claims, legs): (&Claims<'a>, &Legs<'a>), event:
 /// A received amount beside an invoice, unsigned.
 #[derive(Debug)]
 struct PaidInvoice {
-    evidence: EvidenceId,
     received: Msat,
+    evidence: EvidenceId,
     has_bolt11: bool,
 }
+
+packed_struct!(PaidInvoice { received, evidence, has_bolt11 });
 
 impl PaidInvoice {
     /// What a deposit's invoice received above the settled amount. A factor of exactly 1000 is a unit error, not money.
@@ -137,20 +197,20 @@ impl PaidInvoice {
 }
 
 /// Paid invoices by hash. Of several records the one with the smallest received amount, then the lowest id, is believed.
-fn paid_invoices(scope: Scope<'_>) -> BTreeMap<PaymentHash, PaidInvoice> {
-    let mut paid: BTreeMap<PaymentHash, PaidInvoice> = BTreeMap::new();
+fn paid_invoices(scope: Scope<'_>) -> Table<Digest32, PaidInvoice> {
+    let mut paid: Sorter<Digest32, PaidInvoice> = scope.set.invoices.sorter();
     for (evidence, invoice) in &scope.set.invoices {
         let received = invoice.received_msat.and_then(|msat| Msat::new(msat).ok());
-        let (InvoiceState::Settled, Some(received)) = (invoice.state, received) else { continue };
-        let record = PaidInvoice { evidence: *evidence, received, has_bolt11: invoice.bolt11.is_some() };
-        let better = paid
-            .get(&invoice.payment_hash)
-            .is_none_or(|held| (record.received, record.evidence) < (held.received, held.evidence));
-        if better {
-            paid.insert(invoice.payment_hash, record);
+        if let (InvoiceState::Settled, Some(received)) = (invoice.state, received) {
+            let record = PaidInvoice { received, evidence, has_bolt11: invoice.bolt11.is_some() };
+            paid.push(&invoice.payment_hash.0, &record);
         }
     }
-    paid
+    paid.finish(|held, other| {
+        if (other.received, other.evidence) < (held.received, held.evidence) {
+            *held = other;
+        }
+    })
 }
 
 fn tier_of(verified: &Verified<SignedSettlement>, excess: Msat, invoice: Option<&PaidInvoice>) -> Tier {

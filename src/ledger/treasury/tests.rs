@@ -104,7 +104,8 @@ fn an_overpayment_goes_to_suspense_and_its_residue_to_rounding() {
     assert_eq!(treasury.balance(&Account::Rounding("oc-me-v1".into())).0, -345);
     assert_eq!(world.entries()[0].tier, Tier::T2);
     // A factor of exactly 1000 is a unit error: no money is invented for it.
-    world.set.invoices[0] = paid("d", 1_000_000_000);
+    let (id, record) = paid("d", 1_000_000_000);
+    world.set.invoices.insert(id, record);
     assert_eq!(world.ledgers().treasury.balance(&Account::Custody("oc-me-v1".into())).0, 1_000_000);
 }
 

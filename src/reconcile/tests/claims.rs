@@ -50,7 +50,11 @@ const CLAIMS: &[Case<Scene>] = &[
         |s| {
             sent(s, "payout", "payout", 39_000, 0);
             accepted(s, "another");
-            s.world.set.payment_log[1].1.kind = "outgoing-payment-failed".into();
+            s.world.set.payment_log.each_mut(|entry| {
+                if &*entry.kind == "outgoing-payment-succeeded" {
+                    entry.kind = "outgoing-payment-failed".into();
+                }
+            });
         },
     ),
     (
@@ -79,9 +83,7 @@ fn an_open_claim_is_a_warning_for_a_day_and_then_an_error() {
         let mut scene = Scene::honest();
         sent(&mut scene, "payout", "payout", 39_000, 0);
         accepted(&mut scene, "another");
-        for (_, entry) in &mut scene.world.set.payment_log {
-            entry.at = micros("2026-05-12T00:00:00Z");
-        }
+        scene.world.set.payment_log.each_mut(|entry| entry.at = micros("2026-05-12T00:00:00Z"));
         scene.world.as_of.time = time(as_of);
         one(&scene.run(), Code::GwOpen).severity
     };

@@ -13,9 +13,8 @@ pub(super) fn observe(scene: &mut Scene, at: &str, msat: u64) {
 /// The payout is done, and its claim is accepted a day later.
 fn in_flight(scene: &mut Scene) {
     sent(scene, "payout", "payout", 39_000, 0);
-    accepted(scene, "payout");
-    let claim = scene.world.set.payment_log.last_mut().unwrap();
-    claim.1.at = crate::ledger::testkit::micros("2026-05-13T00:00:00Z");
+    let claim = accepted(scene, "payout");
+    scene.world.set.payment_log.get_mut(&claim).unwrap().at = crate::ledger::testkit::micros("2026-05-13T00:00:00Z");
 }
 
 pub(super) fn audited(scene: &mut Scene, net_assets: i64, modules: &[(&str, i64)]) {

@@ -99,9 +99,10 @@ fn of_two_records_of_an_invoice_the_paid_one_then_the_smaller_amount_is_believed
     let with = |records: &[(u64, InvoiceState)]| {
         let mut scene = Scene::honest();
         for (received, state) in records {
-            with_invoice(&mut scene, 100_000_000, *received, *state);
-            let last = scene.world.set.invoices.len() - 1;
-            scene.world.set.invoices[last].0 = evidence(&format!("record {last}"));
+            scene.declared.invoices = true;
+            let (_, record) = invoice("deposit", 100_000_000, *received, *state);
+            let id = evidence(&format!("record {}", scene.world.set.invoices.len()));
+            scene.world.set.invoices.push((id, record));
         }
         open(&scene)
     };
@@ -166,7 +167,8 @@ fn payments_without_an_entry_of_the_log_are_counted_as_not_checked() {
         (items(&result, "settlement.gateway"), owed)
     };
     assert_eq!(open(&scene), (Some((2, 0)), None));
-    scene.world.set.payment_log.pop();
+    let (of_payout, _) = logged("payout", "outgoing-payment-succeeded");
+    scene.world.set.payment_log.remove(&of_payout).unwrap();
     assert_eq!(open(&scene), (Some((1, 0)), Some(1)));
 }
 

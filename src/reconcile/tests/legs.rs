@@ -42,8 +42,8 @@ pub(super) fn sent(scene: &mut Scene, of_operation: &str, of_hash: &str, amount_
 }
 
 /// The claim of that operation.
-pub(super) fn accepted(scene: &mut Scene, of_operation: &str) {
-    entry(scene, "", "tx-accepted", |entry| entry.operation = Some(operation(of_operation)));
+pub(super) fn accepted(scene: &mut Scene, of_operation: &str) -> EvidenceId {
+    entry(scene, "", "tx-accepted", |entry| entry.operation = Some(operation(of_operation)))
 }
 
 pub(super) fn payout_fee(scene: &mut Scene, fee: u64) {

@@ -167,7 +167,7 @@ const RAILS: &[Case<Scene>] = &[
         |s| {
             log_all(s);
             s.world.set.payment_log.push(logged("payout", "outgoing-payment-failed"));
-            s.world.set.payment_log.remove(1);
+            s.world.set.payment_log.remove(&logged("payout", "outgoing-payment-succeeded").0).unwrap();
             s.world.set.invoices.push(invoice("payout", 39_000, 39_000, InvoiceState::Settled));
         },
         |s| {

@@ -86,7 +86,7 @@ fn gone<'b>(before: &'b Judged, after: &Judged) -> Vec<(&'b Divergence, bool)> {
 fn accepted_stays(before: &Judged, after: &Judged) {
     let (old, new) = (&before.set, &after.set);
     assert!(old.envelopes.keys().all(|id| new.envelopes.contains_key(&id)), "an envelope was taken back");
-    assert!(old.settlements.keys().all(|id| new.settlements.contains_key(id)), "a settlement was taken back");
+    assert!(old.settlements.keys().all(|id| new.settlements.contains_key(&id)), "a settlement was taken back");
     assert!(old.attestations.keys().all(|id| new.attestations.contains_key(id)), "an attestation was taken back");
     assert!(old.bindings.keys().all(|id| new.bindings.contains_key(id)), "a binding was taken back");
     assert!(old.descriptors.keys().all(|id| new.descriptors.contains_key(id)), "a descriptor was taken back");

@@ -94,8 +94,8 @@ fn facts_are_posted_once(judged: &Judged) {
         assert!(facts.contains(&Fact::Envelope(entry.id)), "{} is counted and not posted", entry.id);
     }
     for digest in judged.set.settlements.keys() {
-        let is_posted = facts.contains(&Fact::Settlement(*digest));
-        assert_ne!(is_posted, treasury.unposted.contains_key(digest), "{digest} is either posted or listed");
+        let is_posted = facts.contains(&Fact::Settlement(digest));
+        assert_ne!(is_posted, treasury.unposted.contains_key(&digest), "{digest} is either posted or listed");
     }
 }
 
@@ -129,13 +129,13 @@ fn custody_moves_by_settlements_only(judged: &Judged) {
 }
 
 fn settled(judged: &Judged, digest: Digest32, moved: i128) {
-    let event = &judged.set.settlements[&digest].fact().event;
+    let event = judged.set.settlements.get(&digest).unwrap().into_fact().event;
     let amount = i128::from(event.amount.get()) * 1_000;
     let fee = event.fee.map_or(0, |fee| i128::from(fee.get()) * 1_000);
     let inside = matches!(event.kind, SettlementKind::EscrowRebate | SettlementKind::PlatformAccrual)
         && event.destination.is_none();
     let allowed = match event.direction {
-        Direction::In => vec![amount, received(judged, event).unwrap_or(amount)],
+        Direction::In => vec![amount, received(judged, &event).unwrap_or(amount)],
         // Money that leaves against its kind's direction leaves without a fee that anyone is charged for.
         Direction::Out => vec![-amount - fee, -amount],
     };

@@ -48,7 +48,7 @@ pub(super) fn failed(scene: &mut Scene, then_succeeded: bool) {
     scene.world.set.payment_log.push(logged("payout", "outgoing-payment-failed"));
     scene.world.set.invoices.push(invoice("payout", 39_000, 39_000, InvoiceState::Settled));
     if !then_succeeded {
-        scene.world.set.payment_log.remove(1);
+        scene.world.set.payment_log.remove(&logged("payout", "outgoing-payment-succeeded").0).unwrap();
     }
 }
 
@@ -69,10 +69,11 @@ pub(super) fn received(scene: &mut Scene, msat: u64) {
 /// The deposit's record with that text, as verification takes it.
 pub(super) fn shown(scene: &mut Scene, text: Option<&str>) {
     received(scene, 100_000_000);
-    let (id, mut record) = scene.world.set.invoices.pop().unwrap();
+    let (id, _) = invoice("deposit", 0, 0, InvoiceState::Settled);
+    let mut record = scene.world.set.invoices.remove(&id).unwrap();
     record.bolt11 = text.map(str::to_owned);
     let (kept, found) = bolt11::judge(record, id);
-    scene.world.set.invoices.extend(kept.map(|record| (id, record)));
+    kept.into_iter().for_each(|record| scene.world.set.invoices.push((id, record)));
     scene.world.set.findings.extend(found);
 }
 

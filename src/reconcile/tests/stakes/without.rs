@@ -109,7 +109,7 @@ fn strangers(scene: &mut Scene) {
 
 /// The deposit comes by this carrier too.
 fn carried_by(scene: &mut Scene, name: &str) {
-    let deposit = scene.world.set.settlements[&digest("deposit")].clone().and_carried_by(evidence(name));
+    let deposit = scene.world.set.settlements.get(&digest("deposit")).unwrap().and_carried_by(evidence(name));
     scene.world.set.settlements.insert(digest("deposit"), deposit);
 }
 
