@@ -90,11 +90,13 @@ pub fn caps_of_run(
     let windows = ledgers.envelope.windows.values().filter(|window| window.first.is_some());
     let is_too_long = |code: Code, rule: Option<&str>| code == Code::DropWindow && rule == Some("length");
     let too_long = ledgers.findings.iter().filter(|found| is_too_long(found.code, found.subject.get("rule")));
+    let reading = ledgers.envelope.read_caps(&caps, &ledgers.people);
+    survey.set.check()?;
     Ok(CapTable {
         as_of: survey.as_of.time,
         evidence_root: survey.evidence_root,
         events: CapEvents::of(&ledgers.envelope),
-        reading: ledgers.envelope.read_caps(&caps, &ledgers.people),
+        reading,
         windows: DropWindows { looked_at: windows.count() as u64, breaches: too_long.count() as u64 },
         caps,
     })

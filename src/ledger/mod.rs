@@ -10,6 +10,7 @@
 mod canonical;
 pub mod envelope;
 pub mod fees;
+mod grouped;
 mod groups;
 mod operations;
 mod parts;

@@ -1,11 +1,12 @@
 //! Billed events by account: all names of one person.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crate::domain::{Names, UnixMicros, UserKey};
+use crate::domain::{Digest32, Names, UnixMicros, UserKey, packed_struct};
 use crate::evidence::{BillableEvent, EventClass};
-use crate::ledger::groups::Groups;
+use crate::ledger::grouped::{Grouped, Groups};
 use crate::ledger::people::People;
+use crate::scratch::Sorter;
 
 /// One event as limits and statements about activity see it.
 #[derive(Debug, Clone, Copy)]
@@ -23,95 +24,102 @@ pub(super) struct Billing<'n> {
 }
 
 /// The same by numbers: there are millions of these.
-#[derive(Debug, Clone, Copy)]
-struct Row {
+pub(super) struct Row {
     at: UnixMicros,
     sats: u64,
     site: u32,
-    project: Option<ProjectNumber>,
+    project: Option<u32>,
     user: u32,
     class: EventClass,
     is_agent: bool,
 }
 
-/// One more than the number of a project's name, so that having none takes no room.
-type ProjectNumber = std::num::NonZeroU32;
+packed_struct!(Row { at, sats, site, project, user, class, is_agent });
 
-/// Billings of each account in the order in which they were added.
-#[derive(Debug, Default)]
+/// What rows only have a number for, and what is summed over them.
+#[derive(Default)]
+struct Known {
+    /// Names of users.
+    users: Names,
+    /// What the events of each of these earned, in satoshi.
+    earned: Vec<i128>,
+    /// Names of sites and projects.
+    others: Names,
+    /// Which of these are projects.
+    projects: BTreeSet<u32>,
+}
+
+impl Known {
+    fn row(&mut self, event: &BillableEvent) -> Row {
+        let (user, sats) = (self.users.number(event.user.as_str()), event.user_earned.get());
+        match self.earned.get_mut(user as usize) {
+            Some(earned) => *earned += i128::from(sats),
+            None => self.earned.push(sats.into()),
+        }
+        let project = event.project.as_ref().map(|project| self.others.number(project.as_str()));
+        self.projects.extend(project);
+        let site = self.others.number(event.site.as_str());
+        Row { at: event.occurred_at, sats, site, project, user, class: event.class, is_agent: event.is_agent }
+    }
+
+    fn billing(&self, row: &Row) -> Billing<'_> {
+        Billing {
+            at: row.at,
+            sats: row.sats,
+            class: row.class,
+            site: self.others.name(row.site),
+            project: row.project.map(|project| self.others.name(project)),
+            user: self.users.name(row.user),
+            is_agent: row.is_agent,
+        }
+    }
+}
+
+/// Billings of each account in order of time, and of arrival where times are equal.
 pub(super) struct ByAccount {
-    names: Names,
-    rows: BTreeMap<UserKey, Vec<Row>>,
+    known: Known,
+    rows: Grouped<UserKey, Row>,
 }
 
 impl ByAccount {
-    /// Accounts with their billings, ascending by account.
+    /// Accounts with their billings, in the order in which the first billing of each came.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&UserKey, Vec<Billing<'_>>)> {
-        self.rows.iter().map(|(account, rows)| (account, self.billings(rows)))
-    }
-
-    /// One account's; none when it has none.
-    pub(super) fn get(&self, account: &UserKey) -> Vec<Billing<'_>> {
-        self.rows.get(account).map(|rows| self.billings(rows)).unwrap_or_default()
+        let billings = |rows: Vec<Row>| rows.iter().map(|row| self.known.billing(row)).collect();
+        self.rows.iter().map(move |(account, rows)| (account, billings(rows)))
     }
 
     /// Names of users with what their events earned, in satoshi.
     pub(super) fn earned(&self) -> impl Iterator<Item = (&str, i128)> {
-        let mut sums: BTreeMap<u32, i128> = BTreeMap::new();
-        for row in self.rows.values().flatten() {
-            *sums.entry(row.user).or_default() += i128::from(row.sats);
-        }
-        sums.into_iter().map(|(user, sats)| (self.names.name(user), sats))
+        let names = (0..).map(|user| self.known.users.name(user));
+        names.zip(self.known.earned.iter().copied())
     }
 
     /// Projects that events name.
     pub(super) fn projects(&self) -> impl Iterator<Item = &str> {
-        let numbers: BTreeSet<ProjectNumber> = self.rows.values().flatten().filter_map(|row| row.project).collect();
-        numbers.into_iter().map(|project| self.names.name(project.get() - 1))
-    }
-
-    fn billings(&self, rows: &[Row]) -> Vec<Billing<'_>> {
-        let names = &self.names;
-        let billing = |row: &Row| Billing {
-            at: row.at,
-            sats: row.sats,
-            class: row.class,
-            site: names.name(row.site),
-            project: row.project.map(|project| names.name(project.get() - 1)),
-            user: names.name(row.user),
-            is_agent: row.is_agent,
-        };
-        rows.iter().map(billing).collect()
+        self.known.projects.iter().map(|project| self.known.others.name(*project))
     }
 }
 
 /// Sorts events into accounts.
 pub(super) struct Accounts<'p> {
     people: &'p People,
-    names: Names,
+    known: Known,
     groups: Groups<UserKey, Row>,
 }
 
 impl<'p> Accounts<'p> {
-    pub(super) fn new(people: &'p People) -> Self {
-        Self { people, names: Names::default(), groups: Groups::default() }
+    /// Gathers them there.
+    pub(super) fn new(people: &'p People, rows: Sorter<Digest32, Row>) -> Self {
+        Self { people, known: Known::default(), groups: Groups::new(rows) }
     }
 
     pub(super) fn add(&mut self, event: &BillableEvent) {
-        let names = &mut self.names;
-        let row = Row {
-            at: event.occurred_at,
-            sats: event.user_earned.get(),
-            site: names.number(event.site.as_str()),
-            project: event.project.as_ref().and_then(|it| ProjectNumber::MIN.checked_add(names.number(it.as_str()))),
-            user: names.number(event.user.as_str()),
-            class: event.class,
-            is_agent: event.is_agent,
-        };
-        self.groups.push(event.user.as_str(), || self.people.account_of(&event.user).clone(), row);
+        let (row, account) = (self.known.row(event), || self.people.account_of(&event.user).clone());
+        self.groups.push(event.user.as_str(), account, event.occurred_at.0, &row);
     }
 
-    pub(super) fn into_lists(self) -> ByAccount {
-        ByAccount { names: self.names, rows: self.groups.into_lists() }
+    /// All of them.
+    pub(super) fn finish(self) -> ByAccount {
+        ByAccount { known: self.known, rows: self.groups.finish() }
     }
 }

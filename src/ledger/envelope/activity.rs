@@ -1,32 +1,50 @@
 //! ACTIVITY_MISMATCH: a signed statement about the ledger against the ledger (FORMATS 3.8).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::{Code, Finding, Subject, UnixMicros};
+use crate::domain::{Code, Finding, Subject, UnixMicros, UserKey};
 use crate::evidence::ActivityAttestation;
 use crate::ledger::scope::Scope;
 
 use super::accounts::Billing;
-use super::survey::Survey;
+use super::survey::{Signed, Survey};
 
-pub(super) fn check(scope: Scope<'_>, survey: &Survey, findings: &mut Vec<Finding>) {
-    for (signed, said) in &survey.activities {
-        let account = scope.people.account_of(&said.user);
-        let events = survey.by_account.get(account);
-        let (mut expected, mut observed) = (Vec::new(), Vec::new());
-        for (name, said, rebuilt) in differences(said, &events) {
-            expected.push(format!("{name}={rebuilt}"));
-            observed.push(format!("{name}={said}"));
+/// Statements by the account that they are about.
+pub(super) struct Statements<'s>(BTreeMap<&'s UserKey, Vec<&'s (Signed, ActivityAttestation)>>);
+
+impl<'s> Statements<'s> {
+    pub(super) fn of(scope: Scope<'s>, survey: &'s Survey) -> Self {
+        let mut statements: BTreeMap<&UserKey, Vec<_>> = BTreeMap::new();
+        for statement in &survey.activities {
+            statements.entry(scope.people.account_of(&statement.1.user)).or_default().push(statement);
         }
-        if !observed.is_empty() {
-            findings.push(
-                Finding::new(Code::ActivityMismatch, Subject::new("envelope", signed.id).and("user", &said.user))
-                    .with_values(expected.join(", "), observed.join(", "))
-                    .with_evidence(signed.carrier, "carrier")
-                    .with_explanation("The signed activity attestation contradicts the ledger rebuilt as of its time."),
-            );
-        }
+        Self(statements)
     }
+
+    /// Checks what is said about an account with these billings.
+    pub(super) fn check(&mut self, account: &UserKey, billings: &[Billing<'_>], findings: &mut Vec<Finding>) {
+        let said = self.0.remove(account).into_iter().flatten();
+        findings.extend(said.filter_map(|(signed, said)| mismatch(*signed, said, billings)));
+    }
+
+    /// Checks what is said about accounts that nobody billed for.
+    pub(super) fn check_rest(self, findings: &mut Vec<Finding>) {
+        findings.extend(self.0.into_values().flatten().filter_map(|(signed, said)| mismatch(*signed, said, &[])));
+    }
+}
+
+fn mismatch(signed: Signed, said: &ActivityAttestation, billings: &[Billing<'_>]) -> Option<Finding> {
+    let (mut expected, mut observed) = (Vec::new(), Vec::new());
+    for (name, said, rebuilt) in differences(said, billings) {
+        expected.push(format!("{name}={rebuilt}"));
+        observed.push(format!("{name}={said}"));
+    }
+    (!observed.is_empty()).then(|| {
+        Finding::new(Code::ActivityMismatch, Subject::new("envelope", signed.id).and("user", &said.user))
+            .with_values(expected.join(", "), observed.join(", "))
+            .with_evidence(signed.carrier, "carrier")
+            .with_explanation("The signed activity attestation contradicts the ledger rebuilt as of its time.")
+    })
 }
 
 /// What differs under both readings: nothing says whether a person's other names are counted in.

@@ -6,13 +6,13 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::domain::{CapWindow, Caps, Code, Finding, Subject, UnixMicros, UserKey};
 use crate::ledger::people::People;
-use crate::ledger::scope::Scope;
 
-use super::accounts::{Accounts, ByAccount};
+use super::accounts::{Accounts, Billing};
 use super::roll::EnvelopeLedger;
 
 /// A limit on what one user does in a day or a month.
@@ -119,30 +119,62 @@ impl EnvelopeLedger {
     /// Reads the counted events against these limits: all names of a person are one user. The limit in force at an event is
     /// the one that it is judged by.
     pub fn read_caps(&self, caps: &Caps, people: &People) -> CapReading {
-        let mut accounts = Accounts::new(people);
+        let mut accounts = Accounts::new(people, self.sorter());
         self.events().for_each(|counted| accounts.add(&counted.event));
-        read(&accounts.into_lists(), caps)
+        let mut reader = Reader::new(caps);
+        accounts.finish().iter().for_each(|(user, billings)| reader.read(user, billings));
+        reader.finish()
     }
 }
 
-fn read(by_user: &ByAccount, caps: &Caps) -> CapReading {
-    let mut reading = CapReading { window: caps.window, ..CapReading::default() };
-    for (user, billings) in by_user.iter() {
-        reading.users += 1;
-        walk::user(user, &billings, caps, &mut reading);
+/// A reading under way.
+pub(super) struct Reader<'c> {
+    caps: &'c Caps,
+    reading: CapReading,
+    /// Whose the highest measures are.
+    holders: BTreeMap<Cap, UserKey>,
+}
+
+impl<'c> Reader<'c> {
+    pub(super) fn new(caps: &'c Caps) -> Self {
+        let reading = CapReading { window: caps.window, ..CapReading::default() };
+        Self { caps, reading, holders: BTreeMap::new() }
     }
-    reading.breaches.sort_by(|a, b| order(a).cmp(&order(b)));
-    reading
+
+    /// Reads one user, whose billings are in order of time, and of id where times are equal. Users may come in any order.
+    pub(super) fn read(&mut self, user: &UserKey, billings: Vec<Billing<'_>>) {
+        self.reading.users += 1;
+        for (cap, worst) in walk::user(user, billings, self.caps, &mut self.reading) {
+            self.hold(cap, user, worst);
+        }
+    }
+
+    /// Keeps the highest measure, of equal ones the one of the first name.
+    fn hold(&mut self, cap: Cap, user: &UserKey, worst: Measured) {
+        if let (Some(held), Some(holder)) = (self.reading.worst.get(&cap), self.holders.get(&cap))
+            && (held.rank(), Reverse(holder)) > (worst.rank(), Reverse(user))
+        {
+            return;
+        }
+        self.reading.worst.insert(cap, worst);
+        self.holders.insert(cap, user.clone());
+    }
+
+    fn finish(self) -> CapReading {
+        let mut reading = self.reading;
+        reading.breaches.sort_by(|a, b| order(a).cmp(&order(b)));
+        reading
+    }
+
+    /// The breaches as findings.
+    pub(super) fn findings(self) -> Vec<Finding> {
+        let reading = self.finish();
+        reading.breaches.iter().map(|breach| finding(breach, reading.window)).collect()
+    }
 }
 
 fn order(breach: &CapBreach) -> (Cap, &UserKey, &str, Option<&str>) {
     (breach.cap, &breach.user, &breach.period, breach.site.as_deref())
-}
-
-pub(super) fn check(scope: Scope<'_>, by_account: &ByAccount, findings: &mut Vec<Finding>) {
-    let caps = &scope.policy.caps;
-    let reading = read(by_account, caps);
-    findings.extend(reading.breaches.iter().map(|breach| finding(breach, caps.window)));
 }
 
 /// A breach as a finding. One over a rolling window names the window beside the day or month in which it ends.

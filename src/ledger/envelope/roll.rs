@@ -160,8 +160,7 @@ impl EnvelopeLedger {
         let root_rules = drops::check(scope, &survey, &windows, &blocks, findings);
         identity::check(scope, claims, &survey, findings);
         schedules::check(&survey, findings);
-        activity::check(scope, &survey, findings);
-        caps::check(scope, &survey.by_account, findings);
+        by_account(scope, &survey, findings);
         let ledger = Self {
             signed: scope.set.envelopes.clone(),
             rows: rows.finish(|_, _| ()),
@@ -177,6 +176,11 @@ impl EnvelopeLedger {
             counted,
         };
         (ledger, rebinds)
+    }
+
+    /// Gathers other rows in the place where these lie.
+    pub(super) fn sorter<L, W>(&self) -> Sorter<L, W> {
+        self.signed.sorter()
     }
 
     /// How many entries.
@@ -252,6 +256,18 @@ impl EnvelopeLedger {
             Some(drop) => self.windows.get(&drop.window)?.vested_at.map(|vested| vested.max(earned)),
         }
     }
+}
+
+/// Checks what asks for all billings of an account: only those of one are in memory at once.
+fn by_account(scope: Scope<'_>, survey: &Survey, findings: &mut Vec<Finding>) {
+    let mut statements = activity::Statements::of(scope, survey);
+    let mut limits = caps::Reader::new(&scope.policy.caps);
+    for (account, billings) in survey.by_account.iter() {
+        statements.check(account, &billings, findings);
+        limits.read(account, billings);
+    }
+    statements.check_rest(findings);
+    findings.extend(limits.findings());
 }
 
 /// What each name earned, and what of it matures.

@@ -86,7 +86,7 @@ impl<'l> Surveyor<'l> {
     pub(super) fn new(scope: Scope<'l>) -> Self {
         Self {
             prices: Prices::of(scope),
-            accounts: Accounts::new(scope.people),
+            accounts: Accounts::new(scope.people, scope.set.envelopes.sorter()),
             names: Names::default(),
             members: Groups::default(),
             claims: scope.set.envelopes.sorter(),
@@ -140,7 +140,7 @@ impl<'l> Surveyor<'l> {
     /// What was noted, and who claims which idempotency key.
     pub(super) fn finish(self) -> (Survey, Claims) {
         let survey = Survey {
-            by_account: self.accounts.into_lists(),
+            by_account: self.accounts.finish(),
             members: self.members.into_lists(),
             manifests: self.manifests,
             activities: self.activities,

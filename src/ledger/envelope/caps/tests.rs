@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::{CapLimits, DatedLimits, UnixSeconds};
 use crate::evidence::{EventClass, MergeRecord};
-use crate::ledger::testkit::{World, evidence, has, sats, time};
+use crate::ledger::testkit::{World, evidence, has, micros, sats, time};
 
 const DAY: i64 = 24 * 3600;
 
@@ -206,4 +206,36 @@ fn two_names_of_one_account_share_its_limits() {
     let reading = utc(&world);
     assert_eq!(of(&reading, Cap::ClassADay), [(5, 6, "2026-05-04")]);
     assert_eq!((reading.users, reading.breaches[0].user.as_str()), (1, "bc1quser"));
+}
+
+#[test]
+fn of_equal_measures_the_first_names_stands_whoever_is_read_first() {
+    let mut world = World::new();
+    let users = ["bc1qc", "bc1qa", "bc1qd", "bc1qb"];
+    for (number, user) in (0_i64..).zip(users.into_iter().cycle().take(40)) {
+        world.event(&format!("event {number}"), |event| {
+            event.class = EventClass::A;
+            event.user = user.into();
+            event.occurred_at = time("2026-05-04T12:00:00Z").plus(number).into();
+        });
+    }
+    // Ten each; the second of these users in order of name is read at any place, and has one more.
+    world.event("one more", |event| {
+        event.class = EventClass::A;
+        event.user = "bc1qb".into();
+        event.occurred_at = micros("2026-05-04T13:00:00Z");
+    });
+    let until = |reading: &CapReading, cap: Cap| reading.worst[&cap].until;
+    let reading = utc(&world);
+    assert_eq!(until(&reading, Cap::ClassADay), micros("2026-05-04T13:00:00Z"));
+    world.event("as many", |event| {
+        event.class = EventClass::A;
+        event.user = "bc1qa".into();
+        event.occurred_at = micros("2026-05-04T14:00:00Z");
+    });
+    let reading = utc(&world);
+    assert_eq!(until(&reading, Cap::ClassADay), micros("2026-05-04T14:00:00Z"));
+    assert_eq!(until(&reading, Cap::Review), micros("2026-05-04T14:00:00Z"));
+    let users: Vec<&str> = reading.breaches.iter().map(|breach| breach.user.as_str()).collect();
+    assert_eq!(users, ["bc1qa", "bc1qb", "bc1qc", "bc1qd"]);
 }

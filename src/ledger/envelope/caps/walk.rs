@@ -35,10 +35,7 @@ impl Dated<'_> {
     }
 }
 
-/// In order of time; what has one time stays in order of id.
-fn dated<'a>(billings: &[Billing<'a>]) -> Vec<Dated<'a>> {
-    let mut billings = billings.to_vec();
-    billings.sort_by_key(|billing| billing.at);
+fn dated(billings: Vec<Billing<'_>>) -> Vec<Dated<'_>> {
     let (mut day, mut date) = (None, (0, 0, 0));
     let dated = billings.into_iter().map(|billing| {
         // A date is worked out once for all events of its day.
@@ -58,15 +55,21 @@ fn shown((year, month, day): Period) -> String {
     if day == 0 { format!("{year:04}-{month:02}") } else { format!("{year:04}-{month:02}-{day:02}") }
 }
 
-/// Judges one user, whose billings are in order of id.
-pub(super) fn user(user: &UserKey, billings: &[Billing<'_>], caps: &Caps, reading: &mut CapReading) {
+/// Judges one user, whose billings are in order of time, and of id where times are equal; gives back the highest measures.
+pub(super) fn user(
+    user: &UserKey,
+    billings: Vec<Billing<'_>>,
+    caps: &Caps,
+    reading: &mut CapReading,
+) -> BTreeMap<Cap, Measured> {
     let events = dated(billings);
     calendar(user, &events, reading);
     let rolls = caps.window == CapWindow::Rolling;
-    let mut found = Found { user, reading, rolls, breaches: BTreeMap::new(), open: BTreeMap::new() };
+    let (breaches, open, worst) = Default::default();
+    let mut found = Found { user, reading, rolls, breaches, open, worst };
     class_a(&events, caps, &mut found);
     shares(&events, caps, &mut found);
-    found.finish();
+    found.finish()
 }
 
 /// Days, months, and months with one site.
@@ -95,6 +98,7 @@ struct Found<'r, 'u> {
     /// The window of each limit that is being judged, and whether it is above. All measures of a window come one after the
     /// other.
     open: BTreeMap<Cap, (Window, bool)>,
+    worst: BTreeMap<Cap, Measured>,
 }
 
 impl Found<'_, '_> {
@@ -105,11 +109,12 @@ impl Found<'_, '_> {
         }
     }
 
-    fn finish(mut self) {
+    fn finish(mut self) -> BTreeMap<Cap, Measured> {
         for (cap, last) in std::mem::take(&mut self.open) {
             self.count(cap, Some(last));
         }
         self.reading.breaches.extend(self.breaches.into_values());
+        self.worst
     }
 
     /// Takes a measure; of several in one period the highest is kept, of equal ones the first.
@@ -122,7 +127,7 @@ impl Found<'_, '_> {
                 self.count(cap, closed);
             }
         }
-        let worst = self.reading.worst.entry(cap).or_insert(found);
+        let worst = self.worst.entry(cap).or_insert(found);
         if found.rank() > worst.rank() {
             *worst = found;
         }
