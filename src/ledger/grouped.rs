@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::domain::{Digest32, Packed};
-use crate::scratch::{Sorter, Table};
+use crate::scratch::{Sorter, Table, by_number};
 
 /// A group's key, and how many rows it has.
 struct Group<K> {
@@ -62,12 +62,11 @@ impl<K: Ord + Clone, T: Packed> Groups<K, T> {
 
 /// Sorts by group, rank and arrival.
 fn place(group: u32, rank: i64, arrived: u64) -> Digest32 {
-    let mut key = [0; 32];
-    key[..4].copy_from_slice(&group.to_be_bytes());
+    let mut then = [0; 16];
     // With the sign's bit turned, the bytes are in the order of the ranks.
-    key[4..12].copy_from_slice(&(rank ^ i64::MIN).to_be_bytes());
-    key[12..20].copy_from_slice(&arrived.to_be_bytes());
-    Digest32(key)
+    then[..8].copy_from_slice(&(rank ^ i64::MIN).to_be_bytes());
+    then[8..].copy_from_slice(&arrived.to_be_bytes());
+    by_number(group, &then)
 }
 
 /// Rows by key.
@@ -82,6 +81,11 @@ impl<K: Ord, T: Packed> Grouped<K, T> {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, Vec<T>)> {
         let mut rows = self.rows.values();
         self.groups.iter().map(move |group| (&group.key, rows.by_ref().take(group.rows).collect()))
+    }
+
+    /// Keys with a row, in the order of [`Self::iter`].
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &K> {
+        self.groups.iter().map(|group| &group.key)
     }
 }
 
@@ -110,6 +114,7 @@ mod tests {
         let rows = [("y", "b", 0, 1), ("x", "a", 7, 2), ("x'", "a", -7, 3), ("x", "a", 7, 4), ("x", "a", i64::MIN, 5)];
         let grouped = grouped(&Scratch::default(), &rows);
         assert_eq!(listed(grouped.iter()), [("b", vec![1]), ("a", vec![5, 3, 2, 4])]);
+        assert!(grouped.keys().eq(&["b", "a"]));
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub use envelope::{
     Measured, Standing, Window,
 };
 pub use fees::{FeeError, Fees, compute_fees, fee_issues};
-pub(crate) use groups::Groups;
+pub(crate) use grouped::{Grouped, Groups};
 pub use people::People;
 pub use rebind::{
     Change, CustodyAt, CustodyChange, CustodyCourse, Dated, Doubt, RebindEntry, RebindLedger, Transition, TrustLevel,

@@ -69,10 +69,7 @@ fn reasons<'a>(input: &Input<'_>, earned: &'a Earned<'a>) -> Reasons<'a> {
 fn reason(input: &Input<'_>, settlement: &Posted, reasons: &Reasons<'_>) -> &'static str {
     let event = &settlement.event;
     let is_earner = || {
-        event
-            .user
-            .as_ref()
-            .is_some_and(|user| reasons.earned.by_account.contains_key(input.ledgers.people.account_of(user)))
+        event.user.as_ref().is_some_and(|user| reasons.earned.accounts.contains(input.ledgers.people.account_of(user)))
     };
     match event.kind {
         SettlementKind::DistributionSettled => match &event.distribution {

@@ -37,8 +37,8 @@ impl Payout {
 }
 
 /// One account's shares and payouts.
-struct Flow<'f> {
-    shares: &'f [Share],
+struct Flow {
+    shares: Vec<Share>,
     /// By time.
     payouts: Vec<Payout>,
 }
@@ -48,33 +48,30 @@ pub(super) fn check(input: &Input<'_>, posted: &AllPosted, earned: &Earned<'_>, 
         audit.not_possible("settlement.payouts", "settlements are not declared", 0, false);
         return;
     }
-    let flows = flows(input, posted, earned);
+    let mut payouts = by_account(input, posted);
     let mut found = Vec::new();
-    for (user, flow) in &flows {
-        if flow.shares.is_empty() {
-            found.extend(flow.payouts.iter().filter_map(|payout| Some(orphan(&payout.read(posted)?, user))));
-            continue;
-        }
-        found.extend(overpaid(posted, user, flow));
-        found.extend(outstanding(input, user, flow));
+    for (user, shares) in earned.shares.iter() {
+        let flow = Flow { shares, payouts: payouts.remove(user).unwrap_or_default() };
+        found.extend(overpaid(posted, user, &flow));
+        found.extend(outstanding(input, user, &flow));
     }
-    audit.check("settlement.payouts", flows.len(), found);
+    for (user, payouts) in &payouts {
+        found.extend(payouts.iter().filter_map(|payout| Some(orphan(&payout.read(posted)?, user))));
+    }
+    audit.check("settlement.payouts", earned.accounts.len() + payouts.len(), found);
 }
 
-fn flows<'f>(input: &Input<'_>, posted: &AllPosted, earned: &'f Earned<'_>) -> BTreeMap<UserKey, Flow<'f>> {
-    let shared = earned.by_account.iter();
-    let shared = shared.map(|(user, shares)| (user.clone(), Flow { shares, payouts: Vec::new() }));
-    let mut flows: BTreeMap<UserKey, Flow<'_>> = shared.collect();
+fn by_account(input: &Input<'_>, posted: &AllPosted) -> BTreeMap<UserKey, Vec<Payout>> {
+    let mut payouts: BTreeMap<UserKey, Vec<Payout>> = BTreeMap::new();
     for (place, Posted { event, .. }) in posted.values().enumerate() {
         if let (SettlementKind::DistributionSettled, Direction::Out, Some(user)) =
             (event.kind, event.direction, &event.user)
         {
-            let user = input.ledgers.people.account_of(user).clone();
-            let flow = flows.entry(user).or_insert_with(|| Flow { shares: &[], payouts: Vec::new() });
-            flow.payouts.push(Payout::of(place, &event, input));
+            let account = input.ledgers.people.account_of(user).clone();
+            payouts.entry(account).or_default().push(Payout::of(place, &event, input));
         }
     }
-    flows
+    payouts
 }
 
 fn orphan(payout: &Posted, user: &UserKey) -> Finding {
@@ -86,7 +83,7 @@ fn orphan(payout: &Posted, user: &UserKey) -> Finding {
 }
 
 /// USER_OVERPAID: above what is vested now, or above what was even earned when it was paid. SET_EARLY: paid before it vested.
-fn overpaid(posted: &AllPosted, user: &UserKey, flow: &Flow<'_>) -> Option<Finding> {
+fn overpaid(posted: &AllPosted, user: &UserKey, flow: &Flow) -> Option<Finding> {
     let sats = |shares: &[Share]| shares.iter().map(|share| u128::from(share.sats)).sum::<u128>();
     let vested_shares = flow.shares.split(|share| share.vested_at.is_none()).next().unwrap_or_default();
     let vested = sats(vested_shares);
@@ -129,7 +126,7 @@ fn overpaid(posted: &AllPosted, user: &UserKey, flow: &Flow<'_>) -> Option<Findi
 }
 
 /// SET_MISSING, SET_PENDING and SET_LATE: which shares the payouts cover, first in first out.
-fn outstanding(input: &Input<'_>, user: &UserKey, flow: &Flow<'_>) -> Vec<Finding> {
+fn outstanding(input: &Input<'_>, user: &UserKey, flow: &Flow) -> Vec<Finding> {
     let mut payouts = flow.payouts.iter();
     let (mut paid, mut paid_at, mut vested) = (0_u128, None, 0_u128);
     let mut groups: BTreeMap<Code, (u128, &Share, UnixSeconds)> = BTreeMap::new();

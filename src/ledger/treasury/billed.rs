@@ -10,7 +10,7 @@ use crate::domain::{
 use crate::evidence::BillableEvent;
 use crate::ledger::envelope::{CountedEvent, EnvelopeLedger};
 use crate::ledger::scope::Scope;
-use crate::scratch::{Sorter, Table};
+use crate::scratch::{Sorter, Table, by_time};
 
 use super::entry::{EntryKey, Fact, Tier};
 use super::journal::{Cause, Parts, Place, Step};
@@ -91,7 +91,7 @@ impl Billed {
                 window: maturing.map(|(window, _)| window.clone()),
                 parts: Parts::of(&event),
             };
-            events.push(&order(event.occurred_at, number), &billed);
+            events.push(&by_time(event.occurred_at, &(number as u64).to_be_bytes()), &billed);
         }
         let mut billed = Self { events: events.finish(|_, _| ()), vestings: Vec::new(), members: Vec::new() };
         for (window, shares) in shares {
@@ -135,15 +135,6 @@ impl Billed {
         let evidence = self.members.get(members.clone())?.to_vec();
         Some(Step::new(key, "vesting", made, (evidence, Tier::T1), Cause::Vesting))
     }
-}
-
-/// Sorts by time, and by number where times are equal.
-fn order(at: UnixMicros, number: usize) -> Digest32 {
-    let mut key = [0; 32];
-    // With the sign's bit turned, the bytes are in the order of the times.
-    key[..8].copy_from_slice(&(at.0 ^ i64::MIN).to_be_bytes());
-    key[8..16].copy_from_slice(&(number as u64).to_be_bytes());
-    Digest32(key)
 }
 
 /// The window in which an event's share matures, and when that closes. A member that comes after its window has vested is
