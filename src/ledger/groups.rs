@@ -1,4 +1,4 @@
-//! Items by names that are met millions of times.
+//! Rows that come by the million and belong to few: beside memory, one group's after the other's.
 
 #![expect(
     clippy::disallowed_types,
@@ -8,50 +8,147 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-/// Items by key, where several names can mean one key. Each list is in order of arrival.
+use crate::domain::{Digest32, Packed};
+use crate::scratch::{Sorter, Table};
+
+/// A group's key, and how many rows it has.
+struct Group<K> {
+    key: K,
+    rows: usize,
+}
+
+/// Rows by key while they are gathered. Several names can mean one key.
 pub(crate) struct Groups<K, T> {
-    places: HashMap<Arc<str>, usize>,
-    by_key: BTreeMap<K, usize>,
-    lists: Vec<Vec<T>>,
+    places: HashMap<Arc<str>, u32>,
+    by_key: BTreeMap<K, u32>,
+    groups: Vec<Group<K>>,
+    rows: Sorter<Digest32, T>,
+    arrived: u64,
 }
 
-impl<K: Ord, T> Default for Groups<K, T> {
-    fn default() -> Self {
-        Self { places: HashMap::new(), by_key: BTreeMap::new(), lists: Vec::new() }
+impl<K: Ord + Clone, T: Packed> Groups<K, T> {
+    /// Gathers them there.
+    pub(crate) fn new(rows: Sorter<Digest32, T>) -> Self {
+        Self { places: HashMap::new(), by_key: BTreeMap::new(), groups: Vec::new(), rows, arrived: 0 }
+    }
+
+    /// Adds a row to the key that the name means, which is asked once for each name. Rows of a group are in the order of
+    /// `rank`, and of arrival where ranks are equal.
+    pub(crate) fn push(&mut self, name: &str, key: impl FnOnce() -> K, rank: i64, row: &T) {
+        let number = self.places.get(name).copied().unwrap_or_else(|| self.named(name, key()));
+        if let Some(group) = self.groups.get_mut(number as usize) {
+            group.rows += 1;
+        }
+        self.rows.push(&place(number, rank, self.arrived), row);
+        self.arrived += 1;
+    }
+
+    /// Four thousand million different names would not fit in memory.
+    fn named(&mut self, name: &str, key: K) -> u32 {
+        let fresh = u32::try_from(self.groups.len()).unwrap_or(u32::MAX);
+        let number = *self.by_key.entry(key.clone()).or_insert(fresh);
+        if number == fresh {
+            self.groups.push(Group { key, rows: 0 });
+        }
+        self.places.insert(name.into(), number);
+        number
+    }
+
+    /// All of them, in their order.
+    pub(crate) fn finish(self) -> Grouped<K, T> {
+        Grouped { groups: self.groups, rows: self.rows.finish(|_, _| ()) }
     }
 }
 
-impl<K: Ord, T> Groups<K, T> {
-    /// Adds an item to the list of the key that the name means; asked once for each name.
-    pub(crate) fn push(&mut self, name: &str, key: impl FnOnce() -> K, item: T) {
-        let place = self.places.get(name).copied().unwrap_or_else(|| {
-            let place = *self.by_key.entry(key()).or_insert_with(|| {
-                self.lists.push(Vec::new());
-                self.lists.len() - 1
-            });
-            self.places.insert(name.into(), place);
-            place
-        });
-        self.lists[place].push(item);
+/// Sorts by group, rank and arrival.
+fn place(group: u32, rank: i64, arrived: u64) -> Digest32 {
+    let mut key = [0; 32];
+    key[..4].copy_from_slice(&group.to_be_bytes());
+    // With the sign's bit turned, the bytes are in the order of the ranks.
+    key[4..12].copy_from_slice(&(rank ^ i64::MIN).to_be_bytes());
+    key[12..20].copy_from_slice(&arrived.to_be_bytes());
+    Digest32(key)
+}
+
+/// Rows by key.
+pub(crate) struct Grouped<K, T> {
+    /// In the order in which the first row of each came.
+    groups: Vec<Group<K>>,
+    rows: Table<Digest32, T>,
+}
+
+impl<K: Ord, T: Packed> Grouped<K, T> {
+    /// Every key with its rows, in the order in which the first row of each came: only one group's rows are in memory.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, Vec<T>)> {
+        let mut rows = self.rows.values();
+        self.groups.iter().map(move |group| (&group.key, rows.by_ref().take(group.rows).collect()))
     }
 
-    /// The lists in order of key.
-    pub(crate) fn into_lists(mut self) -> BTreeMap<K, Vec<T>> {
-        let lists = &mut self.lists;
-        self.by_key.into_iter().map(|(key, place)| (key, std::mem::take(&mut lists[place]))).collect()
+    /// The same where not even one group's rows have to be in memory. Rows that are not taken are passed.
+    pub(crate) fn each<'g>(&'g self, mut visit: impl FnMut(&'g K, &mut dyn Iterator<Item = T>)) {
+        let mut rows = self.rows.values();
+        for group in &self.groups {
+            let mut own = rows.by_ref().take(group.rows);
+            visit(&group.key, &mut own);
+            own.for_each(drop);
+        }
+    }
+
+    /// Keys with a row, in the order of [`Self::iter`].
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &K> {
+        self.groups.iter().map(|group| &group.key)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scratch::Scratch;
+
+    type Listed = Vec<(&'static str, Vec<u64>)>;
+
+    /// Rows as (name, key, rank, number).
+    fn grouped(scratch: &Scratch, rows: &[(&str, &'static str, i64, u64)]) -> Grouped<&'static str, u64> {
+        let mut groups = Groups::new(Sorter::in_place(scratch.clone()));
+        for (name, key, rank, number) in rows {
+            groups.push(name, || *key, *rank, number);
+        }
+        groups.finish()
+    }
+
+    fn listed<'g>(groups: impl Iterator<Item = (&'g &'static str, Vec<u64>)>) -> Listed {
+        groups.map(|(key, rows)| (*key, rows)).collect()
+    }
 
     #[test]
-    fn names_of_one_key_share_a_list_and_keys_come_in_order() {
-        let mut groups = Groups::default();
-        for (name, key, item) in [("y", "b", 1), ("x", "a", 2), ("x'", "a", 3), ("x", "a", 4)] {
-            groups.push(name, || key, item);
+    fn names_of_one_key_are_one_group_whose_rows_are_in_order_of_rank_and_arrival() {
+        let rows = [("y", "b", 0, 1), ("x", "a", 7, 2), ("x'", "a", -7, 3), ("x", "a", 7, 4), ("x", "a", i64::MIN, 5)];
+        let grouped = grouped(&Scratch::default(), &rows);
+        assert_eq!(listed(grouped.iter()), [("b", vec![1]), ("a", vec![5, 3, 2, 4])]);
+        assert!(grouped.keys().eq(&["b", "a"]));
+        let mut firsts = Vec::new();
+        grouped.each(|key, rows| firsts.push((*key, rows.next())));
+        assert_eq!(firsts, [("b", Some(1)), ("a", Some(5))], "what is left of one group is not the next one's");
+    }
+
+    #[test]
+    fn many_rows_are_in_the_same_order_when_they_lie_in_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = ["d", "a", "c", "b"];
+        let mut rows: Vec<(&str, &'static str, i64, u64)> = Vec::new();
+        for number in 0..4_000_u64 {
+            let key = keys[usize::from(number < 3_900) + usize::try_from(number % 3).unwrap()];
+            rows.push((key, key, (number * 7_919 % 50).cast_signed() - 25, number));
         }
-        assert_eq!(groups.into_lists(), BTreeMap::from([("a", vec![2, 3, 4]), ("b", vec![1])]));
+        let grouped = grouped(&Scratch::in_folder(folder.path()), &rows);
+        let mut model: BTreeMap<&str, Vec<(i64, u64)>> = BTreeMap::new();
+        rows.iter().for_each(|(_, key, rank, number)| model.entry(key).or_default().push((*rank, *number)));
+        model.values_mut().for_each(|rows| rows.sort_unstable());
+        let model: Listed =
+            model.into_iter().map(|(key, rows)| (key, rows.into_iter().map(|row| row.1).collect())).collect();
+        let mut walked = listed(grouped.iter());
+        assert!(walked.iter().map(|(key, _)| *key).eq(["a", "c", "b", "d"]));
+        walked.sort_unstable();
+        assert_eq!(walked, model);
     }
 }

@@ -10,7 +10,6 @@
 mod canonical;
 pub mod envelope;
 pub mod fees;
-mod grouped;
 mod groups;
 mod operations;
 mod parts;
@@ -32,7 +31,7 @@ pub use envelope::{
     Measured, Standing, Window,
 };
 pub use fees::{FeeError, Fees, compute_fees, fee_issues};
-pub(crate) use grouped::{Grouped, Groups};
+pub(crate) use groups::{Grouped, Groups};
 pub use people::People;
 pub use rebind::{
     Change, CustodyAt, CustodyChange, CustodyCourse, Dated, Doubt, RebindEntry, RebindLedger, Transition, TrustLevel,

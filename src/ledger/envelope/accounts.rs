@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::domain::{Digest32, Names, UnixMicros, UserKey, packed_struct};
 use crate::evidence::{BillableEvent, EventClass};
-use crate::ledger::grouped::{Grouped, Groups};
+use crate::ledger::groups::{Grouped, Groups};
 use crate::ledger::people::People;
 use crate::scratch::Sorter;
 

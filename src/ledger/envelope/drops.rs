@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{
-    BlockHeight, Code, Digest32, EnvelopeId, Finding, Subject, UnixMicros, UnixSeconds, WindowId, merkle_root, sha256,
+    BlockHeight, Code, Digest32, EnvelopeId, Finding, Names, Subject, UnixMicros, UnixSeconds, UserKey, WindowId,
 };
 use crate::evidence::DropManifest;
 use crate::ledger::scope::{BLOCK_TIME_SLACK_SECONDS, Scope};
 
-use super::survey::{Member, Signed, Survey};
+use super::members::{Held, Named};
+use super::roots::root_rule;
+use super::survey::{Signed, Survey};
 
 /// The unconditional safety valve after a window's boundary.
 const VALVE_SECONDS: i64 = 24 * 3600;
@@ -21,7 +23,7 @@ const LATE_SEAL_BLOCKS: u32 = 216;
 type Blocks = BTreeMap<BlockHeight, UnixSeconds>;
 
 /// What is known about one drop window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Window {
     /// Claimed time of the first counted member; `None` when only the manifest is held.
     pub first: Option<UnixMicros>,
@@ -33,18 +35,20 @@ pub struct Window {
     pub vested_at: Option<UnixSeconds>,
 }
 
-/// Groups counted events and manifests by window and decides vesting: the first of the boundary's block, the seal, and the
+impl Window {
+    /// Takes what a member says.
+    pub(super) fn note(&mut self, at: UnixMicros, target: Option<BlockHeight>) {
+        self.first = Some(self.first.map_or(at, |first| first.min(at)));
+        self.target = self.target.into_iter().chain(target).min();
+    }
+}
+
+/// Adds what manifests say to what members say, and decides vesting: the first of the boundary's block, the seal, and the
 /// longest window plus its valve.
 pub(super) fn windows(scope: Scope<'_>, survey: &Survey, blocks: &Blocks) -> BTreeMap<WindowId, Window> {
-    let mut windows: BTreeMap<WindowId, Window> = BTreeMap::new();
-    let empty = Window { first: None, target: None, sealed_at: None, vested_at: None };
-    for (id, members) in &survey.members {
-        let first = members.iter().map(|member| member.at).min();
-        let targets = members.iter().filter_map(|member| member.target);
-        windows.insert((*id).clone(), Window { first, target: targets.min(), ..empty });
-    }
-    for (_, manifest) in &survey.manifests {
-        let window = windows.entry(manifest.window.clone()).or_insert(empty);
+    let mut windows = survey.windows.clone();
+    for (_, manifest) in survey.manifests() {
+        let window = windows.entry(manifest.window.clone()).or_default();
         window.sealed_at = Some(window.sealed_at.map_or(manifest.sealed_at, |sealed| sealed.min(manifest.sealed_at)));
     }
     for window in windows.values_mut() {
@@ -69,61 +73,85 @@ fn ceiling(scope: Scope<'_>, first: UnixMicros) -> UnixSeconds {
     first.plus(i64::from(days) * DAY_SECONDS + VALVE_SECONDS)
 }
 
-/// Checks every manifest and window. Returns the root rule that matched, by manifest.
-pub(super) fn check(
-    scope: Scope<'_>,
-    survey: &Survey,
-    windows: &BTreeMap<WindowId, Window>,
-    blocks: &Blocks,
-    findings: &mut Vec<Finding>,
-) -> BTreeMap<EnvelopeId, &'static str> {
-    let mut rules = BTreeMap::new();
-    let mut sealed_heights: BTreeMap<&WindowId, BlockHeight> = BTreeMap::new();
-    for (signed, manifest) in &survey.manifests {
-        let held = survey.members_of(&manifest.window);
-        findings.extend(totals(scope, *signed, manifest, held));
-        if let Some(expected) = manifest.events_root {
-            let ids: Vec<EnvelopeId> = held.iter().map(|member| member.signed.id).collect();
-            match root_rule(expected, &manifest.event_ids, &ids) {
-                Some(rule) => drop(rules.insert(signed.id, rule)),
-                None => findings.push(root_unknown(*signed, manifest, expected)),
-            }
-        }
-        if let Some(height) = manifest.sealed_height {
-            let lowest = sealed_heights.entry(&manifest.window).or_insert(height);
-            *lowest = height.min(*lowest);
-        }
-    }
-    for (id, window) in windows {
-        let held = survey.members_of(id);
-        findings.extend(too_long(scope, id, window));
-        findings.extend(boundary_moved(id, held));
-        findings.extend(sealed_late(blocks, id, window, sealed_heights.get(id).copied()));
-    }
-    rules
+/// Manifests with what they are checked for, window by window.
+pub(super) struct Seals<'s> {
+    scope: Scope<'s>,
+    names: &'s Names,
+    sealed: BTreeMap<&'s WindowId, Vec<(Signed, &'s DropManifest)>>,
+    /// The root rule that matched, by manifest.
+    rules: BTreeMap<EnvelopeId, &'static str>,
 }
 
-fn totals(scope: Scope<'_>, signed: Signed, manifest: &DropManifest, held: &[Member]) -> Option<Finding> {
-    let users: BTreeSet<_> = held.iter().map(|member| &member.user).collect();
-    let sum = |part: fn(&Member) -> u64| held.iter().map(|member| u128::from(part(member))).sum::<u128>();
+impl<'s> Seals<'s> {
+    pub(super) fn of(scope: Scope<'s>, survey: &'s Survey) -> Self {
+        let mut sealed: BTreeMap<&WindowId, Vec<_>> = BTreeMap::new();
+        for (signed, manifest) in survey.manifests() {
+            sealed.entry(&manifest.window).or_default().push((signed, manifest));
+        }
+        Self { scope, names: &survey.names, sealed, rules: BTreeMap::new() }
+    }
+
+    /// True when something is said about the ids of a window's members.
+    pub(super) fn asks_for_ids(&self, id: &WindowId) -> bool {
+        let says = |manifest: &DropManifest| manifest.events_root.is_some() || !manifest.event_ids.is_empty();
+        self.sealed.get(id).is_some_and(|sealed| sealed.iter().any(|(_, manifest)| says(manifest)))
+    }
+
+    /// Checks a window against its members.
+    pub(super) fn check(&mut self, id: &WindowId, held: &Held, findings: &mut Vec<Finding>) {
+        for (signed, manifest) in self.sealed.get(id).into_iter().flatten() {
+            findings.extend(totals(self.scope, self.names, *signed, manifest, held));
+            if let Some(expected) = manifest.events_root {
+                match root_rule(expected, &manifest.event_ids, held.ids.as_deref().unwrap_or_default()) {
+                    Some(rule) => drop(self.rules.insert(signed.id, rule)),
+                    None => findings.push(root_unknown(*signed, manifest, expected)),
+                }
+            }
+        }
+        findings.extend(held.moved.map(|named| boundary_moved(id, named)));
+    }
+
+    /// Checks what has no members, and how long every window took.
+    pub(super) fn finish(
+        mut self,
+        windows: &BTreeMap<WindowId, Window>,
+        blocks: &Blocks,
+        findings: &mut Vec<Finding>,
+    ) -> BTreeMap<EnvelopeId, &'static str> {
+        for (id, window) in windows {
+            if window.first.is_none() {
+                self.check(id, &Held::default(), findings);
+            }
+            let sealed = self.sealed.get(id).into_iter().flatten();
+            let sealed_height = sealed.filter_map(|(_, manifest)| manifest.sealed_height).min();
+            findings.extend(too_long(self.scope, id, window));
+            findings.extend(sealed_late(blocks, id, window, sealed_height));
+        }
+        self.rules
+    }
+}
+
+fn totals(scope: Scope<'_>, names: &Names, signed: Signed, manifest: &DropManifest, held: &Held) -> Option<Finding> {
     let count = |n: usize| n as u128; // usize is at most 64 bits wide
     let mut rows = vec![
-        ("event_count", u128::from(manifest.event_count), count(held.len())),
-        ("gross_fee_sats", u128::from(manifest.gross.get()), sum(|member| member.gross)),
-        ("user_share_sats", u128::from(manifest.user_share.get()), sum(|member| member.earned)),
+        ("event_count", u128::from(manifest.event_count), held.count),
+        ("gross_fee_sats", u128::from(manifest.gross.get()), held.gross),
+        ("user_share_sats", u128::from(manifest.user_share.get()), held.earned),
     ];
     if let Some(recipients) = manifest.recipient_count {
         // A person may have had two names when the window was sealed, or one.
-        let accounts: BTreeSet<_> = users.iter().map(|user| scope.people.account_of(user)).collect();
+        let account = |user: &u32| scope.people.account_of(&names.name(*user).into()).clone();
+        let accounts: BTreeSet<UserKey> = held.users.iter().map(account).collect();
         if u128::from(recipients) != count(accounts.len()) {
-            rows.push(("recipient_count", u128::from(recipients), count(users.len())));
+            rows.push(("recipient_count", u128::from(recipients), count(held.users.len())));
         }
     }
     if !manifest.event_ids.is_empty() {
-        let listed: BTreeSet<EnvelopeId> = manifest.event_ids.iter().copied().collect();
-        let ids: BTreeSet<EnvelopeId> = held.iter().map(|member| member.signed.id).collect();
-        rows.push(("listed_but_not_held", 0, count(listed.difference(&ids).count())));
-        rows.push(("held_but_not_listed", 0, count(ids.difference(&listed).count())));
+        let listed: BTreeSet<&EnvelopeId> = manifest.event_ids.iter().collect();
+        let ids = held.ids.as_deref().unwrap_or_default();
+        let both = listed.iter().filter(|id| ids.binary_search(id).is_ok()).count();
+        rows.push(("listed_but_not_held", 0, count(listed.len() - both)));
+        rows.push(("held_but_not_listed", 0, count(ids.len().saturating_sub(both))));
     }
     rows.retain(|(_, said, rebuilt)| said != rebuilt);
     if rows.is_empty() {
@@ -147,50 +175,6 @@ fn root_unknown(signed: Signed, manifest: &DropManifest, expected: Digest32) -> 
         .with_values(expected, "no known rule gives this root")
         .with_evidence(signed.carrier, "manifest")
         .with_explanation("The tree rule is not published; none of the candidate rules reproduces the root.")
-}
-
-/// The name of the candidate rule (FORMATS 3.7) that gives the root: an order and a way with odd nodes.
-pub(super) fn root_rule(expected: Digest32, listed: &[EnvelopeId], held: &[EnvelopeId]) -> Option<&'static str> {
-    let mut sorted = if listed.is_empty() { held.to_vec() } else { listed.to_vec() };
-    sorted.sort_unstable();
-    let names = [
-        (listed, ["listed/duplicate-odd", "listed/promote-odd", "listed/rfc6962"]),
-        (&sorted, ["sorted/duplicate-odd", "sorted/promote-odd", "sorted/rfc6962"]),
-    ];
-    names.into_iter().filter(|(ids, _)| !ids.is_empty()).find_map(|(ids, names)| {
-        let roots = [
-            plain_root(ids, Odd::Duplicated),
-            plain_root(ids, Odd::Promoted),
-            Some(merkle_root(ids.iter().map(EnvelopeId::as_bytes))),
-        ];
-        names.into_iter().zip(roots).find(|(_, root)| *root == Some(expected)).map(|(name, _)| name)
-    })
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Odd {
-    Duplicated,
-    Promoted,
-}
-
-/// Leaves are the raw ids, a node is the sha256 of both children.
-fn plain_root(ids: &[EnvelopeId], odd: Odd) -> Option<Digest32> {
-    let mut level: Vec<Digest32> = ids.iter().map(|id| id.0).collect();
-    while level.len() > 1 {
-        level = level
-            .chunks(2)
-            .map(|pair| match pair {
-                [left, right] => node(left, right),
-                [last] if odd == Odd::Duplicated => node(last, last),
-                _ => pair.first().copied().unwrap_or_default(),
-            })
-            .collect();
-    }
-    level.first().copied()
-}
-
-fn node(left: &Digest32, right: &Digest32) -> Digest32 {
-    sha256(&[left.as_bytes().as_slice(), right.as_bytes().as_slice()].concat())
 }
 
 fn window_finding(
@@ -219,19 +203,11 @@ fn too_long(scope: Scope<'_>, id: &WindowId, window: &Window) -> Option<Finding>
     })
 }
 
-/// Later members may only name an earlier boundary. Members of one instant have no order, so they never contradict.
-fn boundary_moved(id: &WindowId, held: &[Member]) -> Option<Finding> {
-    let mut named: Vec<(UnixMicros, BlockHeight, Signed)> =
-        held.iter().filter_map(|member| Some((member.at, member.target?, member.signed))).collect();
-    named.sort_by_key(|(at, height, signed)| (*at, std::cmp::Reverse(*height), signed.id));
-    named.windows(2).find_map(|pair| match pair {
-        [(_, before, first), (_, after, second)] if after > before => {
-            let why = "A later member names a later boundary; a boundary may only move earlier.";
-            let finding = window_finding(id, "boundary", format!("at most {before}"), after, why);
-            Some(finding.with_evidence(first.carrier, "first").with_evidence(second.carrier, "second"))
-        }
-        _ => None,
-    })
+fn boundary_moved(id: &WindowId, [(before, first), (after, second)]: [Named; 2]) -> Finding {
+    let why = "A later member names a later boundary; a boundary may only move earlier.";
+    window_finding(id, "boundary", format!("at most {before}"), after, why)
+        .with_evidence(first.carrier, "first")
+        .with_evidence(second.carrier, "second")
 }
 
 /// Held past the boundary plus the valve: by a known block at or above the target, or by the sealed height itself.

@@ -85,8 +85,8 @@ fn what_is_billed(event: &BillableEvent) -> BillableEvent {
 }
 
 fn windows(survey: &Survey, findings: &mut Vec<Finding>) {
-    let mut sealed: BTreeMap<&str, Vec<&Signed>> = BTreeMap::new();
-    for (signed, manifest) in &survey.manifests {
+    let mut sealed: BTreeMap<&str, Vec<Signed>> = BTreeMap::new();
+    for (signed, manifest) in survey.manifests() {
         sealed.entry(manifest.window.as_str()).or_default().push(signed);
     }
     for (window, entries) in sealed.into_iter().filter(|(_, entries)| entries.len() > 1) {

@@ -13,6 +13,7 @@ use crate::ledger::scope::{AscendingAnchors, Scope};
 use crate::scratch::{Ascending, Sorter, Table};
 use crate::verify::{SignedEnvelope, Verified};
 
+use super::members::Held;
 use super::standing::{Exclusion, Standing, Standings, claimed_time};
 use super::survey::{Survey, Surveyor};
 use super::{activity, caps, drops, identity, schedules};
@@ -157,18 +158,17 @@ impl EnvelopeLedger {
         let blocks = anchors.known_blocks();
         let (survey, claims) = surveyor.finish();
         let windows = drops::windows(scope, &survey, &blocks);
-        let root_rules = drops::check(scope, &survey, &windows, &blocks, findings);
+        let of_windows = by_window(scope, &survey, (&windows, &blocks), findings);
         identity::check(scope, claims, &survey, findings);
-        schedules::check(&survey, findings);
         by_account(scope, &survey, findings);
         let ledger = Self {
             signed: scope.set.envelopes.clone(),
             rows: rows.finish(|_, _| ()),
             batches,
-            root_rules,
+            root_rules: of_windows.root_rules,
             unclassed: survey.unclassed,
             keyed: survey.keyed,
-            earned: earned(&survey, &windows),
+            earned: earned(&survey, of_windows.maturing),
             windows,
             compromised,
             projects: survey.by_account.projects().map(ProjectKey::from).collect(),
@@ -270,15 +270,45 @@ fn by_account(scope: Scope<'_>, survey: &Survey, findings: &mut Vec<Finding>) {
     findings.extend(limits.findings());
 }
 
+/// What the members of all windows come to.
+struct OfWindows {
+    root_rules: BTreeMap<EnvelopeId, &'static str>,
+    /// What matures, in satoshi, by number of the name.
+    maturing: BTreeMap<u32, i128>,
+}
+
+/// Checks what asks for all members of a drop window: they are looked at one by one.
+fn by_window(
+    scope: Scope<'_>,
+    survey: &Survey,
+    (windows, blocks): (&BTreeMap<WindowId, drops::Window>, &BTreeMap<BlockHeight, UnixSeconds>),
+    findings: &mut Vec<Finding>,
+) -> OfWindows {
+    let (mut seals, mut spans) = (drops::Seals::of(scope, survey), schedules::Spans::of(survey));
+    let mut maturing: BTreeMap<u32, i128> = BTreeMap::new();
+    survey.members.each(|id, members| {
+        let is_open = windows.get(id).is_none_or(|window| window.vested_at.is_none());
+        let members = members.inspect(|member| {
+            spans.note(id, member);
+            if is_open {
+                *maturing.entry(member.user).or_default() += i128::from(member.earned);
+            }
+        });
+        let held = Held::of(members, seals.asks_for_ids(id));
+        seals.check(id, &held, findings);
+    });
+    spans.check(&survey.names, findings);
+    OfWindows { root_rules: seals.finish(windows, blocks, findings), maturing }
+}
+
 /// What each name earned, and what of it matures.
-fn earned(survey: &Survey, windows: &BTreeMap<WindowId, drops::Window>) -> BTreeMap<UserKey, Earned> {
+fn earned(survey: &Survey, maturing: BTreeMap<u32, i128>) -> BTreeMap<UserKey, Earned> {
     let mut by_name: BTreeMap<UserKey, Earned> = BTreeMap::new();
     for (name, sats) in survey.by_account.earned() {
         by_name.insert(name.into(), Earned { earned: sats, maturing: 0 });
     }
-    let is_open = |window: &WindowId| windows.get(window).is_none_or(|window| window.vested_at.is_none());
-    for member in survey.members.iter().filter(|(window, _)| is_open(window)).flat_map(|(_, members)| members) {
-        by_name.entry(member.user.clone()).or_default().maturing += i128::from(member.earned);
+    for (user, sats) in maturing {
+        by_name.entry(survey.names.name(user).into()).or_default().maturing = sats;
     }
     by_name
 }

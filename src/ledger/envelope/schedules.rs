@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Code, EvidenceId, Finding, Subject, UnixMicros, WindowId};
+use crate::domain::{Code, EvidenceId, Finding, Names, Subject, UnixMicros, WindowId};
 
+use super::members::Member;
 use super::survey::Survey;
 
 /// The members of one subtype in one window: the times of the first and the last.
@@ -24,46 +25,55 @@ impl Span<'_> {
     }
 }
 
-/// DROP_WINDOW, rule `schedule`: a subtype in windows of two schedules at once. One finding for the later window.
-pub(super) fn check(survey: &Survey, findings: &mut Vec<Finding>) {
-    let mut told: BTreeMap<&WindowId, Finding> = BTreeMap::new();
-    for ((_, subtype), mut spans) in spans(survey) {
-        spans.sort_by_key(|span| (span.first, span.window));
-        let mut open: Vec<Span<'_>> = Vec::new();
-        for span in spans {
-            open.retain(|earlier| earlier.last > span.first);
-            if let Some(other) = open.iter().find(|earlier| earlier.crosses(&span)) {
-                told.entry(span.window).or_insert_with(|| finding(subtype, other, &span));
-            }
-            open.push(span);
-        }
-    }
-    findings.extend(told.into_values());
+/// Spans of windows whose manifest names a schedule.
+pub(super) struct Spans<'s> {
+    schedules: BTreeMap<&'s WindowId, (&'s str, EvidenceId)>,
+    /// By (project or site, subtype), as numbers.
+    spans: BTreeMap<(u32, u32), Vec<Span<'s>>>,
 }
 
-/// Spans by (project or site, subtype), of windows whose manifest names a schedule.
-fn spans(survey: &Survey) -> BTreeMap<(&str, &str), Vec<Span<'_>>> {
-    let mut schedules: BTreeMap<&WindowId, (&str, EvidenceId)> = BTreeMap::new();
-    for (signed, manifest) in &survey.manifests {
-        if let Some(schedule) = &manifest.schedule {
-            schedules.entry(&manifest.window).or_insert((schedule, signed.carrier));
+impl<'s> Spans<'s> {
+    pub(super) fn of(survey: &'s Survey) -> Self {
+        let mut schedules: BTreeMap<&WindowId, (&str, EvidenceId)> = BTreeMap::new();
+        for (signed, manifest) in survey.manifests() {
+            if let Some(schedule) = &manifest.schedule {
+                schedules.entry(&manifest.window).or_insert((schedule, signed.carrier));
+            }
+        }
+        Self { schedules, spans: BTreeMap::new() }
+    }
+
+    /// Notes a member; all members of a window come one after the other.
+    pub(super) fn note(&mut self, window: &'s WindowId, member: &Member) {
+        let Some(&(schedule, manifest)) = self.schedules.get(window) else { return };
+        let (at, spans) = (member.at, self.spans.entry((member.owner, member.subtype)).or_default());
+        match spans.last_mut() {
+            Some(span) if span.window == window => {
+                (span.first, span.last) = (span.first.min(at), span.last.max(at));
+            }
+            _ => spans.push(Span { window, schedule, first: at, last: at, manifest }),
         }
     }
-    let mut by_window: BTreeMap<(&str, &str, &WindowId), Span<'_>> = BTreeMap::new();
-    for (window, members) in &survey.members {
-        let Some(&(schedule, manifest)) = schedules.get(window) else { continue };
-        for member in members {
-            let at = member.at;
-            let fresh = Span { window, schedule, first: at, last: at, manifest };
-            let span = by_window.entry((&*member.owner, member.subtype.as_str(), window)).or_insert(fresh);
-            (span.first, span.last) = (span.first.min(at), span.last.max(at));
+
+    /// DROP_WINDOW, rule `schedule`: a subtype in windows of two schedules at once. One finding for the later window.
+    pub(super) fn check(self, names: &Names, findings: &mut Vec<Finding>) {
+        let mut told: BTreeMap<&WindowId, Finding> = BTreeMap::new();
+        let named = self.spans.into_iter();
+        let named = named.map(|((owner, subtype), spans)| ((names.name(owner), names.name(subtype)), spans));
+        // In order of name, so that which of two subtypes tells of a window depends on no number.
+        for ((_, subtype), mut spans) in named.collect::<BTreeMap<_, _>>() {
+            spans.sort_by_key(|span| (span.first, span.window));
+            let mut open: Vec<Span<'_>> = Vec::new();
+            for span in spans {
+                open.retain(|earlier| earlier.last > span.first);
+                if let Some(other) = open.iter().find(|earlier| earlier.crosses(&span)) {
+                    told.entry(span.window).or_insert_with(|| finding(subtype, other, &span));
+                }
+                open.push(span);
+            }
         }
+        findings.extend(told.into_values());
     }
-    let mut spans: BTreeMap<(&str, &str), Vec<Span<'_>>> = BTreeMap::new();
-    for ((owner, subtype, _), span) in by_window {
-        spans.entry((owner, subtype)).or_default().push(span);
-    }
-    spans
 }
 
 fn finding(subtype: &str, earlier: &Span<'_>, later: &Span<'_>) -> Finding {

@@ -8,7 +8,7 @@ use crate::ledger::testkit::{
 };
 use crate::verify::{HeaderTrust, Verified};
 
-use super::drops::root_rule;
+use super::roots::root_rule;
 use super::{Exclusion, Standing};
 
 fn codes(world: &World) -> Vec<Code> {
