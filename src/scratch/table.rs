@@ -4,6 +4,7 @@ use std::fmt::{self, Debug, Formatter};
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::marker::PhantomData;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::place::{Bytes, Scratch};
@@ -120,6 +121,23 @@ impl<K: Key, V: Packed> Table<K, V> {
         let (block, bytes) = self.block(|block| block.rows <= number)?;
         let (key, value) = rows(&bytes).nth(number - block.rows)?;
         Some((K::of(*key), unpacked(&self.scratch, value)?))
+    }
+
+    /// The rows of these numbers, as walks count them from 0.
+    pub fn part(&self, numbers: Range<usize>) -> impl Iterator<Item = (K, V)> + use<K, V> {
+        let until = self.blocks.partition_point(|block| block.rows < numbers.end);
+        let end = self.blocks.get(until).map_or(self.end, |block| block.begin);
+        let before = self.blocks.partition_point(|block| block.rows <= numbers.start);
+        let first = before.checked_sub(1).and_then(|at| self.blocks.get(at));
+        let (begin, passed) = first.map_or((end, 0), |block| (block.begin.min(end), numbers.start - block.rows));
+        let mut run = Run::over(Arc::clone(&self.bytes), self.scratch.clone(), begin..end);
+        for _ in 0..passed {
+            if run.key().is_none() {
+                break;
+            }
+            run.advance();
+        }
+        Rows::of(run).take(numbers.len())
     }
 
     /// The value of a key.

@@ -50,6 +50,10 @@ fn agree(table: &Table<Digest32, String>, model: &BTreeMap<Digest32, String>) {
         assert_eq!(table.contains_key(key), model.contains_key(key));
         assert_eq!(beside.get(key).as_ref(), model.get(key));
     }
+    for begin in 0..=model.len() {
+        let length = (begin * 7) % (model.len() + 2);
+        assert!(table.part(begin..begin + length).eq(model.clone().into_iter().skip(begin).take(length)));
+    }
     let altered = table.altered(|text| text.push('!'));
     assert!(altered.iter().eq(model.iter().map(|(key, text)| (*key, format!("{text}!")))));
     assert_eq!(table.check().map_err(|error| error.to_string()), Ok(()));

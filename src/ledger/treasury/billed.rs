@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::domain::{
-    AmountError, Digest32, EnvelopeId, EvidenceId, MsatDelta, Names, ProjectKey, UnixMicros, UnixSeconds, UserKey,
-    WindowId, packed_struct,
+    AmountError, Digest32, EnvelopeId, EvidenceId, MsatDelta, Names, ProjectKey, UnixMicros, UserKey, WindowId,
+    packed_struct,
 };
 use crate::evidence::BillableEvent;
 use crate::ledger::envelope::{CountedEvent, EnvelopeLedger};
@@ -22,12 +22,9 @@ struct Vesting {
     window: WindowId,
     user: UserKey,
     share: Result<MsatDelta, AmountError>,
-    /// Places in [`Billed::members`].
+    /// Rows of [`Billed::members`].
     members: Range<usize>,
 }
-
-/// A member of a window while it is gathered: the account, what carries the event, and the user's part.
-type Part = (UserKey, EvidenceId, MsatDelta);
 
 /// What the journal has to know of a billed event.
 #[derive(Debug)]
@@ -58,8 +55,54 @@ pub(super) struct Billed {
     events: Table<Digest32, BilledEvent>,
     /// In order of window and user.
     vestings: Vec<Vesting>,
-    /// What carries the members, vesting by vesting.
-    members: Vec<EvidenceId>,
+    /// What carries the members, those of one vesting after the other's.
+    members: Table<Digest32, EvidenceId>,
+}
+
+/// Vestings while their members are met.
+struct Vested {
+    names: Names,
+    /// By numbers of the window and the account. Of the members they only know how many there are.
+    vestings: BTreeMap<(u32, u32), Vesting>,
+    members: Sorter<Digest32, EvidenceId>,
+    met: u64,
+}
+
+impl Vested {
+    fn new(members: Sorter<Digest32, EvidenceId>) -> Self {
+        Self { names: Names::default(), vestings: BTreeMap::new(), members, met: 0 }
+    }
+
+    fn add(&mut self, window: &WindowId, account: &UserKey, (carrier, part): (EvidenceId, MsatDelta)) {
+        let names = &mut self.names;
+        let (window, account) = (window.as_str(), account.as_str());
+        let of = (names.number(window), names.number(account));
+        let vesting = self.vestings.entry(of).or_insert_with(|| {
+            let (window, user) = (names.shared(window), names.shared(account));
+            Vesting { window, user, share: Ok(MsatDelta::ZERO), members: 0..0 }
+        });
+        vesting.share = vesting.share.and_then(|share| share.checked_add(part));
+        vesting.members.end += 1;
+        let mut key = [0; 32];
+        key[..4].copy_from_slice(&of.0.to_be_bytes());
+        key[4..8].copy_from_slice(&of.1.to_be_bytes());
+        key[8..16].copy_from_slice(&self.met.to_be_bytes());
+        self.members.push(&Digest32(key), &carrier);
+        self.met += 1;
+    }
+
+    /// Vestings in order of window and user, and what carries their members.
+    fn finish(self) -> (Vec<Vesting>, Table<Digest32, EvidenceId>) {
+        let mut vestings: Vec<Vesting> = self.vestings.into_values().collect();
+        // The rows are in the order of the numbers.
+        let mut end = 0;
+        for vesting in &mut vestings {
+            vesting.members = end..end + vesting.members.len();
+            end = vesting.members.end;
+        }
+        vestings.sort_unstable_by(|one, other| (&one.window, &one.user).cmp(&(&other.window, &other.user)));
+        (vestings, self.members.finish(|_, _| ()))
+    }
 }
 
 impl Billed {
@@ -70,17 +113,12 @@ impl Billed {
     pub(super) fn gather(scope: Scope<'_>, envelopes: &EnvelopeLedger, places: &mut Vec<Place>) -> Self {
         let by_domain = projects_by_domain(scope);
         let mut events: Sorter<Digest32, BilledEvent> = scope.set.envelopes.sorter();
-        let mut shares: BTreeMap<WindowId, Vec<Part>> = BTreeMap::new();
-        let mut names = Names::default();
+        let mut vested = Vested::new(scope.set.envelopes.sorter());
         for CountedEvent { id, carrier, number, event } in envelopes.events() {
             let account = scope.people.account_of(&event.user);
             let maturing = maturing(envelopes, &event);
             if let Some((window, Some(_))) = maturing {
-                let part = (names.shared(account.as_str()), carrier, event.user_earned.msat().delta());
-                match shares.get_mut(window) {
-                    Some(parts) => parts.push(part),
-                    None => drop(shares.insert(window.clone(), vec![part])),
-                }
+                vested.add(window, account, (carrier, event.user_earned.msat().delta()));
             }
             let billed = BilledEvent {
                 at: event.occurred_at,
@@ -93,27 +131,13 @@ impl Billed {
             };
             events.push(&by_time(event.occurred_at, &(number as u64).to_be_bytes()), &billed);
         }
-        let mut billed = Self { events: events.finish(|_, _| ()), vestings: Vec::new(), members: Vec::new() };
-        for (window, shares) in shares {
-            if let Some(at) = envelopes.windows.get(&window).and_then(|window| window.vested_at) {
-                billed.vest(&window, at, shares, places);
+        let (vestings, members) = vested.finish();
+        for (number, vesting) in vestings.iter().enumerate() {
+            if let Some(at) = envelopes.windows.get(&vesting.window).and_then(|window| window.vested_at) {
+                places.push(Place::new(UnixMicros::from(at), Self::VESTING, number));
             }
         }
-        billed
-    }
-
-    /// What vests with a window, user by user.
-    fn vest(&mut self, window: &WindowId, at: UnixSeconds, mut shares: Vec<Part>, places: &mut Vec<Place>) {
-        shares.sort_unstable();
-        for own in shares.chunk_by(|(one, ..), (other, ..)| one == other) {
-            let Some((user, ..)) = own.first() else { continue };
-            let begin = self.members.len();
-            self.members.extend(own.iter().map(|(_, carrier, _)| *carrier));
-            places.push(Place::new(UnixMicros::from(at), Self::VESTING, self.vestings.len()));
-            let share = own.iter().try_fold(MsatDelta::ZERO, |share, (.., part)| share.checked_add(*part));
-            let (window, members) = (window.clone(), begin..self.members.len());
-            self.vestings.push(Vesting { window, user: user.clone(), share, members });
-        }
+        Self { events: events.finish(|_, _| ()), vestings, members }
     }
 
     /// In order of time, and of id where times are equal.
@@ -132,7 +156,7 @@ impl Billed {
         let Vesting { window, user, share, members } = self.vestings.get(place.number())?;
         let key = EntryKey { at: place.at, rank: place.rank, fact: Fact::Vesting(window.clone(), user.clone()) };
         let made = share.and_then(|share| postings::of_vesting(user, window, share));
-        let evidence = self.members.get(members.clone())?.to_vec();
+        let evidence = self.members.part(members.clone()).map(|(_, carrier)| carrier).collect();
         Some(Step::new(key, "vesting", made, (evidence, Tier::T1), Cause::Vesting))
     }
 }

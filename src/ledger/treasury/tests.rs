@@ -1,6 +1,8 @@
 //! Goal: double entry holds, the worked example of TREASURY 5.2 comes out to the millisatoshi, bugs of ours are seen.
 //! Method: hand-made facts through `rebuild`; unbalanced and overflowing entries straight into the book.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::domain::{Code, EvidenceId, MsatDelta, SettlementKind, UnixMicros, UnixSeconds};
 use crate::evidence::{InvoiceRecord, InvoiceState};
 use crate::ledger::testkit::{World, digest, evidence, has, id, in_window, manifest, sats, time, worked_example};
@@ -26,6 +28,35 @@ fn the_worked_example_of_the_specification_comes_out() {
     assert_eq!(view.trial_balance["A:Custody"], 99_958_000);
     assert_eq!((view.totals["custody_msat"], view.totals["liabilities_msat"]), (99_958_000, 99_958_000));
     assert_eq!((view.totals["entries"], view.entries), (4, 4));
+}
+
+#[test]
+fn vestings_come_window_by_window_and_user_by_user_each_with_its_members() {
+    let mut world = World::new();
+    let (windows, users) = (["w_b", "w_c", "w_a"], ["bc1qz", "bc1qa", "bc1qm"]);
+    let mut expected: BTreeMap<(&str, &str), BTreeSet<EvidenceId>> = BTreeMap::new();
+    for number in 0..60 {
+        let (name, window, user) = (format!("e{number}"), windows[number % 3], users[number % 7 % 3]);
+        world.event(&name, |event| {
+            in_window(event, window, None);
+            event.user = user.into();
+        });
+        expected.entry((window, user)).or_default().insert(evidence(&name));
+    }
+    windows.into_iter().for_each(|window| world.drop_manifest(window, manifest(window, &[], 0, 0)));
+    let vested: Vec<_> = world
+        .entries()
+        .into_iter()
+        .filter_map(|entry| match entry.key.fact {
+            Fact::Vesting(window, user) => Some((window, user, entry.evidence)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(vested.len(), 9);
+    let expected = expected.into_iter().map(|((window, user), members)| {
+        (window.into(), user.into(), members.into_iter().collect::<Vec<EvidenceId>>())
+    });
+    assert!(vested.into_iter().eq(expected));
 }
 
 #[test]
