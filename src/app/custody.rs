@@ -143,6 +143,7 @@ pub fn custody_of_run(
         None => (None, ledgers.rebind.custody_history(&ledgers.people, who)),
     };
     let divergences = reconcile(&survey.input()).divergences;
+    survey.set.check()?;
     let mut found = found(who, (as_of, height), (answer, transitions), &survey, divergences);
     found.is_revealed = is_revealed;
     if !found.is_held() && found.excluded.is_empty() && found.divergences.is_empty() {

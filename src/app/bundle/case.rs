@@ -94,6 +94,7 @@ impl Court<'_> {
                 stages_missed: &case.limits.stages_missed,
             },
         });
+        set.check()?;
         let rebuilt = ledgers.findings.iter().map(|found| Divergence::fingerprint_of(found.code, &found.subject));
         Ok(Judged {
             rebuilt: rebuilt.collect(),

@@ -26,7 +26,9 @@ pub fn coverage_of_run(
     cancel: &Cancel,
 ) -> Result<CoverageTable, AppError> {
     let survey = Survey::of(root, Wanted::Recorded(plan), how, observer, cancel)?;
-    Ok(CoverageTable::of(&survey).filtered(filter))
+    let table = CoverageTable::of(&survey);
+    survey.set.check()?;
+    Ok(table.filtered(filter))
 }
 
 impl CoverageTable {

@@ -134,6 +134,7 @@ pub fn keys_of_run(
     let survey = Survey::of(root, by.wanted(), how, observer, cancel)?;
     let orders = orders(&survey, root, by.plan())?;
     let mut divergences = reconcile(&survey.input()).divergences;
+    survey.set.check()?;
     divergences.retain(|divergence| divergence.code.name().starts_with("KEY_"));
     Ok(KeyTable {
         as_of: survey.as_of.time,
