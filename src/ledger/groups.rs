@@ -21,7 +21,7 @@ struct Group<K> {
 pub(crate) struct Groups<K, T> {
     places: HashMap<Arc<str>, u32>,
     by_key: BTreeMap<K, u32>,
-    groups: Vec<Group<K>>,
+    known: Vec<Group<K>>,
     rows: Sorter<Digest32, T>,
     arrived: u64,
 }
@@ -29,14 +29,14 @@ pub(crate) struct Groups<K, T> {
 impl<K: Ord + Clone, T: Packed> Groups<K, T> {
     /// Gathers them there.
     pub(crate) fn new(rows: Sorter<Digest32, T>) -> Self {
-        Self { places: HashMap::new(), by_key: BTreeMap::new(), groups: Vec::new(), rows, arrived: 0 }
+        Self { places: HashMap::new(), by_key: BTreeMap::new(), known: Vec::new(), rows, arrived: 0 }
     }
 
     /// Adds a row to the key that the name means, which is asked once for each name. Rows of a group are in the order of
     /// `rank`, and of arrival where ranks are equal.
     pub(crate) fn push(&mut self, name: &str, key: impl FnOnce() -> K, rank: i64, row: &T) {
         let number = self.places.get(name).copied().unwrap_or_else(|| self.named(name, key()));
-        if let Some(group) = self.groups.get_mut(number as usize) {
+        if let Some(group) = self.known.get_mut(number as usize) {
             group.rows += 1;
         }
         self.rows.push(&place(number, rank, self.arrived), row);
@@ -45,10 +45,10 @@ impl<K: Ord + Clone, T: Packed> Groups<K, T> {
 
     /// Four thousand million different names would not fit in memory.
     fn named(&mut self, name: &str, key: K) -> u32 {
-        let fresh = u32::try_from(self.groups.len()).unwrap_or(u32::MAX);
+        let fresh = u32::try_from(self.known.len()).unwrap_or(u32::MAX);
         let number = *self.by_key.entry(key.clone()).or_insert(fresh);
         if number == fresh {
-            self.groups.push(Group { key, rows: 0 });
+            self.known.push(Group { key, rows: 0 });
         }
         self.places.insert(name.into(), number);
         number
@@ -56,7 +56,7 @@ impl<K: Ord + Clone, T: Packed> Groups<K, T> {
 
     /// All of them, in their order.
     pub(crate) fn finish(self) -> Grouped<K, T> {
-        Grouped { groups: self.groups, rows: self.rows.finish(|_, _| ()) }
+        Grouped { groups: self.known, rows: self.rows.finish(|_, _| ()) }
     }
 }
 
@@ -142,8 +142,12 @@ mod tests {
         }
         let grouped = grouped(&Scratch::in_folder(folder.path()), &rows);
         let mut model: BTreeMap<&str, Vec<(i64, u64)>> = BTreeMap::new();
-        rows.iter().for_each(|(_, key, rank, number)| model.entry(key).or_default().push((*rank, *number)));
-        model.values_mut().for_each(|rows| rows.sort_unstable());
+        for (_, key, rank, number) in &rows {
+            model.entry(key).or_default().push((*rank, *number));
+        }
+        for rows in model.values_mut() {
+            rows.sort_unstable();
+        }
         let model: Listed =
             model.into_iter().map(|(key, rows)| (key, rows.into_iter().map(|row| row.1).collect())).collect();
         let mut walked = listed(grouped.iter());

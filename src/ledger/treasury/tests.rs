@@ -43,7 +43,9 @@ fn vestings_come_window_by_window_and_user_by_user_each_with_its_members() {
         });
         expected.entry((window, user)).or_default().insert(evidence(&name));
     }
-    windows.into_iter().for_each(|window| world.drop_manifest(window, manifest(window, &[], 0, 0)));
+    for window in windows {
+        world.drop_manifest(window, manifest(window, &[], 0, 0));
+    }
     let vested: Vec<_> = world
         .entries()
         .into_iter()

@@ -66,7 +66,7 @@ pub(super) fn user(
     calendar(user, &events, reading);
     let rolls = caps.window == CapWindow::Rolling;
     let (breaches, open, worst) = Default::default();
-    let mut found = Found { user, reading, rolls, breaches, open, worst };
+    let mut found = Found { user, reading, breaches, rolls, open, worst };
     class_a(&events, caps, &mut found);
     shares(&events, caps, &mut found);
     found.finish()
