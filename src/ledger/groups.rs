@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::domain::{Digest32, Packed};
-use crate::scratch::{Sorter, Table};
+use crate::scratch::{Sorter, Table, by_number};
 
 /// A group's key, and how many rows it has.
 struct Group<K> {
@@ -62,12 +62,11 @@ impl<K: Ord + Clone, T: Packed> Groups<K, T> {
 
 /// Sorts by group, rank and arrival.
 fn place(group: u32, rank: i64, arrived: u64) -> Digest32 {
-    let mut key = [0; 32];
-    key[..4].copy_from_slice(&group.to_be_bytes());
+    let mut then = [0; 16];
     // With the sign's bit turned, the bytes are in the order of the ranks.
-    key[4..12].copy_from_slice(&(rank ^ i64::MIN).to_be_bytes());
-    key[12..20].copy_from_slice(&arrived.to_be_bytes());
-    Digest32(key)
+    then[..8].copy_from_slice(&(rank ^ i64::MIN).to_be_bytes());
+    then[8..].copy_from_slice(&arrived.to_be_bytes());
+    by_number(group, &then)
 }
 
 /// Rows by key.
