@@ -90,7 +90,7 @@ pub enum AppError {
     Ingest(IngestError),
     /// A source can't start.
     #[error(transparent)]
-    Source(#[from] SourceError),
+    Source(SourceError),
     /// We were interrupted; the run can be resumed.
     #[error("interrupted; run the same command again to resume")]
     Interrupted {
@@ -125,6 +125,15 @@ fn of_source(error: &SourceError) -> Condition {
 impl From<ScratchError> for AppError {
     fn from(error: ScratchError) -> Self {
         Self::Io { action: error.action, file: error.place(), source: error.into_io() }
+    }
+}
+
+impl From<SourceError> for AppError {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::Scratch(error) => error.into(),
+            other => Self::Source(other),
+        }
     }
 }
 

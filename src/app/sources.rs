@@ -10,6 +10,7 @@ use super::plan::Plan;
 use super::schedule::Tries;
 use super::seals::SnapshotSource;
 use crate::domain::{BlockHeight, Digest32, Media, UnixSeconds};
+use crate::scratch::Scratch;
 use crate::store::{EvidenceStore, SideRecord};
 use crate::substrate::{EvidenceSource, FilePrints, FilesSource, SourceError};
 use crate::verify::{VerifiedSet, ots};
@@ -45,6 +46,8 @@ pub(super) struct SourceKit {
     pub(super) seen: Seen,
     /// What local files came to, where that is to be remembered.
     prints: Option<FilePrints>,
+    /// Where sources lay out what is more than fits into memory.
+    scratch: Scratch,
 }
 
 impl SourceKit {
@@ -72,6 +75,7 @@ impl SourceKit {
             heights: BTreeSet::new(),
             seen: Seen::default(),
             prints: options.memory.as_ref().map(|_| FilePrints::default()),
+            scratch: store.scratch(),
         })
     }
 
@@ -153,7 +157,7 @@ pub(super) fn first_sources(
         if *media == Media::Snapshot {
             sources.push(Box::new(SnapshotSource::new(paths.clone(), plan.policy.seal_keys.clone())));
         } else {
-            let files = FilesSource::new(*media, paths.clone());
+            let files = FilesSource::new(*media, paths.clone()).counting_in(kit.scratch.clone());
             sources.push(Box::new(match &kit.prints {
                 Some(prints) => files.printing(prints.clone()),
                 None => files,

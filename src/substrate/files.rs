@@ -2,7 +2,6 @@
 
 mod cut;
 mod decompress;
-mod distinct;
 mod print;
 mod walk;
 
@@ -16,13 +15,15 @@ use serde_json::value::RawValue;
 
 use super::documents::Documents;
 use super::{Captured, EvidenceSource, Sink, SourceError, Stopped};
-use crate::domain::{Addressed, CompletenessBasis, FetchReceipt, Media, RawEvidence, Slice, SliceEnd, SourceId};
+use crate::domain::{
+    Addressed, CompletenessBasis, EvidenceId, FetchReceipt, Media, RawEvidence, Slice, SliceEnd, SourceId,
+};
 use crate::evidence::rails::redact_log_entry;
 use crate::evidence::split::StreamEnd;
+use crate::scratch::{Scratch, Sorter};
 
 use cut::{Cut, Cutter};
 use decompress::{Decompressed, Fault};
-use distinct::Distinct;
 use print::{Hashed, Printing};
 
 pub use print::{FilePrints, print_of};
@@ -37,6 +38,7 @@ pub struct FilesSource {
     paths: Vec<PathBuf>,
     standard_input: Option<Box<dyn Read + Send>>,
     prints: Option<FilePrints>,
+    scratch: Scratch,
 }
 
 impl FilesSource {
@@ -46,7 +48,7 @@ impl FilesSource {
     /// `.ots` files are taken, because the stamped files lie beside them. A link that leads out of the folder is not
     /// followed and makes the receipt incomplete.
     pub fn new(media: Media, paths: Vec<PathBuf>) -> Self {
-        Self { media, paths, standard_input: None, prints: None }
+        Self { media, paths, standard_input: None, prints: None, scratch: Scratch::default() }
     }
 
     /// The same source with another reader in the place of standard input.
@@ -54,6 +56,12 @@ impl FilesSource {
     pub fn with_standard_input(mut self, reader: Box<dyn Read + Send>) -> Self {
         self.standard_input = Some(reader);
         self
+    }
+
+    /// The same source, which counts there: what different pieces came is more than memory is for.
+    #[must_use]
+    pub fn counting_in(self, scratch: Scratch) -> Self {
+        Self { scratch, ..self }
     }
 
     /// The same source, which leaves the digest of what it read there.
@@ -71,12 +79,13 @@ impl EvidenceSource for FilesSource {
     /// Streams every file in blocks of 64 KiB; a record is bounded by the limits of `evidence`.
     ///
     /// # Errors
-    /// [`SourceError::Io`] when a configured path is not there or can't be opened. What goes wrong later is in the
-    /// receipt: a cut-off, damaged or exploding stream, an unreadable file of a folder.
+    /// [`SourceError::Io`] when a configured path is not there or can't be opened, [`SourceError::Scratch`] when there is no
+    /// room to count. What goes wrong later is in the receipt: a cut-off, damaged or exploding stream, an unreadable file of
+    /// a folder.
     fn fetch(&mut self, sink: &mut dyn Sink) -> Result<Vec<FetchReceipt>, SourceError> {
         let paths = std::mem::take(&mut self.paths);
         let standard_input = self.standard_input.take();
-        let mut fetch = Fetch::new(self.media, sink);
+        let mut fetch = Fetch::new(self.media, sink, &self.scratch);
         fetch.printing = self.prints.as_ref().map(|prints| prints.printing(self.media));
         let result = fetch.all(&paths, standard_input);
         self.paths = paths;
@@ -89,7 +98,9 @@ struct Fetch<'s> {
     media: Media,
     source: SourceId,
     sink: &'s mut dyn Sink,
-    ids: Distinct,
+    /// One row for each piece, however often it came.
+    ids: Sorter<EvidenceId, ()>,
+    scratch: Scratch,
     /// Why the answer is not complete. A set, so that repeated files change nothing.
     faults: BTreeSet<Fault>,
     documents: Documents,
@@ -98,9 +109,10 @@ struct Fetch<'s> {
 }
 
 impl<'s> Fetch<'s> {
-    fn new(media: Media, sink: &'s mut dyn Sink) -> Self {
-        let (ids, faults, documents) = (Distinct::default(), BTreeSet::new(), Documents::default());
-        Self { media, source: SourceId::files(media), sink, ids, faults, documents, printing: None }
+    fn new(media: Media, sink: &'s mut dyn Sink, scratch: &Scratch) -> Self {
+        let (ids, scratch) = (Sorter::in_place(scratch.clone()), scratch.clone());
+        let (faults, documents) = (BTreeSet::new(), Documents::default());
+        Self { media, source: SourceId::files(media), sink, ids, scratch, faults, documents, printing: None }
     }
 
     fn all(
@@ -132,7 +144,7 @@ impl<'s> Fetch<'s> {
         if let Some(printing) = self.printing.take().filter(|_| self.faults.is_empty()) {
             printing.ended();
         }
-        Ok(self.receipt())
+        self.receipt()
     }
 
     fn folder(&mut self, folder: &Path) -> Result<(), SourceError> {
@@ -253,27 +265,29 @@ impl<'s> Fetch<'s> {
             let redacted = if self.media == Media::PaymentLogEntry { redact_log_entry(&cut.bytes) } else { None };
             let bytes = redacted.unwrap_or(cut.bytes);
             let evidence = Addressed::from(RawEvidence { media: self.media, about: cut.about, bytes });
-            self.ids.note(evidence.id());
+            self.ids.push(&evidence.id(), &());
             let place = if cut.note.is_empty() { name.file.clone() } else { format!("{} ({})", name.file, cut.note) };
             self.sink.accept(Captured { evidence, source: self.source.clone(), place, offset: cut.offset })?;
         }
         Ok(())
     }
 
-    fn receipt(self) -> FetchReceipt {
+    fn receipt(self) -> Result<FetchReceipt, SourceError> {
+        let mut items = 0;
+        self.ids.each(|(), ()| (), |_, ()| items += 1);
+        self.scratch.check()?;
         let reasons: Vec<String> = self.faults.iter().map(ToString::to_string).collect();
         // The gravest fault decides how the slice ended; faults sort from the gravest down.
         let end = self.faults.first().map_or(SliceEnd::Ended, |fault| fault.slice_end());
         let basis = if self.faults.is_empty() { CompletenessBasis::Exhausted } else { CompletenessBasis::None };
-        FetchReceipt {
+        Ok(FetchReceipt {
             end,
             basis,
-            // A length always fits 64 bits.
-            items: self.ids.count() as u64,
+            items,
             reason: reasons.join("; "),
             signs: self.documents.signs(),
             ..FetchReceipt::whole(self.source, Slice::all(self.media.name()))
-        }
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Purpose: fetch bytes from files, relays, calendars, gateways, header sources and well-known documents, with a receipt
 //! for every slice asked.
-//! May import: domain, evidence
+//! May import: domain, scratch, evidence
 //! External crates: bitcoin, bytes, faster_hex, fastrand, flate2, futures_util, negentropy, reqwest, serde, serde_json, thiserror, tokio, tokio_tungstenite, tracing, zstd
 //! Never: verify; write to the store
 //! Invariants: INV-8 no claim of completeness without a basis; INV-11 no address is contacted that the config or an
@@ -63,6 +63,7 @@ pub use stamp::{Submission, stamp_nonce, submit_digest};
 pub use wellknown::{WellKnownPlan, WellKnownSource};
 
 use crate::domain::{Addressed, FetchReceipt, Sighting, SourceId};
+use crate::scratch::ScratchError;
 
 /// A piece of evidence on its way in, with the place it was seen at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,6 +136,9 @@ pub enum SourceError {
         /// The address that would have been contacted.
         address: String,
     },
+    /// What came can't be counted.
+    #[error(transparent)]
+    Scratch(#[from] ScratchError),
     /// We were told to stop.
     #[error(transparent)]
     Stopped(#[from] Stopped),

@@ -13,6 +13,7 @@ use flate2::write::GzEncoder;
 use reledger::domain::{Code, CompletenessBasis, Digest32, EvidenceId, FetchReceipt, Media, Sign, SliceEnd, SourceId};
 use reledger::evidence::limits::{EVENT_BYTES_MAX, HEADERS_PER_RUN_MAX, OTS_BYTES_MAX};
 use reledger::evidence::{Decoded, rails};
+use reledger::scratch::Scratch;
 use reledger::substrate::{Captured, EvidenceSource, FilePrints, FilesSource, Sink, SourceError, Stopped, print_of};
 use tempfile::TempDir;
 
@@ -448,6 +449,17 @@ fn a_long_stream_is_read_in_bounded_pieces() {
     let (counted, receipt) = stream(b"{}\n".to_vec(), 64 * MEBIBYTE);
     incomplete(&receipt, SliceEnd::Cancelled, "cancelled");
     assert!(counted.records < 200_000, "a cancelled run stops at the next block");
+}
+
+#[test]
+fn different_pieces_are_counted_in_whatever_order_and_however_often_they_come() {
+    let (folder, scratch) = (Folder::new(), tempfile::tempdir().unwrap());
+    for (lines, different) in [(3_u64, 2), (3_000, 5_000), (5_000, 37), (5_000, 900)] {
+        let text: String = (0..lines).map(|line| format!("{{\"n\":{}}}\n", line * 7 % different)).collect();
+        let source = FilesSource::new(Media::Invoice, vec![folder.write("lines.jsonl", text)]);
+        let (_, receipt) = run(source.counting_in(Scratch::in_folder(scratch.path())));
+        assert_eq!(receipt.items, lines.min(different));
+    }
 }
 
 #[test]

@@ -201,7 +201,7 @@ impl Joining {
         for Partners { operation, hash, txid, .. } in &mut partners {
             [operation, hash, txid].into_iter().for_each(to_leg);
         }
-        Legs { legs: legs.finish(Leg::join), partners, strangers }
+        Legs { by_number: legs.finish(Leg::join), partners, strangers }
     }
 }
 

@@ -11,7 +11,7 @@ use super::leg::Leg;
 #[derive(Debug, Clone, Default)]
 pub struct Legs {
     /// In order of number.
-    pub(super) legs: Table<Digest32, Leg>,
+    pub(super) by_number: Table<Digest32, Leg>,
     /// Of the settlements of the set, in their order.
     pub(super) partners: Vec<Partners>,
     pub(super) strangers: Strangers,
@@ -73,7 +73,7 @@ impl Legs {
 
     /// Every leg with its number.
     pub fn iter(&self) -> impl Iterator<Item = (u32, Leg)> {
-        (0..).zip(self.legs.values().map(Leg::sorted))
+        (0..).zip(self.by_number.values().map(Leg::sorted))
     }
 
     /// Looks single legs up.
@@ -95,7 +95,7 @@ impl LegReader<'_> {
         if let Some((_, leg)) = self.last.as_ref().filter(|(last, _)| *last == number) {
             return Some(Arc::clone(leg));
         }
-        let (_, leg) = self.legs.legs.nth(usize::try_from(number).ok()?)?;
+        let (_, leg) = self.legs.by_number.nth(usize::try_from(number).ok()?)?;
         let leg = Arc::new(leg.sorted());
         self.last = Some((number, Arc::clone(&leg)));
         Some(leg)

@@ -73,7 +73,9 @@ pub(super) fn shown(scene: &mut Scene, text: Option<&str>) {
     let mut record = scene.world.set.invoices.remove(&id).unwrap();
     record.bolt11 = text.map(str::to_owned);
     let (kept, found) = bolt11::judge(record, id);
-    kept.into_iter().for_each(|record| scene.world.set.invoices.push((id, record)));
+    if let Some(record) = kept {
+        scene.world.set.invoices.push((id, record));
+    }
     scene.world.set.findings.extend(found);
 }
 
