@@ -455,8 +455,8 @@ fn a_long_stream_is_read_in_bounded_pieces() {
 fn different_pieces_are_counted_in_whatever_order_and_however_often_they_come() {
     let (folder, scratch) = (Folder::new(), tempfile::tempdir().unwrap());
     for (lines, different) in [(3_u64, 2), (3_000, 5_000), (5_000, 37), (5_000, 900)] {
-        let text: String = (0..lines).map(|line| format!("{{\"n\":{}}}\n", line * 7 % different)).collect();
-        let source = FilesSource::new(Media::Invoice, vec![folder.write("lines.jsonl", text)]);
+        let records: Vec<String> = (0..lines).map(|line| format!("{{\"n\":{}}}\n", line * 7 % different)).collect();
+        let source = FilesSource::new(Media::Invoice, vec![folder.write("lines.jsonl", records.concat())]);
         let (_, receipt) = run(source.counting_in(Scratch::in_folder(scratch.path())));
         assert_eq!(receipt.items, lines.min(different));
     }
