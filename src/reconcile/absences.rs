@@ -3,7 +3,10 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::{Code, Digest32, EvidenceId, FetchReceipt, KnownGap, NostrEventId, Slice, SourceId, UnixSeconds};
+use crate::domain::{
+    Code, Digest32, EvidenceId, FetchReceipt, KnownGap, NostrEventId, Slice, SourceId, UnixSeconds, packed_struct,
+};
+use crate::scratch::Sorter;
 use crate::verify::HeldEvent;
 
 use super::coverage::is_relay;
@@ -11,16 +14,15 @@ use super::reconciler::Input;
 use super::result::Takedown;
 use super::takedowns;
 
-/// Events by kind.
-pub(super) type ByKind = BTreeMap<u16, Vec<Given>>;
-
 /// A held event, and the number of the set of sources that gave it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Given {
+struct Given {
     id: EvidenceId,
     event: HeldEvent,
     by: Option<u32>,
 }
+
+packed_struct!(Given { id, event, by });
 
 /// An event that a relay lacks and another source holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,41 +54,50 @@ pub fn absences<'a>(input: &Input<'a>, visit: &mut dyn FnMut(&'a SourceId, &'a S
     if asked.is_empty() {
         return;
     }
-    let (by_kind, windows) = (events(input), Asked::of(input));
-    for (source, slice) in asked {
-        for absent in absent(input, source, slice, &by_kind, &windows) {
-            visit(source, slice, &absent);
-        }
+    let asked: Vec<(&SourceId, &Slice)> = asked.into_iter().collect();
+    for ((source, slice), absent) in asked.iter().zip(absent(input, &asked)) {
+        absent.iter().for_each(|absent| visit(source, slice, absent));
     }
 }
 
-/// What that relay lacks of the slice: nothing when its kind is no number.
-pub(super) fn absent<'a>(
-    input: &Input<'a>,
-    source: &SourceId,
-    slice: &Slice,
-    by_kind: &ByKind,
-    asked: &Asked,
-) -> Vec<Absent<'a>> {
-    let Ok(kind) = slice.kind.parse::<u16>() else { return Vec::new() };
-    let log = takedowns::Log::of(input, source);
-    let why = |id, at| match log.lists(input, id, kind, at) {
-        Some(takedown) => Why::TakenDown(takedown),
-        None => gaps(input)
-            .find(|gap| gap.source == *source && at >= gap.from && at < gap.until)
-            .map_or(Why::Unexplained, Why::Gap),
-    };
-    let held = by_kind.get(&kind).map(Vec::as_slice).unwrap_or_default();
-    let missing = missing(input, source, slice, held).into_iter().filter(|(_, at)| !asked.later(source, slice, *at));
-    missing.map(|(id, at)| Absent { id, at, why: why(id, at) }).collect()
+/// What each of these relays lacks of its slice, in order of id: nothing when the kind is no number. Events are looked at place
+/// by place, once for all.
+pub(super) fn absent<'a>(input: &Input<'a>, asked: &[(&SourceId, &Slice)]) -> Vec<Vec<Absent<'a>>> {
+    let kinds: Vec<Option<u16>> = asked.iter().map(|(_, slice)| slice.kind.parse().ok()).collect();
+    let mut missing: Vec<Vec<(EvidenceId, UnixSeconds)>> = vec![Vec::new(); asked.len()];
+    by_place(input, &kinds.iter().copied().flatten().collect()).each(
+        |held, mut other| held.append(&mut other),
+        |_, events: Vec<Given>| {
+            let kind = events.first().map(|given| given.event.kind);
+            let of_kind = kinds.iter().zip(asked).zip(&mut missing).filter(|((asked, _), _)| **asked == kind);
+            for ((_, (source, slice)), missing) in of_kind {
+                missing.extend(lacking(input, source, slice, &events));
+            }
+        },
+    );
+    let windows = Asked::of(input);
+    let all = kinds.iter().zip(asked).zip(missing);
+    all.map(|((kind, (source, slice)), mut missing)| {
+        missing.sort_unstable();
+        missing.retain(|(_, at)| !windows.later(source, slice, *at));
+        let log = takedowns::Log::of(input, source);
+        let why = |id, at| match log.lists(input, id, kind.unwrap_or_default(), at) {
+            Some(takedown) => Why::TakenDown(takedown),
+            None => gaps(input)
+                .find(|gap| gap.source == **source && at >= gap.from && at < gap.until)
+                .map_or(Why::Unexplained, Why::Gap),
+        };
+        missing.into_iter().map(|(id, at)| Absent { id, at, why: why(id, at) }).collect()
+    })
+    .collect()
 }
 
 /// The windows that each relay was asked for of a kind, where there is more than one.
-pub(super) struct Asked(BTreeMap<(SourceId, String), BTreeSet<Slice>>);
+struct Asked(BTreeMap<(SourceId, String), BTreeSet<Slice>>);
 
 impl Asked {
     /// Reads the receipts.
-    pub(super) fn of(input: &Input<'_>) -> Self {
+    fn of(input: &Input<'_>) -> Self {
         let mut asked: BTreeMap<(SourceId, String), BTreeSet<Slice>> = BTreeMap::new();
         for receipt in input.receipts {
             let key = (receipt.source.clone(), receipt.slice.kind.clone());
@@ -119,8 +130,13 @@ pub(super) fn gaps<'a>(input: &Input<'a>) -> impl Iterator<Item = &'a KnownGap> 
     })
 }
 
-/// Events by kind that count against a relay: forged ones don't, or any relay could discredit all others.
-pub(super) fn events(input: &Input<'_>) -> ByKind {
+/// Events of these kinds by the place where relays keep them, those of one in order of id. Forged ones don't count against a
+/// relay, or any relay could discredit all others.
+fn by_place(input: &Input<'_>, kinds: &BTreeSet<u16>) -> Sorter<Digest32, Vec<Given>> {
+    let mut by_place = input.set.events.sorter();
+    if kinds.is_empty() {
+        return by_place;
+    }
     let forged: BTreeSet<EvidenceId> = input
         .set
         .findings
@@ -128,26 +144,25 @@ pub(super) fn events(input: &Input<'_>) -> ByKind {
         .filter(|finding| matches!(finding.code, Code::EvtMalformed | Code::EvtBadId | Code::EvtBadSig))
         .flat_map(|finding| finding.evidence.iter().map(|evidence| evidence.id))
         .collect();
-    let mut by_kind = ByKind::new();
     let mut sightings = input.sightings.beside();
-    for (id, event) in input.set.events.iter().filter(|(id, _)| !forged.contains(id)) {
-        by_kind.entry(event.kind).or_default().push(Given { id, event, by: sightings.number(&id) });
+    for (id, event) in input.set.events.iter().filter(|(id, event)| kinds.contains(&event.kind) && !forged.contains(id))
+    {
+        by_place.push(&event.place, &vec![Given { id, event, by: sightings.number(&id) }]);
     }
-    by_kind
+    by_place
 }
 
-/// What another source holds and this one does not: an event is the same in whatever bytes, and a relay that holds the
-/// newer version of a replaceable one need not hold the older (NIP-01, FORMATS 2.4).
-fn missing(input: &Input<'_>, source: &SourceId, slice: &Slice, events: &[Given]) -> Vec<(EvidenceId, UnixSeconds)> {
+/// What another source holds of one place and this one does not: an event is the same in whatever bytes, and a relay that
+/// holds the newer version of a replaceable one need not hold the older (NIP-01, FORMATS 2.4).
+fn lacking(input: &Input<'_>, source: &SourceId, slice: &Slice, events: &[Given]) -> Vec<(EvidenceId, UnixSeconds)> {
     let seen = |given: &Given| input.sightings.set(given.by?).filter(|seen| !seen.is_empty());
     let mut held: BTreeSet<NostrEventId> = BTreeSet::new();
-    let mut newest: BTreeMap<Digest32, Version> = BTreeMap::new();
+    let mut newest: Option<Version> = None;
     for Given { event, .. } in events.iter().filter(|given| seen(given).is_some_and(|seen| seen.contains(source))) {
         held.insert(event.id);
-        let kept = newest.entry(event.place).or_insert_with(|| version(event));
-        *kept = (*kept).max(version(event));
+        newest = newest.max(Some(version(event)));
     }
-    let is_replaced = |event: &HeldEvent| newest.get(&event.place).is_some_and(|kept| *kept > version(event));
+    let is_replaced = |event: &HeldEvent| newest.is_some_and(|kept| kept > version(event));
     let mut named = BTreeSet::new();
     let lacks = |given: &&Given| {
         let event = &given.event;

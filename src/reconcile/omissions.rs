@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::{Code, CompletenessBasis, Finding, KnownGap, Subject};
 
-use super::absences::{Asked, Why, absent, events, gaps};
+use super::absences::{Why, absent, gaps};
 use super::audit::wide;
 use super::coverage::{Rows, is_relay, slice_subject};
 use super::reconciler::Input;
@@ -15,12 +15,12 @@ const NAMED_MAX: usize = 20;
 
 /// Counts what each relay lacks, withdraws contradicted claims, lists registered gaps.
 pub(super) fn check(input: &Input<'_>, rows: &mut Rows) -> Vec<Finding> {
-    let by_kind = events(input);
+    let asked: Vec<_> = rows.keys().filter(|(source, _)| is_relay(input, source)).cloned().collect();
+    let absent = absent(input, &asked.iter().map(|(source, slice)| (source, slice)).collect::<Vec<_>>());
     let mut found = Vec::new();
     let mut inside: BTreeMap<&KnownGap, usize> = gaps(input).map(|gap| (gap, 0)).collect();
-    let asked = Asked::of(input);
-    for ((source, slice), row) in rows.iter_mut().filter(|((source, _), _)| is_relay(input, source)) {
-        let absent = absent(input, source, slice, &by_kind, &asked);
+    let of_relays = rows.iter_mut().filter(|((source, _), _)| is_relay(input, source));
+    for (((source, slice), row), absent) in of_relays.zip(absent) {
         row.coverage.missing_here = wide(absent.len());
         let (mut missing, mut unexplained) = (Vec::new(), 0_usize);
         for absent in &absent {

@@ -8,7 +8,16 @@ use super::place::{Bytes, Scratch};
 use crate::domain::Packed;
 
 /// Bytes that are read at once.
-const READ_AT_ONCE: usize = 32 * 1024;
+pub(super) const READ_AT_ONCE: usize = 32 * 1024;
+/// The same where so many parts are read that all of them together would take more than is to be had for them.
+const READ_AT_ONCE_MIN: usize = 8 * 1024;
+/// Bytes for all parts that are merged.
+const READ_TOGETHER: usize = 16 << 20;
+
+/// Bytes that are read at once of each of so many parts.
+pub(super) fn read_at_once(parts: usize) -> usize {
+    READ_TOGETHER.checked_div(parts).unwrap_or(READ_AT_ONCE).clamp(READ_AT_ONCE_MIN, READ_AT_ONCE)
+}
 /// Bytes of a row before its value: the key, and how long the value is.
 pub(super) const HEAD: usize = 32 + 4;
 
@@ -54,6 +63,8 @@ pub(super) struct Run {
     /// Where what is not read yet lies.
     next: u64,
     end: u64,
+    /// Bytes that are read at once.
+    read: usize,
     buffer: Vec<u8>,
     /// Where the present row begins in the buffer.
     at: usize,
@@ -61,8 +72,8 @@ pub(super) struct Run {
 
 impl Run {
     /// Stands at the first row.
-    pub(super) fn over(bytes: Arc<Bytes>, scratch: Scratch, range: Range<u64>) -> Self {
-        Self { bytes, scratch, next: range.start, end: range.end, buffer: Vec::new(), at: 0 }
+    pub(super) fn over(bytes: Arc<Bytes>, scratch: Scratch, range: Range<u64>, read: usize) -> Self {
+        Self { bytes, scratch, next: range.start, end: range.end, read, buffer: Vec::new(), at: 0 }
     }
 
     fn present(&self) -> Option<(&[u8; 32], &[u8])> {
@@ -102,7 +113,9 @@ impl Run {
                 return None;
             }
             let held = self.buffer.len();
-            self.buffer.resize(held + left.min(READ_AT_ONCE), 0);
+            // Exactly: hundreds of parts are read side by side.
+            self.buffer.reserve_exact(left.min(self.read));
+            self.buffer.resize(held + left.min(self.read), 0);
             let into = self.buffer.get_mut(held..)?;
             self.next += into.len() as u64;
             let read = self.bytes.read(self.next - into.len() as u64, into);

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::Key;
 use super::place::Scratch;
-use super::run::{HEAD, Run, append, row, unpacked};
+use super::run::{HEAD, Run, append, read_at_once, row, unpacked};
 use super::table::{Table, Writer};
 use crate::domain::Packed;
 
@@ -119,7 +119,8 @@ impl<K: Key, V: Packed> Sorter<K, V> {
 
     fn each_of_parts(&mut self, mut merge: impl FnMut(&mut V, V), mut visit: impl FnMut(K, V)) {
         let Some(bytes) = self.file.take().and_then(|file| self.scratch.written(file)).map(Arc::new) else { return };
-        let over = |part: Range<u64>| Run::over(Arc::clone(&bytes), self.scratch.clone(), part);
+        let read = read_at_once(self.parts.len());
+        let over = |part: Range<u64>| Run::over(Arc::clone(&bytes), self.scratch.clone(), part, read);
         let mut runs: Vec<Run> = self.parts.iter().cloned().map(over).collect();
         // Of one key the earlier part comes first, so that values are merged in the order in which they came.
         let mut heads: BinaryHeap<Reverse<([u8; 32], usize)>> = BinaryHeap::with_capacity(runs.len());

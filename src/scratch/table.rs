@@ -8,12 +8,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::place::{Bytes, Scratch};
-use super::run::{Run, append, rows, unpacked};
+use super::run::{READ_AT_ONCE, Run, append, rows, unpacked};
 use super::{Key, Sorter};
 use crate::domain::Packed;
 
-/// Bytes of rows between two keys that are kept in memory.
+/// Bytes of rows between two keys that are kept in memory, of a table that is not large.
 const BLOCK: u64 = 8 * 1024;
+/// Keys that are kept, at most: of a table with more every other one is let go, and blocks are twice as long from there on.
+const BLOCKS_MAX: usize = if cfg!(debug_assertions) { 64 } else { 1 << 16 };
 
 /// Keys with their values, ascending by key: walked, and looked up. Copies share the rows.
 #[derive(Clone)]
@@ -75,7 +77,7 @@ impl<K: Key, V: Packed> Table<K, V> {
 
     /// All rows, from the first.
     pub(super) fn whole(&self) -> Run {
-        Run::over(Arc::clone(&self.bytes), self.scratch.clone(), 0..self.end)
+        Run::over(Arc::clone(&self.bytes), self.scratch.clone(), 0..self.end, READ_AT_ONCE)
     }
 
     /// Keys and values, ascending; each value is made anew for whoever asks.
@@ -130,7 +132,7 @@ impl<K: Key, V: Packed> Table<K, V> {
         let before = self.blocks.partition_point(|block| block.rows <= numbers.start);
         let first = before.checked_sub(1).and_then(|at| self.blocks.get(at));
         let (begin, passed) = first.map_or((end, 0), |block| (block.begin.min(end), numbers.start - block.rows));
-        let mut run = Run::over(Arc::clone(&self.bytes), self.scratch.clone(), begin..end);
+        let mut run = Run::over(Arc::clone(&self.bytes), self.scratch.clone(), begin..end, READ_AT_ONCE);
         for _ in 0..passed {
             if run.key().is_none() {
                 break;
@@ -226,17 +228,23 @@ pub(super) struct Writer<K, V> {
     waiting: Vec<u8>,
     end: u64,
     blocks: Vec<Block<K>>,
+    /// Bytes of a block, at least.
+    block: u64,
     rows: usize,
     value: PhantomData<fn() -> V>,
 }
 
 impl<K: Key, V: Packed> Writer<K, V> {
     pub(super) fn new(scratch: Scratch) -> Self {
-        Self { scratch, file: None, waiting: Vec::new(), end: 0, blocks: Vec::new(), rows: 0, value: PhantomData }
+        let (waiting, blocks, value) = (Vec::new(), Vec::new(), PhantomData);
+        Self { scratch, file: None, waiting, end: 0, blocks, block: BLOCK, rows: 0, value }
     }
 
     pub(super) fn put(&mut self, key: &[u8; 32], value: &V) {
-        if self.blocks.last().is_none_or(|block| self.end - block.begin >= BLOCK) {
+        if self.blocks.last().is_none_or(|block| self.end - block.begin >= self.block) {
+            if self.blocks.len() >= BLOCKS_MAX {
+                self.thin_out();
+            }
             self.blocks.push(Block { key: K::of(*key), rows: self.rows, begin: self.end });
         }
         let before = self.waiting.len();
@@ -246,6 +254,15 @@ impl<K: Key, V: Packed> Writer<K, V> {
         if self.waiting.len() >= self.scratch.gathered_max() || self.file.is_some() {
             self.flush();
         }
+    }
+
+    fn thin_out(&mut self) {
+        let mut place = 0_usize;
+        self.blocks.retain(|_| {
+            place += 1;
+            !place.is_multiple_of(2)
+        });
+        self.block *= 2;
     }
 
     fn flush(&mut self) {

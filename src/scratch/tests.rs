@@ -126,3 +126,24 @@ fn a_full_disk_is_told_and_nothing_is_made_of_what_is_left() {
     assert_eq!((failure.action, failure.cause.kind()), ("write", std::io::ErrorKind::StorageFull));
     assert_eq!(scratch.check().unwrap_err().to_string(), failure.to_string());
 }
+
+#[test]
+fn a_table_with_more_blocks_than_are_kept_is_looked_up_as_any_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sorter: Sorter<Digest32, String> = Sorter::in_place(small(&folder, 16 << 10));
+    // Some 3 MB: in a test, of each 8 KiB at most 64 first keys are kept.
+    for number in 0..20_000 {
+        sorter.push(&key(number), &format!("{number}").repeat(30));
+    }
+    let table = sorter.finish(joined);
+    let rows: Vec<(Digest32, String)> = table.iter().collect();
+    assert_eq!(rows.len(), 20_000);
+    assert!(rows.is_sorted_by(|(one, _), (next, _)| one < next));
+    for (number, (key, text)) in rows.iter().enumerate().step_by(97) {
+        assert_eq!(table.get(key).as_ref(), Some(text));
+        assert_eq!(table.nth(number), Some((*key, text.clone())));
+        assert!(table.part(number..number + 3).eq(rows[number..].iter().take(3).cloned()));
+    }
+    assert_eq!(table.nth(20_000), None);
+    assert_eq!(table.get(&key(20_000)), None);
+}

@@ -14,8 +14,8 @@ use crate::evidence::{CarrierBody, Claim, Decoded, EnvelopeCarrier, NostrEvent, 
 /// The media whose signatures are remembered.
 pub const SIGNED: [Media; 2] = [Media::NostrEvent, Media::Activity];
 
-/// Signatures that are remembered, while the rest is fetched, at most: what a table of 35 MB has room for, with a batch to spare.
-const REMEMBERED_MAX: usize = 900_000;
+/// Signatures that are remembered, while the rest is fetched, at most: what a table of 17 MB has room for, with a batch to spare.
+const REMEMBERED_MAX: usize = 450_000;
 
 /// A memory of good signatures. It shortens judging and changes no verdict: what it does not know is checked.
 ///

@@ -219,7 +219,8 @@ pub struct HeldEvent {
     pub at: UnixSeconds,
     /// Its id.
     pub id: NostrEventId,
-    /// Where relays keep it (NIP-01): events of one place replace each other; others have a place of their own.
+    /// Where relays keep it (NIP-01): events of one place replace each other; others have a place of their own. Events of one
+    /// id are of one place.
     pub place: Digest32,
 }
 

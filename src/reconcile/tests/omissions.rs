@@ -28,7 +28,7 @@ const OMISSIONS: &[Case<Scene>] = &[
             s.with_other(SliceEnd::Ended, CompletenessBasis::Exhausted);
             s.see_all(OTHER);
             let lost = s.only_at_other();
-            s.here_too(|copy| copy.id = NostrEventId(lost.0));
+            s.here_too(|copy| (copy.id, copy.place) = (NostrEventId(lost.0), lost.0));
         },
     ),
     (
