@@ -56,7 +56,9 @@ pub fn absences<'a>(input: &Input<'a>, visit: &mut dyn FnMut(&'a SourceId, &'a S
     }
     let asked: Vec<(&SourceId, &Slice)> = asked.into_iter().collect();
     for ((source, slice), absent) in asked.iter().zip(absent(input, &asked)) {
-        absent.iter().for_each(|absent| visit(source, slice, absent));
+        for absent in &absent {
+            visit(source, slice, absent);
+        }
     }
 }
 
