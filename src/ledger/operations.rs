@@ -19,15 +19,12 @@ pub(crate) fn conflicts(scope: Scope<'_>) -> BTreeMap<Digest32, Digest32> {
         }
     }
     let mut conflicts = BTreeMap::new();
-    by_operation.each(
-        |held, mut other| held.append(&mut other),
-        |_, mut own| {
-            own.sort_unstable();
-            if let [(_, first), others @ ..] = own.as_slice() {
-                conflicts.extend(others.iter().map(|(_, other)| (*other, *first)));
-            }
-        },
-    );
+    by_operation.each_list(|_, mut own| {
+        own.sort_unstable();
+        if let [(_, first), others @ ..] = own.as_slice() {
+            conflicts.extend(others.iter().map(|(_, other)| (*other, *first)));
+        }
+    });
     conflicts
 }
 

@@ -67,16 +67,13 @@ pub fn absences<'a>(input: &Input<'a>, visit: &mut dyn FnMut(&'a SourceId, &'a S
 pub(super) fn absent<'a>(input: &Input<'a>, asked: &[(&SourceId, &Slice)]) -> Vec<Vec<Absent<'a>>> {
     let kinds: Vec<Option<u16>> = asked.iter().map(|(_, slice)| slice.kind.parse().ok()).collect();
     let mut missing: Vec<Vec<(EvidenceId, UnixSeconds)>> = vec![Vec::new(); asked.len()];
-    by_place(input, &kinds.iter().copied().flatten().collect()).each(
-        |held, mut other| held.append(&mut other),
-        |_, events: Vec<Given>| {
-            let kind = events.first().map(|given| given.event.kind);
-            let of_kind = kinds.iter().zip(asked).zip(&mut missing).filter(|((asked, _), _)| **asked == kind);
-            for ((_, (source, slice)), missing) in of_kind {
-                missing.extend(lacking(input, source, slice, &events));
-            }
-        },
-    );
+    by_place(input, &kinds.iter().copied().flatten().collect()).each_list(|_, events| {
+        let kind = events.first().map(|given| given.event.kind);
+        let of_kind = kinds.iter().zip(asked).zip(&mut missing).filter(|((asked, _), _)| **asked == kind);
+        for ((_, (source, slice)), missing) in of_kind {
+            missing.extend(lacking(input, source, slice, &events));
+        }
+    });
     let windows = Asked::of(input);
     let all = kinds.iter().zip(asked).zip(missing);
     all.map(|((kind, (source, slice)), mut missing)| {

@@ -218,15 +218,12 @@ fn duplicates(posted: &AllPosted) -> Vec<Finding> {
         unique(&settlement.event).for_each(|unique| places.push(&unique.key(), &vec![place]));
     }
     let mut found = Vec::new();
-    places.each(
-        |held, mut other| held.append(&mut other),
-        |key, places| {
-            if places.len() > 1 {
-                let settlements = places.iter().filter_map(|place| Some(posted.nth(usize::try_from(*place).ok()?)?.1));
-                found.extend(duplicate(key, &settlements.collect::<Vec<_>>()));
-            }
-        },
-    );
+    places.each_list(|key, places| {
+        if places.len() > 1 {
+            let settlements = places.iter().filter_map(|place| Some(posted.nth(usize::try_from(*place).ok()?)?.1));
+            found.extend(duplicate(key, &settlements.collect::<Vec<_>>()));
+        }
+    });
     found
 }
 

@@ -43,6 +43,13 @@ impl<K, V> Sorter<K, V> {
     }
 }
 
+impl<K: Key, T: Packed> Sorter<K, Vec<T>> {
+    /// Shows every key with its lists as one, in the order in which they came.
+    pub fn each_list(self, visit: impl FnMut(K, Vec<T>)) {
+        self.each(|held, mut other| held.append(&mut other), visit);
+    }
+}
+
 impl<K: Key, V: Packed> Sorter<K, V> {
     /// Takes a row. A key may come more than once.
     pub fn push(&mut self, key: &K, value: &V) {

@@ -10,20 +10,31 @@ use crate::domain::{
 use crate::evidence::BillableEvent;
 use crate::ledger::envelope::{CountedEvent, EnvelopeLedger};
 use crate::ledger::scope::Scope;
-use crate::scratch::{Sorter, Table, by_time};
+use crate::scratch::{Sorter, Table, by_number, by_time};
 
 use super::entry::{EntryKey, Fact, Tier};
-use super::journal::{Cause, Parts, Place, Step};
+use super::journal::{Cause, Parts, Step};
 use super::postings;
 
 /// What one user vests in one window.
 #[derive(Debug)]
-struct Vesting {
+pub(super) struct Vesting {
+    at: UnixMicros,
     window: WindowId,
     user: UserKey,
     share: Result<MsatDelta, AmountError>,
     /// Rows of [`Billed::members`].
     members: Range<usize>,
+}
+
+impl Vesting {
+    pub(super) fn at(&self) -> UnixMicros {
+        self.at
+    }
+
+    fn order(&self) -> (UnixMicros, &WindowId, &UserKey) {
+        (self.at, &self.window, &self.user)
+    }
 }
 
 /// What the journal has to know of a billed event.
@@ -53,7 +64,7 @@ impl BilledEvent {
 pub(super) struct Billed {
     /// In order of time, and of id where times are equal.
     events: Table<Digest32, BilledEvent>,
-    /// In order of window and user.
+    /// In order of time, window and user.
     vestings: Vec<Vesting>,
     /// What carries the members, those of one vesting after the other's.
     members: Table<Digest32, EvidenceId>,
@@ -73,25 +84,29 @@ impl Vested {
         Self { names: Names::default(), vestings: BTreeMap::new(), members, met: 0 }
     }
 
-    fn add(&mut self, window: &WindowId, account: &UserKey, (carrier, part): (EvidenceId, MsatDelta)) {
+    fn add(
+        &mut self,
+        (window, at): (&WindowId, UnixMicros),
+        account: &UserKey,
+        (carrier, part): (EvidenceId, MsatDelta),
+    ) {
         let names = &mut self.names;
         let (window, account) = (window.as_str(), account.as_str());
         let of = (names.number(window), names.number(account));
         let vesting = self.vestings.entry(of).or_insert_with(|| {
             let (window, user) = (names.shared(window), names.shared(account));
-            Vesting { window, user, share: Ok(MsatDelta::ZERO), members: 0..0 }
+            Vesting { at, window, user, share: Ok(MsatDelta::ZERO), members: 0..0 }
         });
         vesting.share = vesting.share.and_then(|share| share.checked_add(part));
         vesting.members.end += 1;
-        let mut key = [0; 32];
-        key[..4].copy_from_slice(&of.0.to_be_bytes());
-        key[4..8].copy_from_slice(&of.1.to_be_bytes());
-        key[8..16].copy_from_slice(&self.met.to_be_bytes());
-        self.members.push(&Digest32(key), &carrier);
+        let mut then = [0; 12];
+        then[..4].copy_from_slice(&of.1.to_be_bytes());
+        then[4..].copy_from_slice(&self.met.to_be_bytes());
+        self.members.push(&by_number(of.0, &then), &carrier);
         self.met += 1;
     }
 
-    /// Vestings in order of window and user, and what carries their members.
+    /// Vestings in order of time, window and user, and what carries their members.
     fn finish(self) -> (Vec<Vesting>, Table<Digest32, EvidenceId>) {
         let mut vestings: Vec<Vesting> = self.vestings.into_values().collect();
         // The rows are in the order of the numbers.
@@ -100,7 +115,7 @@ impl Vested {
             vesting.members = end..end + vesting.members.len();
             end = vesting.members.end;
         }
-        vestings.sort_unstable_by(|one, other| (&one.window, &one.user).cmp(&(&other.window, &other.user)));
+        vestings.sort_unstable_by(|one, other| one.order().cmp(&other.order()));
         (vestings, self.members.finish(|_, _| ()))
     }
 }
@@ -110,15 +125,15 @@ impl Billed {
     pub(super) const EVENT: u8 = 1;
     pub(super) const VESTING: u8 = 2;
 
-    pub(super) fn gather(scope: Scope<'_>, envelopes: &EnvelopeLedger, places: &mut Vec<Place>) -> Self {
+    pub(super) fn gather(scope: Scope<'_>, envelopes: &EnvelopeLedger) -> Self {
         let by_domain = projects_by_domain(scope);
         let mut events: Sorter<Digest32, BilledEvent> = scope.set.envelopes.sorter();
         let mut vested = Vested::new(scope.set.envelopes.sorter());
         for CountedEvent { id, carrier, number, event } in envelopes.events() {
             let account = scope.people.account_of(&event.user);
             let maturing = maturing(envelopes, &event);
-            if let Some((window, Some(_))) = maturing {
-                vested.add(window, account, (carrier, event.user_earned.msat().delta()));
+            if let Some((window, Some(at))) = maturing {
+                vested.add((window, at), account, (carrier, event.user_earned.msat().delta()));
             }
             let billed = BilledEvent {
                 at: event.occurred_at,
@@ -132,17 +147,17 @@ impl Billed {
             events.push(&by_time(event.occurred_at, &(number as u64).to_be_bytes()), &billed);
         }
         let (vestings, members) = vested.finish();
-        for (number, vesting) in vestings.iter().enumerate() {
-            if let Some(at) = envelopes.windows.get(&vesting.window).and_then(|window| window.vested_at) {
-                places.push(Place::new(UnixMicros::from(at), Self::VESTING, number));
-            }
-        }
         Self { events: events.finish(|_, _| ()), vestings, members }
     }
 
     /// In order of time, and of id where times are equal.
     pub(super) fn events(&self) -> impl Iterator<Item = BilledEvent> + use<> {
         self.events.values()
+    }
+
+    /// In order of time, and of window and user where times are equal.
+    pub(super) fn vestings(&self) -> &[Vesting] {
+        &self.vestings
     }
 
     pub(super) fn event(billed: &BilledEvent) -> Step {
@@ -152,12 +167,12 @@ impl Billed {
         Step::new(key, "envelope", made, (vec![*carrier], Tier::T1), Cause::Event(*parts))
     }
 
-    pub(super) fn vesting(&self, place: Place) -> Option<Step> {
-        let Vesting { window, user, share, members } = self.vestings.get(place.number())?;
-        let key = EntryKey { at: place.at, rank: place.rank, fact: Fact::Vesting(window.clone(), user.clone()) };
+    pub(super) fn vesting(&self, vesting: &Vesting) -> Step {
+        let Vesting { at, window, user, share, members } = vesting;
+        let key = EntryKey { at: *at, rank: Self::VESTING, fact: Fact::Vesting(window.clone(), user.clone()) };
         let made = share.and_then(|share| postings::of_vesting(user, window, share));
         let evidence = self.members.part(members.clone()).map(|(_, carrier)| carrier).collect();
-        Some(Step::new(key, "vesting", made, (evidence, Tier::T1), Cause::Vesting))
+        Step::new(key, "vesting", made, (evidence, Tier::T1), Cause::Vesting)
     }
 }
 

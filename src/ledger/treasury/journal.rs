@@ -3,38 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use rayon::prelude::*;
-
-use crate::domain::{AmountError, Digest32, EvidenceId, Msat, Sats, UnixMicros, packed_struct};
+use crate::domain::{AmountError, Digest32, EvidenceId, Msat, Sats, packed_struct};
 use crate::evidence::{BillableEvent, SettlementEvent};
 use crate::ledger::envelope::EnvelopeLedger;
 use crate::ledger::rails::Rails;
 use crate::ledger::scope::Scope;
 
 use super::account::Posting;
-use super::billed::{Billed, BilledEvent};
+use super::billed::{Billed, BilledEvent, Vesting};
 use super::entry::{Entry, EntryKey, Tier};
 use super::roll::{TreasuryLedger, Unposted};
 use super::settled::{Moved, Settled};
-
-/// Where a vesting stands: the order of [`EntryKey`], since they are numbered in the order of their identities.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
-    pub(super) at: UnixMicros,
-    pub(super) rank: u8,
-    pub(super) number: u32,
-}
-
-impl Place {
-    /// More facts than 32 bits count don't fit into memory.
-    pub(super) fn new(at: UnixMicros, rank: u8, number: usize) -> Self {
-        Self { at, rank, number: u32::try_from(number).unwrap_or(u32::MAX) }
-    }
-
-    pub(super) fn number(self) -> usize {
-        usize::try_from(self.number).unwrap_or(usize::MAX)
-    }
-}
 
 /// One fact and its entry.
 pub(super) struct Step {
@@ -91,9 +70,9 @@ impl Step {
 }
 
 /// One fact, from which its step is made.
-pub(super) enum Job {
+pub(super) enum Job<'f> {
     Billed(BilledEvent),
-    Vesting(Place),
+    Vesting(&'f Vesting),
     Moved(Box<Moved>),
 }
 
@@ -102,7 +81,6 @@ pub(super) enum Job {
 pub(super) struct Facts<'a> {
     billed: Billed,
     settled: Settled<'a>,
-    vestings: Vec<Place>,
 }
 
 impl<'a> Facts<'a> {
@@ -112,21 +90,19 @@ impl<'a> Facts<'a> {
         unposted: &BTreeMap<Digest32, Unposted>,
         rails: &Rails,
     ) -> Self {
-        let mut vestings = Vec::new();
         let (billed, settled) =
-            rayon::join(|| Billed::gather(scope, envelopes, &mut vestings), || Settled::gather(scope, unposted, rails));
-        vestings.par_sort_unstable();
-        Self { billed, settled, vestings }
+            rayon::join(|| Billed::gather(scope, envelopes), || Settled::gather(scope, unposted, rails));
+        Self { billed, settled }
     }
 
     /// In their order.
-    pub(super) fn jobs(&self) -> impl Iterator<Item = Job> {
+    pub(super) fn jobs(&self) -> impl Iterator<Item = Job<'_>> {
         let mut billed = self.billed.events().peekable();
-        let mut vestings = self.vestings.iter().copied().peekable();
+        let mut vestings = self.billed.vestings().iter().peekable();
         let mut settled = self.settled.facts().peekable();
         std::iter::from_fn(move || {
             let of_events = billed.peek().map(|event| (event.at(), Billed::EVENT));
-            let of_vestings = vestings.peek().map(|place| (place.at, place.rank));
+            let of_vestings = vestings.peek().map(|vesting| (vesting.at(), Billed::VESTING));
             let of_settled = settled.peek().map(Moved::place);
             let first = [of_events, of_vestings, of_settled].into_iter().flatten().min()?;
             if of_events == Some(first) {
@@ -139,11 +115,11 @@ impl<'a> Facts<'a> {
         })
     }
 
-    pub(super) fn step(&self, job: Job) -> Option<Step> {
+    pub(super) fn step(&self, job: Job<'_>) -> Step {
         match job {
-            Job::Billed(event) => Some(Billed::event(&event)),
-            Job::Vesting(place) => self.billed.vesting(place),
-            Job::Moved(moved) => Some(self.settled.step(*moved)),
+            Job::Billed(event) => Billed::event(&event),
+            Job::Vesting(vesting) => self.billed.vesting(vesting),
+            Job::Moved(moved) => self.settled.step(*moved),
         }
     }
 }
@@ -167,7 +143,7 @@ impl<'a> Journal<'a> {
 
     /// Every posted entry in its order; they are the same each time.
     pub fn entries(&self) -> impl Iterator<Item = Entry> {
-        let entries = self.facts.jobs().filter_map(|job| self.facts.step(job)?.entry.ok());
+        let entries = self.facts.jobs().filter_map(|job| self.facts.step(job).entry.ok());
         entries.filter(|entry| !self.treasury.refused.contains(&entry.key))
     }
 }

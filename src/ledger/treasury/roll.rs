@@ -187,11 +187,11 @@ impl<'a> Walk<'a> {
 type Made = (Step, Digest32);
 
 /// In the order of the jobs.
-fn make(facts: &Facts<'_>, jobs: Vec<Job>) -> Vec<Made> {
-    let made = jobs.into_par_iter().filter_map(|job| {
-        let step = facts.step(job)?;
+fn make(facts: &Facts<'_>, jobs: Vec<Job<'_>>) -> Vec<Made> {
+    let made = jobs.into_par_iter().map(|job| {
+        let step = facts.step(job);
         let leaf = step.entry.as_ref().map(|entry| leaf_hash(&entry.leaf())).unwrap_or_default();
-        Some((step, leaf))
+        (step, leaf)
     });
     made.collect()
 }
