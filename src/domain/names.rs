@@ -32,10 +32,15 @@ impl Names {
         self.names.get(number as usize).map_or("", |name| name)
     }
 
+    /// The one copy of a number's name.
+    pub fn copy<N: From<Arc<str>>>(&self, number: u32) -> N {
+        N::from(self.names.get(number as usize).cloned().unwrap_or_default())
+    }
+
     /// The one copy of a name.
     pub fn shared<N: From<Arc<str>>>(&mut self, name: &str) -> N {
         let number = self.number(name);
-        N::from(self.names.get(number as usize).cloned().unwrap_or_default())
+        self.copy(number)
     }
 }
 

@@ -39,7 +39,8 @@ pub use rebind::{
 pub use rebuild::{Ledgers, project, rebuild};
 pub use registers::{AttestationEntry, AttestationRegister, Level, ProjectEntry, ProjectRegister};
 pub use treasury::{
-    Account, Asked, Entry, EntryKey, Fact, Funding, Holding, Invariants, Journal, Movement, Paid, Posting, Rule,
-    Shortage, Tier, TreasuryLedger, Unposted, allowed_direction, discharged, is_explained, is_wrong_way, movement,
+    Account, Asked, Balances, Entry, EntryKey, Fact, Funding, Holding, Invariants, Journal, Movement, Paid, Posting,
+    Rule, Shortage, Tier, TreasuryLedger, Unposted, allowed_direction, discharged, is_explained, is_wrong_way,
+    movement,
 };
 pub use view::{LeafKind, LedgerLeaves, LedgerView, NamedLeaf};

@@ -143,7 +143,7 @@ fn flow_of(input: &Input<'_>, event: &SettlementEvent) -> i128 {
 fn liabilities(input: &Input<'_>) -> Option<Finding> {
     let side = |asset: bool| {
         let balances = input.ledgers.treasury.balances().iter().filter(|(account, _)| account.is_asset() == asset);
-        balances.map(|(_, delta)| *delta).try_fold(MsatDelta::ZERO, MsatDelta::checked_add)
+        balances.map(|(_, delta)| delta).try_fold(MsatDelta::ZERO, MsatDelta::checked_add)
     };
     let (assets, liabilities) = (side(true), side(false).and_then(MsatDelta::checked_neg));
     (assets != liabilities).then(|| {

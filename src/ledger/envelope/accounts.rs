@@ -82,10 +82,9 @@ pub(super) struct ByAccount {
 }
 
 impl ByAccount {
-    /// Accounts with their billings, in the order in which the first billing of each came.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&UserKey, Vec<Billing<'_>>)> {
-        let billings = |rows: Vec<Row>| rows.iter().map(|row| self.known.billing(row)).collect();
-        self.rows.iter().map(move |(account, rows)| (account, billings(rows)))
+    /// Visits every account with its billings, in the order in which the first billing of each came. None of them is kept.
+    pub(super) fn each<'k>(&'k self, mut visit: impl FnMut(&'k UserKey, &mut dyn Iterator<Item = Billing<'k>>)) {
+        self.rows.each(|account, rows| visit(account, &mut rows.map(|row| self.known.billing(&row))));
     }
 
     /// Names of users with what their events earned, in satoshi.

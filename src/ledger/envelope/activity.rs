@@ -21,78 +21,103 @@ impl<'s> Statements<'s> {
         Self(statements)
     }
 
-    /// Checks what is said about an account with these billings.
-    pub(super) fn check(&mut self, account: &UserKey, billings: &[Billing<'_>], findings: &mut Vec<Finding>) {
-        let said = self.0.remove(account).into_iter().flatten();
-        findings.extend(said.filter_map(|(signed, said)| mismatch(*signed, said, billings)));
+    /// What is said about an account that was billed for.
+    pub(super) fn about(&mut self, account: &UserKey) -> Vec<Said<'s>> {
+        self.0.remove(account).into_iter().flatten().map(Said::of).collect()
     }
 
-    /// Checks what is said about accounts that nobody billed for.
-    pub(super) fn check_rest(self, findings: &mut Vec<Finding>) {
-        findings.extend(self.0.into_values().flatten().filter_map(|(signed, said)| mismatch(*signed, said, &[])));
+    /// What is said about accounts that nobody billed for.
+    pub(super) fn rest(self) -> impl Iterator<Item = Said<'s>> {
+        self.0.into_values().flatten().map(Said::of)
     }
 }
 
-fn mismatch(signed: Signed, said: &ActivityAttestation, billings: &[Billing<'_>]) -> Option<Finding> {
-    let (mut expected, mut observed) = (Vec::new(), Vec::new());
-    for (name, said, rebuilt) in differences(said, billings) {
-        expected.push(format!("{name}={rebuilt}"));
-        observed.push(format!("{name}={said}"));
-    }
-    (!observed.is_empty()).then(|| {
-        Finding::new(Code::ActivityMismatch, Subject::new("envelope", signed.id).and("user", &said.user))
-            .with_values(expected.join(", "), observed.join(", "))
-            .with_evidence(signed.carrier, "carrier")
-            .with_explanation("The signed activity attestation contradicts the ledger rebuilt as of its time.")
-    })
+/// One statement beside the billings that it is about, which come one by one.
+pub(super) struct Said<'s> {
+    signed: Signed,
+    said: &'s ActivityAttestation,
+    of_account: Activity<'s>,
+    /// The same of billings under the very name of the statement.
+    of_name: Activity<'s>,
+    has_other_names: bool,
 }
 
-/// What differs under both readings: nothing says whether a person's other names are counted in.
-fn differences(said: &ActivityAttestation, billings: &[Billing<'_>]) -> Vec<(&'static str, String, String)> {
-    let of_account = compare(said, &recompute(billings, said.computed_at));
-    let own: Vec<Billing<'_>> = billings.iter().filter(|billing| billing.user == said.user.as_str()).copied().collect();
-    if of_account.is_empty() || own.len() == billings.len() {
-        return of_account;
+impl<'s> Said<'s> {
+    fn of((signed, said): &'s (Signed, ActivityAttestation)) -> Self {
+        let (of_account, of_name) = Default::default();
+        Self { signed: *signed, said, of_account, of_name, has_other_names: false }
     }
-    compare(said, &recompute(&own, said.computed_at))
+
+    pub(super) fn note(&mut self, billing: &Billing<'s>) {
+        let is_own = billing.user == self.said.user.as_str();
+        self.has_other_names |= !is_own;
+        if billing.at > self.said.computed_at {
+            return;
+        }
+        self.of_account.note(billing);
+        if is_own {
+            self.of_name.note(billing);
+        }
+    }
+
+    /// What differs under both readings: nothing says whether a person's other names are counted in.
+    fn differences(&self) -> Vec<(&'static str, String, String)> {
+        let of_account = compare(self.said, &self.of_account);
+        if of_account.is_empty() || !self.has_other_names {
+            return of_account;
+        }
+        compare(self.said, &self.of_name)
+    }
+
+    /// The finding, when all of them were noted.
+    pub(super) fn mismatch(self) -> Option<Finding> {
+        let (mut expected, mut observed) = (Vec::new(), Vec::new());
+        for (name, said, rebuilt) in self.differences() {
+            expected.push(format!("{name}={rebuilt}"));
+            observed.push(format!("{name}={said}"));
+        }
+        (!observed.is_empty()).then(|| {
+            Finding::new(Code::ActivityMismatch, Subject::new("envelope", self.signed.id).and("user", &self.said.user))
+                .with_values(expected.join(", "), observed.join(", "))
+                .with_evidence(self.signed.carrier, "carrier")
+                .with_explanation("The signed activity attestation contradicts the ledger rebuilt as of its time.")
+        })
+    }
 }
 
+/// What billings come to, as statements sum them up.
 #[derive(Default)]
-struct Activity {
+struct Activity<'n> {
     events: u64,
     human: u64,
     lifetime: u128,
-    integrators: u64,
+    /// Projects, and sites of events without one.
+    integrators: BTreeSet<(u8, &'n str)>,
     oldest: Option<UnixMicros>,
-    days: u64,
+    days: BTreeSet<(i64, u8, u8)>,
 }
 
-fn recompute(events: &[Billing<'_>], as_of: UnixMicros) -> Activity {
-    let mut activity = Activity::default();
-    let (mut integrators, mut days) = (BTreeSet::new(), BTreeSet::new());
-    for event in events.iter().filter(|event| event.at <= as_of) {
-        activity.events += 1;
-        activity.human += u64::from(!event.is_agent);
-        activity.lifetime += u128::from(event.sats);
+impl<'n> Activity<'n> {
+    fn note(&mut self, billing: &Billing<'n>) {
+        self.events += 1;
+        self.human += u64::from(!billing.is_agent);
+        self.lifetime += u128::from(billing.sats);
         // An event without a project is attributed to its site.
-        integrators.insert(event.project.map_or((1, event.site), |project| (0, project)));
-        days.insert(event.at.seconds().civil_date());
-        activity.oldest = Some(activity.oldest.map_or(event.at, |oldest| oldest.min(event.at)));
-        activity.integrators = u64::try_from(integrators.len()).unwrap_or(u64::MAX);
-        activity.days = u64::try_from(days.len()).unwrap_or(u64::MAX);
+        self.integrators.insert(billing.project.map_or((1, billing.site), |project| (0, project)));
+        self.days.insert(billing.at.seconds().civil_date());
+        self.oldest = Some(self.oldest.map_or(billing.at, |oldest| oldest.min(billing.at)));
     }
-    activity
 }
 
 /// Names what differs: (member, said, rebuilt).
-fn compare(said: &ActivityAttestation, rebuilt: &Activity) -> Vec<(&'static str, String, String)> {
+fn compare(said: &ActivityAttestation, rebuilt: &Activity<'_>) -> Vec<(&'static str, String, String)> {
     let time = |at: Option<UnixMicros>| at.map_or_else(|| "null".to_owned(), |at| at.seconds().to_string());
     let mut rows: Vec<(&'static str, String, String)> = [
         ("event_count", u128::from(said.event_count), u128::from(rebuilt.events)),
         ("human_event_count", u128::from(said.human_event_count), u128::from(rebuilt.human)),
         ("lifetime_sats", u128::from(said.lifetime.get()), rebuilt.lifetime),
-        ("distinct_integrator_count", u128::from(said.distinct_integrator_count), u128::from(rebuilt.integrators)),
-        ("active_days", u128::from(said.active_days), u128::from(rebuilt.days)),
+        ("distinct_integrator_count", u128::from(said.distinct_integrator_count), rebuilt.integrators.len() as u128),
+        ("active_days", u128::from(said.active_days), rebuilt.days.len() as u128),
     ]
     .into_iter()
     .filter(|(_, said, rebuilt)| said != rebuilt)

@@ -122,7 +122,7 @@ impl EnvelopeLedger {
         let mut accounts = Accounts::new(people, self.sorter());
         self.events().for_each(|counted| accounts.add(&counted.event));
         let mut reader = Reader::new(caps);
-        accounts.finish().iter().for_each(|(user, billings)| reader.read(user, billings));
+        accounts.finish().each(|user, billings| reader.read(user, billings));
         reader.finish()
     }
 }
@@ -141,8 +141,8 @@ impl<'c> Reader<'c> {
         Self { caps, reading, holders: BTreeMap::new() }
     }
 
-    /// Reads one user, whose billings are in order of time, and of id where times are equal. Users may come in any order.
-    pub(super) fn read(&mut self, user: &UserKey, billings: Vec<Billing<'_>>) {
+    /// Reads one user, whose billings come in order of time, and of id where times are equal. Users may come in any order.
+    pub(super) fn read<'n>(&mut self, user: &UserKey, billings: impl Iterator<Item = Billing<'n>>) {
         self.reading.users += 1;
         for (cap, worst) in walk::user(user, billings, self.caps, &mut self.reading) {
             self.hold(cap, user, worst);

@@ -13,10 +13,11 @@ use crate::ledger::scope::{AscendingAnchors, Scope};
 use crate::scratch::{Ascending, Sorter, Table};
 use crate::verify::{SignedEnvelope, Verified};
 
+use super::activity::{Said, Statements};
 use super::members::Held;
 use super::standing::{Exclusion, Standing, Standings, claimed_time};
 use super::survey::{Survey, Surveyor};
-use super::{activity, caps, drops, identity, schedules};
+use super::{caps, drops, identity, schedules};
 
 /// One envelope with its standing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -258,15 +259,16 @@ impl EnvelopeLedger {
     }
 }
 
-/// Checks what asks for all billings of an account: only those of one are in memory at once.
+/// Checks what asks for all billings of an account, which are looked at one by one.
 fn by_account(scope: Scope<'_>, survey: &Survey, findings: &mut Vec<Finding>) {
-    let mut statements = activity::Statements::of(scope, survey);
+    let mut statements = Statements::of(scope, survey);
     let mut limits = caps::Reader::new(&scope.policy.caps);
-    for (account, billings) in survey.by_account.iter() {
-        statements.check(account, &billings, findings);
-        limits.read(account, billings);
-    }
-    statements.check_rest(findings);
+    survey.by_account.each(|account, billings| {
+        let mut said = statements.about(account);
+        limits.read(account, billings.inspect(|billing| said.iter_mut().for_each(|said| said.note(billing))));
+        findings.extend(said.into_iter().filter_map(Said::mismatch));
+    });
+    findings.extend(statements.rest().filter_map(Said::mismatch));
     findings.extend(limits.findings());
 }
 

@@ -70,18 +70,20 @@ pub(super) struct Billed {
     members: Table<Digest32, EvidenceId>,
 }
 
-/// Vestings while their members are met.
+/// Vestings while their members are met: there is one for each user in each window.
 struct Vested {
     names: Names,
-    /// By numbers of the window and the account. Of the members they only know how many there are.
-    vestings: BTreeMap<(u32, u32), Vesting>,
+    /// When windows vest, by number of the name.
+    windows: BTreeMap<u32, UnixMicros>,
+    /// By numbers of the window and the account: what vests, and of how many members.
+    shares: BTreeMap<(u32, u32), (Result<MsatDelta, AmountError>, usize)>,
     members: Sorter<Digest32, EvidenceId>,
     met: u64,
 }
 
 impl Vested {
     fn new(members: Sorter<Digest32, EvidenceId>) -> Self {
-        Self { names: Names::default(), vestings: BTreeMap::new(), members, met: 0 }
+        Self { names: Names::default(), windows: BTreeMap::new(), shares: BTreeMap::new(), members, met: 0 }
     }
 
     fn add(
@@ -90,15 +92,11 @@ impl Vested {
         account: &UserKey,
         (carrier, part): (EvidenceId, MsatDelta),
     ) {
-        let names = &mut self.names;
-        let (window, account) = (window.as_str(), account.as_str());
-        let of = (names.number(window), names.number(account));
-        let vesting = self.vestings.entry(of).or_insert_with(|| {
-            let (window, user) = (names.shared(window), names.shared(account));
-            Vesting { at, window, user, share: Ok(MsatDelta::ZERO), members: 0..0 }
-        });
-        vesting.share = vesting.share.and_then(|share| share.checked_add(part));
-        vesting.members.end += 1;
+        let of = (self.names.number(window.as_str()), self.names.number(account.as_str()));
+        self.windows.insert(of.0, at);
+        let (share, members) = self.shares.entry(of).or_insert((Ok(MsatDelta::ZERO), 0));
+        *share = share.and_then(|share| share.checked_add(part));
+        *members += 1;
         let mut then = [0; 12];
         then[..4].copy_from_slice(&of.1.to_be_bytes());
         then[4..].copy_from_slice(&self.met.to_be_bytes());
@@ -108,12 +106,14 @@ impl Vested {
 
     /// Vestings in order of time, window and user, and what carries their members.
     fn finish(self) -> (Vec<Vesting>, Table<Digest32, EvidenceId>) {
-        let mut vestings: Vec<Vesting> = self.vestings.into_values().collect();
         // The rows are in the order of the numbers.
         let mut end = 0;
-        for vesting in &mut vestings {
-            vesting.members = end..end + vesting.members.len();
-            end = vesting.members.end;
+        let mut vestings: Vec<Vesting> = Vec::with_capacity(self.shares.len());
+        for ((window, user), (share, members)) in self.shares {
+            let at = self.windows.get(&window).copied().unwrap_or_default();
+            let (window, user) = (self.names.copy(window), self.names.copy(user));
+            vestings.push(Vesting { at, window, user, share, members: end..end + members });
+            end += members;
         }
         vestings.sort_unstable_by(|one, other| one.order().cmp(&other.order()));
         (vestings, self.members.finish(|_, _| ()))

@@ -5,9 +5,9 @@
     reason = "the table is asked by account and never iterated, so its order shows nowhere"
 )]
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use crate::domain::{Code, Finding, MsatDelta, Subject};
+use crate::domain::{Code, Finding, MsatDelta, Names, Subject};
 
 use super::account::Account;
 use super::entry::Entry;
@@ -18,6 +18,8 @@ pub(super) struct Book {
     /// Where each account stands in `rows`.
     places: HashMap<Account, usize>,
     rows: Vec<(Account, MsatDelta)>,
+    /// A user has an account for each window, a window one for each user: they share the names.
+    names: Names,
     /// Behind the last entry, by its postings.
     after: Vec<MsatDelta>,
 }
@@ -45,8 +47,9 @@ impl Book {
                 *balance = *after;
                 continue;
             }
-            self.places.insert(posting.account.clone(), self.rows.len());
-            self.rows.push((posting.account.clone(), *after));
+            let account = shared(&mut self.names, &posting.account);
+            self.places.insert(account.clone(), self.rows.len());
+            self.rows.push((account, *after));
         }
         Ok(())
     }
@@ -62,11 +65,42 @@ impl Book {
         row.map(|(_, balance)| *balance).unwrap_or_default()
     }
 
-    /// Every account that was posted on, with what it holds.
-    pub(super) fn close(self) -> BTreeMap<Account, MsatDelta> {
-        let mut rows = self.rows;
+    /// No more entries.
+    pub(super) fn close(self) -> Balances {
+        let Self { places, mut rows, names, .. } = self;
+        // The table is as large as the rows are: it goes before anything else comes.
+        drop((places, names));
         rows.sort_unstable();
-        BTreeMap::from_iter(rows)
+        rows.shrink_to_fit();
+        Balances(rows)
+    }
+}
+
+/// The same account with the one copy of its names.
+fn shared(names: &mut Names, account: &Account) -> Account {
+    match account {
+        Account::UserMaturing(user, window) => {
+            Account::UserMaturing(names.shared(user.as_str()), names.shared(window.as_str()))
+        }
+        Account::UserAvailable(user) => Account::UserAvailable(names.shared(user.as_str())),
+        other => other.clone(),
+    }
+}
+
+/// Final balances: every account that was posted on, in order, with what it holds. Debits are positive.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Balances(Vec<(Account, MsatDelta)>);
+
+impl Balances {
+    /// Zero for an account without an entry.
+    pub fn of(&self, account: &Account) -> MsatDelta {
+        let place = self.0.binary_search_by(|(other, _)| other.cmp(account)).ok();
+        place.and_then(|place| self.0.get(place)).map(|(_, balance)| *balance).unwrap_or_default()
+    }
+
+    /// In order of the accounts.
+    pub fn iter(&self) -> impl Iterator<Item = (&Account, MsatDelta)> {
+        self.0.iter().map(|(account, balance)| (account, *balance))
     }
 }
 
@@ -78,8 +112,8 @@ fn out_of_range(entry: &Entry) -> Box<Finding> {
 }
 
 /// INV-5 over the whole book: the trial balance is zero, so custody equals the sum of liabilities.
-pub(super) fn trial(balances: &BTreeMap<Account, MsatDelta>) -> Option<Finding> {
-    let sum = balances.values().try_fold(MsatDelta::ZERO, |sum, delta| sum.checked_add(*delta));
+pub(super) fn trial(mut balances: impl Iterator<Item = MsatDelta>) -> Option<Finding> {
+    let sum = balances.try_fold(MsatDelta::ZERO, MsatDelta::checked_add);
     (sum != Ok(MsatDelta::ZERO)).then(|| {
         Finding::new(Code::ConsBug, Subject::new("ledger", "treasury"))
             .with_values("0", sum.map_or_else(|_| "overflow".to_owned(), |sum| sum.to_string()))

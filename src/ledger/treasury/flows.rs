@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Direction, FederationSlug, Msat, MsatDelta, Sats, SettlementKind, TrustPolicy, UserKey};
+use crate::domain::{Direction, FederationSlug, Msat, Sats, SettlementKind, TrustPolicy, UserKey};
 use crate::evidence::SettlementEvent;
 
 use super::account::Account;
+use super::book::Balances;
 use super::invariants::{Rule, Watch};
 use super::journal::{Cause, Parts};
 use super::movement::{Movement, discharged, is_wrong_way, movement};
@@ -103,9 +104,9 @@ impl Flows {
     }
 
     /// Asks both rules of the final balances.
-    pub(super) fn agree(&self, balances: &BTreeMap<Account, MsatDelta>, watch: &mut Watch) {
+    pub(super) fn agree(&self, balances: &Balances, watch: &mut Watch) {
         for (federation, flow) in &self.custody {
-            let custody = balances.get(&Account::Custody(federation.clone())).map_or(0, |delta| delta.0);
+            let custody = balances.of(&Account::Custody(federation.clone())).0;
             watch.agree(Rule::Conservation, custody, *flow);
         }
         if !self.has_facts {

@@ -7,7 +7,7 @@ use crate::domain::{MsatDelta, OperationId, SettlementKind, UnixMicros, sha256};
 use crate::ledger::rails::OPEN_SECONDS_MAX;
 
 use super::account::Account;
-use super::book::Book;
+use super::book::{Balances, Book};
 use super::entry::{Entry, EntryKey, Fact};
 use super::journal::{Cause, Parts};
 use super::movement::is_explained;
@@ -203,13 +203,13 @@ impl Watch {
     }
 
     /// At the end.
-    pub(super) fn close(mut self, as_of: UnixMicros, balances: &BTreeMap<Account, MsatDelta>) -> Invariants {
+    pub(super) fn close(mut self, as_of: UnixMicros, balances: &Balances) -> Invariants {
         for at in std::mem::take(&mut self.sent).into_values() {
             self.ask(Rule::Clearing, as_of.0.saturating_sub(at.0) <= OPEN_SECONDS_MAX * 1_000_000, None);
         }
-        for (account, balance) in balances {
+        for (account, balance) in balances.iter() {
             if matches!(account, Account::Suspense(name) if *name != ADJUSTMENT) {
-                self.ask(Rule::Suspense, *balance == MsatDelta::ZERO, None);
+                self.ask(Rule::Suspense, balance == MsatDelta::ZERO, None);
             }
         }
         self.asked

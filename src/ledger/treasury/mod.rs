@@ -16,6 +16,7 @@ mod settled;
 mod tests;
 
 pub use account::{Account, Posting};
+pub use book::Balances;
 pub use entry::{Entry, EntryKey, Fact, Tier};
 pub use flows::Paid;
 pub use invariants::{Asked, Invariants, Rule};

@@ -16,7 +16,7 @@ use crate::ledger::scope::Scope;
 use crate::ledger::view::LedgerView;
 
 use super::account::Account;
-use super::book::{Book, trial};
+use super::book::{Balances, Book, trial};
 use super::entry::EntryKey;
 use super::flows::{Flows, Paid};
 use super::invariants::{Asked, Invariants, Rule, Watch};
@@ -37,7 +37,7 @@ pub enum Unposted {
 /// Memory is that of the accounts: entries are posted, asked, hashed, and forgotten. [`super::Journal`] makes them again.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TreasuryLedger {
-    balances: BTreeMap<Account, MsatDelta>,
+    balances: Balances,
     /// The rules of the books, as often as they were asked.
     pub invariants: Invariants,
     /// What each project had to spend, through all prefixes of the journal.
@@ -82,19 +82,19 @@ impl TreasuryLedger {
         flows.agree(&ledger.balances, &mut watch);
         ledger.paid = flows.paid;
         ledger.invariants = watch.close(scope.as_of.time.into(), &ledger.balances);
-        findings.extend(trial(&ledger.balances));
+        findings.extend(trial(ledger.balances.iter().map(|(_, balance)| balance)));
         findings.extend(ledger.invariants.iter().filter_map(|(rule, asked)| broken_by_us(*rule, asked)));
         ledger
     }
 
     /// Final balance by account: debits positive.
-    pub fn balances(&self) -> &BTreeMap<Account, MsatDelta> {
+    pub fn balances(&self) -> &Balances {
         &self.balances
     }
 
     /// The balance of one account; zero when nothing was posted on it.
     pub fn balance(&self, account: &Account) -> MsatDelta {
-        self.balances.get(account).copied().unwrap_or_default()
+        self.balances.of(account)
     }
 
     /// True when the settlement has an entry.
@@ -109,7 +109,7 @@ impl TreasuryLedger {
             of_side.map(|(_, delta)| delta.0).fold(0, i128::saturating_add)
         };
         let mut by_class: BTreeMap<String, i128> = BTreeMap::new();
-        for (account, delta) in &self.balances {
+        for (account, delta) in self.balances.iter() {
             // Accounts of a class are neighbours: its name is copied once.
             match by_class.get_mut(account.class()) {
                 Some(balance) => *balance = balance.saturating_add(delta.0),

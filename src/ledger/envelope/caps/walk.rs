@@ -1,51 +1,47 @@
 //! One user's events in order of time, each with the day and the month that end at it. A calendar month is such a window
-//! too: it begins with the month of the event.
+//! too: it begins with the month of the event. What is in memory is one month, and not a user's whole time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::domain::{CapLimits, CapWindow, Caps, UnixMicros, UserKey};
 use crate::evidence::EventClass;
 
 use super::super::accounts::Billing;
-use super::shares::Shares;
+use super::shares::OfSites;
 use super::{Cap, CapBreach, CapReading, Measured};
 
 const MICROS: i64 = 1_000_000;
 const DAY_MICROS: i64 = 24 * 3600 * MICROS;
 /// A rolling month (FORMATS 11 leaves it open).
-const MONTH_DAYS: i64 = 30;
+pub(super) const MONTH_DAYS: i64 = 30;
 
 /// Year, month and day; the day is 0 for a month.
-type Period = (i64, u8, u8);
+pub(super) type Period = (i64, u8, u8);
 
 /// A billing with its UTC date.
 #[derive(Clone, Copy)]
-pub(super) struct Dated<'a> {
-    pub(super) billing: Billing<'a>,
+pub(super) struct Dated<'n> {
+    pub(super) at: UnixMicros,
+    pub(super) sats: u128,
+    pub(super) site: &'n str,
     date: Period,
 }
 
 impl Dated<'_> {
-    fn month(&self) -> Period {
+    pub(super) fn month(&self) -> Period {
         (self.date.0, self.date.1, 0)
     }
 
-    pub(super) fn sats(&self) -> u128 {
-        u128::from(self.billing.sats)
+    /// The first instant of the day or month that ends at it.
+    pub(super) fn begin(&self, days: i64, window: CapWindow) -> UnixMicros {
+        let today = self.at.0.div_euclid(DAY_MICROS);
+        UnixMicros(match window {
+            // What is exactly a day old is outside, as midnight is of yesterday.
+            CapWindow::Rolling => self.at.0.saturating_sub(days * DAY_MICROS).saturating_add(1),
+            CapWindow::Utc if days == 1 => today.saturating_mul(DAY_MICROS),
+            CapWindow::Utc => today.saturating_sub(i64::from(self.date.2) - 1).saturating_mul(DAY_MICROS),
+        })
     }
-}
-
-fn dated(billings: Vec<Billing<'_>>) -> Vec<Dated<'_>> {
-    let (mut day, mut date) = (None, (0, 0, 0));
-    let dated = billings.into_iter().map(|billing| {
-        // A date is worked out once for all events of its day.
-        let of_it = billing.at.0.div_euclid(DAY_MICROS);
-        if day.replace(of_it) != Some(of_it) {
-            date = billing.at.seconds().civil_date();
-        }
-        Dated { billing, date }
-    });
-    dated.collect()
 }
 
 /// A calendar window is its period, a rolling one ends at an instant.
@@ -55,42 +51,82 @@ fn shown((year, month, day): Period) -> String {
     if day == 0 { format!("{year:04}-{month:02}") } else { format!("{year:04}-{month:02}-{day:02}") }
 }
 
-/// Judges one user, whose billings are in order of time, and of id where times are equal; gives back the highest measures.
-pub(super) fn user(
+/// Judges one user, whose billings come in order of time, and of id where times are equal; gives back the highest measures.
+pub(super) fn user<'n>(
     user: &UserKey,
-    billings: Vec<Billing<'_>>,
+    billings: impl Iterator<Item = Billing<'n>>,
     caps: &Caps,
     reading: &mut CapReading,
 ) -> BTreeMap<Cap, Measured> {
-    let events = dated(billings);
-    calendar(user, &events, reading);
     let rolls = caps.window == CapWindow::Rolling;
     let (breaches, open, worst) = Default::default();
     let mut found = Found { user, reading, breaches, rolls, open, worst };
-    class_a(&events, caps, &mut found);
-    shares(&events, caps, &mut found);
+    let (mut calendar, mut class_a, mut sites) = (Calendar::default(), ClassA::default(), OfSites::new(caps));
+    for billing in billings {
+        let event = calendar.dated(&billing);
+        if billing.class == EventClass::A {
+            class_a.add(&event, caps, &mut found);
+        }
+        sites.add(&event, &mut found);
+    }
+    sites.finish(&mut found);
+    calendar.finish(user, found.reading);
     found.finish()
 }
 
 /// Days, months, and months with one site.
-fn calendar(user: &UserKey, events: &[Dated<'_>], reading: &mut CapReading) {
-    reading.user_days += events.chunk_by(|one, next| one.date == next.date).count() as u64;
-    let mut single = 0;
-    for month in months(events) {
-        reading.user_months += 1;
-        single += u64::from(month.iter().all(|event| event.billing.site == month[0].billing.site));
-    }
-    if single > 0 {
-        reading.single_site.insert(user.clone(), single);
-    }
+#[derive(Default)]
+struct Calendar<'n> {
+    /// The number of the last event's day, and its date.
+    day: Option<(i64, Period)>,
+    /// Its month, and the site of all events in it.
+    month: Option<(Period, Option<&'n str>)>,
+    days: u64,
+    months: u64,
+    single: u64,
 }
 
-fn months<'e, 'a>(events: &'e [Dated<'a>]) -> impl Iterator<Item = &'e [Dated<'a>]> {
-    events.chunk_by(|one, next| one.month() == next.month())
+impl<'n> Calendar<'n> {
+    fn dated(&mut self, billing: &Billing<'n>) -> Dated<'n> {
+        let Billing { at, site, .. } = *billing;
+        // A date is worked out once for all events of its day.
+        let number = at.0.div_euclid(DAY_MICROS);
+        let date = match self.day {
+            Some((same, date)) if same == number => date,
+            _ => {
+                self.days += 1;
+                let date = at.seconds().civil_date();
+                self.day = Some((number, date));
+                date
+            }
+        };
+        let event = Dated { at, sats: billing.sats.into(), site, date };
+        match &mut self.month {
+            Some((month, of_all)) if *month == event.month() => *of_all = of_all.filter(|of_all| *of_all == site),
+            _ => self.close(Some((event.month(), Some(site)))),
+        }
+        event
+    }
+
+    fn close(&mut self, next: Option<(Period, Option<&'n str>)>) {
+        if let Some((_, of_all)) = std::mem::replace(&mut self.month, next) {
+            self.months += 1;
+            self.single += u64::from(of_all.is_some());
+        }
+    }
+
+    fn finish(mut self, user: &UserKey, reading: &mut CapReading) {
+        self.close(None);
+        reading.user_days += self.days;
+        reading.user_months += self.months;
+        if self.single > 0 {
+            reading.single_site.insert(user.clone(), self.single);
+        }
+    }
 }
 
 /// What one user's walk comes to.
-struct Found<'r, 'u> {
+pub(super) struct Found<'r, 'u> {
     user: &'u UserKey,
     reading: &'r mut CapReading,
     breaches: BTreeMap<(Cap, Period, Option<String>), CapBreach>,
@@ -118,7 +154,15 @@ impl Found<'_, '_> {
     }
 
     /// Takes a measure; of several in one period the highest is kept, of equal ones the first.
-    fn measure(&mut self, cap: Cap, period: Period, site: Option<&str>, limit: u64, found: Measured, is_breach: bool) {
+    pub(super) fn measure(
+        &mut self,
+        cap: Cap,
+        period: Period,
+        site: Option<&str>,
+        limit: u64,
+        found: Measured,
+        is_breach: bool,
+    ) {
         let end = self.rolls.then_some(found.until);
         match self.open.get_mut(&cap) {
             Some((window, is_above)) if *window == (period, end) => *is_above |= is_breach,
@@ -149,86 +193,40 @@ impl Found<'_, '_> {
     }
 }
 
-/// The first instant of the day or month that ends at an event.
-fn begin(event: &Dated<'_>, days: i64, window: CapWindow) -> i64 {
-    let at = event.billing.at;
-    let today = at.0.div_euclid(DAY_MICROS);
-    match window {
-        // What is exactly a day old is outside, as midnight is of yesterday.
-        CapWindow::Rolling => at.0.saturating_sub(days * DAY_MICROS).saturating_add(1),
-        CapWindow::Utc if days == 1 => today.saturating_mul(DAY_MICROS),
-        CapWindow::Utc => today.saturating_sub(i64::from(event.date.2) - 1).saturating_mul(DAY_MICROS),
-    }
+/// Class A events of the month that ends at the last of them.
+#[derive(Default)]
+struct ClassA {
+    /// With what they earned, in satoshi.
+    month: VecDeque<(UnixMicros, u128)>,
+    /// Where the day begins among them.
+    day_from: usize,
+    sats: u128,
 }
 
-fn class_a(events: &[Dated<'_>], caps: &Caps, found: &mut Found<'_, '_>) {
-    let events: Vec<Dated<'_>> = events.iter().filter(|event| event.billing.class == EventClass::A).copied().collect();
-    let (mut day_from, mut month_from, mut month_sats) = (0, 0, 0_u128);
-    for (place, event) in events.iter().enumerate() {
-        let at = event.billing.at;
-        let limits = caps.at(at.seconds());
-        let (day_begin, month_begin) = (begin(event, 1, caps.window), begin(event, MONTH_DAYS, caps.window));
-        month_sats += event.sats();
-        let is_before = |place: usize, begin: i64| events.get(place).is_some_and(|old| old.billing.at.0 < begin);
-        while is_before(day_from, day_begin) {
-            day_from += 1;
+impl ClassA {
+    /// Judges the windows that end at an event.
+    fn add(&mut self, event: &Dated<'_>, caps: &Caps, found: &mut Found<'_, '_>) {
+        let at = event.at;
+        let (day_begin, month_begin) = (event.begin(1, caps.window), event.begin(MONTH_DAYS, caps.window));
+        self.month.push_back((at, event.sats));
+        self.sats += event.sats;
+        while let Some((_, sats)) = self.month.front().filter(|(old, _)| *old < month_begin) {
+            self.sats -= sats;
+            self.month.pop_front();
+            self.day_from = self.day_from.saturating_sub(1);
         }
-        while is_before(month_from, month_begin) {
-            month_sats -= events.get(month_from).map_or(0, Dated::sats);
-            month_from += 1;
+        while self.month.get(self.day_from).is_some_and(|(old, _)| *old < day_begin) {
+            self.day_from += 1;
         }
         let measured = |value: u128| Measured { value, of: None, until: at };
-        let counted = |from: usize| (place + 1 - from) as u128;
-        let (in_day, in_month) = (counted(day_from), counted(month_from));
-        let CapLimits { class_a_per_day, class_a_per_month, review_sats_per_month, .. } = *limits;
+        let (in_day, in_month) = ((self.month.len() - self.day_from) as u128, self.month.len() as u128);
+        let CapLimits { class_a_per_day, class_a_per_month, review_sats_per_month, .. } = *caps.at(at.seconds());
         let (per_day, per_month) = (u64::from(class_a_per_day), u64::from(class_a_per_month));
         let over = |count: u128, limit: u64| count > u128::from(limit);
         found.measure(Cap::ClassADay, event.date, None, per_day, measured(in_day), over(in_day, per_day));
         let month = event.month();
         found.measure(Cap::ClassAMonth, month, None, per_month, measured(in_month), over(in_month, per_month));
-        let is_due = month_sats >= u128::from(review_sats_per_month);
-        found.measure(Cap::Review, month, None, review_sats_per_month, measured(month_sats), is_due);
-    }
-}
-
-/// A calendar month is judged whole, a rolling one at each of its events.
-fn shares(events: &[Dated<'_>], caps: &Caps, found: &mut Found<'_, '_>) {
-    if caps.window == CapWindow::Utc {
-        for month in months(events) {
-            if let Some(last) = month.last() {
-                judge(&Shares::of(month), last, caps, found);
-            }
-        }
-        return;
-    }
-    let (mut shares, mut from) = (Shares::default(), 0);
-    for (place, event) in events.iter().enumerate() {
-        let begin = begin(event, MONTH_DAYS, caps.window);
-        while let Some(old) = events.get(from).filter(|old| old.billing.at.0 < begin) {
-            shares.change(old, false);
-            from += 1;
-        }
-        shares.change(event, true);
-        // Events of one instant are in each other's window.
-        if events.get(place + 1).is_none_or(|next| next.billing.at != event.billing.at) {
-            judge(&shares, event, caps, found);
-        }
-    }
-}
-
-/// Measures the shares of a window that ends at an event, from the largest down to the first within the limit.
-fn judge(shares: &Shares<'_>, last: &Dated<'_>, caps: &Caps, found: &mut Found<'_, '_>) {
-    if shares.by_site.len() < 2 {
-        return;
-    }
-    let until = last.billing.at;
-    let limit = caps.at(until.seconds()).site_share_percent;
-    for (sats, site) in shares.ordered.iter().rev() {
-        let is_breach = sats * 100 > shares.total * u128::from(limit);
-        let measured = Measured { value: *sats, of: Some(shares.total), until };
-        found.measure(Cap::SiteShare, last.month(), Some(site), u64::from(limit), measured, is_breach);
-        if !is_breach {
-            break;
-        }
+        let is_due = self.sats >= u128::from(review_sats_per_month);
+        found.measure(Cap::Review, month, None, review_sats_per_month, measured(self.sats), is_due);
     }
 }

@@ -220,7 +220,7 @@ fn every_rule_that_only_we_can_break_is_seen_broken() {
     let ours = |feed: &dyn Fn(&mut Watch)| {
         let mut watch = Watch::default();
         feed(&mut watch);
-        let asked = watch.close(UnixMicros::from(UnixSeconds(0)), &std::collections::BTreeMap::new());
+        let asked = watch.close(UnixMicros::from(UnixSeconds(0)), &crate::ledger::Balances::default());
         asked.into_iter().filter(|(_, asked)| asked.broken > 0).map(|(rule, _)| rule).collect::<Vec<_>>()
     };
     let posted = |deltas: &[(Account, i128)]| {
