@@ -77,13 +77,8 @@ pub(crate) struct Grouped<K, T> {
 }
 
 impl<K: Ord, T: Packed> Grouped<K, T> {
-    /// Every key with its rows, in the order in which the first row of each came: only one group's rows are in memory.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, Vec<T>)> {
-        let mut rows = self.rows.values();
-        self.groups.iter().map(move |group| (&group.key, rows.by_ref().take(group.rows).collect()))
-    }
-
-    /// The same where not even one group's rows have to be in memory. Rows that are not taken are passed.
+    /// Visits every key with its rows, in the order in which the first row of each came: none of them is kept. Rows that are not
+    /// taken are passed.
     pub(crate) fn each<'g>(&'g self, mut visit: impl FnMut(&'g K, &mut dyn Iterator<Item = T>)) {
         let mut rows = self.rows.values();
         for group in &self.groups {
@@ -93,7 +88,7 @@ impl<K: Ord, T: Packed> Grouped<K, T> {
         }
     }
 
-    /// Keys with a row, in the order of [`Self::iter`].
+    /// Keys with a row, in the same order.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &K> {
         self.groups.iter().map(|group| &group.key)
     }
@@ -115,15 +110,17 @@ mod tests {
         groups.finish()
     }
 
-    fn listed<'g>(groups: impl Iterator<Item = (&'g &'static str, Vec<u64>)>) -> Listed {
-        groups.map(|(key, rows)| (*key, rows)).collect()
+    fn listed(groups: &Grouped<&'static str, u64>) -> Listed {
+        let mut listed = Listed::new();
+        groups.each(|key, rows| listed.push((*key, rows.collect())));
+        listed
     }
 
     #[test]
     fn names_of_one_key_are_one_group_whose_rows_are_in_order_of_rank_and_arrival() {
         let rows = [("y", "b", 0, 1), ("x", "a", 7, 2), ("x'", "a", -7, 3), ("x", "a", 7, 4), ("x", "a", i64::MIN, 5)];
         let grouped = grouped(&Scratch::default(), &rows);
-        assert_eq!(listed(grouped.iter()), [("b", vec![1]), ("a", vec![5, 3, 2, 4])]);
+        assert_eq!(listed(&grouped), [("b", vec![1]), ("a", vec![5, 3, 2, 4])]);
         assert!(grouped.keys().eq(&["b", "a"]));
         let mut firsts = Vec::new();
         grouped.each(|key, rows| firsts.push((*key, rows.next())));
@@ -149,7 +146,7 @@ mod tests {
         }
         let model: Listed =
             model.into_iter().map(|(key, rows)| (key, rows.into_iter().map(|row| row.1).collect())).collect();
-        let mut walked = listed(grouped.iter());
+        let mut walked = listed(&grouped);
         assert!(walked.iter().map(|(key, _)| *key).eq(["a", "c", "b", "d"]));
         walked.sort_unstable();
         assert_eq!(walked, model);

@@ -27,8 +27,8 @@ mod treasury;
 mod view;
 
 pub use envelope::{
-    Cap, CapBreach, CapReading, CountedEvent, Earned, EnvelopeEntry, EnvelopeLedger, Exclusion, ListedEnvelope,
-    Measured, Standing, Window,
+    Cap, CapBreach, CapReading, Counted, CountedEvent, Earned, EnvelopeEntry, EnvelopeLedger, Exclusion,
+    ListedEnvelope, Measured, Standing, Window,
 };
 pub use fees::{FeeError, Fees, compute_fees, fee_issues};
 pub(crate) use groups::{Grouped, Groups};

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{Code, Finding, SettlementKind, Subject, UserKey};
-use crate::evidence::Distribution;
-use crate::ledger::{EnvelopeEntry, People, discharged};
+use crate::evidence::{Distribution, OcMeKind};
+use crate::ledger::{Counted, People, discharged};
 
 use super::audit::Audit;
 use super::payouts::{PAYOUT_DUE_SECONDS, amounts_differ};
@@ -22,18 +22,18 @@ pub(super) fn check(input: &Input<'_>, posted: &AllPosted, audit: &mut Audit) {
             named.entry(distribution).or_default().push(place);
         }
     }
-    let items = named.values().map(Vec::len).sum::<usize>() + input.ledgers.envelope.distributions().count();
+    let items = named.values().map(Vec::len).sum::<usize>() + input.ledgers.envelope.of_kind(OcMeKind::Distribution);
     let read = |places: Vec<usize>| places.into_iter().filter_map(|place| Some(posted.nth(place)?.1));
-    for (entry, distribution) in input.ledgers.envelope.distributions() {
-        let settled: Vec<Posted> = read(named.remove(&entry.id.to_string()).unwrap_or_default()).collect();
-        closure(input, entry, distribution, &settled, &mut found);
+    for distribution in input.ledgers.envelope.distributions() {
+        let settled: Vec<Posted> = read(named.remove(&distribution.id.to_string()).unwrap_or_default()).collect();
+        closure(input, &distribution, &settled, &mut found);
         if input.declared.settlements {
-            unsettled(input, entry, distribution, &settled, &mut found);
+            unsettled(input, &distribution, &settled, &mut found);
         }
     }
     // A payout of a drop names its manifest (TREASURY 2.6, R4), which has totals and no recipients to compare.
-    for (entry, _) in input.ledgers.envelope.manifests() {
-        named.remove(&entry.id.to_string());
+    for batch in input.ledgers.envelope.batches() {
+        named.remove(&batch.to_string());
     }
     for settlement in named.into_values().flat_map(read) {
         let observed = settlement.event.distribution.as_deref().unwrap_or_default();
@@ -60,8 +60,7 @@ fn shares<'d>(people: &'d People, distribution: &'d Distribution) -> BTreeMap<&'
 /// DIST_CLOSURE, AMT_MISMATCH, and SET_ORPHAN for payouts to someone who is not a recipient.
 fn closure(
     input: &Input<'_>,
-    entry: &EnvelopeEntry,
-    distribution: &Distribution,
+    Counted { id, carrier, body: distribution }: &Counted<Distribution>,
     settled: &[Posted],
     found: &mut Vec<Finding>,
 ) {
@@ -70,10 +69,10 @@ fn closure(
     let sum: u128 = shares.values().sum();
     if let Some(total) = distribution.total.filter(|total| u128::from(total.get()) != sum) {
         found.push(
-            Finding::new(Code::DistClosure, Subject::new("envelope", entry.id))
+            Finding::new(Code::DistClosure, Subject::new("envelope", id))
                 .with_values(total, sum)
                 .with_stake_sats(sum.abs_diff(total.get().into()))
-                .with_evidence(entry.carrier, "distribution")
+                .with_evidence(*carrier, "distribution")
                 .with_explanation("The parts of the distribution differ from its stated total, in satoshi."),
         );
     }
@@ -90,9 +89,9 @@ fn closure(
     }
     for (user, sats) in &paid {
         let Some(share) = shares.get(user).filter(|share| *share != sats) else { continue };
-        let subject = Subject::new("envelope", entry.id).and("user", user);
+        let subject = Subject::new("envelope", id).and("user", user);
         let finding = amounts_differ(subject, *share, *sats)
-            .with_evidence(entry.carrier, "distribution")
+            .with_evidence(*carrier, "distribution")
             .with_explanation("The user's share of the distribution and what was settled differ, in satoshi.");
         found.push(finding);
     }
@@ -101,8 +100,7 @@ fn closure(
 /// SET_MISSING and SET_PENDING for recipients without a payout.
 fn unsettled(
     input: &Input<'_>,
-    entry: &EnvelopeEntry,
-    distribution: &Distribution,
+    Counted { id, carrier, body: distribution }: &Counted<Distribution>,
     settled: &[Posted],
     found: &mut Vec<Finding>,
 ) {
@@ -116,10 +114,10 @@ fn unsettled(
         }
         let overdue = input.as_of.time > due;
         let code = if overdue { Code::SetMissing } else { Code::SetPending };
-        let finding = Finding::new(code, Subject::new("envelope", entry.id).and("user", user))
+        let finding = Finding::new(code, Subject::new("envelope", id).and("user", user))
             .with_values(format!("{sats} sats settled by {due}"), "0")
             .with_stake_sats(sats)
-            .with_evidence(entry.carrier, "distribution")
+            .with_evidence(*carrier, "distribution")
             .with_explanation("A recipient of a distribution has no settlement.");
         found.push(if overdue { finding } else { finding.explained("not yet due") });
     }

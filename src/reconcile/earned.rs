@@ -8,7 +8,7 @@ use crate::ledger::{CountedEvent, Grouped, Groups};
 use super::reconciler::Input;
 
 /// One counted event's share. There are millions of these.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Share {
     pub(super) earned_at: UnixSeconds,
     /// `None` while it matures.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::SettlementKind;
+use crate::domain::{EnvelopeId, SettlementKind};
 use crate::ledger::{Movement, movement};
 
 use super::earned::Earned;
@@ -58,9 +58,7 @@ fn rail(settlement: &Posted, unclear: &Unclear) -> &'static str {
 }
 
 fn reasons<'a>(input: &Input<'_>, earned: &'a Earned<'a>) -> Reasons<'a> {
-    let envelopes = &input.ledgers.envelope;
-    let batches = envelopes.distributions().map(|(entry, _)| entry.id);
-    let batches = batches.chain(envelopes.manifests().map(|(entry, _)| entry.id)).map(|id| id.to_string()).collect();
+    let batches = input.ledgers.envelope.batches().map(EnvelopeId::to_string).collect();
     Reasons { batches, earned }
 }
 

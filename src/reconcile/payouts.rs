@@ -36,13 +36,6 @@ impl Payout {
     }
 }
 
-/// One account's shares and payouts.
-struct Flow {
-    shares: Vec<Share>,
-    /// By time.
-    payouts: Vec<Payout>,
-}
-
 pub(super) fn check(input: &Input<'_>, posted: &AllPosted, earned: &Earned<'_>, audit: &mut Audit) {
     if !input.declared.settlements {
         audit.not_possible("settlement.payouts", "settlements are not declared", 0, false);
@@ -50,11 +43,16 @@ pub(super) fn check(input: &Input<'_>, posted: &AllPosted, earned: &Earned<'_>, 
     }
     let mut payouts = by_account(input, posted);
     let mut found = Vec::new();
-    for (user, shares) in earned.shares.iter() {
-        let flow = Flow { shares, payouts: payouts.remove(user).unwrap_or_default() };
-        found.extend(overpaid(posted, user, &flow));
-        found.extend(outstanding(input, user, &flow));
-    }
+    earned.shares.each(|user, shares| {
+        let payouts = payouts.remove(user).unwrap_or_default();
+        let (mut paid, mut covered) = (PaidOut::new(&payouts), Covered::new(input, &payouts));
+        for share in shares {
+            paid.note(&share);
+            covered.note(&share);
+        }
+        found.extend(paid.overpaid(posted, user));
+        found.extend(covered.outstanding(user));
+    });
     for (user, payouts) in &payouts {
         found.extend(payouts.iter().filter_map(|payout| Some(orphan(&payout.read(posted)?, user))));
     }
@@ -82,81 +80,109 @@ fn orphan(payout: &Posted, user: &UserKey) -> Finding {
         .with_explanation("The settlement pays a user who never earned anything.")
 }
 
-/// USER_OVERPAID: above what is vested now, or above what was even earned when it was paid. SET_EARLY: paid before it vested.
-fn overpaid(posted: &AllPosted, user: &UserKey, flow: &Flow) -> Option<Finding> {
-    let sats = |shares: &[Share]| shares.iter().map(|share| u128::from(share.sats)).sum::<u128>();
-    let vested_shares = flow.shares.split(|share| share.vested_at.is_none()).next().unwrap_or_default();
-    let vested = sats(vested_shares);
-    let mut by_earning: Vec<(UnixSeconds, u64)> =
-        flow.shares.iter().map(|share| (share.earned_at, share.sats)).collect();
-    by_earning.sort_unstable();
-    // Payouts come by time, so what was earned and vested by then only grows.
-    let (mut earning, mut vesting) = (by_earning.iter().peekable(), vested_shares.iter().peekable());
-    let (mut earned_then, mut vested_then, mut paid) = (0_u128, 0_u128, 0_u128);
-    let mut early = None;
-    let mut unearned = None;
-    for payout in &flow.payouts {
-        let at = payout.at;
-        while let Some((_, sats)) = earning.next_if(|(earned, _)| *earned <= at) {
-            earned_then += u128::from(*sats);
+/// One account's payouts, by time, beside what was earned and vested until each.
+struct PaidOut<'p> {
+    payouts: &'p [Payout],
+    /// In satoshi since the payout before: (earned, vested).
+    until: Vec<(u128, u128)>,
+    /// Everything that is vested, in satoshi.
+    vested: u128,
+}
+
+impl<'p> PaidOut<'p> {
+    fn new(payouts: &'p [Payout]) -> Self {
+        Self { payouts, until: vec![(0, 0); payouts.len()], vested: 0 }
+    }
+
+    fn note(&mut self, share: &Share) {
+        let sats = u128::from(share.sats);
+        let first_at = |at| self.payouts.partition_point(|payout| payout.at < at);
+        if let Some((earned, _)) = self.until.get_mut(first_at(share.earned_at)) {
+            *earned += sats;
         }
-        while let Some(share) = vesting.next_if(|share| share.vested_at.is_some_and(|vested| vested <= at)) {
-            vested_then += u128::from(share.sats);
-        }
-        paid += u128::from(payout.discharged);
-        if paid > earned_then {
-            unearned = unearned.or(Some((earned_then, paid, *payout)));
-        } else if paid > vested_then {
-            early = early.or(Some((vested_then, paid, *payout)));
+        let Some(vested_at) = share.vested_at else { return };
+        self.vested += sats;
+        if let Some((_, vested)) = self.until.get_mut(first_at(vested_at)) {
+            *vested += sats;
         }
     }
-    let worst = if paid > vested { flow.payouts.last().map(|last| (vested, paid, *last)) } else { unearned };
-    let (code, (limit, sats, payout), why) = match (worst, early) {
-        (Some(row), _) => (Code::UserOverpaid, row, "More was settled than was vested, in satoshi."),
-        (None, Some(row)) => (Code::SetEarly, row, "A share was settled before it vested, in satoshi."),
-        (None, None) => return None,
-    };
-    Some(
-        Finding::new(code, Subject::new("user", user))
-            .with_values(format!("at most {limit}"), sats)
-            .with_stake_sats(sats.saturating_sub(limit))
-            .with_evidence(payout.read(posted)?.carrier, "settlement")
-            .with_explanation(why),
-    )
+
+    /// USER_OVERPAID: above what is vested now, or above what was even earned when it was paid. SET_EARLY: paid before it
+    /// vested.
+    fn overpaid(self, posted: &AllPosted, user: &UserKey) -> Option<Finding> {
+        let (mut earned_then, mut vested_then, mut paid) = (0_u128, 0_u128, 0_u128);
+        let (mut early, mut unearned) = (None, None);
+        for (payout, (earned, vested)) in self.payouts.iter().zip(self.until) {
+            earned_then += earned;
+            vested_then += vested;
+            paid += u128::from(payout.discharged);
+            if paid > earned_then {
+                unearned = unearned.or(Some((earned_then, paid, *payout)));
+            } else if paid > vested_then {
+                early = early.or(Some((vested_then, paid, *payout)));
+            }
+        }
+        let last = self.payouts.last().filter(|_| paid > self.vested);
+        let worst = last.map(|last| (self.vested, paid, *last)).or(unearned);
+        let (code, (limit, sats, payout), why) = match (worst, early) {
+            (Some(row), _) => (Code::UserOverpaid, row, "More was settled than was vested, in satoshi."),
+            (None, Some(row)) => (Code::SetEarly, row, "A share was settled before it vested, in satoshi."),
+            (None, None) => return None,
+        };
+        Some(
+            Finding::new(code, Subject::new("user", user))
+                .with_values(format!("at most {limit}"), sats)
+                .with_stake_sats(sats.saturating_sub(limit))
+                .with_evidence(payout.read(posted)?.carrier, "settlement")
+                .with_explanation(why),
+        )
+    }
 }
 
 /// SET_MISSING, SET_PENDING and SET_LATE: which shares the payouts cover, first in first out.
-fn outstanding(input: &Input<'_>, user: &UserKey, flow: &Flow) -> Vec<Finding> {
-    let mut payouts = flow.payouts.iter();
-    let (mut paid, mut paid_at, mut vested) = (0_u128, None, 0_u128);
-    let mut groups: BTreeMap<Code, (u128, &Share, UnixSeconds)> = BTreeMap::new();
-    for share in flow.shares.iter().filter(|share| share.sats > 0) {
-        let Some(vested_at) = share.vested_at else { continue };
-        let sats = u128::from(share.sats);
-        vested += sats;
-        while paid < vested {
-            let Some(payout) = payouts.next() else { break };
-            paid += u128::from(payout.discharged);
-            paid_at = Some(payout.at);
+struct Covered<'p, 'i> {
+    input: &'i Input<'i>,
+    payouts: std::slice::Iter<'p, Payout>,
+    paid: u128,
+    paid_at: Option<UnixSeconds>,
+    vested: u128,
+    /// What is open, the first share of it, and when that is due.
+    groups: BTreeMap<Code, (u128, Share, UnixSeconds)>,
+}
+
+impl<'p, 'i> Covered<'p, 'i> {
+    fn new(input: &'i Input<'i>, payouts: &'p [Payout]) -> Self {
+        Self { input, payouts: payouts.iter(), paid: 0, paid_at: None, vested: 0, groups: BTreeMap::new() }
+    }
+
+    /// Shares come by the time at which they vest.
+    fn note(&mut self, share: &Share) {
+        let (Some(vested_at), sats @ 1..) = (share.vested_at, u128::from(share.sats)) else { return };
+        self.vested += sats;
+        while self.paid < self.vested {
+            let Some(payout) = self.payouts.next() else { break };
+            self.paid += u128::from(payout.discharged);
+            self.paid_at = Some(payout.at);
         }
         let due = vested_at.plus(PAYOUT_DUE_SECONDS);
-        let code = if paid >= vested {
-            if paid_at.is_none_or(|at| at <= due) {
-                continue;
+        let code = if self.paid >= self.vested {
+            if self.paid_at.is_none_or(|at| at <= due) {
+                return;
             }
             Code::SetLate
-        } else if input.as_of.time > due {
+        } else if self.input.as_of.time > due {
             Code::SetMissing
         } else {
             Code::SetPending
         };
-        let open = if code == Code::SetLate { sats } else { sats.min(vested - paid) };
-        groups.entry(code).or_insert((0, share, due)).0 += open;
+        let open = if code == Code::SetLate { sats } else { sats.min(self.vested - self.paid) };
+        self.groups.entry(code).or_insert((0, *share, due)).0 += open;
     }
-    groups
-        .into_iter()
-        .map(|(code, (sats, share, due))| flow_finding(code, user, sats, due, share.carrier(input)))
-        .collect()
+
+    fn outstanding(self, user: &UserKey) -> impl Iterator<Item = Finding> {
+        let groups = self.groups.into_iter();
+        groups.map(move |(code, (sats, share, due))| flow_finding(code, user, sats, due, share.carrier(self.input)))
+    }
 }
 
 fn flow_finding(code: Code, user: &UserKey, sats: u128, due: UnixSeconds, carrier: Option<EvidenceId>) -> Finding {

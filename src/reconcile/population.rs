@@ -111,7 +111,7 @@ fn replayed(input: &Input<'_>, audit: &mut Audit) {
         let reason = "the price configs of that time state no class for these custom event keys";
         audit.not_possible("envelope.fees.class", reason, envelope.unclassed, false);
     }
-    let salted = envelope.manifests().filter(|(_, manifest)| manifest.has_recipients_root).count();
+    let salted = envelope.manifests().filter(|manifest| manifest.body.has_recipients_root).count();
     if salted > 0 {
         let reason =
             "recipients_root is over salted leaves; the salts are not public, so only a recipient can check it";

@@ -4,6 +4,7 @@ mod accounts;
 mod activity;
 mod caps;
 mod drops;
+mod entry;
 mod fee_check;
 mod identity;
 mod members;
@@ -19,6 +20,7 @@ mod view;
 
 pub use caps::{Cap, CapBreach, CapReading, Measured};
 pub use drops::Window;
-pub use roll::{CountedEvent, Earned, EnvelopeEntry, EnvelopeLedger, ListedEnvelope};
+pub use entry::{Counted, CountedEvent, EnvelopeEntry, ListedEnvelope};
+pub use roll::{Earned, EnvelopeLedger};
 pub(crate) use standing::Standings;
 pub use standing::{Exclusion, Standing};

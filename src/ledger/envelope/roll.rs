@@ -1,12 +1,8 @@
 //! The roll of all OC Me envelopes but rebinds, by content id.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use crate::domain::{
-    BlockHeight, EnvelopeId, EvidenceId, Finding, KeyId, ProjectKey, UnixMicros, UnixSeconds, UserKey, WindowId,
-    packed_struct,
-};
+use crate::domain::{BlockHeight, EnvelopeId, Finding, ProjectKey, UnixSeconds, UserKey, WindowId};
 use crate::evidence::{BillableEvent, Distribution, DropManifest, OcMeBody, OcMeKind};
 use crate::ledger::parts::in_parts;
 use crate::ledger::scope::{AscendingAnchors, Scope};
@@ -14,94 +10,11 @@ use crate::scratch::{Ascending, Sorter, Table};
 use crate::verify::{SignedEnvelope, Verified};
 
 use super::activity::{Said, Statements};
+use super::entry::{Counted, CountedEvent, EnvelopeEntry, ListedEnvelope, Row};
 use super::members::Held;
 use super::standing::{Exclusion, Standing, Standings, claimed_time};
 use super::survey::{Survey, Surveyor};
 use super::{caps, drops, identity, schedules};
-
-/// One envelope with its standing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EnvelopeEntry {
-    /// Content id.
-    pub id: EnvelopeId,
-    /// Which artifact.
-    pub kind: OcMeKind,
-    /// The key that signed.
-    pub kid: KeyId,
-    /// Claimed time; `None` for an artifact without one.
-    pub claimed: Option<UnixMicros>,
-    /// Fields out of the signed bytes.
-    pub body: Arc<OcMeBody>,
-    /// Whether it enters the sums.
-    pub standing: Standing,
-    /// The height of its lowest verified anchor.
-    pub anchor_height: Option<BlockHeight>,
-    /// A carrier, for findings. Never part of a leaf.
-    pub carrier: EvidenceId,
-}
-
-impl EnvelopeEntry {
-    fn new(verified: Verified<SignedEnvelope>, row: &Row) -> Self {
-        let SignedEnvelope { id, kid, body, .. } = verified.into_fact();
-        let Row { kind, claimed, standing, anchor_height, carrier } = *row;
-        Self { id, kind, kid, claimed, body, standing, anchor_height, carrier }
-    }
-
-    /// True when it enters the sums.
-    pub fn counts(&self) -> bool {
-        self.standing == Standing::Counted
-    }
-}
-
-/// An entry without what it says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ListedEnvelope {
-    /// Content id.
-    pub id: EnvelopeId,
-    /// As [`EnvelopeEntry::kind`].
-    pub kind: OcMeKind,
-    /// As [`EnvelopeEntry::claimed`].
-    pub claimed: Option<UnixMicros>,
-    /// As [`EnvelopeEntry::standing`].
-    pub standing: Standing,
-    /// As [`EnvelopeEntry::carrier`].
-    pub carrier: EvidenceId,
-}
-
-/// What the ledger knows of an envelope without its bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Row {
-    kind: OcMeKind,
-    claimed: Option<UnixMicros>,
-    standing: Standing,
-    anchor_height: Option<BlockHeight>,
-    carrier: EvidenceId,
-}
-
-packed_struct!(Row { kind, claimed, standing, anchor_height, carrier });
-
-/// A counted billable event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CountedEvent {
-    /// Content id.
-    pub id: EnvelopeId,
-    /// A carrier, for findings.
-    pub carrier: EvidenceId,
-    /// Its place among all verified envelopes, in order of id: [`EnvelopeLedger::counted`] finds it again.
-    pub number: usize,
-    /// What was billed.
-    pub event: BillableEvent,
-}
-
-impl CountedEvent {
-    fn of(number: usize, verified: Verified<SignedEnvelope>) -> Option<Self> {
-        let (id, carrier) = (verified.fact().id, verified.first_carrier());
-        match Arc::unwrap_or_clone(verified.into_fact().body) {
-            OcMeBody::Event(event) => Some(Self { id, carrier, number, event }),
-            _ => None,
-        }
-    }
-}
 
 /// All envelopes but rebinds. Keyed by content id: never by Nostr coordinate or author.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -109,8 +22,8 @@ pub struct EnvelopeLedger {
     /// Every verified envelope. Rebinds have no row.
     signed: Table<EnvelopeId, Verified<SignedEnvelope>>,
     rows: Table<EnvelopeId, Row>,
-    /// Counted distributions and drop manifests, which are few, in order of id.
-    batches: Vec<EnvelopeEntry>,
+    /// Counted distributions and drop manifests in order of id. They are few, and name users and events by the million.
+    batches: Vec<(EnvelopeId, OcMeKind)>,
     /// Drop windows with at least one counted member or manifest.
     pub windows: BTreeMap<WindowId, drops::Window>,
     /// The Merkle rule that reproduces a manifest's root, by manifest.
@@ -233,20 +146,30 @@ impl EnvelopeLedger {
         self.counted.get(&kind).copied().unwrap_or_default()
     }
 
-    /// Counted drop manifests in order of id.
-    pub fn manifests(&self) -> impl Iterator<Item = (&EnvelopeEntry, &DropManifest)> {
-        self.batches.iter().filter_map(|entry| match &*entry.body {
-            OcMeBody::Drop(manifest) => Some((entry, manifest)),
+    /// Ids of counted distributions and drop manifests, in their order.
+    pub fn batches(&self) -> impl Iterator<Item = &EnvelopeId> {
+        self.batches.iter().map(|(id, _)| id)
+    }
+
+    /// Counted drop manifests in order of id, each read when it is asked for.
+    pub fn manifests(&self) -> impl Iterator<Item = Counted<DropManifest>> {
+        self.of_batches(OcMeKind::Drop, |body| match body {
+            OcMeBody::Drop(manifest) => Some(manifest),
             _ => None,
         })
     }
 
-    /// Counted distributions in order of id.
-    pub fn distributions(&self) -> impl Iterator<Item = (&EnvelopeEntry, &Distribution)> {
-        self.batches.iter().filter_map(|entry| match &*entry.body {
-            OcMeBody::Distribution(distribution) => Some((entry, distribution)),
+    /// Counted distributions in order of id, each read when it is asked for.
+    pub fn distributions(&self) -> impl Iterator<Item = Counted<Distribution>> {
+        self.of_batches(OcMeKind::Distribution, |body| match body {
+            OcMeBody::Distribution(distribution) => Some(distribution),
             _ => None,
         })
+    }
+
+    fn of_batches<B>(&self, kind: OcMeKind, read: fn(OcMeBody) -> Option<B>) -> impl Iterator<Item = Counted<B>> {
+        let of_kind = self.batches.iter().filter(move |(_, own)| *own == kind);
+        of_kind.filter_map(move |(id, _)| Counted::of(self.signed.get(id)?, read))
     }
 
     /// When the user's share of an event became payable; `None` while it matures.
@@ -320,7 +243,7 @@ struct List<'a> {
     standings: &'a Standings<'a>,
     anchors: AscendingAnchors,
     rows: Sorter<EnvelopeId, Row>,
-    batches: Vec<EnvelopeEntry>,
+    batches: Vec<(EnvelopeId, OcMeKind)>,
     rebinds: Vec<Verified<SignedEnvelope>>,
     compromised: BTreeMap<UserKey, i128>,
     counted: BTreeMap<OcMeKind, usize>,
@@ -361,10 +284,10 @@ impl<'a> List<'a> {
             };
             self.rows.push(&id, &row);
             match (standing, &*verified.fact().body) {
-                (Standing::Counted, body) => {
+                (Standing::Counted, _) => {
                     *self.counted.entry(kind).or_default() += 1;
-                    if matches!(body, OcMeBody::Drop(_) | OcMeBody::Distribution(_)) {
-                        self.batches.push(EnvelopeEntry::new(verified.clone(), &row));
+                    if matches!(kind, OcMeKind::Drop | OcMeKind::Distribution) {
+                        self.batches.push((id, kind));
                     }
                     counted.push(verified);
                 }

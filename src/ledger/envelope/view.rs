@@ -6,7 +6,8 @@ use crate::evidence::{EventClass, OcMeBody};
 use crate::ledger::canonical::Leaf;
 use crate::ledger::view::{LeafKind, LedgerView, NamedLeaf};
 
-use super::roll::{EnvelopeEntry, EnvelopeLedger};
+use super::entry::EnvelopeEntry;
+use super::roll::EnvelopeLedger;
 use super::standing::{Exclusion, Standing};
 
 const COMPROMISED: Standing = Standing::Excluded(Exclusion::KeyCompromised);

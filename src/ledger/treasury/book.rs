@@ -2,10 +2,10 @@
 
 #![expect(
     clippy::disallowed_types,
-    reason = "the table is asked by account and never iterated, so its order shows nowhere"
+    reason = "the table is asked by account, and sorted before it is walked, so its order shows nowhere"
 )]
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::domain::{Code, Finding, MsatDelta, Names, Subject};
 
@@ -15,9 +15,9 @@ use super::entry::Entry;
 /// The balances that entries leave. Memory is that of the accounts, whatever the number of entries.
 #[derive(Debug, Default)]
 pub(super) struct Book {
-    /// Where each account stands in `rows`.
-    places: HashMap<Account, usize>,
-    rows: Vec<(Account, MsatDelta)>,
+    held: HashMap<Account, MsatDelta>,
+    /// Every class that was posted on.
+    classes: BTreeSet<&'static str>,
     /// A user has an account for each window, a window one for each user: they share the names.
     names: Names,
     /// Behind the last entry, by its postings.
@@ -43,13 +43,18 @@ impl Book {
             return Err(Box::new(finding));
         }
         for (posting, after) in entry.postings.iter().zip(&self.after) {
-            if let Some((_, balance)) = self.places.get(&posting.account).and_then(|place| self.rows.get_mut(*place)) {
-                *balance = *after;
-                continue;
+            let account = &posting.account;
+            match self.held.get_mut(account) {
+                // There is a flight for each operation: one that has landed is forgotten.
+                Some(_) if matches!(account, Account::InFlight(_)) && *after == MsatDelta::ZERO => {
+                    self.held.remove(account);
+                }
+                Some(balance) => *balance = *after,
+                None => {
+                    self.classes.insert(account.class());
+                    self.held.insert(shared(&mut self.names, account), *after);
+                }
             }
-            let account = shared(&mut self.names, &posting.account);
-            self.places.insert(account.clone(), self.rows.len());
-            self.rows.push((account, *after));
         }
         Ok(())
     }
@@ -61,18 +66,14 @@ impl Book {
 
     /// Zero for an account without an entry.
     pub(super) fn balance(&self, account: &Account) -> MsatDelta {
-        let row = self.places.get(account).and_then(|place| self.rows.get(*place));
-        row.map(|(_, balance)| *balance).unwrap_or_default()
+        self.held.get(account).copied().unwrap_or_default()
     }
 
     /// No more entries.
     pub(super) fn close(self) -> Balances {
-        let Self { places, mut rows, names, .. } = self;
-        // The table is as large as the rows are: it goes before anything else comes.
-        drop((places, names));
-        rows.sort_unstable();
-        rows.shrink_to_fit();
-        Balances(rows)
+        let mut held: Vec<(Account, MsatDelta)> = self.held.into_iter().collect();
+        held.sort_unstable();
+        Balances { held, classes: self.classes }
     }
 }
 
@@ -87,20 +88,34 @@ fn shared(names: &mut Names, account: &Account) -> Account {
     }
 }
 
-/// Final balances: every account that was posted on, in order, with what it holds. Debits are positive.
+/// Final balances: every account that was posted on, in order, with what it holds. Debits are positive. Of payments in flight
+/// only those that have not landed have one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Balances(Vec<(Account, MsatDelta)>);
+pub struct Balances {
+    held: Vec<(Account, MsatDelta)>,
+    classes: BTreeSet<&'static str>,
+}
 
 impl Balances {
     /// Zero for an account without an entry.
     pub fn of(&self, account: &Account) -> MsatDelta {
-        let place = self.0.binary_search_by(|(other, _)| other.cmp(account)).ok();
-        place.and_then(|place| self.0.get(place)).map(|(_, balance)| *balance).unwrap_or_default()
+        let place = self.held.binary_search_by(|(other, _)| other.cmp(account)).ok();
+        place.and_then(|place| self.held.get(place)).map(|(_, balance)| *balance).unwrap_or_default()
     }
 
     /// In order of the accounts.
     pub fn iter(&self) -> impl Iterator<Item = (&Account, MsatDelta)> {
-        self.0.iter().map(|(account, balance)| (account, *balance))
+        self.held.iter().map(|(account, balance)| (account, *balance))
+    }
+
+    /// What each class of accounts holds that was posted on, by its name.
+    pub fn by_class(&self) -> BTreeMap<&'static str, i128> {
+        let mut by_class: BTreeMap<&'static str, i128> = self.classes.iter().map(|class| (*class, 0)).collect();
+        for (account, delta) in &self.held {
+            let balance = by_class.entry(account.class()).or_default();
+            *balance = balance.saturating_add(delta.0);
+        }
+        by_class
     }
 }
 

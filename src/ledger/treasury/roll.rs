@@ -108,14 +108,7 @@ impl TreasuryLedger {
             let of_side = self.balances.iter().filter(|(account, _)| account.is_asset() == asset);
             of_side.map(|(_, delta)| delta.0).fold(0, i128::saturating_add)
         };
-        let mut by_class: BTreeMap<String, i128> = BTreeMap::new();
-        for (account, delta) in self.balances.iter() {
-            // Accounts of a class are neighbours: its name is copied once.
-            match by_class.get_mut(account.class()) {
-                Some(balance) => *balance = balance.saturating_add(delta.0),
-                None => drop(by_class.insert(account.class().to_owned(), delta.0)),
-            }
-        }
+        let by_class = self.balances.by_class();
         let class = |name: &str| by_class.get(name).copied().unwrap_or_default();
         let count = |n: usize| i128::try_from(n).unwrap_or(i128::MAX);
         let (entries, root) = self.sealed;
@@ -130,7 +123,7 @@ impl TreasuryLedger {
                 ("in_flight_msat".to_owned(), class("A:InFlight")),
                 ("liabilities_msat".to_owned(), side(false).saturating_neg()),
             ]),
-            trial_balance: by_class,
+            trial_balance: by_class.into_iter().map(|(class, held)| (class.to_owned(), held)).collect(),
         }
     }
 }
