@@ -35,7 +35,7 @@ impl<'s> Statements<'s> {
 /// One statement beside the billings that it is about, which come one by one.
 pub(super) struct Said<'s> {
     signed: Signed,
-    said: &'s ActivityAttestation,
+    statement: &'s ActivityAttestation,
     of_account: Activity<'s>,
     /// The same of billings under the very name of the statement.
     of_name: Activity<'s>,
@@ -43,15 +43,15 @@ pub(super) struct Said<'s> {
 }
 
 impl<'s> Said<'s> {
-    fn of((signed, said): &'s (Signed, ActivityAttestation)) -> Self {
+    fn of((signed, statement): &'s (Signed, ActivityAttestation)) -> Self {
         let (of_account, of_name) = Default::default();
-        Self { signed: *signed, said, of_account, of_name, has_other_names: false }
+        Self { signed: *signed, statement, of_account, of_name, has_other_names: false }
     }
 
     pub(super) fn note(&mut self, billing: &Billing<'s>) {
-        let is_own = billing.user == self.said.user.as_str();
+        let is_own = billing.user == self.statement.user.as_str();
         self.has_other_names |= !is_own;
-        if billing.at > self.said.computed_at {
+        if billing.at > self.statement.computed_at {
             return;
         }
         self.of_account.note(billing);
@@ -62,11 +62,11 @@ impl<'s> Said<'s> {
 
     /// What differs under both readings: nothing says whether a person's other names are counted in.
     fn differences(&self) -> Vec<(&'static str, String, String)> {
-        let of_account = compare(self.said, &self.of_account);
+        let of_account = compare(self.statement, &self.of_account);
         if of_account.is_empty() || !self.has_other_names {
             return of_account;
         }
-        compare(self.said, &self.of_name)
+        compare(self.statement, &self.of_name)
     }
 
     /// The finding, when all of them were noted.
@@ -77,10 +77,13 @@ impl<'s> Said<'s> {
             observed.push(format!("{name}={said}"));
         }
         (!observed.is_empty()).then(|| {
-            Finding::new(Code::ActivityMismatch, Subject::new("envelope", self.signed.id).and("user", &self.said.user))
-                .with_values(expected.join(", "), observed.join(", "))
-                .with_evidence(self.signed.carrier, "carrier")
-                .with_explanation("The signed activity attestation contradicts the ledger rebuilt as of its time.")
+            Finding::new(
+                Code::ActivityMismatch,
+                Subject::new("envelope", self.signed.id).and("user", &self.statement.user),
+            )
+            .with_values(expected.join(", "), observed.join(", "))
+            .with_evidence(self.signed.carrier, "carrier")
+            .with_explanation("The signed activity attestation contradicts the ledger rebuilt as of its time.")
         })
     }
 }
