@@ -16,10 +16,10 @@ use super::observer::{Cancel, Observer};
 use super::render::with_report_bytes;
 use super::run::{Found, RunFolder};
 use super::takedowns::d_tags;
-use crate::domain::{EvidenceId, inert_limited, sha256};
+use crate::domain::{Digest32, inert_limited, sha256};
 use crate::report::{report_json, summary_text};
-use crate::seal::{MANIFEST_SCHEMA, Manifest, evidence_root};
-use crate::store::{EvidenceStore, LogStore, StoreError};
+use crate::seal::{MANIFEST_SCHEMA, Manifest, checked_evidence_root, evidence_root_of};
+use crate::store::{LogStore, StoreError};
 use crate::verify::{Checks, Genuine};
 
 /// The manifest's name in the run's folder.
@@ -101,7 +101,7 @@ pub(super) fn sealed_store(root: &Path) -> Result<(LogStore, Manifest), AppError
 fn sealed_run(root: &Path) -> Result<(LogStore, Manifest, Option<CustodyLog>), AppError> {
     let (store, manifest) = sealed(root, LogStore::open_read_only)?;
     let custody = custody_of(root)?;
-    holds(&store.ids()?, &manifest)?;
+    holds(evidence_root_of(&store)?, &manifest)?;
     Ok((store, manifest, custody))
 }
 
@@ -110,8 +110,8 @@ fn sealed_run(root: &Path) -> Result<(LogStore, Manifest, Option<CustodyLog>), A
 /// # Errors
 /// As [`sealed_store`].
 pub(super) fn evidence_stands(root: &Path) -> Result<(), AppError> {
-    let (ids, manifest) = sealed(root, LogStore::checked_ids)?;
-    holds(&ids, &manifest)
+    let (found, manifest) = sealed(root, checked_evidence_root)?;
+    holds(found, &manifest)
 }
 
 /// What `open` makes of the evidence of a finished run, and the manifest that every file of it agrees with.
@@ -136,8 +136,8 @@ fn sealed<T: Send>(root: &Path, open: fn(&Path) -> Result<T, StoreError>) -> Res
     Ok((opened?, manifest))
 }
 
-fn holds(ids: &[EvidenceId], manifest: &Manifest) -> Result<(), AppError> {
-    if evidence_root(ids) == manifest.evidence_root {
+fn holds(found: Digest32, manifest: &Manifest) -> Result<(), AppError> {
+    if found == manifest.evidence_root {
         return Ok(());
     }
     Err(AppError::Untrusted { what: "checksum_error: the evidence root differs from the manifest's".to_owned() })

@@ -42,7 +42,7 @@ pub use envelope::{
 pub use judge::{SealJudge, SealJudgement};
 pub use manifest::{MANIFEST_SCHEMA, Manifest, ManifestError, Member};
 pub use pack::{manifest_message, pack_snapshot, signature_bytes};
-pub use roots::{LedgerRoot, StateSeal, evidence_root, evidence_root_of, seal};
+pub use roots::{LedgerRoot, StateSeal, checked_evidence_root, evidence_root, evidence_root_of, seal};
 pub use signature::{BadSeal, SealTrust, is_signature_failure, tagged};
 pub use statement::{
     Attested, Predicate, REBUILD_PREDICATE, ReportHead, RunStatement, STATEMENT_TYPE, StatedVerdict, StatementError,

@@ -1,8 +1,10 @@
 //! Roots over evidence and ledgers. Specified for a second implementation in `docs/state-root.md`.
 
+use std::path::Path;
+
 use crate::domain::{Digest32, EvidenceId, MerkleTree, TaggedHasher, merkle_root};
 use crate::ledger::LedgerView;
-use crate::store::{EvidenceStore, StoreError};
+use crate::store::{EvidenceStore, LogStore, StoreError};
 
 /// One ledger's seal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +39,16 @@ pub fn evidence_root(ascending: &[EvidenceId]) -> Digest32 {
 pub fn evidence_root_of(store: &dyn EvidenceStore) -> Result<Digest32, StoreError> {
     let mut tree = MerkleTree::new();
     store.each_id(&mut |id| tree.push(id.as_bytes()))?;
+    Ok(tree.root())
+}
+
+/// The same of a folder of evidence, every byte of which is checked.
+///
+/// # Errors
+/// As [`LogStore::open_read_only`].
+pub fn checked_evidence_root(evidence_dir: &Path) -> Result<Digest32, StoreError> {
+    let mut tree = MerkleTree::new();
+    LogStore::each_checked_id(evidence_dir, &mut |id| tree.push(id.as_bytes()))?;
     Ok(tree.root())
 }
 

@@ -318,15 +318,6 @@ impl Log {
         Ok(())
     }
 
-    /// The ids of all evidence, ascending and once each.
-    pub(super) fn ids(&self) -> Result<Vec<EvidenceId>, StoreError> {
-        let mut ids = Vec::new();
-        self.each_id(&mut |id| ids.push(id))?;
-        ids.sort_unstable();
-        ids.dedup();
-        Ok(ids)
-    }
-
     /// Size and SHA-256 of the file of each segment that we sealed.
     pub(super) fn digests(&self) -> &BTreeMap<u32, (u64, Digest32)> {
         &self.digests

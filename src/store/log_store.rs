@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::disk::{Disk, RealDisk};
-use super::index::{self, Index, Mark, MemoryIndex, Table};
+use super::index::{self, Index, Mark, SortedIndex, Table};
 use super::lock::RunLock;
 use super::log::{Body, Entry, Log, Wanted, damaged_payload};
 use super::members::{LogFile, members_knowing};
@@ -100,9 +100,7 @@ impl LogStore {
         Ok(Self { log, index, mark, disk, poisoned: false, sighted: Sighted::default(), lock, scratch })
     }
 
-    /// Opens an evidence folder for reading, without a state folder, and checks every byte of it. Writes nothing.
-    ///
-    /// Memory: about 100 bytes per record.
+    /// Opens an evidence folder for reading, without a state folder, and checks every byte of it. Leaves nothing behind.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] for anything that does not check, a torn tail too; [`StoreError::Io`] when there is no
@@ -110,20 +108,21 @@ impl LogStore {
     pub fn open_read_only(evidence_dir: &Path) -> Result<Self, StoreError> {
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let log = Log::open_read_only(segments_dir(evidence_dir), Arc::clone(&disk))?;
-        let mut index = Box::new(MemoryIndex::default());
-        let mut mark = None;
-        replay::replay(&log, &mut *index, &mut mark, &*disk)?;
         let (lock, scratch) = (None, Scratch::in_folder(evidence_dir));
+        let index = Box::new(SortedIndex::of(&log, &scratch)?);
+        let mark = index.mark()?;
         Ok(Self { log, index, mark, disk, poisoned: false, sighted: Sighted::default(), lock, scratch })
     }
 
-    /// The ids of all evidence in that folder, ascending, after every byte was checked as by [`Self::open_read_only`]: for whoever wants
-    /// to read none of it.
+    /// Shows the ids of all evidence in that folder, ascending and once each, after every byte was checked as by
+    /// [`Self::open_read_only`]: for whoever wants to read none of it.
     ///
     /// # Errors
-    /// [`StoreError`].
-    pub fn checked_ids(evidence_dir: &Path) -> Result<Vec<EvidenceId>, StoreError> {
-        Log::open_read_only(segments_dir(evidence_dir), Arc::new(RealDisk))?.ids()
+    /// As [`Self::open_read_only`].
+    pub fn each_checked_id(evidence_dir: &Path, visit: &mut dyn FnMut(EvidenceId)) -> Result<(), StoreError> {
+        let log = Log::open_read_only(segments_dir(evidence_dir), Arc::new(RealDisk))?;
+        ascending(&log, Scratch::in_folder(evidence_dir), visit)?;
+        Ok(())
     }
 
     /// The files of this store's log, as [`members`](super::members) lists them; those that were sealed by this process are not read again.
@@ -224,6 +223,22 @@ impl LogStore {
         }
         same_or_conflict(id, &self.evidence_at(id, at)?, offered)
     }
+}
+
+/// Shows the ids of a log's evidence, ascending and once each; gives back how many these were.
+fn ascending(log: &Log, scratch: Scratch, visit: &mut dyn FnMut(EvidenceId)) -> Result<u64, StoreError> {
+    let mut ids = Sorter::in_place(scratch.clone());
+    log.each_id(&mut |id| ids.push(&id, &()))?;
+    let mut count = 0;
+    ids.each(
+        |(), ()| (),
+        |id, ()| {
+            count += 1;
+            visit(id);
+        },
+    );
+    scratch.check()?;
+    Ok(count)
 }
 
 fn owned((media, about, bytes): (Media, &str, &[u8])) -> RawEvidence {
@@ -332,25 +347,14 @@ impl EvidenceStore for LogStore {
 
     fn ids(&self) -> Result<Vec<EvidenceId>, StoreError> {
         self.readable()?;
-        let ids = self.log.ids()?;
-        agree(ids.len() as u64 == self.len())?;
+        let mut ids = Vec::new();
+        self.each_id(&mut |id| ids.push(id))?;
         Ok(ids)
     }
 
     fn each_id(&self, visit: &mut dyn FnMut(EvidenceId)) -> Result<(), StoreError> {
         self.readable()?;
-        let mut ids = Sorter::in_place(self.scratch.clone());
-        self.log.each_id(&mut |id| ids.push(&id, &()))?;
-        let mut count = 0;
-        ids.each(
-            |(), ()| (),
-            |id, ()| {
-                count += 1;
-                visit(id);
-            },
-        );
-        self.scratch.check()?;
-        agree(count == self.len())
+        agree(ascending(&self.log, self.scratch.clone(), visit)? == self.len())
     }
 
     fn len(&self) -> u64 {

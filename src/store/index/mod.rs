@@ -8,7 +8,8 @@ mod redb;
 mod seam;
 #[cfg(feature = "sled")]
 mod sled;
+mod sorted;
 
-pub(super) use memory::MemoryIndex;
 pub(super) use open::{open, set_aside};
 pub(super) use seam::{Change, Index, Mark, Table};
+pub(super) use sorted::SortedIndex;

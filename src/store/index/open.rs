@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::lagging::Lagging;
-use super::{Change, Index, Mark, MemoryIndex, Table};
+use super::memory::MemoryIndex;
+use super::{Change, Index, Mark, Table};
 use crate::store::disk::{Disk, io_error};
 use crate::store::record::Location;
 use crate::store::{Engine, StoreError};
