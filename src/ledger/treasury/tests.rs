@@ -192,6 +192,26 @@ fn an_entry_that_does_not_sum_to_zero_is_our_bug_and_is_not_posted() {
 }
 
 #[test]
+fn a_payment_that_has_landed_leaves_no_account_and_stays_in_the_trial_balance() {
+    let (flight, other) = (|| Account::InFlight("one".into()), || Account::InFlight("two".into()));
+    let mut book = Book::default();
+    let mut post = |deltas: &[(Account, i128)]| assert!(book.post(&entry(deltas)).is_ok());
+    post(&[(flight(), 5), (Account::Custody("fed".into()), -5)]);
+    post(&[(other(), 7), (Account::Custody("fed".into()), -7)]);
+    post(&[(flight(), -5), (Account::PlatformAccrued, 5)]);
+    assert_eq!(book.after(), [MsatDelta::ZERO, MsatDelta(5)]);
+    let landed = book.close();
+    assert_eq!((landed.of(&flight()), landed.of(&other())), (MsatDelta::ZERO, MsatDelta(7)));
+    assert!(landed.iter().all(|(account, _)| *account != flight()));
+    let mut book = Book::default();
+    for delta in [5, -5] {
+        assert!(book.post(&entry(&[(flight(), delta), (Account::PlatformAccrued, -delta)])).is_ok());
+    }
+    let of_classes: Vec<_> = book.close().by_class().into_iter().collect();
+    assert_eq!(of_classes, [("A:InFlight", 0), ("L:Platform:Accrued", 0)]);
+}
+
+#[test]
 fn a_sum_that_leaves_128_bits_is_a_finding_and_never_wraps() {
     let mut book = Book::default();
     let huge = || entry(&[(Account::PlatformAccrued, i128::MAX), (Account::PlatformSettled, -i128::MAX)]);
