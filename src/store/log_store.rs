@@ -121,7 +121,7 @@ impl LogStore {
     /// As [`Self::open_read_only`].
     pub fn each_checked_id(evidence_dir: &Path, visit: &mut dyn FnMut(EvidenceId)) -> Result<(), StoreError> {
         let log = Log::open_read_only(segments_dir(evidence_dir), Arc::new(RealDisk))?;
-        ascending(&log, Scratch::in_folder(evidence_dir), visit)?;
+        ascending(&log, &Scratch::in_folder(evidence_dir), visit)?;
         Ok(())
     }
 
@@ -226,7 +226,7 @@ impl LogStore {
 }
 
 /// Shows the ids of a log's evidence, ascending and once each; gives back how many these were.
-fn ascending(log: &Log, scratch: Scratch, visit: &mut dyn FnMut(EvidenceId)) -> Result<u64, StoreError> {
+fn ascending(log: &Log, scratch: &Scratch, visit: &mut dyn FnMut(EvidenceId)) -> Result<u64, StoreError> {
     let mut ids = Sorter::in_place(scratch.clone());
     log.each_id(&mut |id| ids.push(&id, &()))?;
     let mut count = 0;
@@ -354,7 +354,7 @@ impl EvidenceStore for LogStore {
 
     fn each_id(&self, visit: &mut dyn FnMut(EvidenceId)) -> Result<(), StoreError> {
         self.readable()?;
-        agree(ascending(&self.log, self.scratch.clone(), visit)? == self.len())
+        agree(ascending(&self.log, &self.scratch, visit)? == self.len())
     }
 
     fn len(&self) -> u64 {
