@@ -1,7 +1,7 @@
 #!/bin/sh
 # The main job, twice: on the real inputs, which must end red and say why; on an honest world, which must end clean.
 set -u
-bin=${RELEDGER_BIN:-target/debug/reledger}
+bin=${RELEDGER_BIN:-${CARGO_TARGET_DIR:-target}/debug/reledger}
 out=${OUT:-out}
 rm -rf "$out/real" "$out/honest" "$out/world"
 mkdir -p "$out"
