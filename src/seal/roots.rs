@@ -37,9 +37,7 @@ pub fn evidence_root(ascending: &[EvidenceId]) -> Digest32 {
 /// # Errors
 /// [`StoreError`].
 pub fn evidence_root_of(store: &dyn EvidenceStore) -> Result<Digest32, StoreError> {
-    let mut tree = MerkleTree::new();
-    store.each_id(&mut |id| tree.push(id.as_bytes()))?;
-    Ok(tree.root())
+    root_over(|visit| store.each_id(visit))
 }
 
 /// The same of a folder of evidence, every byte of which is checked.
@@ -47,8 +45,13 @@ pub fn evidence_root_of(store: &dyn EvidenceStore) -> Result<Digest32, StoreErro
 /// # Errors
 /// As [`LogStore::open_read_only`].
 pub fn checked_evidence_root(evidence_dir: &Path) -> Result<Digest32, StoreError> {
+    root_over(|visit| LogStore::each_checked_id(evidence_dir, visit))
+}
+
+/// As [`evidence_root`], of the ids that are shown in that order.
+fn root_over(each: impl FnOnce(&mut dyn FnMut(EvidenceId)) -> Result<(), StoreError>) -> Result<Digest32, StoreError> {
     let mut tree = MerkleTree::new();
-    LogStore::each_checked_id(evidence_dir, &mut |id| tree.push(id.as_bytes()))?;
+    each(&mut |id| tree.push(id.as_bytes()))?;
     Ok(tree.root())
 }
 

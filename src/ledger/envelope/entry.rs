@@ -84,11 +84,11 @@ pub struct CountedEvent {
 
 impl CountedEvent {
     pub(super) fn of(number: usize, verified: Verified<SignedEnvelope>) -> Option<Self> {
-        let (id, carrier) = (verified.fact().id, verified.first_carrier());
-        match Arc::unwrap_or_clone(verified.into_fact().body) {
-            OcMeBody::Event(event) => Some(Self { id, carrier, number, event }),
+        let Counted { id, carrier, body: event } = Counted::of(verified, |body| match body {
+            OcMeBody::Event(event) => Some(event),
             _ => None,
-        }
+        })?;
+        Some(Self { id, carrier, number, event })
     }
 }
 

@@ -16,7 +16,7 @@ const DAY_MICROS: i64 = 24 * 3600 * MICROS;
 pub(super) const MONTH_DAYS: i64 = 30;
 
 /// Year, month and day; the day is 0 for a month.
-pub(super) type Period = (i64, u8, u8);
+type Period = (i64, u8, u8);
 
 /// A billing with its UTC date.
 #[derive(Clone, Copy)]
