@@ -28,8 +28,10 @@ test-browser: ## report.html in headless Chromium, from disk and without a netwo
 contrib: ## units, workflow, image and scripts before their linters (what is not here is skipped loudly)
 	@scripts/contrib.sh
 
-check: ## formatting, lints, feature sets, spelling, licences; installs nothing
+check: ## formatting, lock files, lints, feature sets, spelling, licences; installs nothing
 	$(CARGO) fmt --check
+	$(CARGO) update --quiet --workspace --locked --manifest-path peers/Cargo.toml
+	$(CARGO) update --quiet --workspace --locked --manifest-path fuzz/Cargo.toml
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --lib --no-default-features -- -D warnings
 	$(CARGO) clippy --locked --lib --no-default-features --features redb -- -D warnings
