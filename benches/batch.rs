@@ -18,6 +18,7 @@ use bitcoin::secp256k1::{Keypair, Message, Secp256k1, SecretKey, VerifyOnly, XOn
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use reledger::domain::sha256;
 use reledger::verify::batch::{self, Ed25519Check, SchnorrCheck};
+use reledger::verify::fixed_base::{self, Tables};
 
 const SIZES: [usize; 7] = [16, 64, 256, 1_024, 4_096, 16_384, 100_000];
 /// As many signatures a round at least, in as many batches as that takes.
@@ -36,6 +37,17 @@ fn tables() {
     let rounds = number("RELEDGER_BENCH_ROUNDS", 5).max(1);
     let messages: Vec<Vec<u8>> = (0..largest).map(envelope).collect();
     println!("{:<34}{}", "us a signature", SIZES.map(|size| format!("{size:>9}")).concat());
+    let tables = Tables::default();
+    for authors in [1, 4] {
+        let items = schnorr_items(largest, authors);
+        let single = |items: &[SchnorrCheck]| items.iter().all(single_schnorr());
+        let name = format!("BIP-340 from tables, {authors} authors");
+        table(&name, &items, rounds, &single, &|items| fixed_base::schnorr(items, &tables).iter().all(|holds| *holds));
+        let items = ed25519_items(&messages, authors);
+        let single = |items: &[Ed25519Check]| items.iter().all(single_ed25519);
+        let name = format!("Ed25519 from tables, {authors} signers");
+        table(&name, &items, rounds, &single, &|items| fixed_base::ed25519(items, &tables).iter().all(|holds| *holds));
+    }
     for authors in [largest, 2_000, 50] {
         let items = schnorr_items(largest, authors);
         let single = |items: &[SchnorrCheck]| items.iter().all(single_schnorr());

@@ -12,16 +12,22 @@ use crate::store::EvidenceStore;
 use crate::substrate::{Captured, EvidenceSource, Sink, SourceError, Stopped};
 use crate::verify::Genuine;
 
-/// Items between the sources and the writer: at most 256 KiB each, so at most 64 MiB wait.
-const QUEUE_ITEMS: usize = 256;
-/// A larger item (an outline may have megabytes) waits alone: its source goes on when the writer has it.
+/// Messages between the sources and the writer: less than 512 KiB each, so at most 32 MiB wait.
+const QUEUE_MESSAGES: usize = 64;
+/// Items of one message, at most: waking the writer costs more than a small item does.
+const TOGETHER: usize = 64;
+/// So many bytes are a message, however few items. A larger item (an outline may have megabytes) waits alone: its source goes on
+/// when the writer has it.
 const LARGE_BYTES: usize = 256 * 1024;
 /// Batches of the writer that wait for their signatures to be checked: at most 8 MiB each.
 const CHECK_BATCHES: usize = 2;
 
+type Item = (Addressed, Sighting);
+
 enum Message {
-    /// The sender of a large item is dropped when the item is taken, or with the queue.
-    Item(Addressed, Sighting, Option<SyncSender<()>>),
+    Items(Vec<Item>),
+    /// The sender is dropped when the item is taken, or with the queue.
+    Large(Box<Item>, SyncSender<()>),
     Ended(SourceId, Result<Vec<FetchReceipt>, SourceError>),
 }
 
@@ -67,6 +73,32 @@ pub(super) struct Taken {
 struct QueueSink {
     queue: SyncSender<Message>,
     limit: Limit,
+    waiting: Vec<Item>,
+    bytes: usize,
+}
+
+impl QueueSink {
+    fn new(queue: SyncSender<Message>, limit: Limit) -> Self {
+        Self { queue, limit, waiting: Vec::new(), bytes: 0 }
+    }
+
+    /// Hands on what waits.
+    fn send(&mut self) -> Result<(), Stopped> {
+        self.bytes = 0;
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        self.queue.send(Message::Items(std::mem::take(&mut self.waiting))).map_err(|_| Stopped)
+    }
+
+    fn send_large(&mut self, item: Item) -> Result<(), Stopped> {
+        self.send()?;
+        let (held, taken) = sync_channel(0);
+        self.queue.send(Message::Large(Box::new(item), held)).map_err(|_| Stopped)?;
+        // Nothing is ever sent: this ends when the other side lets go.
+        let _ = taken.recv();
+        Ok(())
+    }
 }
 
 impl Sink for QueueSink {
@@ -74,19 +106,14 @@ impl Sink for QueueSink {
         if self.limit.stops() {
             return Err(Stopped);
         }
-        let (evidence, sighting) = captured.addressed();
-        let (held, taken) = if evidence.bytes.len() > LARGE_BYTES {
-            let (held, taken) = sync_channel(0);
-            (Some(held), Some(taken))
-        } else {
-            (None, None)
-        };
-        self.queue.send(Message::Item(evidence, sighting, held)).map_err(|_| Stopped)?;
-        if let Some(taken) = taken {
-            // Nothing is ever sent: this ends when the other side lets go.
-            let _ = taken.recv();
+        let item = captured.addressed();
+        let bytes = item.0.bytes.len();
+        if bytes > LARGE_BYTES {
+            return self.send_large(item);
         }
-        Ok(())
+        self.bytes += bytes;
+        self.waiting.push(item);
+        if self.waiting.len() >= TOGETHER || self.bytes >= LARGE_BYTES { self.send() } else { Ok(()) }
     }
 
     fn cancelled(&self) -> bool {
@@ -108,7 +135,7 @@ pub(super) fn capture(
     limit: &Limit,
 ) -> Result<Taken, AppError> {
     observer.event(Event::Stage { name: stage, total: None });
-    let (sender, receiver) = sync_channel(QUEUE_ITEMS);
+    let (sender, receiver) = sync_channel(QUEUE_MESSAGES);
     let (fresh, unchecked) = sync_channel::<Vec<RawEvidence>>(CHECK_BATCHES);
     thread::scope(|scope| {
         let checker = scope.spawn(move || {
@@ -123,9 +150,10 @@ pub(super) fn capture(
             let limit = limit.clone();
             let id = source.id();
             let handle = thread::Builder::new().name(format!("source {id}")).spawn_scoped(scope, move || {
-                let mut sink = QueueSink { queue, limit };
+                let mut sink = QueueSink::new(queue, limit);
                 let result = source.fetch(&mut sink);
                 // The writer is gone only when it failed; its error is the one that is told.
+                let _ = sink.send();
                 let _ = sink.queue.send(Message::Ended(source.id(), result));
             });
             handles.push(handle.map_err(|source| AppError::Io { action: "start a thread for", file: id.0, source })?);
@@ -159,13 +187,20 @@ fn write_all(
     // Owning the receiver: when this function returns early, senders see a closed queue and stop.
     for message in receiver {
         match message {
-            Message::Item(evidence, sighting, held) => {
+            Message::Items(items) => {
+                for (evidence, sighting) in items {
+                    ingest.accept(evidence, sighting)?;
+                    done += 1;
+                    if done.is_multiple_of(512) {
+                        observer.event(Event::Progress { done });
+                    }
+                }
+            }
+            Message::Large(item, held) => {
+                let (evidence, sighting) = *item;
                 ingest.accept(evidence, sighting)?;
                 drop(held);
                 done += 1;
-                if done.is_multiple_of(512) {
-                    observer.event(Event::Progress { done });
-                }
             }
             Message::Ended(id, Ok(receipts)) => {
                 announce(observer, &id, &receipts);
@@ -242,9 +277,9 @@ mod tests {
 
     #[test]
     fn a_writer_that_is_gone_lets_a_waiting_source_go() {
-        let (queue, receiver) = sync_channel(QUEUE_ITEMS);
+        let (queue, receiver) = sync_channel(QUEUE_MESSAGES);
         let limit = Limit { cancel: Cancel::default(), until: None };
-        let waiting = thread::spawn(move || Large(2).fetch(&mut QueueSink { queue, limit }));
+        let waiting = thread::spawn(move || Large(2).fetch(&mut QueueSink::new(queue, limit)));
         let first = receiver.recv().unwrap();
         drop(receiver);
         drop(first);

@@ -2,17 +2,18 @@
 
 use rayon::prelude::*;
 
-use super::batch::{Ed25519Check, SchnorrCheck, ed25519, schnorr};
+use super::batch::{self, Ed25519Check, SchnorrCheck};
+use super::fixed_base::{self, Tables};
 use super::judge::{Bench, Good};
 use super::merge::Judged;
 use super::{envelope, nostr};
 use crate::domain::{EvidenceId, RawEvidence};
 use crate::evidence::{CarrierBody, Claim, Decoded, EnvelopeCarrier, NostrEvent, decode};
 
-/// How signatures are checked. No verdict depends on it (docs/adr/0028).
+/// How signatures are checked. No verdict depends on it (docs/adr/0028, docs/adr/0035).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Checks {
-    /// Each by itself.
+    /// Each by an equation of its own.
     #[default]
     Single,
     /// Many at once; what does not hold so is judged by itself.
@@ -35,31 +36,42 @@ impl Checks {
     /// Decodes and judges in parallel, in the order of the input.
     pub(super) fn judge(self, bench: &Bench<'_>, batch: &Batch<'_>) -> Vec<Judged> {
         // An indexed parallel map keeps the order of its input, whatever the number of threads.
+        let decoded: Vec<Decoded> = batch.par_iter().map(|(_, raw)| decode(raw)).collect();
+        let good = self.good(bench, &decoded);
+        let all = batch.par_iter().zip(decoded).zip(good);
+        all.map(|(((id, raw), decoded), good)| bench.judge(*id, raw, decoded, good)).collect()
+    }
+
+    /// Which signatures are good, found side by side.
+    fn good(self, bench: &Bench<'_>, decoded: &[Decoded]) -> Vec<Good> {
+        let wanted: Vec<Wanted<'_>> = decoded.par_iter().map(|decoded| wanted(bench, decoded)).collect();
+        let mut good: Vec<Good> =
+            wanted.iter().map(|wanted| Good { event: wanted.is_known, envelope: false }).collect();
+        let tables = bench.genuine.tables();
+        for at in holding(wanted.iter().map(|wanted| wanted.event), |checks| self.schnorr(checks, tables)) {
+            good[at].event = true;
+        }
+        for at in holding(wanted.iter().map(|wanted| wanted.envelope), |checks| self.ed25519(checks, tables)) {
+            good[at].envelope = true;
+        }
+        good
+    }
+
+    /// One answer for each, on all cores.
+    pub(super) fn schnorr(self, checks: &[SchnorrCheck], tables: &Tables) -> Vec<bool> {
         match self {
-            Self::Single => {
-                batch.par_iter().map(|(id, raw)| bench.judge(*id, raw, decode(raw), Good::default())).collect()
-            }
-            Self::Batch => {
-                let decoded: Vec<Decoded> = batch.par_iter().map(|(_, raw)| decode(raw)).collect();
-                let good = good(bench, &decoded);
-                let all = batch.par_iter().zip(decoded).zip(good);
-                all.map(|(((id, raw), decoded), good)| bench.judge(*id, raw, decoded, good)).collect()
-            }
+            Self::Single => fixed_base::schnorr(checks, tables),
+            Self::Batch => batch::schnorr(checks),
         }
     }
-}
 
-/// Which signatures are good, found all at once.
-fn good(bench: &Bench<'_>, decoded: &[Decoded]) -> Vec<Good> {
-    let wanted: Vec<Wanted<'_>> = decoded.par_iter().map(|decoded| wanted(bench, decoded)).collect();
-    let mut good: Vec<Good> = wanted.iter().map(|wanted| Good { event: wanted.is_known, envelope: false }).collect();
-    for at in holding(wanted.iter().map(|wanted| wanted.event), schnorr) {
-        good[at].event = true;
+    /// One answer for each, on all cores.
+    pub(super) fn ed25519(self, checks: &[Ed25519Check], tables: &Tables) -> Vec<bool> {
+        match self {
+            Self::Single => fixed_base::ed25519(checks, tables),
+            Self::Batch => batch::ed25519(checks),
+        }
     }
-    for at in holding(wanted.iter().map(|wanted| wanted.envelope), ed25519) {
-        good[at].envelope = true;
-    }
-    good
 }
 
 /// The places of those that hold, judged all at once.

@@ -64,21 +64,20 @@ fn offered<'c, 'r>(
     Some((bytes, carrier.sig.as_ref()?, keys(carrier, carrier.kid.as_ref()?, ring).ok()?))
 }
 
-/// The mark of a carrier's signature and whether it holds under a key of the ring; `None` where there is nothing to check, or
-/// it is known already.
-pub(super) fn checked(
-    carrier: &EnvelopeCarrier,
+/// The signature of a carrier under each key that it may be by, each with its mark; none where there is nothing to check, or one of
+/// them is known already.
+pub(super) fn unknown_signatures<'c>(
+    carrier: &'c EnvelopeCarrier,
     ring: &KeyRing,
     is_known: impl Fn(Digest32) -> bool,
-) -> Option<(Digest32, bool)> {
-    let (bytes, sig, keys) = offered(carrier, ring)?;
-    let mark = |key: &VerifyingKey| envelope_mark(key.as_bytes(), carrier, sig);
-    if keys.iter().any(|key| is_known(mark(key))) {
-        return None;
-    }
-    let signature = Signature::from_bytes(sig);
-    let good = keys.iter().find(|key| key.verify_strict(bytes, &signature).is_ok());
-    good.or(keys.first()).map(|key| (mark(key), good.is_some()))
+) -> Vec<(Digest32, Ed25519Check<'c>)> {
+    let Some((message, signature, keys)) = offered(carrier, ring) else { return Vec::new() };
+    let marked = |key: &VerifyingKey| {
+        let check = Ed25519Check { key: key.to_bytes(), message, signature: *signature };
+        (envelope_mark(key.as_bytes(), carrier, signature), check)
+    };
+    let marked: Vec<_> = keys.iter().map(marked).collect();
+    if marked.iter().any(|(mark, _)| is_known(*mark)) { Vec::new() } else { marked }
 }
 
 struct No {

@@ -3,11 +3,12 @@
 
 use rayon::prelude::*;
 
-use super::batch::{SchnorrCheck, schnorr};
+use super::batch::{Ed25519Check, SchnorrCheck};
 use super::checks::Checks;
 use super::envelope;
+use super::fixed_base::Tables;
 use super::keys::KeyRing;
-use super::nostr::{id_holds, signature_holds};
+use super::nostr::id_holds;
 use crate::domain::{ByDigest, Digest32, Media, RawEvidence, TaggedHasher};
 use crate::evidence::{CarrierBody, Claim, Decoded, EnvelopeCarrier, NostrEvent, decode, nostr_event};
 
@@ -28,6 +29,7 @@ pub struct Genuine {
     knows_envelopes: bool,
     checks: u64,
     by: Checks,
+    tables: Tables,
 }
 
 impl Genuine {
@@ -39,6 +41,11 @@ impl Genuine {
     /// How signatures are checked, those that are not known yet among them.
     pub fn checks_by(&self) -> Checks {
         self.by
+    }
+
+    /// Tables of those who sign often.
+    pub(super) fn tables(&self) -> &Tables {
+        &self.tables
     }
 
     /// Checks the events among some evidence, in parallel, and remembers the genuine ones. The key of a Schnorr signature
@@ -62,11 +69,12 @@ impl Genuine {
 
     fn check_envelopes(&mut self, carriers: &[EnvelopeCarrier], ring: &KeyRing) {
         let known = &self.marks;
-        let fresh: Vec<(Digest32, bool)> = (carriers.par_iter())
-            .filter_map(|carrier| envelope::checked(carrier, ring, |mark| known.contains(&mark)))
-            .collect();
+        let (fresh, checks): (Vec<Digest32>, Vec<Ed25519Check<'_>>) = (carriers.par_iter())
+            .flat_map_iter(|carrier| envelope::unknown_signatures(carrier, ring, |mark| known.contains(&mark)))
+            .unzip();
+        let good = self.by.ed25519(&checks, &self.tables);
         self.checks += fresh.len() as u64;
-        self.marks.extend(fresh.into_iter().filter(|(_, holds)| *holds).map(|(mark, _)| (mark, ())));
+        self.marks.extend(fresh.into_iter().zip(good).filter(|(_, good)| *good).map(|(mark, _)| (mark, ())));
         self.knows_envelopes = true;
     }
 
@@ -79,10 +87,8 @@ impl Genuine {
             .collect();
         fresh.par_sort_unstable_by_key(|(mark, _)| *mark);
         fresh.dedup_by_key(|(mark, _)| *mark);
-        let good = match self.by {
-            Checks::Single => fresh.par_iter().map(|(_, event)| signature_holds(event)).collect(),
-            Checks::Batch => schnorr(&fresh.iter().map(|(_, event)| SchnorrCheck::of(event)).collect::<Vec<_>>()),
-        };
+        let checks: Vec<SchnorrCheck> = fresh.iter().map(|(_, event)| SchnorrCheck::of(event)).collect();
+        let good = self.by.schnorr(&checks, &self.tables);
         let genuine = fresh.iter().zip(good).filter(|(_, good)| *good).map(|((mark, _), _)| (*mark, ()));
         self.marks.extend(genuine);
         self.checks += fresh.len() as u64;

@@ -19,6 +19,7 @@ mod checks;
 pub mod custody;
 pub mod envelope;
 mod epochs;
+pub mod fixed_base;
 mod genuine;
 pub mod headers;
 pub mod invoice;

@@ -13,17 +13,17 @@ pub(super) const NONE: u32 = u32::MAX;
 
 /// A point of the curve.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Point {
+pub(in crate::verify) struct Point {
     x: FieldElement,
     y: FieldElement,
     finite: bool,
 }
 
 impl Point {
-    pub(super) const INFINITY: Self = Self { x: FieldElement::ZERO, y: FieldElement::ZERO, finite: false };
+    pub(in crate::verify) const INFINITY: Self = Self { x: FieldElement::ZERO, y: FieldElement::ZERO, finite: false };
 
     /// Reads 0x04, x, y. What comes from elsewhere than a library's own check of the curve must not be given.
-    pub(super) fn from_uncompressed(bytes: &[u8; 65]) -> Option<Self> {
+    pub(in crate::verify) fn from_uncompressed(bytes: &[u8; 65]) -> Option<Self> {
         let coordinate = |from: usize| {
             let bytes = FieldBytes::from_slice(&bytes[from..from + 32]);
             Option::<FieldElement>::from(FieldElement::from_bytes(bytes))
@@ -32,7 +32,7 @@ impl Point {
     }
 
     /// The point of the group law of `k256`. `None` when it does not lie on the curve.
-    pub(super) fn to_projective(self) -> Option<ProjectivePoint> {
+    pub(in crate::verify) fn to_projective(self) -> Option<ProjectivePoint> {
         if !self.finite {
             return Some(ProjectivePoint::IDENTITY);
         }
@@ -41,18 +41,28 @@ impl Point {
         affine.map(ProjectivePoint::from)
     }
 
+    /// True for the point with this abscissa and an even ordinate: `lift_x` of BIP-340. A point off the curve is none.
+    pub(in crate::verify) fn is_lift_of(self, x: &[u8]) -> bool {
+        let (abscissa, ordinate) = (self.x.normalize(), self.y.normalize());
+        let on_curve = ordinate.square() + (abscissa.square().mul(&abscissa) + FieldElement::from_u64(7)).negate(2);
+        self.finite
+            && abscissa.to_bytes().as_slice() == x
+            && !bool::from(ordinate.is_odd())
+            && bool::from(on_curve.normalizes_to_zero())
+    }
+
     /// The same ordinate over another abscissa.
     pub(super) fn over(self, x: impl FnOnce(&FieldElement) -> FieldElement) -> Self {
         Self { x: x(&self.x), ..self }
     }
 
     /// The same point with an ordinate of magnitude 1.
-    pub(super) fn weak(self) -> Self {
+    pub(in crate::verify) fn weak(self) -> Self {
         Self { y: self.y.normalize_weak(), ..self }
     }
 
     /// The negative of a point with an ordinate of magnitude 1.
-    pub(super) fn negative(self) -> Self {
+    pub(in crate::verify) fn negative(self) -> Self {
         Self { y: self.y.negate(1), ..self }
     }
 }
@@ -73,18 +83,23 @@ enum Kind {
 
 /// Room for the work, used again and again.
 #[derive(Debug, Default)]
-pub(super) struct Adder {
+pub(in crate::verify) struct Adder {
     pairs: Vec<(u32, u32)>,
     kinds: Vec<Kind>,
     divisors: Vec<FieldElement>,
     products: Vec<FieldElement>,
+    spare: Vec<Point>,
 }
 
 impl Adder {
     /// Adds up the points of each segment: `lengths[0]` points from place 0 on, the next `lengths[1]`, and so on.
     ///
     /// `None` is impossible (a product of what is not zero can't be zero); were it not, nothing would be accepted because of it.
-    pub(super) fn segments(&mut self, mut lengths: Vec<u32>, first: impl Fn(u32) -> Point) -> Option<Vec<Point>> {
+    pub(in crate::verify) fn segments(
+        &mut self,
+        mut lengths: Vec<u32>,
+        first: impl Fn(u32) -> Point,
+    ) -> Option<Vec<Point>> {
         let filled: Vec<bool> = lengths.iter().map(|length| *length > 0).collect();
         self.halve(&mut lengths);
         let mut points = Vec::new();
@@ -114,6 +129,19 @@ impl Adder {
             points[*lower as usize] = sum;
         }
         Some(())
+    }
+
+    /// Adds to each sum its term.
+    pub(in crate::verify) fn add_to(&mut self, sums: &mut Vec<Point>, term: impl Fn(usize) -> Point) -> Option<()> {
+        let count = u32::try_from(sums.len()).ok()?;
+        self.pairs.clear();
+        self.pairs.extend((0..count).map(|at| (at, at + count)));
+        let mut added = std::mem::take(&mut self.spare);
+        let done =
+            self.add(&|at: u32| if at < count { sums[at as usize] } else { term((at - count) as usize) }, &mut added);
+        std::mem::swap(sums, &mut added);
+        self.spare = added;
+        done
     }
 
     /// Pairs the points of each segment. A last one without a neighbour stays what it is.

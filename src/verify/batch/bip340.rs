@@ -1,6 +1,7 @@
 //! BIP-340 in batches (its section "Batch Verification").
 
 use std::cell::RefCell;
+use std::sync::LazyLock;
 
 use bitcoin::secp256k1::PublicKey;
 use k256::elliptic_curve::ff::PrimeField;
@@ -13,7 +14,7 @@ use super::coefficients::Coefficients;
 use super::endomorphism::{Endomorphism, Half};
 use super::multiply::{Term, vanishes};
 use super::sift::{answers, sift};
-use crate::domain::{Sha256Stream, sha256};
+use crate::domain::{Digest32, Sha256Stream, sha256};
 use crate::verify::nostr::bip340_holds;
 
 /// Fewer are quicker judged one by one.
@@ -53,9 +54,8 @@ struct Prepared<'a> {
 fn judge(items: &[SchnorrCheck], places: &[usize]) -> Vec<(usize, bool)> {
     let mut judged = Vec::with_capacity(places.len());
     let (Some(endomorphism), true) = (Endomorphism::new(), places.len() >= LEAST) else {
-        return places.iter().map(|at| (*at, single(&items[*at]))).collect();
+        return places.iter().map(|at| (*at, items[*at].holds())).collect();
     };
-    let tag = challenge_tag();
     let mut prepared: Vec<Prepared> = Vec::with_capacity(places.len());
     let mut author: Option<([u8; 32], Option<Point>)> = None;
     for at in places {
@@ -65,31 +65,29 @@ fn judge(items: &[SchnorrCheck], places: &[usize]) -> Vec<(usize, bool)> {
             _ => lift(&item.key),
         };
         author = Some((item.key, key));
-        match prepare(*at, item, key, &tag) {
+        match prepare(*at, item, key) {
             Some(good) => prepared.push(good),
-            None => judged.push((*at, single(item))),
+            None => judged.push((*at, item.holds())),
         }
     }
     // Used again by each batch: allocating it costs more than filling it.
     let terms = RefCell::new(Vec::with_capacity(2 * places.len()));
     let holds = |batch: &[Prepared]| equation(batch, &endomorphism, &mut terms.borrow_mut()) == Some(true);
-    sift(&prepared, LEAST, &holds, &|it: &Prepared| single(it.item), &mut |it, good| judged.push((it.at, good)));
+    sift(&prepared, LEAST, &holds, &|it: &Prepared| it.item.holds(), &mut |it, good| judged.push((it.at, good)));
     judged
 }
 
-/// The judge of every rejection.
-fn single(item: &SchnorrCheck) -> bool {
-    bip340_holds(&item.key, &item.message, &item.signature)
+impl SchnorrCheck {
+    /// What libsecp256k1 says: the judge of every rejection.
+    pub(in crate::verify) fn holds(&self) -> bool {
+        bip340_holds(&self.key, &self.message, &self.signature)
+    }
 }
 
 /// `None` where the standard refuses, or where libsecp256k1 should say what it thinks.
-fn prepare<'a>(at: usize, item: &'a SchnorrCheck, key: Option<Point>, tag: &Sha256Stream) -> Option<Prepared<'a>> {
+fn prepare<'a>(at: usize, item: &'a SchnorrCheck, key: Option<Point>) -> Option<Prepared<'a>> {
     let (nonce, s) = item.signature.split_at(32);
-    let mut hash = tag.clone();
-    hash.update(nonce);
-    hash.update(&item.key);
-    hash.update(&item.message);
-    let challenge = hash.finish();
+    let challenge = challenge(item);
     Some(Prepared {
         at,
         item,
@@ -100,13 +98,20 @@ fn prepare<'a>(at: usize, item: &'a SchnorrCheck, key: Option<Point>, tag: &Sha2
     })
 }
 
-/// The hash of BIP-340's challenge, with its tag in it.
-fn challenge_tag() -> Sha256Stream {
-    let tag = sha256(b"BIP0340/challenge");
-    let mut hash = Sha256Stream::default();
-    hash.update(tag.as_bytes());
-    hash.update(tag.as_bytes());
-    hash
+/// The hash that BIP-340 makes a challenge of.
+pub(in crate::verify) fn challenge(item: &SchnorrCheck) -> Digest32 {
+    static TAG: LazyLock<Sha256Stream> = LazyLock::new(|| {
+        let tag = sha256(b"BIP0340/challenge");
+        let mut hash = Sha256Stream::default();
+        hash.update(tag.as_bytes());
+        hash.update(tag.as_bytes());
+        hash
+    });
+    let mut hash = TAG.clone();
+    hash.update(&item.signature[..32]);
+    hash.update(&item.key);
+    hash.update(&item.message);
+    hash.finish()
 }
 
 /// The point with this abscissa and an even ordinate: `lift_x` of BIP-340. The root is libsecp256k1's, which takes two thirds of
@@ -157,6 +162,5 @@ fn add(terms: &mut Vec<Term>, point: Point, factor: &Scalar, endomorphism: &Endo
 #[cfg(test)]
 pub(super) fn holds_alone(item: &SchnorrCheck) -> bool {
     let (endomorphism, mut terms) = (Endomorphism::new().unwrap(), Vec::new());
-    prepare(0, item, lift(&item.key), &challenge_tag())
-        .is_some_and(|it| equation(&[it], &endomorphism, &mut terms) == Some(true))
+    prepare(0, item, lift(&item.key)).is_some_and(|it| equation(&[it], &endomorphism, &mut terms) == Some(true))
 }

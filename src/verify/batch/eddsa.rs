@@ -52,7 +52,7 @@ struct Prepared<'a> {
 
 fn judge(items: &[Ed25519Check], places: &[usize]) -> Vec<(usize, bool)> {
     if places.len() < LEAST {
-        return places.iter().map(|at| (*at, single(&items[*at]))).collect();
+        return places.iter().map(|at| (*at, items[*at].holds())).collect();
     }
     let mut judged = Vec::with_capacity(places.len());
     let mut prepared: Vec<Prepared> = Vec::with_capacity(places.len());
@@ -66,18 +66,20 @@ fn judge(items: &[Ed25519Check], places: &[usize]) -> Vec<(usize, bool)> {
         signer = Some((item.key, key));
         match prepare(*at, item, key) {
             Some(good) => prepared.push(good),
-            None => judged.push((*at, single(item))),
+            None => judged.push((*at, item.holds())),
         }
     }
     let holds = |batch: &[Prepared]| holds(batch);
-    sift(&prepared, LEAST, &holds, &|it: &Prepared| single(it.item), &mut |it, good| judged.push((it.at, good)));
+    sift(&prepared, LEAST, &holds, &|it: &Prepared| it.item.holds(), &mut |it, good| judged.push((it.at, good)));
     judged
 }
 
-/// The judge of every rejection.
-fn single(item: &Ed25519Check) -> bool {
-    VerifyingKey::from_bytes(&item.key)
-        .is_ok_and(|key| key.verify_strict(item.message, &Signature::from_bytes(&item.signature)).is_ok())
+impl Ed25519Check<'_> {
+    /// What `verify_strict` says: the judge of every rejection.
+    pub(in crate::verify) fn holds(&self) -> bool {
+        VerifyingKey::from_bytes(&self.key)
+            .is_ok_and(|key| key.verify_strict(self.message, &Signature::from_bytes(&self.signature)).is_ok())
+    }
 }
 
 /// `None` where strict verification refuses, or where it should say what it thinks.

@@ -4,8 +4,8 @@
 //! `verify_strict`) judges what is left. So every `false` is the single verifier's, and every `true` is one that it would
 //! give too, except with probability 2^-128 (docs/adr/0028). Nothing here keeps state: the same items give the same answers.
 
-mod affine;
-mod bip340;
+pub(super) mod affine;
+pub(super) mod bip340;
 mod coefficients;
 mod eddsa;
 mod endomorphism;

@@ -1,0 +1,73 @@
+//! Signatures under keys that sign often, each judged by itself: what is multiplied again and again has its multiples in a table, so
+//! that a verification is some sixty additions and no doubling.
+//!
+//! The equation is the single verifier's own, without any coefficient and for one signature at a time; only the way to its sum
+//! is another. What does not hold is judged by the single verifier (libsecp256k1, `verify_strict`), and so is whoever
+//! signs seldom (docs/adr/0035).
+
+mod digits;
+mod eddsa;
+mod schnorr;
+mod tables;
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::batch::{Ed25519Check, SchnorrCheck};
+pub use tables::Tables;
+
+/// Fewer under one key are not worth a table.
+const LEAST: usize = 128;
+/// Signatures that are summed up side by side, at most: they share inversions, and each digit's part of a table.
+const AT_ONCE: usize = 512;
+
+/// Judges BIP-340 signatures on all cores: one answer for each, in their order, the one that libsecp256k1 gives.
+pub fn schnorr(items: &[SchnorrCheck], tables: &Tables) -> Vec<bool> {
+    let table = |key: &[u8; 32]| tables.author(key);
+    answers(items, &|item| &item.key, &table, &schnorr::hold, &SchnorrCheck::holds)
+}
+
+/// Judges Ed25519 signatures on all cores: one answer for each, in their order, the one that `verify_strict` gives, and `false`
+/// for a key that is no point.
+pub fn ed25519(items: &[Ed25519Check], tables: &Tables) -> Vec<bool> {
+    let table = |key: &[u8; 32]| tables.signer(key);
+    answers(items, &|item| &item.key, &table, &eddsa::hold, &Ed25519Check::holds)
+}
+
+/// Some signatures under one key, and the table of that key. Without one each is judged singly.
+struct Task<'p, T> {
+    places: &'p [usize],
+    table: Option<Arc<T>>,
+}
+
+fn answers<C: Sync, T: Send + Sync>(
+    items: &[C],
+    key: &(impl Fn(&C) -> &[u8; 32] + Sync),
+    table: &(impl Fn(&[u8; 32]) -> Option<Arc<T>> + Sync),
+    hold: &(impl Fn(&T, &[&C]) -> Vec<bool> + Sync),
+    single: &(impl Fn(&C) -> bool + Sync),
+) -> Vec<bool> {
+    let mut order: Vec<usize> = (0..items.len()).collect();
+    order.par_sort_unstable_by_key(|at| (key(&items[*at]), *at));
+    let size = items.len().div_ceil(rayon::current_num_threads()).clamp(1, AT_ONCE);
+    let groups: Vec<&[usize]> = order.chunk_by(|left, right| key(&items[*left]) == key(&items[*right])).collect();
+    let tasks: Vec<Task<'_, T>> = (groups.par_iter())
+        .flat_map_iter(|places| {
+            let table = if places.len() < LEAST { None } else { table(key(&items[places[0]])) };
+            places.chunks(size).map(move |places| Task { places, table: table.clone() })
+        })
+        .collect();
+    let judged: Vec<(usize, bool)> = (tasks.par_iter())
+        .flat_map_iter(|Task { places, table }| {
+            let checks: Vec<&C> = places.iter().map(|at| &items[*at]).collect();
+            let held = table.as_ref().map_or_else(|| vec![false; checks.len()], |table| hold(table, &checks));
+            places.iter().zip(held).map(|(at, held)| (*at, held || single(&items[*at]))).collect::<Vec<_>>()
+        })
+        .collect();
+    let mut answers = vec![false; items.len()];
+    for (at, holds) in judged {
+        answers[at] = holds;
+    }
+    answers
+}
