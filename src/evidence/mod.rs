@@ -47,6 +47,6 @@ pub use decode::{Fault, decode};
 pub use envelope::record;
 pub(crate) use envelope::signed_members;
 pub use kept::Changed;
-pub use nostr::{nostr_event, serialize_for_id};
+pub use nostr::{event_signature, nostr_event, serialize_for_id};
 pub use oc_me::{BodyError, parse_body};
 pub use route::relay_gate;

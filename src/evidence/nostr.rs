@@ -1,9 +1,9 @@
 //! NIP-01 events: decoding with every limit, and the serialisation that the id hashes.
 
-use super::NostrEvent;
 use super::decode::Fault;
 use super::json::{self, Json, write_string};
 use super::limits::{EVENT_BYTES_MAX, EVENT_CONTENT_BYTES_MAX, EVENT_TAG_VALUE_BYTES_MAX, EVENT_TAGS_MAX};
+use super::{EventSignature, NostrEvent};
 use crate::domain::{NostrEventId, PublicKey32, UnixSeconds};
 
 /// Decodes one event. Further members are tolerated, for relays and tools add them; they are never read.
@@ -40,12 +40,34 @@ pub fn nostr_event(bytes: &[u8]) -> Option<NostrEvent> {
     decode(bytes).ok()
 }
 
+/// The signature of an event and what it is about; `None` where that can't be read without reading all. An event may have one
+/// and be none.
+pub fn event_signature(bytes: &[u8]) -> Option<EventSignature> {
+    #[derive(serde::Deserialize)]
+    struct Members<'b> {
+        id: &'b str,
+        pubkey: &'b str,
+        sig: &'b str,
+    }
+    fn plain<const N: usize>(text: &str) -> Option<[u8; N]> {
+        let mut out = [0; N];
+        let decoded = text.len() == 2 * N && faster_hex::hex_decode(text.as_bytes(), &mut out).is_ok();
+        decoded.then_some(out)
+    }
+    let Members { id, pubkey, sig } = serde_json::from_slice(bytes).ok()?;
+    Some(EventSignature {
+        id: NostrEventId::from_bytes(plain(id)?),
+        pubkey: PublicKey32::from_bytes(plain(pubkey)?),
+        sig: plain(sig)?,
+    })
+}
+
 /// The UTF-8 text whose sha256 is the event id (NIP-01): `[0,pubkey,created_at,kind,tags,content]`, compact.
 ///
 /// The escapes are those that relays accept in practice (CAPTURE 4.3): the seven short ones, `\u00xx` in lower case for
 /// other control characters, DEL and everything else verbatim.
 pub fn serialize_for_id(event: &NostrEvent) -> String {
-    let mut out = String::with_capacity(event.content.len() + 256);
+    let mut out = String::with_capacity(event.content.len() + event.content.len() / 4 + 512);
     out.push_str("[0,\"");
     out.push_str(&event.pubkey.to_string());
     out.push_str("\",");

@@ -18,8 +18,8 @@ use super::segment::{self, HEADER_LEN, Step, Walker, damaged, open_path, sealed_
 use super::tail::{Survey, Tail};
 use crate::domain::{Digest32, EvidenceId, Media, RawEvidence};
 
-/// Bytes gathered before they are handed to the system.
-const WRITE_BUFFER: usize = 4 << 20;
+/// Bytes gathered before they are handed to the system: what the nearer caches hold.
+const WRITE_BUFFER: usize = 512 << 10;
 /// Segment files kept open for reading.
 const READERS_MAX: usize = 64;
 
@@ -128,7 +128,7 @@ impl Log {
     /// Appends all entries and syncs. On an error the end of the log is unknown and the log must be opened again.
     pub(super) fn append(&mut self, entries: &[Entry<'_>]) -> Result<Vec<Location>, StoreError> {
         let mut locations = Vec::with_capacity(entries.len());
-        let mut buffer = Vec::new();
+        let mut buffer = Vec::with_capacity(2 * WRITE_BUFFER);
         for entry in entries {
             let pending = buffer.len() as u64;
             if self.tail.as_ref().is_some_and(|tail| tail.len.saturating_add(pending) >= self.segment_bytes) {

@@ -8,7 +8,7 @@ use super::judge::{Bench, Good};
 use super::merge::Judged;
 use super::{envelope, nostr};
 use crate::domain::{EvidenceId, RawEvidence};
-use crate::evidence::{CarrierBody, Claim, Decoded, EnvelopeCarrier, NostrEvent, decode};
+use crate::evidence::{CarrierBody, Claim, Decoded, EnvelopeCarrier, EventSignature, decode};
 
 /// How signatures are checked. No verdict depends on it (docs/adr/0028, docs/adr/0035).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -101,7 +101,7 @@ fn wanted<'d>(bench: &Bench<'_>, decoded: &'d Decoded) -> Wanted<'d> {
         // The signature over a wrong id is not looked at, nor anything that such an event carries.
         Claim::Nostr(carrier) if nostr::id_holds(&carrier.event).is_ok() => {
             let is_known = bench.genuine.knows(&carrier.event);
-            let event = (!is_known).then(|| SchnorrCheck::of(&carrier.event));
+            let event = (!is_known).then(|| SchnorrCheck::of(&carrier.event.signature()));
             let envelope = match &carrier.body {
                 CarrierBody::Envelope(carrier) => envelope(carrier),
                 _ => None,
@@ -113,8 +113,8 @@ fn wanted<'d>(bench: &Bench<'_>, decoded: &'d Decoded) -> Wanted<'d> {
 }
 
 impl SchnorrCheck {
-    /// Of an event whose id is that of its serialisation.
-    pub(super) fn of(event: &NostrEvent) -> Self {
+    /// Of an event's author over the id that it declares.
+    pub(super) fn of(event: &EventSignature) -> Self {
         Self { key: *event.pubkey.as_bytes(), message: *event.id.as_bytes(), signature: event.sig }
     }
 }

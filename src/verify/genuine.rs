@@ -8,9 +8,10 @@ use super::checks::Checks;
 use super::envelope;
 use super::fixed_base::Tables;
 use super::keys::KeyRing;
-use super::nostr::id_holds;
 use crate::domain::{ByDigest, Digest32, Media, RawEvidence, TaggedHasher};
-use crate::evidence::{CarrierBody, Claim, Decoded, EnvelopeCarrier, NostrEvent, decode, nostr_event};
+use crate::evidence::{
+    CarrierBody, Claim, Decoded, EnvelopeCarrier, EventSignature, NostrEvent, decode, event_signature,
+};
 
 /// The media whose signatures are remembered.
 pub const SIGNED: [Media; 2] = [Media::NostrEvent, Media::Activity];
@@ -48,15 +49,16 @@ impl Genuine {
         &self.tables
     }
 
-    /// Checks the events among some evidence, in parallel, and remembers the genuine ones. The key of a Schnorr signature
-    /// is committed to by the id, so one check stands for every copy of the event. Once there is no room for more, nothing is
+    /// Checks the signatures of events among some evidence, in parallel, and remembers the good ones. The key of a Schnorr signature
+    /// is committed to by the id, so one check stands for every copy of the event; whether the id is that of the event is for
+    /// whoever asks. Once there is no room for more, nothing is
     /// checked here: whoever judges does it.
     pub fn check(&mut self, batch: &[RawEvidence]) {
         if self.marks.len() >= REMEMBERED_MAX {
             return;
         }
         let events = batch.par_iter().filter(|raw| raw.media == Media::NostrEvent);
-        self.check_events(events.filter_map(|raw| nostr_event(&raw.bytes)).collect());
+        self.check_events(events.filter_map(|raw| event_signature(&raw.bytes)).collect());
     }
 
     /// As [`Self::check`], and the signatures of envelopes under these keys too. The key is part of what is remembered: under
@@ -78,10 +80,9 @@ impl Genuine {
         self.knows_envelopes = true;
     }
 
-    fn check_events(&mut self, events: Vec<NostrEvent>) {
+    fn check_events(&mut self, events: Vec<EventSignature>) {
         let known = &self.marks;
-        let mut fresh: Vec<(Digest32, NostrEvent)> = (events.into_par_iter())
-            .filter(|event| id_holds(event).is_ok())
+        let mut fresh: Vec<(Digest32, EventSignature)> = (events.into_par_iter())
             .map(|event| (mark(&event), event))
             .filter(|(mark, _)| !known.contains(mark))
             .collect();
@@ -107,7 +108,7 @@ impl Genuine {
 
     /// True when this very event was found genuine. The caller has recomputed its id.
     pub(super) fn knows(&self, event: &NostrEvent) -> bool {
-        !self.marks.is_empty() && self.marks.contains(&mark(event))
+        !self.marks.is_empty() && self.marks.contains(&mark(&event.signature()))
     }
 
     /// True when this very signature by that key over the carrier's id was found good. The caller has recomputed the id.
@@ -121,14 +122,14 @@ impl Genuine {
     }
 }
 
-fn mark(event: &NostrEvent) -> Digest32 {
+fn mark(event: &EventSignature) -> Digest32 {
     let mut hasher = TaggedHasher::new("reledger/genuine/1");
     hasher.field(event.id.as_bytes()).field(event.pubkey.as_bytes()).field(&event.sig);
     hasher.finish()
 }
 
-/// What is signed in a piece of evidence: the event, and the envelope in it or by itself.
-fn signed(raw: &RawEvidence) -> (Option<NostrEvent>, Option<EnvelopeCarrier>) {
+/// The signatures of a piece of evidence: the event's, and the envelope in it or by itself.
+fn signed(raw: &RawEvidence) -> (Option<EventSignature>, Option<EnvelopeCarrier>) {
     if !SIGNED.contains(&raw.media) {
         return (None, None);
     }
@@ -140,7 +141,7 @@ fn signed(raw: &RawEvidence) -> (Option<NostrEvent>, Option<EnvelopeCarrier>) {
                 CarrierBody::Envelope(envelope) => Some(*envelope),
                 _ => None,
             };
-            (Some(carrier.event), envelope)
+            (Some(carrier.event.signature()), envelope)
         }
         _ => (None, None),
     }
@@ -157,6 +158,7 @@ pub(super) fn envelope_mark(key: &[u8; 32], carrier: &EnvelopeCarrier, sig: &[u8
 mod tests {
     use super::*;
     use crate::domain::{Code, EvidenceId};
+    use crate::evidence::nostr_event;
     use crate::verify::nostr::judge;
 
     fn real() -> Vec<String> {

@@ -2,8 +2,8 @@
 //!
 //! Purpose: hashes, signatures, proofs, header chains; the only maker of `Verified<T>`.
 //! May import: domain, scratch, evidence
-//! External crates: base64, bip322, bitcoin, curve25519_dalek, ed25519_dalek, faster_hex, k256, lightning_invoice, rayon,
-//! serde, serde_json, sha2, sha3, thiserror
+//! External crates: base64, bip322, bitcoin, curve25519_dalek, ed25519_dalek, faster_hex, fiat_crypto, k256, lightning_invoice,
+//! rayon, serde, serde_json, sha2, sha3, thiserror
 //! Never: network; clock; store
 //! Invariants: pure and CPU-bound; the same claims, policy and headers give the same verdicts; a rejection always carries
 //! its evidence; nothing is accepted because of an unsigned member.

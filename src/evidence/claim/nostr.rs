@@ -23,7 +23,23 @@ pub struct NostrEvent {
     pub sig: [u8; 64],
 }
 
+/// An event's signature and what it is about. Whether the id is that of the event is another question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventSignature {
+    /// The id as declared.
+    pub id: NostrEventId,
+    /// The author.
+    pub pubkey: PublicKey32,
+    /// BIP-340, by the author over the id.
+    pub sig: [u8; 64],
+}
+
 impl NostrEvent {
+    /// The signature alone.
+    pub fn signature(&self) -> EventSignature {
+        EventSignature { id: self.id, pubkey: self.pubkey, sig: self.sig }
+    }
+
     /// The value of the first tag of that name.
     pub fn tag(&self, name: &str) -> Option<&str> {
         self.tags.iter().find(|tag| tag.first().is_some_and(|first| first == name))?.get(1).map(String::as_str)

@@ -13,7 +13,7 @@ mod multiply;
 mod sift;
 mod subset_sums;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub use bip340::{SchnorrCheck, schnorr};
 pub use eddsa::{Ed25519Check, ed25519};

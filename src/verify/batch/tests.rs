@@ -1,5 +1,5 @@
 //! What batches answer, held against the single verifiers and against what the makers of vectors say.
 
 mod campaign;
-mod makers;
+pub(in crate::verify) mod makers;
 mod vectors;

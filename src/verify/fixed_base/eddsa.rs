@@ -3,17 +3,17 @@
 use std::sync::OnceLock;
 
 use curve25519_dalek::Scalar;
-use curve25519_dalek::constants::ED25519_BASEPOINT_POINT;
-use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
-use curve25519_dalek::traits::Identity;
+use curve25519_dalek::constants::{ED25519_BASEPOINT_COMPRESSED, EIGHT_TORSION};
+use curve25519_dalek::edwards::CompressedEdwardsY;
 use sha2::{Digest, Sha512};
 
 use super::digits::{count, digit, largest};
+use super::edwards::{Affine, Running, Term};
 use crate::verify::batch::Ed25519Check;
 
-/// Bits of a digit of what a signer is multiplied by: a table of 676 kB.
-const SIGNER: usize = 8;
-/// The same for the base point, whose table is made once and serves everybody: 2.1 MB.
+/// Bits of a digit of what a signer is multiplied by: a table of 507 kB.
+pub(super) const WIDTH: usize = 8;
+/// The same for the base point, whose table is made once and serves everybody: 1.6 MB.
 const BASE: usize = 10;
 
 /// Multiples of one point.
@@ -21,48 +21,48 @@ const BASE: usize = 10;
 pub(super) struct Table {
     width: usize,
     /// For each digit the point times 1, 2, ... times what the digit stands for.
-    points: Vec<EdwardsPoint>,
+    points: Vec<Term>,
 }
 
 impl Table {
     /// Of a signer. `None` for what is no point, and for one of small order, which strict verification refuses.
-    pub(super) fn of(key: &[u8; 32]) -> Option<Self> {
-        let point = CompressedEdwardsY(*key).decompress().filter(|point| !point.is_small_order())?;
-        Some(Self::make(point, SIGNER))
+    pub(super) fn of(key: &[u8; 32], width: usize) -> Option<Self> {
+        let point = CompressedEdwardsY(*key).decompress()?;
+        if point.is_small_order() { None } else { Self::make(key, width) }
     }
 
-    fn base() -> &'static Self {
-        static TABLE: OnceLock<Table> = OnceLock::new();
-        TABLE.get_or_init(|| Self::make(ED25519_BASEPOINT_POINT, BASE))
+    fn base() -> Option<&'static Self> {
+        static TABLE: OnceLock<Option<Table>> = OnceLock::new();
+        TABLE.get_or_init(|| Self::make(ED25519_BASEPOINT_COMPRESSED.as_bytes(), BASE)).as_ref()
     }
 
-    fn make(mut point: EdwardsPoint, width: usize) -> Self {
+    fn make(point: &[u8; 32], width: usize) -> Option<Self> {
+        let mut term = Affine::decode(*point)?.term();
         let mut points = Vec::with_capacity(count(width) * largest(width));
         for _ in 0..count(width) {
-            let mut multiple = point;
-            for _ in 1..largest(width) {
+            let mut multiple = Running::NEUTRAL;
+            for _ in 0..largest(width) {
+                multiple.add(&term, false);
                 points.push(multiple);
-                multiple += point;
             }
-            points.push(multiple);
-            point = multiple + multiple;
+            // The largest is half of what the next digit counts in.
+            let last = Affine::of_all(&[multiple])[0].term();
+            multiple.add(&last, false);
+            term = Affine::of_all(&[multiple])[0].term();
         }
-        Self { width, points }
+        Some(Self { width, points: Affine::of_all(&points).into_iter().map(Affine::term).collect() })
     }
 
     /// Adds to each sum the multiple of this point by the number beside it.
-    fn add(&self, sums: &mut [EdwardsPoint], numbers: &[Scalar]) {
+    fn add(&self, sums: &mut [Running], numbers: &[Scalar]) {
         let mut carries = vec![0; numbers.len()];
         for at in 0..count(self.width) {
             let points = &self.points[at * largest(self.width)..];
             for ((number, carry), sum) in numbers.iter().zip(&mut carries).zip(&mut *sums) {
                 let digit;
                 (digit, *carry) = self::digit(number.as_bytes(), at, self.width, *carry);
-                let Some(size) = (digit.unsigned_abs() as usize).checked_sub(1) else { continue };
-                if digit < 0 {
-                    *sum -= points[size];
-                } else {
-                    *sum += points[size];
+                if let Some(size) = (digit.unsigned_abs() as usize).checked_sub(1) {
+                    sum.add(&points[size], digit < 0);
                 }
             }
         }
@@ -74,6 +74,7 @@ impl Table {
 /// Strict verification compares the encoded nonce with that of `s B - k A`, and refuses one of small order. What is encoded
 /// alike is the same point, so that the nonce need not be decoded.
 pub(super) fn hold(table: &Table, items: &[&Ed25519Check]) -> Vec<bool> {
+    let Some(base) = Table::base() else { return vec![false; items.len()] };
     let (mut of_base, mut of_signer, mut good) = (Vec::new(), Vec::new(), Vec::new());
     for item in items {
         let (nonce, s) = item.signature.split_at(32);
@@ -83,11 +84,19 @@ pub(super) fn hold(table: &Table, items: &[&Ed25519Check]) -> Vec<bool> {
         of_base.push(s.unwrap_or_default());
         of_signer.push(-Scalar::from_bytes_mod_order_wide(&hash.finalize().into()));
     }
-    let mut sums = vec![EdwardsPoint::identity(); items.len()];
-    Table::base().add(&mut sums, &of_base);
+    let mut sums = vec![Running::NEUTRAL; items.len()];
+    base.add(&mut sums, &of_base);
     table.add(&mut sums, &of_signer);
-    let same = |item: &Ed25519Check, sum: &EdwardsPoint| {
-        sum.compress().as_bytes() == &item.signature[..32] && !sum.is_small_order()
+    let same = |item: &Ed25519Check, sum: Affine| {
+        item.signature[..32] == sum.encode() && sum.is_on_curve() && !is_of_small_order(&item.signature[..32])
     };
-    items.iter().zip(&sums).zip(good).map(|((item, sum), good)| good && same(item, sum)).collect()
+    let sums = Affine::of_all(&sums);
+    items.iter().zip(sums).zip(good).map(|((item, sum), good)| good && same(item, sum)).collect()
+}
+
+/// True for the encodings of the eight points whose order divides the cofactor.
+fn is_of_small_order(encoded: &[u8]) -> bool {
+    static ENCODED: OnceLock<[[u8; 32]; 8]> = OnceLock::new();
+    let all = ENCODED.get_or_init(|| EIGHT_TORSION.map(|point| point.compress().to_bytes()));
+    all.iter().any(|of_eight| of_eight == encoded)
 }

@@ -7,8 +7,12 @@
 
 mod digits;
 mod eddsa;
+mod edwards;
+mod field;
 mod schnorr;
 mod tables;
+#[cfg(test)]
+pub(super) mod tests;
 
 use std::sync::Arc;
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{eddsa, schnorr};
 
-/// Tables that are kept of each kind: some 16 MB in all.
-const KEPT: usize = 16;
+/// Tables that are kept of each kind: some 14 MB in all.
+pub(super) const KEPT: usize = 16;
 
 /// Tables by key. They change no answer, only what it costs.
 #[derive(Debug, Default)]
@@ -18,12 +18,12 @@ pub struct Tables {
 impl Tables {
     /// The table of an author; `None` for what is no point.
     pub(super) fn author(&self, key: &[u8; 32]) -> Option<Arc<schnorr::Table>> {
-        self.authors.get(key, schnorr::Table::of)
+        self.authors.get(key, |key| schnorr::Table::of(key, schnorr::WIDTH))
     }
 
     /// The table of a signer of Ed25519; `None` for a point that strict verification refuses.
     pub(super) fn signer(&self, key: &[u8; 32]) -> Option<Arc<eddsa::Table>> {
-        self.signers.get(key, eddsa::Table::of)
+        self.signers.get(key, |key| eddsa::Table::of(key, eddsa::WIDTH))
     }
 }
 

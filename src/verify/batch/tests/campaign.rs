@@ -1,4 +1,4 @@
-//! Batches of good signatures and of mutants of many kinds, each answer compared with the single verifier's.
+//! Batches of good signatures and of mutants of many kinds: what the batch and what tables answer, compared with the single verifier's.
 //! What belongs here: a campaign. The test runs a short one; `make batch-diff` runs a long one (`RELEDGER_BATCH_CHECKS=n`
 //! signatures, half of each scheme, `RELEDGER_SEED=n`).
 
@@ -10,7 +10,8 @@ use super::makers::{
     Chance, Owned, cancelling, ed25519_cancelling, ed25519_pool, ed25519_signed, joined, on_one_core, schnorr_pool,
     schnorr_turned, single,
 };
-use crate::verify::batch::{Ed25519Check, SchnorrCheck, ed25519, schnorr};
+use crate::verify::batch::{self, Ed25519Check, SchnorrCheck};
+use crate::verify::fixed_base::{self, Tables};
 
 const CHECKS: usize = 6_000;
 /// Sizes below, at and above those where batches begin, and where they are cut.
@@ -72,7 +73,7 @@ const ORDER: [u8; 32] = [
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "the length of a campaign comes from the caller")]
-fn batches_answer_what_single_verifiers_answer() {
+fn batches_and_tables_answer_what_single_verifiers_answer() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let checks = number("RELEDGER_BATCH_CHECKS").unwrap_or(CHECKS);
     let seed = number("RELEDGER_SEED").unwrap_or(20_261_122);
@@ -94,7 +95,8 @@ trait Scheme {
     fn good(&mut self) -> Self::Item;
     /// Does something to the item at a place, and perhaps to one beside it.
     fn mutate(&mut self, items: &mut [Self::Item], at: usize);
-    fn batch(items: &[Self::Item]) -> Vec<bool>;
+    /// In batches, and from tables.
+    fn answers(&self, items: &[Self::Item]) -> [Vec<bool>; 2];
     fn single(item: &Self::Item) -> bool;
 }
 
@@ -110,11 +112,12 @@ fn campaign<S: Scheme>(checks: usize, scheme: &mut S) -> String {
             let at = scheme.chance().below(size);
             scheme.mutate(&mut items, at);
         }
-        let answers = S::batch(&items);
         let singles: Vec<bool> = items.iter().map(S::single).collect();
-        let wrong = (0..size).find(|at| answers[*at] != singles[*at]);
-        assert_eq!(wrong, None, "batch {batches}, {size} items: the batch says otherwise");
-        assert_eq!(answers.len(), size);
+        for (way, answers) in ["the batch", "the table"].into_iter().zip(scheme.answers(&items)) {
+            let wrong = (0..size).find(|at| answers[*at] != singles[*at]);
+            assert_eq!(wrong, None, "batch {batches}, {size} items: {way} says otherwise");
+            assert_eq!(answers.len(), size);
+        }
         refused += singles.iter().filter(|good| !**good).count();
         (done, batches) = (done + size, batches + 1);
     }
@@ -125,6 +128,7 @@ fn campaign<S: Scheme>(checks: usize, scheme: &mut S) -> String {
 struct Schnorr {
     chance: Chance,
     pool: Vec<SchnorrCheck>,
+    tables: Tables,
 }
 
 impl Schnorr {
@@ -132,7 +136,7 @@ impl Schnorr {
         let mut chance = Chance::new(seed);
         let mut pool = schnorr_pool(600, 300, &mut chance);
         pool.extend(schnorr_pool(600, 5, &mut chance));
-        Self { chance, pool }
+        Self { chance, pool, tables: Tables::default() }
     }
 }
 
@@ -178,8 +182,8 @@ impl Scheme for Schnorr {
         }
     }
 
-    fn batch(items: &[SchnorrCheck]) -> Vec<bool> {
-        schnorr(items)
+    fn answers(&self, items: &[SchnorrCheck]) -> [Vec<bool>; 2] {
+        [batch::schnorr(items), fixed_base::schnorr(items, &self.tables)]
     }
 
     fn single(item: &SchnorrCheck) -> bool {
@@ -210,6 +214,7 @@ struct Ed25519 {
     pool: Vec<Owned>,
     /// With parts of small order in key, nonce or both; strict verification accepts some.
     mixed: Vec<Owned>,
+    tables: Tables,
 }
 
 impl Ed25519 {
@@ -224,7 +229,7 @@ impl Ed25519 {
                 mixed.extend((0..6).map(|_| ed25519_signed(key, nonce, &mut chance)));
             }
         }
-        Self { chance, pool, mixed }
+        Self { chance, pool, mixed, tables: Tables::default() }
     }
 }
 
@@ -275,9 +280,9 @@ impl Scheme for Ed25519 {
         }
     }
 
-    fn batch(items: &[Owned]) -> Vec<bool> {
+    fn answers(&self, items: &[Owned]) -> [Vec<bool>; 2] {
         let checks: Vec<Ed25519Check> = items.iter().map(Owned::check).collect();
-        ed25519(&checks)
+        [batch::ed25519(&checks), fixed_base::ed25519(&checks, &self.tables)]
     }
 
     fn single(item: &Owned) -> bool {

@@ -15,60 +15,60 @@ use crate::verify::batch::{Ed25519Check, SchnorrCheck};
 use crate::verify::nostr::bip340_holds;
 
 /// A 64-bit xorshift generator: the same seed, the same campaign.
-pub(super) struct Chance(u64);
+pub(in crate::verify) struct Chance(u64);
 
 impl Chance {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(in crate::verify) fn new(seed: u64) -> Self {
         let digest = sha256(&seed.to_be_bytes()).0;
         Self(digest[..8].iter().fold(1, |sum, byte| sum << 8 | u64::from(*byte)) | 1)
     }
 
-    pub(super) fn below(&mut self, end: usize) -> usize {
+    pub(in crate::verify) fn below(&mut self, end: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         usize::try_from(self.0 >> 11).unwrap() % end
     }
 
-    pub(super) fn bytes(&mut self) -> [u8; 32] {
+    pub(in crate::verify) fn bytes(&mut self) -> [u8; 32] {
         sha256(&self.below(usize::MAX).to_be_bytes()).0
     }
 }
 
 /// Batches are as large as can be on one core: however many this machine has, the same is tested.
-pub(super) fn on_one_core<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+pub(in crate::verify) fn on_one_core<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap().install(work)
 }
 
 /// An Ed25519 signature with a message of its own.
 #[derive(Debug, Clone)]
-pub(super) struct Owned {
-    pub(super) key: [u8; 32],
-    pub(super) message: Vec<u8>,
-    pub(super) signature: [u8; 64],
+pub(in crate::verify) struct Owned {
+    pub(in crate::verify) key: [u8; 32],
+    pub(in crate::verify) message: Vec<u8>,
+    pub(in crate::verify) signature: [u8; 64],
 }
 
 impl Owned {
-    pub(super) fn check(&self) -> Ed25519Check<'_> {
+    pub(in crate::verify) fn check(&self) -> Ed25519Check<'_> {
         Ed25519Check { key: self.key, message: &self.message, signature: self.signature }
     }
 
-    pub(super) fn single(&self) -> bool {
+    pub(in crate::verify) fn single(&self) -> bool {
         VerifyingKey::from_bytes(&self.key)
             .is_ok_and(|key| key.verify_strict(&self.message, &Signature::from_bytes(&self.signature)).is_ok())
     }
 }
 
-pub(super) fn single(item: &SchnorrCheck) -> bool {
+pub(in crate::verify) fn single(item: &SchnorrCheck) -> bool {
     bip340_holds(&item.key, &item.message, &item.signature)
 }
 
-pub(super) fn joined(left: &[u8], right: &[u8]) -> [u8; 64] {
+pub(in crate::verify) fn joined(left: &[u8], right: &[u8]) -> [u8; 64] {
     [left, right].concat().try_into().unwrap()
 }
 
 /// Good signatures by some authors in turn.
-pub(super) fn schnorr_pool(count: usize, authors: usize, chance: &mut Chance) -> Vec<SchnorrCheck> {
+pub(in crate::verify) fn schnorr_pool(count: usize, authors: usize, chance: &mut Chance) -> Vec<SchnorrCheck> {
     let secp = Secp256k1::new();
     let keys: Vec<Keypair> = (0..authors)
         .map(|_| Keypair::from_secret_key(&secp, &SecretKey::from_slice(&chance.bytes()).unwrap()))
@@ -83,7 +83,7 @@ pub(super) fn schnorr_pool(count: usize, authors: usize, chance: &mut Chance) ->
 }
 
 /// A signature whose nonce or key has the ordinate that BIP-340 does not mean: good where neither is turned round.
-pub(super) fn schnorr_turned(turn_key: bool, turn_nonce: bool, chance: &mut Chance) -> SchnorrCheck {
+pub(in crate::verify) fn schnorr_turned(turn_key: bool, turn_nonce: bool, chance: &mut Chance) -> SchnorrCheck {
     let even = |scalar: Scalar| {
         let point = (ProjectivePoint::GENERATOR * scalar).to_affine().to_encoded_point(false);
         let is_even = point.y().unwrap()[31] & 1 == 0;
@@ -101,7 +101,7 @@ pub(super) fn schnorr_turned(turn_key: bool, turn_nonce: bool, chance: &mut Chan
 }
 
 /// Both with the same error, once up and once down: their equations fail alone and hold together.
-pub(super) fn cancelling(left: &mut SchnorrCheck, right: &mut SchnorrCheck, error: u64) {
+pub(in crate::verify) fn cancelling(left: &mut SchnorrCheck, right: &mut SchnorrCheck, error: u64) {
     for (item, error) in [(left, Scalar::from(error)), (right, -Scalar::from(error))] {
         let s = Scalar::from_repr(*FieldBytes::from_slice(&item.signature[32..])).unwrap() + error;
         item.signature[32..].copy_from_slice(&s.to_repr());
@@ -109,7 +109,7 @@ pub(super) fn cancelling(left: &mut SchnorrCheck, right: &mut SchnorrCheck, erro
 }
 
 /// The same for Ed25519.
-pub(super) fn ed25519_cancelling(left: &mut Owned, right: &mut Owned, error: u64) {
+pub(in crate::verify) fn ed25519_cancelling(left: &mut Owned, right: &mut Owned, error: u64) {
     for (item, error) in [(left, EdScalar::from(error)), (right, -EdScalar::from(error))] {
         let s = EdScalar::from_bytes_mod_order(item.signature[32..].try_into().unwrap()) + error;
         item.signature[32..].copy_from_slice(s.as_bytes());
@@ -117,7 +117,11 @@ pub(super) fn ed25519_cancelling(left: &mut Owned, right: &mut Owned, error: u64
 }
 
 /// A signature made as it should be, but with something added to the key and to the nonce.
-pub(super) fn ed25519_signed(key_part: EdwardsPoint, nonce_part: EdwardsPoint, chance: &mut Chance) -> Owned {
+pub(in crate::verify) fn ed25519_signed(
+    key_part: EdwardsPoint,
+    nonce_part: EdwardsPoint,
+    chance: &mut Chance,
+) -> Owned {
     let scalar = |bytes: [u8; 32]| EdScalar::from_bytes_mod_order(bytes);
     let (secret, nonce) = (scalar(chance.bytes()), scalar(chance.bytes()));
     let message = chance.bytes()[..chance.below(32)].to_vec();
@@ -129,7 +133,7 @@ pub(super) fn ed25519_signed(key_part: EdwardsPoint, nonce_part: EdwardsPoint, c
 }
 
 /// Good Ed25519 signatures by some signers in turn.
-pub(super) fn ed25519_pool(count: usize, signers: usize, chance: &mut Chance) -> Vec<Owned> {
+pub(in crate::verify) fn ed25519_pool(count: usize, signers: usize, chance: &mut Chance) -> Vec<Owned> {
     use ed25519_dalek::{Signer as _, SigningKey};
     let keys: Vec<SigningKey> = (0..signers).map(|_| SigningKey::from_bytes(&chance.bytes())).collect();
     (0..count)

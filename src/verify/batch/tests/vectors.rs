@@ -9,6 +9,7 @@ use super::makers::{
     Chance, Owned, cancelling, ed25519_pool, ed25519_signed, joined, on_one_core, schnorr_pool, schnorr_turned, single,
 };
 use crate::verify::batch::{Ed25519Check, SchnorrCheck, bip340, eddsa};
+use crate::verify::fixed_base::tests::{ed25519_alone, schnorr_alone};
 
 fn schnorr(items: &[SchnorrCheck]) -> Vec<bool> {
     on_one_core(|| crate::verify::batch::schnorr(items))
@@ -49,6 +50,7 @@ fn the_vectors_of_bip_340_are_answered_as_it_says() {
     let mut items = schnorr_pool(100, 7, &mut chance);
     for (at, (item, good)) in vectors.iter().enumerate() {
         assert_eq!(bip340::holds_alone(item), *good, "{at}");
+        assert_eq!(schnorr_alone(item), *good, "{at}");
         items.insert(at * 5, *item);
     }
     let answers = schnorr(&items);
@@ -84,6 +86,7 @@ fn agree(vectors: &[(Owned, bool)]) {
     for (at, (item, good)) in vectors.iter().enumerate() {
         assert_eq!(item.single(), *good, "{at}: strict verification says otherwise");
         assert!(*good || !eddsa::holds_alone(&item.check()), "{at}: a batch accepts what strict verification refuses");
+        assert_eq!(ed25519_alone(&item.check()), *good, "{at}: from a table");
         items.insert(at % items.len(), item.clone());
     }
     let checks: Vec<_> = items.iter().map(Owned::check).collect();

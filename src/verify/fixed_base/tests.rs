@@ -1,0 +1,112 @@
+//! What tables answer, held against the single verifiers; the vectors stand with those of batches.
+
+use super::tables::KEPT;
+use super::*;
+use crate::verify::batch::tests::makers::{
+    Chance, Owned, ed25519_pool, ed25519_signed, joined, schnorr_pool, schnorr_turned,
+};
+
+/// What a narrow table says of one signature, without the single verifier's help.
+pub(in crate::verify) fn schnorr_alone(item: &SchnorrCheck) -> bool {
+    schnorr::Table::of(&item.key, 4).is_some_and(|table| schnorr::hold(&table, &[item]) == [true])
+}
+
+/// The same of Ed25519.
+pub(in crate::verify) fn ed25519_alone(item: &Ed25519Check) -> bool {
+    eddsa::Table::of(&item.key, 4).is_some_and(|table| eddsa::hold(&table, &[item]) == [true])
+}
+
+#[test]
+fn what_holds_singly_holds_from_tables_and_nothing_else_does() {
+    let mut chance = Chance::new(21);
+    let mut items = schnorr_pool(120, 1, &mut chance);
+    let mut envelopes = ed25519_pool(120, 1, &mut chance);
+    for at in 0..120 {
+        let bit = 1 << chance.below(8);
+        let place = chance.below(64);
+        match at % 4 {
+            0 => {
+                items[at].signature[place] ^= bit;
+                envelopes[at].signature[place] ^= bit;
+            }
+            1 => {
+                items[at].message[place / 2] ^= bit;
+                envelopes[at].message.push(bit);
+            }
+            _ => {}
+        }
+    }
+    // s = 0 and s = 1, where next to nothing is added.
+    for s in [0, 1] {
+        let mut number = [0; 32];
+        number[31] = s;
+        items.push(SchnorrCheck { signature: joined(&items[2].signature[..32], &number), ..items[2] });
+        number.reverse();
+        envelopes.push(Owned { signature: joined(&envelopes[2].signature[..32], &number), ..envelopes[2].clone() });
+    }
+    let author = schnorr::Table::of(&items[0].key, 8).unwrap();
+    let singles: Vec<bool> = items.iter().map(SchnorrCheck::holds).collect();
+    assert_eq!(schnorr::hold(&author, &items.iter().collect::<Vec<_>>()), singles);
+    assert_eq!(singles.iter().filter(|good| **good).count(), 60);
+    let checks: Vec<Ed25519Check> = envelopes.iter().map(Owned::check).collect();
+    let signer = eddsa::Table::of(&checks[0].key, 8).unwrap();
+    let singles: Vec<bool> = checks.iter().map(Ed25519Check::holds).collect();
+    assert_eq!(eddsa::hold(&signer, &checks.iter().collect::<Vec<_>>()), singles);
+    assert_eq!(singles.iter().filter(|good| **good).count(), 60);
+}
+
+#[test]
+fn a_turned_nonce_or_key_and_a_part_of_small_order_are_answered_as_singly() {
+    use curve25519_dalek::constants::EIGHT_TORSION;
+    let mut chance = Chance::new(22);
+    for (key, nonce) in [(false, false), (true, false), (false, true), (true, true)] {
+        assert_eq!(schnorr_alone(&schnorr_turned(key, nonce, &mut chance)), !key && !nonce);
+    }
+    // One challenge in two, four or eight kills the part of a key.
+    let mut held = 0;
+    for (key, nonce) in [(1, 0), (4, 0), (0, 1), (0, 4), (2, 2), (0, 0)] {
+        for _ in 0..12 {
+            let item = ed25519_signed(EIGHT_TORSION[key], EIGHT_TORSION[nonce], &mut chance);
+            assert_eq!(ed25519_alone(&item.check()), item.single(), "{key} {nonce}");
+            held += u32::from(item.single());
+        }
+    }
+    assert!((12..60).contains(&held), "{held}");
+}
+
+#[test]
+fn a_point_of_small_order_has_no_table_and_neither_has_what_is_no_point() {
+    use curve25519_dalek::constants::EIGHT_TORSION;
+    for point in EIGHT_TORSION {
+        assert!(eddsa::Table::of(&point.compress().to_bytes(), 4).is_none());
+    }
+    // No abscissa of secp256k1, and no ordinate of the other curve.
+    assert!(schnorr::Table::of(&[0xff; 32], 4).is_none() && schnorr::Table::of(&[0; 32], 4).is_none());
+    assert!(eddsa::Table::of(&[0xff; 32], 4).is_none());
+}
+
+#[test]
+fn the_number_of_cores_and_of_signatures_under_a_key_changes_no_answer() {
+    let mut chance = Chance::new(23);
+    let mut items = Vec::new();
+    for count in [1, LEAST - 1, LEAST, LEAST + 1, 3 * LEAST] {
+        items.extend(schnorr_pool(count, 1, &mut chance));
+    }
+    let bad: Vec<usize> = (0..12).map(|_| chance.below(items.len())).collect();
+    bad.iter().for_each(|at| items[*at].message[3] ^= 1);
+    let expected: Vec<bool> = (0..items.len()).map(|at| !bad.contains(&at) || items[at].holds()).collect();
+    for cores in [1, 2, 7] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(cores).build().unwrap();
+        assert_eq!(pool.install(|| schnorr(&items, &Tables::default())), expected, "{cores} cores");
+    }
+    assert!(schnorr(&[], &Tables::default()).is_empty() && ed25519(&[], &Tables::default()).is_empty());
+}
+
+#[test]
+fn no_more_tables_are_kept_than_there_is_room_for() {
+    let (tables, mut chance) = (Tables::default(), Chance::new(24));
+    let authors = schnorr_pool(KEPT + 3, KEPT + 3, &mut chance);
+    let made: Vec<_> = authors.iter().map(|item| tables.author(&item.key).unwrap()).collect();
+    assert!(Arc::ptr_eq(&made[KEPT + 2], &tables.author(&authors[KEPT + 2].key).unwrap()), "the newest is there");
+    assert_eq!(made.iter().filter(|table| Arc::strong_count(table) > 1).count(), KEPT);
+}
