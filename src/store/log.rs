@@ -119,7 +119,7 @@ impl Log {
             let file = File::open(&path).map_err(io_error("open", &path))?;
             let len = file.metadata().map_err(io_error("read", &path))?.len();
             let Survey { rows, side, len, .. } = whole(&path, segment, len.max(HEADER_LEN))?;
-            tail = Some(Tail { segment, path, file, len, durable: len, rows, side, media: None });
+            tail = Some(Tail { segment, path, file, len, durable: len, rows, side, media: None, hasher: None });
         }
         let (readers, media, digests) = (Mutex::default(), Mutex::default(), BTreeMap::new());
         Ok(Self { dir, disk, segment_bytes: 0, sealed, tail, readers, media, digests })
@@ -172,6 +172,9 @@ impl Log {
         if let Some(tail) = self.tail.as_mut().filter(|_| !buffer.is_empty()) {
             self.disk.write(&tail.file, tail.len, buffer).map_err(io_error("append to", &tail.path))?;
             tail.len += buffer.len() as u64;
+            if let Some(hasher) = &mut tail.hasher {
+                hasher.update(buffer);
+            }
             buffer.clear();
         }
         Ok(())
@@ -189,7 +192,10 @@ impl Log {
     pub(super) fn seal(&mut self) -> Result<(), StoreError> {
         self.sync()?;
         let Some(tail) = self.tail.take() else { return Ok(()) };
-        let mut hasher = footer::hash_prefix(&tail.path, tail.len)?;
+        let mut hasher = match tail.hasher {
+            Some(hasher) => hasher,
+            None => footer::hash_prefix(&tail.path, tail.len)?,
+        };
         let body = hasher.clone().finish();
         let (bytes, trailer) = footer::encode(tail.segment, &tail.rows, tail.side, tail.len, body);
         hasher.update(&bytes);

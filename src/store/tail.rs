@@ -10,6 +10,7 @@ use super::footer::Row;
 use super::media_set::MediaSet;
 use super::record::{HEAD_LEN, Head, Kind, MARKER, Place};
 use super::segment::{HEADER_LEN, Step, Walker, damaged, header, open_path};
+use crate::domain::Sha256Stream;
 
 const WINDOW: usize = 1 << 20;
 
@@ -26,6 +27,8 @@ pub(super) struct Tail {
     pub(super) side: u64,
     /// Which media its evidence is of; `None` when it was begun by another process.
     pub(super) media: Option<MediaSet>,
+    /// Of all bytes, as they are written; `None` when it was begun by another process.
+    pub(super) hasher: Option<Sha256Stream>,
 }
 
 impl Tail {
@@ -39,8 +42,10 @@ impl Tail {
     }
 
     fn empty(segment: u32, path: PathBuf, file: File) -> Self {
-        let media = Some(MediaSet::default());
-        Self { segment, path, file, len: HEADER_LEN, durable: HEADER_LEN, rows: Vec::new(), side: 0, media }
+        let mut hasher = Sha256Stream::default();
+        hasher.update(&header(segment));
+        let (media, hasher) = (Some(MediaSet::default()), Some(hasher));
+        Self { segment, path, file, len: HEADER_LEN, durable: HEADER_LEN, rows: Vec::new(), side: 0, media, hasher }
     }
 
     /// Opens the segment to go on writing. `acknowledged` is the end of what was acknowledged in it, as far as an index
@@ -72,7 +77,7 @@ impl Tail {
             return Err(damaged(&path, survey.len, "the log ends before what was acknowledged"));
         }
         let Survey { len, durable, rows, side, .. } = survey;
-        let tail = Self { segment, path, file, len, durable: len, rows, side, media: None };
+        let tail = Self { segment, path, file, len, durable: len, rows, side, media: None, hasher: None };
         tail.rewrite(disk, durable)?;
         Ok(tail)
     }

@@ -45,14 +45,14 @@ impl Checks {
     /// Which signatures are good, found side by side.
     fn good(self, bench: &Bench<'_>, decoded: &[Decoded]) -> Vec<Good> {
         let wanted: Vec<Wanted<'_>> = decoded.par_iter().map(|decoded| wanted(bench, decoded)).collect();
-        let mut good: Vec<Good> =
-            wanted.iter().map(|wanted| Good { event: wanted.is_known, envelope: false }).collect();
+        let mut good: Vec<Good> = wanted.iter().map(|wanted| Good { event: wanted.is_known, envelope: None }).collect();
         let tables = bench.genuine.tables();
         for at in holding(wanted.iter().map(|wanted| wanted.event), |checks| self.schnorr(checks, tables)) {
             good[at].event = true;
         }
-        for at in holding(wanted.iter().map(|wanted| wanted.envelope), |checks| self.ed25519(checks, tables)) {
-            good[at].envelope = true;
+        let envelopes = wanted.iter().map(|wanted| wanted.envelope.map(|(_, check)| check));
+        for at in holding(envelopes, |checks| self.ed25519(checks, tables)) {
+            good[at].envelope = wanted[at].envelope.map(|(place, _)| place);
         }
         good
     }
@@ -90,7 +90,7 @@ struct Wanted<'d> {
     /// The event's was checked before.
     is_known: bool,
     event: Option<SchnorrCheck>,
-    envelope: Option<Ed25519Check<'d>>,
+    envelope: Option<(usize, Ed25519Check<'d>)>,
 }
 
 fn wanted<'d>(bench: &Bench<'_>, decoded: &'d Decoded) -> Wanted<'d> {

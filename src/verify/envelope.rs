@@ -21,7 +21,8 @@ pub struct Refusal {
     pub finding: Finding,
 }
 
-/// Judges one carrier. `event` names the Nostr event that it came in, if any; `signed` tells that its [`signature`] holds.
+/// Judges one carrier. `event` names the Nostr event that it came in, if any; `signed` is there where its [`signature`] holds: the place
+/// of the candidate that hashes to the id.
 ///
 /// # Errors
 /// [`Refusal`] with the first step that fails. Nothing beside the signed bytes makes an envelope acceptable.
@@ -30,7 +31,7 @@ pub fn judge(
     (ring, genuine): (&KeyRing, &Genuine),
     evidence: EvidenceId,
     event: Option<NostrEventId>,
-    signed: bool,
+    signed: Option<usize>,
 ) -> Result<SignedEnvelope, Box<Refusal>> {
     accept(carrier, (ring, genuine), signed).map_err(|no| {
         let subject = Subject::new("envelope", carrier.declared_id);
@@ -98,27 +99,33 @@ impl No {
     }
 }
 
-/// The one signature that decides over a carrier: key, signed bytes, signature. `None` where another step or more than one key does,
-/// and where it is known already.
+/// The one signature that decides over a carrier (key, signed bytes, signature), and the place of the signed bytes among the
+/// candidates. `None` where another step or more than one key decides, and where it is known already.
 pub(super) fn signature<'c>(
     carrier: &'c EnvelopeCarrier,
     (ring, genuine): (&KeyRing, &Genuine),
-) -> Option<Ed25519Check<'c>> {
+) -> Option<(usize, Ed25519Check<'c>)> {
     let (message, signature, keys) = offered(carrier, ring)?;
     let [key] = keys else { return None };
-    let is_known = genuine.knows_envelope(key.as_bytes(), carrier, signature);
-    (!is_known).then(|| Ed25519Check { key: key.to_bytes(), message, signature: *signature })
+    if genuine.knows_envelope(key.as_bytes(), carrier, signature) {
+        return None;
+    }
+    let place = carrier.candidates.iter().position(|(_, bytes)| std::ptr::eq(bytes.as_slice(), message))?;
+    Some((place, Ed25519Check { key: key.to_bytes(), message, signature: *signature }))
 }
 
 fn accept(
     carrier: &EnvelopeCarrier,
     (ring, genuine): (&KeyRing, &Genuine),
-    signed: bool,
+    signed: Option<usize>,
 ) -> Result<SignedEnvelope, No> {
     if let Some(key) = &carrier.duplicate_key {
         return Err(No::new(Code::EnvDuplicateKey, "distinct keys", key, "the carrier can be read two ways"));
     }
-    let (rule, bytes) = addressed(carrier)?;
+    let (rule, bytes) = match signed.and_then(|place| carrier.candidates.get(place)) {
+        Some((rule, bytes)) => (*rule, bytes.as_slice()),
+        None => addressed(carrier)?,
+    };
     let (Some(sig), Some(kid)) = (&carrier.sig, &carrier.kid) else {
         let missing = if carrier.kid.is_some() { "no readable signature" } else { "no kid" };
         return Err(No::new(Code::EnvUnsigned, "a signature and a kid", missing, "not signed, so not counted"));
@@ -129,7 +136,7 @@ fn accept(
     let holds = |key: &VerifyingKey| {
         genuine.knows_envelope(key.as_bytes(), carrier, sig) || key.verify_strict(bytes, &signature).is_ok()
     };
-    if !signed && !keys.iter().any(holds) {
+    if signed.is_none() && !keys.iter().any(holds) {
         return Err(No::new(
             Code::EnvSigBad,
             format!("a signature under {kid}"),

@@ -35,8 +35,8 @@ pub(super) struct Bench<'a> {
 pub(super) struct Good {
     /// The event's own, and its id is that of its serialisation.
     pub(super) event: bool,
-    /// The envelope's, by the one key that its kid names.
-    pub(super) envelope: bool,
+    /// The envelope's, by the one key that its kid names; the place of the signed bytes among the carrier's candidates.
+    pub(super) envelope: Option<usize>,
 }
 
 /// The population that undecodable bytes of this media are counted in.

@@ -19,24 +19,26 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::batch::{Ed25519Check, SchnorrCheck};
+use tables::{Kept, Table};
+
 pub use tables::Tables;
 
-/// Fewer under one key are not worth a table.
-const LEAST: usize = 128;
+/// Fewer under one key are not worth making a table.
+const LEAST: usize = 256;
+/// Fewer are not worth a table that is there: the additions share inversions.
+const FEW: usize = 16;
 /// Signatures that are summed up side by side, at most: they share inversions, and each digit's part of a table.
 const AT_ONCE: usize = 512;
 
 /// Judges BIP-340 signatures on all cores: one answer for each, in their order, the one that libsecp256k1 gives.
 pub fn schnorr(items: &[SchnorrCheck], tables: &Tables) -> Vec<bool> {
-    let table = |key: &[u8; 32]| tables.author(key);
-    answers(items, &|item| &item.key, &table, &schnorr::hold, &SchnorrCheck::holds)
+    answers(items, &|item| &item.key, &tables.authors, &schnorr::hold, &SchnorrCheck::holds)
 }
 
 /// Judges Ed25519 signatures on all cores: one answer for each, in their order, the one that `verify_strict` gives, and `false`
 /// for a key that is no point.
 pub fn ed25519(items: &[Ed25519Check], tables: &Tables) -> Vec<bool> {
-    let table = |key: &[u8; 32]| tables.signer(key);
-    answers(items, &|item| &item.key, &table, &eddsa::hold, &Ed25519Check::holds)
+    answers(items, &|item| &item.key, &tables.signers, &eddsa::hold, &Ed25519Check::holds)
 }
 
 /// Some signatures under one key, and the table of that key. Without one each is judged singly.
@@ -45,10 +47,10 @@ struct Task<'p, T> {
     table: Option<Arc<T>>,
 }
 
-fn answers<C: Sync, T: Send + Sync>(
+fn answers<C: Sync, T: Table>(
     items: &[C],
     key: &(impl Fn(&C) -> &[u8; 32] + Sync),
-    table: &(impl Fn(&[u8; 32]) -> Option<Arc<T>> + Sync),
+    tables: &Kept<T>,
     hold: &(impl Fn(&T, &[&C]) -> Vec<bool> + Sync),
     single: &(impl Fn(&C) -> bool + Sync),
 ) -> Vec<bool> {
@@ -58,7 +60,12 @@ fn answers<C: Sync, T: Send + Sync>(
     let groups: Vec<&[usize]> = order.chunk_by(|left, right| key(&items[*left]) == key(&items[*right])).collect();
     let tasks: Vec<Task<'_, T>> = (groups.par_iter())
         .flat_map_iter(|places| {
-            let table = if places.len() < LEAST { None } else { table(key(&items[places[0]])) };
+            let key = key(&items[places[0]]);
+            let table = match places.len() {
+                ..FEW => None,
+                FEW..LEAST => tables.there(key),
+                LEAST.. => tables.there(key).or_else(|| tables.made(key)),
+            };
             places.chunks(size).map(move |places| Task { places, table: table.clone() })
         })
         .collect();

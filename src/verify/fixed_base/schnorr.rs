@@ -14,8 +14,8 @@ use crate::verify::batch::SchnorrCheck;
 use crate::verify::batch::affine::{Adder, Point};
 use crate::verify::batch::bip340::challenge;
 
-/// Bits of a digit of what an author is multiplied by: a table of 372 kB.
-pub(super) const WIDTH: usize = 8;
+/// Bits of a digit of what an author is multiplied by: a table of 653 kB.
+pub(super) const WIDTH: usize = 9;
 /// The same for the generator, whose table is made once and serves everybody: 1.2 MB.
 const GENERATOR: usize = 10;
 
@@ -29,7 +29,7 @@ pub(super) struct Table {
 
 impl Table {
     /// Of the author with this abscissa. `None` when there is none.
-    pub(super) fn of(key: &[u8; 32], width: usize) -> Option<Self> {
+    pub(super) fn wide(key: &[u8; 32], width: usize) -> Option<Self> {
         let mut compressed = [2; 33];
         compressed[1..].copy_from_slice(key);
         let bytes = PublicKey::from_slice(&compressed).ok()?.serialize_uncompressed();

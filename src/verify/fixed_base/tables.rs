@@ -1,34 +1,41 @@
 //! The tables of those who signed often, the latest few of them.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{eddsa, schnorr};
 
-/// Tables that are kept of each kind: some 14 MB in all.
+/// Tables that are kept of each kind: some 25 MB in all.
 pub(super) const KEPT: usize = 16;
 
 /// Tables by key. They change no answer, only what it costs.
 #[derive(Debug, Default)]
 pub struct Tables {
-    authors: Kept<schnorr::Table>,
-    signers: Kept<eddsa::Table>,
+    pub(super) authors: Kept<schnorr::Table>,
+    pub(super) signers: Kept<eddsa::Table>,
 }
 
-impl Tables {
-    /// The table of an author; `None` for what is no point.
-    pub(super) fn author(&self, key: &[u8; 32]) -> Option<Arc<schnorr::Table>> {
-        self.authors.get(key, |key| schnorr::Table::of(key, schnorr::WIDTH))
-    }
+/// The multiples of a key.
+pub(super) trait Table: Send + Sync + Sized {
+    /// `None` for a key that has none.
+    fn of(key: &[u8; 32]) -> Option<Self>;
+}
 
-    /// The table of a signer of Ed25519; `None` for a point that strict verification refuses.
-    pub(super) fn signer(&self, key: &[u8; 32]) -> Option<Arc<eddsa::Table>> {
-        self.signers.get(key, |key| eddsa::Table::of(key, eddsa::WIDTH))
+impl Table for schnorr::Table {
+    fn of(key: &[u8; 32]) -> Option<Self> {
+        Self::wide(key, schnorr::WIDTH)
     }
 }
 
+impl Table for eddsa::Table {
+    fn of(key: &[u8; 32]) -> Option<Self> {
+        Self::wide(key, eddsa::WIDTH)
+    }
+}
+
+/// Tables of one kind. The lock is held for a look, once for each key of a batch.
 #[derive(Debug)]
-struct Kept<T>(Mutex<VecDeque<([u8; 32], Arc<T>)>>);
+pub(super) struct Kept<T>(Mutex<VecDeque<([u8; 32], Arc<T>)>>);
 
 impl<T> Default for Kept<T> {
     fn default() -> Self {
@@ -36,20 +43,22 @@ impl<T> Default for Kept<T> {
     }
 }
 
-impl<T> Kept<T> {
-    /// The table that is there, or a new one in the place of the oldest.
-    fn get(&self, key: &[u8; 32], make: impl Fn(&[u8; 32]) -> Option<T>) -> Option<Arc<T>> {
-        if let Some((_, table)) = self.lock().iter().find(|(of, _)| of == key) {
-            return Some(table.clone());
-        }
-        let table = Arc::new(make(key)?);
+impl<T: Table> Kept<T> {
+    /// The table that is there.
+    pub(super) fn there(&self, key: &[u8; 32]) -> Option<Arc<T>> {
+        self.lock().iter().find(|(of, _)| of == key).map(|(_, table)| table.clone())
+    }
+
+    /// A new table, in the place of the oldest.
+    pub(super) fn made(&self, key: &[u8; 32]) -> Option<Arc<T>> {
+        let table = Arc::new(T::of(key)?);
         let mut kept = self.lock();
         kept.truncate(KEPT - 1);
         kept.push_front((*key, table.clone()));
         Some(table)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<([u8; 32], Arc<T>)>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<([u8; 32], Arc<T>)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

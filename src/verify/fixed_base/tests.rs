@@ -8,12 +8,12 @@ use crate::verify::batch::tests::makers::{
 
 /// What a narrow table says of one signature, without the single verifier's help.
 pub(in crate::verify) fn schnorr_alone(item: &SchnorrCheck) -> bool {
-    schnorr::Table::of(&item.key, 4).is_some_and(|table| schnorr::hold(&table, &[item]) == [true])
+    schnorr::Table::wide(&item.key, 4).is_some_and(|table| schnorr::hold(&table, &[item]) == [true])
 }
 
 /// The same of Ed25519.
 pub(in crate::verify) fn ed25519_alone(item: &Ed25519Check) -> bool {
-    eddsa::Table::of(&item.key, 4).is_some_and(|table| eddsa::hold(&table, &[item]) == [true])
+    eddsa::Table::wide(&item.key, 4).is_some_and(|table| eddsa::hold(&table, &[item]) == [true])
 }
 
 #[test]
@@ -44,12 +44,12 @@ fn what_holds_singly_holds_from_tables_and_nothing_else_does() {
         number.reverse();
         envelopes.push(Owned { signature: joined(&envelopes[2].signature[..32], &number), ..envelopes[2].clone() });
     }
-    let author = schnorr::Table::of(&items[0].key, 8).unwrap();
+    let author = schnorr::Table::wide(&items[0].key, 8).unwrap();
     let singles: Vec<bool> = items.iter().map(SchnorrCheck::holds).collect();
     assert_eq!(schnorr::hold(&author, &items.iter().collect::<Vec<_>>()), singles);
     assert_eq!(singles.iter().filter(|good| **good).count(), 60);
     let checks: Vec<Ed25519Check> = envelopes.iter().map(Owned::check).collect();
-    let signer = eddsa::Table::of(&checks[0].key, 8).unwrap();
+    let signer = eddsa::Table::wide(&checks[0].key, 8).unwrap();
     let singles: Vec<bool> = checks.iter().map(Ed25519Check::holds).collect();
     assert_eq!(eddsa::hold(&signer, &checks.iter().collect::<Vec<_>>()), singles);
     assert_eq!(singles.iter().filter(|good| **good).count(), 60);
@@ -78,18 +78,18 @@ fn a_turned_nonce_or_key_and_a_part_of_small_order_are_answered_as_singly() {
 fn a_point_of_small_order_has_no_table_and_neither_has_what_is_no_point() {
     use curve25519_dalek::constants::EIGHT_TORSION;
     for point in EIGHT_TORSION {
-        assert!(eddsa::Table::of(&point.compress().to_bytes(), 4).is_none());
+        assert!(eddsa::Table::wide(&point.compress().to_bytes(), 4).is_none());
     }
     // No abscissa of secp256k1, and no ordinate of the other curve.
-    assert!(schnorr::Table::of(&[0xff; 32], 4).is_none() && schnorr::Table::of(&[0; 32], 4).is_none());
-    assert!(eddsa::Table::of(&[0xff; 32], 4).is_none());
+    assert!(schnorr::Table::wide(&[0xff; 32], 4).is_none() && schnorr::Table::wide(&[0; 32], 4).is_none());
+    assert!(eddsa::Table::wide(&[0xff; 32], 4).is_none());
 }
 
 #[test]
 fn the_number_of_cores_and_of_signatures_under_a_key_changes_no_answer() {
     let mut chance = Chance::new(23);
     let mut items = Vec::new();
-    for count in [1, LEAST - 1, LEAST, LEAST + 1, 3 * LEAST] {
+    for count in [1, FEW, LEAST - 1, LEAST, LEAST + 1, 3 * LEAST] {
         items.extend(schnorr_pool(count, 1, &mut chance));
     }
     let bad: Vec<usize> = (0..12).map(|_| chance.below(items.len())).collect();
@@ -97,7 +97,12 @@ fn the_number_of_cores_and_of_signatures_under_a_key_changes_no_answer() {
     let expected: Vec<bool> = (0..items.len()).map(|at| !bad.contains(&at) || items[at].holds()).collect();
     for cores in [1, 2, 7] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(cores).build().unwrap();
-        assert_eq!(pool.install(|| schnorr(&items, &Tables::default())), expected, "{cores} cores");
+        let tables = Tables::default();
+        assert_eq!(pool.install(|| schnorr(&items, &tables)), expected, "{cores} cores");
+        // Few, under keys whose tables are there.
+        let some: Vec<SchnorrCheck> = items.iter().copied().step_by(9).collect();
+        let answers = pool.install(|| schnorr(&some, &tables));
+        assert!(expected.iter().step_by(9).eq(&answers), "{cores} cores");
     }
     assert!(schnorr(&[], &Tables::default()).is_empty() && ed25519(&[], &Tables::default()).is_empty());
 }
@@ -106,7 +111,10 @@ fn the_number_of_cores_and_of_signatures_under_a_key_changes_no_answer() {
 fn no_more_tables_are_kept_than_there_is_room_for() {
     let (tables, mut chance) = (Tables::default(), Chance::new(24));
     let authors = schnorr_pool(KEPT + 3, KEPT + 3, &mut chance);
-    let made: Vec<_> = authors.iter().map(|item| tables.author(&item.key).unwrap()).collect();
-    assert!(Arc::ptr_eq(&made[KEPT + 2], &tables.author(&authors[KEPT + 2].key).unwrap()), "the newest is there");
+    let made: Vec<_> = authors.iter().map(|item| tables.authors.made(&item.key).unwrap()).collect();
+    assert!(
+        Arc::ptr_eq(&made[KEPT + 2], &tables.authors.there(&authors[KEPT + 2].key).unwrap()),
+        "the newest is there"
+    );
     assert_eq!(made.iter().filter(|table| Arc::strong_count(table) > 1).count(), KEPT);
 }
