@@ -6,7 +6,7 @@ use super::batch::{self, Ed25519Check, SchnorrCheck};
 use super::fixed_base::{self, Tables};
 use super::judge::{Bench, Good};
 use super::merge::Judged;
-use super::{envelope, nostr};
+use super::{envelope, nostr, settlement};
 use crate::domain::{EvidenceId, RawEvidence};
 use crate::evidence::{CarrierBody, Claim, Decoded, EnvelopeCarrier, EventSignature, decode};
 
@@ -45,7 +45,8 @@ impl Checks {
     /// Which signatures are good, found side by side.
     fn good(self, bench: &Bench<'_>, decoded: &[Decoded]) -> Vec<Good> {
         let wanted: Vec<Wanted<'_>> = decoded.par_iter().map(|decoded| wanted(bench, decoded)).collect();
-        let mut good: Vec<Good> = wanted.iter().map(|wanted| Good { event: wanted.is_known, envelope: None }).collect();
+        let mut good: Vec<Good> =
+            wanted.iter().map(|wanted| Good { event: wanted.is_known, ..Good::default() }).collect();
         let tables = bench.genuine.tables();
         for at in holding(wanted.iter().map(|wanted| wanted.event), |checks| self.schnorr(checks, tables)) {
             good[at].event = true;
@@ -53,6 +54,9 @@ impl Checks {
         let envelopes = wanted.iter().map(|wanted| wanted.envelope.map(|(_, check)| check));
         for at in holding(envelopes, |checks| self.ed25519(checks, tables)) {
             good[at].envelope = wanted[at].envelope.map(|(place, _)| place);
+        }
+        for at in holding(wanted.iter().map(|wanted| wanted.settlement), |checks| self.ed25519(checks, tables)) {
+            good[at].settlement = true;
         }
         good
     }
@@ -91,6 +95,7 @@ struct Wanted<'d> {
     is_known: bool,
     event: Option<SchnorrCheck>,
     envelope: Option<(usize, Ed25519Check<'d>)>,
+    settlement: Option<Ed25519Check<'d>>,
 }
 
 fn wanted<'d>(bench: &Bench<'_>, decoded: &'d Decoded) -> Wanted<'d> {
@@ -98,6 +103,7 @@ fn wanted<'d>(bench: &Bench<'_>, decoded: &'d Decoded) -> Wanted<'d> {
     let envelope = |carrier: &'d EnvelopeCarrier| envelope::signature(carrier, (bench.ring, bench.genuine));
     match claim.as_ref() {
         Claim::Activity(carrier) => Wanted { envelope: envelope(carrier), ..Wanted::default() },
+        Claim::Settlement(claim) => Wanted { settlement: Some(settlement::signature(claim)), ..Wanted::default() },
         // The signature over a wrong id is not looked at, nor anything that such an event carries.
         Claim::Nostr(carrier) if nostr::id_holds(&carrier.event).is_ok() => {
             let is_known = bench.genuine.knows(&carrier.event);
@@ -106,7 +112,7 @@ fn wanted<'d>(bench: &Bench<'_>, decoded: &'d Decoded) -> Wanted<'d> {
                 CarrierBody::Envelope(carrier) => envelope(carrier),
                 _ => None,
             };
-            Wanted { is_known, event, envelope }
+            Wanted { is_known, event, envelope, settlement: None }
         }
         _ => Wanted::default(),
     }

@@ -37,6 +37,8 @@ pub(super) struct Good {
     pub(super) event: bool,
     /// The envelope's, by the one key that its kid names; the place of the signed bytes among the carrier's candidates.
     pub(super) envelope: Option<usize>,
+    /// The settlement's, by the key that comes with it.
+    pub(super) settlement: bool,
 }
 
 /// The population that undecodable bytes of this media are counted in.
@@ -78,7 +80,7 @@ impl Bench<'_> {
         match *claim {
             Claim::Nostr(carrier) => self.event(&mut judged, &carrier, good),
             Claim::Ots(claim) => self.loose_proof(&mut judged, claim),
-            Claim::Settlement(claim) => self.settlement(&mut judged, &claim),
+            Claim::Settlement(claim) => self.settlement(&mut judged, &claim, good),
             Claim::PaymentLogEntry(entry) => judged.unsigned("payment_log", Fact::PaymentLogEntry(entry)),
             Claim::Invoice(record) => {
                 let (kept, finding) = invoice::judge(record, evidence);
@@ -249,8 +251,8 @@ impl Bench<'_> {
         judged
     }
 
-    fn settlement(&self, judged: &mut Judged, claim: &SettlementClaim) {
-        let (accepted, findings) = settlement::judge(claim, judged.evidence, self.policy);
+    fn settlement(&self, judged: &mut Judged, claim: &SettlementClaim, good: Good) {
+        let (accepted, findings) = settlement::judge(claim, judged.evidence, self.policy, good.settlement);
         let fate = match &accepted {
             Some(_) => Fate::Accepted,
             // A good signature by a key that the policy does not pin: the pin may still come.

@@ -1,8 +1,7 @@
 //! Settlements: the signature first, then whether the key is one we pinned, then what the preimage proves.
 
-use ed25519_dalek::{Signature, VerifyingKey};
-
 use super::SignedSettlement;
+use super::batch::Ed25519Check;
 use crate::domain::{Code, Digest32, EvidenceId, Finding, Subject, TrustPolicy, sha256};
 use crate::evidence::{SettlementClaim, SettlementEvent};
 
@@ -11,11 +10,12 @@ use crate::evidence::{SettlementClaim, SettlementEvent};
 ///
 /// A settlement with a bad preimage is still a signed statement: it is accepted, PRE_INVALID stands beside it, and
 /// `preimage_proven` is false. What a kind requires, its direction and repeated operation ids are reconciled later.
-/// SIG_UNSIGNED_FIELDS is found while decoding.
+/// SIG_UNSIGNED_FIELDS is found while decoding. `signed` tells that the [`signature`] is known to hold.
 pub fn judge(
     claim: &SettlementClaim,
     carrier: EvidenceId,
     policy: &TrustPolicy,
+    signed: bool,
 ) -> (Option<SignedSettlement>, Vec<Finding>) {
     let digest = sha256(&claim.canonical);
     let event = &claim.event;
@@ -26,7 +26,7 @@ pub fn judge(
             .and("key", claim.pubkey);
         Finding::new(code, subject).with_evidence(carrier, "carrier")
     };
-    if !signature_holds(claim) {
+    if !signed && !signature(claim).holds() {
         let finding = found(Code::SigBad)
             .with_values("an Ed25519 signature over the canonical bytes", faster_hex::hex_string(&claim.sig))
             .with_explanation("the signature fails under the record's own key; the settlement is not counted");
@@ -52,11 +52,10 @@ pub fn judge(
     (Some(settlement), findings)
 }
 
-/// Strict verification (RFC 8032 with the cofactorless equation; small-order keys and non-canonical scalars fail), so
-/// that two auditors can't disagree about an odd signature.
-fn signature_holds(claim: &SettlementClaim) -> bool {
-    VerifyingKey::from_bytes(claim.pubkey.as_bytes())
-        .is_ok_and(|key| key.verify_strict(&claim.canonical, &Signature::from_bytes(&claim.sig)).is_ok())
+/// What has to hold by strict verification (RFC 8032 with the cofactorless equation; small-order keys and non-canonical scalars fail),
+/// so that two auditors can't disagree about an odd signature.
+pub(super) fn signature(claim: &SettlementClaim) -> Ed25519Check<'_> {
+    Ed25519Check { key: *claim.pubkey.as_bytes(), message: &claim.canonical, signature: claim.sig }
 }
 
 /// Whether a preimage was shown and hashes to the payment hash; otherwise what was expected and what was there.

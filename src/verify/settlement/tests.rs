@@ -62,7 +62,7 @@ fn policy(from: Option<i64>, until: Option<i64>) -> TrustPolicy {
 }
 
 fn judged(claim: &SettlementClaim, policy: &TrustPolicy) -> (Option<bool>, Vec<Code>) {
-    let (settlement, findings) = judge(claim, carrier(), policy);
+    let (settlement, findings) = judge(claim, carrier(), policy, false);
     let refers = |finding: &Finding| finding.evidence.iter().any(|evidence| evidence.id == carrier());
     assert!(findings.iter().all(refers), "a finding names its carrier");
     (settlement.map(|accepted| accepted.preimage_proven), findings.iter().map(|finding| finding.code).collect())
@@ -71,7 +71,7 @@ fn judged(claim: &SettlementClaim, policy: &TrustPolicy) -> (Option<bool>, Vec<C
 #[test]
 fn a_settlement_by_a_pinned_key_with_its_preimage_is_proven() {
     let claim = signed(event());
-    let (settlement, findings) = judge(&claim, carrier(), &policy(None, None));
+    let (settlement, findings) = judge(&claim, carrier(), &policy(None, None), false);
     let settlement = settlement.unwrap();
     assert_eq!((settlement.digest, settlement.preimage_proven), (sha256(&claim.canonical), true));
     assert_eq!((settlement.event, settlement.key, findings), (claim.event, claim.pubkey, vec![]));

@@ -31,7 +31,7 @@ pub(super) fn judged(wire: &str, signed: Option<&str>) -> String {
     if let Some(signed) = signed {
         claim.canonical = signed.as_bytes().to_vec();
     }
-    let (settlement, findings) = judge(&claim, EvidenceId::from_bytes([0; 32]), &policy());
+    let (settlement, findings) = judge(&claim, EvidenceId::from_bytes([0; 32]), &policy(), false);
     match settlement {
         Some(settlement) => {
             assert_eq!(findings, []);

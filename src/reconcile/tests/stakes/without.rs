@@ -135,7 +135,7 @@ fn sealed(scene: &mut Scene, is_pinned: bool, change: impl FnOnce(&mut Settlemen
         SettlementClaim { event, canonical: Vec::new(), pubkey, sig: [0; 64], unsigned_members: Vec::new() };
     resign(&mut claim, |event| event.preimage = None);
     change(&mut claim);
-    let (_, found) = signed::judge(&claim, evidence("sealed"), &scene.world.policy);
+    let (_, found) = signed::judge(&claim, evidence("sealed"), &scene.world.policy, false);
     scene.world.set.findings.extend(found);
 }
 
