@@ -13,7 +13,7 @@ use crate::domain::{
     AsOf, Code, Condition, Digest32, Divergence, LostStore, Outcome, Severity, State, TrustPolicy, UnixSeconds,
 };
 use crate::ledger::{CustodyCourse, LedgerView, Ledgers, rebuild};
-use crate::reconcile::{ByMonth, Declared, Input, Objectives, Reconciliation, Runbook, by_month, reconcile};
+use crate::reconcile::{ByMonth, CountedByMonth, Declared, Input, Objectives, Reconciliation, Runbook, reconcile};
 use crate::report::{Inputs, Model};
 use crate::seal::{StateSeal, seal};
 use crate::verify::VerifiedSet;
@@ -145,13 +145,10 @@ impl Conclusion {
             },
         };
         // What ledgers are held against, and what they show of themselves: neither asks the other.
-        let held_against = || {
-            let reconciliation = reconcile(&input);
-            let months = by_month(&input, &reconciliation.coverage);
-            (reconciliation, months)
-        };
-        let ((reconciliation, months), (custody, views)) =
+        let held_against = || rayon::join(|| reconcile(&input), || CountedByMonth::of(&input));
+        let ((reconciliation, counted), (custody, views)) =
             rayon::join(held_against, || (ledgers.rebind.course(), ledgers.views()));
+        let months = counted.beside(&input, &reconciliation.coverage);
         set.check()?;
         tables.sightings.check()?;
         let seal = seal(&views);

@@ -50,6 +50,7 @@ impl VerifyArgs {
     /// What the library calls it.
     pub(crate) fn checks(self) -> Checks {
         match self.verify {
+            VerifyBy::Library => Checks::Library,
             VerifyBy::Single => Checks::Single,
             VerifyBy::Batch => Checks::Batch,
         }
@@ -59,9 +60,11 @@ impl VerifyArgs {
 /// `--verify`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum VerifyBy {
-    /// Each signature by itself, by libsecp256k1 and strict Ed25519.
+    /// Each signature by libsecp256k1 and strict Ed25519 alone.
+    Library,
+    /// Each signature by an equation of its own; keys that sign often have tables, and what does not hold is judged by the libraries.
     Single,
-    /// All signatures of a batch at once; what does not hold so is judged by itself.
+    /// All signatures of a batch at once; what does not hold so is judged by the libraries.
     Batch,
 }
 

@@ -55,7 +55,7 @@ pub use absences::{Absent, Why, absences};
 pub use acknowledge::{JudgedStatement, StatementState};
 pub use balances::balances;
 pub use book::{Balance, BalanceBook, Balances};
-pub use months::{ByMonth, Cell, GapUse, OpenWindow, TakedownUse, by_month};
+pub use months::{ByMonth, Cell, CountedByMonth, GapUse, OpenWindow, TakedownUse};
 pub use objectives::Objectives;
 pub use reconciler::{Input, reconcile};
 pub use result::*;

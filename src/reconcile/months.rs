@@ -94,39 +94,54 @@ pub struct ByMonth {
     pub events: Reconstructible,
 }
 
-/// Looks at every event and absence once more, beside the coverage that [`super::reconcile`] established.
-pub fn by_month(input: &Input<'_>, coverage: &[Coverage]) -> ByMonth {
-    let mut tallies = Tallies::new();
-    let events = held(input, &mut tallies);
-    let mut gaps: BTreeMap<&KnownGap, u64> = BTreeMap::new();
-    let mut takedowns: BTreeMap<&Takedown, u64> = BTreeMap::new();
-    absences(input, &mut |source, slice, absent| {
-        let Ok(kind) = slice.kind.parse() else { return };
-        let tally = tallies.entry((source, slice, kind, Month::of(absent.at))).or_default();
-        tally.missing += 1;
-        match absent.why {
-            Why::Unexplained => {}
-            Why::Gap(gap) => {
-                tally.in_gaps += 1;
-                *gaps.entry(gap).or_default() += 1;
+/// Every event and absence, counted once more by month.
+pub struct CountedByMonth<'a> {
+    tallies: Tallies<'a>,
+    gaps: BTreeMap<&'a KnownGap, u64>,
+    takedowns: BTreeMap<&'a Takedown, u64>,
+    events: Reconstructible,
+}
+
+impl<'a> CountedByMonth<'a> {
+    /// Looks at every event and absence.
+    pub fn of(input: &Input<'a>) -> Self {
+        let mut tallies = Tallies::new();
+        let events = held(input, &mut tallies);
+        let mut gaps: BTreeMap<&KnownGap, u64> = BTreeMap::new();
+        let mut takedowns: BTreeMap<&Takedown, u64> = BTreeMap::new();
+        absences(input, &mut |source, slice, absent| {
+            let Ok(kind) = slice.kind.parse() else { return };
+            let tally = tallies.entry((source, slice, kind, Month::of(absent.at))).or_default();
+            tally.missing += 1;
+            match absent.why {
+                Why::Unexplained => {}
+                Why::Gap(gap) => {
+                    tally.in_gaps += 1;
+                    *gaps.entry(gap).or_default() += 1;
+                }
+                Why::TakenDown(takedown) => {
+                    tally.taken_down += 1;
+                    *takedowns.entry(takedown).or_default() += 1;
+                }
             }
-            Why::TakenDown(takedown) => {
-                tally.taken_down += 1;
-                *takedowns.entry(takedown).or_default() += 1;
-            }
+        });
+        Self { tallies, gaps, takedowns, events }
+    }
+
+    /// What was counted, beside the coverage that [`super::reconcile`] established.
+    pub fn beside(self, input: &Input<'_>, coverage: &[Coverage]) -> ByMonth {
+        let open = open_windows(input.receipts);
+        let used = |takedown: &Takedown| TakedownUse {
+            missing: self.takedowns.get(takedown).copied().unwrap_or_default(),
+            takedown: takedown.clone(),
+        };
+        ByMonth {
+            takedowns: input.declared.takedowns.iter().map(used).collect(),
+            gaps: input.policy.gaps.iter().map(|gap| gap_use(input, gap, &self.gaps)).collect(),
+            cells: cells(coverage, self.tallies, &open),
+            events: self.events,
+            open,
         }
-    });
-    let open = open_windows(input.receipts);
-    let used = |takedown: &Takedown| TakedownUse {
-        missing: takedowns.get(takedown).copied().unwrap_or_default(),
-        takedown: takedown.clone(),
-    };
-    ByMonth {
-        cells: cells(coverage, tallies, &open),
-        gaps: input.policy.gaps.iter().map(|gap| gap_use(input, gap, &gaps)).collect(),
-        takedowns: input.declared.takedowns.iter().map(used).collect(),
-        events,
-        open,
     }
 }
 

@@ -84,14 +84,18 @@ struct Substrates {
 }
 
 fn substrates(input: &Input<'_>) -> Substrates {
-    let mut audit = Audit::default();
-    let coverage = coverage::check(input, &mut audit);
-    population::check(input, &mut audit);
-    price_lists::check(input, &mut audit);
-    let needs_anchor = anchoring::check(input, &mut audit);
-    objectives::check(input, &mut audit);
-    let balances = balances::check(input, &mut audit);
-    let (reconstructible, recovery) = (recovery::reconstructible(input), recovery::recovery(input));
+    let checks = || {
+        let mut audit = Audit::default();
+        let coverage = coverage::check(input, &mut audit);
+        population::check(input, &mut audit);
+        price_lists::check(input, &mut audit);
+        let needs_anchor = anchoring::check(input, &mut audit);
+        objectives::check(input, &mut audit);
+        let balances = balances::check(input, &mut audit);
+        (audit, coverage, needs_anchor, balances)
+    };
+    let ((audit, coverage, needs_anchor, balances), (reconstructible, recovery)) =
+        rayon::join(checks, || rayon::join(|| recovery::reconstructible(input), || recovery::recovery(input)));
     Substrates { audit, coverage, needs_anchor, balances, reconstructible, recovery }
 }
 

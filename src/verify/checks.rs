@@ -11,9 +11,12 @@ use crate::domain::{EvidenceId, RawEvidence};
 use crate::evidence::{CarrierBody, Claim, Decoded, EnvelopeCarrier, EventSignature, decode};
 
 /// How signatures are checked. No verdict depends on it (docs/adr/0028, docs/adr/0035).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Checks {
-    /// Each by an equation of its own.
+    /// Each by libsecp256k1 and strict Ed25519 alone: for whoever wants to rely on nothing else.
+    Library,
+    /// Each by an equation of its own; under keys that sign often by tables of their multiples.
     #[default]
     Single,
     /// Many at once; what does not hold so is judged by itself.
@@ -27,7 +30,7 @@ impl Checks {
     pub const fn batch_items(self) -> usize {
         match self {
             // Enough to keep every core busy, few enough to stay in cache.
-            Self::Single => 2_048,
+            Self::Library | Self::Single => 2_048,
             // A batch of signatures costs less the larger it is.
             Self::Batch => 8_192,
         }
@@ -64,6 +67,7 @@ impl Checks {
     /// One answer for each, on all cores.
     pub(super) fn schnorr(self, checks: &[SchnorrCheck], tables: &Tables) -> Vec<bool> {
         match self {
+            Self::Library => checks.par_iter().map(SchnorrCheck::holds).collect(),
             Self::Single => fixed_base::schnorr(checks, tables),
             Self::Batch => batch::schnorr(checks),
         }
@@ -72,6 +76,7 @@ impl Checks {
     /// One answer for each, on all cores.
     pub(super) fn ed25519(self, checks: &[Ed25519Check], tables: &Tables) -> Vec<bool> {
         match self {
+            Self::Library => checks.par_iter().map(Ed25519Check::holds).collect(),
             Self::Single => fixed_base::ed25519(checks, tables),
             Self::Batch => batch::ed25519(checks),
         }

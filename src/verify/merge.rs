@@ -4,6 +4,8 @@ use std::cmp::Reverse;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
+use rayon::prelude::*;
+
 use super::unread::Unread;
 use super::{
     AcceptedGraduation, AcceptedRotation, AnchorState, ClaimedAttestation, Fate, HeldEvent, KnownDescriptor,
@@ -194,9 +196,7 @@ impl Merge {
 
     /// Brings everything into canonical order and counts the populations.
     pub(super) fn finish(mut self, policy: &TrustPolicy) -> VerifiedSet {
-        self.sort_envelopes(policy);
-        self.sort_money();
-        self.set.events = std::mem::take(&mut self.events).finish(|_, _| ());
+        self.sort(policy);
         let blanked = self.blank_findings();
         let set = &mut self.set;
         set.findings.extend(blanked);
@@ -210,15 +210,21 @@ impl Merge {
         set.statements.sort_by_key(|(evidence, _)| *evidence);
         set.balances.sort_by(|(a, x), (b, y)| (&x.user, a).cmp(&(&y.user, b)));
         let VerifiedSet { envelopes, population, .. } = set;
-        for (name, items) in std::mem::take(&mut self.fates) {
-            let is_accepted = |item: &Digest32| name == ENVELOPES && envelopes.contains_key(&EnvelopeId(*item));
-            let counts = population.of(name);
-            let best = |best: &mut Fate, fate: Fate| *best = fate.min(*best);
-            items.each(best, |item, fate| {
-                if !is_accepted(&item) {
-                    count(counts, fate);
-                }
-            });
+        let counted: Vec<(&str, Counts)> = (std::mem::take(&mut self.fates).into_par_iter())
+            .map(|(name, items)| {
+                let is_accepted = |item: &Digest32| name == ENVELOPES && envelopes.contains_key(&EnvelopeId(*item));
+                let mut counts = Counts::default();
+                let best = |best: &mut Fate, fate: Fate| *best = fate.min(*best);
+                items.each(best, |item, fate| {
+                    if !is_accepted(&item) {
+                        count(&mut counts, fate);
+                    }
+                });
+                (name, counts)
+            })
+            .collect();
+        for (name, counts) in counted {
+            *population.of(name) += counts;
         }
         for (name, counts) in &self.alone {
             *population.of(name) += *counts;
@@ -235,32 +241,18 @@ impl Merge {
         self.set.anchors = std::mem::take(&mut self.anchors).finish(ots::merge);
     }
 
-    /// One settlement for each digest, with all its carriers; invoices, and the gateway's log.
-    fn sort_money(&mut self) {
-        self.set.settlements = std::mem::take(&mut self.settlements).finish(|held, mut it| {
-            // When carriers disagree on what the digest does not hash, the lowest key stands.
-            if it.fact().key < held.fact().key {
-                std::mem::swap(&mut it, held);
-            }
-            it.carriers().iter().for_each(|carrier| held.add_carrier(carrier));
-        });
-        self.set.invoices = std::mem::take(&mut self.invoices).finish(|_, _| ());
-        self.set.payment_log = std::mem::take(&mut self.payment_log).finish(|_, _| ());
-    }
-
-    /// One envelope for each id, with all its carriers.
-    fn sort_envelopes(&mut self, policy: &TrustPolicy) {
-        // Of several keys that signed the same bytes one that never leaked speaks for them, else the one that held longest:
-        // whoever stole another key can add a carrier, and must not take one away by it.
-        let rank = |it: &SignedEnvelope| {
-            let leaked_at = policy.leaked_at(&it.kid);
-            (leaked_at.is_some(), Reverse(leaked_at), it.kid.clone(), it.rule, it.kind)
-        };
-        self.set.envelopes = std::mem::take(&mut self.envelopes).finish(|held, mut it| {
-            if rank(it.fact()) < rank(held.fact()) {
-                std::mem::swap(&mut it, held);
-            }
-            it.carriers().iter().for_each(|carrier| held.add_carrier(carrier));
+    /// Brings into order what came in any, each kind by itself. Facts that are taken later are not among them.
+    fn sort(&mut self, policy: &TrustPolicy) {
+        let Self { set, envelopes, settlements, invoices, payment_log, events, .. } = self;
+        rayon::scope(|scope| {
+            scope.spawn(|_| {
+                let joined = std::mem::take(envelopes).finish(|held, it| join_envelope(policy, held, it));
+                set.envelopes = joined;
+            });
+            scope.spawn(|_| set.events = std::mem::take(events).finish(|_, _| ()));
+            scope.spawn(|_| set.settlements = std::mem::take(settlements).finish(join_settlement));
+            scope.spawn(|_| set.invoices = std::mem::take(invoices).finish(|_, _| ()));
+            scope.spawn(|_| set.payment_log = std::mem::take(payment_log).finish(|_, _| ()));
         });
     }
 
@@ -279,6 +271,29 @@ impl Merge {
         };
         self.blanks.iter().map(finding).collect()
     }
+}
+
+/// One envelope for each id, with all its carriers.
+fn join_envelope(policy: &TrustPolicy, held: &mut Verified<SignedEnvelope>, mut it: Verified<SignedEnvelope>) {
+    // Of several keys that signed the same bytes one that never leaked speaks for them, else the one that held longest:
+    // whoever stole another key can add a carrier, and must not take one away by it.
+    let rank = |it: &SignedEnvelope| {
+        let leaked_at = policy.leaked_at(&it.kid);
+        (leaked_at.is_some(), Reverse(leaked_at), it.kid.clone(), it.rule, it.kind)
+    };
+    if rank(it.fact()) < rank(held.fact()) {
+        std::mem::swap(&mut it, held);
+    }
+    it.carriers().iter().for_each(|carrier| held.add_carrier(carrier));
+}
+
+/// One settlement for each digest, with all its carriers.
+fn join_settlement(held: &mut Verified<SignedSettlement>, mut it: Verified<SignedSettlement>) {
+    // When carriers disagree on what the digest does not hash, the lowest key stands.
+    if it.fact().key < held.fact().key {
+        std::mem::swap(&mut it, held);
+    }
+    it.carriers().iter().for_each(|carrier| held.add_carrier(carrier));
 }
 
 /// Adds one item of that fate.

@@ -167,7 +167,8 @@ const ALTERATIONS: &[Alteration] = &[
     ("an as-of by height", nothing, &["--as-of", "3"]),
     ("names in clear", nothing, &["--reveal-users"]),
     ("invalid items that fail", nothing, &["--on-invalid", "fail"]),
-    ("single checks after none but", nothing, &["--verify", "batch"]),
+    ("checks in batches after single ones", nothing, &["--verify", "batch"]),
+    ("checks by the libraries after single ones", nothing, &["--verify", "library"]),
     (
         "a state root to hold it against",
         nothing,

@@ -10,7 +10,7 @@ use crate::app::error::AppError;
 use crate::app::observer::{Cancel, Observer};
 use crate::app::plan::Plan;
 use crate::domain::{Coverage, FetchReceipt, Media, Month, Slice, SourceId, UnixSeconds, relay_spelling};
-use crate::reconcile::{by_month, reconcile};
+use crate::reconcile::{CountedByMonth, reconcile};
 
 /// Looks at the run in `root`: a finished one by what it recorded, one that is only captured by the plan.
 ///
@@ -35,7 +35,7 @@ impl CoverageTable {
     pub(in crate::app) fn of(survey: &Survey) -> Self {
         let input = survey.input();
         let judged = reconcile(&input);
-        let months = by_month(&input, &judged.coverage);
+        let months = CountedByMonth::of(&input).beside(&input, &judged.coverage);
         let declared = Declared::of(survey);
         let receipts = &survey.tables.receipts;
         Self {

@@ -39,8 +39,8 @@ pub(in crate::app) struct Entry {
     schema: String,
     /// The executable that judged.
     tool_sha256: Digest32,
-    /// Signatures were checked in batches. Whoever then asks for single checks wants to know for himself.
-    in_batches: bool,
+    /// How signatures were checked. Whoever asks for another way wants to know for himself.
+    checks: Checks,
     /// What it left in the folder, by name; the evidence is named by the manifest among it.
     pub(super) written: BTreeMap<String, Digest32>,
     /// The as-of when none is given.
@@ -70,7 +70,7 @@ impl Memory {
         }
         let entry: Entry = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
         let is_ours = entry.schema == SCHEMA && entry.tool_sha256 == self.tool_sha256;
-        (is_ours && entry.in_batches == (checks == Checks::Batch)).then_some(entry)
+        (is_ours && entry.checks == checks).then_some(entry)
     }
 
     /// No two runs end with the same record: it has the clock, and the head of a custody log.
@@ -161,11 +161,10 @@ pub(in crate::app) fn remember(
         let files = files.iter().map(|(media, print)| (media.name().to_owned(), *print)).collect();
         let files = Some(files).filter(|files: &BTreeMap<_, _>| !files.is_empty());
         let (schema, tool_sha256) = (SCHEMA.to_owned(), memory.tool_sha256);
-        let in_batches = checks == Checks::Batch;
         let written = written(folder)?;
         // What somebody put into its place meanwhile was never judged.
         left.iter().all(|(name, digest)| digest.is_some() && written.get(*name).copied() == *digest).then_some(())?;
-        let entry = Entry { schema, tool_sha256, in_batches, written, as_of, block, files };
+        let entry = Entry { schema, tool_sha256, checks, written, as_of, block, files };
         let bytes = serde_json::to_vec_pretty(&entry).ok()?;
         let path = memory.path(folder)?;
         let made = make_private(&memory.dir).map_err(AppError::io("create", &memory.dir));

@@ -85,7 +85,7 @@ impl SchnorrCheck {
 }
 
 /// `None` where the standard refuses, or where libsecp256k1 should say what it thinks.
-fn prepare<'a>(at: usize, item: &'a SchnorrCheck, key: Option<Point>) -> Option<Prepared<'a>> {
+fn prepare(at: usize, item: &SchnorrCheck, key: Option<Point>) -> Option<Prepared<'_>> {
     let (nonce, s) = item.signature.split_at(32);
     let challenge = challenge(item);
     Some(Prepared {

@@ -51,13 +51,13 @@ mod tests {
                     .collect();
                 assert_eq!(carry, 0, "the highest digit has room");
                 for bit in 0..BITS {
-                    if bit % width == 0 {
+                    if bit.is_multiple_of(width) {
                         rest += i64::from(digits[bit / width]);
                     }
                     found[bit / 8] |= u8::try_from(rest & 1).unwrap() << (bit % 8);
                     rest >>= 1;
                 }
-                if BITS % width == 0 {
+                if BITS.is_multiple_of(width) {
                     rest += i64::from(digits[BITS / width]);
                 }
                 assert_eq!((found, rest), (*number, 0), "width {width}");

@@ -87,12 +87,12 @@ impl Running {
     #[inline]
     pub(super) fn add(&mut self, term: &Term, negative: bool) {
         let (sum, difference) = if negative { (term.difference, term.sum) } else { (term.sum, term.difference) };
-        let a = times(self.y.minus(self.x), difference);
-        let b = times(self.y.plus(self.x), sum);
-        let c = times(self.t, term.product);
-        let (less, more) = (self.z.minus(c), self.z.plus(c));
+        let lower = times(self.y.minus(self.x), difference);
+        let upper = times(self.y.plus(self.x), sum);
+        let cross = times(self.t, term.product);
+        let (less, more) = (self.z.minus(cross), self.z.plus(cross));
         let (f, g) = if negative { (more, less) } else { (less, more) };
-        let (e, h) = (b.minus(a), b.plus(a));
+        let (e, h) = (upper.minus(lower), upper.plus(lower));
         *self = Self { x: times(e, f), y: times(g, h), z: times(f, g), t: times(e, h) };
     }
 }

@@ -93,7 +93,9 @@ fn the_number_of_cores_and_of_signatures_under_a_key_changes_no_answer() {
         items.extend(schnorr_pool(count, 1, &mut chance));
     }
     let bad: Vec<usize> = (0..12).map(|_| chance.below(items.len())).collect();
-    bad.iter().for_each(|at| items[*at].message[3] ^= 1);
+    for at in &bad {
+        items[*at].message[3] ^= 1;
+    }
     let expected: Vec<bool> = (0..items.len()).map(|at| !bad.contains(&at) || items[at].holds()).collect();
     for cores in [1, 2, 7] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(cores).build().unwrap();
