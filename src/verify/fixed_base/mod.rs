@@ -29,6 +29,8 @@ const LEAST: usize = 256;
 const FEW: usize = 16;
 /// Signatures that are summed up side by side, at most: they share inversions, and each digit's part of a table.
 const AT_ONCE: usize = 512;
+/// The same where each is judged by itself.
+const ALONE_AT_ONCE: usize = 16;
 
 /// Judges BIP-340 signatures on all cores: one answer for each, in their order, the one that libsecp256k1 gives.
 pub fn schnorr(items: &[SchnorrCheck], tables: &Tables) -> Vec<bool> {
@@ -41,10 +43,13 @@ pub fn ed25519(items: &[Ed25519Check], tables: &Tables) -> Vec<bool> {
     answers(items, &|item| &item.key, &tables.signers, &eddsa::hold, &Ed25519Check::holds)
 }
 
-/// Some signatures under one key, and the table of that key. Without one each is judged singly.
-struct Task<'p, T> {
-    places: &'p [usize],
-    table: Option<Arc<T>>,
+/// The table of a key that these signatures are worth.
+fn table<T: Table>(tables: &Kept<T>, key: &[u8; 32], places: &[usize]) -> Option<Arc<T>> {
+    match places.len() {
+        ..FEW => None,
+        FEW..LEAST => tables.there(key),
+        LEAST.. => tables.there(key).or_else(|| tables.made(key)),
+    }
 }
 
 fn answers<C: Sync, T: Table>(
@@ -56,23 +61,23 @@ fn answers<C: Sync, T: Table>(
 ) -> Vec<bool> {
     let mut order: Vec<usize> = (0..items.len()).collect();
     order.par_sort_unstable_by_key(|at| (key(&items[*at]), *at));
-    let size = items.len().div_ceil(rayon::current_num_threads()).clamp(1, AT_ONCE);
     let groups: Vec<&[usize]> = order.chunk_by(|left, right| key(&items[*left]) == key(&items[*right])).collect();
-    let tasks: Vec<Task<'_, T>> = (groups.par_iter())
-        .flat_map_iter(|places| {
-            let key = key(&items[places[0]]);
-            let table = match places.len() {
-                ..FEW => None,
-                FEW..LEAST => tables.there(key),
-                LEAST.. => tables.there(key).or_else(|| tables.made(key)),
-            };
-            places.chunks(size).map(move |places| Task { places, table: table.clone() })
-        })
-        .collect();
-    let judged: Vec<(usize, bool)> = (tasks.par_iter())
-        .flat_map_iter(|Task { places, table }| {
+    let tabled: Vec<Option<Arc<T>>> =
+        groups.par_iter().map(|places| table(tables, key(&items[places[0]]), places)).collect();
+    let mut alone = Vec::new();
+    let mut tasks = Vec::new();
+    for (places, table) in groups.iter().zip(&tabled) {
+        match table {
+            Some(table) => tasks.extend(places.chunks(AT_ONCE).map(|places| (places, Some(table)))),
+            None => alone.extend_from_slice(places),
+        }
+    }
+    tasks.extend(alone.chunks(ALONE_AT_ONCE).map(|places| (places, None)));
+    // Tasks are of very different sizes: halves of their list would not be halves of the work.
+    let judged: Vec<(usize, bool)> = (tasks.par_iter().with_max_len(1))
+        .flat_map_iter(|(places, table)| {
             let checks: Vec<&C> = places.iter().map(|at| &items[*at]).collect();
-            let held = table.as_ref().map_or_else(|| vec![false; checks.len()], |table| hold(table, &checks));
+            let held = table.map_or_else(|| vec![false; checks.len()], |table| hold(table, &checks));
             places.iter().zip(held).map(|(at, held)| (*at, held || single(&items[*at]))).collect::<Vec<_>>()
         })
         .collect();
