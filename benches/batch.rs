@@ -1,5 +1,5 @@
-//! Microseconds a signature of batch verification at seven sizes and three numbers of authors, beside the single verifiers, which
-//! judge in the same process. BIP-340 first, Ed25519 then; on one core.
+//! Microseconds a signature of batch verification, and of verification from tables, at seven sizes and four numbers of authors, beside
+//! the single verifiers, which judge in the same process. BIP-340 first, Ed25519 then; on one core.
 //!
 //! Each figure is the median of five rounds in processor time of the one thread; single and batch take turns, so that load which
 //! others cause meets both. Keys are parsed each time, in single verification too. `make bench-batch`; `RELEDGER_BENCH_SIGNATURES=n` sets the largest
@@ -38,48 +38,52 @@ fn tables() {
     let messages: Vec<Vec<u8>> = (0..largest).map(envelope).collect();
     println!("{:<34}{}", "us a signature", SIZES.map(|size| format!("{size:>9}")).concat());
     let tables = Tables::default();
-    for authors in [1, 4] {
-        let items = schnorr_items(largest, authors);
-        let single = |items: &[SchnorrCheck]| items.iter().all(single_schnorr());
-        let name = format!("BIP-340 from tables, {authors} authors");
-        table(&name, &items, rounds, &single, &|items| fixed_base::schnorr(items, &tables).iter().all(|holds| *holds));
-        let items = ed25519_items(&messages, authors);
-        let single = |items: &[Ed25519Check]| items.iter().all(single_ed25519);
-        let name = format!("Ed25519 from tables, {authors} signers");
-        table(&name, &items, rounds, &single, &|items| fixed_base::ed25519(items, &tables).iter().all(|holds| *holds));
-    }
-    for authors in [largest, 2_000, 50] {
+    for authors in [largest, 2_000, 50, 3] {
         let items = schnorr_items(largest, authors);
         let single = |items: &[SchnorrCheck]| items.iter().all(single_schnorr());
         let name = format!("BIP-340, {authors} authors");
-        table(&name, &items, rounds, &single, &|items| batch::schnorr(items).iter().all(|holds| *holds));
+        let from_tables = |items: &[SchnorrCheck]| fixed_base::schnorr(items, &tables).iter().all(|holds| *holds);
+        table(&name, &items, rounds, &single, &|items| batch::schnorr(items).iter().all(|holds| *holds), &from_tables);
     }
-    for authors in [largest, 2_000, 50] {
+    for authors in [largest, 2_000, 50, 3] {
         let items = ed25519_items(&messages, authors);
         let single = |items: &[Ed25519Check]| items.iter().all(single_ed25519);
         let name = format!("Ed25519, {authors} authors");
-        table(&name, &items, rounds, &single, &|items| batch::ed25519(items).iter().all(|holds| *holds));
+        let from_tables = |items: &[Ed25519Check]| fixed_base::ed25519(items, &tables).iter().all(|holds| *holds);
+        table(&name, &items, rounds, &single, &|items| batch::ed25519(items).iter().all(|holds| *holds), &from_tables);
     }
 }
 
-/// A line of the table for the single verifier, one for the batch, one for how many times as fast it is.
-fn table<T>(name: &str, items: &[T], rounds: usize, single: &dyn Fn(&[T]) -> bool, batch: &dyn Fn(&[T]) -> bool) {
-    let (mut alone, mut together, mut ratio) = (String::new(), String::new(), String::new());
+/// Whether all of some signatures hold, found in one way.
+type Way<'a, T> = &'a dyn Fn(&[T]) -> bool;
+
+/// A line of the table for the single verifier, and two each for batches and tables: microseconds, and how many times as fast.
+fn table<T>(name: &str, items: &[T], rounds: usize, single: Way<'_, T>, batch: Way<'_, T>, tables: Way<'_, T>) {
+    let mut lines: [String; 5] = Default::default();
     for size in SIZES.into_iter().filter(|size| *size <= items.len()) {
         let batches = ROUND.div_ceil(size).min(items.len() / size);
         let sample = &items[..ROUND.min(items.len())];
-        let (mut single_us, mut batch_us) = (Vec::new(), Vec::new());
+        let mut figures: [Vec<f64>; 3] = Default::default();
         for _ in 0..rounds {
-            single_us.push(microseconds(|| assert!(single(sample))) / sample.len() as f64);
-            let spent = microseconds(|| assert!(items[..batches * size].chunks(size).all(batch)));
-            batch_us.push(spent / (batches * size) as f64);
+            figures[0].push(microseconds(|| assert!(single(sample))) / sample.len() as f64);
+            for (way, figures) in [batch, tables].into_iter().zip(&mut figures[1..]) {
+                let spent = microseconds(|| assert!(items[..batches * size].chunks(size).all(way)));
+                figures.push(spent / (batches * size) as f64);
+            }
         }
-        let (single_us, batch_us) = (middle(single_us), middle(batch_us));
-        alone += &format!("{single_us:>9.2}");
-        together += &format!("{batch_us:>9.2}");
-        ratio += &format!("{:>8.2}x", single_us / batch_us);
+        let [single, batch, tables] = figures.map(middle);
+        lines[0] += &format!("{single:>9.2}");
+        for (at, us) in [(1, batch), (3, tables)] {
+            lines[at] += &format!("{us:>9.2}");
+            lines[at + 1] += &format!("{:>8.2}x", single / us);
+        }
     }
-    println!("{name:<34}\n{:<34}{alone}\n{:<34}{together}\n{:<34}{ratio}", "  single", "  batch", "  as fast");
+    println!("{name}");
+    for (name, line) in
+        ["  single", "  batch", "  as fast", "  single, from tables", "  as fast"].into_iter().zip(lines)
+    {
+        println!("{name:<34}{line}");
+    }
 }
 
 /// Processor time of this thread in microseconds, where the system tells it (Linux).
