@@ -48,13 +48,17 @@ impl Checks {
     /// Which signatures are good, found side by side.
     fn good(self, bench: &Bench<'_>, decoded: &[Decoded]) -> Vec<Good> {
         let wanted: Vec<Wanted<'_>> = decoded.par_iter().map(|decoded| wanted(bench, decoded)).collect();
-        let mut good: Vec<Good> =
-            wanted.iter().map(|wanted| Good { event: wanted.is_known, ..Good::default() }).collect();
+        let known = |wanted: &Wanted<'_>| Good {
+            event: wanted.is_known,
+            envelope: wanted.envelope.filter(|(_, check)| check.is_none()).map(|(place, _)| place),
+            settlement: false,
+        };
+        let mut good: Vec<Good> = wanted.iter().map(known).collect();
         let tables = bench.genuine.tables();
         for at in holding(wanted.iter().map(|wanted| wanted.event), |checks| self.schnorr(checks, tables)) {
             good[at].event = true;
         }
-        let envelopes = wanted.iter().map(|wanted| wanted.envelope.map(|(_, check)| check));
+        let envelopes = wanted.iter().map(|wanted| wanted.envelope.and_then(|(_, check)| check));
         for at in holding(envelopes, |checks| self.ed25519(checks, tables)) {
             good[at].envelope = wanted[at].envelope.map(|(place, _)| place);
         }
@@ -99,7 +103,8 @@ struct Wanted<'d> {
     /// The event's was checked before.
     is_known: bool,
     event: Option<SchnorrCheck>,
-    envelope: Option<(usize, Ed25519Check<'d>)>,
+    /// With the place of what it signs; without a check where it was checked before.
+    envelope: Option<(usize, Option<Ed25519Check<'d>>)>,
     settlement: Option<Ed25519Check<'d>>,
 }
 

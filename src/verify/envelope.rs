@@ -99,19 +99,17 @@ impl No {
     }
 }
 
-/// The one signature that decides over a carrier (key, signed bytes, signature), and the place of the signed bytes among the
-/// candidates. `None` where another step or more than one key decides, and where it is known already.
+/// The place of a carrier's signed bytes among its candidates, and the one signature that decides over it (key, signed bytes, signature),
+/// unless that is known already. `None` where another step or more than one key decides.
 pub(super) fn signature<'c>(
     carrier: &'c EnvelopeCarrier,
     (ring, genuine): (&KeyRing, &Genuine),
-) -> Option<(usize, Ed25519Check<'c>)> {
+) -> Option<(usize, Option<Ed25519Check<'c>>)> {
     let (message, signature, keys) = offered(carrier, ring)?;
     let [key] = keys else { return None };
-    if genuine.knows_envelope(key.as_bytes(), carrier, signature) {
-        return None;
-    }
     let place = carrier.candidates.iter().position(|(_, bytes)| std::ptr::eq(bytes.as_slice(), message))?;
-    Some((place, Ed25519Check { key: key.to_bytes(), message, signature: *signature }))
+    let is_known = genuine.knows_envelope(key.as_bytes(), carrier, signature);
+    Some((place, (!is_known).then(|| Ed25519Check { key: key.to_bytes(), message, signature: *signature })))
 }
 
 fn accept(

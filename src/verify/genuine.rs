@@ -39,6 +39,12 @@ impl Genuine {
         Self { by, ..Self::default() }
     }
 
+    /// A memory that knows nothing either and checks in the same way, out of the same tables.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        Self { by: self.by, tables: self.tables.clone(), ..Self::default() }
+    }
+
     /// How signatures are checked, those that are not known yet among them.
     pub fn checks_by(&self) -> Checks {
         self.by

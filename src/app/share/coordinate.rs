@@ -12,8 +12,8 @@ use crate::app::options::RunOptions;
 use crate::domain::{Digest32, TaggedHasher, TrustPolicy};
 use crate::seal::evidence_root_of;
 use crate::store::{EvidenceStore, Queue, SharedCopy, Slice, Work};
+use crate::verify::Genuine;
 use crate::verify::keys::KeyRing;
-use crate::verify::{Checks, Genuine};
 
 /// The first wait for slices that others hold; each next one is twice as long, up to [`WAIT_MAX`].
 pub(super) const WAIT: Duration = Duration::from_millis(5);
@@ -25,14 +25,14 @@ pub(super) struct Coordinator {
     queue: Queue,
     copy: SharedCopy,
     tool: Tool,
-    /// How what nobody vouched for is checked.
-    checks: Checks,
+    /// Knows nothing; how what nobody vouched for is checked.
+    nothing: Genuine,
 }
 
 impl Coordinator {
     /// At a queue, with the rows of the run.
     pub(super) fn new(queue: Queue, copy: SharedCopy, options: &RunOptions) -> Self {
-        Self { queue, copy, tool: Tool::own(options.actor.tool_sha256), checks: options.checks }
+        Self { queue, copy, tool: Tool::own(options.actor.tool_sha256), nothing: Genuine::checking(options.checks) }
     }
 
     fn work(&self, policy: &TrustPolicy, ring: &KeyRing, root: Digest32) -> Work {
@@ -60,7 +60,7 @@ impl Coordinator {
         loop {
             cancel.check()?;
             if let Some(lease) = self.queue.lease(work)? {
-                let found = vouch(&mut self.queue, &lease, (ring, self.checks), threads, cancel)?;
+                let found = vouch(&mut self.queue, &lease, (ring, &self.nothing), threads, cancel)?;
                 checks += found.checks;
                 self.queue.finish(&lease, &found.vouched.to_bytes())?;
                 done += u64::from(lease.items);
@@ -77,7 +77,7 @@ impl Coordinator {
 
     /// Takes over what holds together: what was read must be exactly the evidence of our own log.
     fn merge(&mut self, work: &Work, slices: &[Slice]) -> Result<Genuine, AppError> {
-        let mut genuine = Genuine::checking(self.checks);
+        let mut genuine = self.nothing.anew();
         for slice in slices {
             let told = self.queue.result(work, slice.number)?.and_then(|(bytes, _)| Vouched::of_bytes(&bytes));
             if let Some(told) = told.filter(|told| told.root == slice.root && told.items == u64::from(slice.items)) {

@@ -6,8 +6,8 @@ use crate::app::error::AppError;
 use crate::app::observer::Cancel;
 use crate::domain::{Digest32, EvidenceId, KeyId, PublicKey32, RawEvidence, merkle_root};
 use crate::store::{Lease, Queue};
+use crate::verify::Genuine;
 use crate::verify::keys::KeyRing;
-use crate::verify::{Checks, Genuine};
 
 /// A program, by version and by the digest of its executable where that is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,23 +83,23 @@ pub(super) struct Done {
     pub(super) checks: u64,
 }
 
-/// Reads a slice out of the shared store and checks its signatures.
+/// Reads a slice out of the shared store and checks its signatures, as a memory does that knows nothing.
 ///
 /// # Errors
 /// [`AppError::Store`]; [`AppError::Interrupted`], with the lease given back.
 pub(super) fn vouch(
     queue: &mut Queue,
     lease: &Lease,
-    (ring, checks): (&KeyRing, Checks),
+    (ring, nothing): (&KeyRing, &Genuine),
     threads: &rayon::ThreadPool,
     cancel: &Cancel,
 ) -> Result<Done, AppError> {
     // A slice that does not read is one without evidence: its root is nobody's.
     let evidence = queue.read(lease)?.unwrap_or_default();
-    let mut genuine = Genuine::checking(checks);
+    let mut genuine = nothing.anew();
     // INV-1: the ids are those of the bytes that were read.
     let ids: Vec<EvidenceId> = threads.install(|| evidence.par_iter().map(RawEvidence::id).collect());
-    for batch in evidence.chunks(checks.batch_items()) {
+    for batch in evidence.chunks(nothing.checks_by().batch_items()) {
         if cancel.is_cancelled() {
             queue.give_back(lease)?;
             cancel.check()?;

@@ -23,10 +23,6 @@ use tables::{Kept, Table};
 
 pub use tables::Tables;
 
-/// Fewer under one key are not worth making a table.
-const LEAST: usize = 256;
-/// Fewer are not worth a table that is there: the additions share inversions.
-const FEW: usize = 16;
 /// Signatures that are summed up side by side, at most: they share inversions, and each digit's part of a table.
 const AT_ONCE: usize = 512;
 /// The same where each is judged by itself.
@@ -43,15 +39,6 @@ pub fn ed25519(items: &[Ed25519Check], tables: &Tables) -> Vec<bool> {
     answers(items, &|item| &item.key, &tables.signers, &eddsa::hold, &Ed25519Check::holds)
 }
 
-/// The table of a key that these signatures are worth.
-fn table<T: Table>(tables: &Kept<T>, key: &[u8; 32], places: &[usize]) -> Option<Arc<T>> {
-    match places.len() {
-        ..FEW => None,
-        FEW..LEAST => tables.there(key),
-        LEAST.. => tables.there(key).or_else(|| tables.made(key)),
-    }
-}
-
 fn answers<C: Sync, T: Table>(
     items: &[C],
     key: &(impl Fn(&C) -> &[u8; 32] + Sync),
@@ -63,7 +50,7 @@ fn answers<C: Sync, T: Table>(
     order.par_sort_unstable_by_key(|at| (key(&items[*at]), *at));
     let groups: Vec<&[usize]> = order.chunk_by(|left, right| key(&items[*left]) == key(&items[*right])).collect();
     let tabled: Vec<Option<Arc<T>>> =
-        groups.par_iter().map(|places| table(tables, key(&items[places[0]]), places)).collect();
+        groups.par_iter().map(|places| tables.worth(key(&items[places[0]]), places.len())).collect();
     let mut alone = Vec::new();
     let mut tasks = Vec::new();
     for (places, table) in groups.iter().zip(&tabled) {

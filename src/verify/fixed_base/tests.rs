@@ -1,6 +1,6 @@
 //! What tables answer, held against the single verifiers; the vectors stand with those of batches.
 
-use super::tables::KEPT;
+use super::tables::{FEW, KEPT, LEAST};
 use super::*;
 use crate::verify::batch::tests::makers::{
     Chance, Owned, ed25519_pool, ed25519_signed, joined, schnorr_pool, schnorr_turned,
@@ -110,13 +110,17 @@ fn the_number_of_cores_and_of_signatures_under_a_key_changes_no_answer() {
 }
 
 #[test]
-fn no_more_tables_are_kept_than_there_is_room_for() {
+fn a_table_is_made_of_what_comes_often_and_no_more_are_kept_than_there_is_room_for() {
     let (tables, mut chance) = (Tables::default(), Chance::new(24));
     let authors = schnorr_pool(KEPT + 3, KEPT + 3, &mut chance);
-    let made: Vec<_> = authors.iter().map(|item| tables.authors.made(&item.key).unwrap()).collect();
-    assert!(
-        Arc::ptr_eq(&made[KEPT + 2], &tables.authors.there(&authors[KEPT + 2].key).unwrap()),
-        "the newest is there"
-    );
+    let shared = tables.clone();
+    let first = &authors[0].key;
+    for _ in 0..LEAST / FEW - 1 {
+        assert!(tables.authors.worth(first, FEW).is_none() && tables.authors.worth(first, FEW - 1).is_none());
+    }
+    // Enough by now, whoever of those who share them saw it.
+    assert!(shared.authors.worth(first, FEW).is_some() && tables.authors.worth(first, FEW).is_some());
+    let made: Vec<_> = authors.iter().map(|item| tables.authors.worth(&item.key, LEAST).unwrap()).collect();
+    assert!(Arc::ptr_eq(&made[KEPT + 2], &tables.authors.worth(&authors[KEPT + 2].key, FEW).unwrap()));
     assert_eq!(made.iter().filter(|table| Arc::strong_count(table) > 1).count(), KEPT);
 }
