@@ -25,9 +25,8 @@ const CHECK_BATCHES: usize = 2;
 type Item = (Addressed, Sighting);
 
 enum Message {
-    Items(Vec<Item>),
-    /// The sender is dropped when the item is taken, or with the queue.
-    Large(Box<Item>, SyncSender<()>),
+    /// The sender of a large item is dropped when the item is taken, or with the queue.
+    Items(Vec<Item>, Option<SyncSender<()>>),
     Ended(SourceId, Result<Vec<FetchReceipt>, SourceError>),
 }
 
@@ -88,13 +87,13 @@ impl QueueSink {
         if self.waiting.is_empty() {
             return Ok(());
         }
-        self.queue.send(Message::Items(std::mem::take(&mut self.waiting))).map_err(|_| Stopped)
+        self.queue.send(Message::Items(std::mem::take(&mut self.waiting), None)).map_err(|_| Stopped)
     }
 
     fn send_large(&mut self, item: Item) -> Result<(), Stopped> {
         self.send()?;
         let (held, taken) = sync_channel(0);
-        self.queue.send(Message::Large(Box::new(item), held)).map_err(|_| Stopped)?;
+        self.queue.send(Message::Items(vec![item], Some(held))).map_err(|_| Stopped)?;
         // Nothing is ever sent: this ends when the other side lets go.
         let _ = taken.recv();
         Ok(())
@@ -187,7 +186,7 @@ fn write_all(
     // Owning the receiver: when this function returns early, senders see a closed queue and stop.
     for message in receiver {
         match message {
-            Message::Items(items) => {
+            Message::Items(items, held) => {
                 for (evidence, sighting) in items {
                     ingest.accept(evidence, sighting)?;
                     done += 1;
@@ -195,12 +194,7 @@ fn write_all(
                         observer.event(Event::Progress { done });
                     }
                 }
-            }
-            Message::Large(item, held) => {
-                let (evidence, sighting) = *item;
-                ingest.accept(evidence, sighting)?;
                 drop(held);
-                done += 1;
             }
             Message::Ended(id, Ok(receipts)) => {
                 announce(observer, &id, &receipts);

@@ -49,16 +49,11 @@ pub fn event_signature(bytes: &[u8]) -> Option<EventSignature> {
         pubkey: &'b str,
         sig: &'b str,
     }
-    fn plain<const N: usize>(text: &str) -> Option<[u8; N]> {
-        let mut out = [0; N];
-        let decoded = text.len() == 2 * N && faster_hex::hex_decode(text.as_bytes(), &mut out).is_ok();
-        decoded.then_some(out)
-    }
     let Members { id, pubkey, sig } = serde_json::from_slice(bytes).ok()?;
     Some(EventSignature {
-        id: NostrEventId::from_bytes(plain(id)?),
-        pubkey: PublicKey32::from_bytes(plain(pubkey)?),
-        sig: plain(sig)?,
+        id: NostrEventId::from_bytes(lower_hex(id)?),
+        pubkey: PublicKey32::from_bytes(lower_hex(pubkey)?),
+        sig: lower_hex(sig)?,
     })
 }
 
@@ -96,14 +91,16 @@ fn text<'j>(json: &'j Json<'_>, name: &str) -> Result<&'j str, Fault> {
 }
 
 fn hex<const N: usize>(json: &Json<'_>, name: &str) -> Result<[u8; N], Fault> {
-    let text = text(json, name)?;
+    let digits = lower_hex(text(json, name)?);
+    digits.ok_or_else(|| Fault::new(format!("member {name} is not {} lower-case hex digits", 2 * N)))
+}
+
+fn lower_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut out = [0; N];
     // NIP-01 asks for lower case; another spelling of one id would be another text for the same event.
     let lower = !text.bytes().any(|byte| byte.is_ascii_uppercase());
-    if text.len() != 2 * N || !lower || faster_hex::hex_decode(text.as_bytes(), &mut out).is_err() {
-        return Err(Fault::new(format!("member {name} is not {} lower-case hex digits", 2 * N)));
-    }
-    Ok(out)
+    let is_hex = text.len() == 2 * N && lower && faster_hex::hex_decode(text.as_bytes(), &mut out).is_ok();
+    is_hex.then_some(out)
 }
 
 fn tags(json: &Json<'_>) -> Result<Vec<Vec<String>>, Fault> {

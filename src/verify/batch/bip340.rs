@@ -14,7 +14,7 @@ use super::coefficients::Coefficients;
 use super::endomorphism::{Endomorphism, Half};
 use super::multiply::{Term, vanishes};
 use super::sift::{answers, sift};
-use crate::domain::{Digest32, Sha256Stream, sha256};
+use crate::domain::{Sha256Stream, sha256};
 use crate::verify::nostr::bip340_holds;
 
 /// Fewer are quicker judged one by one.
@@ -87,19 +87,18 @@ impl SchnorrCheck {
 /// `None` where the standard refuses, or where libsecp256k1 should say what it thinks.
 fn prepare(at: usize, item: &SchnorrCheck, key: Option<Point>) -> Option<Prepared<'_>> {
     let (nonce, s) = item.signature.split_at(32);
-    let challenge = challenge(item);
     Some(Prepared {
         at,
         item,
         key: key?,
         nonce: lift(nonce)?,
-        challenge: <Scalar as Reduce<U256>>::reduce_bytes(FieldBytes::from_slice(challenge.as_bytes())),
+        challenge: challenge(item),
         s: Option::from(Scalar::from_repr(*FieldBytes::from_slice(s)))?,
     })
 }
 
-/// The hash that BIP-340 makes a challenge of.
-pub(in crate::verify) fn challenge(item: &SchnorrCheck) -> Digest32 {
+/// The challenge of BIP-340.
+pub(in crate::verify) fn challenge(item: &SchnorrCheck) -> Scalar {
     static TAG: LazyLock<Sha256Stream> = LazyLock::new(|| {
         let tag = sha256(b"BIP0340/challenge");
         let mut hash = Sha256Stream::default();
@@ -111,12 +110,12 @@ pub(in crate::verify) fn challenge(item: &SchnorrCheck) -> Digest32 {
     hash.update(&item.signature[..32]);
     hash.update(&item.key);
     hash.update(&item.message);
-    hash.finish()
+    <Scalar as Reduce<U256>>::reduce_bytes(FieldBytes::from_slice(hash.finish().as_bytes()))
 }
 
 /// The point with this abscissa and an even ordinate: `lift_x` of BIP-340. The root is libsecp256k1's, which takes two thirds of
 /// the time of `k256`, and is what the single verifier goes by.
-fn lift(x: &[u8]) -> Option<Point> {
+pub(in crate::verify) fn lift(x: &[u8]) -> Option<Point> {
     let mut compressed = [2; 33];
     compressed[1..].copy_from_slice(x);
     let key = PublicKey::from_slice(&compressed).ok()?;

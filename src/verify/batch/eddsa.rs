@@ -75,6 +75,18 @@ fn judge(items: &[Ed25519Check], places: &[usize]) -> Vec<(usize, bool)> {
 }
 
 impl Ed25519Check<'_> {
+    /// The second half of the signature; `None` where it is not below the order of the group.
+    pub(in crate::verify) fn s(&self) -> Option<Scalar> {
+        Scalar::from_canonical_bytes(*self.signature.last_chunk()?).into()
+    }
+
+    /// The hash of nonce, key and message, as a number of the group.
+    pub(in crate::verify) fn challenge(&self) -> Scalar {
+        let nonce = &self.signature[..32];
+        let hash = Sha512::new().chain_update(nonce).chain_update(self.key).chain_update(self.message);
+        Scalar::from_bytes_mod_order_wide(&hash.finalize().into())
+    }
+
     /// What `verify_strict` says: the judge of every rejection.
     pub(in crate::verify) fn holds(&self) -> bool {
         VerifyingKey::from_bytes(&self.key)
@@ -85,11 +97,8 @@ impl Ed25519Check<'_> {
 /// `None` where strict verification refuses, or where it should say what it thinks.
 fn prepare<'a>(at: usize, item: &'a Ed25519Check<'a>, key: Option<EdwardsPoint>) -> Option<Prepared<'a>> {
     let key = key?;
-    let (nonce, s) = item.signature.split_at(32);
-    let s: Option<Scalar> = Scalar::from_canonical_bytes(s.try_into().ok()?).into();
-    let hash = Sha512::new().chain_update(nonce).chain_update(item.key).chain_update(item.message);
-    let challenge = Scalar::from_bytes_mod_order_wide(&hash.finalize().into());
-    Some(Prepared { at, item, key, nonce: point(nonce.try_into().ok()?)?, challenge, s: s? })
+    let nonce = point(*item.signature.first_chunk()?)?;
+    Some(Prepared { at, item, key, nonce, challenge: item.challenge(), s: item.s()? })
 }
 
 /// The point, unless its order is small or its encoding is not the only one. Strict verification compares encoded nonces.

@@ -5,7 +5,6 @@ use std::sync::OnceLock;
 use curve25519_dalek::Scalar;
 use curve25519_dalek::constants::{ED25519_BASEPOINT_COMPRESSED, EIGHT_TORSION};
 use curve25519_dalek::edwards::CompressedEdwardsY;
-use sha2::{Digest, Sha512};
 
 use super::digits::{count, digit, largest};
 use super::edwards::{Affine, Running, Term};
@@ -77,12 +76,10 @@ pub(super) fn hold(table: &Table, items: &[&Ed25519Check]) -> Vec<bool> {
     let Some(base) = Table::base() else { return vec![false; items.len()] };
     let (mut of_base, mut of_signer, mut good) = (Vec::new(), Vec::new(), Vec::new());
     for item in items {
-        let (nonce, s) = item.signature.split_at(32);
-        let s: Option<Scalar> = s.try_into().ok().and_then(|s| Scalar::from_canonical_bytes(s).into());
-        let hash = Sha512::new().chain_update(nonce).chain_update(item.key).chain_update(item.message);
+        let s = item.s();
         good.push(s.is_some());
         of_base.push(s.unwrap_or_default());
-        of_signer.push(Scalar::from_bytes_mod_order_wide(&hash.finalize().into()));
+        of_signer.push(item.challenge());
     }
     let mut sums = vec![Running::NEUTRAL; items.len()];
     base.add(&mut sums, &of_base, false);

@@ -2,17 +2,15 @@
 
 use std::sync::OnceLock;
 
-use bitcoin::secp256k1::PublicKey;
 use k256::elliptic_curve::PrimeField;
 use k256::elliptic_curve::group::Curve;
-use k256::elliptic_curve::ops::Reduce;
 use k256::elliptic_curve::sec1::ToEncodedPoint;
-use k256::{AffinePoint, FieldBytes, ProjectivePoint, Scalar, U256};
+use k256::{AffinePoint, FieldBytes, ProjectivePoint, Scalar};
 
 use super::digits::{count, digit, largest};
 use crate::verify::batch::SchnorrCheck;
 use crate::verify::batch::affine::{Adder, Point};
-use crate::verify::batch::bip340::challenge;
+use crate::verify::batch::bip340::{challenge, lift};
 
 /// Bits of a digit of what an author is multiplied by: a table of 653 kB.
 pub(super) const WIDTH: usize = 9;
@@ -30,10 +28,7 @@ pub(super) struct Table {
 impl Table {
     /// Of the author with this abscissa. `None` when there is none.
     pub(super) fn wide(key: &[u8; 32], width: usize) -> Option<Self> {
-        let mut compressed = [2; 33];
-        compressed[1..].copy_from_slice(key);
-        let bytes = PublicKey::from_slice(&compressed).ok()?.serialize_uncompressed();
-        Self::make(Point::from_uncompressed(&bytes)?.to_projective()?, width)
+        Self::make(lift(key)?.to_projective()?, width)
     }
 
     fn generator() -> Option<&'static Self> {
@@ -109,10 +104,9 @@ fn sums(table: &Table, items: &[&SchnorrCheck]) -> Option<Vec<Option<Point>>> {
     let (mut of_base, mut of_author, mut good) = (Vec::new(), Vec::new(), Vec::new());
     for item in items {
         let s: Option<Scalar> = Scalar::from_repr(*FieldBytes::from_slice(&item.signature[32..])).into();
-        let challenge = <Scalar as Reduce<U256>>::reduce_bytes(FieldBytes::from_slice(challenge(item).as_bytes()));
         good.push(s.is_some());
         of_base.push(reversed(&s.unwrap_or_default()));
-        of_author.push(reversed(&-challenge));
+        of_author.push(reversed(&-challenge(item)));
     }
     let (mut adder, mut sums) = (Adder::default(), vec![Point::INFINITY; items.len()]);
     Table::generator()?.add(&mut adder, &mut sums, &of_base)?;
