@@ -2,7 +2,7 @@
 //!
 //! Purpose: hashes, signatures, proofs, header chains; the only maker of `Verified<T>`.
 //! May import: domain, scratch, evidence
-//! External crates: base64, bip322, bitcoin, curve25519_dalek, ed25519_dalek, faster_hex, fiat_crypto, k256, lightning_invoice,
+//! External crates: archmage, base64, bip322, bitcoin, curve25519_dalek, ed25519_dalek, faster_hex, fiat_crypto, k256, lightning_invoice,
 //! rayon, serde, serde_json, sha2, sha3, thiserror
 //! Never: network; clock; store
 //! Invariants: pure and CPU-bound; the same claims, policy and headers give the same verdicts; a rejection always carries
@@ -25,6 +25,7 @@ pub mod headers;
 pub mod invoice;
 mod judge;
 pub mod keys;
+mod lanes;
 mod merge;
 pub mod nostr;
 pub mod ots;

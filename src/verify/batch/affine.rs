@@ -41,6 +41,11 @@ impl Point {
         affine.map(ProjectivePoint::from)
     }
 
+    /// Its coordinates, the highest byte first.
+    pub(in crate::verify) fn coordinates(&self) -> [[u8; 32]; 2] {
+        [self.x.to_bytes().into(), self.y.to_bytes().into()]
+    }
+
     /// True for the point with this abscissa and an even ordinate: `lift_x` of BIP-340. A point off the curve is none.
     pub(in crate::verify) fn is_lift_of(self, x: &[u8]) -> bool {
         let (abscissa, ordinate) = (self.x.normalize(), self.y.normalize());

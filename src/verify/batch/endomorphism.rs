@@ -16,14 +16,14 @@ const G2: [u64; 4] = [0xe443_7ed6_010e_8828, 0x6f54_7fa9_0abf_e4c4, 0x2212_08ac_
 
 /// A factor below 2^128 in size, with its sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Half {
-    pub(super) negative: bool,
-    pub(super) size: u128,
+pub(in crate::verify) struct Half {
+    pub(in crate::verify) negative: bool,
+    pub(in crate::verify) size: u128,
 }
 
 /// The constants in the form in which they are multiplied.
 #[derive(Debug)]
-pub(super) struct Endomorphism {
+pub(in crate::verify) struct Endomorphism {
     beta: FieldElement,
     lambda: Scalar,
     minus_b1: Scalar,
@@ -32,7 +32,7 @@ pub(super) struct Endomorphism {
 
 impl Endomorphism {
     /// Makes the constants. `None` is impossible: all are below the modulus they belong to.
-    pub(super) fn new() -> Option<Self> {
+    pub(in crate::verify) fn new() -> Option<Self> {
         Some(Self {
             beta: Option::from(FieldElement::from_bytes(&bytes(BETA)))?,
             lambda: scalar(LAMBDA)?,
@@ -42,14 +42,14 @@ impl Endomorphism {
     }
 
     /// The abscissa of lambda times a point with this abscissa; the ordinate stays.
-    pub(super) fn image(&self, x: &FieldElement) -> FieldElement {
+    pub(in crate::verify) fn image(&self, x: &FieldElement) -> FieldElement {
         x.mul(&self.beta)
     }
 
     /// Splits a factor into (a, b) with a + b lambda equal to it.
     ///
     /// `None` is impossible by the bounds of the basis; were it not, nothing would be accepted because of it.
-    pub(super) fn split(&self, factor: &Scalar) -> Option<(Half, Half)> {
+    pub(in crate::verify) fn split(&self, factor: &Scalar) -> Option<(Half, Half)> {
         let limbs = limbs(&factor.to_repr());
         let c1 = Scalar::from(high(limbs, G1)) * self.minus_b1;
         let c2 = Scalar::from(high(limbs, G2)) * self.minus_b2;

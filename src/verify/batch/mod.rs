@@ -8,7 +8,7 @@ pub(super) mod affine;
 pub(super) mod bip340;
 mod coefficients;
 mod eddsa;
-mod endomorphism;
+pub(super) mod endomorphism;
 mod multiply;
 mod sift;
 mod subset_sums;

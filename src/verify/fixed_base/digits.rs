@@ -4,17 +4,17 @@
 const BITS: usize = 256;
 
 /// How many digits of that width a number has. The highest has room for what is carried into it.
-pub(super) const fn count(width: usize) -> usize {
+pub(in crate::verify) const fn count(width: usize) -> usize {
     BITS / width + 1
 }
 
 /// How many points a table has for each digit: 1 to this many times a power of two.
-pub(super) const fn largest(width: usize) -> usize {
+pub(in crate::verify) const fn largest(width: usize) -> usize {
     1 << (width - 1)
 }
 
 /// The digit at a place, from 1 - 2^(width-1) to 2^(width-1), and what is carried into the next, of a number whose lowest byte comes first.
-pub(super) fn digit(number: &[u8; 32], at: usize, width: usize, carry: i32) -> (i32, i32) {
+pub(in crate::verify) fn digit(number: &[u8; 32], at: usize, width: usize, carry: i32) -> (i32, i32) {
     let from = at * width;
     // A digit of at most 16 bits lies in three bytes.
     let byte = |at: usize| u32::from(number.get(at).copied().unwrap_or(0));

@@ -79,6 +79,13 @@ impl Affine {
     }
 }
 
+impl Term {
+    /// Its three numbers, each with the lowest byte first.
+    pub(super) fn numbers(&self) -> [[u8; 32]; 3] {
+        [self.sum, self.difference, self.product].map(Field::to_bytes)
+    }
+}
+
 impl Running {
     pub(super) const NEUTRAL: Self = Self { x: Field::ZERO, y: Field::ONE, z: Field::ONE, t: Field::ZERO };
 

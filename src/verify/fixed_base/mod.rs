@@ -5,7 +5,7 @@
 //! is another. What does not hold is judged by the single verifier (libsecp256k1, `verify_strict`), and so is whoever
 //! signs seldom (docs/adr/0035).
 
-mod digits;
+pub(super) mod digits;
 mod eddsa;
 mod edwards;
 mod field;
@@ -26,17 +26,18 @@ pub use tables::Tables;
 /// Signatures that are summed up side by side, at most: they share inversions, and each digit's part of a table.
 const AT_ONCE: usize = 512;
 /// The same where each is judged by itself.
-const ALONE_AT_ONCE: usize = 16;
+const ALONE_AT_ONCE: usize = 128;
 
 /// Judges BIP-340 signatures on all cores: one answer for each, in their order, the one that libsecp256k1 gives.
 pub fn schnorr(items: &[SchnorrCheck], tables: &Tables) -> Vec<bool> {
-    answers(items, &|item| &item.key, &tables.authors, &schnorr::hold, &SchnorrCheck::holds)
+    let strangers_hold = |items: &[&SchnorrCheck]| schnorr::strangers_hold(tables.machine?, items);
+    answers(items, &|item| &item.key, &tables.authors, &schnorr::hold, &strangers_hold, &SchnorrCheck::holds)
 }
 
 /// Judges Ed25519 signatures on all cores: one answer for each, in their order, the one that `verify_strict` gives, and `false`
 /// for a key that is no point.
 pub fn ed25519(items: &[Ed25519Check], tables: &Tables) -> Vec<bool> {
-    answers(items, &|item| &item.key, &tables.signers, &eddsa::hold, &Ed25519Check::holds)
+    answers(items, &|item| &item.key, &tables.signers, &eddsa::hold, &|_| None, &Ed25519Check::holds)
 }
 
 fn answers<C: Sync, T: Table>(
@@ -44,6 +45,7 @@ fn answers<C: Sync, T: Table>(
     key: &(impl Fn(&C) -> &[u8; 32] + Sync),
     tables: &Kept<T>,
     hold: &(impl Fn(&T, &[&C]) -> Vec<bool> + Sync),
+    strangers_hold: &(impl Fn(&[&C]) -> Option<Vec<bool>> + Sync),
     single: &(impl Fn(&C) -> bool + Sync),
 ) -> Vec<bool> {
     let mut order: Vec<usize> = (0..items.len()).collect();
@@ -64,7 +66,12 @@ fn answers<C: Sync, T: Table>(
     let judged: Vec<(usize, bool)> = (tasks.par_iter().with_max_len(1))
         .flat_map_iter(|(places, table)| {
             let checks: Vec<&C> = places.iter().map(|at| &items[*at]).collect();
-            let held = table.map_or_else(|| vec![false; checks.len()], |table| hold(table, &checks));
+            let held = match table {
+                Some(table) => Some(hold(table, &checks)),
+                None if checks.len() > 1 => strangers_hold(&checks),
+                None => None,
+            };
+            let held = held.unwrap_or_else(|| vec![false; checks.len()]);
             places.iter().zip(held).map(|(at, held)| (*at, held || single(&items[*at]))).collect::<Vec<_>>()
         })
         .collect();

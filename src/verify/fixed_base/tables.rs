@@ -4,44 +4,75 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{eddsa, schnorr};
+use crate::verify::lanes::{Machine, machine};
 
 /// Tables that are kept of each kind: some 25 MB in all.
 pub(super) const KEPT: usize = 16;
-/// Signatures under one key that are worth making a table.
+/// Signatures under one key that are worth making a table, where each would take a library's time.
 pub(super) const LEAST: usize = 256;
+/// The same where strangers are judged eight at a time too, which takes a fourth of it.
+pub(super) const LEAST_IN_LANES: usize = 1_024;
 /// Fewer at once are not worth a table that is there: the additions share inversions.
 pub(super) const FEW: usize = 16;
 /// Keys without a table that are counted, at most.
 const COUNTED: usize = 4_096;
 
-/// Tables by key. They change no answer, only what it costs.
-#[derive(Debug, Clone, Default)]
+/// Tables by key, in the form that this machine adds best. They change no answer, only what it costs.
+#[derive(Debug, Clone)]
 pub struct Tables {
     pub(super) authors: Kept<schnorr::Table>,
     pub(super) signers: Kept<eddsa::Table>,
+    pub(super) machine: Option<Machine>,
+}
+
+impl Default for Tables {
+    fn default() -> Self {
+        Self::on(machine())
+    }
+}
+
+impl Tables {
+    /// For lanes, or for additions one by one.
+    pub(in crate::verify) fn on(machine: Option<Machine>) -> Self {
+        Self { authors: Kept::on(machine), signers: Kept::on(machine), machine }
+    }
 }
 
 /// The multiples of a key.
 pub(super) trait Table: Send + Sync + Sized {
     /// `None` for a key that has none.
-    fn of(key: &[u8; 32]) -> Option<Self>;
+    fn of(key: &[u8; 32], machine: Option<Machine>) -> Option<Self>;
+
+    /// How many signatures are worth it.
+    fn least(machine: Option<Machine>) -> usize;
 }
 
 impl Table for schnorr::Table {
-    fn of(key: &[u8; 32]) -> Option<Self> {
-        Self::wide(key, schnorr::WIDTH)
+    fn of(key: &[u8; 32], machine: Option<Machine>) -> Option<Self> {
+        Self::wide(key, schnorr::WIDTH, machine)
+    }
+
+    fn least(machine: Option<Machine>) -> usize {
+        if machine.is_some() { LEAST_IN_LANES } else { LEAST }
     }
 }
 
 impl Table for eddsa::Table {
-    fn of(key: &[u8; 32]) -> Option<Self> {
-        Self::wide(key, eddsa::WIDTH)
+    fn of(key: &[u8; 32], machine: Option<Machine>) -> Option<Self> {
+        Self::wide(key, eddsa::WIDTH, machine)
+    }
+
+    fn least(_: Option<Machine>) -> usize {
+        LEAST
     }
 }
 
 /// Tables of one kind; copies are the same. The lock is held for a look, once for each key of a batch.
 #[derive(Debug)]
-pub(super) struct Kept<T>(Arc<Mutex<Shelf<T>>>);
+pub(super) struct Kept<T> {
+    shelf: Arc<Mutex<Shelf<T>>>,
+    machine: Option<Machine>,
+}
 
 #[derive(Debug)]
 struct Shelf<T> {
@@ -53,17 +84,16 @@ struct Shelf<T> {
 
 impl<T> Clone for Kept<T> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-impl<T> Default for Kept<T> {
-    fn default() -> Self {
-        Self(Arc::new(Mutex::new(Shelf { tables: VecDeque::new(), seen: BTreeMap::new() })))
+        Self { shelf: Arc::clone(&self.shelf), machine: self.machine }
     }
 }
 
 impl<T: Table> Kept<T> {
+    fn on(machine: Option<Machine>) -> Self {
+        let shelf = Shelf { tables: VecDeque::new(), seen: BTreeMap::new() };
+        Self { shelf: Arc::new(Mutex::new(shelf)), machine }
+    }
+
     /// The table for so many more signatures under a key: the one that is there, or a new one in the place of the oldest once there were
     /// enough of them; else none.
     pub(super) fn worth(&self, key: &[u8; 32], count: usize) -> Option<Arc<T>> {
@@ -79,12 +109,12 @@ impl<T: Table> Kept<T> {
         }
         let seen = shelf.seen.entry(*key).or_default();
         *seen = seen.saturating_add(count);
-        if *seen < LEAST {
+        if *seen < T::least(self.machine) {
             return None;
         }
         shelf.seen.remove(key);
         drop(shelf);
-        let table = Arc::new(T::of(key)?);
+        let table = Arc::new(T::of(key, self.machine)?);
         let mut shelf = self.lock();
         shelf.tables.truncate(KEPT - 1);
         shelf.tables.push_front((*key, Arc::clone(&table)));
@@ -92,6 +122,6 @@ impl<T: Table> Kept<T> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Shelf<T>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,15 +5,45 @@ use super::*;
 use crate::verify::batch::tests::makers::{
     Chance, Owned, ed25519_pool, ed25519_signed, joined, schnorr_pool, schnorr_turned,
 };
+use crate::verify::lanes::machines;
 
-/// What a narrow table says of one signature, without the single verifier's help.
+/// What every way of adding says of one signature, without the single verifier's help: narrow tables, and strangers in lanes.
 pub(in crate::verify) fn schnorr_alone(item: &SchnorrCheck) -> bool {
-    schnorr::Table::wide(&item.key, 4).is_some_and(|table| schnorr::hold(&table, &[item]) == [true])
+    let mut answers = Vec::new();
+    for machine in machines() {
+        let table = schnorr::Table::wide(&item.key, 4, machine);
+        answers.push(table.is_some_and(|table| schnorr::hold(&table, &[item]) == [true]));
+        answers.extend(machine.map(|machine| schnorr::strangers_hold(machine, &[item]).unwrap() == [true]));
+    }
+    agreed(&answers)
 }
 
 /// The same of Ed25519.
 pub(in crate::verify) fn ed25519_alone(item: &Ed25519Check) -> bool {
-    eddsa::Table::wide(&item.key, 4).is_some_and(|table| eddsa::hold(&table, &[item]) == [true])
+    let says = |machine| eddsa::Table::wide(&item.key, 4, machine);
+    let says = |machine| says(machine).is_some_and(|table| eddsa::hold(&table, &[item]) == [true]);
+    agreed(&machines().into_iter().map(says).collect::<Vec<_>>())
+}
+
+/// The product modulo 2^255 - 19 and times a factor, or the sum, less that many times the second where there is a factor; all with
+/// the lowest byte first and of any size.
+pub(in crate::verify) fn product_25519(a: [u8; 32], b: [u8; 32], factor: u32, add: bool) -> [u8; 32] {
+    use super::field::{Field, times};
+    // The field leaves the highest bit out, which stands for 2^255 = 19.
+    let number =
+        |bytes: [u8; 32]| Field::from_bytes(bytes).plus(Field::small(u32::from(bytes[31] >> 7) * 19)).carried();
+    let (a, b) = (number(a), number(b));
+    match (add, factor) {
+        (true, 0) => a.plus(b).carried(),
+        (true, _) => a.minus(times(b, Field::small(factor))).carried(),
+        (false, _) => times(times(a, b), Field::small(factor)),
+    }
+    .to_bytes()
+}
+
+fn agreed(answers: &[bool]) -> bool {
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+    answers[0]
 }
 
 #[test]
@@ -44,14 +74,22 @@ fn what_holds_singly_holds_from_tables_and_nothing_else_does() {
         number.reverse();
         envelopes.push(Owned { signature: joined(&envelopes[2].signature[..32], &number), ..envelopes[2].clone() });
     }
-    let author = schnorr::Table::wide(&items[0].key, 8).unwrap();
     let singles: Vec<bool> = items.iter().map(SchnorrCheck::holds).collect();
-    assert_eq!(schnorr::hold(&author, &items.iter().collect::<Vec<_>>()), singles);
+    let all: Vec<&SchnorrCheck> = items.iter().collect();
+    for machine in machines() {
+        let author = schnorr::Table::wide(&items[0].key, 8, machine).unwrap();
+        assert_eq!(schnorr::hold(&author, &all), singles);
+        if let Some(machine) = machine {
+            assert_eq!(schnorr::strangers_hold(machine, &all).unwrap(), singles);
+        }
+    }
     assert_eq!(singles.iter().filter(|good| **good).count(), 60);
     let checks: Vec<Ed25519Check> = envelopes.iter().map(Owned::check).collect();
-    let signer = eddsa::Table::wide(&checks[0].key, 8).unwrap();
     let singles: Vec<bool> = checks.iter().map(Ed25519Check::holds).collect();
-    assert_eq!(eddsa::hold(&signer, &checks.iter().collect::<Vec<_>>()), singles);
+    for machine in machines() {
+        let signer = eddsa::Table::wide(&checks[0].key, 8, machine).unwrap();
+        assert_eq!(eddsa::hold(&signer, &checks.iter().collect::<Vec<_>>()), singles);
+    }
     assert_eq!(singles.iter().filter(|good| **good).count(), 60);
 }
 
@@ -78,11 +116,11 @@ fn a_turned_nonce_or_key_and_a_part_of_small_order_are_answered_as_singly() {
 fn a_point_of_small_order_has_no_table_and_neither_has_what_is_no_point() {
     use curve25519_dalek::constants::EIGHT_TORSION;
     for point in EIGHT_TORSION {
-        assert!(eddsa::Table::wide(&point.compress().to_bytes(), 4).is_none());
+        assert!(eddsa::Table::wide(&point.compress().to_bytes(), 4, None).is_none());
     }
     // No abscissa of secp256k1, and no ordinate of the other curve.
-    assert!(schnorr::Table::wide(&[0xff; 32], 4).is_none() && schnorr::Table::wide(&[0; 32], 4).is_none());
-    assert!(eddsa::Table::wide(&[0xff; 32], 4).is_none());
+    assert!(schnorr::Table::wide(&[0xff; 32], 4, None).is_none() && schnorr::Table::wide(&[0; 32], 4, None).is_none());
+    assert!(eddsa::Table::wide(&[0xff; 32], 4, None).is_none());
 }
 
 #[test]
@@ -97,9 +135,9 @@ fn the_number_of_cores_and_of_signatures_under_a_key_changes_no_answer() {
         items[*at].message[3] ^= 1;
     }
     let expected: Vec<bool> = (0..items.len()).map(|at| !bad.contains(&at) || items[at].holds()).collect();
-    for cores in [1, 2, 7] {
+    for (cores, machine) in [1, 2, 7].into_iter().flat_map(|cores| machines().into_iter().map(move |it| (cores, it))) {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(cores).build().unwrap();
-        let tables = Tables::default();
+        let tables = Tables::on(machine);
         assert_eq!(pool.install(|| schnorr(&items, &tables)), expected, "{cores} cores");
         // Few, under keys whose tables are there.
         let some: Vec<SchnorrCheck> = items.iter().copied().step_by(9).collect();
@@ -111,7 +149,7 @@ fn the_number_of_cores_and_of_signatures_under_a_key_changes_no_answer() {
 
 #[test]
 fn a_table_is_made_of_what_comes_often_and_no_more_are_kept_than_there_is_room_for() {
-    let (tables, mut chance) = (Tables::default(), Chance::new(24));
+    let (tables, mut chance) = (Tables::on(None), Chance::new(24));
     let authors = schnorr_pool(KEPT + 3, KEPT + 3, &mut chance);
     let shared = tables.clone();
     let first = &authors[0].key;

@@ -12,6 +12,7 @@ use super::makers::{
 };
 use crate::verify::batch::{self, Ed25519Check, SchnorrCheck};
 use crate::verify::fixed_base::{self, Tables};
+use crate::verify::lanes::machines;
 
 const CHECKS: usize = 6_000;
 /// Sizes below, at and above those where batches begin, and where they are cut.
@@ -95,8 +96,8 @@ trait Scheme {
     fn good(&mut self) -> Self::Item;
     /// Does something to the item at a place, and perhaps to one beside it.
     fn mutate(&mut self, items: &mut [Self::Item], at: usize);
-    /// In batches, and from tables.
-    fn answers(&self, items: &[Self::Item]) -> [Vec<bool>; 2];
+    /// In batches, from tables one by one, and in lanes.
+    fn answers(&self, items: &[Self::Item]) -> Vec<Vec<bool>>;
     fn single(item: &Self::Item) -> bool;
 }
 
@@ -113,7 +114,7 @@ fn campaign<S: Scheme>(checks: usize, scheme: &mut S) -> String {
             scheme.mutate(&mut items, at);
         }
         let singles: Vec<bool> = items.iter().map(S::single).collect();
-        for (way, answers) in ["the batch", "the table"].into_iter().zip(scheme.answers(&items)) {
+        for (way, answers) in ["the batch", "the table", "a lane"].into_iter().zip(scheme.answers(&items)) {
             let wrong = (0..size).find(|at| answers[*at] != singles[*at]);
             assert_eq!(wrong, None, "batch {batches}, {size} items: {way} says otherwise");
             assert_eq!(answers.len(), size);
@@ -128,7 +129,7 @@ fn campaign<S: Scheme>(checks: usize, scheme: &mut S) -> String {
 struct Schnorr {
     chance: Chance,
     pool: Vec<SchnorrCheck>,
-    tables: Tables,
+    tables: Vec<Tables>,
 }
 
 impl Schnorr {
@@ -136,7 +137,7 @@ impl Schnorr {
         let mut chance = Chance::new(seed);
         let mut pool = schnorr_pool(600, 300, &mut chance);
         pool.extend(schnorr_pool(600, 5, &mut chance));
-        Self { chance, pool, tables: Tables::default() }
+        Self { chance, pool, tables: machines().into_iter().map(Tables::on).collect() }
     }
 }
 
@@ -182,8 +183,9 @@ impl Scheme for Schnorr {
         }
     }
 
-    fn answers(&self, items: &[SchnorrCheck]) -> [Vec<bool>; 2] {
-        [batch::schnorr(items), fixed_base::schnorr(items, &self.tables)]
+    fn answers(&self, items: &[SchnorrCheck]) -> Vec<Vec<bool>> {
+        let from_tables = self.tables.iter().map(|tables| fixed_base::schnorr(items, tables));
+        std::iter::once(batch::schnorr(items)).chain(from_tables).collect()
     }
 
     fn single(item: &SchnorrCheck) -> bool {
@@ -214,7 +216,7 @@ struct Ed25519 {
     pool: Vec<Owned>,
     /// With parts of small order in key, nonce or both; strict verification accepts some.
     mixed: Vec<Owned>,
-    tables: Tables,
+    tables: Vec<Tables>,
 }
 
 impl Ed25519 {
@@ -229,7 +231,7 @@ impl Ed25519 {
                 mixed.extend((0..6).map(|_| ed25519_signed(key, nonce, &mut chance)));
             }
         }
-        Self { chance, pool, mixed, tables: Tables::default() }
+        Self { chance, pool, mixed, tables: machines().into_iter().map(Tables::on).collect() }
     }
 }
 
@@ -280,9 +282,10 @@ impl Scheme for Ed25519 {
         }
     }
 
-    fn answers(&self, items: &[Owned]) -> [Vec<bool>; 2] {
+    fn answers(&self, items: &[Owned]) -> Vec<Vec<bool>> {
         let checks: Vec<Ed25519Check> = items.iter().map(Owned::check).collect();
-        [batch::ed25519(&checks), fixed_base::ed25519(&checks, &self.tables)]
+        let from_tables = self.tables.iter().map(|tables| fixed_base::ed25519(&checks, tables));
+        std::iter::once(batch::ed25519(&checks)).chain(from_tables).collect()
     }
 
     fn single(item: &Owned) -> bool {
