@@ -82,7 +82,7 @@ impl Checks {
         match self {
             Self::Library => checks.par_iter().map(Ed25519Check::holds).collect(),
             Self::Single => fixed_base::ed25519(checks, tables),
-            Self::Batch => batch::ed25519(checks),
+            Self::Batch => fixed_base::ed25519_and_batches(checks, tables),
         }
     }
 }

@@ -6,10 +6,12 @@
 use k256::elliptic_curve::sec1::FromEncodedPoint;
 use k256::{AffinePoint, EncodedPoint, FieldBytes, FieldElement, ProjectivePoint};
 
+use super::adder::Plane;
+use super::bip340::lift;
+use super::endomorphism::Endomorphism;
+
 /// Pairs that share an inversion. More would make it cheaper still and leave the nearest cache.
 const SHARED: usize = 512;
-/// The place of a point that is not there.
-pub(super) const NONE: u32 = u32::MAX;
 
 /// A point of the curve.
 #[derive(Debug, Clone, Copy)]
@@ -56,11 +58,6 @@ impl Point {
             && bool::from(on_curve.normalizes_to_zero())
     }
 
-    /// The same ordinate over another abscissa.
-    pub(super) fn over(self, x: impl FnOnce(&FieldElement) -> FieldElement) -> Self {
-        Self { x: x(&self.x), ..self }
-    }
-
     /// The same point with an ordinate of magnitude 1.
     pub(in crate::verify) fn weak(self) -> Self {
         Self { y: self.y.normalize_weak(), ..self }
@@ -86,99 +83,49 @@ enum Kind {
     Cancel,
 }
 
-/// Room for the work, used again and again.
+/// Additions one by one, with room for the work that is used again and again.
 #[derive(Debug, Default)]
-pub(in crate::verify) struct Adder {
-    pairs: Vec<(u32, u32)>,
+pub(in crate::verify) struct OneByOne {
     kinds: Vec<Kind>,
     divisors: Vec<FieldElement>,
     products: Vec<FieldElement>,
-    spare: Vec<Point>,
 }
 
-impl Adder {
-    /// Adds up the points of each segment: `lengths[0]` points from place 0 on, the next `lengths[1]`, and so on.
-    ///
-    /// `None` is impossible (a product of what is not zero can't be zero); were it not, nothing would be accepted because of it.
-    pub(in crate::verify) fn segments(
-        &mut self,
-        mut lengths: Vec<u32>,
-        first: impl Fn(u32) -> Point,
-    ) -> Option<Vec<Point>> {
-        let filled: Vec<bool> = lengths.iter().map(|length| *length > 0).collect();
-        self.halve(&mut lengths);
-        let mut points = Vec::new();
-        self.add(&first, &mut points)?;
-        let mut halved = Vec::new();
-        while lengths.iter().any(|length| *length > 1) {
-            self.halve(&mut lengths);
-            self.add(&|at: u32| points[at as usize], &mut halved)?;
-            std::mem::swap(&mut points, &mut halved);
-        }
-        let mut sums = points.into_iter();
-        Some(
-            filled
-                .into_iter()
-                .map(|filled| if filled { sums.next() } else { None }.unwrap_or(Point::INFINITY))
-                .collect(),
-        )
+impl Plane for OneByOne {
+    type Point = Point;
+    const INFINITY: Point = Point::INFINITY;
+
+    fn lifted(&self, abscissae: &[[u8; 32]]) -> Vec<Option<Point>> {
+        abscissae.iter().map(|abscissa| lift(abscissa)).collect()
     }
 
-    /// Adds to the point at the first place of each pair the one at the second. No place may be in two pairs.
-    pub(super) fn fold(&mut self, points: &mut [Point], pairs: impl Iterator<Item = (u32, u32)>) -> Option<()> {
-        self.pairs.clear();
-        self.pairs.extend(pairs);
-        let mut sums = Vec::new();
-        self.add(&|at: u32| points[at as usize], &mut sums)?;
-        for ((lower, _), sum) in self.pairs.iter().zip(sums) {
-            points[*lower as usize] = sum;
-        }
-        Some(())
+    fn negative(point: &Point) -> Point {
+        point.weak().negative()
     }
 
-    /// Adds to each sum its term.
-    pub(in crate::verify) fn add_to(&mut self, sums: &mut Vec<Point>, term: impl Fn(usize) -> Point) -> Option<()> {
-        let count = u32::try_from(sums.len()).ok()?;
-        self.pairs.clear();
-        self.pairs.extend((0..count).map(|at| (at, at + count)));
-        let mut added = std::mem::take(&mut self.spare);
-        let done =
-            self.add(&|at: u32| if at < count { sums[at as usize] } else { term((at - count) as usize) }, &mut added);
-        std::mem::swap(sums, &mut added);
-        self.spare = added;
-        done
+    fn image(point: &Point, endomorphism: &Endomorphism) -> Point {
+        Point { x: endomorphism.image(&point.x), ..*point }
     }
 
-    /// Pairs the points of each segment. A last one without a neighbour stays what it is.
-    fn halve(&mut self, lengths: &mut [u32]) {
-        self.pairs.clear();
-        let mut from = 0;
-        for length in lengths {
-            let end = from + *length;
-            self.pairs.extend((from..end).step_by(2).map(|at| (at, if at + 1 < end { at + 1 } else { NONE })));
-            *length = length.div_ceil(2);
-            from = end;
-        }
+    fn to_projective(point: &Point) -> Option<ProjectivePoint> {
+        point.to_projective()
     }
 
-    /// The sums of all pairs, in their order.
-    fn add(&mut self, point: &impl Fn(u32) -> Point, sums: &mut Vec<Point>) -> Option<()> {
-        sums.clear();
-        let pairs = std::mem::take(&mut self.pairs);
-        let point = |at: u32| if at == NONE { Point::INFINITY } else { point(at) };
+    fn add(&mut self, pairs: &[(u32, u32)], point: &impl Fn(u32) -> Point, sums: &mut Vec<Point>) -> Option<()> {
         for pairs in pairs.chunks(SHARED) {
             let from = sums.len();
             sums.resize(from + pairs.len(), Point::INFINITY);
-            let inverse = match self.divisors(pairs, &point) {
+            let inverse = match self.divisors(pairs, point) {
                 Some(inverse) => inverse,
-                None => self.divisors_of_equals(pairs, &point)?,
+                None => self.divisors_of_equals(pairs, point)?,
             };
-            self.chords(pairs, &point, inverse, &mut sums[from..]);
+            self.chords(pairs, point, inverse, &mut sums[from..]);
         }
-        self.pairs = pairs;
         Some(())
     }
+}
 
+impl OneByOne {
     /// What each pair divides by, and the inverse of the product of all. `None` when one of them is zero.
     fn divisors(&mut self, pairs: &[(u32, u32)], point: &impl Fn(u32) -> Point) -> Option<FieldElement> {
         self.kinds.clear();
@@ -256,11 +203,17 @@ impl Adder {
 mod tests {
     use k256::elliptic_curve::sec1::ToEncodedPoint;
 
+    use super::super::adder::Adder;
     use super::*;
+    use crate::verify::lanes::{InLanes, Line, line_of, machines};
 
     fn point(of: ProjectivePoint) -> Point {
         let encoded = of.to_affine().to_encoded_point(false);
         encoded.as_bytes().try_into().map_or(Point::INFINITY, |bytes| Point::from_uncompressed(bytes).unwrap())
+    }
+
+    fn in_lanes(point: &Point) -> Line {
+        if point.finite { line_of(point) } else { InLanes::INFINITY }
     }
 
     #[test]
@@ -273,20 +226,29 @@ mod tests {
                 pairs.push((left, right));
             }
         }
-        // Alone, and with others that need no care.
+        // Alone, and with others that need no care; one by one, and in lanes.
         for repeat in [1, 40] {
             let all: Vec<(ProjectivePoint, ProjectivePoint)> =
                 pairs.iter().copied().cycle().take(36 * repeat).collect();
             let points: Vec<Point> = all.iter().flat_map(|(left, right)| [point(*left), point(*right)]).collect();
-            let sums = Adder::default().segments(vec![2; all.len()], |at| points[at as usize]).unwrap();
+            let sums = Adder::over(OneByOne::default()).segments(vec![2; all.len()], |at| points[at as usize]).unwrap();
             for ((left, right), sum) in all.iter().zip(sums) {
                 assert_eq!(sum.to_projective().unwrap(), *left + *right);
+            }
+            for machine in machines().into_iter().flatten() {
+                let lines: Vec<Line> = points.iter().map(in_lanes).collect();
+                let mut adder = Adder::over(InLanes::on(machine));
+                let sums = adder.segments(vec![2; all.len()], |at| lines[at as usize]).unwrap();
+                for ((left, right), sum) in all.iter().zip(sums) {
+                    assert_eq!(InLanes::to_projective(&sum).unwrap(), *left + *right);
+                }
             }
         }
         for (left, right) in pairs {
             let points = [point(left).negative(), point(right)];
-            let sums = Adder::default().segments(vec![2], |at| points[at as usize]).unwrap();
+            let sums = Adder::over(OneByOne::default()).segments(vec![2], |at| points[at as usize]).unwrap();
             assert_eq!(sums[0].to_projective().unwrap(), right - left);
+            assert_eq!(InLanes::to_projective(&InLanes::negative(&in_lanes(&points[1]))).unwrap(), -right);
         }
     }
 
@@ -298,7 +260,7 @@ mod tests {
         }
         let points: Vec<Point> = powers.iter().map(|it| point(*it)).collect();
         let lengths = vec![0, 1, 2, 3, 0, 0, 4, 5, 7, 8, 9, 0];
-        let sums = Adder::default().segments(lengths.clone(), |at| points[at as usize]).unwrap();
+        let sums = Adder::over(OneByOne::default()).segments(lengths.clone(), |at| points[at as usize]).unwrap();
         let mut from = 0;
         for (length, sum) in lengths.into_iter().zip(sums) {
             let end = from + length as usize;

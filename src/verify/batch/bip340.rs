@@ -6,15 +6,17 @@ use std::sync::LazyLock;
 use bitcoin::secp256k1::PublicKey;
 use k256::elliptic_curve::ff::PrimeField;
 use k256::elliptic_curve::ops::Reduce;
-use k256::elliptic_curve::sec1::ToEncodedPoint;
+use k256::elliptic_curve::point::AffineCoordinates;
 use k256::{AffinePoint, FieldBytes, Scalar, U256};
 
-use super::affine::Point;
+use super::adder::Plane;
+use super::affine::{OneByOne, Point};
 use super::coefficients::Coefficients;
 use super::endomorphism::{Endomorphism, Half};
 use super::multiply::{Term, vanishes};
 use super::sift::{answers, sift};
 use crate::domain::{Sha256Stream, sha256};
+use crate::verify::lanes::{InLanes, Machine, machine};
 use crate::verify::nostr::bip340_holds;
 
 /// Fewer are quicker judged one by one.
@@ -38,43 +40,64 @@ pub struct SchnorrCheck {
 /// A `false` always is libsecp256k1's own. A `true` may be that of a batch, which is wrong with probability 2^-128
 /// (docs/adr/0028). The cost falls with the size of the batch and with the number of authors; from 1,000 on it pays well.
 pub fn schnorr(items: &[SchnorrCheck]) -> Vec<bool> {
-    answers(items.len(), MOST, |at| &items[at].key, |places| judge(items, places))
+    schnorr_on(machine(), items)
+}
+
+/// The same in the lanes of a machine, or one by one.
+pub(in crate::verify) fn schnorr_on(machine: Option<Machine>, items: &[SchnorrCheck]) -> Vec<bool> {
+    answers(items, MOST, |item| &item.key, |batch| judge(machine, batch))
+}
+
+/// Judges a batch on this core; items with equal keys lie side by side.
+fn judge(machine: Option<Machine>, items: &[&SchnorrCheck]) -> Vec<bool> {
+    let judged = match machine {
+        _ if items.len() < LEAST => None,
+        Some(machine) => sifted(&|| InLanes::on(machine), items),
+        None => sifted(&OneByOne::default, items),
+    };
+    judged.unwrap_or_else(|| items.iter().map(|item| item.holds()).collect())
 }
 
 /// One signature whose parts are what they should be.
-struct Prepared<'a> {
+struct Prepared<'a, T> {
     at: usize,
     item: &'a SchnorrCheck,
-    key: Point,
-    nonce: Point,
+    key: T,
+    nonce: T,
     challenge: Scalar,
     s: Scalar,
 }
 
-fn judge(items: &[SchnorrCheck], places: &[usize]) -> Vec<(usize, bool)> {
-    let mut judged = Vec::with_capacity(places.len());
-    let (Some(endomorphism), true) = (Endomorphism::new(), places.len() >= LEAST) else {
-        return places.iter().map(|at| (*at, items[*at].holds())).collect();
-    };
-    let mut prepared: Vec<Prepared> = Vec::with_capacity(places.len());
-    let mut author: Option<([u8; 32], Option<Point>)> = None;
-    for at in places {
-        let item = &items[*at];
-        let key = match &author {
-            Some((bytes, key)) if *bytes == item.key => *key,
-            _ => lift(&item.key),
-        };
-        author = Some((item.key, key));
-        match prepare(*at, item, key) {
-            Some(good) => prepared.push(good),
-            None => judged.push((*at, item.holds())),
+fn sifted<P: Plane>(plane: &impl Fn() -> P, items: &[&SchnorrCheck]) -> Option<Vec<bool>> {
+    let endomorphism = Endomorphism::new()?;
+    let prepared = prepared(&plane(), items);
+    // Whoever is not prepared is for libsecp256k1.
+    let mut answers: Vec<Option<bool>> = vec![None; items.len()];
+    // Used again by each batch: allocating it costs more than filling it.
+    let terms = RefCell::new(Vec::with_capacity(2 * items.len()));
+    let holds =
+        |batch: &[Prepared<P::Point>]| equation(plane(), batch, &endomorphism, &mut terms.borrow_mut()) == Some(true);
+    sift(&prepared, LEAST, &holds, &|it| it.item.holds(), &mut |it, good| answers[it.at] = Some(good));
+    Some(answers.iter().zip(items).map(|(answer, item)| answer.unwrap_or_else(|| item.holds())).collect())
+}
+
+/// Those that the standard does not refuse before its equation.
+fn prepared<'a, P: Plane>(plane: &P, items: &[&'a SchnorrCheck]) -> Vec<Prepared<'a, P::Point>> {
+    let authors: Vec<[u8; 32]> = items.chunk_by(|left, right| left.key == right.key).map(|same| same[0].key).collect();
+    let nonces: Vec<[u8; 32]> = items.iter().map(|item| *item.signature.first_chunk().unwrap_or(&[0xff; 32])).collect();
+    let (mut authors, nonces) = (plane.lifted(&authors).into_iter(), plane.lifted(&nonces));
+    let mut prepared = Vec::with_capacity(items.len());
+    let mut key = None;
+    for (at, (item, nonce)) in items.iter().zip(nonces).enumerate() {
+        if at == 0 || items[at - 1].key != item.key {
+            key = authors.next().flatten();
+        }
+        let s: Option<Scalar> = Scalar::from_repr(*FieldBytes::from_slice(&item.signature[32..])).into();
+        if let (Some(key), Some(nonce), Some(s)) = (key, nonce, s) {
+            prepared.push(Prepared { at, item, key, nonce, challenge: challenge(item), s });
         }
     }
-    // Used again by each batch: allocating it costs more than filling it.
-    let terms = RefCell::new(Vec::with_capacity(2 * places.len()));
-    let holds = |batch: &[Prepared]| equation(batch, &endomorphism, &mut terms.borrow_mut()) == Some(true);
-    sift(&prepared, LEAST, &holds, &|it: &Prepared| it.item.holds(), &mut |it, good| judged.push((it.at, good)));
-    judged
+    prepared
 }
 
 impl SchnorrCheck {
@@ -82,19 +105,6 @@ impl SchnorrCheck {
     pub(in crate::verify) fn holds(&self) -> bool {
         bip340_holds(&self.key, &self.message, &self.signature)
     }
-}
-
-/// `None` where the standard refuses, or where libsecp256k1 should say what it thinks.
-fn prepare(at: usize, item: &SchnorrCheck, key: Option<Point>) -> Option<Prepared<'_>> {
-    let (nonce, s) = item.signature.split_at(32);
-    Some(Prepared {
-        at,
-        item,
-        key: key?,
-        nonce: lift(nonce)?,
-        challenge: challenge(item),
-        s: Option::from(Scalar::from_repr(*FieldBytes::from_slice(s)))?,
-    })
 }
 
 /// The challenge of BIP-340.
@@ -123,7 +133,12 @@ pub(in crate::verify) fn lift(x: &[u8]) -> Option<Point> {
 }
 
 /// True when the sum of a (s G - R - e P) over all items vanishes, each with its own a. Items of one author lie side by side.
-fn equation(batch: &[Prepared], endomorphism: &Endomorphism, terms: &mut Vec<Term>) -> Option<bool> {
+fn equation<P: Plane>(
+    plane: P,
+    batch: &[Prepared<P::Point>],
+    endomorphism: &Endomorphism,
+    terms: &mut Vec<Term<P::Point>>,
+) -> Option<bool> {
     let parts = batch.iter().flat_map(|it| [&it.item.key[..], &it.item.message, &it.item.signature]);
     let mut coefficients = Coefficients::of("reledger/batch/bip340/1", parts);
     terms.clear();
@@ -136,30 +151,45 @@ fn equation(batch: &[Prepared], endomorphism: &Endomorphism, terms: &mut Vec<Ter
         base -= factor * it.s;
         multiple += factor * it.challenge;
         if batch.get(at + 1).is_none_or(|next| next.item.key != it.item.key) {
-            add(terms, it.key, &multiple, endomorphism)?;
+            add::<P>(terms, it.key, &multiple, endomorphism)?;
             multiple = Scalar::ZERO;
         }
     }
-    let generator = AffinePoint::GENERATOR.to_encoded_point(false);
-    add(terms, Point::from_uncompressed(generator.as_bytes().try_into().ok()?)?, &base, endomorphism)?;
-    Some(vanishes(terms))
+    // The abscissa of the generator, whose ordinate is even.
+    let generator: [u8; 32] = AffinePoint::GENERATOR.x().into();
+    let generator = plane.lifted(&[generator]).pop()??;
+    add::<P>(terms, generator, &base, endomorphism)?;
+    Some(vanishes(plane, terms))
 }
 
 /// Adds a multiple by 256 bits as two by 128.
-fn add(terms: &mut Vec<Term>, point: Point, factor: &Scalar, endomorphism: &Endomorphism) -> Option<()> {
+fn add<P: Plane>(
+    terms: &mut Vec<Term<P::Point>>,
+    point: P::Point,
+    factor: &Scalar,
+    endomorphism: &Endomorphism,
+) -> Option<()> {
     let (first, second) = endomorphism.split(factor)?;
-    let signed = |half: Half, point: Point| {
-        let point = if half.negative { point.negative().weak() } else { point };
+    let signed = |half: Half, point: P::Point| {
+        let point = if half.negative { P::negative(&point) } else { point };
         Term { point, factor: half.size }
     };
     terms.push(signed(first, point));
-    terms.push(signed(second, point.over(|x| endomorphism.image(x))));
+    terms.push(signed(second, P::image(&point, endomorphism)));
     Some(())
 }
 
-/// True when a batch of this one item holds: what no single verifier corrects.
+/// True when a batch of this one item holds, added one by one and in lanes: what no single verifier corrects.
 #[cfg(test)]
 pub(super) fn holds_alone(item: &SchnorrCheck) -> bool {
-    let (endomorphism, mut terms) = (Endomorphism::new().unwrap(), Vec::new());
-    prepare(0, item, lift(&item.key)).is_some_and(|it| equation(&[it], &endomorphism, &mut terms) == Some(true))
+    fn alone<P: Plane>(plane: P, item: &SchnorrCheck) -> bool {
+        let (endomorphism, mut terms) = (Endomorphism::new().unwrap(), Vec::new());
+        let prepared = prepared(&plane, &[item]);
+        !prepared.is_empty() && equation(plane, &prepared, &endomorphism, &mut terms) == Some(true)
+    }
+    let holds = alone(OneByOne::default(), item);
+    for machine in crate::verify::lanes::machines().into_iter().flatten() {
+        assert_eq!(alone(InLanes::on(machine), item), holds);
+    }
+    holds
 }

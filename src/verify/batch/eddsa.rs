@@ -18,7 +18,7 @@ use super::subset_sums::{multiples, subset_sums, torsion_free};
 /// Fewer are quicker judged one by one: what shows the absence of small orders costs the same for any batch.
 const LEAST: usize = 256;
 /// More in one batch gain little, and leave the caches.
-const MOST: usize = 16_384;
+pub(in crate::verify) const MOST: usize = 16_384;
 
 /// An Ed25519 signature that is to be judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub struct Ed25519Check<'a> {
 /// A `false` always is that of `verify_strict`. A `true` may be that of a batch, which is wrong with probability 2^-128
 /// (docs/adr/0028). From some 500 on it pays.
 pub fn ed25519(items: &[Ed25519Check]) -> Vec<bool> {
-    answers(items.len(), MOST, |at| &items[at].key, |places| judge(items, places))
+    answers(items, MOST, |item| &item.key, judge)
 }
 
 /// One signature whose parts are what they should be.
@@ -50,28 +50,24 @@ struct Prepared<'a> {
     s: Scalar,
 }
 
-fn judge(items: &[Ed25519Check], places: &[usize]) -> Vec<(usize, bool)> {
-    if places.len() < LEAST {
-        return places.iter().map(|at| (*at, items[*at].holds())).collect();
+/// Judges a batch on this core; items with equal keys lie side by side.
+pub(in crate::verify) fn judge(items: &[&Ed25519Check]) -> Vec<bool> {
+    if items.len() < LEAST {
+        return items.iter().map(|item| item.holds()).collect();
     }
-    let mut judged = Vec::with_capacity(places.len());
-    let mut prepared: Vec<Prepared> = Vec::with_capacity(places.len());
-    let mut signer: Option<([u8; 32], Option<EdwardsPoint>)> = None;
-    for at in places {
-        let item = &items[*at];
-        let key = match &signer {
-            Some((bytes, key)) if *bytes == item.key => *key,
-            _ => point(item.key),
-        };
-        signer = Some((item.key, key));
-        match prepare(*at, item, key) {
-            Some(good) => prepared.push(good),
-            None => judged.push((*at, item.holds())),
+    let mut prepared: Vec<Prepared> = Vec::with_capacity(items.len());
+    let mut key = None;
+    for (at, item) in items.iter().enumerate() {
+        if at == 0 || items[at - 1].key != item.key {
+            key = point(item.key);
         }
+        prepared.extend(prepare(at, item, key));
     }
+    // Whoever is not prepared is for strict verification.
+    let mut answers: Vec<Option<bool>> = vec![None; items.len()];
     let holds = |batch: &[Prepared]| holds(batch);
-    sift(&prepared, LEAST, &holds, &|it: &Prepared| it.item.holds(), &mut |it, good| judged.push((it.at, good)));
-    judged
+    sift(&prepared, LEAST, &holds, &|it| it.item.holds(), &mut |it, good| answers[it.at] = Some(good));
+    answers.iter().zip(items).map(|(answer, item)| answer.unwrap_or_else(|| item.holds())).collect()
 }
 
 impl Ed25519Check<'_> {

@@ -4,13 +4,14 @@
 //! `verify_strict`) judges what is left. So every `false` is the single verifier's, and every `true` is one that it would
 //! give too, except with probability 2^-128 (docs/adr/0028). Nothing here keeps state: the same items give the same answers.
 
+pub(super) mod adder;
 pub(super) mod affine;
 pub(super) mod bip340;
 mod coefficients;
-mod eddsa;
+pub(super) mod eddsa;
 pub(super) mod endomorphism;
 mod multiply;
-mod sift;
+pub(super) mod sift;
 mod subset_sums;
 #[cfg(test)]
 pub(super) mod tests;

@@ -4,7 +4,7 @@
 use k256::ProjectivePoint;
 use k256::elliptic_curve::group::Group;
 
-use super::affine::{Adder, Point};
+use super::adder::{Adder, Plane};
 
 /// Bits of a factor.
 const BITS: usize = 128;
@@ -15,22 +15,22 @@ const AT_ONCE: usize = 1 << 15;
 
 /// A point and what it is multiplied by.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Term {
-    pub(super) point: Point,
+pub(super) struct Term<T> {
+    pub(super) point: T,
     pub(super) factor: u128,
 }
 
 /// True when the multiples add up to nothing.
-pub(super) fn vanishes(terms: &[Term]) -> bool {
-    sum(terms).is_some_and(|sum| bool::from(sum.is_identity()))
+pub(super) fn vanishes<P: Plane>(plane: P, terms: &[Term<P::Point>]) -> bool {
+    sum(plane, terms).is_some_and(|sum| bool::from(sum.is_identity()))
 }
 
 /// The sum of all multiples. `None` is impossible; were it not, nothing would be accepted because of it.
-fn sum(terms: &[Term]) -> Option<ProjectivePoint> {
+fn sum<P: Plane>(plane: P, terms: &[Term<P::Point>]) -> Option<ProjectivePoint> {
     let width = width(terms.len());
     let windows = windows(width);
     let digits = digits(terms, width, windows);
-    let mut adder = Adder::default();
+    let mut adder = Adder::over(plane);
     // What stands at each bit: two points at most.
     let mut bits = vec![ProjectivePoint::IDENTITY; windows * width];
     let group = (AT_ONCE / terms.len().max(1)).max(1);
@@ -38,9 +38,9 @@ fn sum(terms: &[Term]) -> Option<ProjectivePoint> {
         let sums = buckets(&mut adder, terms, digits, width)?;
         for (window, sums) in sums.chunks(width).enumerate() {
             let lowest = (at * group + window) * width;
-            bits[lowest] += sums[0].to_projective()?;
+            bits[lowest] += P::to_projective(&sums[0])?;
             for (bit, sum) in sums[1..].iter().enumerate() {
-                bits[lowest + bit] += sum.to_projective()?;
+                bits[lowest + bit] += P::to_projective(sum)?;
             }
         }
     }
@@ -58,7 +58,7 @@ fn width(terms: usize) -> usize {
 }
 
 /// The digits of all factors from the lowest on, window by window: from -2^(width-1) to 2^(width-1) - 1.
-fn digits(terms: &[Term], width: usize, windows: usize) -> Vec<i16> {
+fn digits<T>(terms: &[Term<T>], width: usize, windows: usize) -> Vec<i16> {
     let mut digits = vec![0; windows * terms.len()];
     let (base, half) = (1_i32 << width, 1_i32 << (width - 1));
     for (at, term) in terms.iter().enumerate() {
@@ -86,14 +86,19 @@ const fn low_mask(width: usize) -> u16 {
 
 /// For each of some windows `width` sums: that of all points, and those of the points whose digit, less one in size, has bit 0, bit
 /// 1, and so on. A point whose digit is negative counts as its negative.
-fn buckets(adder: &mut Adder, terms: &[Term], digits: &[i16], width: usize) -> Option<Vec<Point>> {
+fn buckets<P: Plane>(
+    adder: &mut Adder<P>,
+    terms: &[Term<P::Point>],
+    digits: &[i16],
+    width: usize,
+) -> Option<Vec<P::Point>> {
     let half = 1_usize << (width - 1);
     let windows = digits.len() / terms.len().max(1);
     let (lengths, sorted) = sort(digits, terms.len(), half);
     let mut points = adder.segments(lengths, |at| {
         let entry = sorted[at as usize];
         let point = terms[entry as usize >> 1].point;
-        if entry & 1 == 1 { point.negative() } else { point }
+        if entry & 1 == 1 { P::negative(&point) } else { point }
     })?;
     // The upper half of the buckets is added to the lower half, then again, until one is left: the sum of all. What was the
     // upper half each time are the buckets with one bit.
@@ -143,17 +148,33 @@ mod tests {
     use k256::Scalar;
     use k256::elliptic_curve::sec1::ToEncodedPoint;
 
+    use super::super::affine::{OneByOne, Point};
     use super::*;
+    use crate::verify::lanes::{InLanes, line_of, machines};
 
     fn point(of: ProjectivePoint) -> Point {
         Point::from_uncompressed(of.to_affine().to_encoded_point(false).as_bytes().try_into().unwrap()).unwrap()
     }
 
+    /// One by one, and in lanes.
     fn checked(terms: &[(ProjectivePoint, u128)]) {
         let expected: ProjectivePoint = terms.iter().map(|(point, factor)| *point * Scalar::from(*factor)).sum();
-        let terms: Vec<Term> = terms.iter().map(|(it, factor)| Term { point: point(*it), factor: *factor }).collect();
-        assert_eq!(sum(&terms).unwrap(), expected, "{} terms", terms.len());
-        assert_eq!(vanishes(&terms), expected == ProjectivePoint::IDENTITY);
+        summed(OneByOne::default, terms, expected, point);
+        for machine in machines().into_iter().flatten() {
+            summed(|| InLanes::on(machine), terms, expected, |it| line_of(&point(it)));
+        }
+    }
+
+    fn summed<P: Plane>(
+        plane: impl Fn() -> P,
+        terms: &[(ProjectivePoint, u128)],
+        expected: ProjectivePoint,
+        point: impl Fn(ProjectivePoint) -> P::Point,
+    ) {
+        let terms: Vec<Term<P::Point>> =
+            terms.iter().map(|(it, factor)| Term { point: point(*it), factor: *factor }).collect();
+        assert_eq!(sum(plane(), &terms).unwrap(), expected, "{} terms", terms.len());
+        assert_eq!(vanishes(plane(), &terms), expected == ProjectivePoint::IDENTITY);
     }
 
     #[test]
@@ -185,7 +206,7 @@ mod tests {
     #[test]
     fn every_width_gives_the_digits_back() {
         let factors = [0, 1, u128::MAX, u128::MAX / 3, 1 << 127, 0x0123_4567_89ab_cdef_0011_2233_4455_6677];
-        let terms: Vec<Term> = factors.map(|factor| Term { point: Point::INFINITY, factor }).to_vec();
+        let terms: Vec<Term<Point>> = factors.map(|factor| Term { point: Point::INFINITY, factor }).to_vec();
         for width in 2..=WIDEST {
             let windows = windows(width);
             let digits = digits(&terms, width, windows);

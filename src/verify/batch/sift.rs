@@ -7,20 +7,32 @@ use rayon::prelude::*;
 /// as looking at all eighths three times.
 const PARTS: usize = 8;
 
-/// Gives each of `count` items an answer: `judge` has some of their places at a time, on all cores, those with equal keys side by
-/// side and at most `most` at once.
-pub(super) fn answers<'a>(
-    count: usize,
+/// Gives each item an answer: `judge` has some of them at a time, on all cores, those with equal keys side by side and at most
+/// `most` at once.
+pub(super) fn answers<C: Sync>(
+    items: &[C],
     most: usize,
-    key: impl Fn(usize) -> &'a [u8; 32] + Sync,
-    judge: impl Fn(&[usize]) -> Vec<(usize, bool)> + Sync,
+    key: impl Fn(&C) -> &[u8; 32] + Sync,
+    judge: impl Fn(&[&C]) -> Vec<bool> + Sync,
 ) -> Vec<bool> {
-    let mut order: Vec<usize> = (0..count).collect();
-    order.par_sort_unstable_by_key(|at| (key(*at), *at));
-    // As many batches for each core, and none that is a small rest.
+    let mut order: Vec<usize> = (0..items.len()).collect();
+    order.par_sort_unstable_by_key(|at| (key(&items[*at]), *at));
+    let judge = |places: &[usize]| {
+        let batch: Vec<&C> = places.iter().map(|at| &items[*at]).collect();
+        places.iter().copied().zip(judge(&batch)).collect::<Vec<_>>()
+    };
+    let judged: Vec<(usize, bool)> = order.par_chunks(shared_out(items.len(), most)).flat_map_iter(judge).collect();
+    in_order(items.len(), judged)
+}
+
+/// How many of so many make a batch: as many batches for each core, and none that is a small rest.
+pub(in crate::verify) fn shared_out(count: usize, most: usize) -> usize {
     let batches = count.div_ceil(most).next_multiple_of(rayon::current_num_threads()).max(1);
-    let size = count.div_ceil(batches).max(1);
-    let judged: Vec<(usize, bool)> = order.par_chunks(size).flat_map_iter(&judge).collect();
+    count.div_ceil(batches).max(1)
+}
+
+/// Answers by their places.
+pub(in crate::verify) fn in_order(count: usize, judged: Vec<(usize, bool)>) -> Vec<bool> {
     let mut answers = vec![false; count];
     for (at, holds) in judged {
         answers[at] = holds;

@@ -18,66 +18,81 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::batch::{Ed25519Check, SchnorrCheck};
+use super::batch::{self, Ed25519Check, SchnorrCheck, sift};
 use tables::{Kept, Table};
 
 pub use tables::Tables;
 
 /// Signatures that are summed up side by side, at most: they share inversions, and each digit's part of a table.
 const AT_ONCE: usize = 512;
-/// The same where each is judged by itself.
-const ALONE_AT_ONCE: usize = 128;
+/// The same under keys that have no table.
+const STRANGERS_AT_ONCE: usize = 128;
 
 /// Judges BIP-340 signatures on all cores: one answer for each, in their order, the one that libsecp256k1 gives.
 pub fn schnorr(items: &[SchnorrCheck], tables: &Tables) -> Vec<bool> {
-    let strangers_hold = |items: &[&SchnorrCheck]| schnorr::strangers_hold(tables.machine?, items);
-    answers(items, &|item| &item.key, &tables.authors, &schnorr::hold, &strangers_hold, &SchnorrCheck::holds)
+    let strangers = |items: &[&SchnorrCheck]| match tables.machine {
+        Some(machine) if items.len() > 1 => {
+            confirmed(&schnorr::strangers_hold(machine, items), items, SchnorrCheck::holds)
+        }
+        _ => items.iter().map(|item| item.holds()).collect(),
+    };
+    let tabled = |table: &schnorr::Table, items: &[&SchnorrCheck]| {
+        confirmed(&schnorr::hold(table, items), items, SchnorrCheck::holds)
+    };
+    answers(items, |item| &item.key, &tables.authors, &tabled, (STRANGERS_AT_ONCE, &strangers))
 }
 
 /// Judges Ed25519 signatures on all cores: one answer for each, in their order, the one that `verify_strict` gives, and `false`
 /// for a key that is no point.
 pub fn ed25519(items: &[Ed25519Check], tables: &Tables) -> Vec<bool> {
-    answers(items, &|item| &item.key, &tables.signers, &eddsa::hold, &|_| None, &Ed25519Check::holds)
+    let singly = |items: &[&Ed25519Check]| items.iter().map(|item| item.holds()).collect();
+    answers(items, |item| &item.key, &tables.signers, &signed, (STRANGERS_AT_ONCE, &singly))
 }
 
+/// The same, where those under keys that have no table are judged in batches (docs/adr/0028).
+pub fn ed25519_and_batches(items: &[Ed25519Check], tables: &Tables) -> Vec<bool> {
+    let most = sift::shared_out(items.len(), batch::eddsa::MOST);
+    answers(items, |item| &item.key, &tables.signers, &signed, (most, &batch::eddsa::judge))
+}
+
+fn signed(table: &eddsa::Table, items: &[&Ed25519Check]) -> Vec<bool> {
+    confirmed(&eddsa::hold(table, items), items, Ed25519Check::holds)
+}
+
+/// What holds, and what the single verifier says of the rest.
+fn confirmed<C>(held: &[bool], items: &[&C], single: impl Fn(&C) -> bool) -> Vec<bool> {
+    held.iter().zip(items).map(|(held, item)| *held || single(item)).collect()
+}
+
+/// Answers under keys that have a table, and those of strangers, so many at once.
 fn answers<C: Sync, T: Table>(
     items: &[C],
-    key: &(impl Fn(&C) -> &[u8; 32] + Sync),
+    key: impl Fn(&C) -> &[u8; 32] + Sync,
     tables: &Kept<T>,
-    hold: &(impl Fn(&T, &[&C]) -> Vec<bool> + Sync),
-    strangers_hold: &(impl Fn(&[&C]) -> Option<Vec<bool>> + Sync),
-    single: &(impl Fn(&C) -> bool + Sync),
+    tabled: &(impl Fn(&T, &[&C]) -> Vec<bool> + Sync),
+    (strangers_at_once, strangers): (usize, &(impl Fn(&[&C]) -> Vec<bool> + Sync)),
 ) -> Vec<bool> {
     let mut order: Vec<usize> = (0..items.len()).collect();
     order.par_sort_unstable_by_key(|at| (key(&items[*at]), *at));
     let groups: Vec<&[usize]> = order.chunk_by(|left, right| key(&items[*left]) == key(&items[*right])).collect();
-    let tabled: Vec<Option<Arc<T>>> =
+    let tables: Vec<Option<Arc<T>>> =
         groups.par_iter().map(|places| tables.worth(key(&items[places[0]]), places.len())).collect();
     let mut alone = Vec::new();
     let mut tasks = Vec::new();
-    for (places, table) in groups.iter().zip(&tabled) {
+    for (places, table) in groups.iter().zip(&tables) {
         match table {
             Some(table) => tasks.extend(places.chunks(AT_ONCE).map(|places| (places, Some(table)))),
             None => alone.extend_from_slice(places),
         }
     }
-    tasks.extend(alone.chunks(ALONE_AT_ONCE).map(|places| (places, None)));
+    tasks.extend(alone.chunks(strangers_at_once).map(|places| (places, None)));
     // Tasks are of very different sizes: halves of their list would not be halves of the work.
     let judged: Vec<(usize, bool)> = (tasks.par_iter().with_max_len(1))
         .flat_map_iter(|(places, table)| {
             let checks: Vec<&C> = places.iter().map(|at| &items[*at]).collect();
-            let held = match table {
-                Some(table) => Some(hold(table, &checks)),
-                None if checks.len() > 1 => strangers_hold(&checks),
-                None => None,
-            };
-            let held = held.unwrap_or_else(|| vec![false; checks.len()]);
-            places.iter().zip(held).map(|(at, held)| (*at, held || single(&items[*at]))).collect::<Vec<_>>()
+            let held = table.map_or_else(|| strangers(&checks), |table| tabled(table, &checks));
+            places.iter().copied().zip(held).collect::<Vec<_>>()
         })
         .collect();
-    let mut answers = vec![false; items.len()];
-    for (at, holds) in judged {
-        answers[at] = holds;
-    }
-    answers
+    sift::in_order(items.len(), judged)
 }

@@ -10,7 +10,8 @@ use k256::{AffinePoint, FieldBytes, FieldElement, ProjectivePoint, Scalar};
 use super::digits::{count, digit, largest};
 use crate::domain::sha256;
 use crate::verify::batch::SchnorrCheck;
-use crate::verify::batch::affine::{Adder, Point};
+use crate::verify::batch::adder::Adder;
+use crate::verify::batch::affine::{OneByOne, Point};
 use crate::verify::batch::bip340::{challenge, lift};
 use crate::verify::batch::endomorphism::Endomorphism;
 use crate::verify::lanes::{self, Detour, Equation, Line, Machine, Stranger, Words};
@@ -64,7 +65,7 @@ impl Table {
         let affine = affine(&powers)?;
         // 1; 1 and 2; 1 to 4: what is there, and that again on top of its last.
         let mut rows: Vec<Vec<Point>> = affine.into_iter().map(|point| vec![point]).collect();
-        let mut adder = Adder::default();
+        let mut adder = Adder::over(OneByOne::default());
         while rows[0].len() < largest(width) {
             let half = rows[0].len();
             let place = |at: u32| (at as usize / 2 / half, at as usize / 2 % half, at % 2 == 1);
@@ -78,14 +79,14 @@ impl Table {
         }
         let points = rows.into_iter().flatten().map(Point::weak);
         let points = match machine {
-            Some(machine) => Points::Lanes(points.map(line).collect(), machine),
+            Some(machine) => Points::Lanes(points.map(|point| lanes::line_of(&point)).collect(), machine),
             None => Points::OneByOne(points.collect()),
         };
         Some(Self { width, points })
     }
 
     /// Adds to each sum the multiple of this point by the number beside it (lowest byte first).
-    fn add(&self, adder: &mut Adder, sums: &mut Vec<Point>, numbers: &[[u8; 32]]) -> Option<()> {
+    fn add(&self, adder: &mut Adder<OneByOne>, sums: &mut Vec<Point>, numbers: &[[u8; 32]]) -> Option<()> {
         let Points::OneByOne(points) = &self.points else { return None };
         let multiple = |at: usize, digit: i32| {
             let Some(size) = (digit.unsigned_abs() as usize).checked_sub(1) else { return Point::INFINITY };
@@ -113,11 +114,6 @@ fn affine(points: &[ProjectivePoint]) -> Option<Vec<Point>> {
         .collect()
 }
 
-fn line(point: Point) -> Line {
-    let [x, y] = point.coordinates().map(|coordinate| lanes::words_of(&coordinate));
-    Line([x[0], x[1], x[2], x[3], y[0], y[1], y[2], y[3]])
-}
-
 /// True for those that hold under the table's author; a `false` is for libsecp256k1 to confirm.
 pub(super) fn hold(table: &Table, items: &[&SchnorrCheck]) -> Vec<bool> {
     match table.in_lanes() {
@@ -141,7 +137,7 @@ fn sums(table: &Table, items: &[&SchnorrCheck]) -> Option<Vec<Option<Point>>> {
         of_base.push(reversed(&s.unwrap_or_default()));
         of_author.push(reversed(&-challenge(item)));
     }
-    let (mut adder, mut sums) = (Adder::default(), vec![Point::INFINITY; items.len()]);
+    let (mut adder, mut sums) = (Adder::over(OneByOne::default()), vec![Point::INFINITY; items.len()]);
     Table::generator(None)?.add(&mut adder, &mut sums, &of_base)?;
     table.add(&mut adder, &mut sums, &of_author)?;
     Some(sums.into_iter().zip(good).map(|(sum, good)| good.then_some(sum)).collect())
@@ -161,8 +157,12 @@ fn hold_in_lanes(author: lanes::Multiples<'_, Line>, machine: Machine, items: &[
     Some(held.into_iter().zip(items).map(|(held, item)| held && s(item).is_some()).collect())
 }
 
-/// The same for authors of whom there are no multiples, in the lanes of the machine. `None` when it has no lanes.
-pub(super) fn strangers_hold(machine: Machine, items: &[&SchnorrCheck]) -> Option<Vec<bool>> {
+/// The same for authors of whom there are no multiples, in the lanes of the machine.
+pub(super) fn strangers_hold(machine: Machine, items: &[&SchnorrCheck]) -> Vec<bool> {
+    strangers(machine, items).unwrap_or_else(|| vec![false; items.len()])
+}
+
+fn strangers(machine: Machine, items: &[&SchnorrCheck]) -> Option<Vec<bool>> {
     let (base, _) = Table::generator(Some(machine))?.in_lanes()?;
     let endomorphism = Endomorphism::new()?;
     let mut strangers = Vec::with_capacity(items.len());
@@ -206,7 +206,7 @@ fn detour(doublings: usize) -> Option<&'static Detour> {
         let nobody = lift(sha256(b"reledger/lanes/detour/1").as_bytes())?.to_projective()?;
         let end = (0..doublings).fold(nobody, |point, _| point.double());
         let [start, back] = affine(&[nobody, -end])?.try_into().ok()?;
-        Some(Detour { start: line(start), back: line(back) })
+        Some(Detour { start: lanes::line_of(&start), back: lanes::line_of(&back) })
     };
     DETOURS[usize::from(doublings > 0)].get_or_init(make).as_ref()
 }

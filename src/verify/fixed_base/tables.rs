@@ -36,6 +36,11 @@ impl Tables {
     pub(in crate::verify) fn on(machine: Option<Machine>) -> Self {
         Self { authors: Kept::on(machine), signers: Kept::on(machine), machine }
     }
+
+    #[cfg(test)]
+    pub(in crate::verify) const fn machine(&self) -> Option<Machine> {
+        self.machine
+    }
 }
 
 /// The multiples of a key.

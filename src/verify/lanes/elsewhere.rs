@@ -46,3 +46,16 @@ pub(in crate::verify) mod eddsa {
         match machine {}
     }
 }
+
+pub(in crate::verify) mod plane {
+    use super::super::{Line, Words};
+    use super::Machine;
+
+    pub(in crate::verify) fn sums(machine: Machine, _: &[Line], _: &[Line], _: &mut Vec<Line>) {
+        match machine {}
+    }
+
+    pub(in crate::verify) fn lifted(machine: Machine, _: &[Words]) -> Vec<Option<Line>> {
+        match machine {}
+    }
+}

@@ -159,6 +159,12 @@ impl<P: Prime> Field<P> {
         same(&self.canonical(), &[_mm512_setzero_si512(); 5])
     }
 
+    /// The lanes whose limbs are all zero: zero itself, and not the prime.
+    #[rite(v4x)]
+    pub(super) fn are_no_limbs(&self) -> Mask {
+        same(&self.limbs, &[_mm512_setzero_si512(); 5])
+    }
+
     /// The lanes in which both are one number.
     #[rite(v4x)]
     pub(super) fn equals(&self, other: &Self) -> Mask {

@@ -12,8 +12,11 @@ mod edwards25519;
 mod elsewhere;
 #[cfg(target_arch = "x86_64")]
 mod field;
+mod in_lanes;
 #[cfg(target_arch = "x86_64")]
 mod picked;
+#[cfg(target_arch = "x86_64")]
+mod plane;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod schnorr;
 #[cfg(target_arch = "x86_64")]
@@ -26,9 +29,12 @@ mod tests;
 mod vector;
 
 #[cfg(not(target_arch = "x86_64"))]
-pub(super) use elsewhere::{Machine, eddsa, machine, schnorr};
+pub(super) use elsewhere::{Machine, eddsa, machine, plane, schnorr};
 #[cfg(target_arch = "x86_64")]
 pub(super) use here::{Machine, machine};
+pub(super) use in_lanes::InLanes;
+
+use super::batch::affine::Point;
 
 /// A number of 256 bits, its lowest 64 first.
 pub(super) type Words = [u64; 4];
@@ -79,6 +85,12 @@ pub(super) struct Stranger {
 pub(super) struct Detour {
     pub(super) start: Line,
     pub(super) back: Line,
+}
+
+/// A point as a line.
+pub(super) fn line_of(point: &Point) -> Line {
+    let [x, y] = point.coordinates().map(|coordinate| words_of(&coordinate));
+    Line([x[0], x[1], x[2], x[3], y[0], y[1], y[2], y[3]])
 }
 
 /// A number whose lowest byte comes first, in words.

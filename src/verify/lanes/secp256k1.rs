@@ -6,7 +6,7 @@
 use archmage::rite;
 
 use super::field::{Field, Prime, inverses};
-use super::vector::{Mask, gathered, limbs, lines, odd, same};
+use super::vector::{Mask, gathered, limbs, lines, odd, same, scattered, words};
 use super::{Line, Words};
 
 /// The prime of the field.
@@ -62,6 +62,18 @@ impl Affine {
     #[rite(v4x)]
     pub(super) fn negative_in(self, mask: Mask) -> Self {
         Self { y: self.y.negative_in(mask), ..self }
+    }
+
+    /// This one where no bit is set, the other where one is.
+    #[rite(v4x)]
+    pub(super) fn or(&self, mask: Mask, other: &Self) -> Self {
+        Self { x: self.x.or(mask, &other.x), y: self.y.or(mask, &other.y) }
+    }
+
+    /// The eight points, each in a line of its own.
+    #[rite(v4x)]
+    pub(super) fn lines(&self) -> [Line; 8] {
+        scattered(words(&self.x.canonical()), words(&self.y.canonical())).map(Line)
     }
 
     #[rite(v4x)]
@@ -158,7 +170,7 @@ fn root(number: &Coordinate) -> Coordinate {
 
 /// To the power p - 2: the inverse, and zero of zero.
 #[rite(v4x)]
-fn inverse(number: &Coordinate) -> Coordinate {
+pub(super) fn inverse(number: &Coordinate) -> Coordinate {
     let (high, middle, low) = powers(number);
     high.squares(23).times(&middle).squares(5).times(number).squares(3).times(&low).squares(2).times(number)
 }

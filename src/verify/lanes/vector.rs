@@ -2,12 +2,12 @@
 
 use core::arch::x86_64::{
     __m256i, __m512i, _mm512_add_epi64, _mm512_and_si512, _mm512_castsi256_si512, _mm512_cmpeq_epi64_mask,
-    _mm512_inserti64x4, _mm512_mask_blend_epi64, _mm512_permutex2var_epi64, _mm512_set_epi64, _mm512_set1_epi64,
-    _mm512_setzero_si512, _mm512_shrdi_epi64, _mm512_shuffle_i64x2, _mm512_srli_epi64, _mm512_unpackhi_epi64,
-    _mm512_unpacklo_epi64,
+    _mm512_inserti64x4, _mm512_mask_blend_epi64, _mm512_or_si512, _mm512_permutex2var_epi64, _mm512_set_epi64,
+    _mm512_set1_epi64, _mm512_setzero_si512, _mm512_shrdi_epi64, _mm512_shuffle_i64x2, _mm512_slli_epi64,
+    _mm512_srli_epi64, _mm512_unpackhi_epi64, _mm512_unpacklo_epi64,
 };
 
-use archmage::intrinsics::x86_64::{_mm256_loadu_si256, _mm512_loadu_si512};
+use archmage::intrinsics::x86_64::{_mm256_loadu_si256, _mm512_loadu_si512, _mm512_storeu_si512};
 use archmage::rite;
 
 use super::Words;
@@ -42,6 +42,18 @@ pub(super) fn limbs(words: [Eight; 4]) -> [Eight; 5] {
     ]
 }
 
+/// The limbs of eight numbers below 2^256, word by word.
+#[rite(v4x)]
+pub(super) fn words(limbs: &[Eight; 5]) -> [Eight; 4] {
+    let [a, b, c, d, e] = *limbs;
+    [
+        _mm512_or_si512(a, _mm512_slli_epi64::<52>(b)),
+        _mm512_or_si512(_mm512_srli_epi64::<12>(b), _mm512_slli_epi64::<40>(c)),
+        _mm512_or_si512(_mm512_srli_epi64::<24>(c), _mm512_slli_epi64::<28>(d)),
+        _mm512_or_si512(_mm512_srli_epi64::<36>(d), _mm512_slli_epi64::<16>(e)),
+    ]
+}
+
 /// Eight numbers, word by word.
 #[rite(v4x)]
 pub(super) fn gathered(numbers: &[Words; LANES]) -> [Eight; 4] {
@@ -56,7 +68,23 @@ pub(super) fn gathered(numbers: &[Words; LANES]) -> [Eight; 4] {
 /// Eight lines, word by word.
 #[rite(v4x)]
 pub(super) fn lines(lines: [&[u64; 8]; LANES]) -> [Eight; 8] {
-    let rows = loaded(lines);
+    transposed(&loaded(lines))
+}
+
+/// Two numbers in each lane, word by word, as eight lines.
+#[rite(v4x)]
+pub(super) fn scattered(x: [Eight; 4], y: [Eight; 4]) -> [[u64; 8]; LANES] {
+    let rows = transposed(&[x[0], x[1], x[2], x[3], y[0], y[1], y[2], y[3]]);
+    let mut lines = [[0; 8]; LANES];
+    for (line, row) in lines.iter_mut().zip(rows) {
+        _mm512_storeu_si512(line, row);
+    }
+    lines
+}
+
+/// Rows as columns.
+#[rite(v4x)]
+fn transposed(rows: &[Eight; 8]) -> [Eight; 8] {
     let first = _mm512_set_epi64(13, 12, 5, 4, 9, 8, 1, 0);
     let second = _mm512_set_epi64(15, 14, 7, 6, 11, 10, 3, 2);
     let mut columns = [_mm512_setzero_si512(); 8];

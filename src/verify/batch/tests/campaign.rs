@@ -96,7 +96,7 @@ trait Scheme {
     fn good(&mut self) -> Self::Item;
     /// Does something to the item at a place, and perhaps to one beside it.
     fn mutate(&mut self, items: &mut [Self::Item], at: usize);
-    /// In batches, from tables one by one, and in lanes.
+    /// In batches and from tables, each one by one and in lanes.
     fn answers(&self, items: &[Self::Item]) -> Vec<Vec<bool>>;
     fn single(item: &Self::Item) -> bool;
 }
@@ -114,9 +114,9 @@ fn campaign<S: Scheme>(checks: usize, scheme: &mut S) -> String {
             scheme.mutate(&mut items, at);
         }
         let singles: Vec<bool> = items.iter().map(S::single).collect();
-        for (way, answers) in ["the batch", "the table", "a lane"].into_iter().zip(scheme.answers(&items)) {
+        for (way, answers) in scheme.answers(&items).into_iter().enumerate() {
             let wrong = (0..size).find(|at| answers[*at] != singles[*at]);
-            assert_eq!(wrong, None, "batch {batches}, {size} items: {way} says otherwise");
+            assert_eq!(wrong, None, "batch {batches}, {size} items: way {way} says otherwise");
             assert_eq!(answers.len(), size);
         }
         refused += singles.iter().filter(|good| !**good).count();
@@ -184,8 +184,11 @@ impl Scheme for Schnorr {
     }
 
     fn answers(&self, items: &[SchnorrCheck]) -> Vec<Vec<bool>> {
-        let from_tables = self.tables.iter().map(|tables| fixed_base::schnorr(items, tables));
-        std::iter::once(batch::schnorr(items)).chain(from_tables).collect()
+        let of = |tables: &Tables| {
+            let machine = tables.machine();
+            [batch::bip340::schnorr_on(machine, items), fixed_base::schnorr(items, tables)]
+        };
+        self.tables.iter().flat_map(of).collect()
     }
 
     fn single(item: &SchnorrCheck) -> bool {
@@ -284,8 +287,9 @@ impl Scheme for Ed25519 {
 
     fn answers(&self, items: &[Owned]) -> Vec<Vec<bool>> {
         let checks: Vec<Ed25519Check> = items.iter().map(Owned::check).collect();
-        let from_tables = self.tables.iter().map(|tables| fixed_base::ed25519(&checks, tables));
-        std::iter::once(batch::ed25519(&checks)).chain(from_tables).collect()
+        let of =
+            |tables: &Tables| [fixed_base::ed25519_and_batches(&checks, tables), fixed_base::ed25519(&checks, tables)];
+        self.tables.iter().flat_map(of).chain([batch::ed25519(&checks)]).collect()
     }
 
     fn single(item: &Owned) -> bool {
