@@ -119,9 +119,10 @@ fn hold_in_lanes(signer: lanes::Multiples<'_, Triple>, machine: Machine, items: 
 
 fn triple(term: &Term) -> Triple {
     let [sum, difference, product] = term.numbers().map(|number| lanes::words(&number));
-    let [a, b, c, d] = sum;
-    let [e, f, g, h] = difference;
-    Triple([a, b, c, d, e, f, g, h], product)
+    let mut pair = [0; 8];
+    pair[..4].copy_from_slice(&sum);
+    pair[4..].copy_from_slice(&difference);
+    Triple(pair, product)
 }
 
 fn hold_one_by_one(table: &Table, items: &[&Ed25519Check]) -> Option<Vec<bool>> {

@@ -13,7 +13,7 @@ use crate::verify::fixed_base::digits::{count, largest};
 /// The point is subtracted, and not its number negated: a key with a part of small order tells -k from the number that it is equal to.
 #[arcane]
 pub(in crate::verify) fn hold(
-    _machine: X64V4xToken,
+    _: X64V4xToken,
     base: Multiples<'_, Triple>,
     signer: Multiples<'_, Triple>,
     equations: &[Equation],

@@ -42,6 +42,7 @@ pub(super) struct Sum<P> {
 
 impl<P: Prime> Field<P> {
     #[inline]
+    #[expect(clippy::large_types_passed_by_value, reason = "inlined, so that limbs stay in registers")]
     pub(super) const fn new(limbs: [Eight; 5]) -> Self {
         Self { limbs, prime: PhantomData }
     }

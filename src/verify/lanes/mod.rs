@@ -23,7 +23,8 @@ pub(super) mod schnorr;
 mod secp256k1;
 #[cfg(target_arch = "x86_64")]
 mod strangers;
-#[cfg(all(test, target_arch = "x86_64"))]
+#[cfg(target_arch = "x86_64")]
+#[cfg(test)]
 mod tests;
 #[cfg(target_arch = "x86_64")]
 mod vector;

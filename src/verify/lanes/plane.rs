@@ -16,7 +16,7 @@ struct Pair {
 
 /// The sums of each left and right line; two of a kind, opposites and infinity included.
 #[arcane]
-pub(in crate::verify) fn sums(_machine: X64V4xToken, left: &[Line], right: &[Line], sums: &mut Vec<Line>) {
+pub(in crate::verify) fn sums(_: X64V4xToken, left: &[Line], right: &[Line], sums: &mut Vec<Line>) {
     let rows = left.len().div_ceil(LANES);
     let mut divisors = Vec::with_capacity(rows);
     for (left, right) in eights(left).zip(eights(right)) {
@@ -32,7 +32,7 @@ pub(in crate::verify) fn sums(_machine: X64V4xToken, left: &[Line], right: &[Lin
 
 /// The points with these abscissae and even ordinates, as lines, and whether there is one.
 #[arcane]
-pub(in crate::verify) fn lifted(_machine: X64V4xToken, abscissae: &[Words]) -> Vec<Option<Line>> {
+pub(in crate::verify) fn lifted(_: X64V4xToken, abscissae: &[Words]) -> Vec<Option<Line>> {
     let mut lifted = Vec::with_capacity(abscissae.len() + LANES);
     for eight in eights(abscissae) {
         let (points, found) = Affine::lifted(&eight);

@@ -12,7 +12,7 @@ use crate::verify::fixed_base::digits::{count, largest};
 /// True for those whose sum is what their nonce is lifted to.
 #[arcane]
 pub(in crate::verify) fn hold(
-    _machine: X64V4xToken,
+    _: X64V4xToken,
     base: Multiples<'_, Line>,
     author: Multiples<'_, Line>,
     detour: &Detour,

@@ -23,7 +23,7 @@ const BETA: Words = [0xc139_6c28_7195_01ee, 0x9cf0_4975_12f5_8995, 0x6e64_479e_a
 /// True for those whose sum is what their nonce is lifted to. The detour is one of 128 doublings.
 #[arcane]
 pub(in crate::verify) fn hold(
-    _machine: X64V4xToken,
+    _: X64V4xToken,
     base: Multiples<'_, Line>,
     detour: &Detour,
     strangers: &[Stranger],
