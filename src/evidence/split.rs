@@ -7,6 +7,8 @@
 mod pending;
 mod scan;
 
+use std::io::BufRead as _;
+
 use crate::domain::Digest32;
 
 use pending::Pending;
@@ -196,8 +198,7 @@ impl RecordSplitter {
     }
 
     fn feed_line<'a>(&mut self, rest: &'a [u8], emit: &mut dyn FnMut(Piece)) -> &'a [u8] {
-        let line_end = rest.iter().position(|&byte| byte == b'\n');
-        let (line, tail) = rest.split_at(line_end.unwrap_or(rest.len()));
+        let (line, tail) = rest.split_at(line_len(rest));
         self.pending.extend_trimmed(self.position, line);
         self.advance(line.len());
         let Some((_line_feed, tail)) = tail.split_first() else { return tail };
@@ -349,6 +350,14 @@ impl RecordSplitter {
         self.pending.extend_trimmed(self.position, &[byte]);
         self.state = State::Array { in_object, nest };
     }
+}
+
+/// How many bytes stand before the first line feed.
+fn line_len(bytes: &[u8]) -> usize {
+    let mut behind = bytes;
+    // What the standard library searches a byte with; a slice is read without fail.
+    let passed = behind.skip_until(b'\n').unwrap_or_default();
+    passed - usize::from(bytes[..passed].ends_with(b"\n"))
 }
 
 const fn end_inside(open: bool) -> StreamEnd {
