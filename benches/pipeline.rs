@@ -37,7 +37,7 @@ use ed25519_dalek::{Signature, VerifyingKey};
 use figures::Figures;
 use judged::{Batch, judged};
 use rayon::prelude::*;
-use reledger::domain::{Addressed, AsOf, EvidenceId, Media, RawEvidence, TrustPolicy, sha256};
+use reledger::domain::{Addressed, AsOf, EvidenceId, Media, RawEvidence, TrustPolicy};
 use reledger::evidence::{CarrierBody, Claim, Decoded, EnvelopeCarrier, decode};
 use reledger::ledger::{Ledgers, rebuild};
 use reledger::reconcile::{Declared, Input, Objectives, Sightings, reconcile};
@@ -280,8 +280,7 @@ impl Signatures {
 }
 
 fn signed(envelope: &EnvelopeCarrier) -> Vec<u8> {
-    let found = envelope.candidates.iter().find(|(_, bytes)| sha256(bytes) == envelope.declared_id.0);
-    found.expect("an honest envelope").1.clone()
+    envelope.named().expect("an honest envelope").bytes.to_vec()
 }
 
 fn key_set(raw: &RawEvidence) -> Option<reledger::evidence::KeySet> {

@@ -55,7 +55,7 @@ pub fn envelope(input: &[u8]) {
     let read = || format!("{:?}", record(kind, id, bytes));
     assert_eq!(read(), read());
     if let Ok(carrier) = record(kind, id, bytes) {
-        for (_, bytes) in &carrier.candidates {
+        for (_, bytes) in carrier.candidates.tried() {
             body(kind, bytes);
         }
     }

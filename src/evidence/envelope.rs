@@ -8,7 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::json::{self, Json, JsonError, Member};
 use super::limits::RECORD_BYTES_MAX;
-use super::{CandidateRule, EnvelopeCarrier, NostrEvent, OcMeKind, decode::Fault, ots_member};
+use super::oc_me::{BodyError, parse_body, read_body};
+use super::{CandidateRule, Candidates, EnvelopeCarrier, NostrEvent, OcMeBody, OcMeKind, decode::Fault, ots_member};
 use crate::domain::{EnvelopeId, KeyId, sha256};
 
 /// Members of a wrapper that never belong to the canonical bytes (FORMATS 3.1, step 1.4).
@@ -31,6 +32,8 @@ pub(super) const NESTED_MEMBERS: [&str; 3] = ["envelope", "event", "attestation"
 const SIGNATURE_MEMBERS: [&str; 3] = ["sig", "signature", "sig_hex"];
 
 type Members<'a> = [(Cow<'a, str>, Member<'a>)];
+/// An artifact inside a wrapper, and the name that it has there.
+type Nested<'j, 'a> = (&'static str, &'j Member<'a>);
 
 /// The carrier inside an event's content; signature and key id may stand in the tags `sig` and `kid`. `content` is what reading
 /// the event's content came to.
@@ -66,7 +69,7 @@ fn read(
     let mut carrier = EnvelopeCarrier {
         kind,
         declared_id,
-        candidates: Vec::new(),
+        candidates: Candidates::default(),
         sig: None,
         kid: None,
         alg: None,
@@ -78,7 +81,12 @@ fn read(
         Ok(json) => json,
         Err(JsonError { duplicate_key: Some(key), .. }) => {
             carrier.duplicate_key = Some(key);
-            Search::of(&mut carrier).verbatim(bytes);
+            let mut search = Search::of(&mut carrier);
+            search.verbatim(bytes);
+            if let (true, Some((_, signed))) = (search.is_over, carrier.candidates.tried().last()) {
+                let body = parse_body(kind, signed);
+                carrier.candidates.note(kind, declared_id, body);
+            }
             return Ok(carrier);
         }
         Err(error) => return Err(error.into()),
@@ -93,12 +101,43 @@ fn read(
     carrier.alg = offered_algorithm(&json);
     carrier.ots = places.iter().flatten().find_map(|place| ots_member::read(place));
     // Where nothing is what the id names, there is nothing that a wrapper could contradict.
-    if let (true, Some((rule, signed))) = (is_addressed, carrier.candidates.last())
-        && !rule.is_carrier_itself()
-    {
-        carrier.wrapper = wrapper(members, nested, signed, declared_id);
+    if let (true, Some((rule, signed))) = (is_addressed, carrier.candidates.tried().last()) {
+        let (body, wrapper) = said(kind, declared_id, (&json, members, nested), (*rule, signed));
+        carrier.wrapper = wrapper;
+        carrier.candidates.note(kind, declared_id, body);
     }
     Ok(carrier)
+}
+
+/// A body, and the members of a wrapper that contradict it.
+type Said = (Result<OcMeBody, BodyError>, BTreeMap<String, String>);
+
+/// What the signed bytes say, and what stands beside them and contradicts. Where they are a slice of the carrier, reading the
+/// carrier has read them.
+fn said(
+    kind: OcMeKind,
+    declared: EnvelopeId,
+    (json, members, nested): (&Json<'_>, &Members<'_>, Option<Nested<'_, '_>>),
+    (rule, bytes): (CandidateRule, &[u8]),
+) -> Said {
+    let read;
+    let signed = match (rule, nested) {
+        (rule, _) if rule.is_carrier_itself() => Ok(json),
+        (CandidateRule::MemberSlice, Some((_, member))) => Ok(&member.value),
+        _ => {
+            read = json::parse(bytes);
+            read.as_ref()
+        }
+    };
+    let body = signed.map_err(|error| error.clone().into()).and_then(|signed| read_body(kind, signed));
+    let wrapper = if rule.is_carrier_itself() {
+        BTreeMap::new()
+    } else {
+        // What is signed itself contradicts nothing.
+        let inner = nested.filter(|_| rule != CandidateRule::MemberSlice);
+        wrapper(members, (nested, inner), signed.ok(), declared)
+    };
+    (body, wrapper)
 }
 
 /// An activity attestation bundle `{attestation: {id, ...}, sig, kid, canonical_b64}` (FORMATS 3.8).
@@ -130,7 +169,7 @@ pub(crate) fn signed_members(bytes: &[u8]) -> Option<BTreeMap<String, String>> {
     Some(json.members()?.iter().map(|(name, member)| (name.to_string(), member.value.to_jcs())).collect())
 }
 
-fn nested<'j, 'a>(json: &'j Json<'a>) -> Option<(&'static str, &'j Member<'a>)> {
+fn nested<'j, 'a>(json: &'j Json<'a>) -> Option<Nested<'j, 'a>> {
     NESTED_MEMBERS.into_iter().find_map(|name| {
         let member = json.member(name)?;
         member.value.members().map(|_| (name, member))
@@ -143,29 +182,34 @@ fn add_candidates(
     carrier: &mut EnvelopeCarrier,
     bytes: &[u8],
     members: &Members<'_>,
-    nested: Option<(&'static str, &Member<'_>)>,
+    nested: Option<Nested<'_, '_>>,
 ) -> bool {
     let mut search = Search::of(carrier);
     search.offer(CandidateRule::CanonicalMember, || canonical_member(members));
+    // What holds its own signature is hardly what was signed: it is hashed when nothing else is what the id names.
+    search.is_doubtful = members.iter().any(|(name, _)| SIGNATURE_MEMBERS.contains(&&**name));
     search.verbatim(bytes);
+    search.is_doubtful = false;
     search.offer(CandidateRule::MemberSlice, || nested.map(|(_, member)| member.slice.as_bytes().to_vec()));
     search.stripped(Some(members));
     search.stripped(nested.and_then(|(_, member)| member.value.members()));
     search.offer(CandidateRule::VerbatimWithLf, || {
         (bytes.last() != Some(&b'\n')).then(|| [bytes, b"\n".as_slice()].concat())
     });
-    search.is_over
+    search.is_over || search.look_again()
 }
 
 /// The search for the bytes that the declared id is the hash of.
 struct Search<'c> {
     carrier: &'c mut EnvelopeCarrier,
     is_over: bool,
+    /// What is offered is kept and not hashed yet.
+    is_doubtful: bool,
 }
 
 impl<'c> Search<'c> {
     fn of(carrier: &'c mut EnvelopeCarrier) -> Self {
-        Self { carrier, is_over: false }
+        Self { carrier, is_over: false, is_doubtful: false }
     }
 
     /// Makes and keeps a candidate, unless an earlier one was found or has the same bytes.
@@ -174,10 +218,14 @@ impl<'c> Search<'c> {
             return;
         }
         let Some(bytes) = make() else { return };
-        if !self.carrier.candidates.iter().any(|(_, held)| *held == bytes) {
-            self.is_over = sha256(&bytes) == self.carrier.declared_id.0;
-            self.carrier.candidates.push((rule, bytes));
+        if let Some(kept) = self.carrier.candidates.keep(rule, bytes) {
+            self.is_over = !self.is_doubtful && sha256(kept) == self.carrier.declared_id.0;
         }
+    }
+
+    /// True when one that was kept hashes to the id after all.
+    fn look_again(self) -> bool {
+        self.carrier.candidates.end_with(self.carrier.declared_id.0)
     }
 
     fn verbatim(&mut self, bytes: &[u8]) {
@@ -220,19 +268,18 @@ fn offered_algorithm(json: &Json<'_>) -> Option<String> {
 /// have is compared with the declared one.
 fn wrapper(
     members: &Members<'_>,
-    nested: Option<(&'static str, &Member<'_>)>,
-    signed: &[u8],
+    (nested, inner): (Option<Nested<'_, '_>>, Option<Nested<'_, '_>>),
+    signed: Option<&Json<'_>>,
     declared: EnvelopeId,
 ) -> BTreeMap<String, String> {
-    let signed = json::parse(signed).ok();
-    let declared = format!("\"{declared}\"");
+    let declared = declared.to_string();
     // `None` where it says the same, or where nothing is signed under that name.
     let contradiction = |name: &str, member: &Member<'_>| {
         let shown = || member.value.to_jcs();
-        match signed.as_ref().and_then(|json| json.member(name)) {
+        match signed.and_then(|json| json.member(name)) {
             Some(truth) if truth.value == member.value => None,
             Some(truth) => Some(shown()).filter(|shown| *shown != truth.value.to_jcs()),
-            None if name == "id" => Some(shown()).filter(|shown| *shown != declared),
+            None if name == "id" => (member.value.as_str() != Some(declared.as_str())).then(shown),
             None => None,
         }
     };
@@ -240,7 +287,7 @@ fn wrapper(
     let outer = || members.iter().filter(|(name, _)| is_outer(name));
     let mut out: BTreeMap<String, String> =
         outer().filter_map(|(name, member)| Some((name.to_string(), contradiction(name, member)?))).collect();
-    let Some((inner, member)) = nested else { return out };
+    let Some((inner, member)) = inner else { return out };
     for (name, member) in member.value.members().unwrap_or_default() {
         let Some(value) = contradiction(name, member) else { continue };
         // A name that stands in both places with two values keeps both, so that neither escapes the comparison.
@@ -249,4 +296,36 @@ fn wrapper(
         out.insert(name, value);
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, id: &str) -> EnvelopeCarrier {
+        record(OcMeKind::Trust, EnvelopeId(sha256(id.as_bytes())), text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_carrier_that_holds_a_signature_is_what_the_id_names_where_nothing_else_is() {
+        let text = r#"{"kind":"oc-me-trust","sig":"00","envelope":{"kind":"oc-me-trust"}}"#;
+        let whole = read(text, text);
+        let named = whole.named().unwrap();
+        assert_eq!((named.rule, named.bytes, named.place), (CandidateRule::Verbatim, text.as_bytes(), 0));
+        assert_eq!(whole.candidates.tried().len(), 1, "what comes after it is forgotten");
+        assert_eq!(*named.body.as_deref().unwrap(), OcMeBody::Trust);
+        let slice = read(text, r#"{"kind":"oc-me-trust"}"#);
+        assert_eq!(slice.named().unwrap().rule, CandidateRule::MemberSlice);
+        assert!(read(text, "another").named().is_none());
+    }
+
+    #[test]
+    fn what_one_id_names_as_one_kind_is_named_by_no_other() {
+        let text = r#"{"kind":"oc-me-trust"}"#;
+        let carrier = read(text, text);
+        assert!(carrier.named().is_some());
+        assert!(EnvelopeCarrier { kind: OcMeKind::Drop, ..carrier.clone() }.named().is_none());
+        let other = EnvelopeId(sha256(b"another"));
+        assert!(EnvelopeCarrier { declared_id: other, ..carrier }.named().is_none());
+    }
 }

@@ -60,8 +60,12 @@ impl From<JsonError> for BodyError {
 /// # Errors
 /// [`BodyError`]. The amounts of one artifact are not added up here: sums are the ledger's business.
 pub fn parse_body(kind: OcMeKind, bytes: &[u8]) -> Result<OcMeBody, BodyError> {
-    let json = json::parse(bytes)?;
-    let fields = Fields::of(&json).ok_or_else(|| BodyError::schema("body", "a JSON object", "another value"))?;
+    read_body(kind, &json::parse(bytes)?)
+}
+
+/// As [`parse_body`], of signed bytes that were read already.
+pub(super) fn read_body(kind: OcMeKind, json: &Json<'_>) -> Result<OcMeBody, BodyError> {
+    let fields = Fields::of(json).ok_or_else(|| BodyError::schema("body", "a JSON object", "another value"))?;
     match fields.text("kind")? {
         Some(found) if !is_kind_of(kind, found) => return Err(BodyError::Kind(found.to_owned())),
         Some(_) | None => {}
@@ -72,7 +76,7 @@ pub fn parse_body(kind: OcMeKind, bytes: &[u8]) -> Result<OcMeBody, BodyError> {
     match kind {
         OcMeKind::Event => event(fields).map(OcMeBody::Event),
         OcMeKind::Payment => payment(fields).map(OcMeBody::Payment),
-        OcMeKind::Rebind => rebind(fields, &json).map(OcMeBody::Rebind),
+        OcMeKind::Rebind => rebind(fields, json).map(OcMeBody::Rebind),
         OcMeKind::Trust => Ok(OcMeBody::Trust),
         OcMeKind::PayoutBinding => payout_binding(fields).map(OcMeBody::PayoutBinding),
         OcMeKind::Distribution => distribution(fields).map(OcMeBody::Distribution),

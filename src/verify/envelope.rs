@@ -10,7 +10,7 @@ use super::genuine::envelope_mark;
 use super::keys::{KeyLookup, KeyRing};
 use super::{Fate, Genuine, KnownKey, SignedEnvelope};
 use crate::domain::{Code, Digest32, EvidenceId, Finding, KeyId, NostrEventId, Subject, sha256};
-use crate::evidence::{BodyError, CandidateRule, EnvelopeCarrier, parse_body, signed_members};
+use crate::evidence::{BodyError, CandidateRule, EnvelopeCarrier, Named, signed_members};
 
 /// An envelope that is not counted: what became of it, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub fn judge(
 
 /// The key id under which the bytes of a carrier's id are signed: whatever they say, and whether or not they count.
 pub fn signer(carrier: &EnvelopeCarrier, keys: &BTreeMap<KeyId, KnownKey>) -> Option<KeyId> {
-    let (_, bytes) = addressed(carrier).ok()?;
+    let bytes = carrier.named()?.bytes;
     let (sig, kid) = (carrier.sig.as_ref()?, carrier.kid.as_ref()?);
     let published = keys.get(kid).filter(|known| known.envelope)?;
     let key = VerifyingKey::from_bytes(published.key.as_bytes()).ok()?;
@@ -60,9 +60,8 @@ pub fn signer(carrier: &EnvelopeCarrier, keys: &BTreeMap<KeyId, KnownKey>) -> Op
 fn offered<'c, 'r>(
     carrier: &'c EnvelopeCarrier,
     ring: &'r KeyRing,
-) -> Option<(&'c [u8], &'c [u8; 64], &'r [VerifyingKey])> {
-    let (_, bytes) = addressed(carrier).ok()?;
-    Some((bytes, carrier.sig.as_ref()?, keys(carrier, carrier.kid.as_ref()?, ring).ok()?))
+) -> Option<(Named<'c>, &'c [u8; 64], &'r [VerifyingKey])> {
+    Some((carrier.named()?, carrier.sig.as_ref()?, keys(carrier, carrier.kid.as_ref()?, ring).ok()?))
 }
 
 /// The signature of a carrier under each key that it may be by, each with its mark; none where there is nothing to check, or one of
@@ -72,7 +71,7 @@ pub(super) fn unknown_signatures<'c>(
     ring: &KeyRing,
     is_known: impl Fn(Digest32) -> bool,
 ) -> Vec<(Digest32, Ed25519Check<'c>)> {
-    let Some((message, signature, keys)) = offered(carrier, ring) else { return Vec::new() };
+    let Some((Named { bytes: message, .. }, signature, keys)) = offered(carrier, ring) else { return Vec::new() };
     let marked = |key: &VerifyingKey| {
         let check = Ed25519Check { key: key.to_bytes(), message, signature: *signature };
         (envelope_mark(key.as_bytes(), carrier, signature), check)
@@ -105,9 +104,8 @@ pub(super) fn signature<'c>(
     carrier: &'c EnvelopeCarrier,
     (ring, genuine): (&KeyRing, &Genuine),
 ) -> Option<(usize, Option<Ed25519Check<'c>>)> {
-    let (message, signature, keys) = offered(carrier, ring)?;
+    let (Named { place, bytes: message, .. }, signature, keys) = offered(carrier, ring)?;
     let [key] = keys else { return None };
-    let place = carrier.candidates.iter().position(|(_, bytes)| std::ptr::eq(bytes.as_slice(), message))?;
     let is_known = genuine.knows_envelope(key.as_bytes(), carrier, signature);
     Some((place, (!is_known).then(|| Ed25519Check { key: key.to_bytes(), message, signature: *signature })))
 }
@@ -120,10 +118,7 @@ fn accept(
     if let Some(key) = &carrier.duplicate_key {
         return Err(No::new(Code::EnvDuplicateKey, "distinct keys", key, "the carrier can be read two ways"));
     }
-    let (rule, bytes) = match signed.and_then(|place| carrier.candidates.get(place)) {
-        Some((rule, bytes)) => (*rule, bytes.as_slice()),
-        None => addressed(carrier)?,
-    };
+    let Named { rule, bytes, body, .. } = addressed(carrier)?;
     let (Some(sig), Some(kid)) = (&carrier.sig, &carrier.kid) else {
         let missing = if carrier.kid.is_some() { "no readable signature" } else { "no kid" };
         return Err(No::new(Code::EnvUnsigned, "a signature and a kid", missing, "not signed, so not counted"));
@@ -142,8 +137,7 @@ fn accept(
             "Ed25519 over the canonical bytes fails",
         ));
     }
-    let body = parse_body(carrier.kind, bytes);
-    if let Err(error @ BodyError::DuplicateKey(_)) = &body {
+    if let Err(error @ BodyError::DuplicateKey(_)) = body {
         return Err(No::new(
             Code::EnvDuplicateKey,
             "distinct keys",
@@ -152,19 +146,18 @@ fn accept(
         ));
     }
     wrapper_agrees(carrier, rule, bytes)?;
-    let body = Arc::new(body.map_err(|error| unreadable(&error))?);
+    let body = Arc::clone(body.as_ref().map_err(unreadable)?);
     Ok(SignedEnvelope { id: carrier.declared_id, kind: carrier.kind, kid: kid.clone(), rule, body })
 }
 
 /// Step 2: the first candidate that hashes to the declared id.
-fn addressed(carrier: &EnvelopeCarrier) -> Result<(CandidateRule, &[u8]), No> {
-    let found = carrier.candidates.iter().find(|(_, bytes)| sha256(bytes) == carrier.declared_id.0);
-    found.map(|(rule, bytes)| (*rule, bytes.as_slice())).ok_or_else(|| {
-        let tried = carrier.candidates.first().map(|(_, bytes)| sha256(bytes).to_string()).unwrap_or_default();
+fn addressed(carrier: &EnvelopeCarrier) -> Result<Named<'_>, No> {
+    carrier.named().ok_or_else(|| {
+        let first = carrier.candidates.tried().first();
         No::new(
             Code::EnvAddressMismatch,
             carrier.declared_id.to_string(),
-            tried,
+            first.map(|(_, bytes)| sha256(bytes).to_string()).unwrap_or_default(),
             "no byte candidate hashes to the declared id",
         )
     })

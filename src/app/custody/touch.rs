@@ -60,7 +60,7 @@ fn speaks_of(raw: &RawEvidence, names: &BTreeSet<&str>) -> bool {
                 && let CarrierBody::Envelope(envelope) = carrier.body
             {
                 let is_rebind = envelope.kind == OcMeKind::Rebind;
-                return is_rebind && envelope.candidates.iter().any(|(_, bytes)| names_one(bytes));
+                return is_rebind && envelope.candidates.tried().iter().any(|(_, bytes)| names_one(bytes));
             }
             names_one(&raw.bytes) && WORDS.iter().any(|word| has(&raw.bytes, word))
         }

@@ -112,7 +112,8 @@ fn carried(known: &Known, carrier: &EvidenceId) -> Result<Option<EnvelopeCarrier
 fn signed(known: &Known, id: Digest32, carriers: &BTreeSet<EvidenceId>) -> Result<(Value, Option<String>), AppError> {
     for carrier in carriers {
         let Some(envelope) = carried(known, carrier)? else { continue };
-        let Some((rule, bytes)) = envelope.candidates.iter().find(|(_, bytes)| sha256(bytes) == id) else { continue };
+        let held = envelope.candidates.tried();
+        let Some((rule, bytes)) = held.iter().find(|(_, bytes)| sha256(bytes) == id) else { continue };
         let accepted = known.set.envelopes.get(&EnvelopeId(id)).map_or(*rule, |accepted| accepted.fact().rule);
         let rule = serde_json::to_value(accepted).ok().and_then(|rule| rule.as_str().map(str::to_owned));
         if let Ok(said) = serde_json::from_slice(bytes) {

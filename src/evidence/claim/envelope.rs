@@ -6,7 +6,7 @@ use crate::domain::{
     BlockHeight, Digest32, EnvelopeId, KeyId, ProjectKey, Sats, SiteName, Subtype, UnixMicros, UserKey, WindowId,
 };
 
-use super::OtsMember;
+use super::{Candidates, Named, OtsMember};
 use crate::evidence::kept::Changed;
 
 /// The OC Me artifacts (FORMATS 1 and 3).
@@ -96,8 +96,8 @@ pub struct EnvelopeCarrier {
     pub kind: OcMeKind,
     /// The declared id: the `d` suffix; or the bundle's `id`.
     pub declared_id: EnvelopeId,
-    /// Byte candidates in the order of FORMATS 3.1, at most eight, up to the first that hashes to the id: the one that verify takes.
-    pub candidates: Vec<(CandidateRule, Vec<u8>)>,
+    /// What may be its signed bytes, and what is.
+    pub candidates: Candidates,
     /// Ed25519 signature, 64 bytes; `None` when absent or unreadable.
     pub sig: Option<[u8; 64]>,
     /// Key id.
@@ -112,6 +112,13 @@ pub struct EnvelopeCarrier {
     pub ots: Option<OtsMember>,
     /// Set when a duplicate key stands in the wrapper.
     pub duplicate_key: Option<String>,
+}
+
+impl EnvelopeCarrier {
+    /// The candidate that hashes to the declared id: the one that verify takes.
+    pub fn named(&self) -> Option<Named<'_>> {
+        self.candidates.named(self.kind, self.declared_id)
+    }
 }
 
 /// What the verified bytes of an OC Me artifact say.

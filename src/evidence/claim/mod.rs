@@ -1,6 +1,7 @@
 //! What decoded bytes assert. Nothing in this room is verified.
 
 mod attest;
+mod candidates;
 mod custody;
 mod documents;
 mod envelope;
@@ -10,6 +11,7 @@ mod proofs;
 mod rails;
 
 pub use attest::*;
+pub use candidates::*;
 pub use custody::*;
 pub use documents::*;
 pub use envelope::*;
