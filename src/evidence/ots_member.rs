@@ -13,11 +13,16 @@ use crate::domain::BlockHeight;
 pub(crate) fn read(carrier: &Json<'_>) -> Option<OtsMember> {
     let member = carrier.get_some("ots")?;
     let either = |snake: &str, camel: &str| member.get_some(snake).or_else(|| member.get_some(camel));
-    let text: String = member.get("proof")?.as_str()?.split_ascii_whitespace().collect();
+    let text = member.get("proof")?.as_str()?;
+    let spaced = || {
+        let text: String = text.split_ascii_whitespace().collect();
+        STANDARD.decode(&text).unwrap_or_else(|_| text.into_bytes())
+    };
     let calendars = member.get("calendars").and_then(Json::as_array).unwrap_or_default();
     Some(OtsMember {
         status: member.get("status").and_then(Json::as_str).unwrap_or_default().to_owned(),
-        proof: STANDARD.decode(&text).unwrap_or_else(|_| text.into_bytes()),
+        // White space is no base64: text that has some does not decode as it stands.
+        proof: STANDARD.decode(text).unwrap_or_else(|_| spaced()),
         calendars: calendars.iter().filter_map(Json::as_str).map(str::to_owned).collect(),
         block_height: either("block_height", "blockHeight")
             .and_then(Json::as_u64)
