@@ -4,10 +4,12 @@
 //! errors, numbers stay source text, and no value is re-encoded unless a caller asks for it.
 
 mod read;
+mod text;
 
 use std::borrow::Cow;
 
 pub(crate) use read::parse;
+pub(crate) use text::{text_of, write_string};
 
 /// A JSON value that borrows from its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,37 +120,37 @@ impl<'a> Json<'a> {
 
     /// Compact text in received key order with the escapes of ECMAScript's `JSON.stringify`. Numbers keep their text.
     pub(crate) fn to_compact(&self) -> String {
-        let mut out = String::new();
+        let mut out = Vec::new();
         self.write(&mut out, false);
-        out
+        text_of(out)
     }
 
     /// Compact text with keys sorted by UTF-16 code units (RFC 8785, 3.2.3). Numbers keep their text, except that
     /// `-0` becomes `0`: the family's signed bytes hold integers only, for which that is the canonical form.
     pub(crate) fn to_jcs(&self) -> String {
-        let mut out = String::new();
+        let mut out = Vec::new();
         self.write(&mut out, true);
-        out
+        text_of(out)
     }
 
     // Recursion is bounded by JSON_DEPTH_MAX, which the parser enforced.
-    fn write(&self, out: &mut String, sorted: bool) {
+    fn write(&self, out: &mut Vec<u8>, sorted: bool) {
         match self {
-            Self::Null => out.push_str("null"),
-            Self::Bool(true) => out.push_str("true"),
-            Self::Bool(false) => out.push_str("false"),
-            Self::Number("-0") if sorted => out.push('0'),
-            Self::Number(text) => out.push_str(text),
+            Self::Null => out.extend_from_slice(b"null"),
+            Self::Bool(true) => out.extend_from_slice(b"true"),
+            Self::Bool(false) => out.extend_from_slice(b"false"),
+            Self::Number("-0") if sorted => out.push(b'0'),
+            Self::Number(text) => out.extend_from_slice(text.as_bytes()),
             Self::String(text) => write_string(out, text),
             Self::Array(items) => {
-                out.push('[');
+                out.push(b'[');
                 for (at, item) in items.iter().enumerate() {
                     if at > 0 {
-                        out.push(',');
+                        out.push(b',');
                     }
                     item.write(out, sorted);
                 }
-                out.push(']');
+                out.push(b']');
             }
             Self::Object(members) => {
                 let mut order: Vec<_> = members.iter().collect();
@@ -161,72 +163,17 @@ impl<'a> Json<'a> {
     }
 }
 
-fn write_members<'j, 'a: 'j>(out: &mut String, members: impl Iterator<Item = (&'j str, &'j Json<'a>)>, sorted: bool) {
-    out.push('{');
+fn write_members<'j, 'a: 'j>(out: &mut Vec<u8>, members: impl Iterator<Item = (&'j str, &'j Json<'a>)>, sorted: bool) {
+    out.push(b'{');
     for (at, (key, value)) in members.enumerate() {
         if at > 0 {
-            out.push(',');
+            out.push(b',');
         }
         write_string(out, key);
-        out.push(':');
+        out.push(b':');
         value.write(out, sorted);
     }
-    out.push('}');
-}
-
-/// Appends a JSON string: short escapes where JSON has them, other control characters as lower-case `\u00xx`, DEL and
-/// everything else verbatim. This is `JSON.stringify`, RFC 8785 3.2.2.2, and the NIP-01 serialisation alike.
-pub(crate) fn write_string(out: &mut String, text: &str) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    out.push('"');
-    let bytes = text.as_bytes();
-    let (mut run, mut at) = (0, plain_run(bytes));
-    while at < bytes.len() {
-        out.push_str(&text[run..at]);
-        match bytes[at] {
-            b'"' => out.push_str("\\\""),
-            b'\\' => out.push_str("\\\\"),
-            b'\n' => out.push_str("\\n"),
-            b'\r' => out.push_str("\\r"),
-            b'\t' => out.push_str("\\t"),
-            8 => out.push_str("\\b"),
-            12 => out.push_str("\\f"),
-            control => {
-                out.push_str("\\u00");
-                out.push(char::from(HEX[usize::from(control >> 4)]));
-                out.push(char::from(HEX[usize::from(control & 15)]));
-            }
-        }
-        run = at + 1;
-        at = run + plain_run(&bytes[run..]);
-    }
-    out.push_str(&text[run..]);
-    out.push('"');
-}
-
-/// How many bytes from the start stand for themselves in a string (RFC 8259, 7). The one that does not is ASCII, so such a run
-/// ends at a character's boundary. Eight at a time: most bytes of a world come by here several times.
-fn plain_run(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGH: u64 = ONES << 7;
-    // Sets the high bit of a byte that is below the limit. A borrow can set it wrongly only above one that is.
-    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & HIGH;
-    let mut at = 0;
-    while let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
-        let word = u64::from_le_bytes(*eight);
-        let quotes = word ^ (ONES * u64::from(b'"'));
-        let backslashes = word ^ (ONES * u64::from(b'\\'));
-        let found = below(word, 0x20) | below(quotes, 1) | below(backslashes, 1);
-        if found != 0 {
-            return at + found.trailing_zeros() as usize / 8;
-        }
-        at += 8;
-    }
-    at + bytes[at..].iter().take_while(|byte| is_plain(**byte)).count()
-}
-
-fn is_plain(byte: u8) -> bool {
-    byte >= b' ' && byte != b'"' && byte != b'\\'
+    out.push(b'}');
 }
 
 #[cfg(test)]
@@ -317,12 +264,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn a_plain_run_ends_at_the_first_byte_that_means_something(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
-            let one_by_one = bytes.iter().take_while(|byte| is_plain(**byte)).count();
-            prop_assert_eq!(plain_run(&bytes), one_by_one);
-        }
-
         #[test]
         fn what_serde_json_writes_reads_back_the_same(text in "\\PC*", number: i64, flag: bool) {
             let value = serde_json::json!({"t": text.clone(), "n": number, "l": [flag, null_value()]});

@@ -47,6 +47,7 @@ pub use decode::{Fault, decode};
 pub use envelope::record;
 pub(crate) use envelope::signed_members;
 pub use kept::Changed;
+pub(crate) use nostr::serialized;
 pub use nostr::{event_signature, nostr_event, serialize_for_id};
 pub use oc_me::{BodyError, parse_body};
 pub use route::relay_gate;

@@ -62,27 +62,27 @@ pub fn event_signature(bytes: &[u8]) -> Option<EventSignature> {
 /// The escapes are those that relays accept in practice (CAPTURE 4.3): the seven short ones, `\u00xx` in lower case for
 /// other control characters, DEL and everything else verbatim.
 pub fn serialize_for_id(event: &NostrEvent) -> String {
-    let mut out = String::with_capacity(event.content.len() + event.content.len() / 4 + 512);
-    out.push_str("[0,\"");
-    out.push_str(&event.pubkey.to_string());
-    out.push_str("\",");
-    out.push_str(&event.created_at.0.to_string());
-    out.push(',');
-    out.push_str(&event.kind.to_string());
-    out.push_str(",[");
+    json::text_of(serialized(event))
+}
+
+/// The bytes of [`serialize_for_id`], for whoever hashes them.
+pub(crate) fn serialized(event: &NostrEvent) -> Vec<u8> {
+    let mut out = Vec::with_capacity(event.content.len() + event.content.len() / 4 + 512);
+    let head = format!("[0,\"{}\",{},{},[", event.pubkey, event.created_at.0, event.kind);
+    out.extend_from_slice(head.as_bytes());
     for (at, tag) in event.tags.iter().enumerate() {
-        out.push_str(if at > 0 { ",[" } else { "[" });
+        out.extend_from_slice(if at > 0 { b",[" } else { b"[" });
         for (at, value) in tag.iter().enumerate() {
             if at > 0 {
-                out.push(',');
+                out.push(b',');
             }
             write_string(&mut out, value);
         }
-        out.push(']');
+        out.push(b']');
     }
-    out.push_str("],");
+    out.extend_from_slice(b"],");
     write_string(&mut out, &event.content);
-    out.push(']');
+    out.push(b']');
     out
 }
 

@@ -49,12 +49,12 @@ pub fn decode(bytes: &[u8]) -> Decoded {
 /// The bytes that a settlement's signature covers: compact JSON in declaration order, an absent option as `null`, and
 /// `fee_sats` last, only when it is known (FORMATS 6.1).
 pub fn canonical_bytes(event: &SettlementEvent) -> Vec<u8> {
-    let mut out = String::with_capacity(512);
+    let mut out = Vec::with_capacity(512);
     let mut member = |name: &str, value: &Json<'_>| {
-        out.push(if out.is_empty() { '{' } else { ',' });
+        out.push(if out.is_empty() { b'{' } else { b',' });
         json::write_string(&mut out, name);
-        out.push(':');
-        out.push_str(&value.to_compact());
+        out.push(b':');
+        out.extend_from_slice(value.to_compact().as_bytes());
     };
     member("kind", &text(event.kind.name()));
     member("federation_slug", &text(event.federation.as_str()));
@@ -81,8 +81,8 @@ pub fn canonical_bytes(event: &SettlementEvent) -> Vec<u8> {
     if let Some(fee) = event.fee {
         member("fee_sats", &Json::Number(&fee.to_string()));
     }
-    out.push('}');
-    out.into_bytes()
+    out.push(b'}');
+    out
 }
 
 fn text(value: &str) -> Json<'_> {

@@ -6,7 +6,7 @@ use bitcoin::secp256k1::{Message, Secp256k1, VerifyOnly, XOnlyPublicKey, schnorr
 
 use super::Genuine;
 use crate::domain::{Code, Digest32, EvidenceId, Finding, Subject, TaggedHasher, sha256};
-use crate::evidence::{NostrEvent, serialize_for_id};
+use crate::evidence::{NostrEvent, serialize_for_id, serialized};
 
 /// One context for all verifications: making it is cheap, but sharing it is cheaper still (CAPTURE 4.1).
 pub(super) fn context() -> &'static Secp256k1<VerifyOnly> {
@@ -64,7 +64,7 @@ pub(super) fn place(event: &NostrEvent) -> Digest32 {
 
 /// Ok when the declared id is the hash of the serialisation, else that hash.
 pub(super) fn id_holds(event: &NostrEvent) -> Result<(), Digest32> {
-    let id = sha256(serialize_for_id(event).as_bytes());
+    let id = sha256(&serialized(event));
     if id == event.id.0 { Ok(()) } else { Err(id) }
 }
 

@@ -2,15 +2,16 @@
 
 use std::borrow::Cow;
 
-use super::{Json, JsonError, Member, plain_run};
+use super::text::{plain_run, text_of, unescape_run};
+use super::{Json, JsonError, Member};
 use crate::evidence::limits::{JSON_DEPTH_MAX, JSON_MEMBERS_MAX};
 
 /// Members of an object as records have them at most: their keys are compared pair by pair.
 const MEMBERS_USUAL: usize = 24;
 /// Room for members that is made at once.
 const MEMBERS_CAPACITY: usize = 8;
-/// Room for a string with its first escape.
-const ESCAPED_CAPACITY: usize = 256;
+/// Room for a string with its first escape, at most: what is not needed is given back.
+const ESCAPED_CAPACITY: usize = 4_096;
 
 /// Reads exactly one JSON value.
 ///
@@ -187,29 +188,40 @@ impl<'a> Reader<'a> {
         if !self.take(b'"') {
             return Err(self.fault("string expected"));
         }
-        let mut owned: Option<String> = None;
-        let mut run = self.at;
+        let (text, start) = (self.text, self.at);
+        self.at += plain_run(&text.as_bytes()[start..]);
+        let run = &text[start..self.at];
+        if self.take(b'"') {
+            return Ok(Cow::Borrowed(run));
+        }
+        self.escaped(run)
+    }
+
+    /// What begins with that run and goes on with an escape.
+    fn escaped(&mut self, run: &str) -> Result<Cow<'a, str>, JsonError> {
+        let bytes = self.text.as_bytes();
+        let mut out = Vec::with_capacity((run.len() + bytes.len() - self.at).min(ESCAPED_CAPACITY));
+        out.extend_from_slice(run.as_bytes());
         loop {
             match self.peek() {
                 None => return Err(self.fault("unterminated string")),
-                Some(b'"') => {
-                    let rest = &self.text[run..self.at];
-                    self.at += 1;
-                    return Ok(match owned {
-                        None => Cow::Borrowed(rest),
-                        Some(text) => Cow::Owned(text + rest),
-                    });
-                }
-                Some(b'\\') => {
-                    let text = owned.get_or_insert_with(|| String::with_capacity(ESCAPED_CAPACITY));
-                    text.push_str(&self.text[run..self.at]);
-                    text.push(self.escape()?);
-                    run = self.at;
-                }
+                Some(b'"') => break,
                 Some(0..=0x1f) => return Err(self.fault("raw control character in a string")),
-                Some(_) => self.at += plain_run(&self.text.as_bytes()[self.at..]),
+                Some(_) => match unescape_run(&mut out, &bytes[self.at..]) {
+                    // An escape of another kind, or in the last bytes.
+                    0 => {
+                        let character = self.escape()?;
+                        out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                    }
+                    taken => self.at += taken,
+                },
             }
         }
+        self.at += 1;
+        if out.capacity() / 2 > out.len() {
+            out.shrink_to_fit();
+        }
+        Ok(Cow::Owned(text_of(out)))
     }
 
     fn escape(&mut self) -> Result<char, JsonError> {
