@@ -18,6 +18,8 @@ const READ_TOGETHER: usize = 16 << 20;
 pub(super) fn read_at_once(parts: usize) -> usize {
     READ_TOGETHER.checked_div(parts).unwrap_or(READ_AT_ONCE).clamp(READ_AT_ONCE_MIN, READ_AT_ONCE)
 }
+/// Bytes that are written at once.
+pub(super) const WRITE_AT_ONCE: usize = 32 * 1024;
 /// Bytes of a row before its value: the key, and how long the value is.
 pub(super) const HEAD: usize = 32 + 4;
 
@@ -91,6 +93,11 @@ impl Run {
     /// The value of the present row, whose key was asked for.
     pub(super) fn value<V: Packed>(&self) -> Option<V> {
         unpacked(&self.scratch, self.present()?.1)
+    }
+
+    /// The same, as it was packed.
+    pub(super) fn packed(&self) -> Option<&[u8]> {
+        Some(self.present()?.1)
     }
 
     /// Moves past the present row, whose key was asked for.

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::Key;
 use super::place::Scratch;
-use super::run::{HEAD, Run, append, read_at_once, row, unpacked};
+use super::run::{HEAD, Run, WRITE_AT_ONCE, append, read_at_once, row, unpacked};
 use super::table::{Table, Writer};
 use crate::domain::Packed;
 
@@ -79,7 +79,8 @@ impl<K: Key, V: Packed> Sorter<K, V> {
         let begin = self.parts.last().map_or(0, |part| part.end);
         let part = begin..begin + self.gathered.len() as u64;
         let scratch = self.scratch.clone();
-        let file = self.file.take().or_else(|| scratch.file().map(BufWriter::new));
+        let file =
+            self.file.take().or_else(|| scratch.file().map(|file| BufWriter::with_capacity(WRITE_AT_ONCE, file)));
         if let Some(mut file) = file {
             let mut sorted = self.sorted();
             let written = sorted.try_for_each(|row| file.write_all(row));
@@ -95,12 +96,27 @@ impl<K: Key, V: Packed> Sorter<K, V> {
     /// All rows in order of key. Values of one key become one: `merge` is given the one that came first, and another.
     pub fn finish(self, merge: impl FnMut(&mut V, V)) -> Table<K, V> {
         let mut writer = Writer::new(self.scratch.clone());
-        self.each(merge, |key, value| writer.put(key.bytes(), &value));
+        self.each_row(merge, |key, value| {
+            match value {
+                Value::Packed(bytes) => writer.put_packed(key, bytes),
+                Value::Merged(value) => writer.put(key, &value),
+            }
+            Some(())
+        });
         writer.finish()
     }
 
     /// Shows every row in order of key, merged as [`Self::finish`] does: for whoever looks at them once.
-    pub fn each(mut self, merge: impl FnMut(&mut V, V), visit: impl FnMut(K, V)) {
+    pub fn each(self, merge: impl FnMut(&mut V, V), mut visit: impl FnMut(K, V)) {
+        let scratch = self.scratch.clone();
+        self.each_row(merge, |key, value| {
+            visit(K::of(*key), value.unpacked(&scratch)?);
+            Some(())
+        });
+    }
+
+    /// As [`Self::each`], until `visit` has had enough: what is one of its key, as most are, is shown as it was packed.
+    fn each_row(mut self, merge: impl FnMut(&mut V, V), visit: impl FnMut(&[u8; 32], Value<'_, V>) -> Option<()>) {
         if self.parts.is_empty() {
             self.each_gathered(merge, visit);
         } else {
@@ -111,39 +127,52 @@ impl<K: Key, V: Packed> Sorter<K, V> {
         }
     }
 
-    fn each_gathered(&mut self, mut merge: impl FnMut(&mut V, V), mut visit: impl FnMut(K, V)) {
+    fn each_gathered(
+        &mut self,
+        mut merge: impl FnMut(&mut V, V),
+        mut visit: impl FnMut(&[u8; 32], Value<'_, V>) -> Option<()>,
+    ) -> Option<()> {
         let scratch = self.scratch.clone();
         let mut rows = self.sorted().filter_map(row).peekable();
         while let Some((key, value)) = rows.next() {
-            let Some(mut merged) = unpacked(&scratch, value) else { return };
+            let mut value = Value::Packed(value);
             while let Some((_, other)) = rows.next_if(|(next, _)| *next == key) {
-                let Some(other) = unpacked(&scratch, other) else { return };
-                merge(&mut merged, other);
+                let mut merged = value.unpacked(&scratch)?;
+                merge(&mut merged, unpacked(&scratch, other)?);
+                value = Value::Merged(merged);
             }
-            visit(K::of(*key), merged);
+            visit(key, value)?;
         }
+        Some(())
     }
 
-    fn each_of_parts(&mut self, mut merge: impl FnMut(&mut V, V), mut visit: impl FnMut(K, V)) {
-        let Some(bytes) = self.file.take().and_then(|file| self.scratch.written(file)).map(Arc::new) else { return };
+    fn each_of_parts(
+        &mut self,
+        mut merge: impl FnMut(&mut V, V),
+        mut visit: impl FnMut(&[u8; 32], Value<'_, V>) -> Option<()>,
+    ) -> Option<()> {
+        let bytes = self.file.take().and_then(|file| self.scratch.written(file)).map(Arc::new)?;
         let read = read_at_once(self.parts.len());
         let over = |part: Range<u64>| Run::over(Arc::clone(&bytes), self.scratch.clone(), part, read);
         let mut runs: Vec<Run> = self.parts.iter().cloned().map(over).collect();
         // Of one key the earlier part comes first, so that values are merged in the order in which they came.
         let mut heads: BinaryHeap<Reverse<([u8; 32], usize)>> = BinaryHeap::with_capacity(runs.len());
         heads.extend(runs.iter_mut().enumerate().filter_map(|(number, run)| Some(Reverse((run.key()?, number)))));
-        let mut present: Option<([u8; 32], V)> = None;
+        // The present row: its value as it was packed, and what it became by others.
+        let (mut held, mut packed, mut merged) = (None, Vec::new(), None);
         while let Some(mut head) = heads.peek_mut() {
             let Reverse((key, number)) = *head;
             let Some(run) = runs.get_mut(number) else { break };
-            let Some(value) = run.value() else { break };
-            match &mut present {
-                Some((held, merged)) if *held == key => merge(merged, value),
-                present => {
-                    if let Some((key, merged)) = present.replace((key, value)) {
-                        visit(K::of(key), merged);
-                    }
+            if held == Some(key) {
+                let mut value = Value::of(&packed, merged.take()).unpacked(&self.scratch)?;
+                merge(&mut value, run.value()?);
+                merged = Some(value);
+            } else {
+                if let Some(key) = held.replace(key) {
+                    visit(&key, Value::of(&packed, merged.take()))?;
                 }
+                packed.clear();
+                packed.extend_from_slice(run.packed()?);
             }
             run.advance();
             match run.key() {
@@ -151,8 +180,25 @@ impl<K: Key, V: Packed> Sorter<K, V> {
                 None => drop(PeekMut::pop(head)),
             }
         }
-        if let Some((key, merged)) = present {
-            visit(K::of(key), merged);
+        visit(&held?, Value::of(&packed, merged))
+    }
+}
+
+/// The value of a row: as it was packed, or merged of several.
+enum Value<'p, V> {
+    Packed(&'p [u8]),
+    Merged(V),
+}
+
+impl<'p, V: Packed> Value<'p, V> {
+    fn of(packed: &'p [u8], merged: Option<V>) -> Self {
+        merged.map_or(Self::Packed(packed), Self::Merged)
+    }
+
+    fn unpacked(self, scratch: &Scratch) -> Option<V> {
+        match self {
+            Self::Packed(bytes) => unpacked(scratch, bytes),
+            Self::Merged(value) => Some(value),
         }
     }
 }

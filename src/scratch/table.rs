@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::place::{Bytes, Scratch};
-use super::run::{READ_AT_ONCE, Run, append, rows, unpacked};
+use super::run::{READ_AT_ONCE, Run, WRITE_AT_ONCE, append, rows, unpacked};
 use super::{Key, Sorter};
 use crate::domain::Packed;
 
@@ -241,6 +241,15 @@ impl<K: Key, V: Packed> Writer<K, V> {
     }
 
     pub(super) fn put(&mut self, key: &[u8; 32], value: &V) {
+        self.put_row(key, |out| value.pack(out));
+    }
+
+    /// As [`Self::put`], of a value that is packed already.
+    pub(super) fn put_packed(&mut self, key: &[u8; 32], value: &[u8]) {
+        self.put_row(key, |out| out.extend_from_slice(value));
+    }
+
+    fn put_row(&mut self, key: &[u8; 32], value: impl FnOnce(&mut Vec<u8>)) {
         if self.blocks.last().is_none_or(|block| self.end - block.begin >= self.block) {
             if self.blocks.len() >= BLOCKS_MAX {
                 self.thin_out();
@@ -248,7 +257,7 @@ impl<K: Key, V: Packed> Writer<K, V> {
             self.blocks.push(Block { key: K::of(*key), rows: self.rows, begin: self.end });
         }
         let before = self.waiting.len();
-        append(&mut self.waiting, key, |out| value.pack(out));
+        append(&mut self.waiting, key, value);
         self.end += (self.waiting.len() - before) as u64;
         self.rows += 1;
         if self.waiting.len() >= self.scratch.gathered_max() || self.file.is_some() {
@@ -267,7 +276,7 @@ impl<K: Key, V: Packed> Writer<K, V> {
 
     fn flush(&mut self) {
         if self.file.is_none() {
-            self.file = self.scratch.file().map(BufWriter::new);
+            self.file = self.scratch.file().map(|file| BufWriter::with_capacity(WRITE_AT_ONCE, file));
         }
         if let Some(file) = &mut self.file {
             let written = file.write_all(&self.waiting);
