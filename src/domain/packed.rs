@@ -236,7 +236,14 @@ impl<T: Packed> Packed for Vec<T> {
     }
 
     fn unpack(from: &mut &[u8]) -> Option<Self> {
-        (0..u64::unpack(from)?).map(|_| T::unpack(from)).collect()
+        let count = u64::unpack(from)?;
+        // Exactly; no value that a list is made of takes less than a byte.
+        let room = usize::try_from(count).unwrap_or(usize::MAX).min(from.len());
+        let mut list = Self::with_capacity(room);
+        for _ in 0..count {
+            list.push(T::unpack(from)?);
+        }
+        Some(list)
     }
 }
 
@@ -249,10 +256,7 @@ impl<T: Packed + Ord> Packed for Few<T> {
     }
 
     fn unpack(from: &mut &[u8]) -> Option<Self> {
-        match u64::unpack(from)? {
-            0 => Some(Self::default()),
-            count => (0..count).map(|_| T::unpack(from)).collect(),
-        }
+        Vec::unpack(from).map(|list| list.into_iter().collect())
     }
 }
 

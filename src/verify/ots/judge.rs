@@ -1,6 +1,7 @@
 //! Weighs the ends of a proof's branches against known headers.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 
 use super::ProofVerdict;
 use super::calendar::{allowed_host, submitted_at};
@@ -210,8 +211,9 @@ fn mismatch(header: &KnownHeader, root: Option<MerkleRootHash>, len: usize, abou
 
 /// What an `ots` member declares beside its proof (FORMATS 9.2, 9.5): never believed, only compared.
 pub(super) fn check_member(member: &OtsMember, state: &AnchorState, about: &About<'_>) -> Vec<Finding> {
-    let named: BTreeSet<BlockHeight> =
-        state.confirmed.iter().map(|anchor| anchor.height).chain(state.header_missing.iter().copied()).collect();
+    let confirmed = || state.confirmed.iter().map(|anchor| anchor.height);
+    let named = || confirmed().chain(state.header_missing.iter().copied());
+    let names_none = named().next().is_none();
     let claim = |what: &str, expected: String, observed: String| {
         let subject = about.subject().and("member", what);
         Finding::new(Code::OtsClaim, subject)
@@ -221,7 +223,7 @@ pub(super) fn check_member(member: &OtsMember, state: &AnchorState, about: &Abou
     };
     let mut findings = Vec::new();
     match member.status.as_str() {
-        "confirmed" if named.is_empty() => {
+        "confirmed" if names_none => {
             findings.push(claim("status", "pending".to_owned(), member.status.clone()));
         }
         "pending" if !state.confirmed.is_empty() => {
@@ -229,23 +231,27 @@ pub(super) fn check_member(member: &OtsMember, state: &AnchorState, about: &Abou
         }
         _ => {}
     }
-    let heights = || named.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let heights = || shown(named());
     match member.block_height {
-        Some(height) if !named.contains(&height) => {
+        Some(height) if named().all(|named| named != height) => {
             findings.push(claim("block_height", heights(), height.to_string()));
         }
-        None if member.status == "confirmed" && !named.is_empty() => {
+        None if member.status == "confirmed" && !names_none => {
             findings.push(claim("block_height", heights(), "null".to_owned()));
         }
         _ => {}
     }
     if let Some(hash) = member.block_hash {
         let declared = |anchor: &&Anchor| member.block_height.is_none_or(|height| height == anchor.height);
-        let hashes: BTreeSet<_> = state.confirmed.iter().filter(declared).map(|anchor| anchor.hash).collect();
-        if !hashes.is_empty() && !hashes.contains(&hash) {
-            let shown = hashes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            findings.push(claim("block_hash", shown, hash.to_string()));
+        let hashes = || state.confirmed.iter().filter(declared).map(|anchor| anchor.hash);
+        if hashes().next().is_some() && hashes().all(|confirmed| confirmed != hash) {
+            findings.push(claim("block_hash", shown(hashes()), hash.to_string()));
         }
     }
     findings
+}
+
+/// Distinct values in order.
+fn shown<T: Ord + Display>(values: impl Iterator<Item = T>) -> String {
+    values.collect::<BTreeSet<_>>().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
