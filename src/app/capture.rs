@@ -111,6 +111,9 @@ impl Sink for QueueSink {
             return self.send_large(item);
         }
         self.bytes += bytes;
+        if self.waiting.is_empty() {
+            self.waiting.reserve_exact(TOGETHER);
+        }
         self.waiting.push(item);
         if self.waiting.len() >= TOGETHER || self.bytes >= LARGE_BYTES { self.send() } else { Ok(()) }
     }

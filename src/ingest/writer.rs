@@ -125,11 +125,15 @@ impl<'s> Ingest<'s> {
         self.totals.inserted += inserted as u64;
         self.totals.already_present += (outcomes.len() - inserted) as u64;
         self.totals.sightings += self.sightings.len() as u64;
-        let taken = std::mem::take(&mut self.evidence);
         if let Some(next) = &self.next {
-            let fresh = taken.into_iter().zip(&outcomes).filter(|(_, outcome)| **outcome == PutOutcome::Inserted);
-            let _ = next.send(fresh.map(|(evidence, _)| evidence.into_evidence()).collect());
+            let mut fresh = Vec::with_capacity(inserted);
+            let taken = self.evidence.drain(..).zip(&outcomes);
+            let new = taken.filter(|(_, outcome)| **outcome == PutOutcome::Inserted);
+            fresh.extend(new.map(|(evidence, _)| evidence.into_evidence()));
+            let _ = next.send(fresh);
         }
+        // Their room is kept: the next batch will be as large.
+        self.evidence.clear();
         self.sightings.clear();
         self.bytes = 0;
         Ok(())

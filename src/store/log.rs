@@ -75,6 +75,8 @@ pub(super) struct Log {
     media: Mutex<BTreeMap<u32, MediaSet>>,
     /// Size and SHA-256 of the files of segments that we sealed.
     digests: BTreeMap<u32, (u64, Digest32)>,
+    /// Room for what is gathered: made once, for the system clears what it gives.
+    buffer: Vec<u8>,
 }
 
 impl Log {
@@ -103,8 +105,9 @@ impl Log {
         for folder in dir.ancestors().take(3).filter(|folder| !folder.as_os_str().is_empty()) {
             disk.sync_dir(folder).map_err(io_error("sync", folder))?;
         }
-        let (readers, media, digests) = (Mutex::default(), Mutex::default(), BTreeMap::new());
-        Ok(Self { dir, disk, segment_bytes, sealed, tail, readers, media, digests })
+        let (readers, media) = (Mutex::default(), Mutex::default());
+        let (digests, buffer) = (BTreeMap::new(), Vec::new());
+        Ok(Self { dir, disk, segment_bytes, sealed, tail, readers, media, digests, buffer })
     }
 
     /// Opens for reading and checks every byte: records, footers, digests. Changes nothing.
@@ -121,14 +124,17 @@ impl Log {
             let Survey { rows, side, len, .. } = whole(&path, segment, len.max(HEADER_LEN))?;
             tail = Some(Tail { segment, path, file, len, durable: len, rows, side, media: None, hasher: None });
         }
-        let (readers, media, digests) = (Mutex::default(), Mutex::default(), BTreeMap::new());
-        Ok(Self { dir, disk, segment_bytes: 0, sealed, tail, readers, media, digests })
+        let (readers, media) = (Mutex::default(), Mutex::default());
+        let (digests, buffer) = (BTreeMap::new(), Vec::new());
+        Ok(Self { dir, disk, segment_bytes: 0, sealed, tail, readers, media, digests, buffer })
     }
 
     /// Appends all entries and syncs. On an error the end of the log is unknown and the log must be opened again.
     pub(super) fn append(&mut self, entries: &[Entry<'_>]) -> Result<Vec<Location>, StoreError> {
         let mut locations = Vec::with_capacity(entries.len());
-        let mut buffer = Vec::with_capacity(2 * WRITE_BUFFER);
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
+        buffer.reserve(2 * WRITE_BUFFER);
         for entry in entries {
             let pending = buffer.len() as u64;
             if self.tail.as_ref().is_some_and(|tail| tail.len.saturating_add(pending) >= self.segment_bytes) {
@@ -156,6 +162,8 @@ impl Log {
             }
         }
         self.write(&mut buffer)?;
+        buffer.shrink_to(2 * WRITE_BUFFER);
+        self.buffer = buffer;
         self.sync()?;
         Ok(locations)
     }

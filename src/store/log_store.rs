@@ -2,7 +2,6 @@
 
 mod side_records;
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -194,16 +193,19 @@ impl LogStore {
 
     /// Positions in the batch of what is not held yet, in order of arrival. Duplicates are told by their full bytes.
     fn fresh(&self, batch: &[Addressed]) -> Result<Vec<usize>, StoreError> {
-        let mut first: BTreeMap<EvidenceId, usize> = BTreeMap::new();
-        for (position, one) in batch.iter().enumerate() {
-            let earlier = *first.entry(one.id()).or_insert(position);
-            if earlier != position {
-                same_or_conflict(one.id(), &batch[earlier], one)?;
+        let mut first: Vec<(EvidenceId, usize)> =
+            batch.iter().enumerate().map(|(position, one)| (one.id(), position)).collect();
+        first.sort_unstable();
+        for pair in first.windows(2) {
+            let [(id, earlier), (next, later)] = *pair else { continue };
+            if id == next {
+                same_or_conflict(id, &batch[earlier], &batch[later])?;
             }
         }
-        let keys: Vec<[u8; 32]> = first.keys().map(|id| *id.as_bytes()).collect();
+        first.dedup_by_key(|(id, _)| *id);
+        let keys: Vec<[u8; 32]> = first.iter().map(|(id, _)| *id.as_bytes()).collect();
         let found = self.index.find(Table::Evidence, &keys)?;
-        let mut fresh = Vec::new();
+        let mut fresh = Vec::with_capacity(first.len());
         for ((id, position), found) in first.into_iter().zip(found) {
             match found {
                 Some(at) => self.same(id, at, &batch[position])?,

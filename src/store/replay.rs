@@ -77,8 +77,9 @@ impl Group {
         };
         let keys: Vec<[u8; 32]> = self.evidence.keys().copied().collect();
         let found = if self.looked { vec![None; keys.len()] } else { index.find(Table::Evidence, &keys)? };
-        let evidence = self.evidence.into_iter().zip(&found).filter(|(_, found)| !counted(found));
-        let evidence: Vec<_> = evidence.map(|(entry, _)| entry).collect();
+        let mut evidence = Vec::with_capacity(found.len());
+        let uncounted = self.evidence.into_iter().zip(&found).filter(|(_, found)| !counted(found));
+        evidence.extend(uncounted.map(|(entry, _)| entry));
 
         let keys: Vec<[u8; 32]> = self.side.keys().copied().collect();
         let found = index.find(Table::Side, &keys)?;

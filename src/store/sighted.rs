@@ -1,6 +1,6 @@
 //! Which sightings are told already: each stands in the log once, however often a capture is repeated.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::side::{Kept, SeenAt};
 use super::told::Told;
@@ -16,8 +16,8 @@ const TOGETHER: usize = 1_024;
 /// Memory: about 50 bytes for each piece of the log from then on, until [`Sighted::forget`].
 #[derive(Default)]
 pub(super) struct Sighted {
-    /// What the last batch of evidence brought: nobody can have told of it.
-    fresh: BTreeSet<EvidenceId>,
+    /// What the last batch of evidence brought, ascending: nobody can have told of it.
+    fresh: Vec<EvidenceId>,
     /// What the log tells; `None` until somebody has to know.
     told: Option<Told>,
 }
@@ -25,7 +25,9 @@ pub(super) struct Sighted {
 impl Sighted {
     /// Notes which evidence was not held before.
     pub(super) fn brought(&mut self, fresh: impl Iterator<Item = EvidenceId>) {
-        self.fresh = fresh.collect();
+        self.fresh.clear();
+        self.fresh.extend(fresh);
+        self.fresh.sort_unstable();
     }
 
     /// Drops what is remembered; the log is read again when it is needed.
@@ -42,13 +44,15 @@ impl Sighted {
         records: &[SideRecord],
         log: impl FnOnce() -> Result<Told, StoreError>,
     ) -> Result<Vec<Kept>, StoreError> {
-        let mut first: BTreeMap<(&SourceId, EvidenceId), &Sighting> = BTreeMap::new();
-        for record in records {
-            if let SideRecord::Sighting(sighting) = record {
-                first.entry((&sighting.source, sighting.evidence)).or_insert(sighting);
-            }
-        }
-        if self.told.is_none() && first.keys().any(|(_, evidence)| !self.fresh.contains(evidence)) {
+        let mut first: Vec<&Sighting> = Vec::with_capacity(records.len());
+        first.extend(records.iter().filter_map(|record| match record {
+            SideRecord::Sighting(sighting) => Some(sighting),
+            _ => None,
+        }));
+        // The order of equals is kept: of several the first counts.
+        first.sort_by(|one, other| key(one).cmp(&key(other)));
+        first.dedup_by(|later, first| key(later) == key(first));
+        if self.told.is_none() && first.iter().any(|sighting| self.fresh.binary_search(&sighting.evidence).is_err()) {
             self.told = Some(log()?);
         }
         let told = self.told.as_ref();
@@ -56,9 +60,10 @@ impl Sighted {
             told.and_then(|told| told.get(evidence)).is_some_and(|sources| sources.contains(source))
         };
         let mut places: BTreeMap<(&SourceId, &str), Vec<(EvidenceId, u64)>> = BTreeMap::new();
-        for ((source, evidence), sighting) in first {
-            if !is_told(source, &evidence) {
-                places.entry((source, &sighting.place)).or_default().push((evidence, sighting.offset));
+        for sighting in first {
+            let Sighting { source, evidence, place, offset } = sighting;
+            if !is_told(source, evidence) {
+                places.entry((source, place)).or_default().push((*evidence, *offset));
             }
         }
         let records = places.iter().flat_map(|((source, place), evidence)| {
@@ -80,4 +85,8 @@ impl Sighted {
             }
         }
     }
+}
+
+fn key(sighting: &Sighting) -> (&SourceId, EvidenceId) {
+    (&sighting.source, sighting.evidence)
 }
