@@ -32,7 +32,7 @@ impl Checks {
             // Enough to keep every core busy, few enough to stay in cache.
             Self::Library | Self::Single => 2_048,
             // A batch of signatures costs less the larger it is.
-            Self::Batch => 8_192,
+            Self::Batch => 4_096,
         }
     }
 
