@@ -3,7 +3,7 @@
 //!
 //! The equation is the single verifier's own, without any coefficient and for one signature at a time; only the way to its sum
 //! is another. What does not hold is judged by the single verifier (libsecp256k1, `verify_strict`), and so is whoever
-//! signs seldom (docs/adr/0035).
+//! signs seldom (docs/adr/0035). Where the machine has lanes, eight are added side by side, and strangers too (docs/adr/0036).
 
 pub(super) mod digits;
 mod eddsa;

@@ -16,9 +16,9 @@ use crate::verify::batch::bip340::{challenge, lift};
 use crate::verify::batch::endomorphism::Endomorphism;
 use crate::verify::lanes::{self, Detour, Equation, Line, Machine, Stranger, Words};
 
-/// Bits of a digit of what an author is multiplied by: a table of 653 kB.
+/// Bits of a digit of what an author is multiplied by: a table of 653 kB, of 475 for lanes.
 pub(super) const WIDTH: usize = 9;
-/// The same for the generator, whose table is made once and serves everybody: 1.2 MB.
+/// The same for the generator, whose table is made once and serves everybody: 1.2 MB, or 0.9.
 const GENERATOR: usize = 10;
 
 /// Multiples of one point: for each digit the point times 1, 2, ... times what the digit stands for.
@@ -144,17 +144,18 @@ fn sums(table: &Table, items: &[&SchnorrCheck]) -> Option<Vec<Option<Point>>> {
 }
 
 fn hold_in_lanes(author: lanes::Multiples<'_, Line>, machine: Machine, items: &[&SchnorrCheck]) -> Option<Vec<bool>> {
+    static DETOUR: OnceLock<Option<Detour>> = OnceLock::new();
+    let detour = DETOUR.get_or_init(|| detour(0)).as_ref()?;
     let (base, _) = Table::generator(Some(machine))?.in_lanes()?;
-    let equations: Vec<Equation> = items
-        .iter()
-        .map(|item| Equation {
-            of_base: reversed(&s(item).unwrap_or_default()),
-            of_key: reversed(&-challenge(item)),
-            nonce: nonce(item),
-        })
-        .collect();
-    let held = lanes::schnorr::hold(machine, base, author, detour(0)?, &equations);
-    Some(held.into_iter().zip(items).map(|(held, item)| held && s(item).is_some()).collect())
+    let (mut equations, mut good) = (Vec::with_capacity(items.len()), Vec::with_capacity(items.len()));
+    for item in items {
+        let s = s(item);
+        good.push(s.is_some());
+        let (of_base, of_key) = (reversed(&s.unwrap_or_default()), reversed(&-challenge(item)));
+        equations.push(Equation { of_base, of_key, nonce: nonce(item) });
+    }
+    let held = lanes::schnorr::hold(machine, base, author, detour, &equations);
+    Some(held.into_iter().zip(good).map(|(held, good)| held && good).collect())
 }
 
 /// The same for authors of whom there are no multiples, in the lanes of the machine.
@@ -163,6 +164,8 @@ pub(super) fn strangers_hold(machine: Machine, items: &[&SchnorrCheck]) -> Vec<b
 }
 
 fn strangers(machine: Machine, items: &[&SchnorrCheck]) -> Option<Vec<bool>> {
+    static DETOUR: OnceLock<Option<Detour>> = OnceLock::new();
+    let detour = DETOUR.get_or_init(|| detour(128)).as_ref()?;
     let (base, _) = Table::generator(Some(machine))?.in_lanes()?;
     let endomorphism = Endomorphism::new()?;
     let mut strangers = Vec::with_capacity(items.len());
@@ -179,7 +182,7 @@ fn strangers(machine: Machine, items: &[&SchnorrCheck]) -> Option<Vec<bool>> {
         places.push(at);
     }
     let mut answers = vec![false; items.len()];
-    let held = lanes::schnorr::strangers_hold(machine, base, detour(128)?, &strangers);
+    let held = lanes::schnorr::strangers_hold(machine, base, detour, &strangers);
     for (at, held) in places.into_iter().zip(held) {
         answers[at] = held;
     }
@@ -200,15 +203,11 @@ fn nonce(item: &SchnorrCheck) -> Words {
 }
 
 /// The detour of sums that are doubled so many times.
-fn detour(doublings: usize) -> Option<&'static Detour> {
-    static DETOURS: [OnceLock<Option<Detour>>; 2] = [const { OnceLock::new() }; 2];
-    let make = || {
-        let nobody = lift(sha256(b"reledger/lanes/detour/1").as_bytes())?.to_projective()?;
-        let end = (0..doublings).fold(nobody, |point, _| point.double());
-        let [start, back] = affine(&[nobody, -end])?.try_into().ok()?;
-        Some(Detour { start: lanes::line_of(&start), back: lanes::line_of(&back) })
-    };
-    DETOURS[usize::from(doublings > 0)].get_or_init(make).as_ref()
+fn detour(doublings: usize) -> Option<Detour> {
+    let nobody = lift(sha256(b"reledger/lanes/detour/1").as_bytes())?.to_projective()?;
+    let end = (0..doublings).fold(nobody, |point, _| point.double());
+    let [start, back] = affine(&[nobody, -end])?.try_into().ok()?;
+    Some(Detour { start: lanes::line_of(&start), back: lanes::line_of(&back) })
 }
 
 fn reversed(scalar: &Scalar) -> [u8; 32] {
