@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::batch::{self, Ed25519Check, SchnorrCheck};
+use super::batch::{Ed25519Check, SchnorrCheck};
 use super::fixed_base::{self, Tables};
 use super::judge::{Bench, Good};
 use super::merge::Judged;
@@ -19,7 +19,7 @@ pub enum Checks {
     /// Each by an equation of its own; under keys that sign often by tables of their multiples.
     #[default]
     Single,
-    /// Many at once; what does not hold so is judged by itself.
+    /// The same where keys sign often, and many strangers' at once; what does not hold so is judged by itself.
     Batch,
 }
 
@@ -73,7 +73,7 @@ impl Checks {
         match self {
             Self::Library => checks.par_iter().map(SchnorrCheck::holds).collect(),
             Self::Single => fixed_base::schnorr(checks, tables),
-            Self::Batch => batch::schnorr(checks),
+            Self::Batch => fixed_base::schnorr_and_batches(checks, tables),
         }
     }
 

@@ -22,7 +22,7 @@ use crate::verify::nostr::bip340_holds;
 /// Fewer are quicker judged one by one.
 const LEAST: usize = 32;
 /// More in one batch gain little, and leave the caches.
-const MOST: usize = 16_384;
+pub(in crate::verify) const MOST: usize = 16_384;
 
 /// A BIP-340 signature that is to be judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub(in crate::verify) fn schnorr_on(machine: Option<Machine>, items: &[SchnorrCh
 }
 
 /// Judges a batch on this core; items with equal keys lie side by side.
-fn judge(machine: Option<Machine>, items: &[&SchnorrCheck]) -> Vec<bool> {
+pub(in crate::verify) fn judge(machine: Option<Machine>, items: &[&SchnorrCheck]) -> Vec<bool> {
     let judged = match machine {
         _ if items.len() < LEAST => None,
         Some(machine) => sifted(&|| InLanes::on(machine), items),

@@ -36,10 +36,17 @@ pub fn schnorr(items: &[SchnorrCheck], tables: &Tables) -> Vec<bool> {
         }
         _ => items.iter().map(|item| item.holds()).collect(),
     };
-    let tabled = |table: &schnorr::Table, items: &[&SchnorrCheck]| {
-        confirmed(&schnorr::hold(table, items), items, SchnorrCheck::holds)
-    };
-    answers(items, |item| &item.key, &tables.authors, &tabled, (STRANGERS_AT_ONCE, &strangers))
+    answers(items, |item| &item.key, &tables.authors, &published, (STRANGERS_AT_ONCE, &strangers))
+}
+
+/// The same, where those under keys that have no table are judged in batches (docs/adr/0028).
+pub fn schnorr_and_batches(items: &[SchnorrCheck], tables: &Tables) -> Vec<bool> {
+    let batched = |items: &[&SchnorrCheck]| batch::bip340::judge(tables.machine, items);
+    answers(items, |item| &item.key, &tables.authors, &published, (batch::bip340::MOST, &batched))
+}
+
+fn published(table: &schnorr::Table, items: &[&SchnorrCheck]) -> Vec<bool> {
+    confirmed(&schnorr::hold(table, items), items, SchnorrCheck::holds)
 }
 
 /// Judges Ed25519 signatures on all cores: one answer for each, in their order, the one that `verify_strict` gives, and `false`
@@ -51,8 +58,7 @@ pub fn ed25519(items: &[Ed25519Check], tables: &Tables) -> Vec<bool> {
 
 /// The same, where those under keys that have no table are judged in batches (docs/adr/0028).
 pub fn ed25519_and_batches(items: &[Ed25519Check], tables: &Tables) -> Vec<bool> {
-    let most = sift::shared_out(items.len(), batch::eddsa::MOST);
-    answers(items, |item| &item.key, &tables.signers, &signed, (most, &batch::eddsa::judge))
+    answers(items, |item| &item.key, &tables.signers, &signed, (batch::eddsa::MOST, &batch::eddsa::judge))
 }
 
 fn signed(table: &eddsa::Table, items: &[&Ed25519Check]) -> Vec<bool> {
@@ -64,13 +70,13 @@ fn confirmed<C>(held: &[bool], items: &[&C], single: impl Fn(&C) -> bool) -> Vec
     held.iter().zip(items).map(|(held, item)| *held || single(item)).collect()
 }
 
-/// Answers under keys that have a table, and those of strangers, so many at once.
+/// Answers under keys that have a table, and those of strangers, at most so many at once.
 fn answers<C: Sync, T: Table>(
     items: &[C],
     key: impl Fn(&C) -> &[u8; 32] + Sync,
     tables: &Kept<T>,
     tabled: &(impl Fn(&T, &[&C]) -> Vec<bool> + Sync),
-    (strangers_at_once, strangers): (usize, &(impl Fn(&[&C]) -> Vec<bool> + Sync)),
+    (most, strangers): (usize, &(impl Fn(&[&C]) -> Vec<bool> + Sync)),
 ) -> Vec<bool> {
     let mut order: Vec<usize> = (0..items.len()).collect();
     order.par_sort_unstable_by_key(|at| (key(&items[*at]), *at));
@@ -85,7 +91,7 @@ fn answers<C: Sync, T: Table>(
             None => alone.extend_from_slice(places),
         }
     }
-    tasks.extend(alone.chunks(strangers_at_once).map(|places| (places, None)));
+    tasks.extend(alone.chunks(sift::shared_out(alone.len(), most)).map(|places| (places, None)));
     // Tasks are of very different sizes: halves of their list would not be halves of the work.
     let judged: Vec<(usize, bool)> = (tasks.par_iter().with_max_len(1))
         .flat_map_iter(|(places, table)| {

@@ -186,7 +186,11 @@ impl Scheme for Schnorr {
     fn answers(&self, items: &[SchnorrCheck]) -> Vec<Vec<bool>> {
         let of = |tables: &Tables| {
             let machine = tables.machine();
-            [batch::bip340::schnorr_on(machine, items), fixed_base::schnorr(items, tables)]
+            [
+                batch::bip340::schnorr_on(machine, items),
+                fixed_base::schnorr(items, tables),
+                fixed_base::schnorr_and_batches(items, tables),
+            ]
         };
         self.tables.iter().flat_map(of).collect()
     }
