@@ -166,6 +166,12 @@ impl<P: Prime> Field<P> {
         same(&self.limbs, &[_mm512_setzero_si512(); 5])
     }
 
+    /// The lanes in which both have the same limbs: one number, if both are below the prime.
+    #[rite(v4x)]
+    pub(super) fn has_limbs_of(&self, other: &Self) -> Mask {
+        same(&self.limbs, &other.limbs)
+    }
+
     /// The lanes in which both are one number.
     #[rite(v4x)]
     pub(super) fn equals(&self, other: &Self) -> Mask {

@@ -32,5 +32,7 @@ impl Picked {
 
 /// The items eight by eight; the last stands where there are no more.
 pub(super) fn eights<T: Copy>(items: &[T]) -> impl Iterator<Item = [T; LANES]> {
-    items.chunks(LANES).map(|eight| std::array::from_fn(|lane| eight[lane.min(eight.len() - 1)]))
+    let (eights, rest) = items.as_chunks::<LANES>();
+    let rest = rest.last().map(|last| std::array::from_fn(|lane| *rest.get(lane).unwrap_or(last)));
+    eights.iter().copied().chain(rest)
 }

@@ -7,7 +7,7 @@ use super::secp256k1::{Affine, Coordinate, inverse};
 use super::vector::{LANES, Mask};
 use super::{Line, Words, picked::eights};
 
-/// Points that lie in one plane: infinity is the line of zeros, and no point has the abscissa zero.
+/// Points that are added. Infinity is the line of zeros: no point has the abscissa zero.
 #[derive(Debug, Clone, Copy)]
 struct Pair {
     left: Affine,
@@ -18,14 +18,16 @@ struct Pair {
 #[arcane]
 pub(in crate::verify) fn sums(_: X64V4xToken, left: &[Line], right: &[Line], sums: &mut Vec<Line>) {
     let rows = left.len().div_ceil(LANES);
-    let mut divisors = Vec::with_capacity(rows);
+    let (mut divisors, mut kinds) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
     for (left, right) in eights(left).zip(eights(right)) {
-        divisors.push(Pair::of(&left, &right).divisor().0);
+        let (divisor, kind) = Pair::of(&left, &right).divisor();
+        divisors.push(divisor);
+        kinds.push(kind);
     }
     let inverses = inverses(&divisors, |number| inverse(number));
     let count = sums.len() + left.len();
-    for ((left, right), inverse) in eights(left).zip(eights(right)).zip(&inverses) {
-        sums.extend(Pair::of(&left, &right).sum(inverse).lines());
+    for ((left, right), (inverse, kinds)) in eights(left).zip(eights(right)).zip(inverses.iter().zip(&kinds)) {
+        sums.extend_from_slice(&Pair::of(&left, &right).sum(inverse, kinds).lines());
     }
     sums.truncate(count);
 }
@@ -50,27 +52,27 @@ impl Pair {
         Self { left: Affine::of(left.each_ref(), 0), right: Affine::of(right.each_ref(), 0) }
     }
 
-    /// What the slope is divided by, one where nothing is; the lanes where both abscissae are one; those of them where the ordinates
-    /// are too; where the left and the right are infinity.
+    /// What the slope is divided by, one where nothing is; and what is special. The coordinates of lines are below the prime, so that
+    /// two that are one have the same limbs.
     #[rite(v4x)]
     fn divisor(&self) -> (Coordinate, Kinds) {
         let across = self.right.x.minus(&self.left.x, 2).carried();
-        let alike = across.zeros();
-        let mut kinds = Kinds::default();
+        let alike = self.left.x.has_limbs_of(&self.right.x);
         let (left, right) = (self.left.x.are_no_limbs(), self.right.x.are_no_limbs());
         if alike | left | right == 0 {
-            return (across, kinds);
+            return (across, Kinds::default());
         }
-        let same = alike & self.left.y.equals(&self.right.y);
-        kinds = Kinds { tangent: same & !left, cancel: alike & !same, left: right, right: left & !right };
+        // Two that are infinity have one abscissa too, and the sum is the left of them.
+        let alike = alike & !left;
+        let same = alike & self.left.y.has_limbs_of(&self.right.y);
+        let kinds = Kinds { tangent: same, cancel: alike & !same, left: right, right: left & !right };
         let twice = self.left.y.plus(&self.left.y).carried();
         let divisor = across.or(kinds.tangent, &twice);
         (divisor.or(kinds.cancel | kinds.left | kinds.right, &Field::small(1)), kinds)
     }
 
     #[rite(v4x)]
-    fn sum(&self, inverse: &Coordinate) -> Affine {
-        let (_, kinds) = self.divisor();
+    fn sum(&self, inverse: &Coordinate, kinds: &Kinds) -> Affine {
         let (left, right) = (&self.left, &self.right);
         let mut rise = right.y.minus(&left.y, 2).carried();
         if kinds.tangent != 0 {
