@@ -1,16 +1,15 @@
 //! The custody log of a run's evidence: who did what to the folder, when, with which executable, and what stood in it
 //! afterwards (docs/chain-of-custody.md). It has a wall clock, so it is no member of the manifest, and no report depends on it.
 
-use std::fs::File;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
 
 use super::error::AppError;
+use super::executable::Executable;
 use super::links::{Form, Links, member};
 use super::run::{RunFolder, RunRecord};
-use crate::domain::{Digest32, Sha256Stream, UnixSeconds, inert, inert_limited};
+use crate::domain::{Digest32, UnixSeconds, inert, inert_limited};
 use crate::report::canonical_json;
 
 /// The schema name of a line.
@@ -19,29 +18,13 @@ const SCHEMA: &str = "reledger/custody-log/1";
 pub(super) const CUSTODY_FILE: &str = "custody.jsonl";
 /// The log's name in the run's folder.
 pub(super) const CUSTODY_PATH: &str = "evidence/custody.jsonl";
-/// What is read at once of an executable.
-const PIECE: usize = 1 << 16;
-
 /// Who acts, as far as it was said.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Actor {
     /// A name that somebody gave; empty for none. Nothing is taken from the system.
     pub by: String,
-    /// The executable that runs; `None` when unknown.
-    pub tool_sha256: Option<Digest32>,
-}
-
-/// The digest of an executable; `None` when it can't be read: a log without it is better than no run.
-pub fn executable_sha256(path: &Path) -> Option<Digest32> {
-    let mut file = File::open(path).ok()?;
-    let mut hasher = Sha256Stream::default();
-    let mut piece = vec![0; PIECE];
-    loop {
-        match io::Read::read(&mut file, &mut piece).ok()? {
-            0 => return Some(hasher.finish()),
-            read => hasher.update(piece.get(..read)?),
-        }
-    }
+    /// The executable that runs.
+    pub tool: Executable,
 }
 
 /// What was done to a folder.
@@ -214,7 +197,7 @@ impl CustodyLog {
             "action": deed.name(), "command": command, "at": at.0, "by": actor.by, "resumed": resumed,
             "tool": {
                 "name": env!("CARGO_PKG_NAME"), "version": env!("CARGO_PKG_VERSION"),
-                "sha256": actor.tool_sha256.map(|digest| digest.to_hex()),
+                "sha256": actor.tool.sha256().map(|digest| digest.to_hex()),
             },
             "evidence": {
                 "root": evidence.0.to_hex(), "items": evidence.1,
@@ -284,22 +267,4 @@ pub fn entry_text(entry: &Value) -> String {
         line.push_str(&format!(", {bytes} bytes of a torn line cut before it"));
     }
     inert(&line)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::sha256;
-
-    #[test]
-    fn an_executable_has_the_digest_of_its_bytes_and_one_that_is_not_there_has_none() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("tool");
-        // A piece and a half, and nothing.
-        for bytes in [vec![7; PIECE + PIECE / 2], Vec::new()] {
-            std::fs::write(&path, &bytes).unwrap();
-            assert_eq!(executable_sha256(&path), Some(sha256(&bytes)));
-        }
-        assert_eq!(executable_sha256(&folder.path().join("other")), None);
-    }
 }

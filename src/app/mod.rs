@@ -36,6 +36,7 @@ mod drill;
 mod drills;
 mod earlier;
 mod error;
+mod executable;
 mod expected;
 mod explain;
 mod federations;
@@ -108,7 +109,7 @@ pub use cursor::{
 };
 pub use cursors::{Cursor, Place};
 pub use custody::{CustodyFound, CustodyQuestion, FoundTransition, custody_of_run, custody_text, custody_value};
-pub use custody_log::{Actor, CustodyLog, entry_text, executable_sha256};
+pub use custody_log::{Actor, CustodyLog, entry_text};
 pub use diff::{
     Changed, Difference, EvidenceDifference, FirstDifference, Listed, Operand, Record, ReportDifference, Side,
     Unshared, difference, difference_text, difference_value,
@@ -121,6 +122,7 @@ pub use drills::{
     BegunFrom, DrillProfile, Past, ToldDrill, history_beside, may_drill, newest_snapshot, record_drill, schema_drift,
 };
 pub use error::AppError;
+pub use executable::Executable;
 pub use expected::Expected;
 pub use explain::*;
 pub use feed::{FeedHead, feed_run, verify_feed};

@@ -8,9 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::args::{FailOn, Global, OnInvalid};
 use super::coverage;
 use super::expect::JudgedArgs;
-use crate::app::{
-    Actor, AppError, AsOfWanted, Checks, Config, Instant, JudgedBy, Plan, RunOptions, Span, executable_sha256,
-};
+use crate::app::{Actor, AppError, AsOfWanted, Checks, Config, Executable, Instant, JudgedBy, Plan, RunOptions, Span};
 use crate::domain::{Severity, UnixSeconds};
 
 /// The configuration file's default name.
@@ -93,7 +91,7 @@ pub(crate) fn actor(by: Option<&str>) -> Result<Actor, AppError> {
     }
     // A debug build is nobody's release, and ten times as long to digest as a short run takes.
     let executable = if cfg!(debug_assertions) { None } else { std::env::current_exe().ok() };
-    Ok(Actor { by, tool_sha256: executable.and_then(|path| executable_sha256(&path)) })
+    Ok(Actor { by, tool: executable.map(Executable::at).unwrap_or_default() })
 }
 
 /// As [`run_options`], for a command that changes the evidence of a run.

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::args::{Format, Global};
 use super::output::{Output, say};
 use super::{progress, signals};
-use crate::app::{self, Actor, AppError, Cancel, Memory, Plan, RunOptions, Unchanged, executable_sha256};
+use crate::app::{self, Actor, AppError, Cancel, Executable, Memory, Plan, RunOptions, Unchanged};
 use crate::report::{DocumentError, canonical_json, divergence_value};
 
 /// What is remembered of finished runs.
@@ -34,8 +34,10 @@ impl MemoryArgs {
             cache.map(|cache| cache.join("reledger"))
         };
         let dir = self.cache_dir.clone().or_else(of_user).filter(|_| !self.no_cache)?;
-        let own = || std::env::current_exe().ok().and_then(|path| executable_sha256(&path));
-        Some(Memory { dir, tool_sha256: actor.tool_sha256.or_else(own)? })
+        // A debug build says nothing of itself to others, and knows itself again all the same.
+        let own = || std::env::current_exe().ok().map(Executable::at);
+        let tool = if cfg!(debug_assertions) { own()? } else { actor.tool.clone() };
+        Some(Memory { dir, tool })
     }
 }
 

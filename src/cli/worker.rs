@@ -60,7 +60,7 @@ pub(crate) fn worker(global: &Global, output: &Output, args: &WorkerArgs) -> Res
         jobs: global.jobs,
         checks: args.verify.checks(),
         once: args.once,
-        tool_sha256: settings::actor(None)?.tool_sha256,
+        tool: settings::actor(None)?.tool,
     };
     let worked = app::work(&options, observer.as_ref(), &cancel)?;
     drop(observer);

@@ -32,7 +32,7 @@ pub(super) struct Coordinator {
 impl Coordinator {
     /// At a queue, with the rows of the run.
     pub(super) fn new(queue: Queue, copy: SharedCopy, options: &RunOptions) -> Self {
-        Self { queue, copy, tool: Tool::own(options.actor.tool_sha256), nothing: Genuine::checking(options.checks) }
+        Self { queue, copy, tool: Tool::own(options.actor.tool.sha256()), nothing: Genuine::checking(options.checks) }
     }
 
     fn work(&self, policy: &TrustPolicy, ring: &KeyRing, root: Digest32) -> Work {

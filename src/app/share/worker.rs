@@ -6,9 +6,9 @@ use std::thread;
 use super::coordinate::{WAIT, WAIT_MAX};
 use super::knowledge::{Tool, keys_of_bytes, vouch};
 use crate::app::error::AppError;
+use crate::app::executable::Executable;
 use crate::app::judge::worker_threads;
 use crate::app::observer::{Cancel, Event, Observer};
-use crate::domain::Digest32;
 use crate::store::{Address, Queue, Work};
 use crate::verify::{Checks, Genuine};
 
@@ -23,8 +23,8 @@ pub struct WorkerOptions {
     pub checks: Checks,
     /// End when nothing is left, instead of waiting for more.
     pub once: bool,
-    /// The executable that runs; `None` when unknown.
-    pub tool_sha256: Option<Digest32>,
+    /// The executable that runs.
+    pub tool: Executable,
 }
 
 /// What a worker did.
@@ -48,7 +48,7 @@ pub struct Worked {
 pub fn work(options: &WorkerOptions, observer: &dyn Observer, cancel: &Cancel) -> Result<Worked, AppError> {
     let threads = worker_threads(options.jobs)?;
     let mut queue = Queue::open(&options.store, "worker")?;
-    let own = Tool::own(options.tool_sha256);
+    let own = Tool::own(options.tool.sha256());
     let (mut worked, mut wait) = (Worked::default(), WAIT);
     observer.event(Event::Stage { name: "work", total: None });
     let nothing = Genuine::checking(options.checks);

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::written;
 use crate::app::as_of::Derived;
 use crate::app::error::AppError;
+use crate::app::executable::Executable;
 use crate::app::options::Checks;
 use crate::app::run::{RunFolder, write_private};
 use crate::domain::{BlockHeight, Digest32, Media, UnixSeconds, sha256};
@@ -24,12 +25,12 @@ const SCHEMA: &str = "reledger/memory/1";
 const ENTRIES_MAX: usize = 256;
 
 /// Where a user keeps what they remember, and which executable acts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Memory {
     /// A folder of the user's own.
     pub dir: PathBuf,
-    /// The digest of the executable.
-    pub tool_sha256: Digest32,
+    /// The executable.
+    pub tool: Executable,
 }
 
 /// What is remembered of one finished run.
@@ -69,7 +70,7 @@ impl Memory {
             return None;
         }
         let entry: Entry = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
-        let is_ours = entry.schema == SCHEMA && entry.tool_sha256 == self.tool_sha256;
+        let is_ours = entry.schema == SCHEMA && Some(entry.tool_sha256) == self.tool.sha256();
         (is_ours && entry.checks == checks).then_some(entry)
     }
 
@@ -160,7 +161,7 @@ pub(in crate::app) fn remember(
     let kept = || -> Option<Result<(), AppError>> {
         let files = files.iter().map(|(media, print)| (media.name().to_owned(), *print)).collect();
         let files = Some(files).filter(|files: &BTreeMap<_, _>| !files.is_empty());
-        let (schema, tool_sha256) = (SCHEMA.to_owned(), memory.tool_sha256);
+        let (schema, tool_sha256) = (SCHEMA.to_owned(), memory.tool.sha256()?);
         let written = written(folder)?;
         // What somebody put into its place meanwhile was never judged.
         left.iter().all(|(name, digest)| digest.is_some() && written.get(*name).copied() == *digest).then_some(())?;
@@ -193,7 +194,8 @@ mod tests {
         for name in own.into_iter().chain(evidence).chain(renderings) {
             folder.write(name, name.as_bytes()).unwrap();
         }
-        let memory = Memory { dir: place.path().join("cache"), tool_sha256: sha256(b"tool") };
+        fs::write(place.path().join("tool"), b"tool").unwrap();
+        let memory = Memory { dir: place.path().join("cache"), tool: Executable::at(place.path().join("tool")) };
         let as_of = Derived { at: UnixSeconds(1), next: None };
         let is_remembered = |report: Option<Digest32>| {
             let left = [("report.json", report)];
