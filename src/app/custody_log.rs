@@ -18,6 +18,7 @@ const SCHEMA: &str = "reledger/custody-log/1";
 pub(super) const CUSTODY_FILE: &str = "custody.jsonl";
 /// The log's name in the run's folder.
 pub(super) const CUSTODY_PATH: &str = "evidence/custody.jsonl";
+
 /// Who acts, as far as it was said.
 #[derive(Debug, Clone, Default)]
 pub struct Actor {

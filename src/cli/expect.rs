@@ -64,7 +64,7 @@ pub(crate) enum VerifyBy {
     Library,
     /// Each signature by an equation of its own; keys that sign often have tables, and what does not hold is judged by the libraries.
     Single,
-    /// All signatures of a batch at once; what does not hold so is judged by the libraries.
+    /// As single where keys sign often, and all others of a batch at once; what does not hold so is judged by the libraries.
     Batch,
 }
 

@@ -7,7 +7,8 @@ use k256::{FieldBytes, FieldElement, Scalar};
 /// a + b lambda = 0 (Gallant, Lambert, Vanstone, CRYPTO 2001). The tests hold them to what defines them.
 const LAMBDA: [u64; 4] = [0x5363_ad4c_c05c_30e0, 0xa526_1c02_8812_645a, 0x122e_22ea_2081_6678, 0xdf02_967c_1b23_bd72];
 /// The cube root of one modulo the prime of the field that belongs to it.
-const BETA: [u64; 4] = [0x7ae9_6a2b_657c_0710, 0x6e64_479e_ac34_34e9, 0x9cf0_4975_12f5_8995, 0xc139_6c28_7195_01ee];
+pub(in crate::verify) const BETA: [u64; 4] =
+    [0x7ae9_6a2b_657c_0710, 0x6e64_479e_ac34_34e9, 0x9cf0_4975_12f5_8995, 0xc139_6c28_7195_01ee];
 const MINUS_B1: [u64; 4] = [0, 0, 0xe443_7ed6_010e_8828, 0x6f54_7fa9_0abf_e4c3];
 const MINUS_B2: [u64; 4] = [u64::MAX, 0xffff_ffff_ffff_fffe, 0x8a28_0ac5_0774_346d, 0xd765_cda8_3db1_562c];
 /// 2^384 times b2 and -b1 over the order, rounded.

@@ -31,7 +31,8 @@ enum Points {
 }
 
 impl Table {
-    /// Of a signer, for additions one by one or in the lanes of a machine. `None` for what is no point, and for one of small order, which strict verification refuses.
+    /// Of a signer, for additions one by one or in the lanes of a machine. `None` for what is no point, and for one of small
+    /// order, which strict verification refuses.
     pub(super) fn wide(key: &[u8; 32], width: usize, machine: Option<Machine>) -> Option<Self> {
         let point = CompressedEdwardsY(*key).decompress()?;
         if point.is_small_order() { None } else { Self::make(key, width, machine) }

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use k256::elliptic_curve::PrimeField;
 use k256::elliptic_curve::group::Curve;
 use k256::elliptic_curve::sec1::ToEncodedPoint;
-use k256::{AffinePoint, FieldBytes, FieldElement, ProjectivePoint, Scalar};
+use k256::{AffinePoint, FieldBytes, ProjectivePoint, Scalar};
 
 use super::digits::{count, digit, largest};
 use crate::domain::sha256;
@@ -171,7 +171,7 @@ fn strangers(machine: Machine, items: &[&SchnorrCheck]) -> Option<Vec<bool>> {
     let mut strangers = Vec::with_capacity(items.len());
     let mut places = Vec::with_capacity(items.len());
     for (at, item) in items.iter().enumerate() {
-        let (Some(s), true) = (s(item), is_coordinate(&item.key)) else { continue };
+        let Some(s) = s(item) else { continue };
         let (first, second) = endomorphism.split(&-challenge(item))?;
         strangers.push(Stranger {
             key: lanes::words_of(&item.key),
@@ -191,11 +191,6 @@ fn strangers(machine: Machine, items: &[&SchnorrCheck]) -> Option<Vec<bool>> {
 
 fn s(item: &SchnorrCheck) -> Option<Scalar> {
     Scalar::from_repr(*FieldBytes::from_slice(&item.signature[32..])).into()
-}
-
-/// True for what lies below the prime of the field.
-fn is_coordinate(bytes: &[u8; 32]) -> bool {
-    FieldElement::from_bytes(FieldBytes::from_slice(bytes)).is_some().into()
 }
 
 fn nonce(item: &SchnorrCheck) -> Words {

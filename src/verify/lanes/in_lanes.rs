@@ -32,12 +32,7 @@ impl Plane for InLanes {
 
     fn lifted(&self, abscissae: &[[u8; 32]]) -> Vec<Option<Line>> {
         let words: Vec<_> = abscissae.iter().map(words_of).collect();
-        let below = |words: &[u64; 4]| words.iter().rev().lt(PRIME.iter().rev());
         plane::lifted(self.machine, &words)
-            .into_iter()
-            .zip(&words)
-            .map(|(line, words)| line.filter(|_| below(words)))
-            .collect()
     }
 
     fn negative(point: &Line) -> Line {

@@ -46,14 +46,15 @@ impl Affine {
         Self { x, y }.negative_in(negative)
     }
 
-    /// The points with these abscissae, which must lie below the prime, and even ordinates (`lift_x` of BIP-340), and the lanes in
-    /// which there is one.
+    /// The points with these abscissae and even ordinates (`lift_x` of BIP-340), and the lanes in which there is one: not those whose
+    /// number is no root's, or not below the prime.
     #[rite(v4x)]
     pub(super) fn lifted(abscissae: &[Words; 8]) -> (Self, Mask) {
-        let x = Coordinate::new(limbs(gathered(abscissae)));
+        let abscissa = limbs(gathered(abscissae));
+        let x = Coordinate::new(abscissa);
         let square = x.square().times(&x).plus(&Field::small(7)).carried();
         let y = root(&square);
-        let found = y.square().equals(&square);
+        let found = y.square().equals(&square) & same(&x.canonical(), &abscissa);
         let turned = odd(&y.canonical());
         (Self { x, y: y.negative_in(turned) }, found)
     }

@@ -8,6 +8,7 @@ use super::schnorr::{add, compared};
 use super::secp256k1::{Affine, Coordinate, Jacobian};
 use super::vector::{LANES, Mask, each, equal_to, gathered, limbs};
 use super::{Detour, Line, Multiples, Stranger, Words};
+use crate::verify::batch::endomorphism::BETA;
 use crate::verify::fixed_base::digits::largest;
 
 /// Bits of a digit.
@@ -16,9 +17,6 @@ const WIDTH: usize = 4;
 const DIGITS: usize = 128 / WIDTH + 1;
 /// Multiples of a key, from the first on.
 const ENTRIES: usize = largest(WIDTH);
-
-/// The abscissa of lambda times a point over that of the point: the third root of one that belongs to lambda.
-const BETA: Words = [0xc139_6c28_7195_01ee, 0x9cf0_4975_12f5_8995, 0x6e64_479e_ac34_34e9, 0x7ae9_6a2b_657c_0710];
 
 /// True for those whose sum is what their nonce is lifted to. The detour is one of 128 doublings.
 #[arcane]
@@ -57,7 +55,8 @@ pub(in crate::verify) fn hold(
 /// The start of the detour, 2^128 times, and so many times each key.
 #[rite(v4x)]
 fn of_keys(multiples: &[(Affine, Mask)], detour: &Detour, halves: &[[(bool, u128); 2]; LANES]) -> Jacobian {
-    let beta = Coordinate::new(limbs(gathered(&[BETA; LANES])));
+    let [d, c, b, a] = BETA;
+    let beta = Coordinate::new(limbs(gathered(&[[a, b, c, d]; LANES])));
     let mut tables = [[Affine::of([&detour.start; LANES], 0); ENTRIES]; 2];
     for (at, (point, _)) in multiples.iter().enumerate() {
         tables[0][at] = *point;

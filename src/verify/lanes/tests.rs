@@ -123,7 +123,6 @@ fn numbers_modulo_the_prime_of_ed25519_are_those_of_the_proven_field() {
     };
     let times = |a: &[u8; 32], b: &[u8; 32], factor| reversed(product_25519(reversed(*a), reversed(*b), factor, false));
     let sum = |a: &[u8; 32], b: &[u8; 32], less| {
-        let _ = less;
         reversed(product_25519(reversed(*a), reversed(*b), if less { 8 } else { 0 }, true))
     };
     agree::<edwards25519::P>(machine, times, sum);
@@ -138,7 +137,6 @@ fn added(
     negative: Mask,
     stays: Mask,
 ) -> [([[[u8; 32]; LANES]; 2], Mask); 2] {
-    // Doubled and halved again by adding: coordinates over another Z than one.
     let left = Affine::of(left, 0).jacobian();
     let sum = left.add(&Affine::of(right, negative), stays);
     let all = Jacobian::affine(&[sum, left.double()]);
