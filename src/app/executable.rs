@@ -1,15 +1,12 @@
 //! Which executable runs: its digest, found beside other work.
 
 use std::fs::File;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
-use crate::domain::{Digest32, Sha256Stream};
-
-/// What is read at once of an executable.
-const PIECE: usize = 1 << 16;
+use super::unchanged::rest_sha256;
+use crate::domain::Digest32;
 
 /// An executable whose digest a thread of its own finds. Copies are the same.
 #[derive(Debug, Clone, Default)]
@@ -34,25 +31,14 @@ impl Executable {
     /// run.
     pub fn sha256(&self) -> Option<Digest32> {
         let found = self.0.as_ref()?;
-        *found.sha256.get_or_init(|| digest(&found.path))
-    }
-}
-
-fn digest(path: &Path) -> Option<Digest32> {
-    let mut file = File::open(path).ok()?;
-    let mut hasher = Sha256Stream::default();
-    let mut piece = vec![0; PIECE];
-    loop {
-        match io::Read::read(&mut file, &mut piece).ok()? {
-            0 => return Some(hasher.finish()),
-            read => hasher.update(piece.get(..read)?),
-        }
+        *found.sha256.get_or_init(|| rest_sha256(&mut File::open(&found.path).ok()?).ok())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::unchanged::PIECE_BYTES as PIECE;
     use crate::domain::sha256;
 
     #[test]

@@ -31,7 +31,7 @@ pub use self::memory::Memory;
 pub(super) use self::memory::{AsOfBlock, Entry, remember};
 
 /// Bytes read at a time of a file whose digest is asked for.
-const PIECE_BYTES: usize = 256 * 1024;
+pub(super) const PIECE_BYTES: usize = 256 * 1024;
 
 /// What stands.
 #[derive(Debug)]
@@ -207,7 +207,7 @@ fn file_sha256(path: &Path) -> Option<Digest32> {
 }
 
 /// The digest of what is left of a file.
-fn rest_sha256(file: &mut fs::File) -> io::Result<Digest32> {
+pub(super) fn rest_sha256(file: &mut fs::File) -> io::Result<Digest32> {
     let (mut hasher, mut piece) = (Sha256Stream::default(), vec![0; PIECE_BYTES]);
     loop {
         match file.read(&mut piece)? {
