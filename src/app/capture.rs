@@ -213,10 +213,10 @@ fn write_all(
             Message::Ended(_, Err(error)) => failure = failure.or(Some(error)),
         }
     }
-    ingest.flush()?;
+    // What was put last is still being checked.
+    let taken = Taken { stopped, totals: ingest.finish()? };
     observer.event(Event::Progress { done });
     cancel.check()?;
-    let taken = Taken { stopped, totals: ingest.totals() };
     failure.map_or(Ok(taken), |error| Err(error.into()))
 }
 

@@ -90,9 +90,10 @@ pub fn capture_only(
     session.capture_all(None)?;
     session.store.seal_segments()?;
     session.record.peak_memory_kib = peak_memory_kib();
-    let receipts = receipts(&session.store)?;
-    let captured = Captured::of(plan, receipts, session.store.len(), session.time_boxed);
-    session.captured(Some(captured.condition.map_or(0, |condition| condition.exit_code().0)))?;
+    let store = &session.store;
+    let (receipts, root) = session.threads.join(|| receipts(store), || evidence_root_of(store));
+    let captured = Captured::of(plan, receipts?, store.len(), session.time_boxed);
+    session.captured(root?, Some(captured.condition.map_or(0, |condition| condition.exit_code().0)))?;
     Ok(captured)
 }
 
@@ -338,7 +339,8 @@ impl<'a> Session<'a> {
     }
 
     pub(super) fn conclude(mut self, judged_already: Option<VerifiedSet>) -> Result<Finished, AppError> {
-        let mut tables = side_tables(&self.store)?;
+        let (tables, root) = self.threads.join(|| side_tables(&self.store), || evidence_root_of(&self.store));
+        let (mut tables, root) = (tables?, root?);
         let set = match judged_already {
             Some(set) => set,
             None => self.judge(&tables)?,
@@ -348,7 +350,6 @@ impl<'a> Session<'a> {
         let mut judged = self.judged_inputs(&set, &tables)?;
         tables.d_tags = d_tags(&self.store, &judged.declared)?;
         judged.declared.beacon = beacon(&self.store, &judged.policy.headers, &judged.declared, judged.as_of)?;
-        let root = evidence_root_of(&self.store)?;
         let conclusion = self.draw(set, &tables, &mut judged, root)?;
         self.cancel.check()?;
         let (reached, coverage) = (self.book.receipts(), &conclusion.reconciliation().coverage);

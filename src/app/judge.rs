@@ -189,8 +189,8 @@ pub(super) fn judge_knowing(
         verifier.know(learned.insert(found));
     }
     pass.run(store, SECOND_PASS, &mut |batch| verifier.second_pass_on(threads, batch))?;
-    let received = received(pass.pieces, &known.tables.sightings);
-    let mut set = threads.install(|| verifier.finish());
+    let (pieces, sightings) = (pass.pieces, &known.tables.sightings);
+    let (received, mut set) = threads.join(|| received(pieces, sightings), || verifier.finish());
     set.check()?;
     seals::judge(store, known.policy, &mut set, cancel)?;
     for (name, counts) in &mut set.population.0 {

@@ -111,6 +111,17 @@ impl<'s> Ingest<'s> {
         Ok(self.store.put_side(&[record])?)
     }
 
+    /// Ends the writing: makes all that waits durable, hands it on, and has the index catch up while it is worked on.
+    ///
+    /// # Errors
+    /// As [`Self::flush`].
+    pub fn finish(mut self) -> Result<IngestTotals, IngestError> {
+        self.flush()?;
+        drop(self.next.take());
+        self.store.catch_up()?;
+        Ok(self.totals)
+    }
+
     /// Makes all that waits durable: evidence, then sightings.
     ///
     /// # Errors

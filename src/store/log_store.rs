@@ -140,8 +140,8 @@ impl LogStore {
         self.writable()?;
         self.poisoned = true;
         self.log.seal()?;
-        replay::flush(&mut *self.index, &*self.disk)?;
         self.poisoned = false;
+        self.catch_up()?;
         self.sighted.forget();
         Ok(())
     }
@@ -294,6 +294,14 @@ impl EvidenceStore for LogStore {
 
     fn put_side(&mut self, records: &[SideRecord]) -> Result<(), StoreError> {
         self.append_side(records)
+    }
+
+    fn catch_up(&mut self) -> Result<(), StoreError> {
+        self.writable()?;
+        self.poisoned = true;
+        replay::flush(&mut *self.index, &*self.disk)?;
+        self.poisoned = false;
+        Ok(())
     }
 
     fn contains(&self, id: &EvidenceId) -> Result<bool, StoreError> {

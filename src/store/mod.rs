@@ -188,6 +188,14 @@ pub trait EvidenceStore: Send {
     /// [`StoreError`].
     fn scan_side(&self, visit: &mut dyn FnMut(SideRecord) -> ControlFlow<()>) -> Result<(), StoreError>;
 
+    /// Has the index catch up with what was put, which a later read or the end of the work would wait for.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn catch_up(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// The cursor of that name.
     ///
     /// # Errors

@@ -194,9 +194,8 @@ impl Merge {
         }
     }
 
-    /// Brings everything into canonical order and counts the populations.
-    pub(super) fn finish(mut self, policy: &TrustPolicy) -> VerifiedSet {
-        self.sort(policy);
+    /// Brings what is few into canonical order and counts the populations.
+    pub(super) fn finish(mut self) -> VerifiedSet {
         let blanked = self.blank_findings();
         let set = &mut self.set;
         set.findings.extend(blanked);
@@ -236,15 +235,12 @@ impl Merge {
         self.set
     }
 
-    /// One state for each digest, with all its proofs. Facts that are taken later do not reach it.
-    pub(super) fn sort_anchors(&mut self) {
-        self.set.anchors = std::mem::take(&mut self.anchors).finish(ots::merge);
-    }
-
-    /// Brings into order what came in any, each kind by itself. Facts that are taken later are not among them.
-    fn sort(&mut self, policy: &TrustPolicy) {
-        let Self { set, envelopes, settlements, invoices, payment_log, events, .. } = self;
+    /// Brings into order what came in any, each kind by itself: one state for each digest with all its proofs, one envelope for each id.
+    /// Facts that are taken later are not among them.
+    pub(super) fn sort(&mut self, policy: &TrustPolicy) {
+        let Self { set, envelopes, settlements, invoices, payment_log, events, anchors, .. } = self;
         rayon::scope(|scope| {
+            scope.spawn(|_| set.anchors = std::mem::take(anchors).finish(ots::merge));
             scope.spawn(|_| {
                 let joined = std::mem::take(envelopes).finish(|held, it| join_envelope(policy, held, it));
                 set.envelopes = joined;

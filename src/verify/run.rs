@@ -160,6 +160,7 @@ impl<'p> Verifier<'p> {
             self.merge.take(judged);
         }
         self.judge_waiting();
+        self.merge.sort(self.policy);
         self.graft_replies();
         let set = &mut self.merge.set;
         set.keys = self.ring.known();
@@ -170,7 +171,7 @@ impl<'p> Verifier<'p> {
         self.ring.known().iter().for_each(|_| count(keys, Fate::Accepted));
         self.ring.unusable().for_each(|_: &KeyId| count(keys, Fate::Quarantined));
         (0..self.undecodable_keys).for_each(|_| count(keys, Fate::Quarantined));
-        self.merge.finish(self.policy)
+        self.merge.finish()
     }
 
     fn judge_waiting(&mut self) {
@@ -188,7 +189,6 @@ impl<'p> Verifier<'p> {
 
     /// Continues pending proofs with calendars' replies. A reply that answers nothing we hold stays pending.
     fn graft_replies(&mut self) {
-        self.merge.sort_anchors();
         let held = std::mem::take(&mut self.merge.replies);
         let replies = Replies::new(held.iter().map(|(evidence, reply)| (*evidence, reply)));
         let mut unanswered: BTreeSet<EvidenceId> = held.keys().copied().collect();

@@ -20,13 +20,13 @@ impl Session<'_> {
     pub(in crate::app) fn seal(&mut self) -> Result<(), AppError> {
         self.cancel.check()?;
         self.store.seal_segments()?;
-        self.captured(None)
+        let root = evidence_root_of(&self.store)?;
+        self.captured(root, None)
     }
 
     /// Notes in the custody log that the command ends here, with the folder unsealed.
-    pub(super) fn captured(&mut self, exit_code: Option<u8>) -> Result<(), AppError> {
-        let evidence = (evidence_root_of(&self.store)?, self.store.len());
-        self.handled(Deed::Capture, evidence, None, exit_code)?;
+    pub(super) fn captured(&mut self, evidence_root: Digest32, exit_code: Option<u8>) -> Result<(), AppError> {
+        self.handled(Deed::Capture, (evidence_root, self.store.len()), None, exit_code)?;
         self.folder.write_record(&self.record)
     }
 

@@ -70,14 +70,18 @@ impl EnvelopeLedger {
         let List { anchors, rows, batches, rebinds, compromised, counted, findings: mut excluded, .. } = list;
         findings.append(&mut excluded);
         let blocks = anchors.known_blocks();
-        let (survey, claims) = surveyor.finish();
-        let windows = drops::windows(scope, &survey, &blocks);
-        let of_windows = by_window(scope, &survey, (&windows, &blocks), findings);
-        identity::check(scope, claims, &survey, findings);
-        by_account(scope, &survey, findings);
+        let checked = || {
+            let (survey, claims) = surveyor.finish();
+            let windows = drops::windows(scope, &survey, &blocks);
+            let of_windows = by_window(scope, &survey, (&windows, &blocks), findings);
+            identity::check(scope, claims, &survey, findings);
+            by_account(scope, &survey, findings);
+            (survey, windows, of_windows)
+        };
+        let (rows, (survey, windows, of_windows)) = rayon::join(|| rows.finish(|_, _| ()), checked);
         let ledger = Self {
             signed: scope.set.envelopes.clone(),
-            rows: rows.finish(|_, _| ()),
+            rows,
             batches,
             root_rules: of_windows.root_rules,
             unclassed: survey.unclassed,

@@ -9,6 +9,7 @@ use crate::domain::{
 };
 use crate::evidence::BillableEvent;
 use crate::ledger::envelope::{CountedEvent, EnvelopeLedger};
+use crate::ledger::parts::in_parts;
 use crate::ledger::scope::Scope;
 use crate::scratch::{Sorter, Table, by_number, by_time};
 
@@ -129,7 +130,7 @@ impl Billed {
         let by_domain = projects_by_domain(scope);
         let mut events: Sorter<Digest32, BilledEvent> = scope.set.envelopes.sorter();
         let mut vested = Vested::new(scope.set.envelopes.sorter());
-        for CountedEvent { id, carrier, number, event } in envelopes.events() {
+        let mut bill = |CountedEvent { id, carrier, number, event }| {
             let account = scope.people.account_of(&event.user);
             let maturing = maturing(envelopes, &event);
             if let Some((window, Some(at))) = maturing {
@@ -145,7 +146,8 @@ impl Billed {
                 parts: Parts::of(&event),
             };
             events.push(&by_time(event.occurred_at, &(number as u64).to_be_bytes()), &billed);
-        }
+        };
+        in_parts(envelopes.events(), |part| part, |part| part.into_iter().for_each(&mut bill));
         let (vestings, members) = vested.finish();
         Self { events: events.finish(|_, _| ()), vestings, members }
     }

@@ -84,7 +84,7 @@ pub(in crate::store) struct Change {
 }
 
 /// An engine. Knows nothing of the log; keeps what it is given.
-pub(in crate::store) trait Index: Send {
+pub(in crate::store) trait Index: Send + Sync {
     /// The watermark; `None` when nothing was ever committed.
     fn mark(&self) -> Result<Option<Mark>, StoreError>;
 

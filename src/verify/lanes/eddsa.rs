@@ -18,13 +18,14 @@ pub(in crate::verify) fn hold(
     signer: Multiples<'_, Triple>,
     equations: &[Equation],
 ) -> Vec<bool> {
-    let mut sums = Vec::with_capacity(equations.len().div_ceil(LANES));
-    for eight in eights(equations) {
-        let sum = add(Running::neutral(), base, &eight.map(|equation| equation.of_base), false);
-        sums.push(add(sum, signer, &eight.map(|equation| equation.of_key), true));
-    }
-    let mut answers = Vec::with_capacity(8 * sums.len());
-    for (sum, eight) in Running::affine(&sums).iter().zip(eights(equations)) {
+    let eights: Vec<_> = eights(equations).collect();
+    let mut sums = vec![Running::neutral(); eights.len()];
+    let of_base: Vec<_> = eights.iter().map(|eight| eight.map(|equation| equation.of_base)).collect();
+    add(&mut sums, base, &of_base, false);
+    let of_key: Vec<_> = eights.iter().map(|eight| eight.map(|equation| equation.of_key)).collect();
+    add(&mut sums, signer, &of_key, true);
+    let mut answers = Vec::with_capacity(LANES * sums.len());
+    for (sum, eight) in Running::affine(&sums).iter().zip(&eights) {
         let good = sum.encoded_as(&eight.map(|equation| equation.nonce));
         answers.extend((0..LANES).map(|lane| good >> lane & 1 == 1));
     }
@@ -32,15 +33,17 @@ pub(in crate::verify) fn hold(
     answers
 }
 
+/// Adds to each sum that multiple, or takes it away. Digit by digit: what all of them look up for one is near then.
 #[rite(v4x)]
-fn add(mut sum: Running, multiples: Multiples<'_, Triple>, numbers: &[[u8; 32]; LANES], negative: bool) -> Running {
-    let mut carries = [0; LANES];
+fn add(sums: &mut [Running], multiples: Multiples<'_, Triple>, numbers: &[[[u8; 32]; LANES]], negative: bool) {
+    let mut carries = vec![[0; LANES]; sums.len()];
     for at in 0..count(multiples.width) {
         let row = &multiples.points[at * largest(multiples.width)..][..largest(multiples.width)];
-        let picked = Picked::at(at, multiples.width, numbers, &mut carries);
-        let terms = Term::of(picked.places.map(|place| &row[place]));
-        let sign = if negative { !picked.negative } else { picked.negative };
-        sum = sum.add(&terms, sign, picked.none);
+        for ((sum, numbers), carries) in sums.iter_mut().zip(numbers).zip(&mut carries) {
+            let picked = Picked::at(at, multiples.width, numbers, carries);
+            let terms = Term::of(picked.places.map(|place| &row[place]));
+            let sign = if negative { !picked.negative } else { picked.negative };
+            *sum = sum.add(&terms, sign, picked.none);
+        }
     }
-    sum
 }

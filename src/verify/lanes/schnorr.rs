@@ -18,28 +18,32 @@ pub(in crate::verify) fn hold(
     detour: &Detour,
     equations: &[Equation],
 ) -> Vec<bool> {
-    let mut sums = Vec::with_capacity(equations.len().div_ceil(LANES));
-    for eight in eights(equations) {
-        let sum = Affine::of([&detour.start; LANES], 0).jacobian();
-        let sum = add(sum, base, &eight.map(|equation| equation.of_base));
-        let sum = add(sum, author, &eight.map(|equation| equation.of_key));
-        sums.push(sum.add(&Affine::of([&detour.back; LANES], 0), 0));
+    let eights: Vec<_> = eights(equations).collect();
+    let mut sums = vec![Affine::of([&detour.start; LANES], 0).jacobian(); eights.len()];
+    let of_base: Vec<_> = eights.iter().map(|eight| eight.map(|equation| equation.of_base)).collect();
+    add(&mut sums, base, &of_base);
+    let of_key: Vec<_> = eights.iter().map(|eight| eight.map(|equation| equation.of_key)).collect();
+    add(&mut sums, author, &of_key);
+    let back = Affine::of([&detour.back; LANES], 0);
+    for sum in &mut sums {
+        *sum = sum.add(&back, 0);
     }
     let nonces: Vec<Words> = equations.iter().map(|equation| equation.nonce).collect();
     compared(&sums, &nonces)
 }
 
-/// Adds to each sum that multiple.
+/// Adds to each sum that multiple. Digit by digit: what all of them look up for one is near then.
 #[rite(v4x)]
-pub(super) fn add(mut sum: Jacobian, multiples: Multiples<'_, Line>, numbers: &[[u8; 32]; LANES]) -> Jacobian {
-    let mut carries = [0; LANES];
+pub(super) fn add(sums: &mut [Jacobian], multiples: Multiples<'_, Line>, numbers: &[[[u8; 32]; LANES]]) {
+    let mut carries = vec![[0; LANES]; sums.len()];
     for at in 0..count(multiples.width) {
         let row = &multiples.points[at * largest(multiples.width)..][..largest(multiples.width)];
-        let picked = Picked::at(at, multiples.width, numbers, &mut carries);
-        let points = Affine::of(picked.places.map(|place| &row[place]), picked.negative);
-        sum = sum.add(&points, picked.none);
+        for ((sum, numbers), carries) in sums.iter_mut().zip(numbers).zip(&mut carries) {
+            let picked = Picked::at(at, multiples.width, numbers, carries);
+            let points = Affine::of(picked.places.map(|place| &row[place]), picked.negative);
+            *sum = sum.add(&points, picked.none);
+        }
     }
-    sum
 }
 
 /// True where the sum is what the nonce is lifted to.

@@ -26,9 +26,10 @@ pub(in crate::verify) fn hold(
     detour: &Detour,
     strangers: &[Stranger],
 ) -> Vec<bool> {
+    let eights: Vec<_> = eights(strangers).collect();
     let mut found = Vec::with_capacity(strangers.len());
-    let mut multiples = Vec::with_capacity(strangers.len().div_ceil(LANES) * ENTRIES);
-    for eight in eights(strangers) {
+    let mut multiples = Vec::with_capacity(eights.len() * ENTRIES);
+    for eight in &eights {
         let (key, lifted) = Affine::lifted(&eight.map(|it| it.key));
         found.extend((0..LANES).map(|lane| lifted >> lane & 1 == 1));
         multiples.push(key.jacobian());
@@ -38,11 +39,15 @@ pub(in crate::verify) fn hold(
         }
     }
     let multiples = Jacobian::affine(&multiples);
-    let mut sums = Vec::with_capacity(strangers.len().div_ceil(LANES));
-    for (eight, multiples) in eights(strangers).zip(multiples.chunks(ENTRIES)) {
-        let sum = of_keys(multiples, detour, &eight.map(|it| it.of_key));
-        let sum = add(sum, base, &eight.map(|it| it.of_base));
-        sums.push(sum.add(&Affine::of([&detour.back; LANES], 0), 0));
+    let mut sums = Vec::with_capacity(eights.len());
+    for (eight, multiples) in eights.iter().zip(multiples.chunks(ENTRIES)) {
+        sums.push(of_keys(multiples, detour, &eight.map(|it| it.of_key)));
+    }
+    let of_base: Vec<_> = eights.iter().map(|eight| eight.map(|it| it.of_base)).collect();
+    add(&mut sums, base, &of_base);
+    let back = Affine::of([&detour.back; LANES], 0);
+    for sum in &mut sums {
+        *sum = sum.add(&back, 0);
     }
     let nonces: Vec<Words> = strangers.iter().map(|it| it.nonce).collect();
     let mut answers = compared(&sums, &nonces);
