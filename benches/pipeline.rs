@@ -3,7 +3,8 @@
 //!
 //! The evidence is the Nostr events of an honest world. Processor time is what counts: load that others cause does not show in it.
 //! Figures also go to `target/bench/pipeline.json`.
-//! `make bench`; `RELEDGER_BENCH_ENVELOPES=n` sets the size of the world, `RELEDGER_BENCH_ROUNDS=n` the rounds.
+//! `make bench`; `RELEDGER_BENCH_ENVELOPES=n` sets the size of the world, `RELEDGER_BENCH_ROUNDS=n` the rounds, `RELEDGER_BENCH_ONLY=text`
+//! leaves out rows without that in their name.
 
 #![expect(
     clippy::disallowed_methods,
@@ -61,7 +62,8 @@ fn main() {
 
     let checks = Signatures::of(&events, &judged_by);
     println!("{} BIP-340 and {} Ed25519 signatures", checks.schnorr.len(), checks.ed25519.len());
-    let mut table = Table { rounds, events: events.len(), floor: &checks, figures: Figures::new("pipeline") };
+    let only = std::env::var("RELEDGER_BENCH_ONLY").unwrap_or_default();
+    let mut table = Table { rounds, only, events: events.len(), floor: &checks, figures: Figures::new("pipeline") };
     for (name, value) in [("events", events.len()), ("bytes_an_event", bytes), ("rounds", rounds as usize)] {
         table.figures.about(name, value);
     }
@@ -179,6 +181,7 @@ fn is_claim(decoded: &Decoded) -> bool {
 
 struct Table<'a> {
     rounds: u32,
+    only: String,
     events: usize,
     floor: &'a Signatures,
     figures: Figures,
@@ -200,6 +203,9 @@ impl Table<'_> {
 
     /// As [`Self::row`], with something before each round that is not measured.
     fn row_after<T>(&mut self, name: &str, mut before: impl FnMut(), mut work: impl FnMut() -> T) {
+        if !name.contains(&self.only) {
+            return;
+        }
         let mut rounds = Vec::new();
         let mut floor = self.floor();
         for _ in 0..self.rounds {
