@@ -139,14 +139,21 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Nostr events with signed envelopes in them and the keys of those; how many.
+/// Nostr events with signed envelopes in them, and what those are judged by; how many.
 fn world(folder: &Path, events: usize) -> usize {
     let world = World::generate(11, u32::try_from(events).unwrap() * 7 / 10);
-    reledger::sim::write(&world, &folder.join("world")).unwrap();
-    let text = fs::read_to_string(folder.join("world/nostr/events.jsonl")).unwrap();
+    reledger::sim::write(&world, folder).unwrap();
+    let text = fs::read_to_string(folder.join("nostr/events.jsonl")).unwrap();
     let lines: Vec<&str> = text.lines().take(events).collect();
     fs::write(folder.join("events.jsonl"), lines.join("\n") + "\n").unwrap();
     lines.len()
+}
+
+/// What the world's config says of headers, keys and prices.
+fn judged_by(folder: &Path) -> String {
+    let whole = fs::read_to_string(folder.join("reledger.toml")).unwrap();
+    let of_judges = |section: &&str| ["[headers]", "[keys]", "[projects]"].iter().any(|name| section.starts_with(name));
+    whole.split("\n\n").filter(of_judges).collect::<Vec<_>>().join("\n\n")
 }
 
 /// Drills from empty.
@@ -156,19 +163,9 @@ fn run(folder: &Path, place: Place<'_>, workers: usize, name: &str) -> (Cost, Ve
         spread::lay(servers, name);
     }
     let config = folder.join(format!("{name}.toml"));
-    let keys: Vec<String> = fs::read_dir(folder.join("world/keys"))
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| !name.contains("auth"))
-        .map(|name| format!("\"world/keys/{name}\""))
-        .collect();
     let mut file = fs::File::create(&config).unwrap();
-    writeln!(
-        file,
-        "[nostr]\nfiles = [\"events.jsonl\"]\n[keys]\njwks = [{}]\n[store]\nurl = \"{store}\"",
-        keys.join(", ")
-    )
-    .unwrap();
+    let judged_by = judged_by(folder);
+    writeln!(file, "[nostr]\nfiles = [\"events.jsonl\"]\n\n{judged_by}\n\n[store]\nurl = \"{store}\"").unwrap();
     let jobs = if matches!(place, Place::Alone) { "0" } else { "1" };
     let (own, theirs, began) = (children(), place.spent(), Instant::now());
     let started: Vec<Child> = (0..workers)

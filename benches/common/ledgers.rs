@@ -12,15 +12,22 @@ use reledger::ingest::Ingest;
 use reledger::ledger::{Ledgers, rebuild};
 use reledger::store::{Engine, EvidenceStore, LogStore};
 use reledger::substrate::{Captured, EvidenceSource, FilesSource, Sink, Stopped};
-use reledger::verify::{Checks, Genuine, Verifier};
+use reledger::verify::{Checks, Genuine, VerifiedSet, Verifier};
 
 use super::judged::Batch;
 
 /// Captured items that travel together.
 const TOGETHER: usize = 64;
 
-/// Reads, splits, checks, logs, indexes, verifies and folds.
-pub(crate) fn of_events(file: &Path, plan: &Plan, judged_by: &Batch, as_of: AsOf, checks: Checks) -> Ledgers {
+/// Reads, splits, checks, logs, indexes, verifies and folds. What was made comes back whole, the folder of the log with it, for whoever
+/// measures to let go of it later: a run leaves its log, and ends with the rest.
+pub(crate) fn of_events(
+    file: &Path,
+    plan: &Plan,
+    judged_by: &Batch,
+    as_of: AsOf,
+    checks: Checks,
+) -> (Ledgers, VerifiedSet, tempfile::TempDir) {
     let place = tempfile::tempdir().unwrap();
     let engine = Engine::from_url("redb:").unwrap();
     let mut store = LogStore::open(&place.path().join("evidence"), &place.path().join("state"), &engine).unwrap();
@@ -46,7 +53,8 @@ pub(crate) fn of_events(file: &Path, plan: &Plan, judged_by: &Batch, as_of: AsOf
         sender.send(batch).unwrap();
         drop(sender);
     });
-    rebuild(&verifier.finish(), &plan.policy, as_of)
+    let set = verifier.finish();
+    (rebuild(&set, &plan.policy, as_of), set, place)
 }
 
 fn capture(file: &Path, store: &mut LogStore, checks: Checks) -> Genuine {

@@ -36,8 +36,16 @@ impl Checks {
         }
     }
 
-    /// Decodes and judges in parallel, in the order of the input.
+    /// Decodes and judges in parallel, in the order of the input: in two halves, so that the steps of one wait for each other and not for
+    /// those of the other.
     pub(super) fn judge(self, bench: &Bench<'_>, batch: &Batch<'_>) -> Vec<Judged> {
+        let (half, other) = batch.split_at(batch.len() / 2);
+        let (mut judged, mut others) = rayon::join(|| self.judge_half(bench, half), || self.judge_half(bench, other));
+        judged.append(&mut others);
+        judged
+    }
+
+    fn judge_half(self, bench: &Bench<'_>, batch: &Batch<'_>) -> Vec<Judged> {
         // An indexed parallel map keeps the order of its input, whatever the number of threads.
         let decoded: Vec<Decoded> = batch.par_iter().map(|(_, raw)| decode(raw)).collect();
         let good = self.good(bench, &decoded);

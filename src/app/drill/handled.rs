@@ -11,6 +11,7 @@ use crate::app::finish::Sealed;
 use crate::app::finished::REPORT;
 use crate::app::unchanged::{AsOfBlock, remember};
 use crate::domain::{Digest32, UnixSeconds};
+#[cfg(feature = "net")]
 use crate::seal::evidence_root_of;
 use crate::store::EvidenceStore as _;
 
