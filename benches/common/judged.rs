@@ -11,6 +11,6 @@ pub(crate) fn judged(policy: &TrustPolicy, genuine: &Genuine, judged_by: &Batch,
     let mut verifier = Verifier::knowing(policy, genuine);
     verifier.first_pass(judged_by);
     verifier.begin_second_pass();
-    events.chunks(genuine.checks_by().batch_items()).for_each(|batch| verifier.second_pass(batch));
+    events.chunks(genuine.batch_items()).for_each(|batch| verifier.second_pass(batch));
     verifier.finish()
 }

@@ -44,7 +44,7 @@ pub(crate) fn of_events(
         let mut batch = Batch::new();
         let mut take = |id, raw| {
             batch.push((id, raw));
-            if batch.len() == checks.batch_items() {
+            if batch.len() == genuine.batch_items() {
                 sender.send(std::mem::take(&mut batch)).unwrap();
             }
             ControlFlow::Continue(())

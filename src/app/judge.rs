@@ -180,7 +180,7 @@ pub(super) fn judge_knowing(
     let mut learned = None;
     let mut verifier = Verifier::knowing(known.policy, known.genuine);
     verifier.lay(&store.scratch());
-    let items = known.genuine.checks_by().batch_items();
+    let items = known.genuine.batch_items();
     let mut pass = Pass { items, done: 0, pieces: Sorter::in_place(store.scratch()), observer, cancel };
     pass.run(store, FIRST_PASS, &mut |batch| threads.install(|| verifier.first_pass(batch)))?;
     verifier.begin_second_pass();

@@ -26,8 +26,8 @@ pub enum Checks {
 type Batch<'b> = [(EvidenceId, &'b RawEvidence)];
 
 impl Checks {
-    /// How many pieces of evidence should be judged together.
-    pub const fn batch_items(self) -> usize {
+    /// How many pieces of evidence should be judged together, where their signatures are to be checked.
+    pub(super) const fn batch_items(self) -> usize {
         match self {
             // Enough to keep every core busy, few enough to stay in cache.
             Self::Library | Self::Single => 2_048,

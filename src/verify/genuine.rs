@@ -50,6 +50,12 @@ impl Genuine {
         self.by
     }
 
+    /// How many pieces of evidence should be judged together: no more than keep every core busy where their signatures are known.
+    pub fn batch_items(&self) -> usize {
+        let is_known = !self.marks.is_empty() && self.marks.len() < REMEMBERED_MAX;
+        if is_known { Checks::Single } else { self.by }.batch_items()
+    }
+
     /// Tables of those who sign often.
     pub(super) fn tables(&self) -> &Tables {
         &self.tables

@@ -99,7 +99,7 @@ pub(super) fn vouch(
     let mut genuine = nothing.anew();
     // INV-1: the ids are those of the bytes that were read.
     let ids: Vec<EvidenceId> = threads.install(|| evidence.par_iter().map(RawEvidence::id).collect());
-    for batch in evidence.chunks(nothing.checks_by().batch_items()) {
+    for batch in evidence.chunks(nothing.batch_items()) {
         if cancel.is_cancelled() {
             queue.give_back(lease)?;
             cancel.check()?;
