@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use super::error::AppError;
@@ -17,12 +17,10 @@ use crate::verify::{FIRST_PASS, Genuine, SECOND_PASS, VerifiedSet, Verifier};
 
 /// What is verified together.
 type Batch = Vec<(EvidenceId, RawEvidence)>;
-/// A pass of the verifier over one batch.
-type VerifyBatch<'a> = dyn FnMut(&[(EvidenceId, RawEvidence)]) + Send + 'a;
 
 /// Bytes of one batch: bounds memory when records are large.
-const BATCH_BYTES: usize = 32 * 1024 * 1024;
-/// Batches that are read ahead of the one that is verified.
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
+/// Batches that are read ahead of those that are verified.
 const BATCHES_AHEAD: usize = 1;
 
 /// What the side records say.
@@ -182,13 +180,17 @@ pub(super) fn judge_knowing(
     verifier.lay(&store.scratch());
     let items = known.genuine.batch_items();
     let mut pass = Pass { items, done: 0, pieces: Sorter::in_place(store.scratch()), observer, cancel };
-    pass.run(store, FIRST_PASS, &mut |batch| threads.install(|| verifier.first_pass(batch)))?;
+    pass.run(store, FIRST_PASS, |batches| {
+        for batch in batches {
+            threads.install(|| verifier.first_pass(&batch));
+        }
+    })?;
     verifier.begin_second_pass();
     if let Some(mut share) = known.share {
         let found = share.learn(store, (known.policy, verifier.ring()), threads, observer, cancel)?;
         verifier.know(learned.insert(found));
     }
-    pass.run(store, SECOND_PASS, &mut |batch| verifier.second_pass_on(threads, batch))?;
+    pass.run(store, SECOND_PASS, |batches| verifier.second_pass_on(threads, batches))?;
     let (pieces, sightings) = (pass.pieces, &known.tables.sightings);
     let (received, mut set) = threads.join(|| received(pieces, sightings), || verifier.finish());
     set.check()?;
@@ -216,11 +218,11 @@ impl Pass<'_> {
         &mut self,
         store: &dyn EvidenceStore,
         media: &[Media],
-        verify: &mut VerifyBatch<'_>,
+        verify: impl FnOnce(Receiver<Batch>) + Send,
     ) -> Result<(), AppError> {
         let (sender, batches) = sync_channel::<Batch>(BATCHES_AHEAD);
         thread::scope(|scope| {
-            let verifier = scope.spawn(move || batches.into_iter().for_each(|batch| verify(&batch)));
+            let verifier = scope.spawn(move || verify(batches));
             let read = self.read(store, media, &sender);
             drop(sender);
             verifier.join().map_err(|_| AppError::Internal("the verifier panicked".to_owned()))?;

@@ -79,7 +79,7 @@ fn answer(raw: &RawEvidence, decoded: Result<(Claim, Vec<Finding>), Fault>) -> D
 }
 
 fn nostr_event(bytes: &[u8]) -> Result<(Claim, Vec<Finding>), Fault> {
-    let event = nostr::decode(bytes)?;
+    let (event, spelled) = nostr::decode(bytes)?;
     let mut findings = Vec::new();
     if UNASSIGNED_KINDS.contains(&event.kind) {
         let subject = Subject::new("event", event.id).and("kind", event.kind);
@@ -87,7 +87,7 @@ fn nostr_event(bytes: &[u8]) -> Result<(Claim, Vec<Finding>), Fault> {
             Finding::new(Code::SrcUnknownKind, subject).with_explanation("a family kind without an assignment; kept"),
         );
     }
-    Ok((Claim::Nostr(route::route(event)), findings))
+    Ok((Claim::Nostr(route::route(event, spelled)), findings))
 }
 
 fn key_set(raw: &RawEvidence, auth: bool) -> Decoded {

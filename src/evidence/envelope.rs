@@ -93,7 +93,7 @@ fn read(
     };
     let members = json.members().ok_or_else(|| Fault::new("not a JSON object"))?;
     let nested = nested(&json);
-    let is_addressed = add_candidates(&mut carrier, bytes, members, nested);
+    let (is_addressed, left) = add_candidates(&mut carrier, bytes, members, nested);
     let places = [Some(&json), nested.map(|(_, member)| &member.value)];
     let find = |name: &str| places.iter().flatten().find_map(|place| place.get_some(name));
     carrier.sig = SIGNATURE_MEMBERS.into_iter().find_map(find).and_then(Json::as_str).and_then(signature);
@@ -102,7 +102,7 @@ fn read(
     carrier.ots = places.iter().flatten().find_map(|place| ots_member::read(place));
     // Where nothing is what the id names, there is nothing that a wrapper could contradict.
     if let (true, Some((rule, signed))) = (is_addressed, carrier.candidates.tried().last()) {
-        let (body, wrapper) = said(kind, declared_id, (&json, members, nested), (*rule, signed));
+        let (body, wrapper) = said(kind, declared_id, (&json, members, nested), (*rule, signed), left.as_ref());
         carrier.wrapper = wrapper;
         carrier.candidates.note(kind, declared_id, body);
     }
@@ -112,18 +112,20 @@ fn read(
 /// A body, and the members of a wrapper that contradict it.
 type Said = (Result<OcMeBody, BodyError>, BTreeMap<String, String>);
 
-/// What the signed bytes say, and what stands beside them and contradicts. Where they are a slice of the carrier, reading the
-/// carrier has read them.
+/// What the signed bytes say, and what stands beside them and contradicts. Where they are a slice of the carrier, or `left` of it,
+/// reading the carrier has read them.
 fn said(
     kind: OcMeKind,
     declared: EnvelopeId,
     (json, members, nested): (&Json<'_>, &Members<'_>, Option<Nested<'_, '_>>),
     (rule, bytes): (CandidateRule, &[u8]),
+    left: Option<&Json<'_>>,
 ) -> Said {
     let read;
-    let signed = match (rule, nested) {
-        (rule, _) if rule.is_carrier_itself() => Ok(json),
-        (CandidateRule::MemberSlice, Some((_, member))) => Ok(&member.value),
+    let signed = match (rule, nested, left) {
+        (rule, ..) if rule.is_carrier_itself() => Ok(json),
+        (CandidateRule::MemberSlice, Some((_, member)), _) => Ok(&member.value),
+        (CandidateRule::StrippedReceivedOrder, _, Some(left)) => Ok(left),
         _ => {
             read = json::parse(bytes);
             read.as_ref()
@@ -177,13 +179,13 @@ fn nested<'j, 'a>(json: &'j Json<'a>) -> Option<Nested<'j, 'a>> {
 }
 
 /// FORMATS 3.1, step 1, in its order; then the readings of FORMATS 13 rows 3 and 4 that the step leaves out. True when the last
-/// one hashes to the id: nothing after it is asked for.
-fn add_candidates(
+/// one hashes to the id: nothing after it is asked for; with what was left of the carrier, where it is the text of that.
+fn add_candidates<'a>(
     carrier: &mut EnvelopeCarrier,
     bytes: &[u8],
-    members: &Members<'_>,
-    nested: Option<Nested<'_, '_>>,
-) -> bool {
+    members: &Members<'a>,
+    nested: Option<Nested<'_, 'a>>,
+) -> (bool, Option<Json<'a>>) {
     let mut search = Search::of(carrier);
     search.offer(CandidateRule::CanonicalMember, || canonical_member(members));
     // What holds its own signature is hardly what was signed: it is hashed when nothing else is what the id names.
@@ -191,12 +193,12 @@ fn add_candidates(
     search.verbatim(bytes);
     search.is_doubtful = false;
     search.offer(CandidateRule::MemberSlice, || nested.map(|(_, member)| member.slice.as_bytes().to_vec()));
-    search.stripped(Some(members));
-    search.stripped(nested.and_then(|(_, member)| member.value.members()));
+    let left = search.stripped(Some(members));
+    let left = left.or_else(|| search.stripped(nested.and_then(|(_, member)| member.value.members())));
     search.offer(CandidateRule::VerbatimWithLf, || {
         (bytes.last() != Some(&b'\n')).then(|| [bytes, b"\n".as_slice()].concat())
     });
-    search.is_over || search.look_again()
+    (search.is_over || search.look_again(), left)
 }
 
 /// The search for the bytes that the declared id is the hash of.
@@ -233,12 +235,17 @@ impl<'c> Search<'c> {
         self.offer(CandidateRule::VerbatimWithoutLf, || bytes.strip_suffix(b"\n").map(<[u8]>::to_vec));
     }
 
-    fn stripped(&mut self, members: Option<&Members<'_>>) {
-        let Some(members) = members.filter(|_| !self.is_over) else { return };
+    /// Gives back what was left where the first of the two hashes to the id.
+    fn stripped<'a>(&mut self, members: Option<&Members<'a>>) -> Option<Json<'a>> {
+        let members = members.filter(|_| !self.is_over)?;
         let kept = members.iter().filter(|(name, _)| !WRAPPER_MEMBERS.contains(&&**name)).cloned().collect();
         let object = Json::Object(kept);
         self.offer(CandidateRule::StrippedReceivedOrder, || Some(object.to_compact().into_bytes()));
+        if self.is_over {
+            return Some(object);
+        }
         self.offer(CandidateRule::StrippedJcs, || Some(object.to_jcs().into_bytes()));
+        None
     }
 }
 

@@ -9,7 +9,7 @@ mod text;
 use std::borrow::Cow;
 
 pub(crate) use read::parse;
-pub(crate) use text::{text_of, write_string};
+pub(crate) use text::{escaped_len, text_of, write_string};
 
 /// A JSON value that borrows from its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +71,15 @@ impl<'a> Json<'a> {
     /// The named member's value unless it is absent or `null`.
     pub(crate) fn get_some(&self, key: &str) -> Option<&Json<'a>> {
         self.get(key).filter(|value| !matches!(value, Json::Null))
+    }
+
+    /// The text of that member, when it has one.
+    pub(crate) fn into_text(self, key: &str) -> Option<String> {
+        let Self::Object(members) = self else { return None };
+        match members.into_iter().find(|(name, _)| name == key)?.1.value {
+            Self::String(text) => Some(text.into_owned()),
+            _ => None,
+        }
     }
 
     /// The elements when it is an array.

@@ -1,16 +1,19 @@
 //! NIP-01 events: decoding with every limit, and the serialisation that the id hashes.
 
+use std::ops::Range;
+
 use super::decode::Fault;
 use super::json::{self, Json, write_string};
 use super::limits::{EVENT_BYTES_MAX, EVENT_CONTENT_BYTES_MAX, EVENT_TAG_VALUE_BYTES_MAX, EVENT_TAGS_MAX};
 use super::{EventSignature, NostrEvent};
 use crate::domain::{NostrEventId, PublicKey32, UnixSeconds};
 
-/// Decodes one event. Further members are tolerated, for relays and tools add them; they are never read.
+/// Decodes one event, and says where its content stands as the id's serialisation spells it, if it does. Further members are
+/// tolerated, for relays and tools add them; they are never read.
 ///
 /// # Errors
 /// [`Fault`] when a NIP-01 member is missing or of another form, hex is not lower-case, or a limit is exceeded.
-pub(super) fn decode(bytes: &[u8]) -> Result<NostrEvent, Fault> {
+pub(super) fn decode(bytes: &[u8]) -> Result<(NostrEvent, Option<Range<usize>>), Fault> {
     if bytes.len() > EVENT_BYTES_MAX {
         return Err(Fault::new(format!("an event of {} bytes, above the limit of {EVENT_BYTES_MAX}", bytes.len())));
     }
@@ -19,25 +22,35 @@ pub(super) fn decode(bytes: &[u8]) -> Result<NostrEvent, Fault> {
         return Err(Fault::new("not a JSON object"));
     }
     let content = text(&json, "content")?;
+    let spelled = json.member("content").and_then(|member| spelled(bytes, member.slice, content));
     if content.len() > EVENT_CONTENT_BYTES_MAX {
         return Err(Fault::new(format!("content of {} bytes, above the limit", content.len())));
     }
     let created_at = json.get("created_at").and_then(Json::as_u64).and_then(|seconds| i64::try_from(seconds).ok());
     let kind = json.get("kind").and_then(Json::as_u64).and_then(|kind| u16::try_from(kind).ok());
-    Ok(NostrEvent {
+    let event = NostrEvent {
         id: NostrEventId::from_bytes(hex(&json, "id")?),
         pubkey: PublicKey32::from_bytes(hex(&json, "pubkey")?),
         created_at: UnixSeconds(created_at.ok_or_else(|| Fault::new("created_at is not a Unix time in seconds"))?),
         kind: kind.ok_or_else(|| Fault::new("kind is not an integer of 0..=65535"))?,
         tags: tags(&json)?,
-        content: content.to_owned(),
         sig: hex(&json, "sig")?,
-    })
+        content: json.into_text("content").unwrap_or_default(),
+    };
+    Ok((event, spelled))
+}
+
+/// Where a string stands in these bytes, between its quotes, if [`write_string`] would spell it so.
+fn spelled(bytes: &[u8], slice: &str, text: &str) -> Option<Range<usize>> {
+    let start = slice.as_ptr().addr().checked_sub(bytes.as_ptr().addr())? + 1;
+    let inside = start..start + slice.len().checked_sub(2)?;
+    // Every other spelling of a text is longer.
+    (json::escaped_len(text)? == inside.len()).then_some(inside)
 }
 
 /// The event alone, without what its content carries; `None` for bytes that are none (NIP-01).
 pub fn nostr_event(bytes: &[u8]) -> Option<NostrEvent> {
-    decode(bytes).ok()
+    decode(bytes).ok().map(|(event, _)| event)
 }
 
 /// The signature of an event and what it is about; `None` where that can't be read without reading all. An event may have one
@@ -62,11 +75,11 @@ pub fn event_signature(bytes: &[u8]) -> Option<EventSignature> {
 /// The escapes are those that relays accept in practice (CAPTURE 4.3): the seven short ones, `\u00xx` in lower case for
 /// other control characters, DEL and everything else verbatim.
 pub fn serialize_for_id(event: &NostrEvent) -> String {
-    json::text_of(serialized(event))
+    json::text_of(serialized(event, None))
 }
 
-/// The bytes of [`serialize_for_id`], for whoever hashes them.
-pub(crate) fn serialized(event: &NostrEvent) -> Vec<u8> {
+/// The bytes of [`serialize_for_id`], for whoever hashes them; the content as it is spelled there, where that is known.
+pub(crate) fn serialized(event: &NostrEvent, spelled: Option<&[u8]>) -> Vec<u8> {
     let mut out = Vec::with_capacity(event.content.len() + event.content.len() / 4 + 512);
     let head = format!("[0,\"{}\",{},{},[", event.pubkey, event.created_at.0, event.kind);
     out.extend_from_slice(head.as_bytes());
@@ -81,7 +94,14 @@ pub(crate) fn serialized(event: &NostrEvent) -> Vec<u8> {
         out.push(b']');
     }
     out.extend_from_slice(b"],");
-    write_string(&mut out, &event.content);
+    match spelled {
+        Some(spelled) => {
+            out.push(b'"');
+            out.extend_from_slice(spelled);
+            out.push(b'"');
+        }
+        None => write_string(&mut out, &event.content),
+    }
     out.push(b']');
     out
 }
@@ -139,8 +159,8 @@ mod tests {
 
     #[test]
     fn seven_members_make_an_event_and_further_ones_do_not_matter() {
-        let plain = decode(event("{", "{").as_bytes()).unwrap();
-        let extended = decode(event("{", r#"{"seen_on":["x"],"ots":null,"#).as_bytes()).unwrap();
+        let (plain, _) = decode(event("{", "{").as_bytes()).unwrap();
+        let (extended, _) = decode(event("{", r#"{"seen_on":["x"],"ots":null,"#).as_bytes()).unwrap();
         assert_eq!(plain, extended);
         assert_eq!((plain.kind, plain.created_at, plain.tag("d")), (30087, UnixSeconds(1), Some("x")));
     }
@@ -186,8 +206,40 @@ mod tests {
     }
 
     #[test]
+    fn content_stands_as_it_is_hashed_only_where_it_is_spelled_so() {
+        // By hand, after CAPTURE 4.3: what stands between the quotes of an event, and whether an id hashes it so.
+        for (content, is_spelled) in [
+            ("", true),
+            ("c", true),
+            (r#"{\"a\":1}"#, true),
+            (r#"\n\r\t\b\f\\\""#, true),
+            ("\u{7f}/\u{2028}\u{e9}\u{1f600}", true),
+            (r"\/", false),
+            (r"\u0041", false),
+            (r"\u000a", false),
+            (r"\u0001", false),
+            (r"\u001F", false),
+            (r"\u00e9", false),
+            (r"\ud83d\ude00", false),
+            (r"\u007f", false),
+            (r#"\u0022\""#, false),
+        ] {
+            // At a place that depends on what stands before it.
+            for before in ["{", r#"{ "x":"content", "#] {
+                let text = event("{", before).replacen("\"c\"", &format!("\"{content}\""), 1);
+                let (event, spelled) = decode(text.as_bytes()).unwrap();
+                assert_eq!(spelled.is_some(), is_spelled, "{content}");
+                let Some(at) = spelled else { continue };
+                assert_eq!(&text[at.clone()], content);
+                let copied = serialized(&event, Some(&text.as_bytes()[at]));
+                assert_eq!(copied, serialized(&event, None), "{content}");
+            }
+        }
+    }
+
+    #[test]
     fn the_serialisation_escapes_as_relays_do() {
-        let mut event = decode(event("{", "{").as_bytes()).unwrap();
+        let (mut event, _) = decode(event("{", "{").as_bytes()).unwrap();
         event.content = "\"\\\n\r\t\u{8}\u{c}\u{1}\u{1f}\u{7f}/\u{2028}\u{e9}".to_owned();
         event.tags.push(vec!["e".to_owned()]);
         let text = serialize_for_id(&event);

@@ -1,5 +1,7 @@
 //! What an event carries, by kind, longest `d` prefix and content (FORMATS 1). The two must agree; nothing is guessed.
 
+use std::ops::Range;
+
 use super::decode::Fault;
 use super::envelope::{NESTED_MEMBERS, content_id};
 use super::json::{self, Json, JsonError};
@@ -70,11 +72,11 @@ pub fn relay_gate(kind: u16, d: &str) -> bool {
     }
 }
 
-/// The carrier with what its coordinates and content make of it.
-pub(super) fn route(event: NostrEvent) -> NostrCarrier {
+/// The carrier with what its coordinates and content make of it, and where its content is spelled as the id's serialisation does.
+pub(super) fn route(event: NostrEvent, spelled: Option<Range<usize>>) -> NostrCarrier {
     let d = event.tag("d").unwrap_or_default().to_owned();
     let body = body(&event, &d);
-    NostrCarrier { event, d, body }
+    NostrCarrier { event, spelled, d, body }
 }
 
 fn owner(kind: u16, d: &str) -> Option<(Owner, &'static str)> {

@@ -30,32 +30,24 @@ impl Checks {
     pub(super) const fn batch_items(self) -> usize {
         match self {
             // Enough to keep every core busy, few enough to stay in cache.
-            Self::Library | Self::Single => 2_048,
+            Self::Library | Self::Single => 1_024,
             // A batch of signatures costs less the larger it is.
-            Self::Batch => 4_096,
+            Self::Batch => 2_048,
         }
     }
 
-    /// Decodes and judges in parallel, in the order of the input: in two halves, so that the steps of one wait for each other and not for
-    /// those of the other.
+    /// Decodes and judges in parallel, in the order of the input.
     pub(super) fn judge(self, bench: &Bench<'_>, batch: &Batch<'_>) -> Vec<Judged> {
-        let (half, other) = batch.split_at(batch.len() / 2);
-        let (mut judged, mut others) = rayon::join(|| self.judge_half(bench, half), || self.judge_half(bench, other));
-        judged.append(&mut others);
-        judged
-    }
-
-    fn judge_half(self, bench: &Bench<'_>, batch: &Batch<'_>) -> Vec<Judged> {
         // An indexed parallel map keeps the order of its input, whatever the number of threads.
-        let decoded: Vec<Decoded> = batch.par_iter().map(|(_, raw)| decode(raw)).collect();
-        let good = self.good(bench, &decoded);
-        let all = batch.par_iter().zip(decoded).zip(good);
-        all.map(|(((id, raw), decoded), good)| bench.judge(*id, raw, decoded, good)).collect()
+        let read: Vec<Read> = batch.par_iter().map(|(_, raw)| Read::of(raw)).collect();
+        let good = self.good(bench, &read);
+        let all = batch.par_iter().zip(read).zip(good);
+        all.map(|(((id, raw), read), good)| bench.judge(*id, raw, read.decoded, good)).collect()
     }
 
     /// Which signatures are good, found side by side.
-    fn good(self, bench: &Bench<'_>, decoded: &[Decoded]) -> Vec<Good> {
-        let wanted: Vec<Wanted<'_>> = decoded.par_iter().map(|decoded| wanted(bench, decoded)).collect();
+    fn good(self, bench: &Bench<'_>, read: &[Read]) -> Vec<Good> {
+        let wanted: Vec<Wanted<'_>> = read.par_iter().map(|read| wanted(bench, read)).collect();
         let known = |wanted: &Wanted<'_>| Good {
             event: wanted.is_known,
             envelope: wanted.envelope.filter(|(_, check)| check.is_none()).map(|(place, _)| place),
@@ -105,6 +97,30 @@ fn holding<C>(
     places.into_iter().zip(judge(&checks)).filter(|(_, holds)| *holds).map(|(at, _)| at)
 }
 
+/// A piece of evidence as it was read.
+struct Read {
+    decoded: Decoded,
+    /// For an event: its id is the hash of its serialisation. Found out while what is hashed is near.
+    has_its_id: bool,
+}
+
+impl Read {
+    fn of(raw: &RawEvidence) -> Self {
+        let decoded = decode(raw);
+        let has_its_id = match &decoded {
+            Decoded::Claim(claim, _) => match claim.as_ref() {
+                Claim::Nostr(carrier) => {
+                    let spelled = carrier.spelled.clone().and_then(|at| raw.bytes.get(at));
+                    nostr::id_holds(&carrier.event, spelled).is_ok()
+                }
+                _ => false,
+            },
+            Decoded::Undecodable(_) => false,
+        };
+        Self { decoded, has_its_id }
+    }
+}
+
 /// The signatures that decide over one piece of evidence.
 #[derive(Default)]
 struct Wanted<'d> {
@@ -116,14 +132,14 @@ struct Wanted<'d> {
     settlement: Option<Ed25519Check<'d>>,
 }
 
-fn wanted<'d>(bench: &Bench<'_>, decoded: &'d Decoded) -> Wanted<'d> {
-    let Decoded::Claim(claim, _) = decoded else { return Wanted::default() };
+fn wanted<'d>(bench: &Bench<'_>, read: &'d Read) -> Wanted<'d> {
+    let Decoded::Claim(claim, _) = &read.decoded else { return Wanted::default() };
     let envelope = |carrier: &'d EnvelopeCarrier| envelope::signature(carrier, (bench.ring, bench.genuine));
     match claim.as_ref() {
         Claim::Activity(carrier) => Wanted { envelope: envelope(carrier), ..Wanted::default() },
         Claim::Settlement(claim) => Wanted { settlement: Some(settlement::signature(claim)), ..Wanted::default() },
         // The signature over a wrong id is not looked at, nor anything that such an event carries.
-        Claim::Nostr(carrier) if nostr::id_holds(&carrier.event).is_ok() => {
+        Claim::Nostr(carrier) if read.has_its_id => {
             let is_known = bench.genuine.knows(&carrier.event);
             let event = (!is_known).then(|| SchnorrCheck::of(&carrier.event.signature()));
             let envelope = match &carrier.body {

@@ -23,6 +23,7 @@ use crate::evidence::{
 };
 
 /// What judging needs beside the evidence.
+#[derive(Clone, Copy)]
 pub(super) struct Bench<'a> {
     pub(super) policy: &'a TrustPolicy,
     pub(super) ring: &'a KeyRing,

@@ -20,7 +20,7 @@ pub(super) fn context() -> &'static Secp256k1<VerifyOnly> {
 /// The finding, `EVT_BAD_ID` or `EVT_BAD_SIG`. The signature over a wrong id is not looked at.
 pub fn judge(event: &NostrEvent, carrier: EvidenceId, genuine: &Genuine) -> Result<(), Box<Finding>> {
     let subject = || Subject::new("event", event.id).and("evidence", carrier);
-    if let Err(id) = id_holds(event) {
+    if let Err(id) = id_holds(event, None) {
         let explanation = if escapes_del(event, &serialize_for_id(event)) { ESCAPED_DEL } else { WRONG_ID };
         return Err(Box::new(
             Finding::new(Code::EvtBadId, subject())
@@ -62,9 +62,10 @@ pub(super) fn place(event: &NostrEvent) -> Digest32 {
     hasher.finish()
 }
 
-/// Ok when the declared id is the hash of the serialisation, else that hash.
-pub(super) fn id_holds(event: &NostrEvent) -> Result<(), Digest32> {
-    let id = sha256(&serialized(event));
+/// Ok when the declared id is the hash of the serialisation, else that hash. Content that is spelled as it is hashed need not be spelled
+/// again.
+pub(super) fn id_holds(event: &NostrEvent, spelled: Option<&[u8]>) -> Result<(), Digest32> {
+    let id = sha256(&serialized(event, spelled));
     if id == event.id.0 { Ok(()) } else { Err(id) }
 }
 

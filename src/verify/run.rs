@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
+use std::sync::mpsc::{Sender, channel};
 
 use rayon::prelude::*;
 
@@ -36,6 +37,9 @@ pub const SECOND_PASS: &[Media] = &[
     Media::Snapshot,
 ];
 
+/// Batches that are judged side by side, beside one that waits: each is worth all cores for a while.
+const SIDE_BY_SIDE: usize = 4;
+
 /// Verifies a set of evidence in two passes. Batch size, order and thread count change nothing. Each piece is to be given once to
 /// each pass, as a store's scan does.
 ///
@@ -50,8 +54,6 @@ pub struct Verifier<'p> {
     header_counts: Counts,
     undecodable_keys: u64,
     merge: Merge,
-    /// What the batch before came to: merged while the next one is judged.
-    judged: Vec<Judged>,
 }
 
 impl<'p> Verifier<'p> {
@@ -72,7 +74,6 @@ impl<'p> Verifier<'p> {
             header_counts: Counts::default(),
             undecodable_keys: 0,
             merge: Merge::default(),
-            judged: Vec::new(),
         }
     }
 
@@ -131,34 +132,56 @@ impl<'p> Verifier<'p> {
         self.merge.set.findings.extend(self.ring.findings());
     }
 
-    /// Decodes and judges a batch in parallel, and merges the one before it, each in order of evidence id.
+    /// Decodes and judges a batch in parallel, and merges it.
     pub fn second_pass(&mut self, batch: &[(EvidenceId, RawEvidence)]) {
-        let batch = of(batch, SECOND_PASS);
-        rayon::in_place_scope(|scope| self.judge_and_merge(scope, &batch));
+        self.second_pass_over([batch]);
     }
 
-    /// As [`Self::second_pass`]: judges in these threads, and merges in the one that asks, which should do nothing else.
-    pub fn second_pass_on(&mut self, threads: &rayon::ThreadPool, batch: &[(EvidenceId, RawEvidence)]) {
-        let batch = of(batch, SECOND_PASS);
-        threads.in_place_scope(|scope| self.judge_and_merge(scope, &batch));
+    /// As [`Self::second_pass`], batch by batch: some are judged side by side, and merged when they are. Whoever asks merges, and should
+    /// do nothing else.
+    pub fn second_pass_over<B>(&mut self, batches: impl IntoIterator<Item = B>)
+    where
+        B: AsRef<[(EvidenceId, RawEvidence)]> + Send,
+    {
+        rayon::in_place_scope(|scope| self.judge_and_merge(scope, rayon::current_num_threads(), batches));
     }
 
-    fn judge_and_merge<'s>(&'s mut self, scope: &rayon::Scope<'s>, batch: &'s [(EvidenceId, &'s RawEvidence)]) {
+    /// As [`Self::second_pass_over`]: judges in these threads.
+    pub fn second_pass_on<B>(&mut self, threads: &rayon::ThreadPool, batches: impl IntoIterator<Item = B>)
+    where
+        B: AsRef<[(EvidenceId, RawEvidence)]> + Send,
+    {
+        threads.in_place_scope(|scope| self.judge_and_merge(scope, threads.current_num_threads(), batches));
+    }
+
+    fn judge_and_merge<'s, B>(
+        &'s mut self,
+        scope: &rayon::Scope<'s>,
+        threads: usize,
+        batches: impl IntoIterator<Item = B>,
+    ) where
+        B: AsRef<[(EvidenceId, RawEvidence)]> + Send + 's,
+    {
         let bench = Bench { policy: self.policy, ring: &self.ring, headers: &self.headers, genuine: self.genuine };
-        let checks = self.genuine.checks_by();
-        let before = std::mem::take(&mut self.judged);
-        let (merge, judged) = (&mut self.merge, &mut self.judged);
-        scope.spawn(move |_| *judged = checks.judge(&bench, batch));
-        for judged in before {
-            merge.take(judged);
+        let (checks, merge) = (self.genuine.checks_by(), &mut self.merge);
+        let mut merge = |judged: Vec<Judged>| judged.into_iter().for_each(|judged| merge.take(judged));
+        let (sender, judged) = channel();
+        let mut under_way = 0;
+        for batch in batches {
+            if under_way > threads.min(SIDE_BY_SIDE) {
+                under_way -= 1;
+                judged.recv().into_iter().for_each(&mut merge);
+            }
+            under_way += 1;
+            let landing = Landing { judged: Vec::new(), on: sender.clone() };
+            scope.spawn(move |_| landing.with(checks.judge(&bench, &of(batch.as_ref(), SECOND_PASS))));
         }
+        drop(sender);
+        judged.into_iter().for_each(merge);
     }
 
     /// Judges what had to wait for all descriptors, completes pending proofs, counts, and brings all into order.
     pub fn finish(mut self) -> VerifiedSet {
-        for judged in std::mem::take(&mut self.judged) {
-            self.merge.take(judged);
-        }
         self.judge_waiting();
         self.merge.sort(self.policy);
         self.graft_replies();
@@ -211,6 +234,25 @@ impl<'p> Verifier<'p> {
         for evidence in unanswered {
             self.merge.fate("calendar_replies", evidence.0, Fate::Pending);
         }
+    }
+}
+
+/// Hands on what a batch came to when its judging is over, and nothing if that panicked: whoever waits for it waits for no more.
+struct Landing {
+    judged: Vec<Judged>,
+    on: Sender<Vec<Judged>>,
+}
+
+impl Landing {
+    fn with(mut self, judged: Vec<Judged>) {
+        self.judged = judged;
+    }
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        // Nobody is left where another panicked.
+        let _ = self.on.send(std::mem::take(&mut self.judged));
     }
 }
 

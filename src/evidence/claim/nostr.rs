@@ -1,5 +1,7 @@
 //! A NIP-01 event and what its coordinates and content say it carries.
 
+use std::ops::Range;
+
 use crate::domain::{Digest32, NostrEventId, PublicKey32, UnixSeconds};
 
 use super::{AttestationClaim, BindingClaim, CustodyClaim, EnvelopeCarrier};
@@ -51,6 +53,8 @@ impl NostrEvent {
 pub struct NostrCarrier {
     /// The event.
     pub event: NostrEvent,
+    /// Where its content stands in the evidence, between its quotes; `None` where the id's serialisation may spell it otherwise.
+    pub spelled: Option<Range<usize>>,
     /// Its `d` tag's value, empty when absent.
     pub d: String,
     /// What kind, `d` and content make of it.

@@ -48,6 +48,26 @@ pub(crate) fn write_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
+/// How many bytes [`write_string`] writes between the quotes, and so the fewest that any JSON string has that means this; `None` for a
+/// text with control characters that have no short escape, whose hex digits could be of either case.
+pub(crate) fn escaped_len(text: &str) -> Option<usize> {
+    // Bytes that hold 0 or 1, and so few that their sum is one: the compiler takes a register of them at a time.
+    const TOGETHER: usize = 240;
+    let (mut short, mut other) = (0, 0);
+    for part in text.as_bytes().chunks(TOGETHER) {
+        let (mut sum, mut any) = (0_u8, 0_u8);
+        for byte in part {
+            let spaces = u8::from(byte.wrapping_sub(8) < 6) & u8::from(*byte != 11);
+            let is_short = spaces | u8::from(*byte == b'"') | u8::from(*byte == b'\\');
+            sum = sum.wrapping_add(is_short);
+            any |= u8::from(*byte < b' ') & (is_short ^ 1);
+        }
+        short += usize::from(sum);
+        other |= any;
+    }
+    (other == 0).then_some(text.len() + short)
+}
+
 /// The text that was put together of whole texts.
 pub(crate) fn text_of(out: Vec<u8>) -> String {
     // It is one: what is cut, is cut at bytes that are characters.
@@ -183,6 +203,19 @@ mod tests {
             prop_assert_eq!(&out, &expected);
             prop_assert!(bytes.get(taken).is_none_or(|byte| !is_plain(*byte)));
             prop_assert!(!expected.contains(&0));
+        }
+    }
+
+    #[test]
+    fn a_length_is_foretold_as_it_comes_out() {
+        for byte in 0..=0x7f_u8 {
+            for length in [1, 2, 254, 255, 256, 600] {
+                let text = char::from(byte).to_string().repeat(length) + "\u{e9}";
+                let mut out = Vec::new();
+                write_string(&mut out, &text);
+                let has_digits = out.windows(4).any(|four| four == b"\\u00");
+                assert_eq!(escaped_len(&text), (!has_digits).then_some(out.len() - 2), "{byte} {length} times");
+            }
         }
     }
 
