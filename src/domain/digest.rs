@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use bitcoin::hashes::{Hash as _, HashEngine as _, sha256 as engine};
+use bitcoin::hashes::{Hash as _, sha256 as engine};
 use sha2::{Digest as _, Sha256};
 
 use super::id::HexError;
@@ -82,7 +82,7 @@ pub fn sha256(bytes: &[u8]) -> Digest32 {
 
 /// Single-round SHA-256 of bytes that come in parts and are not kept. How they are cut does not matter.
 #[derive(Clone, Default)]
-pub struct Sha256Stream(engine::HashEngine);
+pub struct Sha256Stream(Sha256);
 
 impl fmt::Debug for Sha256Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -94,12 +94,19 @@ impl fmt::Debug for Sha256Stream {
 impl Sha256Stream {
     /// Adds the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
-        self.0.input(bytes);
+        self.0.update(bytes);
+    }
+
+    /// The same with the next bytes.
+    #[must_use]
+    pub fn and(mut self, bytes: &[u8]) -> Self {
+        self.update(bytes);
+        self
     }
 
     /// Ends the digest.
     pub fn finish(self) -> Digest32 {
-        Digest32(engine::Hash::from_engine(self.0).to_byte_array())
+        Digest32(self.0.finalize().into())
     }
 }
 
