@@ -1,5 +1,5 @@
 //! From a file of events to ledgers by the rooms of the library, in the threads that a drill has: a source, the one writer, a checker of
-//! signatures; then a reader, and who verifies. Reconciliation and reports are not in it.
+//! signatures where there are cores for it; then a reader, and who verifies. Reconciliation and reports are not in it.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -37,10 +37,11 @@ pub(crate) fn of_events(
     verifier.lay(&store.scratch());
     verifier.first_pass(judged_by);
     verifier.begin_second_pass();
+    verifier.second_pass(judged_by);
     let (sender, batches) = sync_channel::<Batch>(2);
     thread::scope(|scope| {
         let verifier = &mut verifier;
-        scope.spawn(move || batches.into_iter().for_each(|batch| verifier.second_pass(&batch)));
+        scope.spawn(move || verifier.second_pass_over(batches));
         let mut batch = Batch::new();
         let mut take = |id, raw| {
             batch.push((id, raw));
@@ -64,7 +65,8 @@ fn capture(file: &Path, store: &mut LogStore, checks: Checks) -> Genuine {
     thread::scope(|scope| {
         let genuine = &mut genuine;
         scope.spawn(move || {
-            for batch in unchecked {
+            // On two cores reading and writing leave no time for it, and judging does it.
+            for batch in unchecked.into_iter().filter(|_| rayon::current_num_threads() > 2) {
                 genuine.check(&batch);
             }
         });
@@ -79,7 +81,7 @@ fn capture(file: &Path, store: &mut LogStore, checks: Checks) -> Genuine {
             let (evidence, sighting) = Captured::addressed(item);
             ingest.accept(evidence, sighting).unwrap();
         }
-        ingest.flush().unwrap();
+        ingest.finish().unwrap();
     });
     genuine
 }

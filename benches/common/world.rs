@@ -10,8 +10,12 @@ use reledger::verify::{VerifiedSet, Verifier};
 
 const BATCH: usize = 2_048;
 /// What everything else is judged by.
-const JUDGED_BY: [(Media, &str); 3] =
-    [(Media::Jwks, "keys/envelope-jwks*"), (Media::AuthJwks, "keys/auth-jwks.json"), (Media::Headers, "headers")];
+const JUDGED_BY: [(Media, &str); 4] = [
+    (Media::Jwks, "keys/envelope-jwks*"),
+    (Media::AuthJwks, "keys/auth-jwks.json"),
+    (Media::Headers, "headers"),
+    (Media::ProjectConfig, "configs"),
+];
 /// What the envelope and rebind ledgers are made of, and what their folds look things up in.
 pub(crate) const JUDGED: [(Media, &str); 6] = [
     (Media::NostrEvent, "nostr"),
@@ -50,7 +54,7 @@ pub(crate) fn as_of(folder: &Path, set: &VerifiedSet) -> AsOf {
     AsOf { time: as_of.trim_end_matches('.').parse().expect("a time"), tip: set.tip }
 }
 
-/// Keys and headers.
+/// Keys, headers and prices.
 pub(crate) fn judged_by(folder: &Path) -> Vec<(EvidenceId, RawEvidence)> {
     JUDGED_BY.iter().flat_map(|(media, place)| records(*media, &folder.join(place))).collect()
 }
