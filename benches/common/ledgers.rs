@@ -1,5 +1,5 @@
 //! From a file of events to ledgers by the rooms of the library, in the threads that a drill has: a source, the one writer, a checker of
-//! signatures where there are cores for it; then a reader, and who verifies. Reconciliation and reports are not in it.
+//! signatures; then a reader, and who verifies. Reconciliation and reports are not in it.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -65,8 +65,7 @@ fn capture(file: &Path, store: &mut LogStore, checks: Checks) -> Genuine {
     thread::scope(|scope| {
         let genuine = &mut genuine;
         scope.spawn(move || {
-            // On two cores reading and writing leave no time for it, and judging does it.
-            for batch in unchecked.into_iter().filter(|_| rayon::current_num_threads() > 2) {
+            for batch in unchecked {
                 genuine.check(&batch);
             }
         });

@@ -6,8 +6,6 @@ use std::time::Instant;
 
 use super::error::AppError;
 use super::observer::{Cancel, Event, Observer};
-use super::plan::Plan;
-use super::sources::needs_sockets;
 use crate::domain::{Addressed, FetchReceipt, RawEvidence, Sighting, SliceEnd, SourceId};
 use crate::ingest::{Ingest, IngestTotals};
 use crate::store::EvidenceStore;
@@ -24,9 +22,6 @@ const LARGE_BYTES: usize = 256 * 1024;
 /// Batches of the writer that wait for their signatures to be checked: at most 8 MiB each.
 const CHECK_BATCHES: usize = 2;
 
-/// A source over files and the writer have work for as many cores.
-const READING_AND_WRITING: usize = 2;
-
 type Item = (Addressed, Sighting);
 
 enum Message {
@@ -41,14 +36,8 @@ pub(super) struct Checking<'a> {
     pub(super) genuine: &'a mut Genuine,
     /// Does the work.
     pub(super) threads: &'a rayon::ThreadPool,
-    /// False where it is done later: by all who share the store, or by judging alone.
+    /// False where all who share the store do it later.
     pub(super) at_once: bool,
-}
-
-/// True where reading and writing keep every core busy: nobody is waited for, so that there is no time to check signatures in, to be
-/// remembered and found again.
-pub(super) fn keeps_busy(plan: &Plan, threads: &rayon::ThreadPool) -> bool {
-    !needs_sockets(plan) && threads.current_num_threads() <= READING_AND_WRITING
 }
 
 /// When fetching ends although sources have more to say.

@@ -12,7 +12,7 @@ use super::again::RelayAsk;
 use super::as_of::{AsOfWanted, as_of_from_evidence, block_time};
 use super::audit::sealed_store;
 use super::beacon::beacon;
-use super::capture::{Checking, Limit, capture, keeps_busy};
+use super::capture::{Checking, Limit, capture};
 use super::conclude::{Conclusion, JudgedInputs};
 use super::coverage::Captured;
 use super::cursors::advance;
@@ -87,7 +87,6 @@ pub fn capture_only(
     cancel: &Cancel,
 ) -> Result<Captured, AppError> {
     let mut session = Session::open(plan, options, observer, cancel)?;
-    session.judges = false;
     session.capture_all(None)?;
     session.store.seal_segments()?;
     session.record.peak_memory_kib = peak_memory_kib();
@@ -124,8 +123,6 @@ pub(super) struct Session<'a> {
     log: CustodyLog,
     threads: rayon::ThreadPool,
     genuine: Genuine,
-    /// Whether what is captured is judged in this session too.
-    judges: bool,
     /// What local files came to.
     prints: BTreeMap<Media, Digest32>,
     /// Those who check signatures too, until they were asked.
@@ -234,7 +231,6 @@ impl<'a> Session<'a> {
             log,
             threads,
             genuine: Genuine::checking(options.checks),
-            judges: true,
             prints: BTreeMap::new(),
             share,
             began,
@@ -304,7 +300,7 @@ impl<'a> Session<'a> {
     fn fetch(&mut self, stage: &'static str, sources: Vec<Box<dyn EvidenceSource>>) -> Result<(), AppError> {
         let sources = sources.into_iter().map(|source| self.book.keeps(source)).collect();
         self.timed(stage, |session| {
-            let at_once = session.share.is_none() && !(session.judges && keeps_busy(session.plan, &session.threads));
+            let at_once = session.share.is_none();
             let checking = Checking { genuine: &mut session.genuine, threads: &session.threads, at_once };
             let store = &mut session.store;
             let taken = capture(stage, sources, store, checking, session.observer, &session.limit)?;

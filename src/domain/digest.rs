@@ -97,13 +97,6 @@ impl Sha256Stream {
         self.0.update(bytes);
     }
 
-    /// The same with the next bytes.
-    #[must_use]
-    pub fn and(mut self, bytes: &[u8]) -> Self {
-        self.update(bytes);
-        self
-    }
-
     /// Ends the digest.
     pub fn finish(self) -> Digest32 {
         Digest32(self.0.finalize().into())

@@ -178,7 +178,11 @@ impl Log {
 
     fn write(&mut self, buffer: &mut Vec<u8>) -> Result<(), StoreError> {
         if let Some(tail) = self.tail.as_mut().filter(|_| !buffer.is_empty()) {
-            tail.write(&*self.disk, buffer)?;
+            self.disk.write(&tail.file, tail.len, buffer).map_err(io_error("append to", &tail.path))?;
+            tail.len += buffer.len() as u64;
+            if let Some(hasher) = &mut tail.hasher {
+                hasher.update(buffer);
+            }
             buffer.clear();
         }
         Ok(())

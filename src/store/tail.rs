@@ -3,7 +3,6 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::thread;
 
 use super::StoreError;
 use super::disk::{Disk, io_error};
@@ -14,8 +13,6 @@ use super::segment::{HEADER_LEN, Step, Walker, damaged, header, open_path};
 use crate::domain::Sha256Stream;
 
 const WINDOW: usize = 1 << 20;
-/// So many bytes take longer to hash than a thread takes to begin.
-const HASHED_BESIDE: usize = 128 << 10;
 
 /// The open segment.
 pub(super) struct Tail {
@@ -35,24 +32,6 @@ pub(super) struct Tail {
 }
 
 impl Tail {
-    /// Writes bytes at the end, and hashes them meanwhile.
-    pub(super) fn write(&mut self, disk: &dyn Disk, bytes: &[u8]) -> Result<(), StoreError> {
-        let hashed = || self.hasher.clone().map(|hasher| hasher.and(bytes));
-        let write = || disk.write(&self.file, self.len, bytes);
-        let (written, hasher) = thread::scope(|scope| {
-            let beside = thread::Builder::new().name("digest".to_owned());
-            match (bytes.len() >= HASHED_BESIDE).then(|| beside.spawn_scoped(scope, hashed)) {
-                // Without a digest the segment is read again when it is sealed.
-                Some(Ok(beside)) => (write(), beside.join().unwrap_or_default()),
-                Some(Err(_)) | None => (write(), hashed()),
-            }
-        });
-        written.map_err(io_error("append to", &self.path))?;
-        self.len += bytes.len() as u64;
-        self.hasher = hasher;
-        Ok(())
-    }
-
     /// Starts a segment: its name and header are durable on return.
     pub(super) fn create(disk: &dyn Disk, dir: &Path, segment: u32) -> Result<Self, StoreError> {
         let path = open_path(dir, segment);
