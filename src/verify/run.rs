@@ -305,6 +305,40 @@ mod tests {
     }
 
     #[test]
+    fn how_evidence_is_cut_and_how_many_judge_it_changes_nothing() {
+        let path = format!("{}/fixtures/real/nostr/events.jsonl", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).unwrap();
+        let batch: Vec<_> = text.lines().map(|line| raw(Media::NostrEvent, "", line.as_bytes())).collect();
+        let policy = TrustPolicy::orangecheck_2026_10();
+        let expected = verified(&batch, &policy);
+        assert!(expected.population.get("events").unique > 1);
+        for (threads, size) in [(1, 1), (1, 3), (2, 2), (3, 1), (8, batch.len())] {
+            let threads = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let mut verifier = Verifier::new(&policy);
+            verifier.begin_second_pass();
+            verifier.second_pass_on(&threads, batch.chunks(size));
+            let set = verifier.finish();
+            assert_eq!(set.findings, expected.findings);
+            assert_eq!(set.population, expected.population);
+        }
+    }
+
+    #[test]
+    fn a_batch_whose_judging_panics_is_waited_for_no_more() {
+        let (on, judged) = channel();
+        let landing = Landing { judged: Vec::new(), on: on.clone() };
+        let panicked = std::thread::spawn(move || {
+            let _landing = landing;
+            panic!("a bug");
+        });
+        assert!(panicked.join().is_err());
+        assert!(judged.recv().unwrap().is_empty());
+        Landing { judged: Vec::new(), on }.with(vec![Judged::new(EvidenceId::from_bytes([1; 32]), Vec::new())]);
+        assert_eq!(judged.recv().unwrap().len(), 1);
+        assert!(judged.recv().is_err(), "nobody else is under way");
+    }
+
+    #[test]
     fn a_proof_is_counted_once_however_often_it_comes_and_others_beside_it() {
         let folder = format!("{}/fixtures/real/ots", env!("CARGO_MANIFEST_DIR"));
         let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
