@@ -134,7 +134,8 @@ impl<'p> Verifier<'p> {
 
     /// Decodes and judges a batch in parallel, and merges it.
     pub fn second_pass(&mut self, batch: &[(EvidenceId, RawEvidence)]) {
-        self.second_pass_over([batch]);
+        let judged = self.genuine.checks_by().judge(&self.bench(), &of(batch, SECOND_PASS));
+        judged.into_iter().for_each(|judged| self.merge.take(judged));
     }
 
     /// As [`Self::second_pass`], batch by batch: some are judged side by side, and merged when they are. Whoever asks merges, and should
@@ -143,6 +144,10 @@ impl<'p> Verifier<'p> {
     where
         B: AsRef<[(EvidenceId, RawEvidence)]> + Send,
     {
+        // A worker that waits for others may be the one that they wait for.
+        if rayon::current_thread_index().is_some() {
+            return batches.into_iter().for_each(|batch| self.second_pass(batch.as_ref()));
+        }
         rayon::in_place_scope(|scope| self.judge_and_merge(scope, rayon::current_num_threads(), batches));
     }
 
@@ -151,7 +156,14 @@ impl<'p> Verifier<'p> {
     where
         B: AsRef<[(EvidenceId, RawEvidence)]> + Send,
     {
+        if threads.current_thread_index().is_some() {
+            return self.second_pass_over(batches);
+        }
         threads.in_place_scope(|scope| self.judge_and_merge(scope, threads.current_num_threads(), batches));
+    }
+
+    fn bench(&self) -> Bench<'_> {
+        Bench { policy: self.policy, ring: &self.ring, headers: &self.headers, genuine: self.genuine }
     }
 
     fn judge_and_merge<'s, B>(
@@ -317,9 +329,14 @@ mod tests {
             let mut verifier = Verifier::new(&policy);
             verifier.begin_second_pass();
             verifier.second_pass_on(&threads, batch.chunks(size));
-            let set = verifier.finish();
-            assert_eq!(set.findings, expected.findings);
-            assert_eq!(set.population, expected.population);
+            // And by one of the threads themselves.
+            let mut by_worker = Verifier::new(&policy);
+            by_worker.begin_second_pass();
+            threads.install(|| by_worker.second_pass_on(&threads, batch.chunks(size)));
+            for set in [verifier.finish(), by_worker.finish()] {
+                assert_eq!(set.findings, expected.findings);
+                assert_eq!(set.population, expected.population);
+            }
         }
     }
 
