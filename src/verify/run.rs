@@ -135,7 +135,9 @@ impl<'p> Verifier<'p> {
     /// Decodes and judges a batch in parallel, and merges it.
     pub fn second_pass(&mut self, batch: &[(EvidenceId, RawEvidence)]) {
         let judged = self.genuine.checks_by().judge(&self.bench(), &of(batch, SECOND_PASS));
-        judged.into_iter().for_each(|judged| self.merge.take(judged));
+        for judged in judged {
+            self.merge.take(judged);
+        }
     }
 
     /// As [`Self::second_pass`], batch by batch: some are judged side by side, and merged when they are. Whoever asks merges, and should
